@@ -1,0 +1,47 @@
+"""The fixed split of the Kokoro speakers and of what each of them says.
+
+Roles never mix: `pool` trains domain a of the any-to-one voices, `valid` selects and tunes, `eval` is
+run once per row of RESULTS.md. Training sentences differ between speakers; validation and
+evaluation sentences are the same for everybody who says them (parallel).
+"""
+
+from typing import NamedTuple
+
+
+class Role(NamedTuple):
+    """What the speakers of one role say.
+
+    Attributes:
+        speakers: Kokoro voice names; the first letter is the accent, the second the sex.
+        train_minutes: speech on training sentences, minutes per speaker.
+        parallel: the parallel sentence lists that the speakers read as well.
+    """
+
+    speakers: tuple[str, ...]
+    train_minutes: float
+    parallel: tuple[str, ...]
+
+
+SPLIT: dict[str, Role] = {
+    "target": Role(("af_heart", "am_michael"), 9.0, ("valid", "eval")),
+    "pool": Role(
+        (
+            "af_alloy",
+            "am_adam",
+            "af_aoede",
+            "am_echo",
+            "bf_lily",
+            "bm_daniel",
+            "af_jessica",
+            "am_onyx",
+            "af_nicole",
+            "am_santa",
+            "af_river",
+            "af_sky",
+        ),
+        2.0,
+        (),
+    ),
+    "valid": Role(("af_nova", "am_eric"), 0.0, ("valid",)),
+    "eval": Role(("af_sarah", "am_puck", "bf_alice", "bm_fable"), 0.0, ("valid", "eval")),
+}

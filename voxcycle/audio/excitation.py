@@ -1,0 +1,55 @@
+"""Excitation mels: what a flat harmonic comb at a given F0 looks like to the mel analysis."""
+
+import functools
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from voxcycle.audio.mel import LogMel, MelSpec
+from voxcycle.audio.pitch import F0_MAX_HZ, F0_MIN_HZ
+
+STEPS_PER_OCTAVE = 96  # an eighth of a semitone: neighbouring rows differ by less than 0.8 %
+
+
+@functools.lru_cache(maxsize=4)
+def _comb_table(spec: MelSpec) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return (log F0 grid (R,), rows (R, n_mels)): normalised log-mels of combs."""
+    n_rows = int(np.ceil(np.log2(F0_MAX_HZ / F0_MIN_HZ) * STEPS_PER_OCTAVE)) + 1
+    log_f0 = np.linspace(np.log(F0_MIN_HZ), np.log(F0_MAX_HZ), n_rows)
+    n_samples = spec.n_fft  # with reflect padding, frame n_fft / hop / 2 sees unpadded samples
+    times = (np.arange(2 * n_samples) - n_samples) / spec.sample_rate
+    combs = np.zeros((n_rows, len(times)), np.float32)
+    for row, f0 in enumerate(np.exp(log_f0)):
+        # A sum of K cosines in closed form (Dirichlet kernel), K harmonics below Nyquist.
+        n_harmonics = int(spec.sample_rate / 2 / f0)
+        half = np.pi * f0 * times
+        kernel = np.sin((2 * n_harmonics + 1) * half) / np.where(
+            np.abs(np.sin(half)) < 1e-9, 1.0, np.sin(half)
+        )
+        kernel = np.where(np.abs(np.sin(half)) < 1e-9, 2 * n_harmonics + 1, kernel)
+        combs[row] = kernel / np.sqrt(n_harmonics)
+    with torch.no_grad():
+        mel = LogMel(spec)(torch.from_numpy(combs))
+        noise = torch.randn(1, 64 * n_samples, generator=torch.Generator().manual_seed(0))
+        flat = LogMel(spec)(noise).mean(-1)  # removes what the filters' areas add
+    rows = mel[..., mel.shape[-1] // 2 - 2 : mel.shape[-1] // 2 + 2].mean(-1) - flat
+    rows = (rows - rows.mean()) / rows.std()
+    return log_f0.astype(np.float32), rows.numpy()
+
+
+def excitation_mel(f0_hz: NDArray[np.float32], spec: MelSpec) -> NDArray[np.float32]:
+    """Return the excitation of an F0 contour: (F,) Hz to (F, n_mels + 1).
+
+    Voiced frames hold the log-mel of a flat harmonic comb at F0 (normalised once for the whole
+    table) and a 1 in the last column; unvoiced frames are 0 throughout.
+    """
+    grid, rows = _comb_table(spec)
+    voiced = f0_hz > 0
+    position = np.log(np.where(voiced, f0_hz, F0_MIN_HZ)) - grid[0]
+    position = np.clip(position / (grid[1] - grid[0]), 0, len(grid) - 1.001)
+    low = position.astype(int)
+    share = (position - low)[:, None].astype(np.float32)
+    comb = rows[low] * (1 - share) + rows[low + 1] * share
+    out = np.concatenate([comb, np.ones((len(f0_hz), 1), np.float32)], axis=1)
+    return (out * voiced[:, None]).astype(np.float32)

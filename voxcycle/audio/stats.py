@@ -1,0 +1,158 @@
+"""`DomainStats`: the statistics of a speaker, or of a file, that normalise mels and F0."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+ACTIVE_RANGE_DB = 40.0
+MIN_MEL_STD = 0.3  # band-limited sources have empty upper bands
+# Prior weights of `estimate_stats`, in frames: how much data outweighs the prior. The level of a
+# band and the mean of F0 settle within a second, deviations of F0 need whole sentences.
+MEL_MEAN_PRIOR = 20.0
+MEL_STD_PRIOR = 100.0
+F0_MEAN_PRIOR = 10.0
+F0_STD_PRIOR = 800.0
+
+
+@dataclass(frozen=True)
+class DomainStats:
+    """Statistics of one domain over active frames.
+
+    Attributes:
+        mel_mean: mean log-mel per band, (n_mels,).
+        mel_std: deviation per band, (n_mels,), at least 0.3.
+        log_f0_mean: mean of ln F0 over voiced frames, F0 in Hz.
+        log_f0_std: deviation of ln F0.
+    """
+
+    mel_mean: NDArray[np.float32]
+    mel_std: NDArray[np.float32]
+    log_f0_mean: float
+    log_f0_std: float
+
+    def normalize(self, mel: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Map log-mels (F, n_mels) to zero mean and unit deviation per band."""
+        return (mel - self.mel_mean) / self.mel_std
+
+    def denormalize(self, mel: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Invert `normalize`."""
+        return mel * self.mel_std + self.mel_mean
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers, for a file header."""
+        return {
+            "mel_mean": [round(float(v), 5) for v in self.mel_mean],
+            "mel_std": [round(float(v), 5) for v in self.mel_std],
+            "log_f0_mean": self.log_f0_mean,
+            "log_f0_std": self.log_f0_std,
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "DomainStats":
+        """Build from `to_dict`'s result."""
+        return cls(
+            np.array(values["mel_mean"], np.float32),
+            np.array(values["mel_std"], np.float32),
+            float(values["log_f0_mean"]),
+            float(values["log_f0_std"]),
+        )
+
+
+class FrameSums(NamedTuple):
+    """Sums over active frames, from which statistics of any union of files follow exactly."""
+
+    n_active: float
+    mel: NDArray[np.float64]
+    mel_square: NDArray[np.float64]
+    n_voiced: float
+    log_f0: float
+    log_f0_square: float
+
+
+def frame_level_db(mel: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the level of each frame of a log-mel (F, n_mels) in dB, up to a constant."""
+    mel = np.asarray(mel, np.float32)
+    return (10 * np.log10(np.exp(2 * mel).sum(axis=-1))).astype(np.float32)
+
+
+def active_frames(mel: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Mark the frames within 40 dB of the 95th percentile of the level, (F, n_mels) to (F,)."""
+    level = frame_level_db(mel)
+    return level >= np.percentile(level, 95) - ACTIVE_RANGE_DB
+
+
+def sum_frames(
+    mel: NDArray[np.float32],
+    f0_hz: NDArray[np.float32],
+    active: NDArray[np.bool_] | None = None,
+) -> FrameSums:
+    """Sum a file's log-mels (F, n_mels) and F0 (F,) over its active frames."""
+    if active is None:
+        active = active_frames(mel)
+    frames = np.asarray(mel)[active].astype(np.float64)
+    log_f0 = np.log(f0_hz[f0_hz > 0].astype(np.float64))
+    return FrameSums(
+        float(len(frames)),
+        frames.sum(0),
+        (frames**2).sum(0),
+        float(len(log_f0)),
+        float(log_f0.sum()),
+        float((log_f0**2).sum()),
+    )
+
+
+def add_sums(sums: Sequence[FrameSums]) -> FrameSums:
+    """Add the sums of several files."""
+    return FrameSums(*(sum(column) for column in zip(*sums, strict=True)))
+
+
+def compute_stats(sums: FrameSums) -> DomainStats:
+    """Return the plain statistics of a domain; ValueError where nothing is active or voiced."""
+    if sums.n_active < 1 or sums.n_voiced < 1:
+        raise ValueError("no voiced speech in the data: statistics need at least some")
+    mean = sums.mel / sums.n_active
+    variance = np.maximum(sums.mel_square / sums.n_active - mean**2, 0)
+    f0_mean = sums.log_f0 / sums.n_voiced
+    f0_variance = max(sums.log_f0_square / sums.n_voiced - f0_mean**2, 0)
+    return DomainStats(
+        mean.astype(np.float32),
+        np.maximum(np.sqrt(variance), MIN_MEL_STD).astype(np.float32),
+        float(f0_mean),
+        float(max(np.sqrt(f0_variance), 0.01)),
+    )
+
+
+def estimate_stats(sums: FrameSums, prior: DomainStats) -> DomainStats:
+    """Return the statistics of an unknown speaker, each shrunk towards `prior` by its reliability.
+
+    A mean over n frames is `(sum + k * prior mean) / (n + k)`; deviations average likewise. With no
+    voiced frame the prior's F0 remains.
+    """
+    n, v = sums.n_active, sums.n_voiced
+    mean = (sums.mel + MEL_MEAN_PRIOR * prior.mel_mean) / (n + MEL_MEAN_PRIOR)
+    own_mean = sums.mel / max(n, 1)
+    own_std = np.sqrt(np.maximum(sums.mel_square / max(n, 1) - own_mean**2, 0))
+    std = (n * own_std + MEL_STD_PRIOR * prior.mel_std) / (n + MEL_STD_PRIOR)
+    f0_mean = (sums.log_f0 + F0_MEAN_PRIOR * prior.log_f0_mean) / (v + F0_MEAN_PRIOR)
+    own_f0_mean = sums.log_f0 / max(v, 1)
+    own_f0_std = np.sqrt(max(sums.log_f0_square / max(v, 1) - own_f0_mean**2, 0))
+    f0_std = (v * own_f0_std + F0_STD_PRIOR * prior.log_f0_std) / (v + F0_STD_PRIOR)
+    return DomainStats(
+        mean.astype(np.float32),
+        np.maximum(std, MIN_MEL_STD).astype(np.float32),
+        float(f0_mean),
+        float(f0_std),
+    )
+
+
+def average_stats(stats: Sequence[DomainStats]) -> DomainStats:
+    """Return the prior of a pool of speakers: the mean of their means and of their deviations."""
+    return DomainStats(
+        np.mean([s.mel_mean for s in stats], axis=0).astype(np.float32),
+        np.mean([s.mel_std for s in stats], axis=0).astype(np.float32),
+        float(np.mean([s.log_f0_mean for s in stats])),
+        float(np.mean([s.log_f0_std for s in stats])),
+    )

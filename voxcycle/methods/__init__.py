@@ -1,0 +1,1 @@
+"""One file, one paper: losses and networks joined into training phases."""

@@ -1,0 +1,1 @@
+"""Networks only: plain keyword arguments in, tensors out."""

@@ -1,0 +1,151 @@
+"""The networks of voice conversion: a ConvNeXt generator and a strided 2D PatchGAN.
+
+Both work on mels normalised by `DomainStats`. They are fully convolutional and stride-1 in time
+(the generator), so a file may be converted in chunks with `VoiceGenerator.context_frames` of
+context.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class ConvNeXtBlock(nn.Module):
+    """A residual block on (B, F, C): depthwise convolution over time, LayerNorm, two-layer MLP.
+
+    Liu et al., "A ConvNet for the 2020s" (2022), in one dimension. LayerNorm runs per frame, so no
+    statistic crosses time.
+    """
+
+    def __init__(self, width: int, kernel: int, expansion: int, n_condition: int = 0) -> None:
+        super().__init__()
+        self.depthwise = nn.Conv2d(width, width, (1, kernel), padding=(0, kernel // 2), groups=width)
+        self.norm = nn.LayerNorm(width)
+        self.expand = nn.Linear(width, width * expansion)
+        self.contract = nn.Linear(width * expansion, width)
+        self.condition = nn.Linear(n_condition, width, bias=False) if n_condition else None
+
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Map (B, F, width), and a condition (B, n_condition) if built for one, to (B, F, width)."""
+        # (B, F, C) is what channels-last means to a convolution over (B, C, 1, F): no copy is made.
+        h = self.depthwise(x.transpose(1, 2).unsqueeze(2)).squeeze(2).transpose(1, 2)
+        h = self.norm(h)
+        if self.condition is not None:
+            h = h + self.condition(condition)[:, None]
+        return x + self.contract(F.gelu(self.expand(h)))
+
+
+class VoiceGenerator(nn.Module):
+    """G: normalised source mels and the excitation of the wanted output to target mels.
+
+    Args:
+        n_mels: mel bands.
+        width: channels of the trunk.
+        n_blocks: ConvNeXt blocks.
+        kernel: frames that a block's convolution sees, odd.
+        expansion: width of a block's MLP, in trunk widths.
+        n_excitation: columns of the excitation; 0 builds a generator without F0 conditioning.
+        n_condition: size of the speaker condition; 0 builds an unconditional generator.
+    """
+
+    def __init__(
+        self,
+        n_mels: int = 80,
+        width: int = 192,
+        n_blocks: int = 6,
+        kernel: int = 7,
+        expansion: int = 3,
+        n_excitation: int = 81,
+        n_condition: int = 0,
+    ) -> None:
+        super().__init__()
+        self.arguments: dict[str, Any] = {
+            "n_mels": n_mels,
+            "width": width,
+            "n_blocks": n_blocks,
+            "kernel": kernel,
+            "expansion": expansion,
+            "n_excitation": n_excitation,
+            "n_condition": n_condition,
+        }
+        self.n_excitation = n_excitation
+        self.context_frames = n_blocks * (kernel // 2)
+        self.inlet = nn.Linear(n_mels + 1 + n_excitation, width)
+        self.blocks = nn.ModuleList(
+            ConvNeXtBlock(width, kernel, expansion, n_condition) for _ in range(n_blocks)
+        )
+        self.norm = nn.LayerNorm(width)
+        self.outlet = nn.Linear(width, n_mels)
+        nn.init.normal_(self.outlet.weight, std=0.01)
+        nn.init.zeros_(self.outlet.bias)
+
+    def forward(
+        self,
+        mel: Tensor,
+        excitation: Tensor,
+        mask: Tensor | None = None,
+        condition: Tensor | None = None,
+    ) -> Tensor:
+        """Convert normalised mels.
+
+        Args:
+            mel: (B, n_mels, F), normalised by the source's statistics.
+            excitation: (B, n_mels + 1, F) from `excitation_mel` at the target F0; ignored where
+                `n_excitation` is 0.
+            mask: (B, 1, F), 1 = kept; frames at 0 are to be filled in. None keeps all.
+            condition: (B, n_condition), the wanted speaker's statistics.
+
+        Returns:
+            (B, n_mels, F), normalised by the target's statistics.
+        """
+        mask = mel.new_ones(mel.shape[0], 1, mel.shape[2]) if mask is None else mask
+        inputs = [mel * mask, mask] + ([excitation] if self.n_excitation else [])
+        x = self.inlet(torch.cat(inputs, 1).transpose(1, 2))  # (B, F, width)
+        for block in self.blocks:
+            x = block(x, condition)
+        # Residual in the normalised domain: untrained, the generator exchanges statistics only.
+        return (mel * mask).transpose(1, 2).add(self.outlet(self.norm(x))).transpose(1, 2)
+
+
+class PatchGAN(nn.Module):
+    """D: a strided 2D convolutional judge of overlapping mel patches; no sigmoid (least squares).
+
+    Isola et al. (2017). With `n_condition`, a linear map of the condition is added to the channels
+    of every hidden layer.
+
+    Args:
+        n_channels: input planes (1 for the mel, 2 with its excitation).
+        widths: channels of the hidden layers; all but the last halve both axes.
+        n_condition: size of the speaker condition; 0 for none.
+    """
+
+    def __init__(
+        self,
+        n_channels: int = 1,
+        widths: tuple[int, ...] = (32, 64, 128, 128),
+        n_condition: int = 0,
+    ) -> None:
+        super().__init__()
+        sizes = (n_channels, *widths)
+        self.layers = nn.ModuleList(
+            nn.Conv2d(sizes[i], sizes[i + 1], 4, stride=2, padding=1)
+            if i < len(widths) - 1
+            else nn.Conv2d(sizes[i], sizes[i + 1], 3, padding=1)
+            for i in range(len(widths))
+        )
+        self.conditions = nn.ModuleList(
+            nn.Linear(n_condition, width, bias=False) for width in widths if n_condition
+        )
+        self.outlet = nn.Conv2d(widths[-1], 1, 3, padding=1)
+
+    def forward(self, planes: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Judge (B, n_channels, n_mels, F); returns patch scores (B, 1, n_mels / 8, F / 8)."""
+        x = planes
+        for i, layer in enumerate(self.layers):
+            x = layer(x)
+            if self.conditions:
+                x = x + self.conditions[i](condition)[:, :, None, None]
+            x = F.leaky_relu(x, 0.2, inplace=True)
+        return self.outlet(x)

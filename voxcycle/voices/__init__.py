@@ -1,0 +1,1 @@
+"""Voices: the file format, and where voices are found."""
