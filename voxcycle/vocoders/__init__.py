@@ -7,6 +7,10 @@ from torch import Tensor
 from voxcycle.audio.mel import MelSpec
 
 
+class VocoderError(ValueError):
+    """A vocoder that cannot be had; the message names it and the remedy."""
+
+
 class Vocoder(Protocol):
     """What renders log-mels.
 

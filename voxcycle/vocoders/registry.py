@@ -1,0 +1,43 @@
+"""Vocoders by name."""
+
+from pathlib import Path
+
+from voxcycle.audio.mel import MelSpec
+from voxcycle.vocoders import Vocoder, VocoderError
+
+DEFAULT_VOCODER = "hifigan"
+VOCODER_NAMES = ("hifigan", "griffin-lim")
+
+
+def load_vocoder(name: str, spec: MelSpec) -> Vocoder:
+    """Load the vocoder of that name for voices of that analysis.
+
+    Args:
+        name: "hifigan" (universal weights), "griffin-lim" (no weights), or the path of a HiFi-GAN
+            checkpoint in the published format, or of its folder, with a `config.json`.
+        spec: the analysis of the mels to be rendered.
+
+    Raises:
+        VocoderError: the name is unknown, or the file is no such checkpoint.
+        ValueError: the vocoder was made for another analysis; both are named.
+    """
+    vocoder: Vocoder
+    if name == "griffin-lim":
+        from voxcycle.vocoders.griffin_lim import GriffinLim
+
+        vocoder = GriffinLim(spec)
+    elif name == "hifigan":
+        from voxcycle.vocoders.hifigan import HiFiGAN
+
+        vocoder = HiFiGAN.load_universal()
+    elif Path(name).exists():
+        from voxcycle.vocoders.hifigan import HiFiGAN
+
+        vocoder = HiFiGAN.load(Path(name))
+    else:
+        raise VocoderError(
+            f"unknown vocoder {name!r}: known are {', '.join(VOCODER_NAMES)} and the path of a "
+            "HiFi-GAN checkpoint with its config.json"
+        )
+    spec.require_same(vocoder.spec, "the voice", f"the vocoder {name}")
+    return vocoder
