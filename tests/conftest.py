@@ -1,0 +1,81 @@
+"""Voices and speech-like signals that the tests share."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from voxcycle.audio.mel import MelSpec
+from voxcycle.audio.stats import DomainStats
+from voxcycle.models.voice import VoiceGenerator
+from voxcycle.voices.voice import Voice, VoiceCard
+
+
+def make_speech(
+    duration_s: float, sample_rate: int, f0_hz: float = 120.0, seed: int = 0
+) -> NDArray[np.float32]:
+    """Return speech-like sound (T,): gliding harmonics under formants, hiss, and true pauses."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(round(duration_s * sample_rate)) / sample_rate
+    contour = f0_hz * 2 ** (0.25 * np.sin(2 * np.pi * 0.7 * t) + 0.08 * np.sin(2 * np.pi * 2.3 * t))
+    phase = 2 * np.pi * np.cumsum(contour) / sample_rate
+    first = 500 + 250 * np.sin(2 * np.pi * 1.9 * t)  # two moving formants
+    second = 1500 + 500 * np.sin(2 * np.pi * 1.3 * t + 1)
+    voiced = np.zeros(len(t))
+    for k in range(1, int(min(5000, 0.45 * sample_rate) / (1.4 * f0_hz))):
+        frequency = k * contour
+        weight = 1 / (1 + ((frequency - first) / 120) ** 2)
+        weight += 0.5 / (1 + ((frequency - second) / 180) ** 2) + 0.02
+        voiced += weight * np.sin(k * phase)
+    hiss = np.diff(rng.standard_normal(len(t) + 1)) * 0.3
+    # Syllables of 0.2 s; the fourth of every ten is hiss, the ninth and tenth a pause.
+    syllable = (t / 0.2).astype(int) % 10
+    envelope = np.sin(np.pi * ((t / 0.2) % 1)) ** 0.5
+    sound = np.where(syllable == 3, hiss, voiced) * envelope
+    sound = np.where(syllable >= 8, 0.0, sound)
+    sound *= 0.07 / np.sqrt(np.mean(sound**2) + 1e-12)
+    sound += 1e-5 * rng.standard_normal(len(t))  # a room at -100 dBFS
+    return np.clip(sound, -0.99, 0.99).astype(np.float32)
+
+
+def make_stats(log_f0_mean: float, tilt: float) -> DomainStats:
+    """Return statistics like those of speech at -23 dBFS, by mel band."""
+    bands = np.linspace(0, 1, MelSpec().n_mels)
+    return DomainStats(
+        (-4.0 - tilt * bands).astype(np.float32),
+        np.full(MelSpec().n_mels, 1.8, np.float32),
+        log_f0_mean,
+        0.22,
+    )
+
+
+def make_voice(is_any_to_one: bool = True, name: str = "unit") -> Voice:
+    """Return a voice with a small untrained generator: it exchanges statistics, and a little more."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        generator = VoiceGenerator(width=32, n_blocks=3)
+        torch.nn.init.normal_(generator.outlet.weight, std=0.02)
+    return Voice(
+        VoiceCard(name, language="en", sex="woman"),
+        MelSpec(),
+        make_stats(float(np.log(130.0)), 3.5),
+        make_stats(float(np.log(210.0)), 4.5),
+        is_any_to_one,
+        generator.eval().requires_grad_(False),
+    )
+
+
+@pytest.fixture(scope="session")
+def voice() -> Voice:
+    """An any-to-one voice."""
+    return make_voice()
+
+
+@pytest.fixture(scope="session")
+def voice_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The any-to-one voice as a file."""
+    path = tmp_path_factory.mktemp("voice") / "unit.safetensors"
+    make_voice().save(path)
+    return path

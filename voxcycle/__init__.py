@@ -1,0 +1,39 @@
+"""Voice conversion for ordinary computers: a CycleGAN on mel spectrograms, offline, on a CPU.
+
+The public names are imported when they are first used, so that `import voxcycle` costs nothing.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from voxcycle.audio.mel import MelSpec
+    from voxcycle.conversion.batch import convert_files
+    from voxcycle.conversion.offline import convert_waveform as convert
+    from voxcycle.voices.registry import load_voice
+    from voxcycle.voices.voice import Voice
+
+__version__ = "0.1.0"
+__all__ = ["MelSpec", "Voice", "convert", "convert_files", "load_voice"]
+
+_HOMES = {
+    "MelSpec": ("voxcycle.audio.mel", "MelSpec"),
+    "Voice": ("voxcycle.voices.voice", "Voice"),
+    "convert": ("voxcycle.conversion.offline", "convert_waveform"),
+    "convert_files": ("voxcycle.conversion.batch", "convert_files"),
+    "load_voice": ("voxcycle.voices.registry", "load_voice"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name at its first use."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, attribute = _HOMES[name]
+    value = getattr(importlib.import_module(module), attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,243 @@
+"""Audio files: opened and checked, read in blocks, written whole or not at all."""
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+MIN_SAMPLE_RATE = 8_000
+MAX_SAMPLE_RATE = 384_000
+BLOCK_VALUES = 1 << 18  # samples times channels that are in memory at once
+READABLE_SUFFIXES = frozenset(
+    ".wav .wave .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .caf .w64 .rf64".split()
+)
+# Written formats by extension: libsndfile's name and the subtype where the input's does not fit.
+FORMATS = {
+    "wav": ("WAV", "PCM_16"),
+    "flac": ("FLAC", "PCM_16"),
+    "ogg": ("OGG", "VORBIS"),
+    "opus": ("OGG", "OPUS"),
+    "aiff": ("AIFF", "PCM_16"),
+    "mp3": ("MP3", "MPEG_LAYER_III"),
+}
+KEPT_SUBTYPES = frozenset({"PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"})
+STREAMED_LENGTH = 0x7FFFF000  # what a wav's header says where its writer did not know the length
+_SFC_SET_ADD_PEAK_CHUNK = 0x1050  # sndfile.h; soundfile has no name for it
+
+
+class AudioError(ValueError):
+    """Audio that cannot be read, used or written; one sentence names the file and the remedy."""
+
+
+class AudioSource(Protocol):
+    """Audio that can be read from its beginning as often as wanted.
+
+    Attributes:
+        name: what messages call it.
+        sample_rate: in Hz.
+        n_channels: columns of a block.
+        n_declared: samples that the header promises.
+    """
+
+    name: str
+    sample_rate: int
+    n_channels: int
+    n_declared: int
+
+    def blocks(self) -> Iterator[NDArray[np.float32]]:
+        """Yield consecutive blocks (T, n_channels)."""
+        ...
+
+
+class ArraySource:
+    """A waveform (T,) or (T, channels) in memory as an `AudioSource`."""
+
+    def __init__(self, waveform: NDArray[np.float32], sample_rate: int) -> None:
+        self.name = "the waveform"
+        samples = np.asarray(waveform)
+        if samples.ndim not in (1, 2) or not np.issubdtype(samples.dtype, np.floating):
+            raise AudioError(
+                f"the waveform has shape {samples.shape} and type {samples.dtype}: floating-point "
+                "samples in [-1, 1] of shape (T,) or (T, channels) are needed"
+            )
+        self._samples = samples.reshape(len(samples), -1)
+        self.sample_rate = check_sample_rate(sample_rate, self.name)
+        self.n_channels = self._samples.shape[1]
+        self.n_declared = len(samples)
+
+    def blocks(self) -> Iterator[NDArray[np.float32]]:
+        """Yield consecutive blocks (T, n_channels)."""
+        size = max(1, BLOCK_VALUES // max(1, self.n_channels))
+        for start in range(0, len(self._samples), size):
+            yield self._samples[start : start + size].astype(np.float32)
+
+
+class FileSource:
+    """An audio file as an `AudioSource`.
+
+    Args:
+        path: the file.
+        name: what messages call it; the path where None.
+
+    Raises:
+        AudioError: there is no such file, or it is a folder, empty or no audio.
+    """
+
+    def __init__(self, path: Path, name: str | None = None) -> None:
+        self.path = path
+        self.name = name or str(path)
+        self._require_content()
+        with self._open() as opened:
+            self.sample_rate = check_sample_rate(opened.samplerate, self.name)
+            self.n_channels = opened.channels
+            self.format, self.subtype = opened.format, opened.subtype
+            self.n_declared = _declared_length(opened)
+
+    def blocks(self) -> Iterator[NDArray[np.float32]]:
+        """Yield consecutive blocks (T, n_channels); AudioError where decoding fails."""
+        size = max(1, BLOCK_VALUES // self.n_channels)
+        position = 0
+        with self._open() as opened:
+            while True:
+                try:
+                    block = opened.read(size, dtype="float32", always_2d=True)
+                except (soundfile.SoundFileError, RuntimeError) as error:
+                    raise AudioError(
+                        f"{self.name}: the file is damaged or cut short about "
+                        f"{position / self.sample_rate:.1f} s into it ({_reason(error)}); fetch it "
+                        "again, or save the part that plays as a new file"
+                    ) from error
+                if not len(block):
+                    return
+                position += len(block)
+                yield block
+
+    def _require_content(self) -> None:
+        try:
+            if self.path.is_dir():
+                raise AudioError(f"{self.name}: a folder, where an audio file is needed")
+            if not self.path.is_file() and self.path.exists():
+                raise AudioError(f"{self.name}: not a regular file; save the audio to one first")
+            with self.path.open("rb") as file:
+                if not file.read(1):
+                    raise AudioError(f"{self.name}: the file is empty (0 bytes); save it again")
+        except FileNotFoundError:
+            raise AudioError(f"{self.name}: no such file; check the path") from None
+        except OSError as error:
+            raise AudioError(f"{self.name}: cannot be read: {error.strerror}") from error
+
+    def _open(self) -> soundfile.SoundFile:
+        try:
+            return soundfile.SoundFile(self.path)
+        except (soundfile.SoundFileError, RuntimeError, TypeError) as error:
+            raise AudioError(
+                f"{self.name}: not an audio file that can be read, or its header is damaged or cut "
+                "short; save it as wav, flac, ogg or mp3 first"
+            ) from error
+
+
+class AudioFormat(NamedTuple):
+    """How a file is written: extension without the dot, libsndfile's format and subtype."""
+
+    extension: str
+    format: str
+    subtype: str
+
+
+def choose_format(source: FileSource, requested: str | None = None) -> AudioFormat:
+    """Return the requested format, else the input's; the input's subtype where it fits.
+
+    Inputs that would only lose by being written again as they are (mp3) or that are rare (au, caf)
+    become wav. Raises AudioError where the requested format is unknown.
+    """
+    if requested is None:
+        own = {"WAV": "wav", "WAVEX": "wav", "FLAC": "flac", "AIFF": "aiff", "OGG": "ogg"}
+        extension = "opus" if source.subtype == "OPUS" else own.get(source.format, "wav")
+    else:
+        extension = requested.lower().removeprefix(".")
+        extension = {"aif": "aiff", "wave": "wav", "oga": "ogg"}.get(extension, extension)
+    if extension not in FORMATS:
+        raise AudioError(
+            f"{requested}: not a format that can be written; choose one of {', '.join(FORMATS)}"
+        )
+    container, subtype = FORMATS[extension]
+    if source.subtype in KEPT_SUBTYPES and soundfile.check_format(container, source.subtype):
+        subtype = source.subtype
+    elif extension == "flac" and source.subtype in KEPT_SUBTYPES:
+        subtype = "PCM_24"  # the most that flac holds
+    return AudioFormat(extension, container, subtype)
+
+
+def write_audio(
+    target: Path,
+    blocks: Iterable[NDArray[np.float32]],
+    sample_rate: int,
+    audio_format: AudioFormat,
+    tags: Mapping[str, str],
+) -> None:
+    """Write mono blocks (T,) to a file that appears under its name only when complete.
+
+    Args:
+        target: the file; replaced if it exists. Its folder must exist.
+        blocks: samples in [-1, 1].
+        sample_rate: in Hz.
+        audio_format: container and subtype.
+        tags: `title`, `comment`, `software`: RIFF INFO or Vorbis comments.
+
+    Raises:
+        AudioError: the file cannot be written; nothing is left behind.
+    """
+    if target.exists() and not os.access(target, os.W_OK):
+        raise AudioError(f"{target}: the file is read-only; choose another name")
+    partial = target.with_name(f".{target.name[:200]}.{os.getpid()}.part")
+    try:
+        partial.open("wb").close()  # a plain OSError says more than libsndfile's
+        with soundfile.SoundFile(
+            partial, "w", sample_rate, 1, audio_format.subtype, format=audio_format.format
+        ) as opened:
+            # The PEAK chunk of float files holds the time of day: equal audio, unequal files.
+            soundfile._snd.sf_command(opened._file, _SFC_SET_ADD_PEAK_CHUNK, soundfile._ffi.NULL, 0)
+            for key, value in tags.items():
+                setattr(opened, key, value)
+            for block in blocks:
+                opened.write(block)
+        os.replace(partial, target)
+    except (soundfile.SoundFileError, OSError) as error:
+        raise AudioError(
+            f"{target}: cannot be written as {audio_format.format} {audio_format.subtype} at "
+            f"{sample_rate} Hz ({_reason(error)}); check that the folder may be written to, that "
+            "the disk has room, and that the format takes this sample rate"
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def check_sample_rate(sample_rate: int, name: str) -> int:
+    """Return the rate; AudioError naming what has it where it is not one for speech."""
+    if not MIN_SAMPLE_RATE <= sample_rate <= MAX_SAMPLE_RATE:
+        raise AudioError(
+            f"{name}: a sample rate of {sample_rate} Hz; {MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE} Hz "
+            "are possible"
+        )
+    return int(sample_rate)
+
+
+def _declared_length(opened: soundfile.SoundFile) -> int:
+    """Return the samples that the header promises; libsndfile tells of a mismatch in its log."""
+    found = re.search(r"^data : (\d+) \(should be (\d+)\)", opened.extra_info, re.MULTILINE)
+    if not found or not opened.frames:
+        return int(opened.frames)
+    declared, present = int(found[1]), int(found[2])
+    if not present < declared < STREAMED_LENGTH:
+        return int(opened.frames)
+    return int(declared * opened.frames / present)
+
+
+def _reason(error: BaseException) -> str:
+    text = getattr(error, "strerror", None) or getattr(error, "error_string", None) or str(error)
+    return str(text).rstrip(". ")
