@@ -1,7 +1,7 @@
 """The fixed split of the Kokoro speakers and of what each of them says.
 
-Roles never mix: `pool` trains domain a of the any-to-one voices, `valid` selects and tunes, `eval` is
-run once per row of RESULTS.md. Training sentences differ between speakers; validation and
+Roles never mix: `pool` trains domain a of the any-to-one voices, `valid` selects and tunes, `eval`
+is run once per row of RESULTS.md. Training sentences differ between speakers; validation and
 evaluation sentences are the same for everybody who says them (parallel).
 """
 

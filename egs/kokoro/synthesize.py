@@ -1,7 +1,8 @@
 """Stage 2: let Kokoro-82M read the corpus. Resumable: finished files are skipped.
 
-Writes OUT/wavs/<speaker>/<train|valid|eval>/<nnn>.flac (24 kHz) with the text beside it (.txt). A
-training sentence is read by one speaker only. About 30 minutes on two cores.
+Writes OUT/wavs/<speaker>/<train|valid|eval>/<nnn>.flac (24 kHz) with the text beside it (.txt), and
+links OUT/pool/<speaker> and OUT/target/<speaker> to the training folders. A training sentence is
+read by one speaker only. About 30 minutes on two cores.
 """
 
 import argparse
@@ -114,6 +115,16 @@ def _synthesize(utterance: Utterance) -> None:
     part.rename(utterance.path)
 
 
+def link_roles(out: Path) -> None:
+    """Make OUT/pool/<speaker> and OUT/target/<speaker>, the folders that a training is given."""
+    for role in ("pool", "target"):
+        (out / role).mkdir(exist_ok=True)
+        for speaker in SPLIT[role].speakers:
+            link = out / role / speaker
+            if not link.is_symlink():
+                link.symlink_to(Path("../wavs") / speaker / "train", target_is_directory=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
@@ -130,6 +141,7 @@ def main() -> None:
         futures = [pool.submit(_synthesize, u) for u in todo]
         for future in track(as_completed(futures), "Reading", total=len(futures)):
             future.result()
+    link_roles(args.out)
 
 
 if __name__ == "__main__":

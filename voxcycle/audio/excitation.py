@@ -10,6 +10,7 @@ from voxcycle.audio.mel import LogMel, MelSpec
 from voxcycle.audio.pitch import F0_MAX_HZ, F0_MIN_HZ
 
 STEPS_PER_OCTAVE = 96  # an eighth of a semitone: neighbouring rows differ by less than 0.8 %
+PIT = -2.5  # floor between the harmonics of a high F0, in deviations of the table
 
 
 @functools.lru_cache(maxsize=4)
@@ -35,6 +36,7 @@ def _comb_table(spec: MelSpec) -> tuple[NDArray[np.float32], NDArray[np.float32]
         flat = LogMel(spec)(noise).mean(-1)  # removes what the filters' areas add
     rows = mel[..., mel.shape[-1] // 2 - 2 : mel.shape[-1] // 2 + 2].mean(-1) - flat
     rows = (rows - rows.mean()) / rows.std()
+    rows = rows.clamp(min=PIT)
     return log_f0.astype(np.float32), rows.numpy()
 
 

@@ -68,7 +68,7 @@ class Voice:
     def save(self, path: Path) -> None:
         """Write the voice file; it appears under its name only when complete."""
         import torch
-        from safetensors.torch import save_file
+        from safetensors.torch import save
 
         tensors = {
             k: v.detach().to("cpu", torch.float16).contiguous()
@@ -86,7 +86,7 @@ class Voice:
         }
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(path.name + ".part")
-        save_file(tensors, partial, metadata={"voxcycle": json.dumps(header)})
+        partial.write_bytes(save(tensors, metadata={"voxcycle": json.dumps(header)}))
         os.replace(partial, path)
 
     @classmethod

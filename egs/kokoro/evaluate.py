@@ -1,0 +1,75 @@
+"""Stage 4: measure a voice on the Kokoro speakers of a split that it never heard.
+
+    python egs/kokoro/evaluate.py --voice VOICE --split valid --corpus CORPUS [--json out.json]
+
+Centroids: on the split `eval`, of the speaker's 20 `valid` recordings; on the split `valid`, of the
+speaker's other 19 `valid` recordings, the scored sentence left out.
+"""
+
+import argparse
+from pathlib import Path
+
+from speakers import SPLIT
+from voxcycle.voices.registry import load_voice
+
+from voxcycle.evaluation.evaluate import default_cache_dir
+from voxcycle.evaluation.judges import METRICS, QUICK_METRICS
+from voxcycle.evaluation.rows import Sentence, Speaker
+from voxcycle.evaluation.terminal import evaluate_with_progress, print_evaluation
+
+QUICK_SENTENCES = 10
+
+
+def list_sentences(corpus: Path, speaker: str, kind: str) -> tuple[Sentence, ...]:
+    paths = sorted((corpus / "wavs" / speaker / kind).glob("*.flac"))
+    if not paths:
+        raise SystemExit(f"{corpus}: no {kind} sentences of {speaker}; run synthesize.py first")
+    return tuple(
+        Sentence(f"{kind}/{p.stem}", p, p.with_suffix(".txt").read_text(encoding="utf-8").strip())
+        for p in paths
+    )
+
+
+def make_speaker(corpus: Path, name: str, split: str, limit: int | None) -> Speaker:
+    return Speaker(
+        name=name,
+        language="en",
+        sentences=list_sentences(corpus, name, split)[:limit],
+        references=list_sentences(corpus, name, "valid"),
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--voice", required=True, help="name or file of the voice")
+    parser.add_argument("--target", help="its Kokoro speaker; default: the one of that name")
+    parser.add_argument("--split", choices=("valid", "eval"), default="valid")
+    parser.add_argument("--corpus", type=Path, required=True)
+    parser.add_argument("--vocoder", default="hifigan")
+    parser.add_argument("--limit", type=int, help="sentences per speaker")
+    parser.add_argument("--quick", action="store_true", help="10 sentences, three judges")
+    parser.add_argument("--json", type=Path, help="where to write every score")
+    parser.add_argument("--cache", type=Path, default=default_cache_dir())
+    args = parser.parse_args()
+    voice = load_voice(args.voice)
+    target = args.target or next(
+        (s for s in SPLIT["target"].speakers if s.split("_")[1] == voice.card.name), None
+    )
+    if target is None:
+        raise SystemExit(f"whose voice is {voice.card.name}? name the Kokoro speaker with --target")
+    limit = args.limit or (QUICK_SENTENCES if args.quick else None)
+    evaluation = evaluate_with_progress(
+        voice,
+        tuple(make_speaker(args.corpus, s, args.split, limit) for s in SPLIT[args.split].speakers),
+        make_speaker(args.corpus, target, args.split, limit),
+        vocoder=args.vocoder,
+        metrics=QUICK_METRICS if args.quick else METRICS,
+        cache_dir=args.cache,
+    )
+    print_evaluation(evaluation)
+    if args.json:
+        evaluation.save(args.json)
+
+
+if __name__ == "__main__":
+    main()

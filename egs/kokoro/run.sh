@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# From nothing to the shipped voices heart and michael, in resumable stages.
+#
+#   egs/kokoro/run.sh [first stage] [last stage]
+#
+# 1 fetch   voice styles and sentences (npm, apt)
+# 2 read    let Kokoro-82M read the corpus, about 25 minutes on two cores
+# 3 train   both voices side by side, one thread each (STEPS each)
+# 4 score   evaluation speakers and real speech; run once per row of RESULTS.md
+# 5 ship    copy the voices into the package
+# Needs: pip install -e ".[kokoro,eval]"
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+first=${1:-1} last=${2:-5}
+corpus=${CORPUS:-$HOME/.cache/voxcycle/kokoro}
+runs=${RUNS:-$HOME/.cache/voxcycle/runs}
+steps=${STEPS:-20000}
+python=${PYTHON:-.venv/bin/python}
+stage() { [ "$first" -le "$1" ] && [ "$1" -le "$last" ]; }
+
+if stage 1; then bash egs/kokoro/fetch.sh "$corpus"; fi
+if stage 2; then $python egs/kokoro/synthesize.py "$corpus"; fi
+if stage 3; then
+    pids=()
+    for voice in heart:af_heart michael:am_michael; do
+        name=${voice%%:*} speaker=${voice##*:}
+        resume=$([ -e "$runs/$name/last.ckpt" ] && echo --resume || true)
+        $python -m voxcycle train --config "egs/kokoro/$name.yaml" --a "$corpus/pool" \
+            --b "$corpus/target/$speaker" --out "$runs/$name" --steps "$steps" $resume &
+        pids+=($!)
+    done
+    for pid in "${pids[@]}"; do wait "$pid"; done
+fi
+if stage 4; then
+    for voice in heart:af_heart michael:am_michael; do
+        name=${voice%%:*} speaker=${voice##*:}
+        $python egs/kokoro/evaluate.py --voice "$runs/$name/$name.safetensors" \
+            --target "$speaker" --split eval --corpus "$corpus" --json "$runs/$name/eval.json"
+    done
+fi
+if stage 5; then cp "$runs"/{heart/heart,michael/michael}.safetensors voxcycle/voices/embedded/; fi

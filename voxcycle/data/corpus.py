@@ -1,0 +1,129 @@
+"""From folders of recordings to a manifest: what is usable, and the split by file."""
+
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".opus"}
+MIN_CLIP_S = 0.8
+MIN_TOTAL_S = 60.0
+CLIPPED_SHARE = 0.01  # of the samples at full scale
+SILENT_PEAK = 1e-3
+
+
+class CorpusError(ValueError):
+    """A folder of recordings that cannot be trained on; the message lists what is wrong where."""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A recording: its file and its duration in seconds."""
+
+    path: Path
+    duration_s: float
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """One speaker's recordings.
+
+    Attributes:
+        name: the folder's name.
+        clips: usable recordings, sorted by path.
+        rejected: file and reason of each recording left out.
+    """
+
+    name: str
+    clips: list[Clip]
+    rejected: list[tuple[Path, str]]
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds of usable recordings."""
+        return sum(clip.duration_s for clip in self.clips)
+
+
+@dataclass(frozen=True)
+class Split:
+    """Files for training, for validation during training, and held out from both."""
+
+    train: list[Path]
+    valid: list[Path]
+    held_out: list[Path]
+
+
+def scan_folder(folder: Path, min_total_s: float = MIN_TOTAL_S) -> Corpus:
+    """Screen every recording below `folder`.
+
+    Raises:
+        CorpusError: there is no such folder, no recording, or less than `min_total_s` of usable
+            speech; every rejected file is named with its reason.
+    """
+    if not folder.is_dir():
+        raise CorpusError(f"{folder}: no such folder; name a folder of recordings of one speaker")
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES)
+    if not paths:
+        raise CorpusError(
+            f"{folder}: no recordings found; put wav, flac, ogg or mp3 files of one speaker there"
+        )
+    clips, rejected = [], []
+    for path in paths:
+        reason, duration_s = _screen(path)
+        if reason:
+            rejected.append((path, reason))
+        else:
+            clips.append(Clip(path, duration_s))
+    corpus = Corpus(folder.absolute().name, clips, rejected)
+    if corpus.duration_s < min_total_s:
+        listed = "".join(f"\n  {path}: {reason}" for path, reason in rejected)
+        raise CorpusError(
+            f"{folder}: {corpus.duration_s:.0f} s of usable speech in {len(clips)} files, at least "
+            f"{min_total_s:.0f} s are needed (five minutes are a good start)"
+            + (f"; left out:{listed}" if rejected else "")
+        )
+    return corpus
+
+
+def _screen(path: Path) -> tuple[str, float]:
+    """Return (why the file is unusable or "", duration in seconds)."""
+    try:
+        samples, sample_rate = soundfile.read(path, dtype="float32", always_2d=True)
+    except (soundfile.LibsndfileError, OSError) as error:
+        return f"cannot be read ({error})", 0.0
+    duration_s = len(samples) / sample_rate
+    if duration_s < MIN_CLIP_S:
+        return f"too short: {duration_s:.2f} s, at least {MIN_CLIP_S} s are needed", duration_s
+    if not np.isfinite(samples).all():
+        return "contains NaN or infinite samples", duration_s
+    peak = np.abs(samples).max()
+    if peak < SILENT_PEAK:
+        return "silent", duration_s
+    if sample_rate < 8000:
+        return f"sampled at {sample_rate} Hz, at least 8000 Hz are needed", duration_s
+    if peak >= 0.99 and (np.abs(samples) >= 0.999 * peak).mean() > CLIPPED_SHARE:
+        return "clipped: record it again at a lower level", duration_s
+    return "", duration_s
+
+
+def split_files(clips: list[Clip], seed: int) -> Split:
+    """Split by file: 5 % (at least 1, at most 20) each for validation and held out, the rest train.
+
+    Raises:
+        CorpusError: there are fewer than 5 files.
+    """
+    if len(clips) < 5:
+        raise CorpusError(
+            f"{len(clips)} usable recordings are too few for training, validation and held-out "
+            "files: cut them into at least 5"
+        )
+    paths = [clip.path for clip in clips]
+    random.Random(seed).shuffle(paths)
+    n_side = min(20, max(1, round(0.05 * len(paths))))
+    return Split(
+        train=sorted(paths[2 * n_side :]),
+        valid=sorted(paths[:n_side]),
+        held_out=sorted(paths[n_side : 2 * n_side]),
+    )

@@ -1,0 +1,121 @@
+"""Cached features: log-mels at every warp and F0 of each recording, computed once.
+
+A cache entry is named by the SHA-256 of the file's content, the MelSpec, the warps and the version
+of this module; it holds `mels` (n_warps, F, n_mels) in fp16 and `f0` (F,) in fp32 as two .npy
+files, which training maps into memory.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voxcycle.audio.mel import MelSpec
+from voxcycle.audio.perturb import WARPS
+
+FEATURE_VERSION = 1
+
+
+class Features(NamedTuple):
+    """Features of one recording.
+
+    Attributes:
+        mels: (n_warps, F, n_mels) log-mels at the analysis level, fp16; index 0 is unwarped.
+        f0_hz: (F,), 0 where unvoiced.
+    """
+
+    mels: NDArray[np.float16]
+    f0_hz: NDArray[np.float32]
+
+
+def load_analysis_waveform(path: Path, spec: MelSpec) -> NDArray[np.float32]:
+    """Read a recording as training sees it: mono, resampled, at the analysis level."""
+    import soundfile
+    import torch
+    import torchaudio.functional
+
+    from voxcycle.audio.segment import normalize_level
+
+    samples, sample_rate = soundfile.read(path, dtype="float32", always_2d=True)
+    mono = torch.from_numpy(samples.mean(axis=1))
+    resampled = torchaudio.functional.resample(mono, sample_rate, spec.sample_rate).numpy()
+    return normalize_level(resampled, spec.sample_rate).waveform
+
+
+def extract_features(path: Path, spec: MelSpec, warps: Sequence[float] = WARPS) -> Features:
+    """Compute the features of one recording."""
+    import torch
+
+    from voxcycle.audio.mel import LogMel, mel_filterbank
+    from voxcycle.audio.pitch import extract_f0
+
+    waveform = load_analysis_waveform(path, spec)
+    log_mel = LogMel(spec)
+    magnitude = log_mel.magnitude(torch.from_numpy(waveform)[None])
+    mels = [log_mel.project(magnitude, mel_filterbank(spec, warp))[0].T for warp in warps]
+    return Features(torch.stack(mels).half().numpy(), extract_f0(waveform, spec))
+
+
+def _entry(path: Path, spec: MelSpec, cache_dir: Path) -> Path:
+    digest = hashlib.sha256(path.read_bytes())
+    digest.update(json.dumps([FEATURE_VERSION, spec.to_dict(), WARPS]).encode())
+    return cache_dir / digest.hexdigest()[:32]
+
+
+def _cache_one(path: Path, spec: MelSpec, cache_dir: Path) -> Path:
+    import torch
+
+    entry = _entry(path, spec, cache_dir)
+    if not entry.with_suffix(".f0.npy").exists():
+        torch.set_num_threads(1)  # one process per core
+        features = extract_features(path, spec)
+        # The F0 file is renamed last: where it exists, the entry is complete.
+        for suffix, array in ((".mels.npy", features.mels), (".f0.npy", features.f0_hz)):
+            partial = entry.with_suffix(f"{suffix}.{os.getpid()}.part")
+            with partial.open("wb") as file:
+                np.save(file, array)
+            os.replace(partial, entry.with_suffix(suffix))
+    return entry
+
+
+def cache_features(
+    paths: Sequence[Path],
+    spec: MelSpec,
+    cache_dir: Path,
+    n_jobs: int | None = None,
+    advance: Callable[[], None] | None = None,
+) -> list[Features]:
+    """Return memory-mapped features of every file, computing the missing ones in parallel.
+
+    Args:
+        paths: recordings.
+        spec: the mel analysis.
+        cache_dir: where entries live; made if missing.
+        n_jobs: processes; None takes one per core.
+        advance: called once per finished file, for a progress bar.
+    """
+    from joblib import Parallel, delayed
+
+    cache_dir.mkdir(parents=True, exist_ok=True)
+    # Processes of joblib outlive a call and, unlike those of the standard library, do not run the
+    # caller's script again.
+    results = Parallel(n_jobs=n_jobs or os.cpu_count(), return_as="generator")(
+        delayed(_cache_one)(path, spec, cache_dir) for path in paths
+    )
+    entries: list[Path] = []
+    for entry in results:
+        entries.append(entry)
+        if advance:
+            advance()
+    return [
+        Features(
+            np.load(entry.with_suffix(".mels.npy"), mmap_mode="r"),
+            np.load(entry.with_suffix(".f0.npy")),
+        )
+        for entry in entries
+    ]

@@ -1,0 +1,230 @@
+"""Unpaired crops of two domains of speech: batch i is a function of the seed and i alone.
+
+Nothing here carries random state from one batch to the next, so a resumed training sees exactly the
+batches that an uninterrupted one would have seen.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from voxcycle.audio.excitation import excitation_mel
+from voxcycle.audio.mel import MelSpec
+from voxcycle.audio.perturb import WARPS, band_centres_hz, perturb_channel
+from voxcycle.audio.pitch import transform_f0
+from voxcycle.audio.stats import (
+    DomainStats,
+    FrameSums,
+    active_frames,
+    add_sums,
+    compute_stats,
+    estimate_stats,
+    sum_frames,
+)
+from voxcycle.data.features import Features
+
+BLOCK_S = 2.0  # grain of the subsets from which a source's statistics are estimated
+SUBSET_S = (2.0, 30.0)
+
+
+class VoiceBatch(NamedTuple):
+    """One training batch; mels are normalised, (B, n_mels, F), excitations (B, n_mels + 1, F).
+
+    Attributes:
+        real_a: domain a by its own statistics: what D_a and the reconstructions see.
+        source_a: the same crops as conversion will see them, by statistics estimated from a file.
+        perturbed_a: the same crops warped and sent through a channel.
+        excitation_a: at the F0 of a.
+        excitation_ab: at the F0 of a moved into the range of b.
+        condition_a: (B, n_condition), the statistics of each crop's speaker.
+        real_b, source_b, perturbed_b, excitation_b, excitation_ba: likewise for domain b; the crops
+            of b are sent to the speakers of a's crops.
+        mask_a, mask_b: (B, 1, F), 0 where frames are to be filled in.
+    """
+
+    real_a: Tensor
+    source_a: Tensor
+    perturbed_a: Tensor
+    excitation_a: Tensor
+    excitation_ab: Tensor
+    condition_a: Tensor
+    mask_a: Tensor
+    real_b: Tensor
+    source_b: Tensor
+    perturbed_b: Tensor
+    excitation_b: Tensor
+    excitation_ba: Tensor
+    mask_b: Tensor
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """One speaker's features and statistics.
+
+    Attributes:
+        name: for messages.
+        recordings: features of each file; files shorter than a crop are padded.
+        stats: one `DomainStats` per warp; index 0 is the speaker.
+        blocks: sums over consecutive 2 s blocks, `blocks[warp][block]`.
+    """
+
+    name: str
+    recordings: list[Features]
+    stats: list[DomainStats]
+    blocks: list[list[FrameSums]]
+
+
+def build_speaker(name: str, recordings: list[Features], spec: MelSpec) -> Speaker:
+    """Compute a speaker's statistics at every warp."""
+    length = round(BLOCK_S * spec.frame_rate)
+    blocks: list[list[FrameSums]] = [[] for _ in WARPS]
+    for recording in recordings:
+        active = active_frames(recording.mels[0].astype(np.float32))
+        for start in range(0, len(active), length):
+            part = slice(start, start + length)
+            for warp in range(len(WARPS)):
+                mel = recording.mels[warp, part].astype(np.float32)
+                blocks[warp].append(sum_frames(mel, recording.f0_hz[part], active[part]))
+    return Speaker(name, recordings, [compute_stats(add_sums(b)) for b in blocks], blocks)
+
+
+def draw_stats(
+    speaker: Speaker, warp: int, prior: DomainStats, rng: np.random.Generator
+) -> DomainStats:
+    """Estimate a speaker's statistics from a random stretch of 2-30 s, as conversion would."""
+    blocks = speaker.blocks[warp]
+    seconds = np.exp(rng.uniform(*np.log(SUBSET_S)))
+    n_blocks = min(len(blocks), max(1, round(seconds / BLOCK_S)))
+    start = rng.integers(len(blocks) - n_blocks + 1)
+    return estimate_stats(add_sums(blocks[start : start + n_blocks]), prior)
+
+
+def stats_condition(stats: DomainStats, prior: DomainStats) -> NDArray[np.float32]:
+    """Return a speaker's condition, (2 * n_mels + 2,): its statistics relative to `prior`."""
+    return np.concatenate(
+        [
+            (stats.mel_mean - prior.mel_mean) / prior.mel_std,
+            np.log(stats.mel_std / prior.mel_std) * 2,
+            [(stats.log_f0_mean - prior.log_f0_mean) / 0.3],
+            [np.log(stats.log_f0_std / prior.log_f0_std)],
+        ]
+    ).astype(np.float32)
+
+
+class UnpairedCrops(Dataset[VoiceBatch]):
+    """Batches of crops of domain a (one speaker or a pool) and domain b (one speaker); endless.
+
+    Args:
+        speakers_a: the speakers of domain a, drawn with equal probability.
+        speaker_b: the target.
+        spec: the mel analysis.
+        prior: statistics that estimates are shrunk to; None where both sides are known speakers,
+            whose own statistics are then used throughout.
+        batch_size: crops per domain.
+        n_frames: frames per crop.
+        max_masked_frames: longest filling-in mask; 0 for none.
+        is_perturbed: False feeds the identity loss the crops as they are.
+        seed: of everything drawn.
+    """
+
+    def __init__(
+        self,
+        speakers_a: Sequence[Speaker],
+        speaker_b: Speaker,
+        spec: MelSpec,
+        prior: DomainStats | None,
+        batch_size: int,
+        n_frames: int,
+        max_masked_frames: int,
+        is_perturbed: bool,
+        seed: int,
+    ) -> None:
+        self.speakers_a = list(speakers_a)
+        self.speaker_b = speaker_b
+        self.spec = spec
+        self.prior = prior
+        self.batch_size = batch_size
+        self.n_frames = n_frames
+        self.max_masked_frames = max_masked_frames
+        self.is_perturbed = is_perturbed
+        self.seed = seed
+        self.centres_hz = band_centres_hz(spec)
+        reference = prior or speakers_a[0].stats[0]
+        self.conditions = [stats_condition(s.stats[0], reference) for s in self.speakers_a]
+        self.lengths = {
+            id(s): np.array([len(r.f0_hz) for r in s.recordings], float)
+            for s in (*self.speakers_a, speaker_b)
+        }
+
+    def __getitem__(self, index: int) -> VoiceBatch:
+        rng = np.random.default_rng([self.seed, index])
+        items = [self._draw_item(rng) for _ in range(self.batch_size)]
+        return VoiceBatch(
+            *(
+                torch.from_numpy(np.stack([value.T for value in column]))
+                for column in zip(*items, strict=True)
+            )
+        )
+
+    def _draw_item(self, rng: np.random.Generator) -> list[NDArray[np.float32]]:
+        which = int(rng.integers(len(self.speakers_a)))
+        a, b = self.speakers_a[which], self.speaker_b
+        stats_a, stats_b = a.stats[0], b.stats[0]
+        crop_a, f0_a, source_stats_a, perturbed_a = self._draw_crop(a, rng)
+        crop_b, f0_b, _, perturbed_b = self._draw_crop(b, rng)
+        real_b = stats_b.normalize(crop_b)
+        return [
+            stats_a.normalize(crop_a),
+            source_stats_a.normalize(crop_a),
+            perturbed_a,
+            excitation_mel(f0_a, self.spec),
+            excitation_mel(transform_f0(f0_a, source_stats_a, stats_b), self.spec),
+            self.conditions[which],
+            self._draw_mask(rng),
+            real_b,
+            real_b,
+            perturbed_b,
+            excitation_mel(f0_b, self.spec),
+            excitation_mel(transform_f0(f0_b, stats_b, stats_a), self.spec),
+            self._draw_mask(rng),
+        ]
+
+    def _draw_crop(
+        self, speaker: Speaker, rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], DomainStats, NDArray[np.float32]]:
+        """Return crop (F, n_mels), F0 (F,), its source statistics, and the perturbed crop."""
+        lengths = self.lengths[id(speaker)]
+        recording = speaker.recordings[rng.choice(len(lengths), p=lengths / lengths.sum())]
+        start = int(rng.integers(max(1, len(recording.f0_hz) - self.n_frames + 1)))
+        source_stats = self._source_stats(speaker, 0, rng)
+        crop = self._cut(recording.mels[0], start)
+        warp = int(rng.integers(len(WARPS))) if self.is_perturbed else 0
+        perturbed = self._cut(recording.mels[warp], start)
+        perturbed = self._source_stats(speaker, warp, rng).normalize(perturbed)
+        if self.is_perturbed:
+            perturbed = perturb_channel(perturbed, self.centres_hz, rng)
+        f0_hz = recording.f0_hz[start : start + self.n_frames]
+        return crop, np.pad(f0_hz, (0, self.n_frames - len(f0_hz))), source_stats, perturbed
+
+    def _source_stats(self, speaker: Speaker, warp: int, rng: np.random.Generator) -> DomainStats:
+        if self.prior is None:
+            return speaker.stats[warp]
+        return draw_stats(speaker, warp, self.prior, rng)
+
+    def _cut(self, mel: NDArray[np.float16], start: int) -> NDArray[np.float32]:
+        crop = mel[start : start + self.n_frames].astype(np.float32)
+        missing = self.n_frames - len(crop)
+        return np.pad(crop, ((0, missing), (0, 0)), constant_values=np.log(self.spec.log_floor))
+
+    def _draw_mask(self, rng: np.random.Generator) -> NDArray[np.float32]:
+        mask = np.ones((self.n_frames, 1), np.float32)
+        length = int(rng.integers(self.max_masked_frames + 1))
+        start = int(rng.integers(self.n_frames - length + 1))
+        mask[start : start + length] = 0
+        return mask

@@ -1,0 +1,13 @@
+"""Adversarial losses on raw scores (no sigmoid)."""
+
+from torch import Tensor
+
+
+def least_squares_generator_loss(fake_scores: Tensor) -> Tensor:
+    """LSGAN, Mao et al. (2017), eq. 9 with c = 1: `mean((D(fake) - 1)^2)`."""
+    return (fake_scores - 1).square().mean()
+
+
+def least_squares_discriminator_loss(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
+    """LSGAN, Mao et al. (2017), eq. 9 with b = 1, a = 0, halved."""
+    return 0.5 * ((real_scores - 1).square().mean() + fake_scores.square().mean())

@@ -1,0 +1,129 @@
+"""What happens beside the training step: checkpoints, scalars, progress, and the end."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import Callback, LightningModule, Trainer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from voxcycle.training.phases import PhasedModule
+
+
+class StepLimit(Callback):
+    """Stops after a number of batches, counted over all resumptions."""
+
+    def __init__(self, n_steps: int) -> None:
+        self.n_steps = n_steps
+
+    def on_train_batch_end(self, trainer: Trainer, module: PhasedModule, *_: Any) -> None:  # type: ignore[override]  # noqa: D102
+        trainer.should_stop = int(module.steps_done) >= self.n_steps
+
+
+class Checkpoint(Callback):
+    """Writes one local Lightning checkpoint every n steps and at the end, replacing the last one.
+
+    It is written under a temporary name and renamed: a killed training keeps the former one.
+    """
+
+    def __init__(self, path: Path, every: int) -> None:
+        self.path = path
+        self.every = every
+
+    def on_train_batch_end(self, trainer: Trainer, module: PhasedModule, *_: Any) -> None:  # type: ignore[override]  # noqa: D102
+        if int(module.steps_done) % self.every == 0:
+            self._save(trainer)
+
+    def on_fit_end(self, trainer: Trainer, module: PhasedModule) -> None:  # type: ignore[override]  # noqa: D102
+        self._save(trainer)
+
+    def _save(self, trainer: Trainer) -> None:
+        partial = self.path.with_name(self.path.name + ".part")
+        trainer.save_checkpoint(partial)
+        os.replace(partial, self.path)
+
+
+class Scalars(Callback):
+    """Logs the loss terms every n steps, with our own batch counter as the axis."""
+
+    def __init__(self, every: int) -> None:
+        self.every = every
+
+    def on_train_batch_end(self, trainer: Trainer, module: PhasedModule, *_: Any) -> None:  # type: ignore[override]  # noqa: D102
+        step = int(module.steps_done)
+        if step % self.every == 0 and trainer.logger is not None:
+            values = {name: float(value) for name, value in module.logged.items()}
+            trainer.logger.log_metrics(values, step=step)
+
+
+class LiveProgress(Callback):
+    """A progress bar on stderr with steps, speed, time left and the running loss terms.
+
+    Where stderr is no terminal, a line every half minute.
+    """
+
+    def __init__(self, n_steps: int, console: Console | None = None) -> None:
+        self.n_steps = n_steps
+        self.console = console or Console(stderr=True)
+        self.progress: Progress | None = None
+        self.spoken = 0.0
+
+    def on_fit_start(self, trainer: Trainer, module: PhasedModule) -> None:  # type: ignore[override]  # noqa: D102
+        self.started, self.first = time.monotonic(), int(module.steps_done)
+        if self.console.is_terminal:
+            self.progress = Progress(
+                TextColumn("Training"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[speed]} | left"),
+                TimeRemainingColumn(),
+                TextColumn("| {task.fields[losses]}"),
+                console=self.console,
+            )
+            self.task = self.progress.add_task(
+                "train", total=self.n_steps, completed=self.first, speed="", losses=""
+            )
+            self.progress.start()
+
+    def on_train_batch_end(self, trainer: Trainer, module: PhasedModule, *_: Any) -> None:  # type: ignore[override]  # noqa: D102
+        now, step = time.monotonic(), int(module.steps_done)
+        if now - self.spoken < (0.5 if self.progress else 30.0):
+            return
+        self.spoken = now
+        rate = (step - self.first) / max(now - self.started, 1e-9)
+        losses = " ".join(
+            f"{name.split('/')[-1]} {float(value):.2f}" for name, value in module.logged.items()
+        )
+        if self.progress:
+            self.progress.update(
+                self.task, completed=step, speed=f"{rate:.1f} steps/s", losses=losses
+            )
+        else:
+            left = (self.n_steps - step) / max(rate, 1e-9) / 60
+            self.console.print(
+                f"step {step}/{self.n_steps}, {rate:.2f} steps/s, {left:.0f} min left | {losses}",
+                soft_wrap=True,
+            )
+
+    def on_fit_end(self, trainer: Trainer, module: PhasedModule) -> None:  # type: ignore[override]  # noqa: D102
+        self._stop()
+
+    def on_exception(  # noqa: D102
+        self, trainer: Trainer, module: LightningModule, exception: BaseException
+    ) -> None:
+        self._stop()
+
+    def _stop(self) -> None:
+        if self.progress:
+            self.progress.stop()
+            self.progress = None
+
+
+def restore(module: PhasedModule, path: Path) -> dict[str, Any]:
+    """Load a checkpoint for inspection or export; returns it. No pickled object is read."""
+    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    module.load_state_dict(checkpoint["state_dict"])
+    return checkpoint

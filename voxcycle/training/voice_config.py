@@ -1,0 +1,114 @@
+"""The configuration of a voice training: every weight and switch, documented."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+
+class VoiceTrainingConfig(BaseModel):
+    """What `train_voice` needs to know; unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    a: Path = Field(description="folder of domain a; with any_to_one, one subfolder per speaker")
+    b: Path = Field(description="folder of domain b")
+    name_a: str = Field("", description="name of voice a; empty takes the folder's name")
+    name_b: str = Field("", description="name of voice b; empty takes the folder's name")
+    any_to_one: bool = Field(
+        False, description="domain a is a pool of speakers; only voice b is made, for any source"
+    )
+    out: Path = Field(Path("runs/voice"), description="folder of the run: config, split, logs")
+    language: str = Field("", description="language of both voices, as in en or nl")
+    sex_a: str = Field("", description="sex of speaker a, for the voice list")
+    sex_b: str = Field("", description="sex of speaker b, for the voice list")
+    licence: str = Field("", description="licence of the voices made")
+    consent: str = Field("", description="statement that the speakers agreed, kept in the voices")
+
+    steps: int | None = Field(None, ge=1, description="iterations; exclusive with minutes")
+    minutes: float | None = Field(
+        None, gt=0, description="wall time; becomes a number of steps after a speed probe"
+    )
+    seed: int = Field(0, description="of weights, crops, masks, warps and the split")
+    threads: int = Field(0, ge=0, description="CPU threads; 0 takes all cores")
+
+    batch_size: int = Field(4, ge=1, description="crops per domain and iteration")
+    n_frames: int = Field(64, ge=32, description="frames per crop, a multiple of 8")
+    max_masked_frames: int = Field(20, ge=0, description="longest filling-in mask; 0 for none")
+    is_perturbed: bool = Field(
+        True, description="feed the identity loss warped, filtered speech; false: the plain crop"
+    )
+    uses_f0: bool = Field(True, description="show the generators the excitation of the output")
+    sees_excitation: bool = Field(True, description="show it to the discriminators as well")
+    judges_identity: bool = Field(
+        True, description="let the discriminators judge the identity outputs too"
+    )
+
+    width: int = Field(192, ge=8, description="channels of the generators")
+    n_blocks: int = Field(6, ge=1, description="blocks of the generators")
+    discriminator_widths: tuple[int, ...] = Field(
+        (32, 64, 128, 128), description="channels of the discriminators' layers"
+    )
+
+    adversarial_a: float = Field(2.0, ge=0, description="weight: D_a on outputs of G_ba")
+    adversarial_b: float = Field(2.0, ge=0, description="weight: D_b on outputs of G_ab")
+    cycle_a: float = Field(5.0, ge=0, description="weight: a to b to a")
+    cycle_b: float = Field(5.0, ge=0, description="weight: b to a to b")
+    identity_a: float = Field(10.0, ge=0, description="weight: perturbed a to a")
+    identity_b: float = Field(10.0, ge=0, description="weight: perturbed b to b")
+    second_adversarial: float = Field(
+        0.0, ge=0, description="weight of the two-step adversarial loss; 0 builds no second judges"
+    )
+    generator_rate: float = Field(3e-4, gt=0, description="learning rate of the generators")
+    discriminator_rate: float = Field(2e-4, gt=0, description="learning rate of the judges")
+    ema_decay: float = Field(0.999, ge=0, lt=1, description="of the averaged generators")
+
+    checkpoint_every: int = Field(500, ge=1, description="steps between checkpoints")
+    log_every: int = Field(25, ge=1, description="steps between scalars")
+    samples: int = Field(
+        10, ge=0, description="validations in a run: losses, audio and pictures; 0 for none"
+    )
+
+    @model_validator(mode="after")
+    def _one_length(self) -> "VoiceTrainingConfig":
+        if self.steps is not None and self.minutes is not None:
+            raise ValueError("give steps or minutes, not both")
+        if self.n_frames % 8:
+            raise ValueError(f"n_frames={self.n_frames} must be a multiple of 8")
+        return self
+
+
+def load_config(values: dict[str, Any], path: Path | None = None) -> VoiceTrainingConfig:
+    """Build a config from a YAML file, overridden by `values`.
+
+    Raises:
+        ValueError: one sentence per wrong field; unknown fields are answered with the known ones.
+    """
+    merged: dict[str, Any] = {}
+    if path is not None:
+        merged |= yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    merged |= values
+    try:
+        return VoiceTrainingConfig(**merged)
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors():
+            key = ".".join(str(part) for part in problem["loc"])
+            if problem["type"] == "extra_forbidden":
+                known = ", ".join(VoiceTrainingConfig.model_fields)
+                lines.append(f"unknown key {key}; the known ones are {known}")
+            else:
+                lines.append(f"{key}: {problem['msg']}" if key else problem["msg"])
+        raise ValueError("; ".join(lines)) from None
+
+
+def parse_overrides(pairs: list[str]) -> dict[str, Any]:
+    """Read `key=value` words of a command line; values are YAML."""
+    values = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise ValueError(f"{pair!r}: settings are written key=value")
+        values[key] = yaml.safe_load(value)
+    return values
