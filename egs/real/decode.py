@@ -1,0 +1,56 @@
+"""Decode 40 clips of each real speaker to mono flac: the first 20 are scored, the rest references.
+
+Usage: decode.py UNPACKED OUT. Clips of 2 to 10 s, in the order of the hash of their paths, so that
+the choice is arbitrary and always the same.
+"""
+
+import hashlib
+import sys
+from pathlib import Path
+
+import av
+import numpy as np
+import soundfile
+from speakers import N_REFERENCES, N_SCORED, SPEAKERS, RealSpeaker
+
+MIN_DURATION_S = 2.0
+MAX_DURATION_S = 10.0
+
+
+def read_clip(path: Path) -> tuple[np.ndarray, int]:
+    """Return a clip as mono (T,) and its rate; raw G.722 has no header and needs its name."""
+    if path.suffix != ".g722":
+        samples, sample_rate = soundfile.read(path, dtype="float32", always_2d=True)
+        return samples.mean(axis=1), sample_rate
+    with av.open(str(path), format="g722") as container:
+        blocks = [frame.to_ndarray()[0] for frame in container.decode(audio=0)]
+        sample_rate = container.streams.audio[0].rate
+    return np.concatenate(blocks).astype(np.float32) / 32768, sample_rate
+
+
+def list_clips(unpacked: Path, speaker: RealSpeaker) -> list[Path]:
+    folder = unpacked / speaker.folder
+    names = [p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()]
+    chosen = [name for name in names if speaker.pattern.fullmatch(name)]
+    return [folder / n for n in sorted(chosen, key=lambda n: hashlib.sha256(n.encode()).digest())]
+
+
+def main() -> None:
+    unpacked, out = Path(sys.argv[1]), Path(sys.argv[2])
+    for name, speaker in SPEAKERS.items():
+        (out / name).mkdir(parents=True, exist_ok=True)
+        kept = 0
+        for path in list_clips(unpacked, speaker):
+            clip, sample_rate = read_clip(path)
+            if not MIN_DURATION_S <= len(clip) / sample_rate <= MAX_DURATION_S:
+                continue
+            target = out / name / f"{kept:02d}_{path.stem}.flac"
+            soundfile.write(target, np.clip(clip * speaker.gain, -1, 1), sample_rate)
+            kept += 1
+            if kept == N_SCORED + N_REFERENCES:
+                break
+        print(f"{name}: {kept} clips in {out / name}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Fetch the real recordings and decode 40 clips of each speaker.
+# Usage: fetch.sh DIR   (needs apt-get, dpkg-deb, and python with voxcycle[eval]; about 80 MB)
+set -euo pipefail
+dir=${1:?usage: fetch.sh DIR}
+here=$(cd "$(dirname "$0")" && pwd)
+python=$(command -v "${PYTHON:-python3}")
+mkdir -p "$dir/download"
+cd "$dir/download"
+for package in asterisk-core-sounds-en-g722 asterisk-core-sounds-it-g722 fillets-ng-data-nl; do
+    if ! ls "$package"_*.deb >/dev/null 2>&1; then
+        apt-get download "$package"
+    fi
+    dpkg-deb -x "$package"_*.deb .
+done
+"$python" "$here/decode.py" "$PWD" "$(dirname "$PWD")/wavs"

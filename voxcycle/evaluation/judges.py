@@ -1,0 +1,79 @@
+"""The judges of an evaluation in one place: loaded on first use, their answers remembered."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import version
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voxcycle.evaluation.cache import ContentCache
+from voxcycle.evaluation.naturalness import DNSMOS, DistillMOS
+from voxcycle.evaluation.similarity import ResemblyzerEmbedder
+from voxcycle.evaluation.words import WhisperTranscriber
+
+METRICS = ("similarity", "words", "distillmos", "dnsmos", "pitch")
+QUICK_METRICS = ("similarity", "words", "distillmos")
+
+
+@dataclass
+class Judges:
+    """All judges on 16 kHz speech (T,).
+
+    Attributes:
+        metrics: those of `METRICS` that are wanted; the others are neither loaded nor computed.
+        cache: where answers are kept.
+        n_threads: threads of the recogniser and of DNSMOS; torch has its own setting.
+    """
+
+    metrics: tuple[str, ...] = METRICS
+    cache: ContentCache = field(default_factory=lambda: ContentCache(None))
+    n_threads: int = 1
+
+    def __post_init__(self) -> None:
+        unknown = set(self.metrics) - set(METRICS)
+        if unknown:
+            raise ValueError(f"unknown metrics {sorted(unknown)}: known are {', '.join(METRICS)}")
+
+    @cached_property
+    def _embedder(self) -> ResemblyzerEmbedder:
+        return ResemblyzerEmbedder()
+
+    @cached_property
+    def _transcriber(self) -> WhisperTranscriber:
+        return WhisperTranscriber(n_threads=self.n_threads)
+
+    @cached_property
+    def _distillmos(self) -> DistillMOS:
+        return DistillMOS()
+
+    @cached_property
+    def _dnsmos(self) -> DNSMOS:
+        return DNSMOS(self.n_threads)
+
+    def embed(self, speech: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the speaker embedding (256,)."""
+        kind = f"prepared embedding, Resemblyzer {version('Resemblyzer')}"
+        return self.cache.remember(kind, lambda: self._embedder.embed(speech), speech)
+
+    def transcribe(self, speech: NDArray[np.float32], language: str) -> str:
+        """Return what the recogniser hears; ValueError where it hears nothing."""
+        kind = f"transcript, tiny, faster-whisper {version('faster-whisper')}"
+        text = str(
+            self.cache.remember(
+                kind, lambda: self._transcriber.transcribe(speech, language), language, speech
+            )
+        )
+        if not text:
+            raise ValueError("the recogniser heard no words")
+        return text
+
+    def score_distillmos(self, speech: NDArray[np.float32]) -> float:
+        """Return DistillMOS."""
+        kind = f"DistillMOS {version('distillmos')}"
+        return float(self.cache.remember(kind, lambda: self._distillmos.score(speech), speech))
+
+    def score_dnsmos(self, speech: NDArray[np.float32]) -> float:
+        """Return DNSMOS OVRL."""
+        kind = f"DNSMOS OVRL, speechmos {version('speechmos')}"
+        return float(self.cache.remember(kind, lambda: self._dnsmos.score(speech), speech))

