@@ -1,5 +1,6 @@
 """Voices and speech-like signals that the tests share."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +53,7 @@ def make_stats(log_f0_mean: float, tilt: float) -> DomainStats:
 
 
 def make_voice(is_any_to_one: bool = True, name: str = "unit") -> Voice:
-    """Return a voice with a small untrained generator: it exchanges statistics, and a little more."""
+    """Return a voice with a small untrained generator: it exchanges statistics and little more."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         generator = VoiceGenerator(width=32, n_blocks=3)
@@ -67,6 +68,18 @@ def make_voice(is_any_to_one: bool = True, name: str = "unit") -> Voice:
     )
 
 
+@pytest.fixture(scope="session", name="make_speech")
+def speech_maker() -> Callable[..., NDArray[np.float32]]:
+    """Give `make_speech`: tests cannot import this file."""
+    return make_speech
+
+
+@pytest.fixture(scope="session", name="make_voice")
+def voice_maker() -> Callable[..., Voice]:
+    """Give `make_voice`."""
+    return make_voice
+
+
 @pytest.fixture(scope="session")
 def voice() -> Voice:
     """An any-to-one voice."""
@@ -79,3 +92,12 @@ def voice_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("voice") / "unit.safetensors"
     make_voice().save(path)
     return path
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Run on one thread: results repeat, and tests do not compete for cores."""
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(n_threads)

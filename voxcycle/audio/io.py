@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 MIN_SAMPLE_RATE = 8_000
 MAX_SAMPLE_RATE = 384_000
+MAX_CHANNELS = 1024  # libsndfile's limit
 BLOCK_VALUES = 1 << 18  # samples times channels that are in memory at once
 READABLE_SUFFIXES = frozenset(
     ".wav .wave .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .caf .w64 .rf64".split()
@@ -60,12 +61,14 @@ class ArraySource:
     def __init__(self, waveform: NDArray[np.float32], sample_rate: int) -> None:
         self.name = "the waveform"
         samples = np.asarray(waveform)
-        if samples.ndim not in (1, 2) or not np.issubdtype(samples.dtype, np.floating):
+        samples = samples[:, None] if samples.ndim == 1 else samples
+        is_audio = samples.ndim == 2 and 1 <= samples.shape[1] <= MAX_CHANNELS
+        if not is_audio or not np.issubdtype(samples.dtype, np.floating):
             raise AudioError(
-                f"the waveform has shape {samples.shape} and type {samples.dtype}: floating-point "
+                f"the waveform has shape {np.shape(waveform)} and type {samples.dtype}: floating-point "
                 "samples in [-1, 1] of shape (T,) or (T, channels) are needed"
             )
-        self._samples = samples.reshape(len(samples), -1)
+        self._samples = samples
         self.sample_rate = check_sample_rate(sample_rate, self.name)
         self.n_channels = self._samples.shape[1]
         self.n_declared = len(samples)
@@ -192,8 +195,6 @@ def write_audio(
     Raises:
         AudioError: the file cannot be written; nothing is left behind.
     """
-    if target.exists() and not os.access(target, os.W_OK):
-        raise AudioError(f"{target}: the file is read-only; choose another name")
     partial = target.with_name(f".{target.name[:200]}.{os.getpid()}.part")
     try:
         partial.open("wb").close()  # a plain OSError says more than libsndfile's
@@ -215,6 +216,18 @@ def write_audio(
         ) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def check_target(target: Path) -> None:
+    """Raise AudioError where a file cannot be written, before the work for it is done."""
+    if target.is_dir():
+        raise AudioError(f"{target}: a folder, where the name of a file is needed")
+    if not target.parent.is_dir():
+        raise AudioError(f"{target}: its folder does not exist; make it first")
+    if target.exists() and not os.access(target, os.W_OK):
+        raise AudioError(f"{target}: the file is read-only; choose another name")
+    if not os.access(target.parent, os.W_OK):
+        raise AudioError(f"{target}: its folder is read-only; choose another one")
 
 
 def check_sample_rate(sample_rate: int, name: str) -> int:

@@ -38,7 +38,7 @@ class Mixdown:
     def mono_blocks(self, source: AudioSource) -> Iterator[NDArray[np.float32]]:
         """Yield the source's blocks as mono (T,)."""
         for block in source.blocks():
-            yield (block - self.offset) @ self.weights
+            yield np.asarray((block - self.offset) @ self.weights, np.float32)
 
 
 def plan_mixdown(source: AudioSource) -> Mixdown:

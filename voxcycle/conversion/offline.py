@@ -21,6 +21,7 @@ from voxcycle.audio.io import (
     AudioSource,
     FileSource,
     check_sample_rate,
+    check_target,
     write_audio,
 )
 from voxcycle.audio.mixdown import plan_mixdown
@@ -154,6 +155,7 @@ def convert_file(
         "comment": f"Synthetic speech: converted to the voice {voice.card.name} by {program}",
         "software": program,
     }
+    check_target(target)
     options = options or Options()
     with _converted(source, voice, vocoder, options, progress) as (result, blocks):
         write_audio(target, blocks, result.sample_rate, audio_format, tags)

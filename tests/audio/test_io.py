@@ -1,0 +1,216 @@
+import errno
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from numpy.typing import NDArray
+
+from voxcycle.audio.io import (
+    AudioError,
+    AudioFormat,
+    FileSource,
+    check_target,
+    choose_format,
+    write_audio,
+)
+from voxcycle.audio.mixdown import plan_mixdown
+
+RATE = 16_000
+NOISE = (0.1 * np.random.default_rng(0).standard_normal(RATE)).astype(np.float32)
+WAV = AudioFormat("wav", "WAV", "PCM_16")
+TAGS = {"comment": "converted to the voice unit", "software": "voxcycle"}
+
+
+def save(path: Path, samples: NDArray[np.float32] = NOISE, **options: str) -> FileSource:
+    soundfile.write(path, samples, RATE, **options)
+    return FileSource(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "expected"),
+    [
+        ("a.wav", {"subtype": "PCM_16"}, ("wav", "PCM_16")),
+        ("a.wav", {"subtype": "PCM_24"}, ("wav", "PCM_24")),
+        ("a.wav", {"subtype": "PCM_32"}, ("wav", "PCM_32")),
+        ("a.wav", {"subtype": "FLOAT"}, ("wav", "FLOAT")),
+        ("a.wav", {"subtype": "DOUBLE"}, ("wav", "DOUBLE")),
+        ("a.wav", {"subtype": "ULAW"}, ("wav", "PCM_16")),
+        ("a.flac", {"subtype": "PCM_24"}, ("flac", "PCM_24")),
+        ("a.ogg", {}, ("ogg", "VORBIS")),
+        ("a.opus", {"format": "OGG", "subtype": "OPUS"}, ("opus", "OPUS")),
+        ("a.aiff", {}, ("aiff", "PCM_16")),
+        ("a.mp3", {}, ("wav", "PCM_16")),
+        ("a.au", {}, ("wav", "PCM_16")),
+    ],
+)
+def test_the_output_follows_the_input(
+    tmp_path: Path, name: str, options: dict[str, str], expected: tuple[str, str]
+) -> None:
+    chosen = choose_format(save(tmp_path / name, **options))
+    assert (chosen.extension, chosen.subtype) == expected
+
+
+@pytest.mark.parametrize(
+    ("subtype", "requested", "expected"),
+    [
+        ("PCM_24", "flac", "PCM_24"),
+        ("FLOAT", "flac", "PCM_24"),
+        ("FLOAT", ".WAV", "FLOAT"),
+        ("PCM_24", "ogg", "VORBIS"),
+        ("PCM_16", "mp3", "MPEG_LAYER_III"),
+    ],
+)
+def test_a_requested_format_keeps_what_it_can(
+    tmp_path: Path, subtype: str, requested: str, expected: str
+) -> None:
+    assert choose_format(save(tmp_path / "a.wav", subtype=subtype), requested).subtype == expected
+
+
+def test_an_unknown_format_lists_the_known(tmp_path: Path) -> None:
+    with pytest.raises(AudioError, match="m4a.*wav, flac, ogg, opus, aiff, mp3"):
+        choose_format(save(tmp_path / "a.wav"), "m4a")
+
+
+@pytest.mark.parametrize("extension", ["wav", "flac", "ogg", "opus", "aiff", "mp3"])
+def test_length_and_tags_survive_writing(tmp_path: Path, extension: str) -> None:
+    audio_format = choose_format(save(tmp_path / "a.wav"), extension)
+    target = tmp_path / f"b.{extension}"
+    write_audio(target, [NOISE[:7000], NOISE[7000:]], RATE, audio_format, TAGS)
+    with soundfile.SoundFile(target) as written:
+        assert (written.frames, written.samplerate, written.channels) == (RATE, RATE, 1)
+        assert written.comment == "converted to the voice unit"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.wav", target.name]
+
+
+def test_float_samples_pass_unchanged(tmp_path: Path) -> None:
+    write_audio(tmp_path / "a.wav", [NOISE], RATE, AudioFormat("wav", "WAV", "FLOAT"), TAGS)
+    assert np.array_equal(soundfile.read(tmp_path / "a.wav", dtype="float32")[0], NOISE)
+    assert b"PEAK" not in (tmp_path / "a.wav").read_bytes()  # it would hold the time of day
+
+
+def failing_blocks(error: BaseException) -> Iterator[NDArray[np.float32]]:
+    yield NOISE
+    raise error
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (KeyboardInterrupt(), KeyboardInterrupt),
+        (AudioError("the input broke"), AudioError),
+        (OSError(errno.ENOSPC, "No space left on device"), AudioError),
+    ],
+    ids=["interrupt", "input", "disk-full"],
+)
+def test_nothing_is_left_of_a_failed_file(
+    tmp_path: Path, error: BaseException, raised: type[BaseException]
+) -> None:
+    (tmp_path / "old.wav").write_bytes(b"what was there")
+    for name in ("new.wav", "old.wav"):
+        with pytest.raises(raised):
+            write_audio(tmp_path / name, failing_blocks(error), RATE, WAV, TAGS)
+    assert [p.name for p in tmp_path.iterdir()] == ["old.wav"]
+    assert (tmp_path / "old.wav").read_bytes() == b"what was there"
+
+
+@pytest.mark.parametrize("extension", ["wav", "flac", "ogg"])
+def test_a_full_disk_is_told(tmp_path: Path, extension: str) -> None:
+    """A limit on the size of files stands for the disk's end: libsndfile's writes fail alike."""
+    script = f"""
+import resource, numpy as np
+from pathlib import Path
+from voxcycle.audio.io import AudioError, AudioFormat, FORMATS, write_audio
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+noise = np.random.default_rng(0).uniform(-1, 1, 200_000).astype("f")
+container, subtype = FORMATS["{extension}"]
+try:
+    write_audio(Path("out.x"), [noise] * 3, 16_000, AudioFormat("x", container, subtype), {{}})
+except AudioError as error:
+    print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert "out.x: cannot be written" in done.stdout and "disk has room" in done.stdout
+    assert done.stderr == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_rate_that_the_format_lacks_is_told(tmp_path: Path) -> None:
+    audio_format = AudioFormat("mp3", "MP3", "MPEG_LAYER_III")
+    with pytest.raises(AudioError, match="96000 Hz"):
+        write_audio(tmp_path / "a.mp3", [NOISE], 96_000, audio_format, TAGS)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_targets_are_checked_beforehand(tmp_path: Path) -> None:
+    with pytest.raises(AudioError, match="a folder"):
+        check_target(tmp_path)
+    with pytest.raises(AudioError, match="does not exist"):
+        check_target(tmp_path / "no" / "a.wav")
+    if os.geteuid() != 0:  # root may write anywhere
+        tmp_path.chmod(0o500)
+        with pytest.raises(AudioError, match="its folder is read-only"):
+            check_target(tmp_path / "a.wav")
+        tmp_path.chmod(0o700)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "no such file"),
+        (b"", "the file is empty (0 bytes)"),
+        (b"This is a letter, not a recording.\n" * 40, "not an audio file"),
+        (b"RIFF\x24\x00\x00\x00WAVEfmt ", "not an audio file"),
+    ],
+    ids=["missing", "empty", "text", "header"],
+)
+def test_what_is_no_audio_is_told(tmp_path: Path, content: bytes | None, words: str) -> None:
+    path = tmp_path / "a.wav"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(AudioError) as caught:
+        FileSource(path)
+    assert str(caught.value).startswith(f"{path}: ") and words in str(caught.value)
+
+
+def test_a_folder_and_a_low_rate_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(AudioError, match="a folder, where"):
+        FileSource(tmp_path)
+    soundfile.write(tmp_path / "a.wav", NOISE, 4000)
+    with pytest.raises(AudioError, match="4000 Hz; 8000 to 384000 Hz are possible"):
+        FileSource(tmp_path / "a.wav")
+
+
+def test_a_truncated_wav_gives_what_is_there(tmp_path: Path) -> None:
+    save(tmp_path / "whole.wav")
+    data = (tmp_path / "whole.wav").read_bytes()
+    (tmp_path / "cut.wav").write_bytes(data[: 44 + RATE])  # half the samples
+    mixdown = plan_mixdown(FileSource(tmp_path / "cut.wav"))
+    assert mixdown.n_samples == RATE // 2
+    assert mixdown.notes == [
+        "the file is cut short: 0.5 s of the 1.0 s that its header promises are there"
+    ]
+
+
+def test_a_wav_of_unknown_length_is_whole(tmp_path: Path) -> None:
+    """A program that writes into a pipe leaves the largest number where the length belongs."""
+    save(tmp_path / "a.wav")
+    data = bytearray((tmp_path / "a.wav").read_bytes())
+    data[4:8] = data[40:44] = b"\xff" * 4
+    (tmp_path / "a.wav").write_bytes(data)
+    mixdown = plan_mixdown(FileSource(tmp_path / "a.wav"))
+    assert (mixdown.n_samples, mixdown.notes) == (RATE, [])
+
+
+def test_a_truncated_flac_is_told(tmp_path: Path) -> None:
+    save(tmp_path / "a.flac")
+    data = (tmp_path / "a.flac").read_bytes()
+    (tmp_path / "a.flac").write_bytes(data[: len(data) // 2])
+    with pytest.raises(AudioError, match="a.flac: the file is damaged or cut short about"):
+        plan_mixdown(FileSource(tmp_path / "a.flac"))

@@ -1,0 +1,206 @@
+"""Conversion of many files: one result each, in one process or several."""
+
+import functools
+import multiprocessing
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from voxcycle.audio.io import AudioError, FileSource
+from voxcycle.conversion.offline import Options, Pitch, convert_file
+from voxcycle.conversion.plan import PlannedFile, plan_files
+from voxcycle.vocoders import Vocoder
+from voxcycle.vocoders.registry import DEFAULT_VOCODER, load_vocoder
+from voxcycle.voices.voice import Voice
+
+Progress = Callable[[PlannedFile, float], None]
+
+
+@dataclass(frozen=True)
+class FileResult:
+    """What became of one input.
+
+    Attributes:
+        source: the input.
+        output: the file written, or None.
+        error: why there is none, in one sentence, or None.
+        notes: what the owner should know of the output.
+        seconds: time spent by stage.
+    """
+
+    source: Path
+    output: Path | None = None
+    error: str | None = None
+    notes: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def convert_files(
+    paths: Sequence[str | Path] | str | Path,
+    to: str | Path,
+    out_dir: str | Path | None = None,
+    *,
+    pitch: Pitch = "auto",
+    vocoder: str = DEFAULT_VOCODER,
+    sample_rate: int | None = None,
+    format: str | None = None,
+    use_file_stats: bool = False,
+    overwrite: bool = False,
+    jobs: int = 1,
+    progress: Progress | None = None,
+) -> list[FileResult]:
+    """Convert files and folders (recursively) to a voice; a failure never stops the others.
+
+    Args:
+        paths: inputs.
+        to: the voice's name or file.
+        out_dir: where outputs go, laid out as the inputs; beside each input where None.
+        pitch: "auto", "keep" or semitones relative to auto.
+        vocoder: a name for `load_vocoder`.
+        sample_rate: of the outputs in Hz; None keeps each input's.
+        format: wav, flac, ogg, opus, aiff or mp3; None keeps each input's where sensible.
+        use_file_stats: see `voxcycle.conversion.offline.Options`.
+        overwrite: replace outputs that exist.
+        jobs: processes, each of one thread; 1 works in this process with torch's threads.
+        progress: called with a planned file and the share of it that is done.
+
+    Returns:
+        One result per input file, in their order.
+
+    Raises:
+        VoiceError, VocoderError, AudioError, ValueError: what concerns all files.
+    """
+    from voxcycle.voices.registry import find_voice
+
+    listed = [paths] if isinstance(paths, str | Path) else paths
+    voice_path = find_voice(to)
+    options = Options(pitch, sample_rate, use_file_stats)
+    voice, _ = load_pair(voice_path, vocoder)
+    plan = plan_files(
+        [Path(path) for path in listed],
+        voice.card.name,
+        None if out_dir is None else Path(out_dir),
+        format,
+        overwrite,
+    )
+    return run_plan(plan, voice_path, vocoder, options, jobs, progress)
+
+
+def run_plan(
+    plan: Sequence[PlannedFile],
+    voice_path: Path,
+    vocoder: str,
+    options: Options,
+    jobs: int = 1,
+    progress: Progress | None = None,
+) -> list[FileResult]:
+    """Make planned conversions; see `convert_files`."""
+    report = progress or (lambda planned, share: None)
+    n_workers = min(jobs, sum(planned.error is None for planned in plan))
+    if n_workers > 1:
+        return _run_in_processes(plan, voice_path, vocoder, options, n_workers, report)
+    results = []
+    for planned in plan:
+        results.append(_convert_planned(planned, voice_path, vocoder, options, report))
+        report(planned, 1.0)
+    return results
+
+
+@functools.lru_cache(maxsize=1)
+def load_pair(voice_path: Path, vocoder: str) -> tuple[Voice, Vocoder]:
+    """Load a voice and the vocoder for it, once per process."""
+    voice = Voice.load(voice_path)
+    return voice, load_vocoder(vocoder, voice.spec)
+
+
+def _convert_planned(
+    planned: PlannedFile,
+    voice_path: Path,
+    vocoder: str,
+    options: Options,
+    report: Progress | None = None,
+) -> FileResult:
+    if planned.error or planned.target is None or planned.audio_format is None:
+        return FileResult(planned.source, error=planned.error)
+    try:
+        voice, loaded_vocoder = load_pair(voice_path, vocoder)
+        planned.target.parent.mkdir(parents=True, exist_ok=True)
+        result = convert_file(
+            FileSource(planned.source, planned.name),
+            planned.target,
+            planned.audio_format,
+            voice,
+            loaded_vocoder,
+            options,
+            functools.partial(report, planned) if report else None,
+        )
+    except AudioError as error:
+        return FileResult(planned.source, error=str(error))
+    except OSError as error:
+        return FileResult(planned.source, error=f"{planned.target}: {error.strerror or error}")
+    except Exception as error:  # a fault of ours in one file must not lose the others
+        name = planned.name or planned.source
+        return FileResult(
+            planned.source,
+            error=f"{name}: could not be converted ({type(error).__name__}: {error}); "
+            "please report this with the file",
+        )
+    return FileResult(planned.source, planned.target, None, result.notes, result.seconds)
+
+
+def _run_in_processes(
+    plan: Sequence[PlannedFile],
+    voice_path: Path,
+    vocoder: str,
+    options: Options,
+    n_workers: int,
+    report: Progress,
+) -> list[FileResult]:
+    others = set(multiprocessing.active_children())
+    pool = ProcessPoolExecutor(
+        n_workers, mp_context=multiprocessing.get_context("spawn"), initializer=_prepare_worker
+    )
+    try:
+        futures: dict[Future[FileResult], PlannedFile] = {
+            pool.submit(_convert_planned, planned, voice_path, vocoder, options): planned
+            for planned in plan
+        }
+        for future in as_completed(futures):
+            report(futures[future], 1.0)
+        return [_result_of(future, planned) for future, planned in futures.items()]
+    except BaseException:  # Ctrl-C: the workers clean up and end before we do
+        pool.shutdown(wait=False, cancel_futures=True)
+        for child in set(multiprocessing.active_children()) - others:
+            child.terminate()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _result_of(future: "Future[FileResult]", planned: PlannedFile) -> FileResult:
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        return FileResult(
+            planned.source,
+            error=f"{planned.source}: a worker process died before this file was done, perhaps for "
+            "want of memory; try fewer jobs",
+        )
+
+
+def _prepare_worker() -> None:
+    """One thread, so that results do not depend on the number of jobs; the parent hears Ctrl-C."""
+
+    def leave(number: int, frame: Any) -> None:
+        sys.exit(128 + number)
+
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, leave)

@@ -1,0 +1,147 @@
+"""Which file becomes which: inputs found, outputs named, clashes told before work starts."""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from voxcycle.audio.io import READABLE_SUFFIXES, AudioError, AudioFormat, FileSource, choose_format
+
+
+@dataclass(frozen=True)
+class PlannedFile:
+    """One conversion to be made, or the reason why it cannot be.
+
+    Attributes:
+        source: the input.
+        target: the output; None where the input cannot be read.
+        audio_format: how to write it.
+        error: one sentence, or None.
+        name: what messages call the input; the path where None.
+    """
+
+    source: Path
+    target: Path | None = None
+    audio_format: AudioFormat | None = None
+    error: str | None = None
+    name: str | None = None
+
+
+def plan_files(
+    paths: Sequence[Path],
+    voice_name: str,
+    out_dir: Path | None,
+    requested_format: str | None,
+    overwrite: bool,
+) -> list[PlannedFile]:
+    """Plan the conversion of files and, recursively, of folders.
+
+    With `out_dir`, outputs have their input's name and lie as the inputs do in their folders; else
+    `src.wav` becomes `src.heart.wav` beside it. Where two inputs would have one output (`a.mp3` and
+    `a.wav`), the one that changes its format keeps its extension in the name (`a.mp3.wav`).
+
+    Raises:
+        AudioError: a folder is given without `out_dir`, or nothing is found in it.
+    """
+    plan = []
+    for source, relative in _find_sources(paths, out_dir):
+        try:
+            audio_format = choose_format(FileSource(source), requested_format)
+        except AudioError as error:
+            plan.append(PlannedFile(source, error=str(error)))
+            continue
+        folder = source.parent if out_dir is None else out_dir / relative.parent
+        voiced = f".{to_file_name(voice_name)}" if out_dir is None else ""
+        target = folder / f"{source.stem}{voiced}.{audio_format.extension}"
+        plan.append(PlannedFile(source, target, audio_format))
+    return _refuse_clashes(_keep_apart(plan), overwrite)
+
+
+def plan_file(
+    source: Path,
+    target: Path,
+    requested_format: str | None,
+    overwrite: bool,
+    name: str | None = None,
+) -> PlannedFile:
+    """Plan the conversion of one file to a file whose extension, if it has one, says the format."""
+    try:
+        suffix = target.suffix.removeprefix(".")
+        audio_format = choose_format(FileSource(source, name), requested_format or suffix or None)
+        if requested_format and suffix:
+            named = choose_format(FileSource(source, name), suffix)
+            if named.extension != audio_format.extension:
+                raise AudioError(
+                    f"{target}: the name and the format {requested_format} disagree; leave one away"
+                )
+    except AudioError as error:
+        return PlannedFile(source, error=str(error), name=name)
+    planned = PlannedFile(source, target, audio_format, name=name)
+    return _refuse_clashes([planned], overwrite)[0]
+
+
+def to_file_name(voice_name: str) -> str:
+    """Return a voice's name as a part of a file name: no separators, no spaces."""
+    return re.sub(r"[^\w-]+", "_", voice_name) or "voice"
+
+
+def _find_sources(paths: Sequence[Path], out_dir: Path | None) -> list[tuple[Path, Path]]:
+    """Return files with their paths relative to the folder that was given, each file once."""
+    found: dict[Path, tuple[Path, Path]] = {}
+    for path in paths:
+        if not path.is_dir():
+            found.setdefault(path.absolute(), (path, Path(path.name)))
+            continue
+        if out_dir is None:
+            raise AudioError(f"{path}: a folder; say with -o (out_dir) where the outputs shall go")
+        inside = [
+            file
+            for file in sorted(path.rglob("*"))
+            if file.suffix.lower() in READABLE_SUFFIXES
+            and not file.name.startswith(".")
+            and file.is_file()
+            and not file.absolute().is_relative_to(out_dir.absolute())
+        ]
+        if not inside:
+            raise AudioError(f"{path}: no audio files in this folder")
+        for file in inside:
+            found.setdefault(file.absolute(), (file, file.relative_to(path)))
+    return list(found.values())
+
+
+def _keep_apart(plan: list[PlannedFile]) -> list[PlannedFile]:
+    counts = Counter(planned.target for planned in plan)
+    return [
+        replace(planned, target=_name_with_extension(planned.source, planned.target))
+        if planned.target and counts[planned.target] > 1
+        else planned
+        for planned in plan
+    ]
+
+
+def _name_with_extension(source: Path, target: Path) -> Path:
+    """Turn `a.heart.wav` from `a.mp3` into `a.mp3.heart.wav`."""
+    if source.suffix.lower() == target.suffix.lower():
+        return target
+    return target.with_name(source.name + target.name[len(source.stem) :])
+
+
+def _refuse_clashes(plan: list[PlannedFile], overwrite: bool) -> list[PlannedFile]:
+    sources = {os.path.realpath(planned.source) for planned in plan}
+    taken: dict[str, Path] = {}
+    checked = []
+    for planned in plan:
+        target, error = planned.target, planned.error
+        if target is not None:
+            real = os.path.realpath(target)
+            if real in sources:
+                error = f"{target}: this is an input; choose another output"
+            elif real in taken:
+                error = f"{target}: {planned.source} and {taken[real]} would both be written to it"
+            elif target.exists() and not overwrite:
+                error = f"{target}: exists already; remove it, or allow it with --overwrite"
+            taken.setdefault(real, planned.source)
+        checked.append(replace(planned, error=error))
+    return checked
