@@ -26,16 +26,18 @@ class GriffinLim:
         self.inverse = torch.linalg.pinv(self.filters)
         self.window = torch.hann_window(spec.win_length)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def decode(self, log_mel: Tensor, f0_hz: Tensor | None = None) -> Tensor:
         """Render (B, n_mels, F) to (B, F * hop_length); F0 is not used."""
         import torchaudio.functional
 
         spec = self.spec
         n_samples = log_mel.shape[-1] * spec.hop_length
-        # torchaudio centres its frame i at i * hop, `LogMel` at i * hop + hop / 2. With one frame
-        # more at either end, its frame 0 lies hop / 2 ahead of our sample 0.
-        magnitude = self._invert_mel(F.pad(log_mel, (1, 1), mode="replicate").exp())
+        # torchaudio centres its frame i at i * hop, `LogMel` at i * hop + hop / 2: with one frame
+        # more in front, its frame 0 lies hop / 2 ahead of our sample 0. Those behind make even one
+        # frame long enough for the reflection in its analysis.
+        behind = spec.n_fft // (2 * spec.hop_length) + 1
+        magnitude = self._invert_mel(F.pad(log_mel, (1, behind), mode="replicate").exp())
         waveform = torchaudio.functional.griffinlim(
             magnitude,
             self.window,
@@ -45,7 +47,7 @@ class GriffinLim:
             power=1.0,
             n_iter=N_ITERATIONS,
             momentum=MOMENTUM,
-            length=n_samples + spec.hop_length,
+            length=n_samples + behind * spec.hop_length,
             rand_init=False,
         )
         start = spec.hop_length // 2

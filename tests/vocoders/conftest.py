@@ -1,0 +1,21 @@
+from pathlib import Path
+
+import librosa
+import pytest
+import soundfile
+import torch
+from torch import Tensor
+
+from voxcycle.audio.mel import MelSpec
+
+RECORDING = Path(__file__).parents[2] / "recipes" / "demo.flac"
+
+
+@pytest.fixture(scope="session")
+def speech() -> Tensor:
+    """Three seconds of a real recording at the default rate, (1, T), T a multiple of the hop."""
+    spec = MelSpec()
+    waveform, rate = soundfile.read(RECORDING, dtype="float32")
+    waveform = librosa.resample(waveform, orig_sr=rate, target_sr=spec.sample_rate)
+    n_samples = 3 * spec.sample_rate // spec.hop_length * spec.hop_length
+    return torch.from_numpy(waveform[:n_samples])[None]
