@@ -1,8 +1,8 @@
 """The voice file: one safetensors file that holds everything a conversion needs and runs nothing.
 
 The tensors are the generator's weights in fp16. The header holds one JSON document under the key
-`voxcycle`: format version, SHA-256 of the tensors, constructor arguments, MelSpec, statistics, name,
-language, sex, licence, consent statement, training summary and measured scores.
+`voxcycle`: format version, SHA-256 of the tensors, constructor arguments, MelSpec, statistics,
+name, language, sex, licence, consent statement, training summary and measured scores.
 """
 
 import hashlib
@@ -91,7 +91,7 @@ class Voice:
 
     @classmethod
     def load(cls, path: Path) -> "Voice":
-        """Read a voice file. Raises VoiceError where it is truncated, altered, newer or no voice."""
+        """Read a voice file; VoiceError where it is truncated, altered, newer or no voice."""
         import torch
         from safetensors.numpy import load_file
 
@@ -104,7 +104,7 @@ class Voice:
             raise VoiceError(
                 f"{path}: the voice file is damaged or cut short ({error}); fetch it again"
             ) from error
-        if _tensor_hash(arrays) != header["sha256"]:
+        if _tensor_hash(arrays) != header.get("sha256"):
             raise VoiceError(
                 f"{path}: the weights do not match their checksum, so the file was altered or "
                 "damaged; fetch it again from where you trust it"
@@ -123,9 +123,10 @@ class Voice:
                 generator=generator.eval().requires_grad_(False),
                 path=path,
             )
-        except (KeyError, TypeError, RuntimeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            reason = (str(error).splitlines() or [""])[0].rstrip(":")  # PyTorch lists every tensor
             raise VoiceError(
-                f"{path}: the voice file's header and weights do not fit together ({error}); "
+                f"{path}: the voice file's header and weights do not fit together ({reason}); "
                 "fetch it again"
             ) from error
         return voice

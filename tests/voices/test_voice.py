@@ -1,0 +1,140 @@
+"""The voice file: what is saved comes back; what is damaged is refused in one sentence."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.numpy import save_file
+from safetensors.torch import load_file
+
+from voxcycle.voices.voice import Voice, VoiceError
+
+
+@pytest.fixture
+def saved(make_voice, tmp_path) -> Path:
+    make_voice().save(tmp_path / "ada.safetensors")
+    return tmp_path / "ada.safetensors"
+
+
+def rewrite(path: Path, change: Callable[[dict, dict], Any]) -> None:
+    """Change the header's JSON or the arrays of a voice file as a tinkerer would."""
+    with safe_open(path, framework="numpy") as opened:
+        header = json.loads(opened.metadata()["voxcycle"])
+        arrays = {k: opened.get_tensor(k) for k in opened.keys()}  # noqa: SIM118
+    change(header, arrays)
+    save_file(arrays, path, metadata={"voxcycle": json.dumps(header)})
+
+
+def test_saving_and_loading_keeps_everything(make_voice, tmp_path):
+    voice = make_voice()
+    voice.save(tmp_path / "sub" / "ada.safetensors")
+    loaded = Voice.load(tmp_path / "sub" / "ada.safetensors")
+    assert loaded.card == voice.card
+    assert loaded.spec == voice.spec
+    assert loaded.is_any_to_one == voice.is_any_to_one
+    assert loaded.path == tmp_path / "sub" / "ada.safetensors"
+    assert loaded.generator.arguments == voice.generator.arguments
+    assert not loaded.generator.training
+    for ours, theirs in (
+        (voice.source_stats, loaded.source_stats),
+        (voice.target_stats, loaded.target_stats),
+    ):
+        np.testing.assert_array_equal(ours.mel_mean, theirs.mel_mean)  # four decimals, kept
+        np.testing.assert_array_equal(ours.mel_std, theirs.mel_std)
+        assert (ours.log_f0_mean, ours.log_f0_std) == (theirs.log_f0_mean, theirs.log_f0_std)
+    state = loaded.generator.state_dict()
+    for key, value in voice.generator.state_dict().items():
+        assert torch.equal(state[key], value)
+    mel, excitation, condition = torch.randn(1, 80, 9), torch.randn(1, 81, 9), torch.randn(1, 4)
+    with torch.no_grad():
+        wanted = voice.generator(mel, excitation, condition=condition)
+        assert torch.equal(loaded.generator(mel, excitation, condition=condition), wanted)
+
+
+def test_weights_are_stored_as_fp16_and_nothing_is_left_beside(saved):
+    assert {v.dtype for v in load_file(saved).values()} == {torch.float16}
+    assert [p.name for p in saved.parent.iterdir()] == [saved.name]
+
+
+def test_saving_rounds_weights_to_fp16_once(make_voice, tmp_path):
+    voice = make_voice()
+    voice.generator.inlet.bias.data.fill_(1 / 3)
+    voice.save(tmp_path / "ada.safetensors")
+    loaded = Voice.load(tmp_path / "ada.safetensors")
+    # The nearest multiple of 2^-12 (11 significant bits): 1365 / 4096.
+    assert loaded.generator.inlet.bias.unique().tolist() == [1365 / 4096]
+
+
+def flip_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+DAMAGES: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "missing": (Path.unlink, "no such voice file"),
+    "empty": (lambda p: p.write_bytes(b""), "not a voice file, or cut short"),
+    "text": (lambda p: p.write_text("my voice"), "not a voice file, or cut short"),
+    "cut in the header": (lambda p: p.write_bytes(p.read_bytes()[:100]), "cut short"),
+    "cut in the weights": (lambda p: p.write_bytes(p.read_bytes()[:-100]), "cut short"),
+    "longer": (lambda p: p.write_bytes(p.read_bytes() + b"0"), "not a voice file, or cut short"),
+    "altered": (flip_bit, "do not match their checksum"),
+    "no checksum": (lambda p: rewrite(p, lambda h, a: h.pop("sha256")), "checksum"),
+    "newer": (
+        lambda p: rewrite(p, lambda h, a: h.update(format_version=2)),
+        "has format 2, this voxcycle reads up to 1; update voxcycle",
+    ),
+    "no version": (lambda p: rewrite(p, lambda h, a: h.pop("format_version")), "header is damaged"),
+    "another network": (
+        lambda p: rewrite(p, lambda h, a: h["generator"].update(width=32)),
+        "header and weights do not fit together",
+    ),
+    "unknown argument": (
+        lambda p: rewrite(p, lambda h, a: h["generator"].update(gadget=1)),
+        "header and weights do not fit together",
+    ),
+    "text for statistics": (
+        lambda p: rewrite(p, lambda h, a: h["target_stats"].update(mel_mean=["x"])),
+        "header and weights do not fit together",
+    ),
+    "no card": (
+        lambda p: rewrite(p, lambda h, a: h.pop("card")),
+        "header and weights do not fit together",
+    ),
+    "other safetensors": (
+        lambda p: save_file({"x": np.zeros(3)}, p),
+        "a safetensors file, but not a voxcycle voice",
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_file_is_refused_in_one_sentence(saved, damage):
+    make, message = DAMAGES[damage]
+    make(saved)
+    with pytest.raises(VoiceError, match=message) as raised:
+        Voice.load(saved)
+    assert str(raised.value).startswith(f"{saved}: ")
+    assert "\n" not in str(raised.value)
+
+
+class Exploit:
+    """Writes a file when unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return (Path.touch, (self.path,))
+
+
+def test_a_pickle_named_as_a_voice_runs_nothing(saved, tmp_path):
+    torch.save({"voxcycle": Exploit(tmp_path / "executed")}, saved)
+    with pytest.raises(VoiceError, match="not a voice file"):
+        Voice.load(saved)
+    assert not (tmp_path / "executed").exists()

@@ -1,0 +1,164 @@
+"""Where voices are found: those in the package, and the user's own in the data directory.
+
+A voice is called by its file's name without the suffix. The user's own come first, so that one
+added with `overwrite` takes the place of a shipped one.
+"""
+
+import difflib
+import os
+import re
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from voxcycle.voices.voice import Voice, VoiceError, read_header
+
+SUFFIX = ".safetensors"
+EMBEDDED_DIR = Path(__file__).with_name("embedded")
+DATA_VARIABLE = "VOXCYCLE_DATA"
+
+
+@dataclass(frozen=True)
+class VoiceSummary:
+    """What the list of voices says of one; empty strings mean "not stated".
+
+    Attributes:
+        name: what `find_voice` knows it by.
+        path: its file.
+        origin: "shipped" with the package, or the user's "own".
+        n_bytes: size of the file.
+        scores: measured figures by name.
+        is_any_to_one: whether the source may be anybody.
+        error: why the file cannot be used; empty where it can.
+    """
+
+    name: str
+    path: Path
+    origin: Literal["shipped", "own"]
+    n_bytes: int
+    language: str = ""
+    sex: str = ""
+    licence: str = ""
+    scores: dict[str, Any] = field(default_factory=dict)
+    is_any_to_one: bool = False
+    error: str = ""
+
+
+def own_voices_dir() -> Path:
+    """Return the folder of the user's own voices, which need not exist.
+
+    It lies in the platform's data directory, or in that named by VOXCYCLE_DATA.
+    """
+    import platformdirs
+
+    data = os.environ.get(DATA_VARIABLE) or platformdirs.user_data_dir("voxcycle", appauthor=False)
+    return Path(data) / "voices"
+
+
+def find_voice(name_or_path: str | Path) -> Path:
+    """Return the file of a voice by name, or by path (a separator or the suffix makes it one).
+
+    Raises:
+        VoiceError: there is none; known and similar names are listed.
+    """
+    text = str(name_or_path)
+    if isinstance(name_or_path, Path) or text.endswith(SUFFIX) or "/" in text or os.sep in text:
+        path = Path(name_or_path)
+        if not path.is_file():
+            raise VoiceError(f"{path}: no such voice file")
+        return path
+    files = _voice_files()
+    if text in files:
+        return files[text]
+    if not files:
+        raise VoiceError(
+            f"unknown voice {text!r}: no voice is installed; train one with `voxcycle train`, or "
+            "add a file with `voxcycle voices add`"
+        )
+    similar = difflib.get_close_matches(text.lower(), files, n=2)
+    hint = f" (did you mean {' or '.join(similar)}?)" if similar else ""
+    raise VoiceError(f"unknown voice {text!r}{hint}: known are {', '.join(sorted(files))}")
+
+
+def load_voice(name_or_path: str | Path) -> Voice:
+    """Load a voice by name or path.
+
+    Raises:
+        VoiceError: there is none, or its file is truncated, altered, of a newer format or no voice.
+    """
+    return Voice.load(find_voice(name_or_path))
+
+
+def list_voices() -> list[VoiceSummary]:
+    """Return what there is by name, from headers alone; a damaged file is listed with its error."""
+    return [_summarize(name, path) for name, path in sorted(_voice_files().items())]
+
+
+def add_voice(path: Path, overwrite: bool = False) -> Path:
+    """Copy a voice file to the user's own voices under the name on its card; return where it is.
+
+    Args:
+        path: the file; it is read in full and checked first.
+        overwrite: replace another voice of that name, or put this one before a shipped one.
+
+    Raises:
+        VoiceError: the file is no sound voice, its name cannot be a file's, or the name is taken.
+    """
+    name = Voice.load(path).card.name
+    if not re.fullmatch(r"\w[\w .+-]*", name):
+        raise VoiceError(
+            f"{path}: the voice's name {name!r} cannot be a file's name; names have letters, "
+            "digits, spaces and . _ + -"
+        )
+    target = own_voices_dir() / f"{name}{SUFFIX}"
+    present = _voice_files().get(name)
+    if present is not None and present.read_bytes() == path.read_bytes():
+        return present
+    if present is not None and not overwrite:
+        raise VoiceError(
+            f"{path}: there is another voice named {name!r} already ({present}); "
+            "nothing was replaced: ask for it with --overwrite"
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(target.name + ".part")
+    try:
+        shutil.copyfile(path, partial)
+        os.replace(partial, target)
+    finally:
+        partial.unlink(missing_ok=True)
+    return target
+
+
+def _voice_files() -> dict[str, Path]:
+    """Return the files by voice name, the user's own in place of shipped ones."""
+    found: dict[str, Path] = {}
+    for folder in (EMBEDDED_DIR, own_voices_dir()):
+        found |= {path.stem: path for path in folder.glob(f"*{SUFFIX}")}
+    return found
+
+
+def _summarize(name: str, path: Path) -> VoiceSummary:
+    """Read one header."""
+    origin: Literal["shipped", "own"] = "shipped" if path.parent == EMBEDDED_DIR else "own"
+    n_bytes = 0
+    try:
+        n_bytes = path.stat().st_size
+        header = read_header(path)
+        card = header["card"]
+        return VoiceSummary(
+            name=name,
+            path=path,
+            origin=origin,
+            n_bytes=n_bytes,
+            language=str(card["language"]),
+            sex=str(card["sex"]),
+            licence=str(card["licence"]),
+            scores=dict(card["scores"]),
+            is_any_to_one=bool(header["is_any_to_one"]),
+        )
+    except (OSError, VoiceError) as error:
+        problem = str(error)
+    except (KeyError, TypeError, ValueError):
+        problem = f"{path}: the voice's header is damaged; fetch it again"
+    return VoiceSummary(name=name, path=path, origin=origin, n_bytes=n_bytes, error=problem)
