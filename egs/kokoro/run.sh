@@ -26,7 +26,7 @@ if stage 3; then
         name=${voice%%:*} speaker=${voice##*:}
         resume=$([ -e "$runs/$name/last.ckpt" ] && echo --resume || true)
         $python -m voxcycle train --config "egs/kokoro/$name.yaml" --a "$corpus/pool" \
-            --b "$corpus/target/$speaker" --out "$runs/$name" --steps "$steps" $resume &
+            --b "$corpus/target/$speaker" --out "$runs/$name" --steps "$steps" --no-add $resume &
         pids+=($!)
     done
     for pid in "${pids[@]}"; do wait "$pid"; done

@@ -1,18 +1,41 @@
 """Perturbations that make one speaker sound like another channel or another body.
 
-The frequency warp happens in the mel filterbank (`mel_filterbank(spec, warp)`): formants and
-harmonics move together. Tilt, gain and low-pass act on mels that are already normalised, where the
+A warp happens in the mel filterbank (`mel_filterbank(spec, warp)`): formants and harmonics move
+together. A WORLD resynthesis moves them apart. Tilt, gain and low-pass act on mels that are already normalised, where the
 normalisation cannot undo them.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from voxcycle.audio.mel import MelSpec
 
-# A fixed set, so that warped mels and their statistics are computed once per file. Index 0 is the
+
+class Perturbation(NamedTuple):
+    """Factors on formants and pitch. Equal ones warp the mel filterbank, others need WORLD."""
+
+    formant: float
+    pitch: float
+
+
+# Fixed sets, so that mels and their statistics are computed once per file. The first entry is the
 # recording itself.
-WARPS = (1.0, 0.72, 0.79, 0.86, 0.93, 1.08, 1.17, 1.28, 1.4)
+WARPS = tuple(
+    Perturbation(warp, warp) for warp in (1.0, 0.72, 0.79, 0.86, 0.93, 1.08, 1.17, 1.28, 1.4)
+)
+# Other bodies: pitch moves far and formants a little, as between speakers and sexes.
+RESYNTHESES = (
+    Perturbation(0.84, 0.55),
+    Perturbation(0.92, 0.7),
+    Perturbation(1.0, 0.6),
+    Perturbation(1.06, 0.8),
+    Perturbation(0.95, 1.25),
+    Perturbation(1.0, 1.5),
+    Perturbation(1.1, 1.4),
+    Perturbation(1.18, 1.8),
+)
 MAX_TILT = 0.5  # deviations at the band edges
 MAX_GAIN = 0.3  # deviations
 LOW_PASS_SHARE = 0.15
@@ -39,3 +62,48 @@ def perturb_channel(
     if rng.random() < LOW_PASS_SHARE:
         out[:, centres_hz > rng.uniform(*LOW_PASS_HZ)] = 0.0
     return out.astype(np.float32)
+
+
+class WorldSpeech(NamedTuple):
+    """WORLD parameters of a waveform (Morise et al., 2016), 5 ms frames."""
+
+    f0_hz: NDArray[np.float64]
+    envelope: NDArray[np.float64]
+    aperiodicity: NDArray[np.float64]
+
+
+def analyse_world(waveform: NDArray[np.float32], sample_rate: int) -> WorldSpeech:
+    """Split a waveform (T,) into F0, spectral envelope and aperiodicity."""
+    from voxcycle.audio.pitch import import_pyworld, track_f0
+
+    pyworld = import_pyworld()
+    signal = waveform.astype(np.float64)
+    f0_hz, times = track_f0(signal, sample_rate)
+    return WorldSpeech(
+        f0_hz,
+        pyworld.cheaptrick(signal, f0_hz, times, sample_rate),
+        pyworld.d4c(signal, f0_hz, times, sample_rate),
+    )
+
+
+def resynthesize(
+    speech: WorldSpeech, perturbation: Perturbation, sample_rate: int, n_samples: int
+) -> NDArray[np.float32]:
+    """Return the waveform (n_samples,) with formants and pitch moved by their own factors."""
+    from voxcycle.audio.pitch import ANALYSIS_MS, import_pyworld
+
+    bins = np.arange(speech.envelope.shape[1])
+    position = np.clip(bins / perturbation.formant, 0, len(bins) - 1.001)
+    low, share = position.astype(int), position % 1
+
+    def stretch(frames: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.ascontiguousarray(frames[:, low] * (1 - share) + frames[:, low + 1] * share)
+
+    waveform = import_pyworld().synthesize(
+        speech.f0_hz * perturbation.pitch,
+        stretch(speech.envelope),
+        stretch(speech.aperiodicity),
+        sample_rate,
+        ANALYSIS_MS,
+    )
+    return np.pad(waveform, (0, max(0, n_samples - len(waveform))))[:n_samples].astype(np.float32)

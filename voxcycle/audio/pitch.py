@@ -3,6 +3,9 @@
 F0 is in Hz with 0 where the frame is unvoiced.
 """
 
+import warnings
+from types import ModuleType
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,26 +18,35 @@ ANALYSIS_MS = 5.0
 MAX_STD_RATIO = 2.0
 
 
+def import_pyworld() -> ModuleType:
+    """Import pyworld without the deprecation warning of its pkg_resources."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import pyworld
+    return pyworld
+
+
+def track_f0(
+    signal: NDArray[np.float64], sample_rate: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return F0 in Hz and times in s every 5 ms: DIO (Morise et al., 2009) and StoneMask."""
+    pyworld = import_pyworld()
+    coarse, times = pyworld.dio(
+        signal, sample_rate, f0_floor=F0_MIN_HZ, f0_ceil=F0_MAX_HZ, frame_period=ANALYSIS_MS
+    )
+    return pyworld.stonemask(signal, coarse, times, sample_rate), times
+
+
 def extract_f0(waveform: NDArray[np.float32], spec: MelSpec) -> NDArray[np.float32]:
     """Return F0 in Hz of `waveform` (T,) at the centres of its mel frames, (T // hop_length,).
 
-    DIO (Morise et al., 2009) with StoneMask every 5 ms, interpolated in the log domain; a frame is
-    voiced where the nearest analysis frame is.
+    The 5 ms track is interpolated in the log domain; a frame is voiced where the nearest analysis
+    frame is.
     """
-    import pyworld
-
+    f0_hz, times = track_f0(waveform.astype(np.float64), spec.sample_rate)
     n_frames = len(waveform) // spec.hop_length
-    signal = waveform.astype(np.float64)
-    coarse, times = pyworld.dio(
-        signal,
-        spec.sample_rate,
-        f0_floor=F0_MIN_HZ,
-        f0_ceil=F0_MAX_HZ,
-        frame_period=ANALYSIS_MS,
-    )
-    fine = pyworld.stonemask(signal, coarse, times, spec.sample_rate)
     centres = (np.arange(n_frames) + 0.5) * spec.hop_length / spec.sample_rate
-    return interpolate_f0(fine, times, centres)
+    return interpolate_f0(f0_hz, times, centres)
 
 
 def interpolate_f0(

@@ -1,7 +1,7 @@
-"""Cached features: log-mels at every warp and F0 of each recording, computed once.
+"""Cached features: log-mels, perturbed ones too, and F0 of each recording, computed once.
 
-A cache entry is named by the SHA-256 of the file's content, the MelSpec, the warps and the version
-of this module; it holds `mels` (n_warps, F, n_mels) in fp16 and `f0` (F,) in fp32 as two .npy
+A cache entry is named by the SHA-256 of the file's content, the MelSpec, the perturbations and the
+version of this module; it holds `mels` (n_variants, F, n_mels) in fp16 and `f0` (F,) in fp32 as two .npy
 files, which training maps into memory.
 """
 
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxcycle.audio.mel import MelSpec
-from voxcycle.audio.perturb import WARPS
+from voxcycle.audio.perturb import WARPS, Perturbation, analyse_world, resynthesize
 
 FEATURE_VERSION = 1
 
@@ -25,7 +25,8 @@ class Features(NamedTuple):
     """Features of one recording.
 
     Attributes:
-        mels: (n_warps, F, n_mels) log-mels at the analysis level, fp16; index 0 is unwarped.
+        mels: (n_variants, F, n_mels) log-mels at the analysis level, fp16, one per perturbation;
+            index 0 is the recording itself.
         f0_hz: (F,), 0 where unvoiced.
     """
 
@@ -47,7 +48,9 @@ def load_analysis_waveform(path: Path, spec: MelSpec) -> NDArray[np.float32]:
     return normalize_level(resampled, spec.sample_rate).waveform
 
 
-def extract_features(path: Path, spec: MelSpec, warps: Sequence[float] = WARPS) -> Features:
+def extract_features(
+    path: Path, spec: MelSpec, perturbations: Sequence[Perturbation] = WARPS
+) -> Features:
     """Compute the features of one recording."""
     import torch
 
@@ -57,23 +60,36 @@ def extract_features(path: Path, spec: MelSpec, warps: Sequence[float] = WARPS) 
     waveform = load_analysis_waveform(path, spec)
     log_mel = LogMel(spec)
     magnitude = log_mel.magnitude(torch.from_numpy(waveform)[None])
-    mels = [log_mel.project(magnitude, mel_filterbank(spec, warp))[0].T for warp in warps]
+    speech = None
+    mels = []
+    for perturbation in perturbations:
+        if perturbation.formant == perturbation.pitch:
+            mel = log_mel.project(magnitude, mel_filterbank(spec, perturbation.formant))
+        else:
+            speech = speech or analyse_world(waveform, spec.sample_rate)
+            other = resynthesize(speech, perturbation, spec.sample_rate, len(waveform))
+            mel = log_mel(torch.from_numpy(other)[None])
+        mels.append(mel[0].T)
     return Features(torch.stack(mels).half().numpy(), extract_f0(waveform, spec))
 
 
-def _entry(path: Path, spec: MelSpec, cache_dir: Path) -> Path:
+def _entry(
+    path: Path, spec: MelSpec, perturbations: Sequence[Perturbation], cache_dir: Path
+) -> Path:
     digest = hashlib.sha256(path.read_bytes())
-    digest.update(json.dumps([FEATURE_VERSION, spec.to_dict(), WARPS]).encode())
+    digest.update(json.dumps([FEATURE_VERSION, spec.to_dict(), list(perturbations)]).encode())
     return cache_dir / digest.hexdigest()[:32]
 
 
-def _cache_one(path: Path, spec: MelSpec, cache_dir: Path) -> Path:
+def _cache_one(
+    path: Path, spec: MelSpec, perturbations: Sequence[Perturbation], cache_dir: Path
+) -> Path:
     import torch
 
-    entry = _entry(path, spec, cache_dir)
+    entry = _entry(path, spec, perturbations, cache_dir)
     if not entry.with_suffix(".f0.npy").exists():
         torch.set_num_threads(1)  # one process per core
-        features = extract_features(path, spec)
+        features = extract_features(path, spec, perturbations)
         # The F0 file is renamed last: where it exists, the entry is complete.
         for suffix, array in ((".mels.npy", features.mels), (".f0.npy", features.f0_hz)):
             partial = entry.with_suffix(f"{suffix}.{os.getpid()}.part")
@@ -87,6 +103,7 @@ def cache_features(
     paths: Sequence[Path],
     spec: MelSpec,
     cache_dir: Path,
+    perturbations: Sequence[Perturbation] = WARPS,
     n_jobs: int | None = None,
     advance: Callable[[], None] | None = None,
 ) -> list[Features]:
@@ -96,6 +113,7 @@ def cache_features(
         paths: recordings.
         spec: the mel analysis.
         cache_dir: where entries live; made if missing.
+        perturbations: which variants of the mels to compute.
         n_jobs: processes; None takes one per core.
         advance: called once per finished file, for a progress bar.
     """
@@ -105,7 +123,7 @@ def cache_features(
     # Processes of joblib outlive a call and, unlike those of the standard library, do not run the
     # caller's script again.
     results = Parallel(n_jobs=n_jobs or os.cpu_count(), return_as="generator")(
-        delayed(_cache_one)(path, spec, cache_dir) for path in paths
+        delayed(_cache_one)(path, spec, perturbations, cache_dir) for path in paths
     )
     entries: list[Path] = []
     for entry in results:

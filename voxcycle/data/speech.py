@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 
 from voxcycle.audio.excitation import excitation_mel
 from voxcycle.audio.mel import MelSpec
-from voxcycle.audio.perturb import WARPS, band_centres_hz, perturb_channel
+from voxcycle.audio.perturb import band_centres_hz, perturb_channel
 from voxcycle.audio.pitch import transform_f0
 from voxcycle.audio.stats import (
     DomainStats,
@@ -39,7 +39,7 @@ class VoiceBatch(NamedTuple):
     Attributes:
         real_a: domain a by its own statistics: what D_a and the reconstructions see.
         source_a: the same crops as conversion will see them, by statistics estimated from a file.
-        perturbed_a: the same crops warped and sent through a channel.
+        perturbed_a: the same crops under a random perturbation and a channel.
         excitation_a: at the F0 of a.
         excitation_ab: at the F0 of a moved into the range of b.
         condition_a: (B, n_condition), the statistics of each crop's speaker.
@@ -70,8 +70,8 @@ class Speaker:
     Attributes:
         name: for messages.
         recordings: features of each file; files shorter than a crop are padded.
-        stats: one `DomainStats` per warp; index 0 is the speaker.
-        blocks: sums over consecutive 2 s blocks, `blocks[warp][block]`.
+        stats: one `DomainStats` per perturbation of the features; index 0 is the speaker.
+        blocks: sums over consecutive 2 s blocks, `blocks[perturbation][block]`.
     """
 
     name: str
@@ -81,24 +81,24 @@ class Speaker:
 
 
 def build_speaker(name: str, recordings: list[Features], spec: MelSpec) -> Speaker:
-    """Compute a speaker's statistics at every warp."""
+    """Compute a speaker's statistics under every perturbation."""
     length = round(BLOCK_S * spec.frame_rate)
-    blocks: list[list[FrameSums]] = [[] for _ in WARPS]
+    blocks: list[list[FrameSums]] = [[] for _ in recordings[0].mels]
     for recording in recordings:
         active = active_frames(recording.mels[0].astype(np.float32))
         for start in range(0, len(active), length):
             part = slice(start, start + length)
-            for warp in range(len(WARPS)):
-                mel = recording.mels[warp, part].astype(np.float32)
-                blocks[warp].append(sum_frames(mel, recording.f0_hz[part], active[part]))
+            for sums, mels in zip(blocks, recording.mels, strict=True):
+                mel = mels[part].astype(np.float32)
+                sums.append(sum_frames(mel, recording.f0_hz[part], active[part]))
     return Speaker(name, recordings, [compute_stats(add_sums(b)) for b in blocks], blocks)
 
 
 def draw_stats(
-    speaker: Speaker, warp: int, prior: DomainStats, rng: np.random.Generator
+    speaker: Speaker, variant: int, prior: DomainStats, rng: np.random.Generator
 ) -> DomainStats:
     """Estimate a speaker's statistics from a random stretch of 2-30 s, as conversion would."""
-    blocks = speaker.blocks[warp]
+    blocks = speaker.blocks[variant]
     seconds = np.exp(rng.uniform(*np.log(SUBSET_S)))
     n_blocks = min(len(blocks), max(1, round(seconds / BLOCK_S)))
     start = rng.integers(len(blocks) - n_blocks + 1)
@@ -204,18 +204,20 @@ class UnpairedCrops(Dataset[VoiceBatch]):
         start = int(rng.integers(max(1, len(recording.f0_hz) - self.n_frames + 1)))
         source_stats = self._source_stats(speaker, 0, rng)
         crop = self._cut(recording.mels[0], start)
-        warp = int(rng.integers(len(WARPS))) if self.is_perturbed else 0
-        perturbed = self._cut(recording.mels[warp], start)
-        perturbed = self._source_stats(speaker, warp, rng).normalize(perturbed)
+        variant = int(rng.integers(len(recording.mels))) if self.is_perturbed else 0
+        perturbed = self._cut(recording.mels[variant], start)
+        perturbed = self._source_stats(speaker, variant, rng).normalize(perturbed)
         if self.is_perturbed:
             perturbed = perturb_channel(perturbed, self.centres_hz, rng)
         f0_hz = recording.f0_hz[start : start + self.n_frames]
         return crop, np.pad(f0_hz, (0, self.n_frames - len(f0_hz))), source_stats, perturbed
 
-    def _source_stats(self, speaker: Speaker, warp: int, rng: np.random.Generator) -> DomainStats:
+    def _source_stats(
+        self, speaker: Speaker, variant: int, rng: np.random.Generator
+    ) -> DomainStats:
         if self.prior is None:
-            return speaker.stats[warp]
-        return draw_stats(speaker, warp, self.prior, rng)
+            return speaker.stats[variant]
+        return draw_stats(speaker, variant, self.prior, rng)
 
     def _cut(self, mel: NDArray[np.float16], start: int) -> NDArray[np.float32]:
         crop = mel[start : start + self.n_frames].astype(np.float32)

@@ -5,7 +5,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from rich.progress import Progress
 from torch.utils.data import DataLoader, Sampler
 
 from voxcycle.audio.mel import MelSpec
+from voxcycle.audio.perturb import RESYNTHESES, WARPS, Perturbation
 from voxcycle.audio.stats import average_stats
 from voxcycle.data.corpus import Corpus, CorpusError, Split, scan_folder, split_files
 from voxcycle.data.features import cache_features
@@ -103,7 +104,12 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
     splits = {c.name: split_files(c.clips, config.seed) for c in (*corpora_a, corpus_b)}
     config.out.mkdir(parents=True, exist_ok=True)
     _write_split(config.out / "split.json", splits)
-    loaded = {name: _load_speaker(name, split, spec, console) for name, split in splits.items()}
+    loaded = {
+        name: _load_speaker(
+            name, split, spec, _perturbations(config, name == corpus_b.name), console
+        )
+        for name, split in splits.items()
+    }
     speakers_a = [loaded[c.name][0] for c in corpora_a]
     speaker_b = loaded[corpus_b.name][0]
 
@@ -255,15 +261,28 @@ def _scan(config: VoiceTrainingConfig) -> tuple[list[Corpus], Corpus]:
     return corpora_a, corpus_b
 
 
+def _perturbations(config: VoiceTrainingConfig, is_target: bool) -> Sequence[Perturbation]:
+    """Return what the identity loss perturbs by; a pool only needs the cheap warps."""
+    if config.separates_pitch and (is_target or not config.any_to_one):
+        return WARPS + RESYNTHESES
+    return WARPS
+
+
 def _load_speaker(
-    name: str, split: Split, spec: MelSpec, console: Console
+    name: str,
+    split: Split,
+    spec: MelSpec,
+    perturbations: Sequence[Perturbation],
+    console: Console,
 ) -> tuple[Speaker, Speaker]:
     """Return the speaker with training recordings, and the same one with validation recordings."""
     cache_dir = Path(user_cache_dir("voxcycle")) / "features"
     paths = split.train + split.valid
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task(f"Analysing {name}", total=len(paths))
-        features = cache_features(paths, spec, cache_dir, advance=lambda: progress.advance(task))
+        features = cache_features(
+            paths, spec, cache_dir, perturbations, advance=lambda: progress.advance(task)
+        )
     n_train = len(split.train)
     speaker = build_speaker(name, features[:n_train], spec)
     return speaker, replace(speaker, recordings=features[n_train:])

@@ -39,6 +39,9 @@ class VoiceTrainingConfig(BaseModel):
     is_perturbed: bool = Field(
         True, description="feed the identity loss warped, filtered speech; false: the plain crop"
     )
+    separates_pitch: bool = Field(
+        True, description="perturb by WORLD resyntheses too: pitch moved far, formants a little"
+    )
     uses_f0: bool = Field(True, description="show the generators the excitation of the output")
     sees_excitation: bool = Field(True, description="show it to the discriminators as well")
     judges_identity: bool = Field(

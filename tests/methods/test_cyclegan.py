@@ -1,0 +1,128 @@
+import pytest
+import torch
+
+from voxcycle.data.speech import VoiceBatch
+from voxcycle.methods.cyclegan import CycleGAN, CycleGANNetworks, CycleGANWeights
+from voxcycle.models.voice import PatchGAN, VoiceGenerator
+from voxcycle.training.phases import PhasedModule, weigh
+
+ADVERSARIAL_AND_CYCLE = ("adversarial_a", "adversarial_b", "cycle_a", "cycle_b")
+
+
+def make_networks(n_condition: int = 0, second: bool = False) -> CycleGANNetworks:
+    torch.manual_seed(0)
+
+    def generator(n: int) -> VoiceGenerator:
+        return VoiceGenerator(width=16, n_blocks=1, n_condition=n)
+
+    def judge(n: int) -> PatchGAN:
+        return PatchGAN(2, (4, 4, 4, 4), n)
+
+    networks = CycleGANNetworks(generator(0), generator(n_condition), judge(n_condition), judge(0))
+    if second:
+        networks.second_d_a, networks.second_d_b = judge(n_condition), judge(0)
+    return networks
+
+
+def make_batch(n_condition: int = 3) -> VoiceBatch:
+    torch.manual_seed(1)
+
+    def mel() -> torch.Tensor:
+        return torch.randn(2, 80, 64)
+
+    def comb() -> torch.Tensor:
+        return torch.randn(2, 81, 64)
+
+    mask = torch.ones(2, 1, 64)
+    mask[:, :, 10:20] = 0
+    return VoiceBatch(
+        mel(), mel(), mel(), comb(), comb(), torch.randn(2, n_condition), mask,
+        mel(), mel(), mel(), comb(), comb(), mask,
+    )  # fmt: skip
+
+
+def gradient_norm(network: torch.nn.Module) -> float:
+    return sum(p.grad.abs().sum().item() for p in network.parameters() if p.grad is not None)
+
+
+def test_all_four_networks_get_gradients_from_adversarial_and_cycle_losses() -> None:
+    method = CycleGAN(make_networks(n_condition=3))
+    batch, memory = make_batch(), {}
+    terms = method.generator_losses(batch, memory)
+    for name in ADVERSARIAL_AND_CYCLE:
+        for generator in method.generators.values():
+            generator.zero_grad()
+        terms[name].backward(retain_graph=True)
+        if name.startswith("cycle"):  # a cycle goes through both generators
+            assert all(gradient_norm(g) > 0 for g in method.generators.values()), name
+        else:  # D_b judges G_ab, D_a judges G_ba
+            own = "g_ab" if name == "adversarial_b" else "g_ba"
+            other = "g_ba" if own == "g_ab" else "g_ab"
+            assert gradient_norm(method.generators[own]) > 0, name
+            assert gradient_norm(method.generators[other]) == 0, name
+    for name, term in method.discriminator_losses(batch, memory).items():
+        method.discriminators.zero_grad()
+        term.backward(retain_graph=True)
+        assert gradient_norm(method.discriminators[name]) > 0
+    defaults = vars(CycleGANWeights())
+    assert all(defaults[name] > 0 for name in ADVERSARIAL_AND_CYCLE)
+
+
+def test_discriminators_do_not_reach_the_generators() -> None:
+    method = CycleGAN(make_networks(n_condition=3))
+    batch, memory = make_batch(), {}
+    method.generator_losses(batch, memory)
+    method.zero_grad(set_to_none=True)
+    torch.stack(list(method.discriminator_losses(batch, memory).values())).sum().backward()
+    assert all(p.grad is None for p in method.generators.parameters())
+
+
+def test_an_identity_generator_has_the_losses_of_the_raw_batch() -> None:
+    """With G = identity (outlet at zero), every L1 term is a plain distance of the inputs."""
+    networks = make_networks(n_condition=3)
+    for generator in (networks.g_ab, networks.g_ba):
+        torch.nn.init.zeros_(generator.outlet.weight)
+    batch = make_batch()
+    terms = CycleGAN(networks).generator_losses(batch, {})
+    distance = (batch.source_a * batch.mask_a - batch.real_a).abs().mean()
+    assert terms["cycle_a"].item() == pytest.approx(distance.item(), rel=1e-5)
+    distance = (batch.perturbed_b - batch.real_b).abs().mean()
+    assert terms["identity_b"].item() == pytest.approx(distance.item(), rel=1e-5)
+
+
+def test_two_step_loss_needs_and_trains_a_second_pair() -> None:
+    weights = CycleGANWeights(second_adversarial=1.0)
+    with pytest.raises(ValueError, match="second pair"):
+        CycleGAN(make_networks(3), weights)
+    method = CycleGAN(make_networks(3, second=True), weights)
+    batch, memory = make_batch(), {}
+    assert "second_adversarial" in method.generator_losses(batch, memory)
+    terms = method.discriminator_losses(batch, memory)
+    assert terms.keys() == {"d_a", "d_b", "second_d_a", "second_d_b"}
+
+
+def test_switches_change_what_the_judges_see() -> None:
+    batch, memory = make_batch(), {}
+    networks = make_networks(3)
+    CycleGAN(networks, judges_identity=False).generator_losses(batch, memory)
+    assert memory["fake_b"].shape == (2, 2, 80, 64)  # fakes alone, mel and excitation
+    blind = CycleGANNetworks(
+        networks.g_ab, networks.g_ba, PatchGAN(1, (4,) * 4, 3), PatchGAN(1, (4,) * 4)
+    )
+    CycleGAN(blind, sees_excitation=False).generator_losses(batch, memory)
+    assert memory["fake_b"].shape == (4, 1, 80, 64)  # fakes and identity outputs, mel only
+
+
+def test_a_term_without_a_weight_is_an_error() -> None:
+    terms = {"cycle_a": torch.ones(()), "odd": torch.ones(())}
+    with pytest.raises(ValueError, match="odd"):
+        weigh(terms, {"cycle_a": 1.0})
+    assert weigh({"cycle_a": torch.tensor(3.0)}, {"cycle_a": 2.0}).item() == 6.0
+
+
+def test_a_step_moves_all_four_networks() -> None:
+    module = PhasedModule(CycleGAN(make_networks(3)))
+    before = [p.clone() for p in module.method.parameters()]
+    module.run_phases(make_batch(), module.configure_optimizers(), torch.Tensor.backward)
+    moved = [not torch.equal(p, q) for p, q in zip(before, module.method.parameters(), strict=True)]
+    assert all(moved)

@@ -1,0 +1,201 @@
+"""Training end to end on synthetic speech, with tiny networks: determinism, resuming, voices."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from voxcycle.data.corpus import CorpusError
+from voxcycle.training.voice import train_voice
+from voxcycle.training.voice_config import VoiceTrainingConfig, load_config, parse_overrides
+from voxcycle.voices.voice import Voice
+
+SMALL: dict[str, Any] = {
+    "width": 16,
+    "n_blocks": 1,
+    "discriminator_widths": (4, 4, 4, 4),
+    "batch_size": 2,
+    "threads": 1,
+    "samples": 0,
+    "seed": 3,
+}
+
+
+@pytest.fixture(scope="module")
+def folders(
+    tmp_path_factory: pytest.TempPathFactory, make_speech: Callable[..., np.ndarray]
+) -> Path:
+    """Two speakers of six clips of eleven seconds, and a pool of two."""
+    root = tmp_path_factory.mktemp("speakers")
+    for name, f0_hz in (("low", 110.0), ("high", 210.0), ("pool/one", 130.0), ("pool/two", 190.0)):
+        (root / name).mkdir(parents=True)
+        for index in range(6):
+            wave = make_speech(11.0, 16_000, f0_hz, seed=index)
+            soundfile.write(root / name / f"{index}.wav", wave, 16_000)
+    return root
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture(autouse=True)
+def keep_threads() -> Any:
+    n_threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(n_threads)
+
+
+def make_config(folders: Path, out: Path, **changes: Any) -> VoiceTrainingConfig:
+    values = SMALL | {"a": folders / "low", "b": folders / "high", "out": out} | changes
+    return VoiceTrainingConfig(**values)
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    return torch.load(run / "last.ckpt", weights_only=True)["state_dict"]
+
+
+def assert_same_weights(one: Path, two: Path) -> None:
+    first, second = weights(one), weights(two)
+    assert first.keys() == second.keys()
+    for name in first:  # raw networks, the average and the counter
+        assert torch.equal(first[name], second[name]), name
+
+
+def test_stopping_and_resuming_changes_nothing(folders: Path, tmp_path: Path) -> None:
+    whole = train_voice(make_config(folders, tmp_path / "whole", steps=8))
+    train_voice(make_config(folders, tmp_path / "parts", steps=4))
+    parts = train_voice(make_config(folders, tmp_path / "parts", steps=8), resume=True)
+    assert whole.n_steps == parts.n_steps == 8
+    assert_same_weights(tmp_path / "whole", tmp_path / "parts")
+    names = [path.name for path in whole.voices]
+    assert names == ["high.safetensors", "low.safetensors"]
+    for name in names:
+        one, two = Voice.load(tmp_path / "whole" / name), Voice.load(tmp_path / "parts" / name)
+        for key, value in one.generator.state_dict().items():
+            assert torch.equal(value, two.generator.state_dict()[key])
+
+
+def test_a_killed_training_resumes_to_the_same_weights(folders: Path, tmp_path: Path) -> None:
+    config = make_config(folders, tmp_path / "killed", steps=40, checkpoint_every=2)
+    script = (
+        "import sys, json; from voxcycle.training.voice import train_voice;"
+        "from voxcycle.training.voice_config import VoiceTrainingConfig;"
+        "train_voice(VoiceTrainingConfig(**json.loads(sys.argv[1])))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, config.model_dump_json()],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    checkpoint = tmp_path / "killed" / "last.ckpt"
+    while not checkpoint.exists() and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    reached = int(weights(tmp_path / "killed")["steps_done"])
+    assert 2 <= reached
+    train_voice(config, resume=True)
+    train_voice(make_config(folders, tmp_path / "whole", steps=40))
+    assert_same_weights(tmp_path / "whole", tmp_path / "killed")
+
+
+def test_a_pair_has_two_voices_with_each_others_statistics(folders: Path, tmp_path: Path) -> None:
+    config = make_config(
+        folders, tmp_path / "pair", steps=1, name_a="ann", sex_a="woman", language="nl",
+        consent="both agreed",
+    )  # fmt: skip
+    trained = train_voice(config)
+    high, ann = (Voice.load(path) for path in trained.voices)
+    assert (high.card.name, ann.card.name) == ("high", "ann")
+    assert (ann.card.sex, high.card.sex, ann.card.language) == ("woman", "", "nl")
+    assert ann.card.consent == "both agreed"
+    assert high.target_stats.log_f0_mean == ann.source_stats.log_f0_mean
+    # the synthetic speakers' contours circle around 110 and 210 Hz
+    assert np.exp(ann.target_stats.log_f0_mean) == pytest.approx(110, rel=0.1)
+    assert np.exp(high.target_stats.log_f0_mean) == pytest.approx(210, rel=0.1)
+    assert not high.is_any_to_one
+    split = json.loads((tmp_path / "pair" / "split.json").read_text())
+    assert {len(split["low"][part]) for part in ("valid", "held_out")} == {1}
+    assert len(split["low"]["train"]) == 4
+
+
+def test_any_to_one_makes_one_voice_with_the_pool_as_its_source(
+    folders: Path, tmp_path: Path
+) -> None:
+    config = make_config(
+        folders, tmp_path / "any", steps=2, a=folders / "pool", any_to_one=True, name_b="target"
+    )
+    (path,) = train_voice(config).voices
+    voice = Voice.load(path)
+    assert voice.is_any_to_one
+    # the prior is the geometric mean of the pool's F0
+    assert np.exp(voice.source_stats.log_f0_mean) == pytest.approx((130 * 190) ** 0.5, rel=0.1)
+
+
+def test_minutes_become_a_stored_number_of_steps(folders: Path, tmp_path: Path) -> None:
+    trained = train_voice(make_config(folders, tmp_path / "timed", minutes=0.005))
+    stored = load_config({}, tmp_path / "timed" / "config.yaml")
+    assert stored.minutes is None
+    assert stored.steps == trained.n_steps >= 1
+    again = train_voice(make_config(folders, tmp_path / "timed"), resume=True)
+    assert again.n_steps == trained.n_steps
+
+
+def test_validation_draws_losses_audio_and_pictures(folders: Path, tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    train_voice(make_config(folders, tmp_path / "seen", steps=2, samples=1, log_every=1))
+    events = EventAccumulator(str(tmp_path / "seen" / "log"))
+    events.Reload()
+    scalars = set(events.Tags()["scalars"])
+    assert {"generator/cycle_a", "discriminator/d_b", "valid/identity_b"} <= scalars
+    assert [e.step for e in events.Scalars("generator/cycle_a")] == [1, 2]
+    assert events.Tags()["audio"] == ["a to b", "b to a"]
+    assert events.Tags()["images"] == ["a to b", "b to a"]
+
+
+def test_a_finished_run_is_not_overwritten(folders: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no checkpoint to resume"):
+        train_voice(make_config(folders, tmp_path / "run", steps=1), resume=True)
+    train_voice(make_config(folders, tmp_path / "run", steps=1))
+    with pytest.raises(ValueError, match="add --resume"):
+        train_voice(make_config(folders, tmp_path / "run", steps=1))
+
+
+def test_wrong_data_is_refused_before_anything_is_written(folders: Path, tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="no such folder"):
+        train_voice(make_config(folders, tmp_path / "run", steps=1, a=folders / "absent"))
+    with pytest.raises(CorpusError, match="at least two subfolders"):
+        train_voice(make_config(folders, tmp_path / "run", steps=1, any_to_one=True))
+    assert not (tmp_path / "run").exists()
+
+
+def test_unknown_keys_are_answered_with_the_known_ones() -> None:
+    with pytest.raises(
+        ValueError, match=r"unknown key cycle_weight; the known ones are a, b, .*cycle_a"
+    ):
+        load_config({"a": "x", "b": "y", "cycle_weight": 3})
+    with pytest.raises(ValueError, match="steps or minutes, not both"):
+        load_config({"a": "x", "b": "y", "steps": 3, "minutes": 3})
+    with pytest.raises(ValueError, match="multiple of 8"):
+        load_config({"a": "x", "b": "y", "n_frames": 50})
+    with pytest.raises(ValueError, match="written key=value"):
+        parse_overrides(["cycle_a"])
+    assert parse_overrides(["cycle_a=3", "uses_f0=false"]) == {"cycle_a": 3, "uses_f0": False}
+
+
+def test_every_weight_and_switch_is_documented() -> None:
+    assert all(field.description for field in VoiceTrainingConfig.model_fields.values())

@@ -1,0 +1,5 @@
+"""`python -m voxcycle`."""
+
+from voxcycle.cli import main
+
+main()

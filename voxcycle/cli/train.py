@@ -1,0 +1,90 @@
+"""`voxcycle train`: voices from two folders of recordings."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def train(
+    a: Annotated[Path, typer.Option("--a", help="Folder with recordings of speaker a.")],
+    b: Annotated[Path, typer.Option("--b", help="Folder with recordings of speaker b.")],
+    settings: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="key=value: any field of VoiceTrainingConfig; an unknown one lists them."
+        ),
+    ] = None,
+    name_a: Annotated[
+        str | None, typer.Option(help="Name of voice a.", show_default="the folder's")
+    ] = None,
+    name_b: Annotated[
+        str | None, typer.Option(help="Name of voice b.", show_default="the folder's")
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="How long to train.", show_default="30")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Iterations, instead of minutes.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the run: logs, checkpoint.", show_default="runs/A-B"),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="YAML file of settings; the command line wins.")
+    ] = None,
+    language: Annotated[str | None, typer.Option(help="Such as en or nl.")] = None,
+    sex_a: Annotated[str | None, typer.Option("--sex-a", help="For the voice list.")] = None,
+    sex_b: Annotated[str | None, typer.Option("--sex-b", help="For the voice list.")] = None,
+    licence: Annotated[str | None, typer.Option(help="Licence of the voices made.")] = None,
+    consent: Annotated[
+        str | None, typer.Option(help="That the speakers agreed, and to what; kept in the voices.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    add: Annotated[
+        bool, typer.Option("--add/--no-add", help="Add the voices to your own at the end.")
+    ] = True,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace your voices of the same names.")
+    ] = False,
+) -> None:
+    """Train two voices, one per direction, from two folders of recordings.
+
+    Five minutes of each speaker are a good start; no transcripts, no parallel sentences. The voices
+    are ready for `voxcycle convert --to NAME` at the end. Stop with Ctrl-C, go on with --resume.
+
+    Example: voxcycle train --a anna/ --b ben/ --minutes 30 cycle_a=5
+    """
+    from voxcycle.training.voice import train_voice
+    from voxcycle.training.voice_config import load_config, parse_overrides
+    from voxcycle.voices.registry import add_voice, list_voices
+
+    given: dict[str, Any] = {
+        "a": a,
+        "b": b,
+        "name_a": name_a,
+        "name_b": name_b,
+        "minutes": minutes,
+        "steps": steps,
+        "language": language,
+        "sex_a": sex_a,
+        "sex_b": sex_b,
+        "licence": licence,
+        "consent": consent,
+        "out": out or Path("runs") / f"{a.absolute().name}-{b.absolute().name}",
+    }
+    values = {key: value for key, value in given.items() if value is not None}
+    settled = load_config(values | parse_overrides(settings or []), config)
+    wanted = [settled.name_b or b.absolute().name]
+    if not settled.any_to_one:
+        wanted.append(settled.name_a or a.absolute().name)
+    taken = sorted(set(wanted) & {voice.name for voice in list_voices()})
+    if add and taken and not (resume or replace):
+        raise ValueError(
+            f"there is a voice named {taken[0]} already; choose other names with --name-a and "
+            "--name-b, or add --replace"
+        )
+    trained = train_voice(settled, resume)
+    for path in trained.voices:
+        if add:
+            add_voice(path, overwrite=resume or replace)
+        typer.echo(f"{path}: voxcycle convert recording.wav --to {path.stem if add else path}")
