@@ -1,0 +1,31 @@
+# make demo      convert a real recording with two shipped voices
+# make test      what .ci/run runs: style, types, tests, and the wheel outside the clone
+# make test-all  the same with the slow tests
+# Each sets up .venv first. PYTHON=python3.12 chooses another interpreter.
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/installed.stamp
+
+.PHONY: demo test test-all check
+
+demo: $(STAMP)
+	$(BIN)/python recipes/demo.py
+
+test: check
+	$(BIN)/pytest
+	bash tests/wheel_check.sh $(BIN)/python
+
+test-all: check
+	$(BIN)/pytest -m "not gpu"
+	bash tests/wheel_check.sh $(BIN)/python
+
+check: $(STAMP)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy voxcycle
+
+$(STAMP): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -e ".[dev]"
+	touch $@

@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Build the wheel, install it outside the clone and convert with it: is all of the package data there?
+# Usage: wheel_check.sh PYTHON   (whose environment lends the dependencies, the package excepted)
+set -euo pipefail
+python=$(realpath --no-symlinks "${1:?usage: wheel_check.sh PYTHON}")
+clone=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# From a copy: a build folder left in the clone could hide a file that is missing from it.
+mkdir "$work/source" "$work/elsewhere"
+cp -r "$clone"/{pyproject.toml,README.md,LICENSE,NOTICE,voxcycle} "$work/source"
+"$python" -m pip wheel --disable-pip-version-check --quiet --no-deps --no-index \
+    --no-build-isolation --wheel-dir "$work" "$work/source"
+rm -r "$work/source"
+"$python" -m venv --without-pip "$work/venv"
+"$python" -m pip --disable-pip-version-check --python "$work/venv/bin/python" install --quiet \
+    --no-deps --no-index "$work"/voxcycle-*.whl
+site=$("$work/venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+"$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))' >"$site/dependencies.pth"
+
+cp "$clone/recipes/demo.flac" "$work/elsewhere/recording.flac"
+cd "$work/elsewhere"
+export VOXCYCLE_DATA="$work/data"
+"$work/venv/bin/python" - "$work" "$clone" <<'PYTHON'
+import sys
+from pathlib import Path
+
+import voxcycle
+from voxcycle.voices.registry import list_voices
+
+work, clone = map(Path, sys.argv[1:])
+print(f"the wheel's package: {voxcycle.__file__}")
+assert Path(voxcycle.__file__).is_relative_to(work), "imported from elsewhere than the wheel"
+package = Path(voxcycle.__file__).parent
+strangers = [p for p in package.rglob("*") if p.suffix in (".wav", ".flac", ".ogg", ".mp3")]
+assert not strangers, f"recordings in the package: {strangers}"
+expected = sorted(p.stem for p in (clone / "voxcycle/voices/embedded").glob("*.safetensors"))
+found = [voice.name for voice in list_voices()]
+assert found == expected, f"voices of the wheel {found}, of the clone {expected}"
+Path("voices.txt").write_text("".join(f"{name}\n" for name in found))
+PYTHON
+"$work/venv/bin/voxcycle" --version
+while read -r voice; do
+    "$work/venv/bin/voxcycle" convert recording.flac --to "$voice" -o "$voice.wav"
+    test -s "$voice.wav"
+done <voices.txt
+echo "the wheel converts with its $(wc -l <voices.txt) voices"
