@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -162,7 +163,10 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
         use_distributed_sampler=False,
     )
     loader = DataLoader(crops, batch_size=None, sampler=_StepsLeft(module, n_steps))
-    trainer.fit(module, loader, ckpt_path=checkpoint if resume else None, weights_only=True)
+    with warnings.catch_warnings():
+        # Lightning comments on its own dependencies and on our one endless epoch.
+        warnings.filterwarnings("ignore", module=r"lightning\.")
+        trainer.fit(module, loader, ckpt_path=checkpoint if resume else None, weights_only=True)
     if trainer.interrupted:
         raise KeyboardInterrupt
     seconds = time.monotonic() - started
@@ -278,7 +282,8 @@ def _load_speaker(
     """Return the speaker with training recordings, and the same one with validation recordings."""
     cache_dir = Path(user_cache_dir("voxcycle")) / "features"
     paths = split.train + split.valid
-    with Progress(console=console, transient=True) as progress:
+    quiet = not console.is_terminal
+    with Progress(console=console, transient=True, disable=quiet) as progress:
         task = progress.add_task(f"Analysing {name}", total=len(paths))
         features = cache_features(
             paths, spec, cache_dir, perturbations, advance=lambda: progress.advance(task)

@@ -1,0 +1,31 @@
+"""Start-up: `voxcycle --help` and `import voxcycle`, against a bare interpreter in the same run.
+
+python benchmarks/startup.py
+"""
+
+import subprocess
+import sys
+
+from machine import cpu_name, median_seconds
+
+
+def main() -> None:
+    print(cpu_name())
+    commands = {
+        "python -c pass": ["-c", "pass"],
+        "import voxcycle": ["-c", "import voxcycle"],
+        "voxcycle --help": ["-m", "voxcycle", "--help"],
+    }
+    bare = 0.0
+    for name, arguments in commands.items():
+        seconds = median_seconds(
+            lambda arguments=arguments: subprocess.run(
+                [sys.executable, *arguments], check=True, capture_output=True
+            )
+        )
+        bare = bare or seconds
+        print(f"{name:16} {seconds:.3f} s, {seconds / bare:.1f} times a bare interpreter")
+
+
+if __name__ == "__main__":
+    main()
