@@ -65,8 +65,8 @@ class ArraySource:
         is_audio = samples.ndim == 2 and 1 <= samples.shape[1] <= MAX_CHANNELS
         if not is_audio or not np.issubdtype(samples.dtype, np.floating):
             raise AudioError(
-                f"the waveform has shape {np.shape(waveform)} and type {samples.dtype}: floating-point "
-                "samples in [-1, 1] of shape (T,) or (T, channels) are needed"
+                f"the waveform has shape {np.shape(waveform)} and type {samples.dtype}: "
+                "floating-point samples in [-1, 1] of shape (T,) or (T, channels) are needed"
             )
         self._samples = samples
         self.sample_rate = check_sample_rate(sample_rate, self.name)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from time import perf_counter
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from voxcycle.audio.io import AudioSource
 from voxcycle.audio.mel import LogMel, MelSpec
 from voxcycle.audio.mixdown import Mixdown
-from voxcycle.audio.pitch import extract_f0
+from voxcycle.audio.pitch import ANALYSIS_MS, extract_f0
 from voxcycle.audio.resample import resample_blocks, resampled_length
 from voxcycle.audio.segment import ANALYSIS_LEVEL_DB, LEVEL_HOP_S, active_power, frame_power
 from voxcycle.audio.stats import ACTIVE_RANGE_DB, FrameSums, add_sums, frame_level_db, sum_frames
@@ -141,8 +142,10 @@ def _extract_f0(
     waveform: RowFile, gain: float, spec: MelSpec, advance: Callable[[float], None]
 ) -> NDArray[np.float32]:
     n_frames = len(waveform) // spec.hop_length
-    piece = round(PIECE_S * spec.frame_rate)
-    overlap = round(PIECE_OVERLAP_S * spec.frame_rate)
+    # Pieces begin where a mel frame and a frame of WORLD's begin together: same grid as the whole.
+    steps = Fraction(1000 * spec.hop_length, spec.sample_rate) / Fraction(ANALYSIS_MS)
+    piece = max(1, round(PIECE_S * spec.frame_rate / steps.denominator)) * steps.denominator
+    overlap = -int(-PIECE_OVERLAP_S * spec.frame_rate // steps.denominator) * steps.denominator
     pieces = []
     for first in range(0, n_frames, piece):
         low, high = max(first - overlap, 0), min(first + piece + overlap, n_frames)

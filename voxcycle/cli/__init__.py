@@ -1,0 +1,46 @@
+"""The command line: one file per command; each parses, calls and prints.
+
+Heavy modules are imported inside the commands, so that `voxcycle --help` is quick.
+"""
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from voxcycle.cli.convert import convert
+from voxcycle.cli.train import train
+from voxcycle.cli.voices import voices_app
+
+EXIT_FAILED = 2
+
+app = typer.Typer(
+    help="Voice conversion offline, on a CPU.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # plain help and errors, and no time for rich at the start
+    pretty_exceptions_enable=False,
+)
+app.command()(convert)
+app.command()(train)
+app.add_typer(voices_app, name="voices")
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: bool = typer.Option(False, "--version", help="Print the version and leave."),
+) -> None:
+    if version:
+        import voxcycle
+
+        typer.echo(f"voxcycle {voxcycle.__version__}")
+        raise typer.Exit
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: 0, 2 for errors (in one sentence), 130 for Ctrl-C."""
+    try:
+        app(args=arguments)
+    except (ValueError, OSError) as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(EXIT_FAILED)

@@ -1,0 +1,194 @@
+"""`voxcycle convert`: recordings to another voice."""
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from voxcycle.conversion.batch import FileResult
+    from voxcycle.conversion.offline import Options, Pitch
+    from voxcycle.conversion.plan import PlannedFile
+    from voxcycle.voices.voice import Voice
+
+STREAM = "-"
+
+
+def convert(
+    sources: Annotated[
+        list[str], typer.Argument(help="Audio files or folders; - reads a file from stdin.")
+    ],
+    to: Annotated[str, typer.Option("--to", help="Name of the voice, or a voice file.")],
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "-o",
+            "--output",
+            help="A file, a folder (needed for folders), or - for wav on stdout.",
+            show_default="src.VOICE.wav beside the source",
+        ),
+    ] = None,
+    pitch: Annotated[
+        str, typer.Option(help="auto, keep, or semitones relative to auto such as +2 or -1.5.")
+    ] = "auto",
+    vocoder: Annotated[
+        str, typer.Option(help="hifigan, griffin-lim, or the path of a HiFi-GAN checkpoint.")
+    ] = "hifigan",
+    sample_rate: Annotated[
+        int | None, typer.Option(help="Hz of the output.", show_default="the input's")
+    ] = None,
+    format: Annotated[
+        str | None,
+        typer.Option(help="wav, flac, ogg, opus, aiff or mp3.", show_default="the input's"),
+    ] = None,
+    file_stats: Annotated[
+        bool,
+        typer.Option("--file-stats", help="Normalise by the file's own statistics (pair voices)."),
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes, each of one thread.")] = 1,
+) -> None:
+    """Convert recordings to a voice.
+
+    Without -o, src.wav becomes src.VOICE.wav beside it; with -o FOLDER, outputs keep their names.
+    """
+    from rich.console import Console
+
+    from voxcycle.conversion.batch import load_pair
+    from voxcycle.conversion.offline import Options
+    from voxcycle.voices.registry import find_voice
+
+    options = Options(_parse_pitch(pitch), sample_rate, file_stats)
+    to_stdout = output == STREAM or (output is None and sources == [STREAM])
+    if (STREAM in sources or to_stdout) and len(sources) > 1:
+        raise typer.BadParameter("- stands for one recording: give no other source beside it")
+    if to_stdout and sys.stdout.isatty():
+        raise typer.BadParameter("stdout is a terminal: send it to a file or a program, or use -o")
+    if to_stdout and format not in (None, "wav"):
+        raise typer.BadParameter("stdout carries wav only: use -o with a file for other formats")
+    voice_path = find_voice(to)
+    voice, loaded_vocoder = load_pair(voice_path, vocoder)
+    info = Console(stderr=to_stdout, highlight=False, markup=False, soft_wrap=True)
+    _print_choice(info, voice, loaded_vocoder.name)
+    with tempfile.TemporaryDirectory(prefix="voxcycle-") as temporary:
+        folder = Path(temporary)
+        if sources == [STREAM]:
+            _receive(folder / "stdin")
+        target = str(folder / "stdout.wav") if to_stdout else output
+        plan = _plan(
+            sources, target, folder / "stdin", voice.card.name, format, overwrite or to_stdout
+        )
+        results = _run(plan, voice_path, vocoder, options, jobs)
+        n_failed = _print_results(info, results, plan, to_stdout)
+        if to_stdout and not n_failed:
+            with (folder / "stdout.wav").open("rb") as written:
+                shutil.copyfileobj(written, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+    if n_failed:
+        raise typer.Exit(2)
+
+
+def _parse_pitch(text: str) -> "Pitch":
+    if text == "auto":
+        return "auto"
+    if text == "keep":
+        return "keep"
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(
+            f"--pitch {text}: auto, keep or a number of semitones is needed"
+        ) from None
+
+
+def _receive(path: Path) -> None:
+    with path.open("wb") as file:
+        shutil.copyfileobj(sys.stdin.buffer, file)
+
+
+def _plan(
+    sources: list[str],
+    output: str | None,
+    received: Path,
+    voice_name: str,
+    format: str | None,
+    overwrite: bool,
+) -> "list[PlannedFile]":
+    """Plan one file where one is named, else a folder or outputs beside their inputs."""
+    from voxcycle.conversion.plan import plan_file, plan_files
+
+    paths = [received if source == STREAM else Path(source) for source in sources]
+    name = "standard input" if sources == [STREAM] else None
+    out = Path(output) if output is not None else None
+    is_one = len(paths) == 1 and not paths[0].is_dir()
+    if out is not None and is_one and not out.is_dir() and not str(output).endswith("/"):
+        if out.suffix or name:
+            return [plan_file(paths[0], out, format, overwrite, name)]
+    return plan_files(paths, voice_name, out, format, overwrite)
+
+
+def _run(
+    plan: "list[PlannedFile]", voice_path: Path, vocoder: str, options: "Options", jobs: int
+) -> "list[FileResult]":
+    """Convert with a progress bar on stderr, which a pipe does not get."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from voxcycle.conversion.batch import run_plan
+
+    shares = {id(planned): 0.0 for planned in plan}
+    with Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    ) as bar:
+        task = bar.add_task("converting", total=len(plan))
+
+        def report(planned: "PlannedFile", share: float) -> None:
+            shares[id(planned)] = share
+            bar.update(
+                task,
+                completed=sum(shares.values()),
+                description=planned.name or planned.source.name,
+            )
+
+        return run_plan(plan, voice_path, vocoder, options, jobs, report)
+
+
+def _print_choice(info: "Console", voice: "Voice", vocoder_name: str) -> None:
+    card = voice.card
+    info.print(f"voice {card.name}, vocoder {vocoder_name}")
+    missing = [field for field in ("licence", "consent") if not getattr(card, field)]
+    if missing:
+        info.print(f"the voice {card.name}: {' and '.join(missing)} not stated")
+
+
+def _print_results(
+    info: "Console", results: "list[FileResult]", plan: "list[PlannedFile]", to_stdout: bool
+) -> int:
+    """Print outputs, and on stderr notes and errors; return the number of errors."""
+    from rich.console import Console
+
+    errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    n_failed = 0
+    for result, planned in zip(results, plan, strict=True):
+        name = planned.name or str(result.source)
+        for note in result.notes:
+            errors.print(f"note: {name}: {note}")
+        if result.error:
+            n_failed += 1
+            errors.print(f"error: {result.error}")
+        elif not to_stdout:
+            info.print(f"{name} -> {result.output}")
+    if n_failed and len(results) > 1:
+        errors.print(f"{len(results) - n_failed} of {len(results)} files were converted")
+    return n_failed

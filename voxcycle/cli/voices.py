@@ -1,0 +1,98 @@
+"""`voxcycle voices`: which there are, what is known of one, and adding a file."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+voices_app = typer.Typer(invoke_without_command=True)
+
+
+@voices_app.callback()
+def voices(context: typer.Context) -> None:
+    """List the voices; or show one, or add a file."""
+    if context.invoked_subcommand is not None:
+        return
+    from rich.table import Table
+
+    from voxcycle.voices.registry import list_voices
+    from voxcycle.voices.voice import NOT_STATED
+
+    found = list_voices()
+    if not found:
+        typer.echo(
+            "no voices are installed: train one with `voxcycle train`, or add a file with "
+            "`voxcycle voices add FILE`"
+        )
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("name", "language", "sex", "licence", "source", "size", "scores"):
+        table.add_column(heading)
+    console = _console()
+    for voice in found:
+        if voice.error:
+            console.print(f"{voice.name}: {voice.error}")
+            continue
+        table.add_row(
+            voice.name,
+            voice.language or NOT_STATED,
+            voice.sex or NOT_STATED,
+            voice.licence or NOT_STATED,
+            "anybody" if voice.is_any_to_one else "one speaker",
+            f"{voice.n_bytes / 1e6:.1f} MB",
+            _describe(voice.scores),
+        )
+    console.print(table)
+
+
+@voices_app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="Name of a voice, or a voice file.")],
+) -> None:
+    """Show all that a voice file says of itself."""
+    from voxcycle.voices.registry import find_voice
+    from voxcycle.voices.voice import NOT_STATED, read_header
+
+    path = find_voice(name)
+    header = read_header(path)
+    console = _console()
+    for field, value in header["card"].items():
+        text = _describe(value) if isinstance(value, dict) else str(value)
+        console.print(f"{field}: {text or NOT_STATED}")
+    source = "anybody" if header["is_any_to_one"] else "the one speaker it was trained on"
+    console.print(f"source: {source}")
+    console.print(f"format: {header['format_version']}")
+    console.print(f"file: {path} ({path.stat().st_size / 1e6:.1f} MB)")
+
+
+@voices_app.command()
+def add(
+    file: Annotated[Path, typer.Argument(help="A voice file.")],
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace another voice of that name.")
+    ] = False,
+) -> None:
+    """Add a voice file to your own voices."""
+    from voxcycle.voices.registry import add_voice
+
+    path = add_voice(file, overwrite)
+    _console().print(f"added as {path.stem}: {path}")
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, soft_wrap=True)
+
+
+def _describe(values: dict[str, Any]) -> str:
+    parts = []
+    for key, value in values.items():
+        if isinstance(value, dict):
+            parts.append(f"{key} ({_describe(value)})")
+        else:
+            parts.append(f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}")
+    return ", ".join(parts)
