@@ -1,0 +1,165 @@
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from voxcycle.audio.mel import MelSpec
+from voxcycle.audio.pitch import extract_f0
+from voxcycle.evaluation.evaluate import evaluate_voice
+from voxcycle.evaluation.judges import Judges
+from voxcycle.evaluation.pitch import compare_f0, requested_f0
+from voxcycle.evaluation.report import UtteranceScores
+from voxcycle.evaluation.rows import Row, Sentence, Speaker, copy_synthesis, count_utterances
+from voxcycle.evaluation.scoring import score_rows
+from voxcycle.voices.voice import Voice
+
+RATE = 22_050
+
+
+class MeanJudges(Judges):
+    """Judges that read what the test wrote into the waveform's mean: no networks."""
+
+    def embed(self, speech):
+        angle = float(np.mean(speech)) * 10
+        return np.array([np.cos(angle), np.sin(angle)], np.float32)
+
+    def transcribe(self, speech, language):
+        if np.mean(speech) > 0.5:
+            raise ValueError("the recogniser heard no words")
+        return f"{language} words"
+
+
+def write_constant(folder: Path, name: str, value: float, text: str | None = None) -> Sentence:
+    path = folder / f"{name}.wav"
+    soundfile.write(path, np.full(16_000, value), 16_000, subtype="FLOAT")
+    return Sentence(name, path, text)
+
+
+def score(row: Row, target: Speaker, metrics: tuple[str, ...]) -> list[UtteranceScores]:
+    return list(score_rows([row], target, MeanJudges(metrics), MelSpec()))
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Speaker:
+    references = (write_constant(tmp_path, "t0", 0.10), write_constant(tmp_path, "t1", 0.12))
+    return Speaker("target", "en", references, references)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Speaker:
+    sentences = (
+        write_constant(tmp_path, "s0", 0.01, "en words"),
+        write_constant(tmp_path, "s1", 0.05),
+    )
+    return Speaker("source", "en", sentences, sentences)
+
+
+def render_row(render, speaker: Speaker) -> Row:
+    return Row("voice", (speaker,), render, lambda wave: extract_f0(wave, MelSpec()))
+
+
+def test_cosines_leave_the_scored_sentence_out(source, target):
+    first, second = score(
+        render_row(lambda wave, rate: wave, source), target, ("similarity", "words")
+    )
+    # angles: 0.1 for s0, 0.5 for s1; the target's centroid of 1.0 and 1.2 is at 1.1
+    assert first.secs_target == pytest.approx(np.cos(1.0), abs=1e-3)
+    assert first.secs_source == pytest.approx(np.cos(0.4), abs=1e-3)  # against s1 alone
+    assert second.secs_source == pytest.approx(np.cos(0.4), abs=1e-3)
+
+
+def test_the_target_is_compared_with_itself_alone(target):
+    first, _ = score(render_row(lambda wave, rate: wave, target), target, ("similarity",))
+    assert first.secs_target == pytest.approx(np.cos(0.2), abs=1e-3)
+    assert first.secs_source is None
+
+
+def test_words_count_against_the_text_or_the_source(source, target):
+    pytest.importorskip("jiwer")
+    first, second = score(render_row(lambda wave, rate: wave * 0.5, source), target, ("words",))
+    assert first.words == (0, 2)  # its text
+    assert second.words == (0, 2)  # what is heard in the source
+    _, unconverted = score(render_row(lambda wave, rate: wave, source), target, ("words",))
+    assert unconverted.words is None and unconverted.transcript == "en words"
+
+
+def test_nothing_heard_is_a_failure_and_costs_every_word(source, target):
+    pytest.importorskip("jiwer")
+    first, _ = score(
+        render_row(lambda wave, rate: np.full_like(wave, 0.9), source), target, ("words",)
+    )
+    assert first.failures == ("words: the recogniser heard no words",)
+    assert first.words == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("factor", "message"), [(np.nan, "NaN"), (0.0, r"peak is 0\.000"), (200.0, r"peak is 2\.0")]
+)
+def test_unusable_output_is_listed(source, target, factor, message):
+    first, _ = score(
+        render_row(lambda wave, rate: wave * factor, source), target, ("similarity", "words")
+    )
+    assert first.secs_target is None and first.words is None
+    (failure,) = first.failures
+    assert failure.startswith("rendering: ")
+    assert re.search(message, failure)
+
+
+def test_a_conversion_that_raises_is_listed(source, target):
+    def refuse(wave, rate):
+        raise ValueError("too short")
+
+    for scores in score(render_row(refuse, source), target, ("similarity",)):
+        assert scores.failures == ("rendering: too short",)
+
+
+def test_unknown_metric_is_refused():
+    with pytest.raises(ValueError, match=r"\['loudness'\].*similarity"):
+        Judges(("loudness",))
+
+
+def test_copy_synthesis_keeps_length_and_speech(make_speech):
+    from voxcycle.vocoders.griffin_lim import GriffinLim
+
+    speech = make_speech(1.0, 24_000)[:23_456]
+    copied = copy_synthesis(speech, 24_000, GriffinLim(MelSpec()))
+    assert copied.shape == speech.shape
+    speech_envelope, copied_envelope = (
+        np.abs(w[: len(w) // 240 * 240]).reshape(-1, 240).mean(1) for w in (speech, copied)
+    )
+    shifts = range(-5, 6)  # of 10 ms
+    correlations = [np.corrcoef(speech_envelope, np.roll(copied_envelope, s))[0, 1] for s in shifts]
+    assert shifts[int(np.argmax(correlations))] == 0
+    assert max(correlations) > 0.8  # Griffin-Lim's phases beat a little
+
+
+def test_evaluate_voice_with_pitch_alone(tmp_path: Path, make_speech, voice: Voice):
+    """No judge is needed for pitch: the rows, their requests and the record, end to end."""
+    speech = make_speech(1.2, RATE)
+    soundfile.write(tmp_path / "s.wav", speech, RATE, subtype="FLOAT")
+    soundfile.write(tmp_path / "t.wav", make_speech(1.2, RATE, 210.0), RATE, subtype="FLOAT")
+    source = Speaker("ann", "en", (Sentence("000", tmp_path / "s.wav"),), ())
+    target = Speaker("unit", "en", (Sentence("000", tmp_path / "t.wav"),), ())
+    seen = []
+    evaluation = evaluate_voice(
+        voice,
+        (source,),
+        target,
+        vocoder="griffin-lim",
+        metrics=("pitch",),
+        cache_dir=tmp_path / "cache",
+        on_scored=lambda done, total: seen.append((done, total)),
+    )
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+    unconverted, copied, converted = evaluation.scores
+    assert [s.row for s in evaluation.scores] == ["unconverted", "copy synthesis", "unit"]
+    request = requested_f0(speech, MelSpec(), voice.source_stats, voice.target_stats, True)
+    assert unconverted.pitch == compare_f0(request, extract_f0(speech, MelSpec()))
+    assert copied.pitch.rmse_semitones < 0.5  # HiFi-GAN keeps the pitch of clean harmonics
+    assert converted.failures == () and converted.duration_s == pytest.approx(1.2, abs=1e-3)
+    assert evaluation.about["metrics"] == ["pitch"]
+    evaluation.save(tmp_path / "out.json")
+    assert count_utterances([render_row(lambda w, r: w, source)]) == 1
+    assert len(list((tmp_path / "cache").iterdir())) == 1  # the copy synthesis alone
