@@ -1,0 +1,155 @@
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from voxcycle.audio.io import AudioError
+from voxcycle.conversion import batch
+from voxcycle.conversion.batch import convert_files
+from voxcycle.conversion.plan import plan_file, plan_files, to_file_name
+
+RATE = 16_000
+
+
+@pytest.fixture(scope="session")
+def recording(
+    tmp_path_factory: pytest.TempPathFactory, make_speech: Callable[..., np.ndarray]
+) -> Path:
+    """Half a second of speech."""
+    path = tmp_path_factory.mktemp("recording") / "a.wav"
+    soundfile.write(path, make_speech(0.5, RATE), RATE)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path, recording: Path) -> Path:
+    """Two good files, one bad, one hidden and one that is no audio, in two folders."""
+    root = tmp_path / "in"
+    (root / "deep er").mkdir(parents=True)
+    for name in ("a.wav", "deep er/b é.wav", ".hidden.wav"):
+        shutil.copy(recording, root / name)
+    (root / "broken.wav").write_text("not audio")
+    (root / "notes.txt").write_text("not audio either")
+    return root
+
+
+def list_files(root: Path) -> list[str]:
+    return sorted(str(p.relative_to(root)) for p in root.rglob("*") if p.is_file())
+
+
+def test_one_failure_loses_nothing_else(folder: Path, voice_path: Path, tmp_path: Path) -> None:
+    results = convert_files(folder, voice_path, tmp_path / "out", vocoder="griffin-lim")
+    assert [r.source.name for r in results] == ["a.wav", "broken.wav", "b é.wav"]
+    assert [r.output is None for r in results] == [False, True, False]
+    assert results[1].error is not None and "not an audio file" in results[1].error
+    assert list_files(tmp_path / "out") == ["a.wav", "deep er/b é.wav"]
+    written = soundfile.info(str(results[2].output))
+    assert (written.frames, written.samplerate) == (RATE // 2, RATE)
+
+
+def test_the_file_says_what_it_is(recording: Path, voice_path: Path, tmp_path: Path) -> None:
+    (result,) = convert_files(recording, voice_path, tmp_path, vocoder="griffin-lim", format="flac")
+    assert result.output == tmp_path / "a.flac"
+    with soundfile.SoundFile(result.output) as written:
+        assert "converted to the voice unit by voxcycle" in written.comment
+        assert "voxcycle 0." in written.copy_metadata()["software"]
+
+
+def test_jobs_do_not_change_the_bits(folder: Path, voice_path: Path, tmp_path: Path) -> None:
+    for name, jobs in (("one", 1), ("two", 2)):
+        convert_files(
+            [folder / "a.wav", folder / "broken.wav", folder / "deep er" / "b é.wav"],
+            voice_path,
+            tmp_path / name,
+            vocoder="griffin-lim",
+            jobs=jobs,
+        )
+    for name in ("a.wav", "b é.wav"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+    assert len(list_files(tmp_path / "two")) == 2
+
+
+def test_what_is_there_is_kept(recording: Path, voice_path: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(b"old")
+    (kept,) = convert_files(recording, voice_path, tmp_path, vocoder="griffin-lim")
+    assert kept.error is not None and "exists already" in kept.error
+    assert (tmp_path / "a.wav").read_bytes() == b"old"
+    (replaced,) = convert_files(
+        recording, voice_path, tmp_path, vocoder="griffin-lim", overwrite=True
+    )
+    assert replaced.error is None and soundfile.info(tmp_path / "a.wav").frames == RATE // 2
+
+
+def test_a_fault_of_ours_stays_with_its_file(
+    recording: Path, voice_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise KeyError("a bug")
+
+    monkeypatch.setattr(batch, "convert_file", fail)
+    (result,) = convert_files(recording, voice_path, tmp_path, vocoder="griffin-lim")
+    assert result.error is not None and "KeyError" in result.error and "report" in result.error
+
+
+def test_outputs_beside_inputs_carry_the_voice(recording: Path) -> None:
+    (planned,) = plan_files([recording], "heart", None, None, False)
+    assert planned.target == recording.with_name("a.heart.wav")
+
+
+def test_outputs_that_would_meet_are_kept_apart(recording: Path, tmp_path: Path) -> None:
+    shutil.copy(recording, tmp_path / "a.wav")
+    soundfile.write(tmp_path / "a.mp3", soundfile.read(recording)[0], RATE)
+    out = tmp_path / "out"
+    plan = plan_files([tmp_path], "heart", out, None, False)
+    assert [p.target for p in plan] == [out / "a.mp3.wav", out / "a.wav"]
+    plan = plan_files([tmp_path / "a.mp3", tmp_path / "a.wav"], "heart", None, None, False)
+    assert [p.target and p.target.name for p in plan] == ["a.mp3.heart.wav", "a.heart.wav"]
+
+
+def test_two_inputs_for_one_output_are_told(recording: Path, folder: Path, tmp_path: Path) -> None:
+    plan = plan_files([recording, folder / "a.wav"], "heart", tmp_path / "out", None, False)
+    assert plan[0].error is None
+    assert plan[1].error is not None and "would both be written to it" in plan[1].error
+
+
+def test_an_input_is_never_overwritten(folder: Path) -> None:
+    (planned,) = plan_files([folder / "a.wav"], "heart", folder, None, True)
+    assert planned.error is not None and "is an input" in planned.error
+    planned = plan_file(folder / "a.wav", folder / "a.wav", None, True)
+    assert planned.error is not None and "is an input" in planned.error
+
+
+def test_a_file_given_twice_is_converted_once(folder: Path, tmp_path: Path) -> None:
+    plan = plan_files([folder / "a.wav", folder], "heart", tmp_path / "out", None, False)
+    assert [p.source.name for p in plan] == ["a.wav", "broken.wav", "b é.wav"]
+
+
+def test_outputs_within_the_folder_are_not_inputs(folder: Path, voice_path: Path) -> None:
+    out = folder / "out"
+    for _ in range(2):
+        results = convert_files(folder, voice_path, out, vocoder="griffin-lim", overwrite=True)
+        assert len(results) == 3
+
+
+def test_folders_need_a_place_and_content(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(AudioError, match="-o"):
+        plan_files([folder], "heart", None, None, False)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(AudioError, match="no audio files"):
+        plan_files([tmp_path / "empty"], "heart", tmp_path / "out", None, False)
+
+
+def test_the_name_says_the_format(recording: Path, tmp_path: Path) -> None:
+    planned = plan_file(recording, tmp_path / "b.flac", None, False)
+    assert planned.audio_format is not None and planned.audio_format.format == "FLAC"
+    assert plan_file(recording, tmp_path / "b.flac", "flac", False).error is None
+    for target, requested in (("b.flac", "wav"), ("b.xyz", None)):
+        assert plan_file(recording, tmp_path / target, requested, False).error is not None
+
+
+def test_a_voice_cannot_name_another_folder() -> None:
+    assert to_file_name("../../etc/x y") == "_etc_x_y"
+    assert to_file_name("") == "voice"

@@ -1,0 +1,201 @@
+"""What users give by mistake: outcome, message, exit code, and nothing half-written."""
+
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from voxcycle.cli import main
+
+RATE = 16_000
+
+
+@pytest.fixture(scope="session")
+def speech(make_speech: Callable[..., np.ndarray]) -> np.ndarray:
+    """Half a second."""
+    return make_speech(0.5, RATE)
+
+
+@pytest.fixture
+def run(voice_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+    """Run `voxcycle convert ...` with the test voice; returns (exit code, stderr)."""
+
+    def run_convert(*arguments: object) -> tuple[int, str]:
+        common = ["--to", str(voice_path), "--vocoder", "griffin-lim"]
+        with pytest.raises(SystemExit) as caught:
+            main(["convert", *map(str, arguments), *common])
+        return int(caught.value.code or 0), capsys.readouterr().err
+
+    return run_convert
+
+
+def list_names(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.iterdir())
+
+
+BAD = {
+    "no-samples": (np.zeros(0), "no samples in it"),
+    "silent": (np.zeros(RATE), "silent, there is nothing above -80 dBFS"),
+    "clipped": (np.sign(np.sin(np.arange(RATE))), "100% of the samples are at full scale"),
+    "nan": (np.where(np.arange(RATE) == 40, np.nan, 0.1), "sample 40 (0.00 s) is not a finite"),
+    "inf": (np.where(np.arange(RATE) == 40, np.inf, 0.1), "sample 40 (0.00 s) is not a finite"),
+    "5ms": (0.1 * np.sin(np.arange(RATE // 200)), "too short (5 ms); at least 100 ms"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_samples(run: Callable[..., tuple[int, str]], tmp_path: Path, case: str) -> None:
+    samples, words = BAD[case]
+    soundfile.write(tmp_path / "a.wav", samples, RATE, subtype="FLOAT")
+    code, err = run(tmp_path / "a.wav")
+    assert code == 2
+    assert err.startswith(f"error: {tmp_path / 'a.wav'}: ") and words in err
+    assert len(err.splitlines()) == 1
+    assert list_names(tmp_path) == ["a.wav"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "no such file; check the path"),
+        (b"", "the file is empty (0 bytes)"),
+        (b"Dear recorder,\n" * 100, "not an audio file that can be read"),
+        (b"RIFF\x24\x00\x00\x00WAVEfmt ", "cut short"),
+    ],
+    ids=["missing", "empty", "text", "header-only"],
+)
+def test_bad_files(
+    run: Callable[..., tuple[int, str]], tmp_path: Path, content: bytes | None, words: str
+) -> None:
+    path = tmp_path / "a.wav"
+    if content is not None:
+        path.write_bytes(content)
+    before = list_names(tmp_path)
+    code, err = run(path)
+    assert code == 2 and words in err and len(err.splitlines()) == 1
+    assert list_names(tmp_path) == before
+
+
+def test_a_directory(run: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
+    code, err = run(tmp_path)
+    assert code == 2 and "a folder; say with -o" in err
+    code, err = run(tmp_path, "-o", tmp_path / "out")
+    assert code == 2 and "no audio files in this folder" in err
+    assert list_names(tmp_path) == []
+
+
+def test_a_truncated_wav_is_converted_as_far_as_it_goes(
+    run: Callable[..., tuple[int, str]], tmp_path: Path, speech: np.ndarray
+) -> None:
+    soundfile.write(tmp_path / "a.wav", speech, RATE)
+    data = (tmp_path / "a.wav").read_bytes()
+    (tmp_path / "a.wav").write_bytes(data[: 44 + RATE // 2])  # a quarter of a second
+    code, err = run(tmp_path / "a.wav")
+    assert code == 0
+    assert "note: " in err and "cut short: 0.2 s of the 0.5 s" in err
+    assert soundfile.info(tmp_path / "a.unit.wav").frames == RATE // 4
+
+
+@pytest.mark.parametrize(
+    ("name", "rate", "n_channels", "subtype", "expected"),
+    [
+        ("a.wav", 8_000, 1, "PCM_16", "PCM_16"),
+        ("a.wav", 192_000, 1, "PCM_24", "PCM_24"),
+        ("a.wav", 44_100, 32, "FLOAT", "FLOAT"),
+        ("a.flac", 11_127, 2, "PCM_24", "PCM_24"),
+        ("a.mp3", 44_100, 2, "MPEG_LAYER_III", "PCM_16"),
+        ("päth with späces.ogg", 48_000, 1, "VORBIS", "VORBIS"),
+    ],
+)
+def test_unusual_but_good(
+    run: Callable[..., tuple[int, str]],
+    tmp_path: Path,
+    make_speech: Callable[..., np.ndarray],
+    name: str,
+    rate: int,
+    n_channels: int,
+    subtype: str,
+    expected: str,
+) -> None:
+    n_samples = int(0.4 * rate)
+    samples = np.repeat(make_speech(0.4, rate)[:n_samples, None], n_channels, axis=1)
+    soundfile.write(tmp_path / name, samples, rate, subtype=subtype)
+    n_samples = soundfile.info(tmp_path / name).frames
+    code, err = run(tmp_path / name, "-o", tmp_path / "out")
+    assert (code, "error" in err) == (0, False)
+    (output,) = (tmp_path / "out").iterdir()
+    written = soundfile.info(output)
+    assert (written.samplerate, written.frames) == (rate, n_samples)
+    assert (written.channels, written.subtype) == (1, expected)
+
+
+def test_a_dead_channel(
+    run: Callable[..., tuple[int, str]], tmp_path: Path, speech: np.ndarray
+) -> None:
+    soundfile.write(tmp_path / "mono.wav", speech, RATE)
+    soundfile.write(tmp_path / "dead.wav", np.stack([speech, 0 * speech], 1), RATE)
+    code, err = run(tmp_path / "mono.wav", tmp_path / "dead.wav")
+    assert code == 0 and "channel 2 is silent and was left out" in err
+    mono, dead = (soundfile.read(tmp_path / f"{name}.unit.wav")[0] for name in ("mono", "dead"))
+    assert dead == pytest.approx(mono, abs=1e-3)
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a folder that nobody may write")
+def test_a_read_only_target(
+    run: Callable[..., tuple[int, str]], tmp_path: Path, speech: np.ndarray
+) -> None:
+    soundfile.write(tmp_path / "a.wav", speech, RATE)
+    code, err = run(tmp_path / "a.wav", "-o", "/proc/voxcycle.wav")
+    assert code == 2
+    assert "/proc/voxcycle.wav: " in err and ("read-only" in err or "cannot be written" in err)
+
+
+def test_a_full_disk(
+    run: Callable[..., tuple[int, str]], tmp_path: Path, speech: np.ndarray
+) -> None:
+    """A limit on the size of files fails as a full disk does."""
+    soundfile.write(tmp_path / "a.wav", speech, RATE)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (8000, limits[1]))
+        code, err = run(tmp_path / "a.wav")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert code == 2
+    assert "a.unit.wav: cannot be written" in err and "disk has room" in err
+    assert list_names(tmp_path) == ["a.wav"]
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)]
+)
+def test_an_end_mid_way_leaves_nothing(
+    tmp_path: Path,
+    voice_path: Path,
+    make_speech: Callable[..., np.ndarray],
+    number: signal.Signals,
+    expected: int,
+) -> None:
+    speech = make_speech(5.0, RATE)
+    soundfile.write(tmp_path / "a.wav", np.tile(speech, 60), RATE)  # five minutes: seconds of work
+    command = [sys.executable, "-m", "voxcycle", "convert", "a.wav", "--to", str(voice_path)]
+    process = subprocess.Popen(
+        [*command, "--vocoder", "griffin-lim"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("voice unit")  # all is loaded, work begins
+    process.send_signal(number)
+    _, err = process.communicate()
+    assert process.returncode == expected
+    assert "Traceback" not in err
+    assert list_names(tmp_path) == ["a.wav"]

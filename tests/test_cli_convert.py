@@ -1,0 +1,159 @@
+import io
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import soundfile
+
+from voxcycle.cli import main
+
+RATE = 16_000
+
+
+@pytest.fixture
+def source(tmp_path: Path, make_speech: Callable[..., np.ndarray]) -> Path:
+    """Half a second of speech in a file with a space and letters beyond ASCII."""
+    path = tmp_path / "my söurce.wav"
+    soundfile.write(path, make_speech(0.5, RATE), RATE)
+    return path
+
+
+@pytest.fixture
+def run(voice_path: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> Callable[..., tuple]:
+    """Run `voxcycle convert ...` with the test voice; returns (exit code, stdout, stderr)."""
+
+    def run_convert(*arguments: object) -> tuple[int, bytes, str]:
+        common = ["--to", str(voice_path), "--vocoder", "griffin-lim"]
+        with pytest.raises(SystemExit) as caught:
+            main(["convert", *map(str, arguments), *common])
+        captured = capsysbinary.readouterr()
+        return int(caught.value.code or 0), captured.out, captured.err.decode()
+
+    return run_convert
+
+
+def test_one_command_one_file(run: Callable[..., tuple], source: Path) -> None:
+    code, out, err = run(source)
+    target = source.with_name("my söurce.unit.wav")
+    assert (code, err) == (0, "")
+    lines = out.decode().splitlines()
+    assert lines[0] == "voice unit, vocoder griffin-lim"
+    assert lines[1] == "the voice unit: licence and consent not stated"
+    assert lines[2] == f"{source} -> {target}"
+    assert soundfile.info(target).frames == RATE // 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name", "rate", "subtype"),
+    [
+        (["-o", "out.flac"], "out.flac", RATE, "PCM_16"),
+        (["-o", "new"], "new/my söurce.wav", RATE, "PCM_16"),
+        (["--format", "ogg"], "my söurce.unit.ogg", RATE, "VORBIS"),
+        (["--sample-rate", "44100", "--pitch", "-2"], "my söurce.unit.wav", 44_100, "PCM_16"),
+        (["--pitch", "+1.5", "--file-stats"], "my söurce.unit.wav", RATE, "PCM_16"),
+        (["--pitch", "keep"], "my söurce.unit.wav", RATE, "PCM_16"),
+    ],
+)
+def test_options(
+    run: Callable[..., tuple],
+    source: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    name: str,
+    rate: int,
+    subtype: str,
+) -> None:
+    monkeypatch.chdir(source.parent)
+    assert run(source, *arguments)[0] == 0
+    written = soundfile.info(source.parent / name)
+    assert (written.samplerate, written.subtype, written.frames) == (rate, subtype, rate // 2)
+
+
+def test_a_failure_among_several_is_two(run: Callable[..., tuple], source: Path) -> None:
+    missing = source.with_name("missing.wav")
+    code, out, err = run(missing, source, "-o", source.parent / "out")
+    assert code == 2
+    assert f"error: {missing}: no such file" in err
+    assert "1 of 2 files were converted" in err
+    assert (source.parent / "out" / source.name).exists()
+
+
+def test_an_existing_output_is_kept(run: Callable[..., tuple], source: Path) -> None:
+    assert run(source)[0] == 0
+    code, _, err = run(source)
+    assert code == 2 and "exists already" in err and "--overwrite" in err
+    assert run(source, "--overwrite")[0] == 0
+
+
+def test_stdin_to_stdout(
+    run: Callable[..., tuple], source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(source.read_bytes())))
+    code, out, err = run("-")
+    assert code == 0 and err.startswith("voice unit, vocoder griffin-lim")
+    samples, rate = soundfile.read(io.BytesIO(out))
+    assert (len(samples), rate) == (RATE // 2, RATE)
+    run(source)
+    converted, _ = soundfile.read(source.with_name("my söurce.unit.wav"))
+    assert np.array_equal(samples, converted)
+
+
+def test_empty_stdin_is_told(run: Callable[..., tuple], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO()))
+    code, out, err = run("-")
+    assert (code, out) == (2, b"")
+    assert "error: standard input: the file is empty" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["a.wav", "--pitch", "high"], "--pitch high: auto, keep or a number"),
+        (["-", "a.wav"], "- stands for one recording"),
+        (["a.wav", "-o", "-", "--format", "flac"], "stdout carries wav only"),
+        (["a.wav", "--sample-rate", "100"], "sample rate of 100 Hz"),
+        (["a.wav", "--vocoder", "none"], "unknown vocoder 'none'"),
+        (["a.wav", "--to", "nobody"], "unknown voice 'nobody'"),
+    ],
+)
+def test_wrong_options_are_two(
+    voice_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["convert", "--to", str(voice_path), *arguments])
+    captured = capsys.readouterr()
+    assert caught.value.code == 2
+    assert words in captured.err and "Traceback" not in captured.err
+    assert captured.out == ""
+
+
+def test_start_up_imports_nothing_heavy() -> None:
+    script = (
+        "import sys, voxcycle, voxcycle.cli; "
+        "print([m for m in ('torch', 'numpy', 'soundfile', 'librosa', 'lightning', 'rich.progress')"
+        " if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
+def test_voices_are_listed_shown_and_added(
+    voice_path: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("VOXCYCLE_DATA", str(tmp_path))
+    for arguments in (["add", str(voice_path)], [], ["show", "unit"]):
+        with pytest.raises(SystemExit) as caught:
+            main(["voices", *arguments])
+        assert not caught.value.code
+    out = capsys.readouterr().out
+    assert f"added as unit: {tmp_path / 'voices' / 'unit.safetensors'}" in out
+    row = next(line for line in out.splitlines() if line.startswith("unit "))
+    assert "woman" in row and "not stated" in row and "anybody" in row
+    assert "consent: not stated" in out
