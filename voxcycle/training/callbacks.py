@@ -122,8 +122,7 @@ class LiveProgress(Callback):
             self.progress = None
 
 
-def restore(module: PhasedModule, path: Path) -> dict[str, Any]:
-    """Load a checkpoint for inspection or export; returns it. No pickled object is read."""
+def restore(module: PhasedModule, path: Path) -> None:
+    """Load the weights, the average and the step counter of a checkpoint; no pickle is read."""
     checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     module.load_state_dict(checkpoint["state_dict"])
-    return checkpoint

@@ -28,7 +28,7 @@ from voxcycle.data.features import cache_features
 from voxcycle.data.speech import Speaker, UnpairedCrops, build_speaker
 from voxcycle.methods.cyclegan import CycleGAN, CycleGANNetworks, CycleGANRates, CycleGANWeights
 from voxcycle.models.voice import PatchGAN, VoiceGenerator
-from voxcycle.training.callbacks import Checkpoint, LiveProgress, Scalars, StepLimit
+from voxcycle.training.callbacks import Checkpoint, LiveProgress, Scalars, StepLimit, restore
 from voxcycle.training.phases import PhasedModule
 from voxcycle.training.samples import Direction, VoiceValidation
 from voxcycle.training.voice_config import VoiceTrainingConfig
@@ -163,10 +163,13 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
         use_distributed_sampler=False,
     )
     loader = DataLoader(crops, batch_size=None, sampler=_StepsLeft(module, n_steps))
-    with warnings.catch_warnings():
-        # Lightning comments on its own dependencies and on our one endless epoch.
-        warnings.filterwarnings("ignore", module=r"lightning\.")
-        trainer.fit(module, loader, ckpt_path=checkpoint if resume else None, weights_only=True)
+    if resume:
+        restore(module, checkpoint)
+    if int(module.steps_done) < n_steps:
+        with warnings.catch_warnings():
+            # Lightning comments on its own dependencies and on our one endless epoch.
+            warnings.filterwarnings("ignore", module=r"lightning\.")
+            trainer.fit(module, loader, ckpt_path=checkpoint if resume else None, weights_only=True)
     if trainer.interrupted:
         raise KeyboardInterrupt
     seconds = time.monotonic() - started
