@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# A pair of one's own: a Dutch woman and man, five minutes each, trained for MINUTES (30).
+#
+#   egs/fillets_nl/run.sh [first stage] [last stage]
+#
+# 1 fetch   the recordings of the game Fish Fillets NG (apt, GPL-2: the voices are for yourself)
+# 2 choose  five minutes of each
+# 3 train   both directions
+# 4 convert the test clips, both ways
+# 5 score   similarity and naturalness of the conversions (needs pip install -e ".[eval]")
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+first=${1:-1} last=${2:-5}
+data=${DATA:-$HOME/.cache/voxcycle/fillets_nl}
+minutes=${MINUTES:-30}
+python=${PYTHON:-.venv/bin/python}
+stage() { [ "$first" -le "$1" ] && [ "$1" -le "$last" ]; }
+
+if stage 1; then
+    mkdir -p "$data/download"
+    (cd "$data/download" && apt-get download fillets-ng-data-nl && dpkg-deb -x fillets-ng-data-nl_*.deb .)
+fi
+if stage 2; then $python egs/fillets_nl/prepare.py "$data/download" "$data"; fi
+if stage 3; then
+    $python -m voxcycle train --a "$data/train/woman" --b "$data/train/man" \
+        --name-a dutch_woman --name-b dutch_man --sex-a woman --sex-b man --language nl \
+        --licence GPL-2.0 --minutes "$minutes" --out "$data/run" --no-add
+fi
+if stage 4; then
+    $python -m voxcycle convert "$data/test/woman" --to "$data/run/dutch_man.safetensors" \
+        -o "$data/converted/dutch_man" --overwrite
+    $python -m voxcycle convert "$data/test/man" --to "$data/run/dutch_woman.safetensors" \
+        -o "$data/converted/dutch_woman" --overwrite
+fi
+if stage 5; then $python egs/fillets_nl/score.py "$data"; fi
