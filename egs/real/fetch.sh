@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Fetch the real recordings and decode 40 clips of each speaker.
-# Usage: fetch.sh DIR   (needs apt-get, dpkg-deb, and python with voxcycle[eval]; about 80 MB)
+# Usage: fetch.sh DIR   (needs apt-get, dpkg-deb, and python with voxcycle[eval]; about 55 MB)
 set -euo pipefail
 dir=${1:?usage: fetch.sh DIR}
 here=$(cd "$(dirname "$0")" && pwd)
