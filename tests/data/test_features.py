@@ -5,7 +5,7 @@ import soundfile
 import torch
 
 from voxcycle.audio.mel import LogMel, MelSpec
-from voxcycle.audio.perturb import WARPS
+from voxcycle.audio.perturb import WARPS, Perturbation
 from voxcycle.audio.segment import ANALYSIS_LEVEL_DB
 from voxcycle.data.features import cache_features, extract_features, load_analysis_waveform
 
@@ -76,3 +76,13 @@ def test_parallel_extraction_equals_serial(tmp_path: Path) -> None:
     for one, two in zip(serial, parallel, strict=True):
         assert np.array_equal(one.mels, two.mels)
         assert np.array_equal(one.f0_hz, two.f0_hz)
+
+
+def test_a_resynthesis_moves_pitch_and_leaves_the_length(tmp_path: Path) -> None:
+    write_tone(tmp_path / "tone.wav", 200.0)
+    perturbations = (Perturbation(1.0, 1.0), Perturbation(1.0, 0.6))
+    features = extract_features(tmp_path / "tone.wav", MelSpec(), perturbations)
+    assert features.mels.shape == (2, 22_050 // 256, 80)
+    # bands are 37.7 Hz wide here: the first harmonic falls from band 4-5 to band 2-3
+    peaks = [int(mels[30:60, :7].astype(float).mean(0).argmax()) for mels in features.mels]
+    assert [round((peak + 1) * 37.7 / 40) * 40 for peak in peaks] == [200, 120]
