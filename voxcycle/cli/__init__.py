@@ -3,6 +3,7 @@
 Heavy modules are imported inside the commands, so that `voxcycle --help` is quick.
 """
 
+import io
 import sys
 from collections.abc import Sequence
 
@@ -39,6 +40,9 @@ def _root(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0, 2 for errors (in one sentence), 130 for Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # file names may hold any bytes
     try:
         app(args=arguments)
     except (ValueError, OSError) as error:
