@@ -187,6 +187,14 @@ def test_a_folder_and_a_low_rate_are_refused(tmp_path: Path) -> None:
         FileSource(tmp_path / "a.wav")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux only")
+def test_a_name_that_is_no_text_is_told(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/a\xff.wav"))
+    path.write_bytes(b"RIFF")
+    with pytest.raises(AudioError, match="name is not valid text; rename it"):
+        FileSource(path)
+
+
 def test_a_truncated_wav_gives_what_is_there(tmp_path: Path) -> None:
     save(tmp_path / "whole.wav")
     data = (tmp_path / "whole.wav").read_bytes()

@@ -137,6 +137,10 @@ class FileSource:
     def _open(self) -> soundfile.SoundFile:
         try:
             return soundfile.SoundFile(self.path)
+        except UnicodeEncodeError as error:  # soundfile passes on valid names only
+            raise AudioError(
+                f"{self.name}: the file's name is not valid text; rename it"
+            ) from error
         except (soundfile.SoundFileError, RuntimeError, TypeError) as error:
             raise AudioError(
                 f"{self.name}: not an audio file that can be read, or its header is damaged or cut "
