@@ -18,7 +18,7 @@ import torch
 from voxcycle.data.corpus import CorpusError
 from voxcycle.training.voice import train_voice
 from voxcycle.training.voice_config import VoiceTrainingConfig, load_config, parse_overrides
-from voxcycle.voices.voice import Voice
+from voxcycle.voices.voice import Voice, VoiceError
 
 SMALL: dict[str, Any] = {
     "width": 16,
@@ -200,3 +200,11 @@ def test_unknown_keys_are_answered_with_the_known_ones() -> None:
 
 def test_every_weight_and_switch_is_documented() -> None:
     assert all(field.description for field in VoiceTrainingConfig.model_fields.values())
+
+
+def test_a_name_that_cannot_be_a_file_is_refused_before_training(
+    folders: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(VoiceError, match="cannot be a file's name"):
+        train_voice(make_config(folders, tmp_path / "run", steps=1, name_b="../evil"))
+    assert not (tmp_path / "run").exists()

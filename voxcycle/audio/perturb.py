@@ -1,8 +1,8 @@
 """Perturbations that make one speaker sound like another channel or another body.
 
 A warp happens in the mel filterbank (`mel_filterbank(spec, warp)`): formants and harmonics move
-together. A WORLD resynthesis moves them apart. Tilt, gain and low-pass act on mels that are already normalised, where the
-normalisation cannot undo them.
+together. A WORLD resynthesis moves them apart. Tilt, gain and low-pass act on mels that are already
+normalised, where the normalisation cannot undo them.
 """
 
 from typing import NamedTuple

@@ -1,8 +1,8 @@
 """Cached features: log-mels, perturbed ones too, and F0 of each recording, computed once.
 
 A cache entry is named by the SHA-256 of the file's content, the MelSpec, the perturbations and the
-version of this module; it holds `mels` (n_variants, F, n_mels) in fp16 and `f0` (F,) in fp32 as two .npy
-files, which training maps into memory.
+version of this module; it holds `mels` (n_variants, F, n_mels) in fp16 and `f0` (F,) in fp32 as two
+.npy files, which training maps into memory.
 """
 
 import hashlib

@@ -21,14 +21,16 @@ class ConvNeXtBlock(nn.Module):
 
     def __init__(self, width: int, kernel: int, expansion: int, n_condition: int = 0) -> None:
         super().__init__()
-        self.depthwise = nn.Conv2d(width, width, (1, kernel), padding=(0, kernel // 2), groups=width)
+        self.depthwise = nn.Conv2d(
+            width, width, (1, kernel), padding=(0, kernel // 2), groups=width
+        )
         self.norm = nn.LayerNorm(width)
         self.expand = nn.Linear(width, width * expansion)
         self.contract = nn.Linear(width * expansion, width)
         self.condition = nn.Linear(n_condition, width, bias=False) if n_condition else None
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Map (B, F, width), and a condition (B, n_condition) if built for one, to (B, F, width)."""
+        """Map (B, F, width), and a condition (B, n_condition) if any, to (B, F, width)."""
         # (B, F, C) is what channels-last means to a convolution over (B, C, 1, F): no copy is made.
         h = self.depthwise(x.transpose(1, 2).unsqueeze(2)).squeeze(2).transpose(1, 2)
         h = self.norm(h)

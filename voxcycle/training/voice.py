@@ -33,7 +33,7 @@ from voxcycle.training.phases import PhasedModule
 from voxcycle.training.samples import Direction, VoiceValidation
 from voxcycle.training.voice_config import VoiceTrainingConfig
 from voxcycle.vocoders.registry import load_vocoder
-from voxcycle.voices.voice import Voice, VoiceCard
+from voxcycle.voices.voice import Voice, VoiceCard, check_voice_name
 
 DEFAULT_MINUTES = 30.0
 PROBE_STEPS = 12
@@ -88,6 +88,11 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
     started = time.monotonic()
     console = Console(stderr=True)
     checkpoint = config.out / "last.ckpt"
+    for name in (
+        config.name_a or config.a.absolute().name,
+        config.name_b or config.b.absolute().name,
+    ):
+        check_voice_name(name)
     if resume and not checkpoint.exists():
         raise ValueError(f"{config.out}: no checkpoint to resume; start without --resume")
     if not resume and checkpoint.exists():

@@ -6,13 +6,12 @@ added with `overwrite` takes the place of a shipped one.
 
 import difflib
 import os
-import re
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from voxcycle.voices.voice import Voice, VoiceError, read_header
+from voxcycle.voices.voice import Voice, VoiceError, check_voice_name, read_header
 
 SUFFIX = ".safetensors"
 EMBEDDED_DIR = Path(__file__).with_name("embedded")
@@ -106,11 +105,7 @@ def add_voice(path: Path, overwrite: bool = False) -> Path:
         VoiceError: the file is no sound voice, its name cannot be a file's, or the name is taken.
     """
     name = Voice.load(path).card.name
-    if not re.fullmatch(r"\w[\w .+-]*", name):
-        raise VoiceError(
-            f"{path}: the voice's name {name!r} cannot be a file's name; names have letters, "
-            "digits, spaces and . _ + -"
-        )
+    check_voice_name(name, f"{path}: ")
     target = own_voices_dir() / f"{name}{SUFFIX}"
     present = _voice_files().get(name)
     if present is not None and present.read_bytes() == path.read_bytes():

@@ -8,6 +8,7 @@ name, language, sex, licence, consent statement, training summary and measured s
 import hashlib
 import json
 import os
+import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -141,6 +142,15 @@ class Voice:
         from voxcycle.conversion.offline import convert_waveform
 
         return convert_waveform(waveform, sample_rate, self, **options).waveform
+
+
+def check_voice_name(name: str, context: str = "") -> None:
+    """Raise VoiceError, its message led by `context`, unless the name can be a file's name."""
+    if not re.fullmatch(r"\w[\w .+-]*", name):
+        raise VoiceError(
+            f"{context}the voice's name {name!r} cannot be a file's name; names have letters, "
+            "digits, spaces and . _ + -"
+        )
 
 
 def read_header(path: Path) -> dict[str, Any]:
