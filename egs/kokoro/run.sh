@@ -7,7 +7,7 @@
 # 2 read    let Kokoro-82M read the corpus, about 25 minutes on two cores
 # 3 train   both voices side by side, one thread each (STEPS each)
 # 4 score   evaluation speakers and real speech; run once per row of RESULTS.md
-# 5 ship    copy the voices into the package
+# 5 ship    write the scores on the voices and put them into the package
 # Needs: pip install -e ".[kokoro,eval]"
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -38,4 +38,8 @@ if stage 4; then
             --target "$speaker" --split eval --corpus "$corpus" --json "$runs/$name/eval.json"
     done
 fi
-if stage 5; then cp "$runs"/{heart/heart,michael/michael}.safetensors voxcycle/voices/embedded/; fi
+if stage 5; then
+    for name in heart michael; do
+        $python egs/kokoro/ship.py "$runs/$name/$name.safetensors" "$runs/$name/eval.json"
+    done
+fi

@@ -1,0 +1,36 @@
+"""Stage 5: write a voice's measured scores on its card and put it into the package.
+
+Usage: ship.py VOICE.safetensors EVAL.json   (EVAL.json from evaluate.py of the same voice)
+"""
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from voxcycle.evaluation.report import MEAN
+from voxcycle.voices.registry import EMBEDDED_DIR
+from voxcycle.voices.voice import Voice, read_header
+
+SHOWN = ("secs_target", "secs_source", "nearer_target", "wer", "distillmos", "dnsmos")
+
+
+def main() -> None:
+    path, scores_path = Path(sys.argv[1]), Path(sys.argv[2])
+    evaluation = json.loads(scores_path.read_text(encoding="utf-8"))
+    if evaluation["about"]["voice_sha256"] != read_header(path)["sha256"]:
+        raise SystemExit(f"{scores_path} measured another voice than {path}: evaluate it again")
+    voice = Voice.load(path)
+    (mean,) = (
+        line
+        for line in evaluation["summary"]
+        if line["row"] == voice.card.name and line["speaker"] == MEAN
+    )
+    scores = {key: round(mean[key], 3) for key in SHOWN}
+    target = EMBEDDED_DIR / f"{voice.card.name}.safetensors"
+    replace(voice, card=replace(voice.card, scores=scores)).save(target)
+    print(f"{target}: {scores}")
+
+
+if __name__ == "__main__":
+    main()
