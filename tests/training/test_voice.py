@@ -113,6 +113,22 @@ def test_a_killed_training_resumes_to_the_same_weights(folders: Path, tmp_path: 
     assert_same_weights(tmp_path / "whole", tmp_path / "killed")
 
 
+def test_ctrl_c_keeps_the_last_checkpoint_and_is_reported(folders: Path, tmp_path: Path) -> None:
+    arguments = [sys.executable, "-m", "voxcycle", "train"]
+    arguments += ["--a", str(folders / "low"), "--b", str(folders / "high"), "--steps", "100000"]
+    arguments += ["--out", str(tmp_path / "run"), "checkpoint_every=2"]
+    arguments += [f"{key}={str(value).strip('()')}" for key, value in SMALL.items()][3:]
+    arguments += ["width=16", "n_blocks=1"]
+    process = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)
+    while not (tmp_path / "run" / "last.ckpt").exists() and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate()
+    assert process.returncode == 130, stderr
+    assert "the last checkpoint is kept" in stderr
+    assert int(weights(tmp_path / "run")["steps_done"]) % 2 == 0
+
+
 def test_a_pair_has_two_voices_with_each_others_statistics(folders: Path, tmp_path: Path) -> None:
     config = make_config(
         folders, tmp_path / "pair", steps=1, name_a="ann", sex_a="woman", language="nl",

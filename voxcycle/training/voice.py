@@ -4,6 +4,7 @@ import datetime
 import json
 import logging
 import os
+import signal
 import time
 import warnings
 from collections.abc import Iterator, Sequence
@@ -171,12 +172,7 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
     if resume:
         restore(module, checkpoint)
     if int(module.steps_done) < n_steps:
-        with warnings.catch_warnings():
-            # Lightning comments on its own dependencies and on our one endless epoch.
-            warnings.filterwarnings("ignore", module=r"lightning\.")
-            trainer.fit(module, loader, ckpt_path=checkpoint if resume else None, weights_only=True)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+        _fit(trainer, module, loader, checkpoint, resume, console)
     seconds = time.monotonic() - started
     minutes = {c.name: round(c.duration_s / 60, 2) for c in (*corpora_a, corpus_b)}
     summary = {
@@ -190,6 +186,28 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
     return TrainedVoices(
         export_voices(module, config, spec, speakers_a, speaker_b, summary), n_steps, seconds
     )
+
+
+def _fit(
+    trainer: Trainer,
+    module: PhasedModule,
+    loader: DataLoader,
+    checkpoint: Path,
+    resume: bool,
+    console: Console,
+) -> None:
+    """Run the trainer; Ctrl-C ends in KeyboardInterrupt, with the last checkpoint in place."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        with warnings.catch_warnings():
+            # Lightning comments on its own dependencies and on our one endless epoch.
+            warnings.filterwarnings("ignore", module=r"lightning\.")
+            trainer.fit(module, loader, ckpt_path=checkpoint if resume else None, weights_only=True)
+    except SystemExit:  # how Lightning answers Ctrl-C, which it goes on to ignore
+        signal.signal(signal.SIGINT, handler)
+        kept = "the last checkpoint is kept" if checkpoint.exists() else "no checkpoint was due yet"
+        console.print(f"stopped at step {int(module.steps_done)}; {kept}: --resume goes on from it")
+        raise KeyboardInterrupt from None
 
 
 def build_method(config: VoiceTrainingConfig, spec: MelSpec) -> CycleGAN:

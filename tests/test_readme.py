@@ -1,0 +1,107 @@
+"""Every command and the Python example of the README run as written, trainings with a few steps."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from voxcycle.cli import main
+
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+# What makes a training short: the README's own 30 minutes give way to it.
+SHORT = "--steps 2 width=16 n_blocks=1 samples=0 separates_pitch=false".split()
+
+
+def readme_commands() -> list[str]:
+    """Return the lines of the console blocks that call voxcycle, continuations joined."""
+    blocks = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    stripped = [re.sub(r"^(\$ )?(\.venv/bin/)?", "", line).split(" #")[0].strip() for line in lines]
+    return [line for line in stripped if line.startswith("voxcycle ")]
+
+
+@pytest.fixture
+def workplace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_speech: Callable[..., np.ndarray]
+) -> Path:
+    """A folder with the files that the README speaks of."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("VOXCYCLE_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    speech = make_speech(1.2, 16_000)
+    for name in ("talk.wav", "talk.mp3", "call.mp3", "anna-talk.wav", "recording.wav"):
+        soundfile.write(tmp_path / name, speech, 16_000)
+    (tmp_path / "interviews" / "monday").mkdir(parents=True)
+    soundfile.write(tmp_path / "interviews" / "monday" / "one.flac", speech, 16_000)
+    for name, f0_hz in (("anna", 200.0), ("ben", 110.0)):
+        (tmp_path / "recordings" / name).mkdir(parents=True)
+        for index in range(6):
+            path = tmp_path / "recordings" / name / f"{index}.wav"
+            soundfile.write(path, make_speech(10.5, 16_000, f0_hz, seed=index), 16_000)
+    return tmp_path
+
+
+def run(command: str, folder: Path) -> None:
+    """Run one line: in this process, or in a shell where it redirects."""
+    if command.startswith("voxcycle train"):
+        command = re.sub(r"--minutes \S+", "", command) + " " + shlex.join(SHORT)
+    if not set("<>|") & set(command):
+        with pytest.raises(SystemExit) as left:
+            main(shlex.split(command)[1:])
+        assert left.value.code == 0, command
+        return
+    command = command.replace("voxcycle ", f"{shlex.quote(sys.executable)} -m voxcycle ", 1)
+    done = subprocess.run(
+        command, shell=True, cwd=folder, capture_output=True, text=True, env=dict(os.environ)
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+
+
+def test_the_readme_has_the_commands_that_matter() -> None:
+    commands = readme_commands()
+    assert {command.split()[1] for command in commands} == {"convert", "train", "voices"}
+    assert len(commands) >= 9
+
+
+def test_every_command_runs(workplace: Path) -> None:
+    for command in readme_commands():
+        if "add ben.safetensors" in command:  # the voice that the training before it made
+            made = next(workplace.glob("runs/*/ben.safetensors"))
+            (workplace / "ben.safetensors").write_bytes(made.read_bytes())
+        run(command, workplace)
+    duration_s = soundfile.info(workplace / "talk.wav").duration
+    assert soundfile.info(workplace / "talk.heart.wav").duration == duration_s
+    assert soundfile.info(workplace / "out.flac").format == "FLAC"
+    assert soundfile.info(workplace / "out.wav").duration == duration_s
+    assert (workplace / "converted" / "monday" / "one.flac").exists()
+    assert (workplace / "anna-talk.ben.wav").exists()
+
+
+def test_the_python_example_runs(workplace: Path) -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    names: dict[str, object] = {}
+    exec(compile(example, "README.md", "exec"), names)
+    waveform, converted = names["waveform"], names["converted"]
+    assert isinstance(waveform, np.ndarray) and isinstance(converted, np.ndarray)
+    assert converted.shape == waveform.shape
+    assert sorted(p.name for p in (workplace / "converted").iterdir()) == ["call.wav", "talk.wav"]
+
+
+@pytest.mark.parametrize("name", ["heart", "michael"])
+def test_the_shipped_voices_are_any_to_one_and_small(name: str) -> None:
+    from voxcycle import load_voice
+
+    voice = load_voice(name)
+    assert voice.path is not None and voice.path.stat().st_size < 5e6
+    assert voice.is_any_to_one
+    assert voice.card.licence and voice.card.consent and voice.card.language == "en"
+    config = voice.card.training["config"]
+    for term in ("adversarial_a", "adversarial_b", "cycle_a", "cycle_b"):
+        assert config[term] > 0
