@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.perturb import WARPS, Perturbation, analyse_world, resynthesize
 
-FEATURE_VERSION = 1
+FEATURE_VERSION = 2
 
 
 class Features(NamedTuple):
