@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import soundfile
 import torch
 
@@ -67,12 +68,15 @@ def test_cache_is_keyed_by_content_and_read_from_disk(tmp_path: Path) -> None:
     assert abs(np.median(changed[0].f0_hz) - 170) < 2
 
 
-def test_parallel_extraction_equals_serial(tmp_path: Path) -> None:
+def test_parallel_extraction_equals_serial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = [tmp_path / f"{i}.wav" for i in range(3)]
     for i, path in enumerate(paths):
         write_tone(path, 120.0 + 20 * i)
     serial = cache_features(paths, MelSpec(), tmp_path / "serial", n_jobs=1)
-    parallel = cache_features(paths, MelSpec(), tmp_path / "parallel", n_jobs=2)
+    cache_features(paths[:2], MelSpec(), tmp_path / "other", n_jobs=2)  # workers start here
+    monkeypatch.chdir(tmp_path)  # and are asked for relative paths there
+    relative = [Path(path.name) for path in paths]
+    parallel = cache_features(relative, MelSpec(), Path("parallel"), n_jobs=2)
     for one, two in zip(serial, parallel, strict=True):
         assert np.array_equal(one.mels, two.mels)
         assert np.array_equal(one.f0_hz, two.f0_hz)

@@ -121,9 +121,10 @@ def cache_features(
 
     cache_dir.mkdir(parents=True, exist_ok=True)
     # Processes of joblib outlive a call and, unlike those of the standard library, do not run the
-    # caller's script again.
+    # caller's script again. They keep the working directory of their start.
     results = Parallel(n_jobs=n_jobs or os.cpu_count(), return_as="generator")(
-        delayed(_cache_one)(path, spec, perturbations, cache_dir) for path in paths
+        delayed(_cache_one)(path.absolute(), spec, perturbations, cache_dir.absolute())
+        for path in paths
     )
     entries: list[Path] = []
     for entry in results:
