@@ -27,7 +27,7 @@ def main() -> None:
         a=args.a,
         b=args.b,
         out=args.out or Path("runs") / f"{args.a.name}-{args.b.name}",
-        minutes=args.minutes,
+        minutes=args.minutes,  # a resumed run keeps the number of steps that it began with
         # What you may want to change for your own pair:
         #   more than ten minutes per speaker: width=256 for a larger generator
         #   the result stays too close to the source: a higher adversarial_b, a lower cycle_a

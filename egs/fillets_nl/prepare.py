@@ -17,12 +17,17 @@ N_TEST = 20
 GAIN = 0.5
 
 
+def _hash(path: Path) -> bytes:
+    return hashlib.sha256(path.as_posix().encode()).digest()
+
+
 def main() -> None:
     unpacked, out = Path(sys.argv[1]), Path(sys.argv[2])
     for speaker, pattern in PATTERNS.items():
-        paths = (unpacked / "usr/share/games/fillets-ng/sound").glob(pattern)
+        folder = unpacked / "usr/share/games/fillets-ng/sound"
+        paths = folder.glob(pattern)
         train_s, n_test = 0.0, 0
-        for path in sorted(paths, key=lambda p: hashlib.sha256(p.name.encode()).digest()):
+        for path in sorted(paths, key=lambda p: _hash(p.relative_to(folder))):
             samples, sample_rate = soundfile.read(path, dtype="float32", always_2d=True)
             duration_s = len(samples) / sample_rate
             if not 1.5 <= duration_s <= 12 or n_test == N_TEST:

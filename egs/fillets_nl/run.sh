@@ -22,9 +22,10 @@ if stage 1; then
 fi
 if stage 2; then $python egs/fillets_nl/prepare.py "$data/download" "$data"; fi
 if stage 3; then
+    resume=$([ -e "$data/run/last.ckpt" ] && echo --resume || true)
     $python -m voxcycle train --a "$data/train/woman" --b "$data/train/man" \
         --name-a dutch_woman --name-b dutch_man --sex-a woman --sex-b man --language nl \
-        --licence GPL-2.0 --minutes "$minutes" --out "$data/run" --no-add
+        --licence GPL-2.0 --minutes "$minutes" --out "$data/run" --no-add $resume
 fi
 if stage 4; then
     $python -m voxcycle convert "$data/test/woman" --to "$data/run/dutch_man.safetensors" \

@@ -4,7 +4,7 @@
 #   egs/kokoro/run.sh [first stage] [last stage]
 #
 # 1 fetch   voice styles and sentences (npm, apt)
-# 2 read    let Kokoro-82M read the corpus, about 25 minutes on two cores
+# 2 read    let Kokoro-82M read the corpus, 25-40 minutes on two cores
 # 3 train   both voices side by side, one thread each (STEPS each)
 # 4 score   evaluation speakers and real speech; run once per row of RESULTS.md
 # 5 ship    write the scores on the voices and put them into the package
@@ -29,7 +29,9 @@ if stage 3; then
             --b "$corpus/target/$speaker" --out "$runs/$name" --steps "$steps" --no-add $resume &
         pids+=($!)
     done
+    trap 'kill "${pids[@]}" 2>/dev/null || true' EXIT
     for pid in "${pids[@]}"; do wait "$pid"; done
+    trap - EXIT
 fi
 if stage 4; then
     for voice in heart:af_heart michael:am_michael; do

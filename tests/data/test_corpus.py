@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from voxcycle.data.corpus import Clip, CorpusError, scan_folder, split_files
+from voxcycle.data.corpus import Clip, Corpus, CorpusError, scan_folder, split_files
 
 
 def write_clip(path: Path, seconds: float = 2.0, sample_rate: int = 16_000) -> None:
@@ -57,15 +57,17 @@ def test_missing_and_empty_folders(tmp_path: Path) -> None:
 
 
 def test_split_is_disjoint_complete_and_depends_on_the_seed_alone() -> None:
-    clips = [Clip(Path(f"{i}.wav"), 1.0) for i in range(100)]
-    split = split_files(clips, seed=3)
+    clips = [Clip(Path(f"/{i}.wav"), 1.0) for i in range(100)]
+    corpus = Corpus("hundred", clips, [])
+    split = split_files(corpus, seed=3)
     assert (len(split.train), len(split.valid), len(split.held_out)) == (90, 5, 5)
     parts = split.train + split.valid + split.held_out
     assert sorted(parts) == sorted(c.path for c in clips)
-    assert split == split_files(clips, seed=3)
-    assert split != split_files(clips, seed=4)
+    assert split == split_files(corpus, seed=3)
+    assert split != split_files(corpus, seed=4)
 
 
 def test_too_few_files_to_split() -> None:
-    with pytest.raises(CorpusError, match="4 usable recordings are too few"):
-        split_files([Clip(Path(f"{i}.wav"), 30.0) for i in range(4)], seed=0)
+    corpus = Corpus("few", [Clip(Path(f"{i}.wav"), 30.0) for i in range(4)], [])
+    with pytest.raises(CorpusError, match="few: 4 usable recordings are too few"):
+        split_files(corpus, seed=0)

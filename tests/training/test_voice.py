@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -125,7 +126,7 @@ def test_ctrl_c_keeps_the_last_checkpoint_and_is_reported(folders: Path, tmp_pat
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate()
     assert process.returncode == 130, stderr
-    assert "the last checkpoint is kept" in stderr
+    assert "--resume goes on from the last checkpoint" in stderr
     assert int(weights(tmp_path / "run")["steps_done"]) % 2 == 0
 
 
@@ -145,8 +146,8 @@ def test_a_pair_has_two_voices_with_each_others_statistics(folders: Path, tmp_pa
     assert np.exp(high.target_stats.log_f0_mean) == pytest.approx(210, rel=0.1)
     assert not high.is_any_to_one
     split = json.loads((tmp_path / "pair" / "split.json").read_text())
-    assert {len(split["low"][part]) for part in ("valid", "held_out")} == {1}
-    assert len(split["low"]["train"]) == 4
+    assert {len(split["a"]["low"][part]) for part in ("valid", "held_out")} == {1}
+    assert len(split["a"]["low"]["train"]) == 4
 
 
 def test_any_to_one_makes_one_voice_with_the_pool_as_its_source(
@@ -169,6 +170,8 @@ def test_minutes_become_a_stored_number_of_steps(folders: Path, tmp_path: Path) 
     assert stored.steps == trained.n_steps >= 1
     again = train_voice(make_config(folders, tmp_path / "timed"), resume=True)
     assert again.n_steps == trained.n_steps
+    timed = make_config(folders, tmp_path / "timed", minutes=3)
+    assert train_voice(timed, resume=True).n_steps == trained.n_steps  # not probed again
 
 
 def test_validation_draws_losses_audio_and_pictures(folders: Path, tmp_path: Path) -> None:
@@ -182,6 +185,34 @@ def test_validation_draws_losses_audio_and_pictures(folders: Path, tmp_path: Pat
     assert [e.step for e in events.Scalars("generator/cycle_a")] == [1, 2]
     assert events.Tags()["audio"] == ["a to b", "b to a"]
     assert events.Tags()["images"] == ["a to b", "b to a"]
+
+
+def test_a_resumed_run_keeps_its_settings_and_its_split(folders: Path, tmp_path: Path) -> None:
+    """New files in a folder, or settings that are not repeated, do not change a run."""
+    for name in ("low", "high"):
+        shutil.copytree(folders / name, tmp_path / name)
+    own = {"a": tmp_path / "low", "b": tmp_path / "high"}
+    train_voice(make_config(folders, tmp_path / "run", steps=2, cycle_a=3.0, **own))
+    split = (tmp_path / "run" / "split.json").read_text()
+    shutil.copy(folders / "low" / "0.wav", tmp_path / "low" / "new.wav")
+    train_voice(VoiceTrainingConfig(**own, out=tmp_path / "run", steps=4), resume=True)
+    assert (tmp_path / "run" / "split.json").read_text() == split
+    stored = load_config({}, tmp_path / "run" / "config.yaml")
+    assert (stored.cycle_a, stored.seed, stored.steps) == (3.0, 3, 4)
+    assert int(weights(tmp_path / "run")["steps_done"]) == 4
+    before = (tmp_path / "run" / "config.yaml").read_text()
+    with pytest.raises(ValueError, match="started with cycle_a=3.0, not 4.0"):
+        changed = VoiceTrainingConfig(**own, out=tmp_path / "run", cycle_a=4.0)
+        train_voice(changed, resume=True)
+    assert (tmp_path / "run" / "config.yaml").read_text() == before
+    Path(json.loads(split)["a"]["low"]["train"][0]).unlink()
+    with pytest.raises(CorpusError, match=r"\.wav: gone since the run"):
+        train_voice(VoiceTrainingConfig(**own, out=tmp_path / "run"), resume=True)
+
+
+def test_two_voices_of_one_name_are_refused(folders: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="both voices would be named high"):
+        train_voice(make_config(folders, tmp_path / "run", steps=1, name_a="high"))
 
 
 def test_a_finished_run_is_not_overwritten(folders: Path, tmp_path: Path) -> None:
@@ -209,6 +240,10 @@ def test_unknown_keys_are_answered_with_the_known_ones() -> None:
         load_config({"a": "x", "b": "y", "steps": 3, "minutes": 3})
     with pytest.raises(ValueError, match="multiple of 8"):
         load_config({"a": "x", "b": "y", "n_frames": 50})
+    with pytest.raises(ValueError, match="must be below n_frames"):
+        load_config({"a": "x", "b": "y", "n_frames": 32, "max_masked_frames": 32})
+    with pytest.raises(ValueError, match="cannot be read as YAML"):
+        parse_overrides(["cycle_a=[1"])
     with pytest.raises(ValueError, match="written key=value"):
         parse_overrides(["cycle_a"])
     assert parse_overrides(["cycle_a=3", "uses_f0=false"]) == {"cycle_a": 3, "uses_f0": False}

@@ -54,8 +54,9 @@ def perturb_channel(
 ) -> NDArray[np.float32]:
     """Tilt, amplify and sometimes low-pass normalised mels (F, n_mels), as a channel would.
 
-    A band above the cutoff of a low-pass is empty; its normalised value is 0, because the
-    statistics of such a source are those of the empty band.
+    A band above the cutoff of a low-pass is empty; its normalised value is set to 0, which is what
+    the statistics of such a source make of it, except where a short file leaves them half to the
+    prior.
     """
     slope = rng.uniform(-MAX_TILT, MAX_TILT) * np.linspace(-1, 1, mel.shape[1])
     out = mel + (slope + rng.uniform(-MAX_GAIN, MAX_GAIN))

@@ -1,4 +1,4 @@
-"""Levels and edges of a recording: active loudness, analysis level, trimming."""
+"""Levels of a recording: active loudness, analysis level."""
 
 from typing import NamedTuple
 

@@ -19,7 +19,7 @@ F0_STD_PRIOR = 800.0
 
 @dataclass(frozen=True)
 class DomainStats:
-    """Statistics of one domain over active frames.
+    """Statistics of one domain over active frames, those of F0 over voiced ones.
 
     Attributes:
         mel_mean: mean log-mel per band, (n_mels,).
@@ -62,7 +62,7 @@ class DomainStats:
 
 
 class FrameSums(NamedTuple):
-    """Sums over active frames, from which statistics of any union of files follow exactly."""
+    """Sums over active (mels) and voiced (F0) frames; those of a union of files add up exactly."""
 
     n_active: float
     mel: NDArray[np.float64]
@@ -89,7 +89,7 @@ def sum_frames(
     f0_hz: NDArray[np.float32],
     active: NDArray[np.bool_] | None = None,
 ) -> FrameSums:
-    """Sum a file's log-mels (F, n_mels) and F0 (F,) over its active frames."""
+    """Sum a file's log-mels (F, n_mels) over active frames, and ln F0 (F,) over voiced ones."""
     if active is None:
         active = active_frames(mel)
     frames = np.asarray(mel)[active].astype(np.float64)

@@ -1,9 +1,12 @@
 """`voxcycle train`: voices from two folders of recordings."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from voxcycle.training.voice_config import VoiceTrainingConfig
 
 
 def train(
@@ -70,15 +73,17 @@ def train(
         "sex_b": sex_b,
         "licence": licence,
         "consent": consent,
-        "out": out or Path("runs") / f"{a.absolute().name}-{b.absolute().name}",
+        "out": out,
     }
     values = {key: value for key, value in given.items() if value is not None}
     settled = load_config(values | parse_overrides(settings or []), config)
-    wanted = [settled.name_b or b.absolute().name]
-    if not settled.any_to_one:
-        wanted.append(settled.name_a or a.absolute().name)
-    taken = sorted(set(wanted) & {voice.name for voice in list_voices()})
-    if add and taken and not (resume or replace):
+    if "out" not in settled.model_fields_set:
+        folders = f"{a.absolute().name}-{b.absolute().name}"
+        settled = settled.model_copy(update={"out": Path("runs") / folders})
+    own = _voices_of_this_run(settled) if resume else set()
+    names = set(settled.voice_names())
+    taken = sorted((names & {voice.name for voice in list_voices()}) - own)
+    if add and taken and not replace:
         raise ValueError(
             f"there is a voice named {taken[0]} already; choose other names with --name-a and "
             "--name-b, or add --replace"
@@ -86,5 +91,17 @@ def train(
     trained = train_voice(settled, resume)
     for path in trained.voices:
         if add:
-            add_voice(path, overwrite=resume or replace)
+            add_voice(path, overwrite=replace or path.stem in own)
         typer.echo(f"{path}: voxcycle convert recording.wav --to {path.stem if add else path}")
+
+
+def _voices_of_this_run(config: "VoiceTrainingConfig") -> set[str]:
+    """Return the names under which the user's voices are those that this run made before."""
+    from voxcycle.voices.registry import list_voices
+
+    made = {path.stem: path for path in config.out.glob("*.safetensors")}
+    return {
+        voice.name
+        for voice in list_voices()
+        if voice.name in made and voice.path.read_bytes() == made[voice.name].read_bytes()
+    }

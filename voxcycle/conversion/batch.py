@@ -190,8 +190,9 @@ def _result_of(future: "Future[FileResult]", planned: PlannedFile) -> FileResult
     except BrokenProcessPool:
         return FileResult(
             planned.source,
-            error=f"{planned.source}: a worker process died before this file was done, perhaps for "
-            "want of memory; try fewer jobs",
+            error=f"{planned.source}: a worker process died before this file was done, for want of "
+            "memory (try fewer jobs), or because a script that asks for jobs does its work outside "
+            '`if __name__ == "__main__":`',
         )
 
 

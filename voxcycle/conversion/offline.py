@@ -4,6 +4,7 @@ Pass 1 finds level, mels, F0 and statistics of the whole input; pass 2 runs gene
 chunks with their whole context, so that the result does not depend on the chunks.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -59,6 +60,8 @@ class Options:
     def __post_init__(self) -> None:
         if isinstance(self.pitch, str) and self.pitch not in ("auto", "keep"):
             raise ValueError(f"pitch {self.pitch!r}: auto, keep or a number of semitones is needed")
+        if not isinstance(self.pitch, str) and not math.isfinite(self.pitch):
+            raise ValueError(f"pitch {self.pitch}: auto, keep or a number of semitones is needed")
         if self.sample_rate is not None:
             check_sample_rate(self.sample_rate, "the output")
 

@@ -43,10 +43,13 @@ def plan_files(
     `a.wav`), the one that changes its format keeps its extension in the name (`a.mp3.wav`).
 
     Raises:
-        AudioError: a folder is given without `out_dir`, or nothing is found in it.
+        AudioError: a folder is given without `out_dir`.
     """
     plan = []
     for source, relative in _find_sources(paths, out_dir):
+        if source.is_dir():
+            plan.append(PlannedFile(source, error=f"{source}: no audio files in this folder"))
+            continue
         try:
             audio_format = choose_format(FileSource(source), requested_format)
         except AudioError as error:
@@ -104,8 +107,8 @@ def _find_sources(paths: Sequence[Path], out_dir: Path | None) -> list[tuple[Pat
             and file.is_file()
             and not file.absolute().is_relative_to(out_dir.absolute())
         ]
-        if not inside:
-            raise AudioError(f"{path}: no audio files in this folder")
+        if not inside:  # a failed entry, so that the other inputs are converted
+            found.setdefault(path.absolute(), (path, Path(path.name)))
         for file in inside:
             found.setdefault(file.absolute(), (file, file.relative_to(path)))
     return list(found.values())

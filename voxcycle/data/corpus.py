@@ -91,7 +91,7 @@ def _screen(path: Path) -> tuple[str, float]:
     """Return (why the file is unusable or "", duration in seconds)."""
     try:
         samples, sample_rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, OSError) as error:
+    except (soundfile.LibsndfileError, OSError, UnicodeError) as error:
         return f"cannot be read ({error})", 0.0
     duration_s = len(samples) / sample_rate
     if duration_s < MIN_CLIP_S:
@@ -108,18 +108,18 @@ def _screen(path: Path) -> tuple[str, float]:
     return "", duration_s
 
 
-def split_files(clips: list[Clip], seed: int) -> Split:
+def split_files(corpus: Corpus, seed: int) -> Split:
     """Split by file: 5 % (at least 1, at most 20) each for validation and held out, the rest train.
 
     Raises:
         CorpusError: there are fewer than 5 files.
     """
-    if len(clips) < 5:
+    if len(corpus.clips) < 5:
         raise CorpusError(
-            f"{len(clips)} usable recordings are too few for training, validation and held-out "
-            "files: cut them into at least 5"
+            f"{corpus.name}: {len(corpus.clips)} usable recordings are too few for training, "
+            "validation and held-out files: cut them into at least 5"
         )
-    paths = [clip.path for clip in clips]
+    paths = [clip.path.absolute() for clip in corpus.clips]
     random.Random(seed).shuffle(paths)
     n_side = min(20, max(1, round(0.05 * len(paths))))
     return Split(

@@ -16,9 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxcycle.audio.mel import MelSpec
-from voxcycle.audio.perturb import WARPS, Perturbation, analyse_world, resynthesize
+from voxcycle.audio.mixdown import load_mono
+from voxcycle.audio.perturb import WARPS, Perturbation, WorldSpeech, analyse_world, resynthesize
+from voxcycle.audio.segment import normalize_level
 
-FEATURE_VERSION = 2
+FEATURE_VERSION = 3
+PIECE_S = 30.0
 
 
 class Features(NamedTuple):
@@ -35,17 +38,9 @@ class Features(NamedTuple):
 
 
 def load_analysis_waveform(path: Path, spec: MelSpec) -> NDArray[np.float32]:
-    """Read a recording as training sees it: mono, resampled, at the analysis level."""
-    import soundfile
-    import torch
-    import torchaudio.functional
-
-    from voxcycle.audio.segment import normalize_level
-
-    samples, sample_rate = soundfile.read(path, dtype="float32", always_2d=True)
-    mono = torch.from_numpy(samples.mean(axis=1))
-    resampled = torchaudio.functional.resample(mono, sample_rate, spec.sample_rate).numpy()
-    return normalize_level(resampled, spec.sample_rate).waveform
+    """Read a recording as conversion does: mono, resampled, at the analysis level, (T,)."""
+    mono = load_mono(path, spec.sample_rate)
+    return normalize_level(mono, spec.sample_rate).waveform
 
 
 def extract_features(
@@ -60,14 +55,22 @@ def extract_features(
     waveform = load_analysis_waveform(path, spec)
     log_mel = LogMel(spec)
     magnitude = log_mel.magnitude(torch.from_numpy(waveform)[None])
-    speech = None
+    # WORLD's parameters take 16 kB per frame: long recordings are resynthesised in pieces.
+    n_pieces = max(1, round(len(waveform) / spec.sample_rate / PIECE_S))
+    pieces = np.array_split(waveform, n_pieces)
+    speech: list[WorldSpeech] = []
     mels = []
     for perturbation in perturbations:
         if perturbation.formant == perturbation.pitch:
             mel = log_mel.project(magnitude, mel_filterbank(spec, perturbation.formant))
         else:
-            speech = speech or analyse_world(waveform, spec.sample_rate)
-            other = resynthesize(speech, perturbation, spec.sample_rate, len(waveform))
+            speech = speech or [analyse_world(piece, spec.sample_rate) for piece in pieces]
+            other = np.concatenate(
+                [
+                    resynthesize(part, perturbation, spec.sample_rate, len(piece))
+                    for part, piece in zip(speech, pieces, strict=True)
+                ]
+            )
             mel = log_mel(torch.from_numpy(other)[None])
         mels.append(mel[0].T)
     return Features(torch.stack(mels).half().numpy(), extract_f0(waveform, spec))

@@ -4,10 +4,10 @@ from torch import Tensor
 
 
 def least_squares_generator_loss(fake_scores: Tensor) -> Tensor:
-    """LSGAN, Mao et al. (2017), eq. 9 with c = 1: `mean((D(fake) - 1)^2)`."""
+    """LSGAN, Mao et al. (2017), eq. 9 with c = 1, its factor 1/2 left to the weight."""
     return (fake_scores - 1).square().mean()
 
 
 def least_squares_discriminator_loss(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
-    """LSGAN, Mao et al. (2017), eq. 9 with b = 1, a = 0, halved."""
+    """LSGAN, Mao et al. (2017), eq. 9 with b = 1 and a = 0, the factor 1/2 included."""
     return 0.5 * ((real_scores - 1).square().mean() + fake_scores.square().mean())

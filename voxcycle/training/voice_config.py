@@ -1,5 +1,6 @@
 """The configuration of a voice training: every weight and switch, documented."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,9 @@ class VoiceTrainingConfig(BaseModel):
     separates_pitch: bool = Field(
         True, description="perturb by WORLD resyntheses too: pitch moved far, formants a little"
     )
+    conditions_source: bool = Field(
+        True, description="any_to_one: tell G_ba and D_a which speaker of the pool is meant"
+    )
     uses_f0: bool = Field(True, description="show the generators the excitation of the output")
     sees_excitation: bool = Field(True, description="show it to the discriminators as well")
     judges_identity: bool = Field(
@@ -65,6 +69,10 @@ class VoiceTrainingConfig(BaseModel):
     )
     generator_rate: float = Field(3e-4, gt=0, description="learning rate of the generators")
     discriminator_rate: float = Field(2e-4, gt=0, description="learning rate of the judges")
+    adam_betas: tuple[float, float] = Field((0.5, 0.99), description="of all optimizers")
+    clip: float | None = Field(
+        5.0, gt=0, description="largest gradient norm of the generators; null for none"
+    )
     ema_decay: float = Field(0.999, ge=0, lt=1, description="of the averaged generators")
 
     checkpoint_every: int = Field(500, ge=1, description="steps between checkpoints")
@@ -79,7 +87,51 @@ class VoiceTrainingConfig(BaseModel):
             raise ValueError("give steps or minutes, not both")
         if self.n_frames % 8:
             raise ValueError(f"n_frames={self.n_frames} must be a multiple of 8")
+        if self.max_masked_frames >= self.n_frames:
+            raise ValueError(f"max_masked_frames={self.max_masked_frames} must be below n_frames")
         return self
+
+    def voice_names(self) -> list[str]:
+        """Return the names of the voices made: b, then a unless a is a pool."""
+        name_b = self.name_b or self.b.absolute().name
+        return [name_b] if self.any_to_one else [name_b, self.name_a or self.a.absolute().name]
+
+
+# What may differ from the run that is resumed; all else is the run's.
+FREE_ON_RESUME = {"steps", "minutes", "out", "threads", "checkpoint_every", "log_every", "samples"}
+
+
+def save_config(config: VoiceTrainingConfig) -> None:
+    """Write the settled config beside the run, with absolute folders."""
+    values = json.loads(config.model_dump_json())
+    values |= {key: str(getattr(config, key).absolute()) for key in ("a", "b")}
+    path = config.out / "config.yaml"
+    path.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+
+
+def resume_config(given: VoiceTrainingConfig) -> VoiceTrainingConfig:
+    """Return the stored config of the run in `given.out`, with what may be new taken from `given`.
+
+    Raises:
+        ValueError: a setting that was given explicitly differs from the run's.
+    """
+    stored = load_config({}, given.out / "config.yaml")
+    for key in sorted(given.model_fields_set - FREE_ON_RESUME):
+        old, new = getattr(stored, key), getattr(given, key)
+        if isinstance(new, Path):
+            new = new.absolute()
+        if old != new:
+            raise ValueError(
+                f"{given.out}: this run was started with {key}={old}, not {new}; leave {key} away, "
+                "or start another run with --out"
+            )
+    new_values = {
+        key: getattr(given, key) for key in given.model_fields_set & FREE_ON_RESUME - {"minutes"}
+    }
+    # The stored number of steps stands unless another number is named: minutes were its origin.
+    if new_values.get("steps") is None:
+        new_values["steps"] = stored.steps
+    return stored.model_copy(update=new_values | {"out": given.out})
 
 
 def load_config(values: dict[str, Any], path: Path | None = None) -> VoiceTrainingConfig:
@@ -90,7 +142,13 @@ def load_config(values: dict[str, Any], path: Path | None = None) -> VoiceTraini
     """
     merged: dict[str, Any] = {}
     if path is not None:
-        merged |= yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        loaded = _read_yaml(path.read_text(encoding="utf-8"), str(path)) or {}
+        if not isinstance(loaded, dict):
+            raise ValueError(f"{path}: settings are lines of the form key: value")
+        merged |= loaded
+        if {"steps", "minutes"} & values.keys():  # either one replaces both of the file
+            merged.pop("steps", None)
+            merged.pop("minutes", None)
     merged |= values
     try:
         return VoiceTrainingConfig(**merged)
@@ -113,5 +171,12 @@ def parse_overrides(pairs: list[str]) -> dict[str, Any]:
         key, equals, value = pair.partition("=")
         if not equals:
             raise ValueError(f"{pair!r}: settings are written key=value")
-        values[key] = yaml.safe_load(value)
+        values[key] = _read_yaml(value, pair)
     return values
+
+
+def _read_yaml(text: str, name: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"{name}: cannot be read as YAML ({error})".replace("\n", " ")) from None

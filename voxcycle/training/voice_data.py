@@ -1,0 +1,151 @@
+"""What a voice training is given: domains scanned, split by file, recorded, and loaded."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from platformdirs import user_cache_dir
+from rich.console import Console
+from rich.progress import Progress
+
+from voxcycle.audio.mel import MelSpec
+from voxcycle.audio.perturb import RESYNTHESES, WARPS, Perturbation
+from voxcycle.audio.stats import DomainStats, average_stats
+from voxcycle.data.corpus import Corpus, CorpusError, Split, scan_folder, split_files
+from voxcycle.data.features import cache_features
+from voxcycle.data.speech import Speaker, UnpairedCrops, build_speaker
+from voxcycle.training.voice_config import VoiceTrainingConfig
+
+MIN_POOL_SPEAKER_S = 30.0
+
+
+@dataclass(frozen=True)
+class Domains:
+    """The files of both domains: one split per speaker of a, and that of b."""
+
+    a: dict[str, Split]
+    b: dict[str, Split]
+
+    def save(self, path: Path) -> None:
+        """Record which file trains, validates or is held out."""
+        path.write_text(json.dumps(asdict(self), indent=1, default=str), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> "Domains":
+        """Read the record of a run; CorpusError where it or a file that it names is gone."""
+        if not path.exists():
+            raise CorpusError(f"{path}: the record of the split is gone; start a new run")
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        sides = [
+            {
+                name: Split(**{part: [Path(p) for p in files] for part, files in split.items()})
+                for name, split in stored[side].items()
+            }
+            for side in ("a", "b")
+        ]
+        for split in (*sides[0].values(), *sides[1].values()):
+            for file in split.train + split.valid:
+                if not file.exists():
+                    raise CorpusError(f"{file}: gone since the run of {path.parent} began")
+        return cls(*sides)
+
+
+@dataclass(frozen=True)
+class VoiceData:
+    """Speakers with their training recordings, and the same ones with validation recordings.
+
+    Attributes:
+        prior: statistics of a pool's unknown speaker; None for a pair.
+        stats_a: statistics of domain a: the prior, or the speaker's.
+    """
+
+    train_a: list[Speaker]
+    train_b: Speaker
+    valid_a: list[Speaker]
+    valid_b: Speaker
+    prior: DomainStats | None
+    stats_a: DomainStats
+
+    def crops(self, config: VoiceTrainingConfig, spec: MelSpec, valid: bool) -> UnpairedCrops:
+        """Return the batches of training, or of validation."""
+        return UnpairedCrops(
+            self.valid_a if valid else self.train_a,
+            self.valid_b if valid else self.train_b,
+            spec,
+            self.prior,
+            config.batch_size,
+            config.n_frames,
+            config.max_masked_frames,
+            config.is_perturbed,
+            config.seed,
+        )
+
+
+def find_domains(config: VoiceTrainingConfig, console: Console) -> Domains:
+    """Screen the folders, tell what is left out and why, and split by file.
+
+    Raises:
+        CorpusError: there is too little usable speech; names files and reasons.
+    """
+    if config.any_to_one:
+        folders = sorted(p for p in config.a.iterdir() if p.is_dir()) if config.a.is_dir() else []
+        if len(folders) < 2:
+            raise CorpusError(f"{config.a}: a pool needs at least two subfolders, one per speaker")
+        corpora_a = [scan_folder(folder, MIN_POOL_SPEAKER_S) for folder in folders]
+    else:
+        corpora_a = [scan_folder(config.a)]
+    corpus_b = scan_folder(config.b)
+
+    def split(corpus: Corpus) -> Split:
+        for path, reason in corpus.rejected:
+            console.print(f"left out {path}: {reason}", style="yellow", soft_wrap=True)
+        return split_files(corpus, config.seed)
+
+    return Domains({c.name: split(c) for c in corpora_a}, {corpus_b.name: split(corpus_b)})
+
+
+def load_data(
+    config: VoiceTrainingConfig, domains: Domains, spec: MelSpec, console: Console
+) -> VoiceData:
+    """Extract or find the features of both domains and compute the statistics."""
+    # A pool only needs the cheap perturbations: its identity loss merely closes the cycle.
+    all_kinds = WARPS + RESYNTHESES if config.separates_pitch else WARPS
+    kinds_a = WARPS if config.any_to_one else all_kinds
+    pairs_a = [_load_speaker(n, s, spec, kinds_a, console) for n, s in domains.a.items()]
+    ((name_b, split_b),) = domains.b.items()
+    train_b, valid_b = _load_speaker(name_b, split_b, spec, all_kinds, console)
+    train_a = [train for train, _ in pairs_a]
+    prior = average_stats([s.stats[0] for s in train_a]) if config.any_to_one else None
+    return VoiceData(
+        train_a,
+        train_b,
+        [valid for _, valid in pairs_a],
+        valid_b,
+        prior,
+        prior or train_a[0].stats[0],
+    )
+
+
+def _load_speaker(
+    name: str,
+    split: Split,
+    spec: MelSpec,
+    perturbations: Sequence[Perturbation],
+    console: Console,
+) -> tuple[Speaker, Speaker]:
+    """Return the speaker with training recordings, and the same one with validation recordings."""
+    cache_dir = Path(user_cache_dir("voxcycle")) / "features"
+    paths = split.train + split.valid
+    quiet = not console.is_terminal
+    with Progress(console=console, transient=True, disable=quiet) as progress:
+        task = progress.add_task(f"Analysing {name}", total=len(paths))
+        features = cache_features(
+            paths, spec, cache_dir, perturbations, advance=lambda: progress.advance(task)
+        )
+    n_train = len(split.train)
+    try:
+        speaker = build_speaker(name, features[:n_train], spec)
+    except ValueError as error:
+        raise CorpusError(f"{split.train[0].parent}: {error}") from None
+    return speaker, replace(speaker, recordings=features[n_train:])
