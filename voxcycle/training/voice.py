@@ -270,12 +270,7 @@ def export_voices(
             sex=sex,
             licence=config.licence,
             consent=config.consent,
-            training=summary
-            | {
-                "config": json.loads(
-                    config.model_dump_json(exclude={"a", "b", "out", "start_from"})
-                )
-            },
+            training=summary | {"config": json.loads(recorded)},
         )
         generator = module.ema.module[network]  # type: ignore[index]
         path = config.out / f"{name}.safetensors"
