@@ -1,5 +1,6 @@
 """Voices and speech-like signals that the tests share."""
 
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,11 @@ from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.stats import DomainStats
 from voxcycle.models.voice import VoiceGenerator
 from voxcycle.voices.voice import Voice, VoiceCard
+
+
+def pytest_configure() -> None:
+    """Let the children of the tests hear Ctrl-C, which a run in the background would ignore."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def make_speech(

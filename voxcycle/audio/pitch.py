@@ -131,11 +131,9 @@ def transform_f0(
     log_f0 = np.log(np.where(voiced, f0_hz, 1.0))
     moved = (log_f0 - source.log_f0_mean) * ratio + target.log_f0_mean
     moved += shift_semitones * np.log(2) / 12
-    limited = np.clip(np.exp(moved), F0_MIN_HZ, F0_MAX_HZ)
-    return np.where(voiced, limited, 0.0).astype(np.float32)
+    return limit_f0(np.where(voiced, np.exp(moved), 0.0))
 
 
-def shift_f0(f0_hz: NDArray[np.float32], shift_semitones: float) -> NDArray[np.float32]:
-    """Move an F0 contour by a number of semitones, within the range of the excitation."""
-    moved = np.clip(f0_hz * 2.0 ** (shift_semitones / 12), F0_MIN_HZ, F0_MAX_HZ)
-    return np.where(f0_hz > 0, moved, 0.0).astype(np.float32)
+def limit_f0(f0_hz: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Keep voiced F0 within the range that the excitation covers; unvoiced frames stay 0."""
+    return np.where(f0_hz > 0, np.clip(f0_hz, F0_MIN_HZ, F0_MAX_HZ), 0.0).astype(np.float32)

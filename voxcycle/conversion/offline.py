@@ -26,7 +26,7 @@ from voxcycle.audio.io import (
     write_audio,
 )
 from voxcycle.audio.mixdown import plan_mixdown
-from voxcycle.audio.pitch import shift_f0, transform_f0
+from voxcycle.audio.pitch import limit_f0, transform_f0
 from voxcycle.audio.resample import resampled_length
 from voxcycle.audio.stats import DomainStats, FrameSums, estimate_stats
 from voxcycle.conversion.analysis import PowerMeter, analyze
@@ -248,6 +248,6 @@ def _choose_f0(
     f0_hz: NDArray[np.float32], source_stats: DomainStats, voice: Voice, pitch: Pitch
 ) -> NDArray[np.float32]:
     if pitch == "keep":
-        return shift_f0(f0_hz, 0.0)
+        return limit_f0(f0_hz)
     shift_semitones = 0.0 if pitch == "auto" else float(pitch)
     return transform_f0(f0_hz, source_stats, voice.target_stats, shift_semitones)
