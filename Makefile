@@ -5,11 +5,10 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-STAMP := .venv/installed.stamp
 
 .PHONY: demo test test-all check
 
-demo: $(STAMP)
+demo: .venv/demo.stamp
 	$(BIN)/python recipes/demo.py
 
 test: check
@@ -20,12 +19,14 @@ test-all: check
 	$(BIN)/pytest -m "not gpu"
 	bash tests/wheel_check.sh $(BIN)/python
 
-check: $(STAMP)
+check: .venv/test.stamp
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy voxcycle
 
-$(STAMP): pyproject.toml
+.venv/demo.stamp: EXTRAS =
+.venv/test.stamp: EXTRAS = [dev,eval]
+.venv/demo.stamp .venv/test.stamp: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet -e ".[dev]"
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -e ".$(EXTRAS)"
 	touch $@
