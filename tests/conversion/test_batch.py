@@ -1,5 +1,6 @@
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from voxcycle.audio.io import AudioError
 from voxcycle.conversion import batch
 from voxcycle.conversion.batch import convert_files
 from voxcycle.conversion.plan import plan_file, plan_files, to_file_name
+from voxcycle.voices.voice import Voice
 
 RATE = 16_000
 
@@ -70,6 +72,20 @@ def test_jobs_do_not_change_the_bits(folder: Path, voice_path: Path, tmp_path: P
     for name in ("a.wav", "b é.wav"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
     assert len(list_files(tmp_path / "two")) == 2
+
+
+def test_a_voice_trained_anew_is_read_anew(
+    recording: Path, voice_path: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.safetensors"
+    shutil.copy(voice_path, path)
+    (first,) = convert_files(recording, to=path, out_dir=tmp_path / "1", vocoder="griffin-lim")
+    voice = Voice.load(path)
+    louder = replace(voice.target_stats, mel_mean=voice.target_stats.mel_mean[::-1].copy())
+    replace(voice, target_stats=louder).save(path)
+    (second,) = convert_files(recording, to=path, out_dir=tmp_path / "2", vocoder="griffin-lim")
+    assert first.output and second.output
+    assert first.output.read_bytes() != second.output.read_bytes()
 
 
 def test_what_is_there_is_kept(recording: Path, voice_path: Path, tmp_path: Path) -> None:

@@ -103,6 +103,14 @@ def test_a_training_starts_from_a_voice(folders: Path, tmp_path: Path) -> None:
         train_voice(wider)
 
 
+def test_a_damaged_checkpoint_is_one_sentence(folders: Path, tmp_path: Path) -> None:
+    train_voice(make_config(folders, tmp_path / "run", steps=1))
+    checkpoint = tmp_path / "run" / "last.ckpt"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
+    with pytest.raises(ValueError, match="last.ckpt: the checkpoint is damaged"):
+        train_voice(make_config(folders, tmp_path / "run", steps=2), resume=True)
+
+
 def test_a_killed_training_resumes_to_the_same_weights(folders: Path, tmp_path: Path) -> None:
     config = make_config(folders, tmp_path / "killed", steps=40, checkpoint_every=2)
     script = (

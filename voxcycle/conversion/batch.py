@@ -113,9 +113,14 @@ def run_plan(
     return results
 
 
-@functools.lru_cache(maxsize=1)
 def load_pair(voice_path: Path, vocoder: str) -> tuple[Voice, Vocoder]:
-    """Load a voice and the vocoder for it, once per process."""
+    """Load a voice and the vocoder for it; once per process, unless the voice's file changes."""
+    changed_ns = voice_path.stat().st_mtime_ns if voice_path.exists() else 0
+    return _load_pair(voice_path, changed_ns, vocoder)
+
+
+@functools.lru_cache(maxsize=1)
+def _load_pair(voice_path: Path, changed_ns: int, vocoder: str) -> tuple[Voice, Vocoder]:
     voice = Voice.load(voice_path)
     return voice, load_vocoder(vocoder, voice.spec)
 

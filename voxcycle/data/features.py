@@ -121,6 +121,7 @@ def cache_features(
         advance: called once per finished file, for a progress bar.
     """
     from joblib import Parallel, delayed
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     cache_dir.mkdir(parents=True, exist_ok=True)
     # Processes of joblib outlive a call and, unlike those of the standard library, do not run the
@@ -130,10 +131,16 @@ def cache_features(
         for path in paths
     )
     entries: list[Path] = []
-    for entry in results:
-        entries.append(entry)
-        if advance:
-            advance()
+    try:
+        for entry in results:
+            entries.append(entry)
+            if advance:
+                advance()
+    except TerminatedWorkerError as error:
+        raise OSError(
+            f"{paths[len(entries)]}: the analysis was killed at this file or one near it, most "
+            "likely for want of memory; close other programs and start again, what is done is kept"
+        ) from error
     return [
         Features(
             np.load(entry.with_suffix(".mels.npy"), mmap_mode="r"),

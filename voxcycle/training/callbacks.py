@@ -3,6 +3,7 @@
 import os
 import time
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -123,6 +124,16 @@ class LiveProgress(Callback):
 
 
 def restore(module: PhasedModule, path: Path) -> None:
-    """Load the weights, the average and the step counter of a checkpoint; no pickle is read."""
-    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    module.load_state_dict(checkpoint["state_dict"])
+    """Load the weights, the average and the step counter of a checkpoint; no pickle is read.
+
+    Raises:
+        ValueError: the file is damaged or belongs to other networks.
+    """
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        module.load_state_dict(checkpoint["state_dict"])
+    except (RuntimeError, KeyError, EOFError, UnpicklingError) as error:
+        reason = (str(error).splitlines() or [""])[0].rstrip(":")
+        raise ValueError(
+            f"{path}: the checkpoint is damaged or of another run ({reason}); start a new run"
+        ) from error

@@ -136,7 +136,7 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
 def _check_names(config: VoiceTrainingConfig) -> None:
     names = config.voice_names()
     for name in names:
-        check_voice_name(name)
+        check_voice_name(name, "set --name-a or --name-b: ")
     if len(set(names)) < len(names):
         raise ValueError(f"both voices would be named {names[0]}: set --name-a or --name-b")
 
