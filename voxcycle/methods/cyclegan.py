@@ -62,6 +62,10 @@ class CycleGANNetworks:
 class CycleGAN(nn.Module):
     """Losses and phases of the voice CycleGAN.
 
+    Zhu et al. (2017): `adversarial_*` are Eq. 1 in its least-squares form, `cycle_*` Eq. 2, their
+    weighted sum Eq. 3; `identity_*` is the identity loss of section 5.2 on perturbed input.
+    `second_adversarial` is Eq. 4 of CycleGAN-VC2. Departures: see the head of this file.
+
     Args:
         networks: generators and discriminators.
         weights: of the loss terms.
