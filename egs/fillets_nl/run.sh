@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
 # A pair of one's own: a Dutch woman and man, five minutes each, trained for MINUTES (30).
-# THREADS (0: all cores).
 #
 #   egs/fillets_nl/run.sh [first stage] [last stage]
 #
@@ -13,7 +12,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 first=${1:-1} last=${2:-5}
 data=${DATA:-$HOME/.cache/voxcycle/fillets_nl}
-minutes=${MINUTES:-30} threads=${THREADS:-0}
+minutes=${MINUTES:-30}
 python=${PYTHON:-.venv/bin/python}
 stage() { [ "$first" -le "$1" ] && [ "$1" -le "$last" ]; }
 
@@ -26,8 +25,7 @@ if stage 3; then
     resume=$([ -e "$data/run/last.ckpt" ] && echo --resume || true)
     $python -m voxcycle train --a "$data/train/woman" --b "$data/train/man" \
         --name-a dutch_woman --name-b dutch_man --sex-a woman --sex-b man --language nl \
-        --licence GPL-2.0 --minutes "$minutes" --out "$data/run" --no-add $resume \
-        threads="$threads"
+        --licence GPL-2.0 --minutes "$minutes" --out "$data/run" --no-add $resume
 fi
 if stage 4; then
     $python -m voxcycle convert "$data/test/woman" --to "$data/run/dutch_man.safetensors" \

@@ -75,26 +75,16 @@ class PhasedModule(LightningModule):
     Args:
         method: an `nn.Module` with `phases()`.
         ema_decay: of the average over the generators, `min(decay, (1 + n) / (10 + n))` at step n.
-        held: a network that starts trained and keeps its weights while the others catch up.
-        held_steps: for how many steps it does.
     """
 
     steps_done: Tensor
 
-    def __init__(
-        self,
-        method: nn.Module,
-        ema_decay: float = 0.999,
-        held: nn.Module | None = None,
-        held_steps: int = 0,
-    ) -> None:
+    def __init__(self, method: nn.Module, ema_decay: float = 0.999) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.method = method
         self.phases: list[Phase] = method.phases()  # type: ignore[operator]
         self.ema_decay = ema_decay
-        self.held_ids = {id(p) for p in held.parameters()} if held else set[int]()
-        self.held_steps = held_steps
         averaged = method.averaged()  # type: ignore[operator]
         self.register_buffer("steps_done", torch.zeros((), dtype=torch.long))
         # kept out of the module tree: the method owns these networks already
@@ -143,7 +133,5 @@ class PhasedModule(LightningModule):
 
     def _freeze_all_but(self, phase: Phase) -> None:
         trained = {id(p) for p in phase.parameters}
-        if int(self.steps_done) < self.held_steps:
-            trained -= self.held_ids
         for parameter in self.method.parameters():
             parameter.requires_grad_(id(parameter) in trained)

@@ -107,8 +107,7 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
     method = build_method(config, spec)
     if config.start_from and not resume:
         start_from(method, load_voice(config.start_from))
-    held = method.generators["g_ab"] if config.start_from else None
-    module = PhasedModule(method, config.ema_decay, held, config.held_steps)
+    module = PhasedModule(method, config.ema_decay)
     crops = data.crops(config, spec, valid=False)
     n_steps = config.steps or _probe_steps(config, crops, spec, console)
     config = config.model_copy(update={"steps": n_steps, "minutes": None})

@@ -38,9 +38,6 @@ class VoiceTrainingConfig(BaseModel):
         "",
         description="name or file of the voice that G_ab begins as; empty: from noise",
     )
-    held_steps: int = Field(
-        1500, ge=0, description="with start_from: steps in which only the other networks learn"
-    )
 
     batch_size: int = Field(4, ge=1, description="crops per domain and iteration")
     n_frames: int = Field(64, ge=32, description="frames per crop, a multiple of 8")
