@@ -270,7 +270,12 @@ def export_voices(
             sex=sex,
             licence=config.licence,
             consent=config.consent,
-            training=summary | {"config": json.loads(recorded)},
+            training=summary
+            | {
+                "config": json.loads(
+                    config.model_dump_json(exclude={"a", "b", "out", "start_from"})
+                )
+            },
         )
         generator = module.ema.module[network]  # type: ignore[index]
         path = config.out / f"{name}.safetensors"
