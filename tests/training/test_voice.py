@@ -89,20 +89,6 @@ def test_stopping_and_resuming_changes_nothing(folders: Path, tmp_path: Path) ->
             assert torch.equal(value, two.generator.state_dict()[key])
 
 
-def test_a_training_starts_from_a_voice(folders: Path, tmp_path: Path) -> None:
-    first = train_voice(make_config(folders, tmp_path / "first", steps=2))
-    still = {"steps": 1, "start_from": str(first.voices[0]), "generator_rate": 1e-12}
-    second = train_voice(make_config(folders, tmp_path / "second", **still))
-    start, voice = Voice.load(first.voices[0]), Voice.load(second.voices[0])
-    for key, value in start.generator.state_dict().items():
-        assert torch.allclose(value, voice.generator.state_dict()[key], atol=1e-6), key
-    assert voice.card.training["started_from"] == "high"
-    assert str(tmp_path) not in json.dumps(voice.card.training)
-    wider = make_config(folders, tmp_path / "third", **still | {"width": 24})
-    with pytest.raises(ValueError, match="high.safetensors: .* start from another voice"):
-        train_voice(wider)
-
-
 def test_a_damaged_checkpoint_is_one_sentence(folders: Path, tmp_path: Path) -> None:
     train_voice(make_config(folders, tmp_path / "run", steps=1))
     checkpoint = tmp_path / "run" / "last.ckpt"

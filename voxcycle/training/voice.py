@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from lightning import Callback, Trainer
@@ -28,7 +28,6 @@ from voxcycle.training.samples import Direction, VoiceValidation
 from voxcycle.training.voice_config import VoiceTrainingConfig, resume_config, save_config
 from voxcycle.training.voice_data import Domains, VoiceData, find_domains, load_data
 from voxcycle.vocoders.registry import load_vocoder
-from voxcycle.voices.registry import load_voice
 from voxcycle.voices.voice import Voice, VoiceCard, check_voice_name
 
 DEFAULT_MINUTES = 30.0
@@ -104,10 +103,7 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
     data = load_data(config, domains, spec, console)
 
     torch.manual_seed(config.seed)
-    method = build_method(config, spec)
-    if config.start_from and not resume:
-        start_from(method, load_voice(config.start_from))
-    module = PhasedModule(method, config.ema_decay)
+    module = PhasedModule(build_method(config, spec), config.ema_decay)
     crops = data.crops(config, spec, valid=False)
     n_steps = config.steps or _probe_steps(config, crops, spec, console)
     config = config.model_copy(update={"steps": n_steps, "minutes": None})
@@ -128,8 +124,6 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
         "date": datetime.date.today().isoformat(),
         "losses": {k: round(float(v), 4) for k, v in module.logged.items()},
     }
-    if config.start_from:
-        summary["started_from"] = Path(config.start_from).stem
     return TrainedVoices(export_voices(module, config, spec, data, summary), n_steps, seconds)
 
 
@@ -238,17 +232,6 @@ def build_method(config: VoiceTrainingConfig, spec: MelSpec) -> CycleGAN:
     )
 
 
-def start_from(method: CycleGAN, voice: Voice) -> None:
-    """Give G_ab the weights of a voice; ValueError where it has another architecture."""
-    generator = cast(VoiceGenerator, method.generators["g_ab"])
-    if voice.generator.arguments != generator.arguments:
-        raise ValueError(
-            f"{voice.path}: this voice's generator is built with {voice.generator.arguments}, the "
-            f"training wants {generator.arguments}; start from another voice"
-        )
-    generator.load_state_dict(voice.generator.state_dict())
-
-
 def export_voices(
     module: PhasedModule,
     config: VoiceTrainingConfig,
@@ -260,7 +243,6 @@ def export_voices(
     assert module.ema is not None
     stats_a, stats_b = data.stats_a, data.train_b.stats[0]
     sides = [("g_ab", config.sex_b, stats_a, stats_b), ("g_ba", config.sex_a, stats_b, stats_a)]
-    recorded = config.model_dump_json(exclude={"a", "b", "out", "start_from"})
     paths = []
     # A pool is no voice: then there is one name, and the second side is left out.
     for name, (network, sex, source, target) in zip(config.voice_names(), sides, strict=False):
@@ -271,11 +253,7 @@ def export_voices(
             licence=config.licence,
             consent=config.consent,
             training=summary
-            | {
-                "config": json.loads(
-                    config.model_dump_json(exclude={"a", "b", "out", "start_from"})
-                )
-            },
+            | {"config": json.loads(config.model_dump_json(exclude={"a", "b", "out"}))},
         )
         generator = module.ema.module[network]  # type: ignore[index]
         path = config.out / f"{name}.safetensors"

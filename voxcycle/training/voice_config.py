@@ -34,11 +34,6 @@ class VoiceTrainingConfig(BaseModel):
     seed: int = Field(0, description="of weights, crops, masks, warps and the split")
     threads: int = Field(0, ge=0, description="CPU threads; 0 takes all cores")
 
-    start_from: str = Field(
-        "",
-        description="name or file of the voice that G_ab begins as; empty: from noise",
-    )
-
     batch_size: int = Field(4, ge=1, description="crops per domain and iteration")
     n_frames: int = Field(64, ge=32, description="frames per crop, a multiple of 8")
     max_masked_frames: int = Field(20, ge=0, description="longest filling-in mask; 0 for none")
