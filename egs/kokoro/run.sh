@@ -4,7 +4,7 @@
 #   egs/kokoro/run.sh [first stage] [last stage]
 #
 # 1 fetch   voice styles and sentences (npm, apt)
-# 2 read    let Kokoro-82M read the corpus, 25-40 minutes on two cores
+# 2 read    let Kokoro-82M read the corpus, a quarter of an hour to 40 minutes on two cores
 # 3 train   both voices side by side, one thread each (STEPS each)
 # 4 score   evaluation speakers and real speech; run once per row of RESULTS.md
 # 5 ship    write the scores on the voices and put them into the package
@@ -14,6 +14,7 @@ cd "$(dirname "$0")/../.."
 first=${1:-1} last=${2:-5}
 corpus=${CORPUS:-$HOME/.cache/voxcycle/kokoro}
 runs=${RUNS:-$HOME/.cache/voxcycle/runs}
+real=${REAL:-$HOME/.cache/voxcycle/real}
 steps=${STEPS:-20000}
 python=${PYTHON:-.venv/bin/python}
 stage() { [ "$first" -le "$1" ] && [ "$1" -le "$last" ]; }
@@ -34,10 +35,13 @@ if stage 3; then
     trap - EXIT
 fi
 if stage 4; then
+    PYTHON=$python bash egs/real/fetch.sh "$real"
     for voice in heart:af_heart michael:am_michael; do
         name=${voice%%:*} speaker=${voice##*:}
         $python egs/kokoro/evaluate.py --voice "$runs/$name/$name.safetensors" \
             --target "$speaker" --split eval --corpus "$corpus" --json "$runs/$name/eval.json"
+        $python egs/real/evaluate.py --voice "$runs/$name/$name.safetensors" \
+            --target "$speaker" --real "$real" --corpus "$corpus" --json "$runs/$name/real.json"
     done
 fi
 if stage 5; then

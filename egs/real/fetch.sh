@@ -5,6 +5,7 @@ set -euo pipefail
 dir=${1:?usage: fetch.sh DIR}
 here=$(cd "$(dirname "$0")" && pwd)
 python=$(command -v "${PYTHON:-python3}")
+case $python in /*) ;; *) python=$PWD/$python ;; esac
 mkdir -p "$dir/download"
 cd "$dir/download"
 for package in asterisk-core-sounds-en-g722 asterisk-core-sounds-it-g722 fillets-ng-data-nl; do
