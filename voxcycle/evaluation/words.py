@@ -87,11 +87,12 @@ class WhisperTranscriber:
     def transcribe(self, speech: NDArray[np.float32], language: str) -> str:
         """Return what is heard in 16 kHz speech (T,) in a language given as ISO 639-1 code.
 
-        Beam search at temperature 0: no sampling, the same answer every time.
+        Beam search at temperature 0: no sampling, the same answer every time. An English-only
+        model, as the packaged one is, hears every language as English.
         """
         segments, _ = self._model.transcribe(
             speech,
-            language=language,
+            language=language if self._model.model.is_multilingual else "en",
             beam_size=5,
             temperature=0.0,
             condition_on_previous_text=False,
