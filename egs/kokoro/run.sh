@@ -15,7 +15,7 @@ first=${1:-1} last=${2:-5}
 corpus=${CORPUS:-$HOME/.cache/voxcycle/kokoro}
 runs=${RUNS:-$HOME/.cache/voxcycle/runs}
 real=${REAL:-$HOME/.cache/voxcycle/real}
-steps=${STEPS:-20000}
+steps=${STEPS:-8000}
 python=${PYTHON:-.venv/bin/python}
 stage() { [ "$first" -le "$1" ] && [ "$1" -le "$last" ]; }
 

@@ -2,7 +2,7 @@
 
 Writes OUT/wavs/<speaker>/<train|valid|eval>/<nnn>.flac (24 kHz) with the text beside it (.txt), and
 links OUT/pool/<speaker> and OUT/target/<speaker> to the training folders. A training sentence is
-read by one speaker only. 25-40 minutes on two cores.
+read by one speaker only. 16-40 minutes on two cores.
 """
 
 import argparse
