@@ -1,20 +1,12 @@
 """What every benchmark states: the machine, and the median of five."""
 
-import platform
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 
+from voxcycle.evaluation.cost import cpu_name
 
-def cpu_name() -> str:
-    """Return the processor's name as the system gives it."""
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
+__all__ = ["cpu_name", "median_seconds"]
 
 
 def median_seconds(work: Callable[[], object], repeats: int = 5) -> float:

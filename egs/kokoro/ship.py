@@ -8,7 +8,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from voxcycle.evaluation.report import MEAN
+from voxcycle.evaluation.summary import MEAN
 from voxcycle.voices.registry import EMBEDDED_DIR
 from voxcycle.voices.voice import Voice, read_header
 

@@ -45,11 +45,11 @@ def test_kokoro_scores_every_row(corpus: Path, voice_path: Path, tmp_path: Path)
     )
     lines = [line.split(" | ") for line in table.splitlines()]
     assert [cells[0].removeprefix("| ") for cells in lines[2:]] == (
-        ["unconverted"] * 3 + ["copy synthesis"] + ["unit"] * 3
+        ["unconverted"] * 3 + ["target", "copy synthesis"] + ["DSP baseline"] * 3 + ["unit"] * 3
     )
     document = json.loads((tmp_path / "out.json").read_text())
     assert len(document["about"]["voice_sha256"]) == 64
-    assert len(document["utterances"]) == 5
+    assert len(document["utterances"]) == 8
     assert {u["sentence"] for u in document["utterances"]} == {"valid/000"}
 
 

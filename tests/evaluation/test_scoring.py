@@ -10,9 +10,10 @@ from voxcycle.audio.pitch import extract_f0
 from voxcycle.evaluation.evaluate import evaluate_voice
 from voxcycle.evaluation.judges import Judges
 from voxcycle.evaluation.pitch import compare_f0, requested_f0
-from voxcycle.evaluation.report import UtteranceScores
 from voxcycle.evaluation.rows import Row, Sentence, Speaker, copy_synthesis, count_utterances
-from voxcycle.evaluation.scoring import score_rows
+from voxcycle.evaluation.scores import UtteranceScores
+from voxcycle.evaluation.scoring import leave_out_unheard, score_rows
+from voxcycle.evaluation.words import ErrorCount
 from voxcycle.voices.voice import Voice
 
 RATE = 22_050
@@ -38,7 +39,7 @@ def write_constant(folder: Path, name: str, value: float, text: str | None = Non
 
 
 def score(row: Row, target: Speaker, metrics: tuple[str, ...]) -> list[UtteranceScores]:
-    return list(score_rows([row], target, MeanJudges(metrics), MelSpec()))
+    return [s.scores for s in score_rows([row], target, MeanJudges(metrics), MelSpec())]
 
 
 @pytest.fixture
@@ -152,14 +153,53 @@ def test_evaluate_voice_with_pitch_alone(tmp_path: Path, make_speech, voice: Voi
         cache_dir=tmp_path / "cache",
         on_scored=lambda done, total: seen.append((done, total)),
     )
-    assert seen == [(1, 3), (2, 3), (3, 3)]
-    unconverted, copied, converted = evaluation.scores
-    assert [s.row for s in evaluation.scores] == ["unconverted", "copy synthesis", "unit"]
+    assert seen == [(i, 5) for i in range(1, 6)]
+    unconverted, target_own, copied, baseline, converted = evaluation.scores
+    assert [s.row for s in evaluation.scores] == [
+        "unconverted",
+        "target",
+        "copy synthesis",
+        "DSP baseline",
+        "unit",
+    ]
     request = requested_f0(speech, MelSpec(), voice.source_stats, voice.target_stats, True)
     assert unconverted.pitch == compare_f0(request, extract_f0(speech, MelSpec()))
+    assert target_own.pitch.rmse_semitones == 0  # asked for what it has
     assert copied.pitch.rmse_semitones < 0.5  # HiFi-GAN keeps the pitch of clean harmonics
+    assert baseline.pitch.rmse_semitones < 0.5  # and WORLD does as it is told
     assert converted.failures == () and converted.duration_s == pytest.approx(1.2, abs=1e-3)
     assert evaluation.about["metrics"] == ["pitch"]
-    evaluation.save(tmp_path / "out.json")
+    cost = evaluation.about["cost"]
+    assert cost["audio_s"] == pytest.approx(1.2, abs=0.01) and cost["peak_memory_mb"] > 50
+    stages = cost["real_time_factor"]
+    assert stages["whole"] == pytest.approx(sum(v for k, v in stages.items() if k != "whole"))
+    assert evaluation.audio == []
     assert count_utterances([render_row(lambda w, r: w, source)]) == 1
-    assert len(list((tmp_path / "cache").iterdir())) == 1  # the copy synthesis alone
+    assert len(list((tmp_path / "cache").iterdir())) == 2  # copy synthesis and baseline
+
+
+def test_without_a_target_the_voice_is_still_measured(tmp_path: Path, make_speech, voice: Voice):
+    soundfile.write(tmp_path / "s.wav", make_speech(1.2, RATE), RATE, subtype="FLOAT")
+    source = Speaker("ann", "en", (Sentence("000", tmp_path / "s.wav"),), ())
+    evaluation = evaluate_voice(
+        voice, (source,), vocoder="griffin-lim", metrics=("pitch",), keep_audio=True
+    )
+    assert [s.row for s in evaluation.scores] == ["unconverted", "DSP baseline", "unit"]
+    assert [s.scores for s in evaluation.audio] == evaluation.scores
+    assert all(len(s.audio) == round(1.2 * RATE) for s in evaluation.audio)
+
+
+def test_sentences_that_the_recogniser_does_not_follow_are_left_out_of_every_row():
+    def scores(row: str, sentence: str, errors: int) -> UtteranceScores:
+        count = ErrorCount(errors, 10)
+        return UtteranceScores(row, "ann", sentence, words=count, characters=count)
+
+    given = [
+        scores("unconverted", "clear", 2),
+        scores("unconverted", "mumbled", 3),
+        scores("voice", "clear", 9),
+        scores("voice", "mumbled", 1),
+    ]
+    kept = leave_out_unheard(given)
+    assert [s.words is not None for s in kept] == [True, False, True, False]
+    assert kept[2] == given[2] and kept[3].characters is None

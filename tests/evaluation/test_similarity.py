@@ -1,7 +1,12 @@
 import numpy as np
 import pytest
 
-from voxcycle.evaluation.similarity import ResemblyzerEmbedder, centroid, cosine
+from voxcycle.evaluation.similarity import (
+    ResemblyzerEmbedder,
+    centroid,
+    cosine,
+    equal_error_rate,
+)
 
 
 def test_cosine_by_hand():
@@ -53,3 +58,12 @@ def test_two_pitches_are_two_speakers(embedder, make_speech):
 def test_silence_has_no_speaker(embedder):
     with pytest.raises(ValueError, match="silence"):
         embedder.embed(np.zeros(16_000, np.float32))
+
+
+def test_equal_error_rate_by_hand():
+    assert equal_error_rate([0.9, 0.8], [0.3, 0.2]) == 0.0  # a threshold parts them
+    assert equal_error_rate([0.3, 0.2], [0.9, 0.8]) == 1.0
+    # a threshold of 0.6 refuses one genuine of four and accepts one impostor of four
+    assert equal_error_rate([0.9, 0.8, 0.7, 0.5], [0.6, 0.4, 0.3, 0.2]) == pytest.approx(0.25)
+    scores = np.random.default_rng(0).normal(size=4000)
+    assert equal_error_rate(scores[:2000], scores[2000:]) == pytest.approx(0.5, abs=0.03)

@@ -40,6 +40,8 @@ MAX_TILT = 0.5  # deviations at the band edges
 MAX_GAIN = 0.3  # deviations
 LOW_PASS_SHARE = 0.15
 LOW_PASS_HZ = (3400.0, 8000.0)
+BEND_KNOTS = 5
+MAX_BEND = 2.5  # bands
 
 
 def band_centres_hz(spec: MelSpec) -> NDArray[np.float64]:
@@ -63,6 +65,21 @@ def perturb_channel(
     if rng.random() < LOW_PASS_SHARE:
         out[:, centres_hz > rng.uniform(*LOW_PASS_HZ)] = 0.0
     return out.astype(np.float32)
+
+
+def bend_bands(mel: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """Shift the formants of log-mels (F, n_mels) by a few bands each, as another vocal tract would.
+
+    The shift varies smoothly over the bands: a warp moves all formants by one factor, while those
+    of two speakers differ one by one.
+    """
+    n_mels = mel.shape[1]
+    knots = np.linspace(0, n_mels - 1, BEND_KNOTS)
+    bands = np.arange(n_mels)
+    position = bands + np.interp(bands, knots, rng.uniform(-MAX_BEND, MAX_BEND, BEND_KNOTS))
+    position = np.clip(position, 0, n_mels - 1.001)
+    low, share = position.astype(int), (position % 1).astype(np.float32)
+    return mel[:, low] * (1 - share) + mel[:, low + 1] * share
 
 
 class WorldSpeech(NamedTuple):

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import typer
 
 from voxcycle.cli.convert import convert
+from voxcycle.cli.evaluate import evaluate
 from voxcycle.cli.train import train
 from voxcycle.cli.voices import voices_app
 
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 app.command()(convert)
 app.command()(train)
+app.command()(evaluate)
 app.add_typer(voices_app, name="voices")
 
 
@@ -45,6 +47,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             stream.reconfigure(errors="backslashreplace")  # file names may hold any bytes
     try:
         app(args=arguments)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(EXIT_FAILED)

@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 
 from voxcycle.audio.excitation import excitation_mel
 from voxcycle.audio.mel import MelSpec
-from voxcycle.audio.perturb import band_centres_hz, perturb_channel
+from voxcycle.audio.perturb import band_centres_hz, bend_bands, perturb_channel
 from voxcycle.audio.pitch import transform_f0
 from voxcycle.audio.stats import (
     DomainStats,
@@ -61,6 +61,7 @@ class VoiceBatch(NamedTuple):
     excitation_b: Tensor
     excitation_ba: Tensor
     mask_b: Tensor
+    speaker_a: Tensor
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,8 @@ class UnpairedCrops(Dataset[VoiceBatch]):
         max_masked_frames: int,
         is_perturbed: bool,
         seed: int,
+        perturbed_source: float = 0.0,
+        bends: bool = False,
     ) -> None:
         self.speakers_a = list(speakers_a)
         self.speaker_b = speaker_b
@@ -154,6 +157,8 @@ class UnpairedCrops(Dataset[VoiceBatch]):
         self.max_masked_frames = max_masked_frames
         self.is_perturbed = is_perturbed
         self.seed = seed
+        self.perturbed_source = perturbed_source
+        self.bends = bends
         self.centres_hz = band_centres_hz(spec)
         reference = prior or speakers_a[0].stats[0]
         self.conditions = [stats_condition(s.stats[0], reference) for s in self.speakers_a]
@@ -179,9 +184,12 @@ class UnpairedCrops(Dataset[VoiceBatch]):
         crop_a, f0_a, source_stats_a, perturbed_a = self._draw_crop(a, rng)
         crop_b, f0_b, _, perturbed_b = self._draw_crop(b, rng)
         real_b = stats_b.normalize(crop_b)
+        source_a = source_stats_a.normalize(crop_a)
+        if rng.random() < self.perturbed_source:
+            source_a = perturbed_a
         return [
             stats_a.normalize(crop_a),
-            source_stats_a.normalize(crop_a),
+            source_a,
             perturbed_a,
             excitation_mel(f0_a, self.spec),
             excitation_mel(transform_f0(f0_a, source_stats_a, stats_b), self.spec),
@@ -193,6 +201,7 @@ class UnpairedCrops(Dataset[VoiceBatch]):
             excitation_mel(f0_b, self.spec),
             excitation_mel(transform_f0(f0_b, stats_b, stats_a), self.spec),
             self._draw_mask(rng),
+            np.array(which),
         ]
 
     def _draw_crop(
@@ -208,6 +217,8 @@ class UnpairedCrops(Dataset[VoiceBatch]):
         perturbed = self._cut(recording.mels[variant], start)
         perturbed = self._source_stats(speaker, variant, rng).normalize(perturbed)
         if self.is_perturbed:
+            if self.bends:
+                perturbed = bend_bands(perturbed, rng)
             perturbed = perturb_channel(perturbed, self.centres_hz, rng)
         f0_hz = recording.f0_hz[start : start + self.n_frames]
         return crop, np.pad(f0_hz, (0, self.n_frames - len(f0_hz))), source_stats, perturbed

@@ -1,48 +1,91 @@
-"""Evaluation of a voice: rows, judges and report put together."""
+"""Evaluation of a voice: rows, judges and cost put together."""
 
+import json
+import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import platformdirs
+import soundfile
 
 from voxcycle.conversion.offline import convert_waveform
 from voxcycle.evaluation.cache import ContentCache
+from voxcycle.evaluation.cost import CostMeter, describe_machine, peak_memory_mb
 from voxcycle.evaluation.judges import METRICS, Judges
-from voxcycle.evaluation.report import UtteranceScores, describe_machine, write_json
-from voxcycle.evaluation.rows import Speaker, Wave, count_utterances, standard_rows
-from voxcycle.evaluation.scoring import score_rows
+from voxcycle.evaluation.rows import TARGET, Speaker, Wave, count_utterances, standard_rows
+from voxcycle.evaluation.scores import UtteranceScores
+from voxcycle.evaluation.scoring import Scored, leave_out_unheard, score_rows
+from voxcycle.evaluation.summary import Summary, summarize
 from voxcycle.vocoders.registry import load_vocoder
 from voxcycle.voices.voice import Voice, read_header
 
+FORMAT = 2  # of metrics.json
 REFERENCE_VOCODER = "hifigan"  # of the row "copy synthesis", whatever the voice is rendered by
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was evaluated, by what, and every score."""
+    """What was evaluated, by what, every score, and the audio behind it.
+
+    Attributes:
+        about: voice, machine, cost and settings, in plain values.
+        scores: one per utterance.
+        audio: the same utterances with their audio; empty where it was not wanted.
+    """
 
     about: dict[str, Any]
     scores: list[UtteranceScores]
+    audio: list[Scored] = field(default_factory=list)
+
+    def summary(self) -> list[Summary]:
+        """Return the means per row and speaker."""
+        genuine = [s.secs_target for s in self.scores if s.row == TARGET]
+        return summarize(self.scores, [value for value in genuine if value is not None])
 
     def save(self, path: Path) -> None:
-        """Write the evaluation as JSON."""
-        write_json(path, self.scores, self.about)
+        """Write everything but the audio as JSON; the file appears when it is complete."""
+        document = {
+            "format": FORMAT,
+            "about": self.about,
+            "summary": [line.to_dict() for line in self.summary()],
+            "utterances": [s.to_dict() for s in self.scores],
+        }
+        partial = path.with_name(f"{path.name}.{os.getpid()}.part")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        os.replace(partial, path)
+
+    @classmethod
+    def load(cls, path: Path) -> "Evaluation":
+        """Read what `save` wrote; ValueError names the file where it is something else."""
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+            if document["format"] != FORMAT:
+                raise ValueError(f"format {document['format']}, this version reads {FORMAT}")
+            scores = [UtteranceScores.from_dict(values) for values in document["utterances"]]
+            return cls(dict(document["about"]), scores)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{path}: not a metrics.json of voxcycle evaluate ({error}); evaluate again"
+            ) from error
 
 
 def evaluate_voice(
     voice: Voice,
     sources: tuple[Speaker, ...],
-    target: Speaker,
+    target: Speaker | None = None,
     vocoder: str = "hifigan",
     metrics: tuple[str, ...] = METRICS,
+    asr: str | None = None,
     cache_dir: Path | None = None,
+    keep_audio: bool = False,
     on_scored: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
-    """Score the rows unconverted, copy synthesis of the target, and the voice.
+    """Score a voice beside the rows that tell what its numbers mean; see `standard_rows`.
 
     Args:
         voice: the voice to be measured.
@@ -50,36 +93,66 @@ def evaluate_voice(
         target: the speaker of the voice, with sentences of his or her own.
         vocoder: what renders the voice; copy synthesis always goes through HiFi-GAN universal.
         metrics: of `METRICS`.
+        asr: see `Judges`.
         cache_dir: where scores of audio heard before are kept; None remembers nothing.
+        keep_audio: whether the result holds every utterance's audio.
         on_scored: called with (utterances done, utterances in all) after each.
     """
     started = time.perf_counter()
-    cache = ContentCache(cache_dir)
-
-    def convert(recording: Wave, sample_rate: int) -> Wave:
-        return convert_waveform(recording, sample_rate, voice, vocoder=renderer).waveform
-
+    cache, cost = ContentCache(cache_dir), CostMeter()
     renderer = load_vocoder(vocoder, voice.spec)
     reference_vocoder = load_vocoder(REFERENCE_VOCODER, voice.spec)
+
+    def convert(recording: Wave, sample_rate: int) -> Wave:
+        conversion = convert_waveform(recording, sample_rate, voice, vocoder=renderer)
+        cost.add(conversion.seconds, len(recording) / sample_rate)
+        return conversion.waveform
+
+    memory_mb = _convert_longest(voice, sources, renderer)
     rows = standard_rows(voice, convert, reference_vocoder, sources, target, cache)
     n_utterances = count_utterances(rows)
-    scores = []
-    for result in score_rows(rows, target, Judges(metrics, cache), voice.spec):
-        scores.append(result)
+    judges = Judges(metrics, cache, asr)
+    scores, audio = [], []
+    for scored in score_rows(rows, target, judges, voice.spec):
+        scores.append(scored.scores)
+        if keep_audio:
+            audio.append(scored)
         if on_scored:
             on_scored(len(scores), n_utterances)
+    speakers = (*sources, *([target] if target else []))
+    languages = {speaker.name: speaker.language for speaker in speakers}
+    foreign = {name for name, language in languages.items() if language != "en"}
+    kept = leave_out_unheard([s for s in scores if s.speaker in foreign])
+    by_key = {(s.row, s.speaker, s.sentence): s for s in kept}
+    scores = [by_key.get((s.row, s.speaker, s.sentence), s) for s in scores]
     about = {
         "voice": voice.card.name,
         "voice_sha256": read_header(voice.path)["sha256"] if voice.path else None,
         "training": voice.card.training,
-        "vocoder": vocoder,
-        "target": target.name,
+        "vocoder": renderer.name,
+        "target": target.name if target else None,
+        "languages": languages,
         "metrics": list(metrics),
+        "asr": asr or "packaged Whisper tiny (English)",
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "wall_s": round(time.perf_counter() - started, 1),
+        "cost": cost.report() | {"peak_memory_mb": round(memory_mb)},
         "machine": describe_machine(),
     }
-    return Evaluation(about, scores)
+    return Evaluation(about, scores, audio)
+
+
+def _convert_longest(voice: Voice, sources: tuple[Speaker, ...], vocoder: Any) -> float:
+    """Convert the longest source before any judge is loaded; returns the process's peak in MB."""
+    paths = [sentence.path for speaker in sources for sentence in speaker.sentences]
+    if paths:
+        longest = max(paths, key=lambda path: soundfile.info(path).duration)
+        try:
+            waveform, sample_rate = soundfile.read(longest, dtype="float32")
+            convert_waveform(waveform, sample_rate, voice, vocoder=vocoder)
+        except ValueError:  # what is wrong with it is told when its turn comes
+            pass
+    return peak_memory_mb()
 
 
 def default_cache_dir() -> Path:

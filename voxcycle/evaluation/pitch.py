@@ -35,10 +35,14 @@ class PitchErrors(NamedTuple):
     sum_square: float
 
     @property
+    def n_fine(self) -> int:
+        """Frames voiced in both contours and not gross."""
+        return self.n_both - self.n_gross
+
+    @property
     def rmse_semitones(self) -> float:
         """Root mean square of the errors under 5 semitones; NaN without any."""
-        n_fine = self.n_both - self.n_gross
-        return float(np.sqrt(self.sum_square / n_fine)) if n_fine else float("nan")
+        return float(np.sqrt(self.sum_square / self.n_fine)) if self.n_fine else float("nan")
 
     @property
     def gross_rate(self) -> float:

@@ -1,5 +1,6 @@
 """What is compared: speakers, their sentences, and the ways of making audio from them."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from voxcycle.audio.mel import LogMel
 from voxcycle.audio.pitch import extract_f0
 from voxcycle.audio.resample import resample
+from voxcycle.evaluation.baseline import convert_dsp
 from voxcycle.evaluation.cache import ContentCache
 from voxcycle.evaluation.pitch import requested_f0
 from voxcycle.vocoders import Vocoder
@@ -20,16 +22,27 @@ Wave = NDArray[np.float32]
 Render = Callable[[Wave, int], Wave]
 
 UNCONVERTED = "unconverted"
+TARGET = "target"
 COPY_SYNTHESIS = "copy synthesis"
+DSP_BASELINE = "DSP baseline"
+STANDARD_ROWS = (UNCONVERTED, TARGET, COPY_SYNTHESIS, DSP_BASELINE)
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """One recording; `text` is what it says, None where nobody wrote it down."""
+    """One recording.
+
+    Attributes:
+        name: of the sentence.
+        path: of the recording.
+        text: what it says, None where nobody wrote it down.
+        parallel: the target's recording of the same sentence, None where there is none.
+    """
 
     name: str
     path: Path
     text: str | None = None
+    parallel: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -72,24 +85,30 @@ def standard_rows(
     convert: Render,
     vocoder: Vocoder,
     sources: tuple[Speaker, ...],
-    target: Speaker,
+    target: Speaker | None,
     cache: ContentCache,
 ) -> list[Row]:
-    """Return the rows of every evaluation: unconverted, copy synthesis of the target, the voice.
+    """Return the rows of every evaluation.
+
+    Unconverted sources; the target's own recordings and their copy synthesis, where there is a
+    target; the DSP baseline; the voice.
 
     Args:
         voice: the voice, for its statistics and analysis.
         convert: the conversion to be measured.
         vocoder: the vocoder of the copy synthesis.
         sources: whose sentences are converted.
-        target: the speaker of the voice; his or her own sentences go through the vocoder.
-        cache: where the copy synthesis is kept.
+        target: the speaker of the voice; None where no recording of him or her is at hand.
+        cache: where copy synthesis and baseline are kept.
     """
 
     def request(recording: Wave) -> Wave:
         return requested_f0(
             recording, voice.spec, voice.source_stats, voice.target_stats, voice.is_any_to_one
         )
+
+    def own(recording: Wave) -> Wave:
+        return extract_f0(recording, voice.spec)
 
     def copy(recording: Wave, sample_rate: int) -> Wave:
         return cache.remember(
@@ -99,9 +118,25 @@ def standard_rows(
             recording,
         )
 
+    def transform(recording: Wave, sample_rate: int) -> Wave:
+        return cache.remember(
+            "DSP baseline 1",
+            lambda: convert_dsp(recording, sample_rate, voice),
+            str(sample_rate),
+            str(voice.is_any_to_one),
+            json.dumps([voice.source_stats.to_dict(), voice.target_stats.to_dict()]),
+            recording,
+        )
+
+    def leave(recording: Wave, sample_rate: int) -> Wave:
+        return recording
+
+    rows = [Row(UNCONVERTED, sources, leave, request)]
+    if target is not None:
+        rows += [Row(TARGET, (target,), leave, own), Row(COPY_SYNTHESIS, (target,), copy, own)]
     return [
-        Row(UNCONVERTED, sources, lambda recording, _: recording, request),
-        Row(COPY_SYNTHESIS, (target,), copy, lambda recording: extract_f0(recording, voice.spec)),
+        *rows,
+        Row(DSP_BASELINE, sources, transform, request),
         Row(voice.card.name, sources, convert, request),
     ]
 

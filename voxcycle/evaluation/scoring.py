@@ -1,31 +1,45 @@
 """Every utterance of every row before every judge."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import soundfile
+from numpy.typing import NDArray
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.pitch import extract_f0
 from voxcycle.audio.resample import resample
+from voxcycle.evaluation.distance import Alignment, align, modulation_distance
 from voxcycle.evaluation.judges import Judges
 from voxcycle.evaluation.pitch import PitchErrors, compare_f0
-from voxcycle.evaluation.report import UtteranceScores
-from voxcycle.evaluation.rows import Row, Sentence, Speaker, Wave
+from voxcycle.evaluation.rows import TARGET, UNCONVERTED, Row, Sentence, Speaker, Wave
+from voxcycle.evaluation.scores import UtteranceScores
 from voxcycle.evaluation.similarity import JUDGE_RATE, centroid, cosine
 from voxcycle.evaluation.words import character_errors, word_errors
 
 T = TypeVar("T")
+MAX_UNCONVERTED_CER = 0.3
+
+
+class Scored(NamedTuple):
+    """An utterance's scores and its audio (T,); no audio where it could not be rendered."""
+
+    scores: UtteranceScores
+    audio: Wave | None
+    sample_rate: int
 
 
 def score_rows(
-    rows: Sequence[Row], target: Speaker, judges: Judges, spec: MelSpec
-) -> Iterator[UtteranceScores]:
+    rows: Sequence[Row], target: Speaker | None, judges: Judges, spec: MelSpec
+) -> Iterator[Scored]:
     """Yield the scores of every sentence of every row, `count_utterances(rows)` in all.
 
     Nothing is dropped: what cannot be rendered or scored comes with its reason in `failures`.
+    Without a target, no similarity to it and no distance from it is scored.
     """
     scorer = _Scorer(target, judges, spec)
     for row in rows:
@@ -34,16 +48,35 @@ def score_rows(
                 yield scorer.score(row, speaker, sentence)
 
 
+def leave_out_unheard(scores: Sequence[UtteranceScores]) -> list[UtteranceScores]:
+    """Drop the word errors of sentences whose recording the recogniser itself does not follow.
+
+    Those with a character error rate of 0.3 or more in the recording, in every row: for languages
+    that the recogniser knows badly. The sentences keep their other scores.
+    """
+    unheard = {
+        (s.speaker, s.sentence)
+        for s in scores
+        if s.row in (UNCONVERTED, TARGET)
+        and s.characters is not None
+        and not s.characters.rate < MAX_UNCONVERTED_CER
+    }
+    return [
+        replace(s, words=None, characters=None) if (s.speaker, s.sentence) in unheard else s
+        for s in scores
+    ]
+
+
 class _Scorer:
     """Scores utterances one by one; the embeddings of references are computed once."""
 
-    def __init__(self, target: Speaker, judges: Judges, spec: MelSpec) -> None:
+    def __init__(self, target: Speaker | None, judges: Judges, spec: MelSpec) -> None:
         self.target = target
         self.judges = judges
         self.spec = spec
         self._embeddings: dict[Path, Wave] = {}
 
-    def score(self, row: Row, speaker: Speaker, sentence: Sentence) -> UtteranceScores:
+    def score(self, row: Row, speaker: Speaker, sentence: Sentence) -> Scored:
         """Render a sentence and put it before every judge."""
         failures: list[str] = []
 
@@ -62,13 +95,16 @@ class _Scorer:
             _require_sound(audio)
         except (ValueError, RuntimeError) as error:
             reason = (f"rendering: {error}",)
-            return UtteranceScores(row.name, speaker.name, sentence.name, failures=reason)
+            empty = UtteranceScores(row.name, speaker.name, sentence.name, failures=reason)
+            return Scored(empty, None, sample_rate)
         speech = _to_judge_rate(audio, sample_rate)
         own = attempt("similarity", lambda: self.judges.embed(speech))
         to_target = to_source = None
         if own is not None:
-            to_target = cosine(own, self._centroid(self.target, sentence))
-            if speaker.name != self.target.name:
+            is_target = self.target is not None and speaker.name == self.target.name
+            if self.target is not None:
+                to_target = cosine(own, self._centroid(self.target, sentence))
+            if not is_target:
                 to_source = cosine(own, self._centroid(speaker, sentence))
         transcript = attempt("words", lambda: self.judges.transcribe(speech, speaker.language))
         text = sentence.text
@@ -80,7 +116,12 @@ class _Scorer:
         distillmos = attempt("distillmos", lambda: self.judges.score_distillmos(speech))
         dnsmos = attempt("dnsmos", lambda: self.judges.score_dnsmos(speech))
         pitch = attempt("pitch", lambda: self._pitch(row, recording, audio, sample_rate))
-        return UtteranceScores(
+        modulation_db = alignment = None
+        if self.target is not None:
+            modulation_db = attempt("distance", lambda: self._modulation(audio, sample_rate))
+        if sentence.parallel is not None:
+            alignment = attempt("distance", lambda: self._align(audio, sample_rate, sentence))
+        scores = UtteranceScores(
             row=row.name,
             speaker=speaker.name,
             sentence=sentence.name,
@@ -93,8 +134,35 @@ class _Scorer:
             distillmos=distillmos,
             dnsmos=dnsmos,
             pitch=pitch,
+            modulation_db=modulation_db,
+            mcd_db=alignment and alignment.mcd_db,
+            parallel_f0_rmse_semitones=alignment and _finite(alignment.f0_rmse_semitones),
+            parallel_f0_correlation=alignment and _finite(alignment.f0_correlation),
             failures=tuple(failures),
         )
+        return Scored(scores, audio, sample_rate)
+
+    def _modulation(self, audio: Wave, sample_rate: int) -> float:
+        spectrum = self.judges.modulation_spectrum(audio, sample_rate)
+        return modulation_distance(spectrum, self._target_modulation)
+
+    @cached_property
+    def _target_modulation(self) -> NDArray[np.float64]:
+        assert self.target is not None
+        spectra = []
+        for reference in self.target.references:
+            try:
+                spectra.append(self.judges.modulation_spectrum(*_read(reference.path)))
+            except ValueError:  # too short a reference says nothing about the target
+                continue
+        if not spectra:
+            raise ValueError("the target's recordings are too short for a modulation spectrum")
+        return np.mean(spectra, axis=0)
+
+    def _align(self, audio: Wave, sample_rate: int, sentence: Sentence) -> Alignment:
+        assert sentence.parallel is not None
+        target = self.judges.extract_cepstra(*_read(sentence.parallel))
+        return align(self.judges.extract_cepstra(audio, sample_rate), target)
 
     def _centroid(self, speaker: Speaker, sentence: Sentence) -> Wave:
         others = [r.path for r in speaker.references if r.name != sentence.name]
@@ -110,6 +178,10 @@ class _Scorer:
         if not errors.n_both:
             raise ValueError("no frame is voiced in both the request and the output")
         return errors
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None
 
 
 def _read(path: Path) -> tuple[Wave, int]:

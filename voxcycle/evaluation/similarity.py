@@ -61,3 +61,20 @@ def centroid(embeddings: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
 def cosine(x: NDArray[np.float32], y: NDArray[np.float32]) -> float:
     """Return the cosine of the angle between two vectors (D,)."""
     return float(np.dot(x, y) / (np.linalg.norm(x) * np.linalg.norm(y)))
+
+
+def equal_error_rate(genuine: Sequence[float], impostors: Sequence[float]) -> float:
+    """Return the equal error rate of telling two sets of scores apart by a threshold, 0 to 1.
+
+    0.5: impostors (converted speech) score like genuine recordings of the target, no threshold
+    tells them apart; 0: every impostor scores below every genuine recording. Where no threshold
+    makes both errors equal, the mean of the two at the threshold where they are nearest. Above 0.5
+    impostors score higher than genuine speech.
+    """
+    from sklearn.metrics import roc_curve
+
+    labels = [1] * len(genuine) + [0] * len(impostors)
+    accepted, kept, _ = roc_curve(labels, [*genuine, *impostors], drop_intermediate=False)
+    rejected = 1 - kept
+    nearest = int(np.argmin(np.abs(accepted - rejected)))
+    return float((accepted[nearest] + rejected[nearest]) / 2)

@@ -1,22 +1,30 @@
 """An evaluation on the terminal: progress while it runs, then the table and what failed."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from voxcycle.evaluation.compare import Difference, difference_cells
 from voxcycle.evaluation.evaluate import Evaluation, evaluate_voice
-from voxcycle.evaluation.report import MEAN, markdown_table, summarize, table_cells
 from voxcycle.evaluation.rows import Speaker
+from voxcycle.evaluation.summary import MEAN, markdown_table, table_cells
 from voxcycle.voices.voice import Voice
 
 
 def evaluate_with_progress(
-    voice: Voice, sources: tuple[Speaker, ...], target: Speaker, **options: Any
+    voice: Voice, sources: tuple[Speaker, ...], target: Speaker | None, **options: Any
 ) -> Evaluation:
     """Run `evaluate_voice` with a progress bar on stderr; options are the same."""
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("Evaluating", total=None)
         return evaluate_voice(
             voice,
@@ -29,17 +37,29 @@ def evaluate_with_progress(
 
 def print_evaluation(evaluation: Evaluation) -> None:
     """Print the summary, drawn on a terminal, else as Markdown; what failed goes to stderr."""
-    console, messages = Console(), Console(stderr=True)
-    lines = summarize(evaluation.scores)
-    if console.is_terminal:
-        headings, *body = table_cells(lines)
-        table = Table(*headings)
-        for cells, line in zip(body, lines, strict=True):
-            table.add_row(*cells, end_section=line.speaker == MEAN)
-        console.print(table)
-    else:
-        print(markdown_table(lines))
+    messages = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+    lines = evaluation.summary()
+    _print_table(table_cells(lines), [line.speaker == MEAN for line in lines])
     for scores in evaluation.scores:
         for failure in scores.failures:
             messages.print(f"failed: {scores.row}, {scores.speaker} {scores.sentence}: {failure}")
     messages.print(f"{len(evaluation.scores)} utterances in {evaluation.about['wall_s']} s")
+
+
+def print_comparison(differences: Sequence[Difference]) -> None:
+    """Print two evaluations' differences, drawn on a terminal, else as Markdown."""
+    rows = [d.row for d in differences]
+    is_last = [a != b for a, b in zip(rows, [*rows[1:], None], strict=True)]
+    _print_table(difference_cells(differences), is_last)
+
+
+def _print_table(cells: Sequence[Sequence[str]], ends_section: Sequence[bool]) -> None:
+    console = Console()
+    if not console.is_terminal:
+        print(markdown_table(cells))
+        return
+    headings, *body = cells
+    table = Table(*headings)
+    for row, is_end in zip(body, ends_section, strict=True):
+        table.add_row(*row, end_section=is_end)
+    console.print(table)

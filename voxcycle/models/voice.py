@@ -111,6 +111,48 @@ class VoiceGenerator(nn.Module):
         return (mel * mask).transpose(1, 2).add(self.outlet(self.norm(x))).transpose(1, 2)
 
 
+class BandGAN(nn.Module):
+    """D: a 1D convolutional judge over time whose channels are the mel bands; no sigmoid.
+
+    PatchGAN shares its weights along frequency and so hardly knows *where* a formant is; this one
+    does. It is narrow in time and sees the whole spectrum at once.
+    """
+
+    def __init__(self, n_bands: int, width: int = 256, n_condition: int = 0) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            nn.Conv1d(n, width, 5, stride=stride, padding=2)
+            for n, stride in ((n_bands, 1), (width, 2), (width, 2))
+        )
+        self.conditions = nn.ModuleList(
+            nn.Linear(n_condition, width, bias=False) for _ in range(3) if n_condition
+        )
+        self.outlet = nn.Conv1d(width, 1, 3, padding=1)
+
+    def forward(self, planes: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Judge (B, n_channels, n_mels, F); returns scores (B, 1, F / 4)."""
+        x = planes.flatten(1, 2)  # (B, n_channels * n_mels, F)
+        for i, layer in enumerate(self.layers):
+            x = layer(x)
+            if self.conditions:
+                x = x + self.conditions[i](condition)[:, :, None]
+            x = F.leaky_relu(x, 0.2, inplace=True)
+        return self.outlet(x)
+
+
+class JointJudge(nn.Module):
+    """A PatchGAN and a BandGAN, whose scores count equally."""
+
+    def __init__(self, patch: nn.Module, band: nn.Module) -> None:
+        super().__init__()
+        self.patch, self.band = patch, band
+
+    def forward(self, planes: Tensor, condition: Tensor | None = None) -> Tensor:
+        x = self.patch(planes, condition).flatten(1)
+        y = self.band(planes, condition).flatten(1)
+        return torch.cat([x, y.repeat(1, x.shape[1] // y.shape[1])], 1)
+
+
 class PatchGAN(nn.Module):
     """D: a strided 2D convolutional judge of overlapping mel patches; no sigmoid (least squares).
 
@@ -128,6 +170,7 @@ class PatchGAN(nn.Module):
         n_channels: int = 1,
         widths: tuple[int, ...] = (32, 64, 128, 128),
         n_condition: int = 0,
+        n_outputs: int = 1,
     ) -> None:
         super().__init__()
         sizes = (n_channels, *widths)
@@ -140,7 +183,7 @@ class PatchGAN(nn.Module):
         self.conditions = nn.ModuleList(
             nn.Linear(n_condition, width, bias=False) for width in widths if n_condition
         )
-        self.outlet = nn.Conv2d(widths[-1], 1, 3, padding=1)
+        self.outlet = nn.Conv2d(widths[-1], n_outputs, 3, padding=1)
 
     def forward(self, planes: Tensor, condition: Tensor | None = None) -> Tensor:
         """Judge (B, n_channels, n_mels, F); returns patch scores (B, 1, n_mels / 8, F / 8)."""

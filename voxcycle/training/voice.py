@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader, Sampler
 from voxcycle.audio.mel import MelSpec
 from voxcycle.data.speech import UnpairedCrops
 from voxcycle.methods.cyclegan import CycleGAN, CycleGANNetworks, CycleGANRates, CycleGANWeights
-from voxcycle.models.voice import PatchGAN, VoiceGenerator
+from voxcycle.models.voice import BandGAN, JointJudge, PatchGAN, VoiceGenerator
 from voxcycle.training.callbacks import Checkpoint, LiveProgress, Scalars, StepLimit, restore
 from voxcycle.training.phases import PhasedModule
 from voxcycle.training.samples import Direction, VoiceValidation
@@ -103,7 +103,7 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
     data = load_data(config, domains, spec, console)
 
     torch.manual_seed(config.seed)
-    module = PhasedModule(build_method(config, spec), config.ema_decay)
+    module = PhasedModule(build_method(config, spec, len(data.train_a)), config.ema_decay)
     crops = data.crops(config, spec, valid=False)
     n_steps = config.steps or _probe_steps(config, crops, spec, console)
     config = config.model_copy(update={"steps": n_steps, "minutes": None})
@@ -200,7 +200,7 @@ def _validation(config: VoiceTrainingConfig, data: VoiceData, spec: MelSpec) -> 
     )
 
 
-def build_method(config: VoiceTrainingConfig, spec: MelSpec) -> CycleGAN:
+def build_method(config: VoiceTrainingConfig, spec: MelSpec, n_speakers: int = 1) -> CycleGAN:
     """Build the four networks (six with the two-step loss) and the method around them."""
     conditions = config.any_to_one and config.conditions_source
     n_condition = 2 * spec.n_mels + 2 if conditions else 0
@@ -214,12 +214,20 @@ def build_method(config: VoiceTrainingConfig, spec: MelSpec) -> CycleGAN:
             n_condition=n_condition,
         )
 
-    def judge(n_condition: int) -> PatchGAN:
+    def judge(n_condition: int) -> torch.nn.Module:
+        if config.band_judge:
+            n_bands = spec.n_mels * (1 + config.sees_excitation)
+            return JointJudge(patch(n_condition), BandGAN(n_bands, config.band_judge, n_condition))
+        return patch(n_condition)
+
+    def patch(n_condition: int) -> PatchGAN:
         return PatchGAN(1 + config.sees_excitation, config.discriminator_widths, n_condition)
 
     networks = CycleGANNetworks(generator(0), generator(n_condition), judge(n_condition), judge(0))
     if config.second_adversarial:
         networks.second_d_a, networks.second_d_b = judge(n_condition), judge(0)
+    if config.confusion:
+        networks.c_a = PatchGAN(1, config.discriminator_widths, 0, n_speakers)
     weights = {name: getattr(config, name) for name in CycleGANWeights.__dataclass_fields__}
     return CycleGAN(
         networks,
@@ -267,7 +275,7 @@ def _probe_steps(
 ) -> int:
     """Return how many steps fit into the wanted minutes, by a short test of the speed."""
     # A throw-away copy is probed, so that the training itself starts untouched.
-    probe = PhasedModule(build_method(config, spec))
+    probe = PhasedModule(build_method(config, spec, len(crops.speakers_a)))
     optimizers = probe.configure_optimizers()
     for step in range(PROBE_STEPS):
         if step == PROBE_WARM_UP:

@@ -43,6 +43,10 @@ class VoiceTrainingConfig(BaseModel):
     separates_pitch: bool = Field(
         True, description="perturb by WORLD resyntheses too: pitch moved far, formants a little"
     )
+    bends: bool = Field(False, description="shift formants one by one in the perturbation")
+    perturbed_source: float = Field(
+        0.0, ge=0, le=1, description="share of crops of a that G_ab is given perturbed"
+    )
     conditions_source: bool = Field(
         True, description="any_to_one: tell G_ba and D_a which speaker of the pool is meant"
     )
@@ -58,6 +62,8 @@ class VoiceTrainingConfig(BaseModel):
         (32, 64, 128, 128), description="channels of the discriminators' layers"
     )
 
+    band_judge: int = Field(0, ge=0, description="width of the judges over whole spectra; 0: none")
+
     adversarial_a: float = Field(2.0, ge=0, description="weight: D_a on outputs of G_ba")
     adversarial_b: float = Field(2.0, ge=0, description="weight: D_b on outputs of G_ab")
     cycle_a: float = Field(5.0, ge=0, description="weight: a to b to a")
@@ -66,6 +72,9 @@ class VoiceTrainingConfig(BaseModel):
     identity_b: float = Field(10.0, ge=0, description="weight: perturbed b to b")
     second_adversarial: float = Field(
         0.0, ge=0, description="weight of the two-step adversarial loss; 0 builds no second judges"
+    )
+    confusion: float = Field(
+        0.0, ge=0, description="weight: a classifier must not tell the source from outputs of G_ab"
     )
     generator_rate: float = Field(3e-4, gt=0, description="learning rate of the generators")
     discriminator_rate: float = Field(2e-4, gt=0, description="learning rate of the judges")

@@ -79,6 +79,8 @@ class VoiceData:
             config.max_masked_frames,
             config.is_perturbed,
             config.seed,
+            config.perturbed_source,
+            config.bends,
         )
 
 

@@ -1,0 +1,130 @@
+"""Our networks against the published ones of MaskCycleGAN-VC: parameters, arithmetic and time.
+
+    python benchmarks/networks.py [--threads 1]
+
+Forward passes run at batch 1 on a training crop of 64 frames and on 10 s of mel. A training
+iteration is all losses and updates at batch 1 x 64 frames through the same `CycleGAN`: ours with
+the default losses (and networks of `VoiceTrainingConfig`), the published with their paper's, cycle
+10, identity 5 and the two-step adversarial loss, which adds a second pair of discriminators. Both
+make each fake once; the public implementation makes them anew for its discriminators. Arithmetic is
+counted by torch's FLOP counter, in multiply-adds, of an iteration with the backward passes.
+"""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from machine import cpu_name, median_seconds
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+from training_step import count_convolution_backward, random_speech
+
+from voxcycle.audio.mel import MelSpec
+from voxcycle.data.speech import UnpairedCrops, VoiceBatch, build_speaker
+from voxcycle.methods.cyclegan import CycleGAN, CycleGANNetworks, CycleGANRates, CycleGANWeights
+from voxcycle.models.maskcyclegan_vc import MaskCycleGANDiscriminator, MaskCycleGANGenerator
+from voxcycle.training.phases import PhasedModule
+from voxcycle.training.voice import build_method
+from voxcycle.training.voice_config import VoiceTrainingConfig
+
+N_FRAMES = 64
+LONG_S = 10.0
+
+
+def published_method(n_mels: int) -> CycleGAN:
+    """Return the published networks under the losses, weights and rates of their paper."""
+    networks = CycleGANNetworks(
+        MaskCycleGANGenerator(n_mels),
+        MaskCycleGANGenerator(n_mels),
+        *(MaskCycleGANDiscriminator() for _ in range(4)),
+    )
+    weights = CycleGANWeights(
+        adversarial_a=1,
+        adversarial_b=1,
+        cycle_a=10,
+        cycle_b=10,
+        identity_a=5,
+        identity_b=5,
+        second_adversarial=1,
+    )
+    rates = CycleGANRates(2e-4, 1e-4, (0.5, 0.999), clip=None)
+    return CycleGAN(networks, weights, rates, sees_excitation=False, judges_identity=False)
+
+
+def measure(work: Callable[[], object], n: int) -> tuple[float, float]:
+    """Return 1e9 multiply-adds and seconds of one call; the time is taken over `n` at a stretch."""
+    corrected = {torch.ops.aten.convolution_backward: count_convolution_backward}
+    with FlopCounterMode(display=False, custom_mapping=corrected) as counter:
+        work()
+    macs = counter.get_total_flops() / 2 / 1e9
+    return macs, median_seconds(lambda: [work() for _ in range(n)]) / n
+
+
+def measure_forward(
+    generator: nn.Module, n_mels: int, n_frames: int, n: int
+) -> tuple[float, float]:
+    mel, excitation = torch.randn(1, n_mels, n_frames), torch.randn(1, n_mels + 1, n_frames)
+    with torch.no_grad():
+        return measure(lambda: generator(mel, excitation), n)
+
+
+def measure_iteration(method: CycleGAN, batch: VoiceBatch, n: int) -> tuple[float, float]:
+    module = PhasedModule(method)
+    optimizers = module.configure_optimizers()
+    return measure(lambda: module.run_phases(batch, optimizers, torch.Tensor.backward), n)
+
+
+def count_parameters(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+
+    spec = MelSpec()
+    long_frames = round(LONG_S * spec.frame_rate)
+    speakers = [build_speaker(name, random_speech(i), spec) for i, name in enumerate("ab")]
+    batch = UnpairedCrops(speakers[:1], speakers[1], spec, None, 1, N_FRAMES, 20, True, 0)[0]
+    ours = build_method(VoiceTrainingConfig(a=Path("a"), b=Path("b")), spec)
+    published = published_method(spec.n_mels)
+
+    print(f"{cpu_name()}, {args.threads} threads, torch {torch.__version__}, batch 1")
+    print(f"{'':24}{'ours':>20}{'published':>24}{'published / ours':>28}")
+    networks = {
+        "generator": [ours.generators["g_ab"], published.generators["g_ab"]],
+        "discriminator": [ours.discriminators["d_b"], published.discriminators["d_b"]],
+        "all trained networks": [ours, published],
+    }
+    for name, pair in networks.items():
+        ours_n, published_n = (count_parameters(network) for network in pair)
+        ratio = f"{published_n / ours_n:.1f} parameters"
+        print(f"{name:24}{ours_n:>20,}{published_n:>24,}{ratio:>28}")
+
+    pairs = {
+        f"forward, {n_frames} frames": [
+            measure_forward(generator, spec.n_mels, n_frames, n)
+            for generator, n in zip(networks["generator"], repeats, strict=True)
+        ]
+        for n_frames, repeats in ((N_FRAMES, (20, 1)), (long_frames, (5, 1)))
+    }
+    # Few repeats: one published iteration takes seconds.
+    pairs["training iteration"] = [
+        measure_iteration(ours, batch, 5),
+        measure_iteration(published, batch, 1),
+    ]
+    for name, ((our_macs, our_s), (their_macs, their_s)) in pairs.items():
+        ours_text = f"{our_macs:.3f} GMAC {our_s * 1e3:8.1f} ms"
+        theirs_text = f"{their_macs:.1f} GMAC {their_s * 1e3:9.1f} ms"
+        ratio = f"{their_macs / our_macs:.0f} GMAC, {their_s / our_s:.0f} time"
+        print(f"{name:20}{ours_text:>24}{theirs_text:>24}{ratio:>28}")
+    for name in ("ours", "published"):
+        seconds = pairs[f"forward, {long_frames} frames"][name == "published"][1]
+        print(f"real-time factor of the generator, {name}: {seconds / LONG_S:.4f}")
+
+
+if __name__ == "__main__":
+    main()

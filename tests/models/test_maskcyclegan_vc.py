@@ -1,0 +1,257 @@
+import inspect
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from voxcycle.models.maskcyclegan_vc import MaskCycleGANDiscriminator, MaskCycleGANGenerator
+from voxcycle.models.voice import PatchGAN, VoiceGenerator
+
+
+def make_mels(n_frames: int, n_mels: int = 16) -> Tensor:
+    generator = torch.Generator().manual_seed(1)
+    return torch.randn(2, n_mels, n_frames, generator=generator, dtype=torch.float64)
+
+
+@pytest.fixture
+def generator() -> MaskCycleGANGenerator:
+    """A small generator in float64, whose norms scale and shift as after training."""
+    torch.manual_seed(0)
+    built = MaskCycleGANGenerator(n_mels=16, width=8, n_blocks=2).double()
+    _shake_norms(built)
+    return built
+
+
+@pytest.fixture
+def discriminator() -> MaskCycleGANDiscriminator:
+    torch.manual_seed(0)
+    built = MaskCycleGANDiscriminator(width=4).double()
+    _shake_norms(built)
+    return built
+
+
+def _shake_norms(network: nn.Module) -> None:
+    for layer in network.modules():
+        if isinstance(layer, nn.InstanceNorm1d | nn.InstanceNorm2d):
+            nn.init.normal_(layer.weight, mean=1, std=0.3)
+            nn.init.normal_(layer.bias, std=0.3)
+
+
+def count(network: nn.Module) -> int:
+    return sum(p.numel() for p in network.parameters())
+
+
+def norm_by_hand(x: Tensor, norm: nn.Module) -> Tensor:
+    axes = tuple(range(2, x.ndim))
+    centred = x - x.mean(axes, keepdim=True)
+    x = centred / (centred.square().mean(axes, keepdim=True) + 1e-5).sqrt()
+    shape = (1, -1) + (1,) * len(axes)
+    return x * norm.weight.view(shape) + norm.bias.view(shape)
+
+
+def shuffle_by_hand(x: Tensor) -> Tensor:
+    """Channel 4 c + 2 i + j of band y and frame x becomes channel c of 2 y + i and 2 x + j."""
+    out = x.new_zeros(x.shape[0], x.shape[1] // 4, 2 * x.shape[2], 2 * x.shape[3])
+    for i in (0, 1):
+        for j in (0, 1):
+            out[:, :, i::2, j::2] = x[:, 2 * i + j :: 4]
+    return out
+
+
+def generate_by_hand(g: MaskCycleGANGenerator, mel: Tensor, mask: Tensor) -> Tensor:
+    """The forward pass with a convolution and a norm each for values and for gates."""
+
+    def halves(norm: nn.Module, h: Tensor) -> tuple[Tensor, Tensor]:
+        value, gate = norm_by_hand(h, norm).tensor_split(2, 1)
+        return value, gate
+
+    x = torch.stack([mel * mask, mask.repeat(1, mel.shape[1], 1)], 1)
+    weight, bias = g.inlet[0].weight, g.inlet[0].bias
+    half = len(weight) // 2
+    value = F.conv2d(x, weight[:half], bias[:half], padding=(2, 7))
+    gate = F.conv2d(x, weight[half:], bias[half:], padding=(2, 7))
+    x = value / (1 + torch.exp(-gate))
+    for conv, norm, _ in g.down:
+        value, gate = halves(norm, F.conv2d(x, conv.weight, stride=2, padding=2))
+        x = value / (1 + torch.exp(-gate))
+    n, channels, bands, frames = x.shape
+    x = x.reshape(n, channels * bands, frames)
+    x = norm_by_hand(g.flatten[0](x), g.flatten[1])
+    for block in g.blocks:
+        conv, norm, _, back, back_norm = block.layers
+        value, gate = halves(norm, F.conv1d(x, conv.weight, padding=1))
+        h = value / (1 + torch.exp(-gate))
+        x = x + norm_by_hand(F.conv1d(h, back.weight, padding=1), back_norm)
+    x = norm_by_hand(g.unflatten[0](x), g.unflatten[1]).reshape(n, channels, bands, frames)
+    for conv, _, norm, _ in g.up:
+        x = norm_by_hand(shuffle_by_hand(conv(x)), norm)
+        x = x / (1 + torch.exp(-x))
+    return F.conv2d(x, g.outlet.weight, g.outlet.bias, padding=(2, 7))[:, 0]
+
+
+def test_the_networks_have_the_parameters_of_the_public_implementation_less_dead_biases() -> None:
+    """Counted layer by layer from the widths and kernels, convolutions with all their biases."""
+    norm = 2  # scale and shift, per channel
+    parts = [
+        2 * 128 * (2 * 5 * 15 + 1),  # inlet and its gate
+        2 * 256 * (128 * 25 + 1 + norm),
+        2 * 256 * (256 * 25 + 1 + norm),
+        256 * (5120 + 1 + norm),  # 2D to 1D
+        6 * (2 * 512 * (256 * 3 + 1 + norm) + 256 * (512 * 3 + 1 + norm)),
+        5120 * (256 + 1 + norm),  # 1D to 2D
+        1024 * (256 * 25 + 1) + 256 * norm,
+        512 * (256 * 25 + 1) + 128 * norm,
+        128 * 75 + 1,
+    ]
+    assert sum(parts) == 24_537_729
+    dead = 2 * 2 * 256 + 256 + 6 * (2 * 512 + 256) + 5120
+    with torch.device("meta"):
+        generator, discriminator = MaskCycleGANGenerator(), MaskCycleGANDiscriminator()
+    assert count(generator) == sum(parts) - dead == 24_523_649
+    assert count(generator) == pytest.approx(24.5e6, rel=0.01)
+    widths = (128, 256, 512, 1024)
+    judge = 128 * (9 + 1) + 1024 * 3 + 1
+    judge += sum(b * (9 * a + norm) for a, b in zip(widths, widths[1:], strict=False))
+    assert count(discriminator) == judge == 6_201_089
+
+
+def test_the_generator_computes_what_separate_convolutions_compute(generator) -> None:
+    mel, mask = make_mels(16), torch.ones(2, 1, 16, dtype=torch.float64)
+    mask[0, :, 3:9] = 0
+    # float64: sums in another order differ by far less
+    torch.testing.assert_close(
+        generator(mel, None, mask), generate_by_hand(generator, mel, mask), atol=1e-9, rtol=1e-9
+    )
+
+
+def test_a_gate_at_zero_halves_and_a_closed_one_shuts(generator) -> None:
+    """By hand: the value is the convolution's bias, sigmoid(0) = 1/2 and sigmoid(-800) = 0."""
+    convolution = generator.inlet[0]
+    nn.init.zeros_(convolution.weight)
+    with torch.no_grad():
+        convolution.bias.copy_(torch.tensor([3.0, 5, 7, 9, 0, 0, 0, -800]))
+    out = generator.inlet(torch.randn(1, 2, 16, 8, dtype=torch.float64))
+    expected = torch.tensor([1.5, 2.5, 3.5, 0], dtype=torch.float64)
+    assert torch.equal(out, expected.view(1, 4, 1, 1).expand_as(out))
+
+
+def test_every_parameter_of_the_generator_has_a_gradient(generator) -> None:
+    generator(make_mels(16)).square().mean().backward()
+    largest = {name: p.grad.abs().max().item() for name, p in generator.named_parameters()}
+    # The last block's shift alone is lost, as in the public implementation: the 1 x 1 convolution
+    # behind it makes it a constant, which the norm takes away. Rounding is about 1e-17 here.
+    assert largest.pop("blocks.1.layers.4.bias") < 1e-14
+    assert min(largest.values()) > 1e-6
+
+
+def test_every_parameter_of_the_discriminator_has_a_gradient(discriminator) -> None:
+    discriminator(make_mels(32)[:, None]).square().mean().backward()
+    assert min(p.grad.abs().max().item() for p in discriminator.parameters()) > 1e-6
+
+
+def test_masked_frames_are_not_read(generator) -> None:
+    mel, mask = make_mels(24), torch.ones(2, 1, 24, dtype=torch.float64)
+    mask[:, :, 5:15] = 0
+    changed = mel.clone()
+    changed[:, :, 5:15] = 100.0
+    assert torch.equal(generator(mel, None, mask), generator(changed, None, mask))
+    assert not torch.allclose(generator(mel), generator(changed))
+
+
+def test_the_mask_itself_is_read(generator) -> None:
+    """Silence that is kept and silence to be filled in are different inputs."""
+    mel, mask = make_mels(24), torch.ones(2, 1, 24, dtype=torch.float64)
+    mel[:, :, 5:15] = 0
+    mask[:, :, 5:15] = 0
+    assert not torch.allclose(generator(mel), generator(mel, None, mask), atol=1e-3)
+
+
+def test_no_mask_keeps_everything_and_the_rest_is_ignored(generator) -> None:
+    mel, mask = make_mels(16), torch.ones(2, 1, 16, dtype=torch.float64)
+    excitation, condition = torch.randn(2, 17, 16), torch.randn(2, 6)
+    assert torch.equal(generator(mel), generator(mel, excitation, mask, condition))
+
+
+@pytest.mark.parametrize(("n_frames", "padded"), [(64, 64), (67, 68), (65, 68), (3, 8)])
+def test_a_length_that_is_no_multiple_of_4_is_extended_by_its_last_frame(
+    generator, n_frames, padded
+) -> None:
+    mel, mask = make_mels(n_frames), torch.ones(2, 1, n_frames, dtype=torch.float64)
+    mask[0, :, -2:] = 0
+    index = torch.arange(padded).clamp(max=n_frames - 1)
+    out = generator(mel, None, mask)
+    assert out.shape == mel.shape
+    extended = generator(mel[:, :, index], None, mask[:, :, index])
+    assert torch.equal(out, extended[:, :, :n_frames])
+
+
+def test_a_sample_does_not_depend_on_its_neighbours(generator, discriminator) -> None:
+    mel, neighbour = make_mels(16)
+    louder = torch.stack([mel, 50 * neighbour])
+    for network, planes in ((generator, louder), (discriminator, louder[:, None])):
+        # another batch size may sum in another order
+        torch.testing.assert_close(network(planes)[:1], network(planes[:1]), atol=1e-9, rtol=1e-9)
+
+
+def test_instance_norms_make_both_networks_work_alike_in_training_and_use(
+    generator, discriminator
+) -> None:
+    mel = make_mels(16)
+    for network, planes in ((generator, mel), (discriminator, mel[:, None])):
+        trained = network.train()(planes)
+        assert torch.equal(trained, network.eval()(planes))
+
+
+@pytest.mark.parametrize("n_blocks", [2, 6])
+def test_context_frames_are_what_the_convolutions_see(n_blocks) -> None:
+    """Reach by hand: inlet and outlet 7 each, down 2 + 4, up 8 + 4, a block 8.
+
+    What the outlet reads, from 7 frames before to 7 after, starts and ends within groups of four
+    frames that are one at a quarter of the rate: its rest by 4 moves both ends to the left. The
+    norms, which see everything, are taken out first.
+    """
+    torch.manual_seed(0)
+    generator = MaskCycleGANGenerator(n_mels=4, width=8, n_blocks=n_blocks).double()
+    for module in list(generator.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, nn.InstanceNorm1d | nn.InstanceNorm2d):
+                setattr(module, name, nn.Identity())
+    reach = 7 + 7 + 6 + 12 + 8 * n_blocks
+    assert generator.context_frames == reach + 4
+    mel = torch.randn(1, 4, 240, dtype=torch.float64, requires_grad=True)
+    for frame in (119, 120, 121, 122):
+        (gradient,) = torch.autograd.grad(generator(mel)[0, :, frame].sum(), mel)
+        touched = gradient[0].abs().sum(0).nonzero()[:, 0]
+        assert touched.min() == frame - reach - (frame - 7) % 4
+        assert touched.max() == frame + reach - (frame + 7) % 4
+
+
+def test_arguments_rebuild_the_generator(generator) -> None:
+    rebuilt = MaskCycleGANGenerator(**generator.arguments).double()
+    rebuilt.load_state_dict(generator.state_dict())
+    mel = make_mels(12)
+    assert torch.equal(rebuilt(mel), generator(mel))
+    assert generator.n_excitation == 0
+
+
+def test_bands_that_cannot_be_halved_twice_are_an_error() -> None:
+    with pytest.raises(ValueError, match="82 is no multiple of 4"):
+        MaskCycleGANGenerator(n_mels=82)
+
+
+@pytest.mark.parametrize(
+    ("ours", "published"),
+    [(VoiceGenerator, MaskCycleGANGenerator), (PatchGAN, MaskCycleGANDiscriminator)],
+)
+def test_the_networks_are_called_as_ours_are(ours, published) -> None:
+    names = [list(inspect.signature(network.forward).parameters) for network in (ours, published)]
+    assert names[0] == names[1]
+
+
+def test_discriminator_scores_are_raw_and_cover_every_eighth_of_both_axes(discriminator) -> None:
+    assert discriminator(make_mels(64, 80)[:, None]).shape == (2, 1, 10, 8)
+    with torch.no_grad():
+        discriminator.outlet.weight.zero_()
+        discriminator.outlet.bias.fill_(-4)
+    assert (discriminator(make_mels(16)[:, None]) == -4).all()  # a sigmoid would give 0.018

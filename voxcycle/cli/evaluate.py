@@ -1,0 +1,99 @@
+"""`voxcycle evaluate`: who it sounds like, what it says, how natural it is."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def evaluate(
+    voice: Annotated[
+        str | None, typer.Option(help="Name or file of the voice.", show_default=False)
+    ] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option(help="Recordings to convert: a folder, or one folder per speaker."),
+    ] = None,
+    target: Annotated[
+        Path | None, typer.Option(help="Recordings of the voice's speaker, for similarity.")
+    ] = None,
+    parallel: Annotated[
+        Path | None,
+        typer.Option(help="The target's recordings of the same sentences, under the same names."),
+    ] = None,
+    texts: Annotated[
+        Path | None, typer.Option(help="NAME.txt for NAME.wav.", show_default="beside recordings")
+    ] = None,
+    language: Annotated[
+        str | None, typer.Option(help="Of the recordings, such as en.", show_default="the voice's")
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("-o", "--out", help="Folder for metrics.json and report.html.")
+    ] = Path("report"),
+    sentences: Annotated[int, typer.Option(min=1, help="Sentences per speaker.")] = 20,
+    vocoder: Annotated[str, typer.Option(help="As for convert.")] = "hifigan",
+    asr: Annotated[
+        str | None,
+        typer.Option(
+            help="Folder of a faster-whisper model.", show_default="Whisper tiny, English"
+        ),
+    ] = None,
+    compare: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(help="Two metrics.json: print what differs, and leave.", show_default=False),
+    ] = None,
+) -> None:
+    """Measure a voice on recordings and write a report to look at and listen to.
+
+    Beside the voice stand the unconverted recordings, the target's own recordings, their copy
+    synthesis (what the vocoder alone costs) and a plain signal-processing conversion. Needs the
+    judges of `pip install 'voxcycle[eval]'`.
+
+    Example: voxcycle evaluate --voice heart --source clips/ --target heart-clips/ -o report/
+    """
+    if compare is not None:
+        _compare(*compare)
+        return
+    if voice is None or source is None:
+        raise typer.BadParameter("--voice and --source are needed (or --compare A.json B.json)")
+    from voxcycle.evaluation.evaluate import default_cache_dir
+    from voxcycle.evaluation.extra import require_judges
+    from voxcycle.evaluation.listing import list_sources, list_target
+    from voxcycle.evaluation.page import write_page
+    from voxcycle.evaluation.terminal import evaluate_with_progress, print_evaluation
+    from voxcycle.voices.registry import load_voice
+
+    loaded = load_voice(voice)
+    spoken = language or loaded.card.language or "en"
+    speakers = list_sources(source, spoken, texts, parallel, sentences)
+    heard = list_target(target, spoken, None, sentences) if target is not None else None
+    require_judges()
+    if spoken != "en" and asr is None:
+        typer.echo(
+            f"note: the packaged recogniser knows English only: words of '{spoken}' are counted "
+            "where it follows the recording at all; --asr takes another model",
+            err=True,
+        )
+    if heard is None:
+        typer.echo("note: without --target no similarity to the target is measured", err=True)
+    evaluation = evaluate_with_progress(
+        loaded,
+        speakers,
+        heard,
+        vocoder=vocoder,
+        asr=asr,
+        cache_dir=default_cache_dir(),
+        keep_audio=True,
+    )
+    evaluation.save(out / "metrics.json")
+    write_page(out / "report.html", evaluation, speakers, loaded)
+    print_evaluation(evaluation)
+    typer.echo(f"{out / 'metrics.json'}\n{out / 'report.html'}", err=True)
+
+
+def _compare(first: Path, second: Path) -> None:
+    from voxcycle.evaluation.compare import compare
+    from voxcycle.evaluation.evaluate import Evaluation
+    from voxcycle.evaluation.terminal import print_comparison
+
+    print_comparison(compare(Evaluation.load(first), Evaluation.load(second)))

@@ -1,0 +1,63 @@
+"""The DSP baseline: what conversion costs nothing to beat, WORLD with two mean statistics moved."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from voxcycle.audio.mel import LogMel, MelSpec
+from voxcycle.audio.perturb import analyse_world, band_centres_hz
+from voxcycle.audio.pitch import ANALYSIS_MS, extract_f0, import_pyworld, transform_f0
+from voxcycle.audio.resample import resample
+from voxcycle.audio.segment import active_level_db, normalize_level
+from voxcycle.audio.stats import DomainStats, estimate_stats, sum_frames
+from voxcycle.voices.voice import Voice
+
+
+def convert_dsp(
+    recording: NDArray[np.float32], sample_rate: int, voice: Voice
+) -> NDArray[np.float32]:
+    """Convert a recording (T,) to a voice's statistics by WORLD; same rate, length and loudness.
+
+    F0 by the log-Gaussian transform, the spectral envelope by the difference of both speakers' mean
+    log-mels, aperiodicity as it is (the classic baseline of CycleGAN-VC's line of papers, which
+    moves mel-cepstral means where this moves those of mel bands). Statistics of the source as the
+    voice itself takes them.
+    """
+    pyworld = import_pyworld()
+    spec = voice.spec
+    signal = resample(recording, sample_rate, spec.sample_rate)
+    signal = normalize_level(signal, spec.sample_rate).waveform
+    source = source_statistics(signal, voice)
+    speech = analyse_world(signal, spec.sample_rate)
+    gain = envelope_gain(source, voice.target_stats, spec, speech.envelope.shape[1])
+    f0_hz = transform_f0(speech.f0_hz.astype(np.float32), source, voice.target_stats)
+    waveform = pyworld.synthesize(
+        f0_hz.astype(np.float64),
+        speech.envelope * gain,
+        speech.aperiodicity,
+        spec.sample_rate,
+        ANALYSIS_MS,
+    ).astype(np.float32)
+    waveform = resample(waveform, spec.sample_rate, sample_rate)[: len(recording)]
+    waveform = np.pad(waveform, (0, len(recording) - len(waveform)))
+    gain_db = active_level_db(recording, sample_rate) - active_level_db(waveform, sample_rate)
+    factor = min(10 ** (gain_db / 20), 1 / float(np.abs(waveform).max()))  # full scale at most
+    return (waveform * factor).astype(np.float32)
+
+
+def source_statistics(signal: NDArray[np.float32], voice: Voice) -> DomainStats:
+    """Return what a voice knows of a source (T,) at its analysis rate: stored, or from the file."""
+    if not voice.is_any_to_one:
+        return voice.source_stats
+    with torch.inference_mode():
+        mel = LogMel(voice.spec)(torch.from_numpy(signal)[None])[0].T.numpy()  # (F, n_mels)
+    return estimate_stats(sum_frames(mel, extract_f0(signal, voice.spec)), voice.source_stats)
+
+
+def envelope_gain(
+    source: DomainStats, target: DomainStats, spec: MelSpec, n_bins: int
+) -> NDArray[np.float64]:
+    """Return the factor on each bin of a power envelope (n_bins,) from 0 to half the rate."""
+    shift = (target.mel_mean - source.mel_mean).astype(np.float64)  # of ln magnitude
+    bins_hz = np.linspace(0, spec.sample_rate / 2, n_bins)
+    return np.exp(2 * np.interp(bins_hz, band_centres_hz(spec), shift))

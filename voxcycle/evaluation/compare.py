@@ -1,0 +1,105 @@
+"""Two evaluations side by side: by how much they differ, and whether more than by chance."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from voxcycle.evaluation.evaluate import Evaluation
+from voxcycle.evaluation.rows import STANDARD_ROWS
+from voxcycle.evaluation.scores import UtteranceScores
+from voxcycle.evaluation.summary import (
+    CONFIDENCE,
+    MEASURES,
+    N_RESAMPLES,
+    Measure,
+    Ratio,
+    print_value,
+)
+
+VOICE = "voice"
+
+
+class Difference(NamedTuple):
+    """One metric of one row in two evaluations, over the utterances that both scored.
+
+    Attributes:
+        row: a standard row, or "voice" for the voices compared, whatever their names.
+        metric: of `MEASURES`.
+        n: utterances.
+        first, second: values over all these utterances.
+        low, high: 95 % interval of `second - first`, utterances drawn with replacement in pairs.
+    """
+
+    row: str
+    metric: str
+    n: int
+    first: float
+    second: float
+    low: float
+    high: float
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the interval leaves zero out."""
+        return self.low > 0 or self.high < 0
+
+
+def compare(first: Evaluation, second: Evaluation, seed: int = 0) -> list[Difference]:
+    """Compare two evaluations of the same recordings, utterance by utterance.
+
+    Raises:
+        ValueError: they have no utterance in common.
+    """
+    left, right = _by_key(first.scores), _by_key(second.scores)
+    common = [key for key in left if key in right]
+    if not common:
+        raise ValueError("the two evaluations have no utterance in common: nothing to compare")
+    differences = []
+    for row in dict.fromkeys(key[0] for key in common):
+        keys = [key for key in common if key[0] == row]
+        for name, measure in MEASURES.items():
+            pairs = [(measure.ratio(left[k]), measure.ratio(right[k])) for k in keys]
+            known = [(x, y) for x, y in pairs if x is not None and y is not None]
+            if known:
+                differences.append(_difference(row, name, measure, known, seed))
+    return differences
+
+
+def _by_key(scores: Sequence[UtteranceScores]) -> dict[tuple[str, str, str], UtteranceScores]:
+    return {(s.row if s.row in STANDARD_ROWS else VOICE, s.speaker, s.sentence): s for s in scores}
+
+
+def _difference(
+    row: str, name: str, measure: Measure, pairs: list[tuple[Ratio, Ratio]], seed: int
+) -> Difference:
+    ratios = np.array(pairs, np.float64)  # (n, 2 evaluations, part and whole)
+    rng = np.random.default_rng(seed)
+    drawn = ratios[rng.integers(len(ratios), size=(N_RESAMPLES, len(ratios)))].sum(1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        value, resampled = (sums[..., 0] / sums[..., 1] for sums in (ratios.sum(0), drawn))
+    if measure.is_root:
+        value, resampled = np.sqrt(value), np.sqrt(resampled)
+    tail = 100 * (1 - CONFIDENCE) / 2
+    low, high = np.nanpercentile(resampled[:, 1] - resampled[:, 0], [tail, 100 - tail])
+    return Difference(row, name, len(pairs), *map(float, (*value, low, high)))
+
+
+def difference_cells(differences: Sequence[Difference]) -> list[list[str]]:
+    """Return headings and printed values of a comparison."""
+    body = []
+    for d in differences:
+        heading, form = MEASURES[d.metric].heading, MEASURES[d.metric].form
+        ends = " to ".join(print_value(v, form) for v in (d.low, d.high))
+        verdict = _verdict(d)
+        values = [print_value(v, form) for v in (d.first, d.second, d.second - d.first)]
+        body.append([d.row, heading, str(d.n), *values, ends, verdict])
+    headings = ["row", "metric", "n", "first", "second", "difference", "95 % interval", ""]
+    return [headings, *body]
+
+
+def _verdict(difference: Difference) -> str:
+    if not difference.is_clear:
+        return ""
+    is_better_high = MEASURES[difference.metric].is_better_high
+    return "better" if (difference.low > 0) == is_better_high else "worse"

@@ -1,0 +1,63 @@
+"""Cost of a conversion: seconds per second of audio by stage, memory, and on what machine."""
+
+import platform
+import resource
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+
+class CostMeter:
+    """Adds up what conversions cost.
+
+    Attributes:
+        seconds: of computing, by stage.
+        audio_s: seconds of audio converted.
+    """
+
+    def __init__(self) -> None:
+        self.seconds: Counter[str] = Counter()
+        self.audio_s = 0.0
+
+    def add(self, seconds: dict[str, float], audio_s: float) -> None:
+        """Count one conversion."""
+        self.seconds.update(seconds)
+        self.audio_s += audio_s
+
+    def report(self) -> dict[str, Any]:
+        """Return real-time factors by stage and in all, and the seconds of audio they stand on."""
+        factors = {stage: s / self.audio_s for stage, s in self.seconds.items() if self.audio_s}
+        return {
+            "audio_s": round(self.audio_s, 2),
+            "real_time_factor": {k: round(v, 5) for k, v in factors.items()}
+            | ({"whole": round(sum(factors.values()), 5)} if factors else {}),
+        }
+
+
+def peak_memory_mb() -> float:
+    """Return the largest resident size that this process has had, in MB (10^6 bytes)."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak * (1 if sys.platform == "darwin" else 1024) / 1e6
+
+
+def cpu_name() -> str:
+    """Return the processor's name as the system gives it."""
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def describe_machine() -> dict[str, Any]:
+    """Return what speed depends on: processor, threads, versions."""
+    import torch
+
+    return {
+        "cpu": cpu_name(),
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }

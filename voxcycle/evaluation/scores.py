@@ -1,0 +1,101 @@
+"""What the judges say about one utterance, and how such scores are kept as JSON."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from voxcycle.evaluation.pitch import PitchErrors
+from voxcycle.evaluation.words import ErrorCount
+
+
+@dataclass(frozen=True)
+class UtteranceScores:
+    """What the judges say about one utterance; None where a metric was not asked for or failed.
+
+    Attributes:
+        row: what made the audio: one of `voxcycle.evaluation.rows`, or a voice.
+        speaker: who is heard in the input.
+        sentence: the utterance's name.
+        duration_s: of the audio.
+        secs_target: cosine to the centroid of the target speaker.
+        secs_source: cosine to the centroid of the source speaker.
+        words: word errors against the text, or where there is none, against what the recogniser
+            hears in the source.
+        characters: character errors, likewise.
+        transcript: what the recogniser hears.
+        distillmos: predicted overall quality, 1-5.
+        dnsmos: predicted P.835 overall score, 1-5.
+        pitch: F0 errors against the requested contour.
+        modulation_db: distance of the modulation spectrum from that of the target's recordings.
+        mcd_db: mel-cepstral distortion against the target's recording of the same sentence.
+        parallel_f0_rmse_semitones: F0 against that recording, along the same path, for information.
+        parallel_f0_correlation: of ln F0, likewise.
+        failures: what a judge could not score, and why.
+    """
+
+    row: str
+    speaker: str
+    sentence: str
+    duration_s: float = 0.0
+    secs_target: float | None = None
+    secs_source: float | None = None
+    words: ErrorCount | None = None
+    characters: ErrorCount | None = None
+    transcript: str | None = None
+    distillmos: float | None = None
+    dnsmos: float | None = None
+    pitch: PitchErrors | None = None
+    modulation_db: float | None = None
+    mcd_db: float | None = None
+    parallel_f0_rmse_semitones: float | None = None
+    parallel_f0_correlation: float | None = None
+    failures: tuple[str, ...] = ()
+
+    @property
+    def composite(self) -> float | None:
+        """Mean of similarity, words kept and naturalness, each 0 to 1; None without any of them.
+
+        `secs_target`, `1 - CER` and `(DistillMOS - 1) / 4`. What could not be scored counts as 0
+        where the utterance has a failure. It orders utterances and picks weights in training; it
+        is not a result.
+        """
+        parts = [
+            self.secs_target,
+            None if self.characters is None else 1 - min(1.0, _finite(self.characters.rate) or 0.0),
+            None if self.distillmos is None else (self.distillmos - 1) / 4,
+        ]
+        known = [0.0 if part is None else part for part in parts if part is not None]
+        if self.failures:
+            return float(sum(known) / len(parts))
+        return float(np.mean(known)) if known else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, counts by name and with their rates."""
+        values = asdict(self) | {"failures": list(self.failures), "composite": self.composite}
+        for name, count in (("words", self.words), ("characters", self.characters)):
+            values[name] = count and {**count._asdict(), "rate": _finite(count.rate)}
+        values["pitch"] = self.pitch and {
+            **self.pitch._asdict(),
+            "rmse_semitones": _finite(self.pitch.rmse_semitones),
+            "gross_rate": _finite(self.pitch.gross_rate),
+            "voicing_error_rate": _finite(self.pitch.voicing_error_rate),
+        }
+        return values
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "UtteranceScores":
+        """Build from `to_dict`'s result, rates and composite being computed anew."""
+        known = {k: v for k, v in values.items() if k in cls.__dataclass_fields__}
+        for name, kind in (
+            ("words", ErrorCount),
+            ("characters", ErrorCount),
+            ("pitch", PitchErrors),
+        ):
+            if known.get(name):
+                known[name] = kind(**{k: known[name][k] for k in kind._fields})
+        return cls(**known | {"failures": tuple(known.get("failures", ()))})
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None  # JSON has no NaN
