@@ -250,11 +250,36 @@ def test_unknown_keys_are_answered_with_the_known_ones() -> None:
         load_config({"a": "x", "b": "y", "n_frames": 50})
     with pytest.raises(ValueError, match="must be below n_frames"):
         load_config({"a": "x", "b": "y", "n_frames": 32, "max_masked_frames": 32})
+    with pytest.raises(ValueError, match="set uses_f0=false sees_excitation=false$"):
+        load_config({"a": "x", "b": "y", "networks": "maskcyclegan-vc"})
     with pytest.raises(ValueError, match="cannot be read as YAML"):
         parse_overrides(["cycle_a=[1"])
     with pytest.raises(ValueError, match="written key=value"):
         parse_overrides(["cycle_a"])
     assert parse_overrides(["cycle_a=3", "uses_f0=false"]) == {"cycle_a": 3, "uses_f0": False}
+
+
+def test_published_networks_train_and_convert(
+    folders: Path, tmp_path: Path, make_speech: Callable[..., np.ndarray]
+) -> None:
+    config = make_config(
+        folders,
+        tmp_path / "run",
+        steps=1,
+        batch_size=1,
+        n_frames=32,
+        networks="maskcyclegan-vc",
+        uses_f0=False,
+        sees_excitation=False,
+        judges_identity=False,
+        is_perturbed=False,
+    )
+    path = train_voice(config).voices[0]
+    voice = Voice.load(path)
+    assert sum(p.numel() for p in voice.generator.parameters()) == 24_523_649
+    speech = make_speech(1.0, 16_000)
+    converted = voice.convert(speech, 16_000, vocoder="griffin-lim")
+    assert converted.shape == speech.shape and np.abs(converted).max() > 0.01
 
 
 def test_every_weight_and_switch_is_documented() -> None:

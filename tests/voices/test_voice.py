@@ -94,6 +94,10 @@ DAMAGES: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda p: rewrite(p, lambda h, a: h["generator"].update(width=32)),
         "header and weights do not fit together",
     ),
+    "unknown network": (
+        lambda p: rewrite(p, lambda h, a: h.update(network="Sequential")),
+        "unknown network Sequential; known are VoiceGenerator, MaskCycleGANGenerator",
+    ),
     "unknown argument": (
         lambda p: rewrite(p, lambda h, a: h["generator"].update(gadget=1)),
         "header and weights do not fit together",

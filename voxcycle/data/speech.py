@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 
 from voxcycle.audio.excitation import excitation_mel
 from voxcycle.audio.mel import MelSpec
-from voxcycle.audio.perturb import band_centres_hz, bend_bands, perturb_channel
+from voxcycle.audio.perturb import band_centres_hz, bend_bands, blur_bands, perturb_channel
 from voxcycle.audio.pitch import transform_f0
 from voxcycle.audio.stats import (
     DomainStats,
@@ -147,6 +147,7 @@ class UnpairedCrops(Dataset[VoiceBatch]):
         seed: int,
         perturbed_source: float = 0.0,
         bends: bool = False,
+        blurs: bool = False,
     ) -> None:
         self.speakers_a = list(speakers_a)
         self.speaker_b = speaker_b
@@ -159,6 +160,7 @@ class UnpairedCrops(Dataset[VoiceBatch]):
         self.seed = seed
         self.perturbed_source = perturbed_source
         self.bends = bends
+        self.blurs = blurs
         self.centres_hz = band_centres_hz(spec)
         reference = prior or speakers_a[0].stats[0]
         self.conditions = [stats_condition(s.stats[0], reference) for s in self.speakers_a]
@@ -219,6 +221,8 @@ class UnpairedCrops(Dataset[VoiceBatch]):
         if self.is_perturbed:
             if self.bends:
                 perturbed = bend_bands(perturbed, rng)
+            if self.blurs:
+                perturbed = blur_bands(perturbed, rng)
             perturbed = perturb_channel(perturbed, self.centres_hz, rng)
         f0_hz = recording.f0_hz[start : start + self.n_frames]
         return crop, np.pad(f0_hz, (0, self.n_frames - len(f0_hz))), source_stats, perturbed

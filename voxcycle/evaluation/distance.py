@@ -1,9 +1,9 @@
 """Distance to a recording of the target: mel-cepstra along a DTW path, and modulation spectra.
 
 Definitions, since published figures differ by them. Spectra are WORLD's (CheapTrick, 5 ms frames)
-at 16 kHz, so that recordings of any common rate can be compared, floored 70 dB below the loudest bin
-of the file; mel-cepstra of order 24 by frequency warping (all-pass constant 0.42); frames more than
-40 dB below the 95th percentile of the frame power are silence and left out; c0 plays no part.
+at 16 kHz, so that recordings of any common rate can be compared, floored 70 dB below the loudest
+bin of the file; mel-cepstra of order 24 by frequency warping (all-pass constant 0.42); frames more
+than 40 dB below the 95th percentile of the frame power are silence and left out; c0 plays no part.
 """
 
 from typing import NamedTuple

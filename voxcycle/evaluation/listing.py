@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from voxcycle.data.corpus import AUDIO_SUFFIXES
 from voxcycle.evaluation.rows import Sentence, Speaker
 
+T = TypeVar("T")
 N_SENTENCES = 20
 N_REFERENCES = 20
 MIN_REFERENCES = 5
@@ -82,11 +84,11 @@ def _make_speaker(
     )
 
 
-def spread(paths: Sequence[Path], n: int) -> list[Path]:
-    """Return up to `n` of the paths, evenly spread over their order."""
-    if len(paths) <= n:
-        return list(paths)
-    return [paths[i * len(paths) // n] for i in range(n)]
+def spread(items: Sequence[T], n: int) -> list[T]:
+    """Return up to `n` of the items, evenly spread over their order."""
+    if len(items) <= n:
+        return list(items)
+    return [items[i * len(items) // n] for i in range(n)]
 
 
 def _recordings(folder: Path, recursive: bool = True) -> list[Path]:

@@ -34,11 +34,12 @@ ROW_MEANINGS = {
 METRIC_MEANINGS = {
     "secs_target": "cosine of the speaker embedding (Resemblyzer) to the target's recordings. "
     "About 0.95 is the same speaker; a similar one reaches 0.8, one of the other sex 0.5.",
-    "secs_source": "the same to the source speaker's other recordings; lower is better.",
+    "secs_source": "cosine of the embedding to the source speaker's other recordings; lower is "
+    "better.",
     "nearer_target": "share of utterances whose embedding is nearer to the target than to the "
     "source.",
     "wer": "word errors per word of the text, or where there is no text, of what the recogniser "
-    "hears in the source. It is its own errors too: compare with the unconverted row.",
+    "hears in the source. The recogniser's own errors are among them: see the unconverted row.",
     "cer": "the same by character.",
     "distillmos": "overall quality from 1 to 5 as a network predicts it: not listeners. Nobody has "
     "rated these recordings.",
@@ -179,7 +180,7 @@ def _summary(evaluation: Evaluation, voice_name: str) -> str:
         _summary_row(line, used, cells, voice_name) for line, cells in zip(lines, body, strict=True)
     )
     meanings = {
-        row: ROW_MEANINGS.get(row, "the voice.")
+        row: ROW_MEANINGS.get(row, "the voice that is evaluated.")
         for row in dict.fromkeys(line.row for line in lines)
     } | {COLUMNS[key][0]: METRIC_MEANINGS[key] for key in used if key in METRIC_MEANINGS}
     legend = "\n".join(
@@ -187,11 +188,16 @@ def _summary(evaluation: Evaluation, voice_name: str) -> str:
         for term, meaning in meanings.items()
     )
     recogniser = escape(str(evaluation.about.get("asr")))
+    columns = "".join(
+        f'<th scope="col">{escape(heading)}</th>'
+        for key, heading in zip(used, headings, strict=True)
+        if key != "speaker"
+    )
     return f"""<section>
 <h2>Summary</h2>
 <div class="scroller" tabindex="0" role="region" aria-label="Summary">
 <table class="summary">
-<thead><tr>{"".join(f'<th scope="col">{escape(h)}</th>' for h in headings)}</tr></thead>
+<thead><tr>{columns}</tr></thead>
 <tbody>
 {rows}
 </tbody>
@@ -208,12 +214,14 @@ def _summary(evaluation: Evaluation, voice_name: str) -> str:
 
 
 def _summary_row(line: Summary, used: list[str], cells: Sequence[str], voice_name: str) -> str:
-    shown = []
+    # The speaker stands in the row's heading, which stays in view where the table scrolls.
+    names = f"{escape(line.row)}<small>{escape(line.speaker)}</small>"
+    shown = [f'<th scope="row"><div class="name">{names}</div></th>']
     for key, cell in zip(used, cells, strict=True):
-        ends = line.intervals.get(key)
+        ends = line.intervals.get(key) if line.n_sentences > 1 else None
         small = f"<small>{_print_interval(ends, COLUMNS[key][1])}</small>" if ends else ""
-        tag = 'th scope="row"' if key == "row" else "td"
-        shown.append(f"<{tag}>{escape(cell)}{small}</{tag[:2]}>")
+        if key not in ("row", "speaker"):
+            shown.append(f"<td>{escape(cell)}{small}</td>")
     kinds = " ".join(
         kind
         for kind, holds in (("voice", line.row == voice_name), ("mean", line.speaker == MEAN))

@@ -135,13 +135,16 @@ def _heading(column: Column) -> str:
 
 def _body(utterance: Utterance, columns: list[Column], details: str, is_open: bool) -> str:
     scores = utterance.converted.scores
-    cells = []
-    for i, column in enumerate(columns):
+    cells: list[str] = []
+    for column in columns:
         value = column.value(scores)
-        tag = "td" if i else 'th scope="row"'
-        plain = "" if value is None else str(value)
-        shown = print_value(value, column.form)
-        cells.append(f'<{tag} data-value="{escape(plain)}">{escape(shown)}</{tag[:2]}>')
+        plain = escape("" if value is None else str(value))
+        shown = escape(print_value(value, column.form))
+        if cells:
+            cells.append(f'<td data-value="{plain}">{shown}</td>')
+        else:
+            name = f'<div class="name">{shown}</div>'
+            cells.append(f'<th scope="row" data-value="{plain}">{name}</th>')
     said = utterance.sentence.text or utterance.source.scores.transcript or "no text known"
     return f"""<tbody>
 <tr class="numbers">{"".join(cells)}</tr>

@@ -61,8 +61,10 @@ class VoiceGenerator(nn.Module):
         expansion: int = 3,
         n_excitation: int = 81,
         n_condition: int = 0,
+        has_skip: bool = True,
     ) -> None:
         super().__init__()
+        self.has_skip = has_skip
         self.arguments: dict[str, Any] = {
             "n_mels": n_mels,
             "width": width,
@@ -71,6 +73,7 @@ class VoiceGenerator(nn.Module):
             "expansion": expansion,
             "n_excitation": n_excitation,
             "n_condition": n_condition,
+            "has_skip": has_skip,
         }
         self.n_excitation = n_excitation
         self.context_frames = n_blocks * (kernel // 2)
@@ -80,7 +83,7 @@ class VoiceGenerator(nn.Module):
         )
         self.norm = nn.LayerNorm(width)
         self.outlet = nn.Linear(width, n_mels)
-        nn.init.normal_(self.outlet.weight, std=0.01)
+        nn.init.normal_(self.outlet.weight, std=0.01 if has_skip else width**-0.5)
         nn.init.zeros_(self.outlet.bias)
 
     def forward(
@@ -107,6 +110,8 @@ class VoiceGenerator(nn.Module):
         x = self.inlet(torch.cat(inputs, 1).transpose(1, 2))  # (B, F, width)
         for block in self.blocks:
             x = block(x, condition)
+        if not self.has_skip:
+            return self.outlet(self.norm(x)).transpose(1, 2)
         # Residual in the normalised domain: untrained, the generator exchanges statistics only.
         return (mel * mask).transpose(1, 2).add(self.outlet(self.norm(x))).transpose(1, 2)
 

@@ -1,5 +1,6 @@
 """`train_voice`: from two folders of recordings to voice files."""
 
+import copy
 import datetime
 import json
 import logging
@@ -8,7 +9,7 @@ import signal
 import time
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +17,38 @@ import torch
 from lightning import Callback, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
+from safetensors.torch import load_file
+from torch import nn
 from torch.utils.data import DataLoader, Sampler
 
 from voxcycle.audio.mel import MelSpec
+from voxcycle.data.corpus import Split
 from voxcycle.data.speech import UnpairedCrops
+from voxcycle.evaluation.listing import spread
+from voxcycle.evaluation.rows import Speaker
 from voxcycle.methods.cyclegan import CycleGAN, CycleGANNetworks, CycleGANRates, CycleGANWeights
+from voxcycle.models.maskcyclegan_vc import MaskCycleGANDiscriminator, MaskCycleGANGenerator
 from voxcycle.models.voice import BandGAN, JointJudge, PatchGAN, VoiceGenerator
 from voxcycle.training.callbacks import Checkpoint, LiveProgress, Scalars, StepLimit, restore
 from voxcycle.training.phases import PhasedModule
 from voxcycle.training.samples import Direction, VoiceValidation
+from voxcycle.training.selection import (
+    N_SENTENCES,
+    Contest,
+    Selection,
+    best_path,
+    make_speaker,
+    print_warnings,
+    read_best,
+)
 from voxcycle.training.voice_config import VoiceTrainingConfig, resume_config, save_config
 from voxcycle.training.voice_data import Domains, VoiceData, find_domains, load_data
+from voxcycle.vocoders import Vocoder
 from voxcycle.vocoders.registry import load_vocoder
 from voxcycle.voices.voice import Voice, VoiceCard, check_voice_name
 
 DEFAULT_MINUTES = 30.0
+NETWORKS = ("g_ab", "g_ba")
 PROBE_STEPS = 12
 PROBE_WARM_UP = 4
 
@@ -112,9 +130,15 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
     else:
         config.out.mkdir(parents=True, exist_ok=True)
         domains.save(config.out / "split.json")
+        for network in NETWORKS:  # of a run that never reached a checkpoint
+            best_path(config.out, network).unlink(missing_ok=True)
     save_config(config)
     if int(module.steps_done) < n_steps:
-        _fit(config, module, data, crops, checkpoint if resume else None, console)
+        callbacks = _validations(config, module, domains, data, crops) if config.samples else []
+        _fit(config, module, callbacks, crops, checkpoint if resume else None, console)
+        for callback in callbacks:
+            if isinstance(callback, Selection):
+                print_warnings(callback, console)
     seconds = time.monotonic() - started
     summary = {
         "steps": int(module.steps_done),
@@ -142,7 +166,7 @@ def _minutes(speaker: Any, spec: MelSpec) -> float:
 def _fit(
     config: VoiceTrainingConfig,
     module: PhasedModule,
-    data: VoiceData,
+    validations: list[Callback],
     crops: UnpairedCrops,
     resumed: Path | None,
     console: Console,
@@ -154,10 +178,9 @@ def _fit(
         StepLimit(config.steps),
         Scalars(config.log_every),
         LiveProgress(config.steps, console),
+        *validations,
+        Checkpoint(checkpoint, config.checkpoint_every),
     ]
-    if config.samples:
-        callbacks.append(_validation(config, data, crops.spec))
-    callbacks.append(Checkpoint(checkpoint, config.checkpoint_every))
     trainer = Trainer(
         accelerator="cpu",  # the networks are small: a GPU would wait for the crops
         devices=1,
@@ -186,18 +209,53 @@ def _fit(
         raise KeyboardInterrupt from None
 
 
-def _validation(config: VoiceTrainingConfig, data: VoiceData, spec: MelSpec) -> VoiceValidation:
+def _validations(
+    config: VoiceTrainingConfig,
+    module: PhasedModule,
+    domains: Domains,
+    data: VoiceData,
+    crops: UnpairedCrops,
+) -> list[Callback]:
+    """Return what looks at validation recordings during a training, and chooses weights."""
     assert config.steps is not None
+    spec = crops.spec
+    vocoder = load_vocoder("hifigan", spec)
+    every = max(1, config.steps // config.samples)
     a, b = data.valid_a[0], data.valid_b
     directions = [Direction("a to b", "g_ab", a.recordings[0], a.stats[0], b.stats[0])]
     if not config.any_to_one:
         directions.append(Direction("b to a", "g_ba", b.recordings[0], b.stats[0], a.stats[0]))
-    return VoiceValidation(
-        data.crops(config, spec, valid=True),
-        directions,
-        load_vocoder("hifigan", spec),
-        max(1, config.steps // config.samples),
-    )
+    return [
+        VoiceValidation(data.crops(config, spec, valid=True), directions, vocoder, every),
+        _selection(config, module, domains, data, spec, vocoder, every),
+    ]
+
+
+def _selection(
+    config: VoiceTrainingConfig,
+    module: PhasedModule,
+    domains: Domains,
+    data: VoiceData,
+    spec: MelSpec,
+    vocoder: Vocoder,
+    every: int,
+) -> Selection:
+    assert config.steps is not None
+    folder = config.out / "validation"
+
+    def speakers(splits: dict[str, Split]) -> list[Speaker]:
+        chosen = spread(list(splits), N_SENTENCES)
+        made = [make_speaker(n, splits[n], config.language or "en", folder) for n in chosen]
+        # Of a pool, each speaker says one sentence.
+        n_each = -(-N_SENTENCES // len(made))
+        return [replace(speaker, sentences=speaker.sentences[:n_each]) for speaker in made]
+
+    side_a, side_b = speakers(domains.a), speakers(domains.b)
+    voices = build_voices(module, config, spec, data)
+    contests = [Contest("g_ab", tuple(side_a), side_b[0], voices["g_ab"])]
+    if not config.any_to_one:
+        contests.append(Contest("g_ba", tuple(side_b), side_a[0], voices["g_ba"]))
+    return Selection(contests, vocoder, config.out, every, config.steps)
 
 
 def build_method(config: VoiceTrainingConfig, spec: MelSpec, n_speakers: int = 1) -> CycleGAN:
@@ -205,16 +263,21 @@ def build_method(config: VoiceTrainingConfig, spec: MelSpec, n_speakers: int = 1
     conditions = config.any_to_one and config.conditions_source
     n_condition = 2 * spec.n_mels + 2 if conditions else 0
 
-    def generator(n_condition: int) -> VoiceGenerator:
+    def generator(n_condition: int) -> nn.Module:
+        if config.networks == "maskcyclegan-vc":
+            return MaskCycleGANGenerator(spec.n_mels)
         return VoiceGenerator(
             n_mels=spec.n_mels,
             width=config.width,
             n_blocks=config.n_blocks,
             n_excitation=spec.n_mels + 1 if config.uses_f0 else 0,
             n_condition=n_condition,
+            has_skip=config.has_skip,
         )
 
-    def judge(n_condition: int) -> torch.nn.Module:
+    def judge(n_condition: int) -> nn.Module:
+        if config.networks == "maskcyclegan-vc":
+            return MaskCycleGANDiscriminator()
         if config.band_judge:
             n_bands = spec.n_mels * (1 + config.sees_excitation)
             return JointJudge(patch(n_condition), BandGAN(n_bands, config.band_judge, n_condition))
@@ -240,18 +303,17 @@ def build_method(config: VoiceTrainingConfig, spec: MelSpec, n_speakers: int = 1
     )
 
 
-def export_voices(
-    module: PhasedModule,
-    config: VoiceTrainingConfig,
-    spec: MelSpec,
-    data: VoiceData,
-    summary: dict[str, Any],
-) -> list[Path]:
-    """Write the averaged generators as voice files into the run's folder, target b first."""
+def build_voices(
+    module: PhasedModule, config: VoiceTrainingConfig, spec: MelSpec, data: VoiceData
+) -> dict[str, Voice]:
+    """Return the voices around the averaged generators themselves, by network, target b first."""
     assert module.ema is not None
     stats_a, stats_b = data.stats_a, data.train_b.stats[0]
-    sides = [("g_ab", config.sex_b, stats_a, stats_b), ("g_ba", config.sex_a, stats_b, stats_a)]
-    paths = []
+    sides = (
+        ("g_ab", config.sex_b, stats_a, stats_b),
+        ("g_ba", config.sex_a, stats_b, stats_a),
+    )
+    voices = {}
     # A pool is no voice: then there is one name, and the second side is left out.
     for name, (network, sex, source, target) in zip(config.voice_names(), sides, strict=False):
         card = VoiceCard(
@@ -260,12 +322,32 @@ def export_voices(
             sex=sex,
             licence=config.licence,
             consent=config.consent,
-            training=summary
-            | {"config": json.loads(config.model_dump_json(exclude={"a", "b", "out"}))},
         )
         generator = module.ema.module[network]  # type: ignore[index]
-        path = config.out / f"{name}.safetensors"
-        Voice(card, spec, source, target, config.any_to_one, generator).save(path)
+        voices[network] = Voice(card, spec, source, target, config.any_to_one, generator)
+    return voices
+
+
+def export_voices(
+    module: PhasedModule,
+    config: VoiceTrainingConfig,
+    spec: MelSpec,
+    data: VoiceData,
+    summary: dict[str, Any],
+) -> list[Path]:
+    """Write the voices into the run's folder, target b first: the best weights, or the last."""
+    paths = []
+    settings = json.loads(config.model_dump_json(exclude={"a", "b", "out"}))
+    for network, voice in build_voices(module, config, spec, data).items():
+        training = summary | {"config": settings}
+        best = read_best(config.out, network)
+        if best is not None:
+            generator = copy.deepcopy(voice.generator)
+            generator.load_state_dict(load_file(best_path(config.out, network)))
+            voice = replace(voice, generator=generator)
+            training["selected"] = best
+        path = config.out / f"{voice.card.name}.safetensors"
+        replace(voice, card=replace(voice.card, training=training)).save(path)
         paths.append(path)
     return paths
 

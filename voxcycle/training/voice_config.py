@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -44,6 +44,7 @@ class VoiceTrainingConfig(BaseModel):
         True, description="perturb by WORLD resyntheses too: pitch moved far, formants a little"
     )
     bends: bool = Field(False, description="shift formants one by one in the perturbation")
+    blurs: bool = Field(False, description="blur and hide bands in the perturbation")
     perturbed_source: float = Field(
         0.0, ge=0, le=1, description="share of crops of a that G_ab is given perturbed"
     )
@@ -56,7 +57,12 @@ class VoiceTrainingConfig(BaseModel):
         True, description="let the discriminators judge the identity outputs too"
     )
 
+    networks: Literal["voxcycle", "maskcyclegan-vc"] = Field(
+        "voxcycle",
+        description="ours, or those published for MaskCycleGAN-VC: 60 times the arithmetic",
+    )
     width: int = Field(192, ge=8, description="channels of the generators")
+    has_skip: bool = Field(True, description="add the source mel to the generators' output")
     n_blocks: int = Field(6, ge=1, description="blocks of the generators")
     discriminator_widths: tuple[int, ...] = Field(
         (32, 64, 128, 128), description="channels of the discriminators' layers"
@@ -96,6 +102,13 @@ class VoiceTrainingConfig(BaseModel):
             raise ValueError("give steps or minutes, not both")
         if self.n_frames % 8:
             raise ValueError(f"n_frames={self.n_frames} must be a multiple of 8")
+        blind = ["uses_f0", "sees_excitation"] + ["conditions_source"] * self.any_to_one
+        told = [name for name in blind if getattr(self, name)]
+        if self.networks == "maskcyclegan-vc" and told:
+            raise ValueError(
+                "the published networks are told neither F0 nor speakers: set "
+                + " ".join(f"{name}=false" for name in told)
+            )
         if self.max_masked_frames >= self.n_frames:
             raise ValueError(f"max_masked_frames={self.max_masked_frames} must be below n_frames")
         return self

@@ -81,6 +81,7 @@ class VoiceData:
             config.seed,
             config.perturbed_source,
             config.bends,
+            config.blurs,
         )
 
 

@@ -21,7 +21,10 @@ from voxcycle.audio.stats import DomainStats
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from voxcycle.models.maskcyclegan_vc import MaskCycleGANGenerator
     from voxcycle.models.voice import VoiceGenerator
+
+    Generator = VoiceGenerator | MaskCycleGANGenerator
 
 FORMAT_VERSION = 1
 NOT_STATED = "not stated"
@@ -54,7 +57,8 @@ class Voice:
         source_stats: domain a: the pool's prior (any-to-one) or the source speaker (pair).
         target_stats: domain b, the speaker of this voice.
         is_any_to_one: whether the source may be anybody; else it should be the speaker of domain a.
-        generator: G_ab in evaluation mode.
+        generator: G_ab in evaluation mode; a network of `build_generator`, called as
+            `VoiceGenerator` is.
         path: the file it was loaded from.
     """
 
@@ -63,7 +67,7 @@ class Voice:
     source_stats: DomainStats
     target_stats: DomainStats
     is_any_to_one: bool
-    generator: "VoiceGenerator"
+    generator: "Generator"
     path: Path | None = None
 
     def save(self, path: Path) -> None:
@@ -78,6 +82,7 @@ class Voice:
         header = {
             "format_version": FORMAT_VERSION,
             "sha256": _tensor_hash({k: v.numpy() for k, v in tensors.items()}),
+            "network": type(self.generator).__name__,
             "generator": self.generator.arguments,
             "mel_spec": self.spec.to_dict(),
             "source_stats": self.source_stats.to_dict(),
@@ -96,8 +101,6 @@ class Voice:
         import torch
         from safetensors.numpy import load_file
 
-        from voxcycle.models.voice import VoiceGenerator
-
         header = read_header(path)
         try:
             arrays = load_file(path)
@@ -111,7 +114,9 @@ class Voice:
                 "damaged; fetch it again from where you trust it"
             )
         try:
-            generator = VoiceGenerator(**header["generator"])
+            generator = build_generator(
+                header.get("network", "VoiceGenerator"), header["generator"]
+            )
             generator.load_state_dict(
                 {k: torch.from_numpy(v.astype(np.float32)) for k, v in arrays.items()}
             )
@@ -142,6 +147,19 @@ class Voice:
         from voxcycle.conversion.offline import convert_waveform
 
         return convert_waveform(waveform, sample_rate, self, **options).waveform
+
+
+def build_generator(network: str, arguments: dict[str, Any]) -> "Generator":
+    """Build the network that a voice file names; ValueError for one that does not exist."""
+    from voxcycle.models.maskcyclegan_vc import MaskCycleGANGenerator
+    from voxcycle.models.voice import VoiceGenerator
+
+    known: dict[str, type[Generator]] = {
+        cls.__name__: cls for cls in (VoiceGenerator, MaskCycleGANGenerator)
+    }
+    if network not in known:
+        raise ValueError(f"unknown network {network}; known are {', '.join(known)}")
+    return known[network](**arguments)
 
 
 def check_voice_name(name: str, context: str = "") -> None:

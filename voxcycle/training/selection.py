@@ -1,0 +1,235 @@
+"""Which weights a training exports: validation recordings converted and put before the judges.
+
+The same functions as `voxcycle evaluate`, on recordings that no step trains on. The score of a
+generator is the mean over its utterances of `UtteranceScores.composite`: similarity to the target,
+characters that the recogniser still hears as in the source, and DistillMOS, in equal parts. No
+judge enters a loss.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+import torch
+from lightning import Callback, Trainer
+from rich.console import Console
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from voxcycle.audio.mel import LogMel
+from voxcycle.audio.mixdown import load_mono
+from voxcycle.audio.pitch import extract_f0
+from voxcycle.audio.resample import resample
+from voxcycle.audio.segment import normalize_level
+from voxcycle.audio.stats import sum_frames
+from voxcycle.conversion.offline import convert_waveform
+from voxcycle.data.corpus import Split
+from voxcycle.evaluation.cache import ContentCache
+from voxcycle.evaluation.evaluate import default_cache_dir
+from voxcycle.evaluation.extra import has_judges
+from voxcycle.evaluation.judges import QUICK_METRICS, Judges
+from voxcycle.evaluation.listing import spread
+from voxcycle.evaluation.pitch import requested_f0
+from voxcycle.evaluation.rows import Row, Sentence, Speaker, Wave
+from voxcycle.evaluation.scoring import Scored, score_rows
+from voxcycle.training.phases import PhasedModule
+from voxcycle.vocoders import Vocoder
+from voxcycle.voices.voice import Voice
+
+N_SENTENCES = 4
+N_REFERENCES = 8
+EXCERPT_S = 4.0
+MIN_STEPS_BETWEEN = 1000  # keeps it under 5 % of the wall time
+LOST_WORDS_CER = 0.5
+
+
+@dataclass(frozen=True)
+class Contest:
+    """One generator, and what its weights are judged by.
+
+    Attributes:
+        network: "g_ab" or "g_ba".
+        sources: speakers with the recordings to convert.
+        target: the speaker to be matched.
+        voice: the voice that the generator will be, around the averaged network itself.
+    """
+
+    network: str
+    sources: tuple[Speaker, ...]
+    target: Speaker
+    voice: Voice
+
+
+class Selection(Callback):
+    """Every n steps and at the end: scores the averaged generators and keeps the best of each.
+
+    The best are written to `best-<network>.safetensors` in the run's folder, with step and score,
+    so that a resumed training knows them. Without the judges of `[eval]`, F0 and band levels are
+    logged and nothing is kept.
+    """
+
+    def __init__(
+        self, contests: Sequence[Contest], vocoder: Vocoder, folder: Path, every: int, last: int
+    ) -> None:
+        self.contests = list(contests)
+        self.vocoder = vocoder
+        self.folder = folder
+        self.every = max(every, MIN_STEPS_BETWEEN)
+        self.last = last
+        metrics = (*QUICK_METRICS, "pitch") if has_judges() else ("pitch",)
+        self.judges = Judges(metrics, ContentCache(default_cache_dir()))
+        self.warnings: list[str] = []
+
+    def on_train_batch_end(self, trainer: Trainer, module: PhasedModule, *_: Any) -> None:  # type: ignore[override]  # noqa: D102
+        step = int(module.steps_done)
+        if step % self.every and step != self.last:
+            return
+        for contest in self.contests:
+            scored = self._score(contest)
+            means = summarize_scored(scored)
+            means["mel_mean_error"] = _mel_mean_error(scored, contest.voice)
+            if trainer.logger is not None:
+                values = {f"valid/{contest.network}_{k}": v for k, v in means.items()}
+                trainer.logger.log_metrics(values, step=step)
+            if "composite" in means:
+                self._keep_best(contest, means, step)
+            if step == self.last:
+                self.warnings += find_warnings(contest.voice.card.name, means)
+
+    def _score(self, contest: Contest) -> list[Scored]:
+        voice = contest.voice
+
+        def convert(recording: Wave, sample_rate: int) -> Wave:
+            return convert_waveform(recording, sample_rate, voice, vocoder=self.vocoder).waveform
+
+        def request(recording: Wave) -> Wave:
+            return requested_f0(
+                recording, voice.spec, voice.source_stats, voice.target_stats, voice.is_any_to_one
+            )
+
+        row = Row(voice.card.name, contest.sources, convert, request)
+        # The audio changes with every step: only the references are worth remembering.
+        return list(score_rows([row], contest.target, self.judges, voice.spec))
+
+    def _keep_best(self, contest: Contest, means: dict[str, float], step: int) -> None:
+        best = read_best(self.folder, contest.network)
+        if best is not None and best["composite"] > means["composite"]:
+            return
+        path = best_path(self.folder, contest.network)
+        partial = path.with_name(path.name + ".part")
+        tensors = {k: v.contiguous() for k, v in contest.voice.generator.state_dict().items()}
+        rounded = {k: round(v, 4) for k, v in means.items()} | {"step": step}
+        save_file(tensors, partial, metadata={"selection": json.dumps(rounded)})
+        os.replace(partial, path)
+
+
+def make_speaker(name: str, split: Split, language: str, folder: Path) -> Speaker:
+    """Return a speaker with excerpts of validation recordings, and of training ones as references.
+
+    Args:
+        name: of the speaker.
+        split: the speaker's files.
+        language: for the recogniser.
+        folder: where the excerpts, 4 s at most, are written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def excerpt(path: Path, kind: str, index: int) -> Sentence:
+        target = folder / f"{name}-{kind}-{index}.wav"
+        if not target.exists():
+            rate = soundfile.info(path).samplerate
+            samples = load_mono(path, rate)[: round(EXCERPT_S * rate)]
+            soundfile.write(target, np.clip(samples, -1, 1), rate, subtype="PCM_16")
+        return Sentence(target.stem, target)
+
+    scored, references = spread(split.valid, N_SENTENCES), spread(split.train, N_REFERENCES)
+    return Speaker(
+        name,
+        language,
+        tuple(excerpt(path, "valid", i) for i, path in enumerate(scored)),
+        tuple(excerpt(path, "train", i) for i, path in enumerate(references)),
+    )
+
+
+def summarize_scored(scored: Sequence[Scored]) -> dict[str, float]:
+    """Return the means over utterances; a metric that nothing has is absent."""
+    scores = [s.scores for s in scored]
+    columns: dict[str, list[float | None]] = {
+        "composite": [s.composite for s in scores],
+        "secs_target": [s.secs_target for s in scores],
+        "secs_source": [s.secs_source for s in scores],
+        "cer": [s.characters.rate if s.characters else None for s in scores],
+        "distillmos": [s.distillmos for s in scores],
+        "f0_rmse_semitones": [s.pitch.rmse_semitones if s.pitch else None for s in scores],
+    }
+    means = {}
+    for name, column in columns.items():
+        known = [value for value in column if value is not None and np.isfinite(value)]
+        if known:
+            means[name] = float(np.mean(known))
+    return means
+
+
+def find_warnings(name: str, means: dict[str, float]) -> list[str]:
+    """Return what the owner of a new voice should know, one sentence each."""
+    warnings = []
+    target, source = means.get("secs_target"), means.get("secs_source")
+    if target is not None and source is not None and target <= source:
+        warnings.append(
+            f"{name}: the output still sounds more like its source (similarity {source:.2f}) than "
+            f"like {name} ({target:.2f}): train longer (--resume with more --steps) or check that "
+            "both folders hold what they should"
+        )
+    if means.get("cer", 0.0) > LOST_WORDS_CER:
+        warnings.append(
+            f"{name}: the recogniser no longer hears the source's words ({means['cer']:.0%} of the "
+            "characters differ): train longer, or raise cycle_a, cycle_b and identity_b"
+        )
+    return warnings
+
+
+def _mel_mean_error(scored: Sequence[Scored], voice: Voice) -> float:
+    """Return the mean difference of band levels from the target's, in nepers, over all bands."""
+    sums = []
+    for _, audio, sample_rate in scored:
+        if audio is not None:
+            waveform = resample(audio, sample_rate, voice.spec.sample_rate)
+            waveform = normalize_level(waveform, voice.spec.sample_rate).waveform
+            with torch.inference_mode():
+                mel = LogMel(voice.spec)(torch.from_numpy(waveform)[None])[0].T.numpy()
+            sums.append(sum_frames(mel, extract_f0(waveform, voice.spec)))
+    if not sums:
+        return float("nan")
+    means = np.mean([s.mel / s.n_active for s in sums], axis=0)
+    return float(np.abs(means - voice.target_stats.mel_mean).mean())
+
+
+def best_path(folder: Path, network: str) -> Path:
+    """Return the file of a generator's best weights."""
+    return folder / f"best-{network}.safetensors"
+
+
+def read_best(folder: Path, network: str) -> dict[str, Any] | None:
+    """Return step and scores of a generator's best weights; None where there are none."""
+    path = best_path(folder, network)
+    if not path.exists():
+        return None
+    with safe_open(path, framework="numpy") as opened:
+        return dict(json.loads(opened.metadata()["selection"]))
+
+
+def print_warnings(selection: Selection, console: Console) -> None:
+    """Print what was found at the end, and that nothing was judged where no judge is installed."""
+    for warning in selection.warnings:
+        console.print(f"warning: {warning}", soft_wrap=True)
+    if not has_judges():
+        console.print(
+            "the last weights are exported unjudged: with `pip install 'voxcycle[eval]'` the best "
+            "by similarity, words and naturalness are chosen",
+            soft_wrap=True,
+        )
