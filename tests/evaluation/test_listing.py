@@ -46,6 +46,11 @@ def test_subfolders_are_speakers_with_their_own_texts_and_parallels(tmp_path: Pa
     assert [s.parallel for s in bob.sentences] == [None, tmp_path / "parallel" / "b.flac"]
 
 
+def test_one_name_in_two_formats_is_two_sentences(tmp_path: Path):
+    touch(tmp_path / "a.wav", tmp_path / "a.mp3", tmp_path / "b.wav")
+    assert [s.name for s in list_target(tmp_path, "en").sentences] == ["a.mp3", "a.wav", "b"]
+
+
 def test_wrong_folders_are_named(tmp_path: Path):
     touch(tmp_path / "ann" / "a.wav", tmp_path / "other" / "z.wav")
     (tmp_path / "empty").mkdir()

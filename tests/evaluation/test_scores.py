@@ -30,10 +30,13 @@ SCORES = [
 def test_composite_by_hand():
     ann, bob, cy = SCORES
     assert ann.composite == pytest.approx((0.8 + 0.9 + 0.75) / 3)
-    assert bob.composite == pytest.approx(0.9 / 3)  # a failure counts as nothing, not as absent
+    assert bob.composite == pytest.approx(0.9 / 2)  # lost words count as 0, no MOS was asked for
     assert cy.composite is None
     everything_wrong = UtteranceScores("v", "a", "0", characters=ErrorCount(50, 20))
     assert everything_wrong.composite == 0.0
+    other_failure = UtteranceScores("v", "a", "0", secs_target=0.9, failures=("pitch: none",))
+    assert other_failure.composite == 0.9
+    assert UtteranceScores("v", "a", "0", failures=("rendering: silence",)).composite == 0.0
 
 
 def test_json_holds_every_utterance_and_reads_back(tmp_path: Path):

@@ -203,3 +203,28 @@ def test_sentences_that_the_recogniser_does_not_follow_are_left_out_of_every_row
     kept = leave_out_unheard(given)
     assert [s.words is not None for s in kept] == [True, False, True, False]
     assert kept[2] == given[2] and kept[3].characters is None
+
+
+def test_unusable_recordings_are_listed_and_stop_nothing(tmp_path: Path, source, target):
+    (tmp_path / "broken.wav").write_text("no sound")
+    broken = Sentence("broken", tmp_path / "broken.wav")
+    alone = Speaker("alone", "en", (broken, *source.sentences), (broken, source.sentences[0]))
+    first, second, third = score(
+        render_row(lambda wave, rate: wave, alone), target, ("similarity",)
+    )
+    assert first.failures[0].startswith("rendering: ") and "cannot be read" in first.failures[0]
+    # its own recording is the only usable reference: similar to nobody, but nearness to the target
+    assert second.failures == ("similarity: no other usable recording of alone to compare with",)
+    assert second.secs_target is not None and second.secs_source is None
+    assert third.failures == () and third.secs_source is not None
+
+
+def test_a_source_and_a_target_of_one_name_stay_apart(source, target):
+    from dataclasses import replace
+
+    first, _ = score(
+        render_row(lambda wave, rate: wave, replace(source, name=target.name)),
+        target,
+        ("similarity",),
+    )
+    assert first.secs_source == pytest.approx(np.cos(0.4), abs=1e-3)

@@ -1,6 +1,8 @@
 """Which weights are exported: judged on recordings that were not trained on, the best are kept."""
 
+import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +74,7 @@ def test_the_best_weights_are_kept_and_known_after_a_restart(
     speaker, voice, tmp_path: Path, monkeypatch
 ):
     results = {1000: 0.6, 2000: 0.9, 3000: 0.7}
+    voice = replace(voice, generator=copy.deepcopy(voice.generator))
     weight = next(voice.generator.parameters())
     contest = Contest("g_ab", (speaker,), speaker, voice)
 
@@ -123,7 +126,7 @@ def test_without_judges_pitch_and_levels_are_logged_and_nothing_is_kept(
     speaker, voice, tmp_path: Path, monkeypatch
 ):
     from voxcycle.audio.mel import MelSpec
-    from voxcycle.vocoders.griffin_lim import GriffinLim
+    from voxcycle.vocoders.registry import load_vocoder
 
     monkeypatch.setattr(selection, "has_judges", lambda: False)
     logged = {}
@@ -135,7 +138,7 @@ def test_without_judges_pitch_and_levels_are_logged_and_nothing_is_kept(
                 logged.update(values)
 
     contest = Contest("g_ab", (speaker,), speaker, voice)
-    callback = Selection([contest], GriffinLim(MelSpec()), tmp_path, 1000, 1)
+    callback = Selection([contest], load_vocoder("hifigan", MelSpec()), tmp_path, 1000, 1)
     module = Steps()
     module.steps_done.fill_(1)
     callback.on_train_batch_end(Trainer, module)

@@ -1,5 +1,6 @@
 """`voxcycle evaluate`: who it sounds like, what it says, how natural it is."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -67,6 +68,8 @@ def evaluate(
     spoken = language or loaded.card.language or "en"
     speakers = list_sources(source, spoken, texts, parallel, sentences)
     heard = list_target(target, spoken, None, sentences) if target is not None else None
+    if heard is not None and heard.name in {speaker.name for speaker in speakers}:
+        heard = replace(heard, name=f"{heard.name} (target)")
     require_judges()
     if spoken != "en" and asr is None:
         typer.echo(

@@ -81,7 +81,10 @@ def _difference(
     if measure.is_root:
         value, resampled = np.sqrt(value), np.sqrt(resampled)
     tail = 100 * (1 - CONFIDENCE) / 2
-    low, high = np.nanpercentile(resampled[:, 1] - resampled[:, 0], [tail, 100 - tail])
+    gains = resampled[:, 1] - resampled[:, 0]
+    # A resample may lack what a ratio stands on (no voiced frame): it says nothing.
+    known = gains[np.isfinite(gains)]
+    low, high = np.percentile(known, [tail, 100 - tail]) if len(known) else (np.nan, np.nan)
     return Difference(row, name, len(pairs), *map(float, (*value, low, high)))
 
 

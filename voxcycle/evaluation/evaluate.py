@@ -4,6 +4,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -125,6 +126,7 @@ def evaluate_voice(
     kept = leave_out_unheard([s for s in scores if s.speaker in foreign])
     by_key = {(s.row, s.speaker, s.sentence): s for s in kept}
     scores = [by_key.get((s.row, s.speaker, s.sentence), s) for s in scores]
+    audio = [scored._replace(scores=s) for scored, s in zip(audio, scores, strict=False)]
     about = {
         "voice": voice.card.name,
         "voice_sha256": read_header(voice.path)["sha256"] if voice.path else None,
@@ -145,14 +147,20 @@ def evaluate_voice(
 def _convert_longest(voice: Voice, sources: tuple[Speaker, ...], vocoder: Any) -> float:
     """Convert the longest source before any judge is loaded; returns the process's peak in MB."""
     paths = [sentence.path for speaker in sources for sentence in speaker.sentences]
-    if paths:
-        longest = max(paths, key=lambda path: soundfile.info(path).duration)
-        try:
+    longest = max(paths, key=_duration_s, default=None)
+    if longest is not None:
+        # What is wrong with a recording is told when its turn comes.
+        with suppress(ValueError, soundfile.LibsndfileError):
             waveform, sample_rate = soundfile.read(longest, dtype="float32")
             convert_waveform(waveform, sample_rate, voice, vocoder=vocoder)
-        except ValueError:  # what is wrong with it is told when its turn comes
-            pass
     return peak_memory_mb()
+
+
+def _duration_s(path: Path) -> float:
+    try:
+        return float(soundfile.info(path).duration)
+    except soundfile.LibsndfileError:
+        return 0.0
 
 
 def default_cache_dir() -> Path:

@@ -1,5 +1,6 @@
 """From folders to speakers: which recordings are scored, their texts and parallel recordings."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -72,8 +73,11 @@ def _make_speaker(
     # Too few others: the scored ones serve too, each left out when it is itself scored.
     references = spread(others if len(others) >= MIN_REFERENCES else paths, N_REFERENCES)
 
+    stems = Counter(path.with_suffix("") for path in paths)
+
     def sentence(path: Path) -> Sentence:
-        name = path.relative_to(folder).with_suffix("").as_posix()
+        stem = path.with_suffix("")
+        name = (stem if stems[stem] == 1 else path).relative_to(folder).as_posix()
         return Sentence(name, path, _read_text(path, texts), matches.get(path.stem))
 
     return Speaker(

@@ -137,8 +137,14 @@ def standard_rows(
     return [
         *rows,
         Row(DSP_BASELINE, sources, transform, request),
-        Row(voice.card.name, sources, convert, request),
+        Row(voice_row(voice), sources, convert, request),
     ]
+
+
+def voice_row(voice: Voice) -> str:
+    """Return the name of a voice's row, which no standard row has."""
+    name = voice.card.name
+    return f"voice {name}" if name in STANDARD_ROWS else name
 
 
 def count_utterances(rows: Sequence[Row]) -> int:

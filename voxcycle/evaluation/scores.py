@@ -56,18 +56,24 @@ class UtteranceScores:
     def composite(self) -> float | None:
         """Mean of similarity, words kept and naturalness, each 0 to 1; None without any of them.
 
-        `secs_target`, `1 - CER` and `(DistillMOS - 1) / 4`. What could not be scored counts as 0
-        where the utterance has a failure. It orders utterances and picks weights in training; it
-        is not a result.
+        `secs_target`, `1 - CER` and `(DistillMOS - 1) / 4`; what failed counts as 0, what was not
+        asked for is left out. It orders utterances and picks weights in training; it is not a
+        result.
         """
-        parts = [
-            self.secs_target,
-            None if self.characters is None else 1 - min(1.0, _finite(self.characters.rate) or 0.0),
-            None if self.distillmos is None else (self.distillmos - 1) / 4,
+        failed = {failure.split(":")[0] for failure in self.failures}
+        if "rendering" in failed:
+            return 0.0
+        error_rate = self.characters and _finite(self.characters.rate)
+        parts = {
+            "similarity": self.secs_target,
+            "words": None if error_rate is None else 1 - min(1.0, error_rate),
+            "distillmos": None if self.distillmos is None else (self.distillmos - 1) / 4,
+        }
+        known = [
+            0.0 if part is None else part
+            for name, part in parts.items()
+            if part is not None or name in failed
         ]
-        known = [0.0 if part is None else part for part in parts if part is not None]
-        if self.failures:
-            return float(sum(known) / len(parts))
         return float(np.mean(known)) if known else None
 
     def to_dict(self) -> dict[str, Any]:

@@ -74,7 +74,7 @@ class _Scorer:
         self.target = target
         self.judges = judges
         self.spec = spec
-        self._embeddings: dict[Path, Wave] = {}
+        self._embeddings: dict[Path, Wave | None] = {}
 
     def score(self, row: Row, speaker: Speaker, sentence: Sentence) -> Scored:
         """Render a sentence and put it before every judge."""
@@ -89,8 +89,9 @@ class _Scorer:
                 failures.append(f"{metric}: {error}")
                 return None
 
-        recording, sample_rate = _read(sentence.path)
+        sample_rate = 0
         try:
+            recording, sample_rate = _read(sentence.path)
             audio = row.render(recording, sample_rate)
             _require_sound(audio)
         except (ValueError, RuntimeError) as error:
@@ -101,16 +102,14 @@ class _Scorer:
         own = attempt("similarity", lambda: self.judges.embed(speech))
         to_target = to_source = None
         if own is not None:
-            is_target = self.target is not None and speaker.name == self.target.name
-            if self.target is not None:
-                to_target = cosine(own, self._centroid(self.target, sentence))
-            if not is_target:
-                to_source = cosine(own, self._centroid(speaker, sentence))
+            to_target = attempt("similarity", lambda: self._similarity(own, self.target, sentence))
+            if speaker is not self.target:
+                to_source = attempt("similarity", lambda: self._similarity(own, speaker, sentence))
         transcript = attempt("words", lambda: self.judges.transcribe(speech, speaker.language))
         text = sentence.text
         if text is None and audio is not recording:
             original = _to_judge_rate(recording, sample_rate)
-            text = attempt("words", lambda: self.judges.transcribe(original, speaker.language))
+            text = attempt("words", lambda: self._hear_source(original, speaker.language))
         heard = transcript or ""  # where nothing is heard, every word is lost
         has_words = "words" in self.judges.metrics and text is not None
         distillmos = attempt("distillmos", lambda: self.judges.score_distillmos(speech))
@@ -164,12 +163,34 @@ class _Scorer:
         target = self.judges.extract_cepstra(*_read(sentence.parallel))
         return align(self.judges.extract_cepstra(audio, sample_rate), target)
 
+    def _similarity(self, own: Wave, speaker: Speaker | None, sentence: Sentence) -> float | None:
+        return None if speaker is None else cosine(own, self._centroid(speaker, sentence))
+
     def _centroid(self, speaker: Speaker, sentence: Sentence) -> Wave:
-        others = [r.path for r in speaker.references if r.name != sentence.name]
-        for path in others:
-            if path not in self._embeddings:
+        embeddings = [
+            self._embed_reference(reference.path)
+            for reference in speaker.references
+            if reference.path != sentence.path and reference.name != sentence.name
+        ]
+        known = [embedding for embedding in embeddings if embedding is not None]
+        if not known:
+            raise ValueError(f"no other usable recording of {speaker.name} to compare with")
+        return centroid(known)
+
+    def _embed_reference(self, path: Path) -> Wave | None:
+        """Return a reference's embedding; None where the recording is no use."""
+        if path not in self._embeddings:
+            try:
                 self._embeddings[path] = self.judges.embed(_to_judge_rate(*_read(path)))
-        return centroid([self._embeddings[path] for path in others])
+            except ValueError:
+                self._embeddings[path] = None
+        return self._embeddings[path]
+
+    def _hear_source(self, recording: Wave, language: str) -> str:
+        try:
+            return self.judges.transcribe(recording, language)
+        except ValueError as error:
+            raise ValueError(f"in the source, {error}") from None
 
     def _pitch(self, row: Row, recording: Wave, audio: Wave, sample_rate: int) -> PitchErrors:
         requested = row.request(resample(recording, sample_rate, self.spec.sample_rate))
@@ -185,7 +206,10 @@ def _finite(value: float) -> float | None:
 
 
 def _read(path: Path) -> tuple[Wave, int]:
-    samples, sample_rate = soundfile.read(path, dtype="float32", always_2d=True)
+    try:
+        samples, sample_rate = soundfile.read(path, dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise ValueError(f"{path}: cannot be read as audio ({error})") from error
     return samples.mean(axis=1), sample_rate
 
 

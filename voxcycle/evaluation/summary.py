@@ -218,7 +218,9 @@ def _interval(measure: Measure, found: list[NDArray[np.float64]], seed: int) -> 
         for ratios in found
     ]
     tail = 100 * (1 - CONFIDENCE) / 2
-    low, high = np.nanpercentile(_average(measure, drawn), [tail, 100 - tail])
+    values = _average(measure, drawn)
+    # A resample may lack what the ratio stands on (no voiced frame): it says nothing.
+    low, high = np.percentile(values[np.isfinite(values)], [tail, 100 - tail])
     return float(low), float(high)
 
 
