@@ -165,6 +165,7 @@ def summarize_scored(scored: Sequence[Scored]) -> dict[str, float]:
         "secs_source": [s.secs_source for s in scores],
         "cer": [s.characters.rate if s.characters else None for s in scores],
         "distillmos": [s.distillmos for s in scores],
+        "f0_gross_rate": [s.pitch.gross_rate if s.pitch else None for s in scores],
         "f0_rmse_semitones": [s.pitch.rmse_semitones if s.pitch else None for s in scores],
     }
     means = {}
