@@ -13,6 +13,7 @@ import pytest
 import soundfile
 
 from voxcycle.cli import main
+from voxcycle.evaluation.extra import has_judges
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 # What makes a training short: the README's own 30 minutes give way to it.
@@ -45,6 +46,10 @@ def workplace(
         for index in range(6):
             path = tmp_path / "recordings" / name / f"{index}.wav"
             soundfile.write(path, make_speech(10.5, 16_000, f0_hz, seed=index), 16_000)
+        (tmp_path / "clips" / name).mkdir(parents=True)
+        for index in range(2):
+            path = tmp_path / "clips" / name / f"{index}.wav"
+            soundfile.write(path, make_speech(1.6, 16_000, f0_hz, seed=index), 16_000)
     return tmp_path
 
 
@@ -66,12 +71,19 @@ def run(command: str, folder: Path) -> None:
 
 def test_the_readme_has_the_commands_that_matter() -> None:
     commands = readme_commands()
-    assert {command.split()[1] for command in commands} == {"convert", "train", "voices"}
+    assert {command.split()[1] for command in commands} == {
+        "convert",
+        "evaluate",
+        "train",
+        "voices",
+    }
     assert len(commands) >= 9
 
 
 def test_every_command_runs(workplace: Path) -> None:
     for command in readme_commands():
+        if command.startswith("voxcycle evaluate") and not has_judges():
+            continue
         if "add ben.safetensors" in command:  # the voice that the training before it made
             made = next(workplace.glob("runs/*/ben.safetensors"))
             (workplace / "ben.safetensors").write_bytes(made.read_bytes())
@@ -82,6 +94,8 @@ def test_every_command_runs(workplace: Path) -> None:
     assert soundfile.info(workplace / "out.wav").duration == duration_s
     assert (workplace / "converted" / "monday" / "one.flac").exists()
     assert (workplace / "anna-talk.ben.wav").exists()
+    if has_judges():
+        assert (workplace / "report" / "report.html").exists()
 
 
 def test_the_python_example_runs(workplace: Path) -> None:

@@ -16,23 +16,13 @@ N_BINS = 24
 WIDTH, MARGIN, LABEL, STRIP, GAP, AXIS = 320, 14, 15, 26, 5, 18
 
 
-def score_of(metric: str, scores: UtteranceScores) -> float | None:
-    """Return an utterance's value of a metric of `MEASURES`; None where it has none."""
-    measure = MEASURES[metric]
-    ratio = measure.ratio(scores)
-    if ratio is None or not ratio.whole:
-        return None
-    value = ratio.part / ratio.whole
-    return float(np.sqrt(value) if measure.is_root else value)
-
-
 def draw_histograms(scores: Sequence[UtteranceScores], voice_name: str) -> str:
     """Return one figure per metric that some utterance has, as HTML."""
     figures = []
     for metric in METRICS:
         values: dict[str, NDArray[np.float64]] = {}
         for row in dict.fromkeys(s.row for s in scores):
-            found = [score_of(metric, s) for s in scores if s.row == row]
+            found = [MEASURES[metric].value(s) for s in scores if s.row == row]
             known = np.array([value for value in found if value is not None], np.float64)
             if len(known):
                 values[row] = known

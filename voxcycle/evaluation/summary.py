@@ -43,6 +43,14 @@ class Measure(NamedTuple):
     is_better_high: bool = True
     is_root: bool = False
 
+    def value(self, scores: UtteranceScores) -> float | None:
+        """Return the metric of one utterance; None where it has none."""
+        ratio = self.ratio(scores)
+        if ratio is None or not ratio.whole:
+            return None
+        value = ratio.part / ratio.whole
+        return float(np.sqrt(value) if self.is_root else value)
+
 
 def _plain(name: str) -> Callable[[UtteranceScores], Ratio | None]:
     def ratio(scores: UtteranceScores) -> Ratio | None:

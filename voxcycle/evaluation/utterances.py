@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Callable
-from functools import partial
 from html import escape
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +13,6 @@ from voxcycle.audio.mel import LogMel
 from voxcycle.audio.pitch import F0_MAX_HZ, F0_MIN_HZ, extract_f0
 from voxcycle.audio.resample import resample
 from voxcycle.evaluation.evaluate import Evaluation
-from voxcycle.evaluation.histograms import score_of
 from voxcycle.evaluation.pictures import draw_mel, draw_player
 from voxcycle.evaluation.pitch import requested_f0
 from voxcycle.evaluation.rows import DSP_BASELINE, TARGET, UNCONVERTED, Sentence, Speaker, Wave
@@ -114,7 +112,7 @@ def _columns(scores: list[UtteranceScores]) -> list[Column]:
         Column("speaker", "text", lambda s: s.speaker),
         Column("composite", "3", lambda s: s.composite),
         *(
-            Column(measure.heading, measure.form, partial(score_of, name))
+            Column(measure.heading, measure.form, measure.value)
             for name, measure in MEASURES.items()
             if name != "nearer_target"
         ),
