@@ -25,7 +25,7 @@ from voxcycle.data.speech import UnpairedCrops, VoiceBatch, build_speaker
 from voxcycle.methods.cyclegan import CycleGAN, CycleGANNetworks, CycleGANRates, CycleGANWeights
 from voxcycle.models.maskcyclegan_vc import MaskCycleGANDiscriminator, MaskCycleGANGenerator
 from voxcycle.training.phases import PhasedModule
-from voxcycle.training.voice import build_method
+from voxcycle.training.voice_networks import build_method
 from voxcycle.training.voice_config import VoiceTrainingConfig
 
 N_FRAMES = 64

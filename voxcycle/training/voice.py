@@ -1,8 +1,6 @@
 """`train_voice`: from two folders of recordings to voice files."""
 
-import copy
 import datetime
-import json
 import logging
 import os
 import signal
@@ -17,8 +15,6 @@ import torch
 from lightning import Callback, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
-from safetensors.torch import load_file
-from torch import nn
 from torch.utils.data import DataLoader, Sampler
 
 from voxcycle.audio.mel import MelSpec
@@ -26,9 +22,6 @@ from voxcycle.data.corpus import Split
 from voxcycle.data.speech import UnpairedCrops
 from voxcycle.evaluation.listing import spread
 from voxcycle.evaluation.rows import Speaker
-from voxcycle.methods.cyclegan import CycleGAN, CycleGANNetworks, CycleGANRates, CycleGANWeights
-from voxcycle.models.maskcyclegan_vc import MaskCycleGANDiscriminator, MaskCycleGANGenerator
-from voxcycle.models.voice import BandGAN, JointJudge, PatchGAN, VoiceGenerator
 from voxcycle.training.callbacks import Checkpoint, LiveProgress, Scalars, StepLimit, restore
 from voxcycle.training.phases import PhasedModule
 from voxcycle.training.samples import Direction, VoiceValidation
@@ -39,13 +32,14 @@ from voxcycle.training.selection import (
     best_path,
     make_speaker,
     print_warnings,
-    read_best,
 )
 from voxcycle.training.voice_config import VoiceTrainingConfig, resume_config, save_config
 from voxcycle.training.voice_data import Domains, VoiceData, find_domains, load_data
+from voxcycle.training.voice_export import build_voices, export_voices
+from voxcycle.training.voice_networks import build_method
 from voxcycle.vocoders import Vocoder
 from voxcycle.vocoders.registry import load_vocoder
-from voxcycle.voices.voice import Voice, VoiceCard, check_voice_name
+from voxcycle.voices.voice import check_voice_name
 
 DEFAULT_MINUTES = 30.0
 NETWORKS = ("g_ab", "g_ba")
@@ -256,100 +250,6 @@ def _selection(
     if not config.any_to_one:
         contests.append(Contest("g_ba", tuple(side_b), side_a[0], voices["g_ba"]))
     return Selection(contests, vocoder, config.out, every, config.steps)
-
-
-def build_method(config: VoiceTrainingConfig, spec: MelSpec, n_speakers: int = 1) -> CycleGAN:
-    """Build the four networks (six with the two-step loss) and the method around them."""
-    conditions = config.any_to_one and config.conditions_source
-    n_condition = 2 * spec.n_mels + 2 if conditions else 0
-
-    def generator(n_condition: int) -> nn.Module:
-        if config.networks == "maskcyclegan-vc":
-            return MaskCycleGANGenerator(spec.n_mels)
-        return VoiceGenerator(
-            n_mels=spec.n_mels,
-            width=config.width,
-            n_blocks=config.n_blocks,
-            n_excitation=spec.n_mels + 1 if config.uses_f0 else 0,
-            n_condition=n_condition,
-            has_skip=config.has_skip,
-        )
-
-    def judge(n_condition: int) -> nn.Module:
-        if config.networks == "maskcyclegan-vc":
-            return MaskCycleGANDiscriminator()
-        if config.band_judge:
-            n_bands = spec.n_mels * (1 + config.sees_excitation)
-            return JointJudge(patch(n_condition), BandGAN(n_bands, config.band_judge, n_condition))
-        return patch(n_condition)
-
-    def patch(n_condition: int) -> PatchGAN:
-        return PatchGAN(1 + config.sees_excitation, config.discriminator_widths, n_condition)
-
-    networks = CycleGANNetworks(generator(0), generator(n_condition), judge(n_condition), judge(0))
-    if config.second_adversarial:
-        networks.second_d_a, networks.second_d_b = judge(n_condition), judge(0)
-    if config.confusion:
-        networks.c_a = PatchGAN(1, config.discriminator_widths, 0, n_speakers)
-    weights = {name: getattr(config, name) for name in CycleGANWeights.__dataclass_fields__}
-    return CycleGAN(
-        networks,
-        CycleGANWeights(**weights),
-        CycleGANRates(
-            config.generator_rate, config.discriminator_rate, config.adam_betas, config.clip
-        ),
-        config.sees_excitation,
-        config.judges_identity,
-    )
-
-
-def build_voices(
-    module: PhasedModule, config: VoiceTrainingConfig, spec: MelSpec, data: VoiceData
-) -> dict[str, Voice]:
-    """Return the voices around the averaged generators themselves, by network, target b first."""
-    assert module.ema is not None
-    stats_a, stats_b = data.stats_a, data.train_b.stats[0]
-    sides = (
-        ("g_ab", config.sex_b, stats_a, stats_b),
-        ("g_ba", config.sex_a, stats_b, stats_a),
-    )
-    voices = {}
-    # A pool is no voice: then there is one name, and the second side is left out.
-    for name, (network, sex, source, target) in zip(config.voice_names(), sides, strict=False):
-        card = VoiceCard(
-            name=name,
-            language=config.language,
-            sex=sex,
-            licence=config.licence,
-            consent=config.consent,
-        )
-        generator = module.ema.module[network]  # type: ignore[index]
-        voices[network] = Voice(card, spec, source, target, config.any_to_one, generator)
-    return voices
-
-
-def export_voices(
-    module: PhasedModule,
-    config: VoiceTrainingConfig,
-    spec: MelSpec,
-    data: VoiceData,
-    summary: dict[str, Any],
-) -> list[Path]:
-    """Write the voices into the run's folder, target b first: the best weights, or the last."""
-    paths = []
-    settings = json.loads(config.model_dump_json(exclude={"a", "b", "out"}))
-    for network, voice in build_voices(module, config, spec, data).items():
-        training = summary | {"config": settings}
-        best = read_best(config.out, network)
-        if best is not None:
-            generator = copy.deepcopy(voice.generator)
-            generator.load_state_dict(load_file(best_path(config.out, network)))
-            voice = replace(voice, generator=generator)
-            training["selected"] = best
-        path = config.out / f"{voice.card.name}.safetensors"
-        replace(voice, card=replace(voice.card, training=training)).save(path)
-        paths.append(path)
-    return paths
 
 
 def _probe_steps(

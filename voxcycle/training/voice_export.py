@@ -1,0 +1,65 @@
+"""From trained networks to voice files: the averaged generators with their statistics."""
+
+import copy
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file
+
+from voxcycle.audio.mel import MelSpec
+from voxcycle.training.phases import PhasedModule
+from voxcycle.training.selection import best_path, read_best
+from voxcycle.training.voice_config import VoiceTrainingConfig
+from voxcycle.training.voice_data import VoiceData
+from voxcycle.voices.voice import Voice, VoiceCard
+
+
+def build_voices(
+    module: PhasedModule, config: VoiceTrainingConfig, spec: MelSpec, data: VoiceData
+) -> dict[str, Voice]:
+    """Return the voices around the averaged generators themselves, by network, target b first."""
+    assert module.ema is not None
+    stats_a, stats_b = data.stats_a, data.train_b.stats[0]
+    sides = (
+        ("g_ab", config.sex_b, stats_a, stats_b),
+        ("g_ba", config.sex_a, stats_b, stats_a),
+    )
+    voices = {}
+    # A pool is no voice: then there is one name, and the second side is left out.
+    for name, (network, sex, source, target) in zip(config.voice_names(), sides, strict=False):
+        card = VoiceCard(
+            name=name,
+            language=config.language,
+            sex=sex,
+            licence=config.licence,
+            consent=config.consent,
+        )
+        generator = module.ema.module[network]  # type: ignore[index]
+        voices[network] = Voice(card, spec, source, target, config.any_to_one, generator)
+    return voices
+
+
+def export_voices(
+    module: PhasedModule,
+    config: VoiceTrainingConfig,
+    spec: MelSpec,
+    data: VoiceData,
+    summary: dict[str, Any],
+) -> list[Path]:
+    """Write the voices into the run's folder, target b first: the best weights, or the last."""
+    paths = []
+    settings = json.loads(config.model_dump_json(exclude={"a", "b", "out"}))
+    for network, voice in build_voices(module, config, spec, data).items():
+        training = summary | {"config": settings}
+        best = read_best(config.out, network)
+        if best is not None:
+            generator = copy.deepcopy(voice.generator)
+            generator.load_state_dict(load_file(best_path(config.out, network)))
+            voice = replace(voice, generator=generator)
+            training["selected"] = best
+        path = config.out / f"{voice.card.name}.safetensors"
+        replace(voice, card=replace(voice.card, training=training)).save(path)
+        paths.append(path)
+    return paths
