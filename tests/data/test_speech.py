@@ -95,6 +95,29 @@ def test_without_perturbation_the_identity_input_is_the_crop() -> None:
     assert torch.equal(batch.perturbed_b, batch.real_b)
 
 
+def test_a_share_of_the_sources_is_perturbed() -> None:
+    """And with everything perturbed the source of the conversion is that of the identity."""
+    batch = make_crops(perturbed_source=1.0)[0]
+    assert torch.equal(batch.source_a, batch.perturbed_a)
+    batches = [make_crops(perturbed_source=0.5)[i] for i in range(25)]
+    perturbed = [
+        torch.equal(source, other)
+        for batch in batches
+        for source, other in zip(batch.source_a, batch.perturbed_a, strict=True)
+    ]
+    assert 30 < sum(perturbed) < 70  # of 100
+    # what the judges and the reconstructions see stays as it was recorded
+    plain = make_crops()[0]
+    assert torch.equal(plain.real_a, make_crops(perturbed_source=1.0)[0].real_a)
+
+
+@pytest.mark.parametrize("part", ["bends_bands", "blurs_bands"])
+def test_parts_of_the_perturbation_change_its_output_alone(part: str) -> None:
+    plain, changed = make_crops()[0], make_crops(**{part: True})[0]
+    assert not torch.equal(plain.perturbed_a, changed.perturbed_a)
+    assert torch.equal(plain.real_a[0], changed.real_a[0])
+
+
 def test_estimates_from_longer_stretches_are_closer() -> None:
     speaker = make_speaker("stretch", -5, 150.0, n_files=10)
     prior = average_stats([make_speaker("low", -8, 100.0).stats[0]])

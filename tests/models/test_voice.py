@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from voxcycle.models.voice import PatchGAN, VoiceGenerator
+from voxcycle.models.voice import PatchGAN, PatchGAN1d, PatchGANPair, VoiceGenerator
 
 
 def make_inputs(n_frames: int, n_condition: int = 0) -> dict[str, torch.Tensor | None]:
@@ -51,6 +51,17 @@ def test_an_untrained_generator_nearly_returns_its_input():
     difference = (VoiceGenerator()(**inputs) - inputs["mel"]).detach()
     # The last layer starts at deviation 0.01 over 192 unit-variance channels: about 0.14.
     assert difference.std() == pytest.approx(0.01 * 192**0.5, rel=0.2)
+
+
+def test_without_the_skip_every_frame_is_made_anew():
+    torch.manual_seed(0)
+    built = VoiceGenerator(width=32, n_blocks=1, has_skip=False)
+    with_skip = VoiceGenerator(**built.arguments | {"has_skip": True})
+    with_skip.load_state_dict(built.state_dict())
+    inputs = make_inputs(20)
+    torch.testing.assert_close(with_skip(**inputs), built(**inputs) + inputs["mel"])
+    # its last layer starts as any other does: an output of about unit deviation
+    assert built(**inputs).std().item() == pytest.approx(1.0, rel=0.2)
 
 
 def test_masked_frames_are_not_read(generator):
@@ -128,3 +139,29 @@ def test_patchgan_sees_patches_not_the_whole():
     judge(planes)[0, 0, 5, 8].backward()
     touched = planes.grad[0, 0].abs().sum(0).nonzero()[:, 0]
     assert int(touched.max() - touched.min()) + 1 == 54
+
+
+def test_patchgan_1d_sees_whole_spectra_of_a_few_frames():
+    """Receptive field by hand: 3 scores, (x - 1) * 2 + 5 twice, then x + 4: 3, 9, 21, 25 frames."""
+    torch.manual_seed(0)
+    judge = PatchGAN1d(80, width=16)
+    planes = torch.randn(1, 1, 80, 128, requires_grad=True)
+    judge(planes)[0, 0, 16].backward()
+    touched = planes.grad[0, 0].abs() > 0
+    frames = touched.any(0).nonzero()[:, 0]
+    assert int(frames.max() - frames.min()) + 1 == 25
+    assert touched.any(1).all()  # every band
+
+
+def test_a_pair_of_judges_counts_both_equally():
+    torch.manual_seed(0)
+    patches, spectra = PatchGAN(2, (4, 4, 4, 4), 3), PatchGAN1d(160, 8, 3)
+    planes, condition = torch.randn(2, 2, 80, 64), torch.randn(2, 3)
+    scores = PatchGANPair(patches, spectra)(planes, condition)
+    means = [judge(planes, condition).flatten(1).mean(1) for judge in (patches, spectra)]
+    torch.testing.assert_close(scores.mean(1), (means[0] + means[1]) / 2)
+    # and both hear the condition
+    other = PatchGANPair(patches, spectra)(planes, torch.randn(2, 3))
+    n_each = scores.shape[1] // 2
+    assert not torch.allclose(scores[:, :n_each], other[:, :n_each])
+    assert not torch.allclose(scores[:, n_each:], other[:, n_each:])

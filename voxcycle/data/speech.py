@@ -38,7 +38,8 @@ class VoiceBatch(NamedTuple):
 
     Attributes:
         real_a: domain a by its own statistics: what D_a and the reconstructions see.
-        source_a: the same crops as conversion will see them, by statistics estimated from a file.
+        source_a: the same crops as conversion will see them, by statistics estimated from a file;
+            a share of them perturbed.
         perturbed_a: the same crops under a random perturbation and a channel.
         excitation_a: at the F0 of a.
         excitation_ab: at the F0 of a moved into the range of b.
@@ -61,7 +62,6 @@ class VoiceBatch(NamedTuple):
     excitation_b: Tensor
     excitation_ba: Tensor
     mask_b: Tensor
-    speaker_a: Tensor
 
 
 @dataclass(frozen=True)
@@ -132,6 +132,9 @@ class UnpairedCrops(Dataset[VoiceBatch]):
         max_masked_frames: longest filling-in mask; 0 for none.
         is_perturbed: False feeds the identity loss the crops as they are.
         seed: of everything drawn.
+        perturbed_source: share of the crops of a that stand perturbed in `source_a`: more bodies
+            and channels than the pool has.
+        bends_bands, blurs_bands: whether the perturbation has these parts; see `perturb.py`.
     """
 
     def __init__(
@@ -146,8 +149,8 @@ class UnpairedCrops(Dataset[VoiceBatch]):
         is_perturbed: bool,
         seed: int,
         perturbed_source: float = 0.0,
-        bends: bool = False,
-        blurs: bool = False,
+        bends_bands: bool = False,
+        blurs_bands: bool = False,
     ) -> None:
         self.speakers_a = list(speakers_a)
         self.speaker_b = speaker_b
@@ -159,8 +162,8 @@ class UnpairedCrops(Dataset[VoiceBatch]):
         self.is_perturbed = is_perturbed
         self.seed = seed
         self.perturbed_source = perturbed_source
-        self.bends = bends
-        self.blurs = blurs
+        self.bends_bands = bends_bands
+        self.blurs_bands = blurs_bands
         self.centres_hz = band_centres_hz(spec)
         reference = prior or speakers_a[0].stats[0]
         self.conditions = [stats_condition(s.stats[0], reference) for s in self.speakers_a]
@@ -203,7 +206,6 @@ class UnpairedCrops(Dataset[VoiceBatch]):
             excitation_mel(f0_b, self.spec),
             excitation_mel(transform_f0(f0_b, stats_b, stats_a), self.spec),
             self._draw_mask(rng),
-            np.array(which),
         ]
 
     def _draw_crop(
@@ -219,9 +221,9 @@ class UnpairedCrops(Dataset[VoiceBatch]):
         perturbed = self._cut(recording.mels[variant], start)
         perturbed = self._source_stats(speaker, variant, rng).normalize(perturbed)
         if self.is_perturbed:
-            if self.bends:
+            if self.bends_bands:
                 perturbed = bend_bands(perturbed, rng)
-            if self.blurs:
+            if self.blurs_bands:
                 perturbed = blur_bands(perturbed, rng)
             perturbed = perturb_channel(perturbed, self.centres_hz, rng)
         f0_hz = recording.f0_hz[start : start + self.n_frames]

@@ -35,7 +35,6 @@ class CycleGANWeights:
     identity_a: float = 10.0
     identity_b: float = 10.0
     second_adversarial: float = 0.0
-    confusion: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,6 @@ class CycleGANNetworks:
     d_b: nn.Module
     second_d_a: nn.Module | None = None
     second_d_b: nn.Module | None = None
-    c_a: nn.Module | None = None
 
 
 class CycleGAN(nn.Module):
@@ -97,11 +95,6 @@ class CycleGAN(nn.Module):
             self.discriminators["second_d_a"] = networks.second_d_a
             self.discriminators["second_d_b"] = networks.second_d_b
 
-        if self.weights.confusion:
-            if networks.c_a is None:
-                raise ValueError("the confusion loss needs a classifier of sources")
-            self.discriminators["c_a"] = networks.c_a
-
     def averaged(self) -> nn.Module:
         """Return the generators."""
         return self.generators
@@ -111,8 +104,6 @@ class CycleGAN(nn.Module):
         rates, weights = self.rates, dict(vars(self.weights))
         if not weights["second_adversarial"]:
             del weights["second_adversarial"]
-        if not weights["confusion"]:
-            del weights["confusion"]
 
         def adam(rate: float) -> Callable[[list[nn.Parameter]], torch.optim.Optimizer]:
             return lambda parameters: torch.optim.Adam(parameters, rate, rates.betas)
@@ -174,10 +165,6 @@ class CycleGAN(nn.Module):
             terms["second_adversarial"] = least_squares_generator_loss(
                 self.discriminators["second_d_a"](planes_a, condition)
             ) + least_squares_generator_loss(self.discriminators["second_d_b"](planes_b))
-        if self.weights.confusion:
-            logits = self.discriminators["c_a"](fake_b[:, None]).mean((2, 3))
-            terms["confusion"] = -F.log_softmax(logits, 1).mean()
-            memory["classified"] = fake_b.detach()
         return terms
 
     def discriminator_losses(self, batch: VoiceBatch, memory: Memory) -> dict[str, Tensor]:
@@ -193,9 +180,6 @@ class CycleGAN(nn.Module):
                 "second_d_a", real_a, memory["cycled_a"], batch.condition_a
             )
             terms["second_d_b"] = self._judge("second_d_b", real_b, memory["cycled_b"], None)
-        if self.weights.confusion:
-            logits = self.discriminators["c_a"](memory["classified"][:, None]).mean((2, 3))
-            terms["c_a"] = F.cross_entropy(logits, batch.speaker_a)
         return terms
 
     def _judge(self, name: str, real: Tensor, fake: Tensor, condition: Tensor | None) -> Tensor:

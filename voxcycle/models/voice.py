@@ -1,4 +1,4 @@
-"""The networks of voice conversion: a ConvNeXt generator and a strided 2D PatchGAN.
+"""The networks of voice conversion: a ConvNeXt generator and the PatchGANs that judge it.
 
 Both work on mels normalised by `DomainStats`. They are fully convolutional and stride-1 in time
 (the generator), so a file may be converted in chunks with `VoiceGenerator.context_frames` of
@@ -50,6 +50,8 @@ class VoiceGenerator(nn.Module):
         expansion: width of a block's MLP, in trunk widths.
         n_excitation: columns of the excitation; 0 builds a generator without F0 conditioning.
         n_condition: size of the speaker condition; 0 builds an unconditional generator.
+        has_skip: whether the output is the source mel plus a correction. With the skip, what is not
+            corrected stays the source's; without it every frame is made anew.
     """
 
     def __init__(
@@ -112,50 +114,8 @@ class VoiceGenerator(nn.Module):
             x = block(x, condition)
         if not self.has_skip:
             return self.outlet(self.norm(x)).transpose(1, 2)
-        # Residual in the normalised domain: untrained, the generator exchanges statistics only.
+        # In the normalised domain: with the skip an untrained generator exchanges statistics only.
         return (mel * mask).transpose(1, 2).add(self.outlet(self.norm(x))).transpose(1, 2)
-
-
-class BandGAN(nn.Module):
-    """D: a 1D convolutional judge over time whose channels are the mel bands; no sigmoid.
-
-    PatchGAN shares its weights along frequency and so hardly knows *where* a formant is; this one
-    does. It is narrow in time and sees the whole spectrum at once.
-    """
-
-    def __init__(self, n_bands: int, width: int = 256, n_condition: int = 0) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList(
-            nn.Conv1d(n, width, 5, stride=stride, padding=2)
-            for n, stride in ((n_bands, 1), (width, 2), (width, 2))
-        )
-        self.conditions = nn.ModuleList(
-            nn.Linear(n_condition, width, bias=False) for _ in range(3) if n_condition
-        )
-        self.outlet = nn.Conv1d(width, 1, 3, padding=1)
-
-    def forward(self, planes: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Judge (B, n_channels, n_mels, F); returns scores (B, 1, F / 4)."""
-        x = planes.flatten(1, 2)  # (B, n_channels * n_mels, F)
-        for i, layer in enumerate(self.layers):
-            x = layer(x)
-            if self.conditions:
-                x = x + self.conditions[i](condition)[:, :, None]
-            x = F.leaky_relu(x, 0.2, inplace=True)
-        return self.outlet(x)
-
-
-class JointJudge(nn.Module):
-    """A PatchGAN and a BandGAN, whose scores count equally."""
-
-    def __init__(self, patch: nn.Module, band: nn.Module) -> None:
-        super().__init__()
-        self.patch, self.band = patch, band
-
-    def forward(self, planes: Tensor, condition: Tensor | None = None) -> Tensor:
-        x = self.patch(planes, condition).flatten(1)
-        y = self.band(planes, condition).flatten(1)
-        return torch.cat([x, y.repeat(1, x.shape[1] // y.shape[1])], 1)
 
 
 class PatchGAN(nn.Module):
@@ -175,7 +135,6 @@ class PatchGAN(nn.Module):
         n_channels: int = 1,
         widths: tuple[int, ...] = (32, 64, 128, 128),
         n_condition: int = 0,
-        n_outputs: int = 1,
     ) -> None:
         super().__init__()
         sizes = (n_channels, *widths)
@@ -188,7 +147,7 @@ class PatchGAN(nn.Module):
         self.conditions = nn.ModuleList(
             nn.Linear(n_condition, width, bias=False) for width in widths if n_condition
         )
-        self.outlet = nn.Conv2d(widths[-1], n_outputs, 3, padding=1)
+        self.outlet = nn.Conv2d(widths[-1], 1, 3, padding=1)
 
     def forward(self, planes: Tensor, condition: Tensor | None = None) -> Tensor:
         """Judge (B, n_channels, n_mels, F); returns patch scores (B, 1, n_mels / 8, F / 8)."""
@@ -199,3 +158,52 @@ class PatchGAN(nn.Module):
                 x = x + self.conditions[i](condition)[:, :, None, None]
             x = F.leaky_relu(x, 0.2, inplace=True)
         return self.outlet(x)
+
+
+class PatchGAN1d(nn.Module):
+    """D: a convolutional judge over time that sees whole spectra; no sigmoid (least squares).
+
+    `PatchGAN` shares its weights along frequency and hardly knows *where* a formant is; here every
+    mel band is a channel of its own. With `n_condition` as in `PatchGAN`.
+
+    Args:
+        n_bands: mel bands times input planes.
+        width: channels of the three hidden layers; two of them halve the frames.
+        n_condition: size of the speaker condition; 0 for none.
+    """
+
+    def __init__(self, n_bands: int, width: int = 256, n_condition: int = 0) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            nn.Conv1d(n_inputs, width, 5, stride=stride, padding=2)
+            for n_inputs, stride in ((n_bands, 1), (width, 2), (width, 2))
+        )
+        self.conditions = nn.ModuleList(
+            nn.Linear(n_condition, width, bias=False) for _ in self.layers if n_condition
+        )
+        self.outlet = nn.Conv1d(width, 1, 3, padding=1)
+
+    def forward(self, planes: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Judge (B, n_channels, n_mels, F); returns scores (B, 1, F / 4)."""
+        x = planes.flatten(1, 2)  # (B, n_channels * n_mels, F)
+        for i, layer in enumerate(self.layers):
+            x = layer(x)
+            if self.conditions:
+                x = x + self.conditions[i](condition)[:, :, None]
+            x = F.leaky_relu(x, 0.2, inplace=True)
+        return self.outlet(x)
+
+
+class PatchGANPair(nn.Module):
+    """D: a `PatchGAN` and a `PatchGAN1d` side by side, whose mean scores count equally."""
+
+    def __init__(self, patches: nn.Module, spectra: nn.Module) -> None:
+        super().__init__()
+        self.patches, self.spectra = patches, spectra
+
+    def forward(self, planes: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Judge (B, n_channels, n_mels, F), n_mels a multiple of 16; returns scores (B, n)."""
+        of_patches = self.patches(planes, condition).flatten(1)
+        of_spectra = self.spectra(planes, condition).flatten(1)
+        n_each = of_patches.shape[1] // of_spectra.shape[1]
+        return torch.cat([of_patches, of_spectra.repeat(1, n_each)], 1)

@@ -115,7 +115,7 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
     data = load_data(config, domains, spec, console)
 
     torch.manual_seed(config.seed)
-    module = PhasedModule(build_method(config, spec, len(data.train_a)), config.ema_decay)
+    module = PhasedModule(build_method(config, spec), config.ema_decay)
     crops = data.crops(config, spec, valid=False)
     n_steps = config.steps or _probe_steps(config, crops, spec, console)
     config = config.model_copy(update={"steps": n_steps, "minutes": None})
@@ -257,7 +257,7 @@ def _probe_steps(
 ) -> int:
     """Return how many steps fit into the wanted minutes, by a short test of the speed."""
     # A throw-away copy is probed, so that the training itself starts untouched.
-    probe = PhasedModule(build_method(config, spec, len(crops.speakers_a)))
+    probe = PhasedModule(build_method(config, spec))
     optimizers = probe.configure_optimizers()
     for step in range(PROBE_STEPS):
         if step == PROBE_WARM_UP:

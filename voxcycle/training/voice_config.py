@@ -43,10 +43,10 @@ class VoiceTrainingConfig(BaseModel):
     separates_pitch: bool = Field(
         True, description="perturb by WORLD resyntheses too: pitch moved far, formants a little"
     )
-    bends: bool = Field(False, description="shift formants one by one in the perturbation")
-    blurs: bool = Field(False, description="blur and hide bands in the perturbation")
+    bends_bands: bool = Field(False, description="perturb by shifting formants one by one, too")
+    blurs_bands: bool = Field(False, description="perturb by blurring and hiding bands, too")
     perturbed_source: float = Field(
-        0.0, ge=0, le=1, description="share of crops of a that G_ab is given perturbed"
+        0.0, ge=0, le=1, description="share of the crops of a that G_ab is given perturbed"
     )
     conditions_source: bool = Field(
         True, description="any_to_one: tell G_ba and D_a which speaker of the pool is meant"
@@ -62,13 +62,16 @@ class VoiceTrainingConfig(BaseModel):
         description="ours, or those published for MaskCycleGAN-VC: 60 times the arithmetic",
     )
     width: int = Field(192, ge=8, description="channels of the generators")
-    has_skip: bool = Field(True, description="add the source mel to the generators' output")
+    has_skip: bool = Field(
+        True, description="the generators correct the source mel instead of making it anew"
+    )
     n_blocks: int = Field(6, ge=1, description="blocks of the generators")
     discriminator_widths: tuple[int, ...] = Field(
         (32, 64, 128, 128), description="channels of the discriminators' layers"
     )
-
-    band_judge: int = Field(0, ge=0, description="width of the judges over whole spectra; 0: none")
+    spectrum_width: int = Field(
+        0, ge=0, description="channels of the discriminators over whole spectra; 0 builds none"
+    )
 
     adversarial_a: float = Field(2.0, ge=0, description="weight: D_a on outputs of G_ba")
     adversarial_b: float = Field(2.0, ge=0, description="weight: D_b on outputs of G_ab")
@@ -78,9 +81,6 @@ class VoiceTrainingConfig(BaseModel):
     identity_b: float = Field(10.0, ge=0, description="weight: perturbed b to b")
     second_adversarial: float = Field(
         0.0, ge=0, description="weight of the two-step adversarial loss; 0 builds no second judges"
-    )
-    confusion: float = Field(
-        0.0, ge=0, description="weight: a classifier must not tell the source from outputs of G_ab"
     )
     generator_rate: float = Field(3e-4, gt=0, description="learning rate of the generators")
     discriminator_rate: float = Field(2e-4, gt=0, description="learning rate of the judges")

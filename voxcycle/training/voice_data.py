@@ -80,8 +80,8 @@ class VoiceData:
             config.is_perturbed,
             config.seed,
             config.perturbed_source,
-            config.bends,
-            config.blurs,
+            config.bends_bands,
+            config.blurs_bands,
         )
 
 
