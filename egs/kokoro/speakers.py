@@ -1,8 +1,9 @@
 """The fixed split of the Kokoro speakers and of what each of them says.
 
 Roles never mix: `pool` trains domain a of the any-to-one voices, `valid` selects and tunes, `eval`
-is run once per row of RESULTS.md. Training sentences differ between speakers; validation and
-evaluation sentences are the same for everybody who says them (parallel).
+is run once per row of RESULTS.md, `pair` is what training a pair is measured on. Training sentences
+differ between speakers; validation and evaluation sentences are the same for everybody who says
+them (parallel).
 """
 
 from typing import NamedTuple
@@ -44,4 +45,6 @@ SPLIT: dict[str, Role] = {
     ),
     "valid": Role(("af_nova", "am_eric"), 0.0, ("valid",)),
     "eval": Role(("af_sarah", "am_puck", "bf_alice", "bm_fable"), 0.0, ("valid", "eval")),
+    # A pair of its own (egs/kokoro_pair); last, so that the others keep their sentences.
+    "pair": Role(("af_kore", "am_liam"), 5.5, ("valid", "eval")),
 }

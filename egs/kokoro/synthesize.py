@@ -1,8 +1,9 @@
 """Stage 2: let Kokoro-82M read the corpus. Resumable: finished files are skipped.
 
 Writes OUT/wavs/<speaker>/<train|valid|eval>/<nnn>.flac (24 kHz) with the text beside it (.txt), and
-links OUT/pool/<speaker> and OUT/target/<speaker> to the training folders. A training sentence is
-read by one speaker only. 16-40 minutes on two cores.
+links OUT/<role>/<speaker> to the training folders of pool, target and pair, OUT/valid/<speaker> and
+OUT/eval/<speaker> to the parallel sentences. A training sentence is read by one speaker only. 20-45
+minutes on two cores; --roles pool target valid eval leaves the pair out.
 """
 
 import argparse
@@ -116,24 +117,28 @@ def _synthesize(utterance: Utterance) -> None:
 
 
 def link_roles(out: Path) -> None:
-    """Make OUT/pool/<speaker> and OUT/target/<speaker>, the folders that a training is given."""
-    for role in ("pool", "target"):
-        (out / role).mkdir(exist_ok=True)
-        for speaker in SPLIT[role].speakers:
-            link = out / role / speaker
-            if not link.is_symlink():
-                link.symlink_to(Path("../wavs") / speaker / "train", target_is_directory=True)
+    """Make OUT/<role or kind>/<speaker>, the folders that training and evaluation are given."""
+    for role, (speakers, train_minutes, parallel) in SPLIT.items():
+        for kind in ([role] if train_minutes else []) + list(parallel):
+            (out / kind).mkdir(exist_ok=True)
+            for speaker in speakers:
+                folder = Path("../wavs") / speaker / (kind if kind in parallel else "train")
+                link = out / kind / speaker
+                if not link.is_symlink():
+                    link.symlink_to(folder, target_is_directory=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--roles", nargs="+", choices=SPLIT, default=list(SPLIT))
     args = parser.parse_args()
     download = args.out / "download"
     model = assemble_model(download)
     plan = plan_corpus(args.out, download / "usr/share/games/fortunes")
-    todo = [u for u in plan if not u.path.exists()]
+    wanted = {speaker for role in args.roles for speaker in SPLIT[role].speakers}
+    todo = [u for u in plan if u.speaker in wanted and not u.path.exists()]
     print(f"{len(plan)} sentences, {len(todo)} to read")
     with ProcessPoolExecutor(
         args.jobs, initializer=_start, initargs=(model, download / "package/voices")

@@ -1,7 +1,8 @@
-"""Decode 40 clips of each real speaker to mono flac: the first 20 are scored, the rest references.
+"""Decode 40 clips of each real speaker to mono flac, and five minutes of others to train on.
 
-Usage: decode.py UNPACKED OUT. Clips of 2 to 10 s, in the order of the hash of their paths, so that
-the choice is arbitrary and always the same.
+Usage: decode.py UNPACKED DIR. Clips of 2 to 10 s, in the order of the hash of their paths, so that
+the choice is arbitrary and always the same. DIR/wavs/<speaker>: the first 20 are scored, the other
+20 references; DIR/train/<speaker>: five minutes for a voice of one's own (egs/allison_carlo).
 """
 
 import hashlib
@@ -15,6 +16,7 @@ from speakers import N_REFERENCES, N_SCORED, SPEAKERS, RealSpeaker
 
 MIN_DURATION_S = 2.0
 MAX_DURATION_S = 10.0
+TRAIN_S = 300.0
 
 
 def read_clip(path: Path) -> tuple[np.ndarray, int]:
@@ -38,18 +40,23 @@ def list_clips(unpacked: Path, speaker: RealSpeaker) -> list[Path]:
 def main() -> None:
     unpacked, out = Path(sys.argv[1]), Path(sys.argv[2])
     for name, speaker in SPEAKERS.items():
-        (out / name).mkdir(parents=True, exist_ok=True)
-        kept = 0
+        n_scored, train_s = 0, 0.0
         for path in list_clips(unpacked, speaker):
             clip, sample_rate = read_clip(path)
-            if not MIN_DURATION_S <= len(clip) / sample_rate <= MAX_DURATION_S:
+            duration_s = len(clip) / sample_rate
+            if not MIN_DURATION_S <= duration_s <= MAX_DURATION_S:
                 continue
-            target = out / name / f"{kept:02d}_{path.stem}.flac"
-            soundfile.write(target, np.clip(clip * speaker.gain, -1, 1), sample_rate)
-            kept += 1
-            if kept == N_SCORED + N_REFERENCES:
+            if n_scored < N_SCORED + N_REFERENCES:
+                target = out / "wavs" / name / f"{n_scored:02d}_{path.stem}.flac"
+                n_scored += 1
+            elif train_s < TRAIN_S:
+                target = out / "train" / name / f"{path.parts[-3]}-{path.stem}.flac"
+                train_s += duration_s
+            else:
                 break
-        print(f"{name}: {kept} clips in {out / name}")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            soundfile.write(target, np.clip(clip * speaker.gain, -1, 1), sample_rate)
+        print(f"{name}: {n_scored} clips to score, {train_s:.0f} s to train on")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fetch the real recordings and decode 40 clips of each speaker.
+# Fetch the real recordings; decode 40 clips of each speaker and five minutes to train on.
 # Usage: fetch.sh DIR   (needs apt-get, dpkg-deb, and python with voxcycle[eval]; about 55 MB)
 set -euo pipefail
 dir=${1:?usage: fetch.sh DIR}
@@ -14,4 +14,4 @@ for package in asterisk-core-sounds-en-g722 asterisk-core-sounds-it-g722 fillets
     fi
     dpkg-deb -x "$package"_*.deb .
 done
-"$python" "$here/decode.py" "$PWD" "$(dirname "$PWD")/wavs"
+"$python" "$here/decode.py" "$PWD" "$(dirname "$PWD")"
