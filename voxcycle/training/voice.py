@@ -43,7 +43,7 @@ from voxcycle.voices.voice import check_voice_name
 
 DEFAULT_MINUTES = 30.0
 NETWORKS = ("g_ab", "g_ba")
-PROBE_STEPS = 12
+PROBE_STEPS = 8
 PROBE_WARM_UP = 4
 
 
@@ -117,7 +117,7 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
     torch.manual_seed(config.seed)
     module = PhasedModule(build_method(config, spec), config.ema_decay)
     crops = data.crops(config, spec, valid=False)
-    n_steps = config.steps or _probe_steps(config, crops, spec, console)
+    n_steps = config.steps or _steps_of_minutes(config, crops, console)
     config = config.model_copy(update={"steps": n_steps, "minutes": None})
     if resume:
         restore(module, checkpoint)
@@ -252,18 +252,22 @@ def _selection(
     return Selection(contests, vocoder, config.out, every, config.steps)
 
 
-def _probe_steps(
-    config: VoiceTrainingConfig, crops: UnpairedCrops, spec: MelSpec, console: Console
-) -> int:
-    """Return how many steps fit into the wanted minutes, by a short test of the speed."""
-    # A throw-away copy is probed, so that the training itself starts untouched.
-    probe = PhasedModule(build_method(config, spec))
+def measure_step_seconds(
+    config: VoiceTrainingConfig, crops: UnpairedCrops, n_steps: int = PROBE_STEPS
+) -> float:
+    """Return the mean wall time of a step, on throw-away networks, after a short warm-up."""
+    probe = PhasedModule(build_method(config, crops.spec))
     optimizers = probe.configure_optimizers()
-    for step in range(PROBE_STEPS):
+    for step in range(PROBE_WARM_UP + n_steps):
         if step == PROBE_WARM_UP:
             started = time.perf_counter()
         probe.run_phases(crops[step], optimizers, torch.Tensor.backward)
-    seconds = (time.perf_counter() - started) / (PROBE_STEPS - PROBE_WARM_UP)
+    return (time.perf_counter() - started) / n_steps
+
+
+def _steps_of_minutes(config: VoiceTrainingConfig, crops: UnpairedCrops, console: Console) -> int:
+    """Return how many steps fit into the wanted minutes."""
+    seconds = measure_step_seconds(config, crops)
     minutes = config.minutes or DEFAULT_MINUTES
     n_steps = max(1, round(60 * minutes / seconds))
     console.print(f"{1 / seconds:.1f} steps/s: {minutes:g} minutes are {n_steps} steps")
