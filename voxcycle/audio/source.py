@@ -1,0 +1,94 @@
+"""The source of a source-filter vocoder: a band-limited pulse train at F0, and white noise.
+
+Both are exact under chunking: the phase of a voiced stretch is a sum over the frames since its
+onset, found once for a whole file (`onset_phases`); noise comes in blocks seeded by their index.
+"""
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from voxcycle.audio.mel import MelSpec
+
+NOISE_BLOCK_FRAMES = 32
+
+
+def _held_f0(f0_hz: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return F0 of the frame before, of the frame, and of the frame after, (B, F) each.
+
+    A neighbour that is unvoiced counts as equal to the frame: F0 is held at both ends of a voiced
+    stretch.
+    """
+    edge = torch.zeros_like(f0_hz[:, :1])
+    before = torch.cat([edge, f0_hz[:, :-1]], 1)
+    after = torch.cat([f0_hz[:, 1:], edge], 1)
+    return torch.where(before > 0, before, f0_hz), f0_hz, torch.where(after > 0, after, f0_hz)
+
+
+def _sample_f0(f0_hz: Tensor, hop: int) -> Tensor:
+    """Return F0 of every sample, (B, F) Hz at frame centres to (B, F, hop), linear in between."""
+    before, here, after = (f0[..., None] for f0 in _held_f0(f0_hz))
+    position = (torch.arange(hop, device=f0_hz.device, dtype=f0_hz.dtype) + 0.5) / hop - 0.5
+    left, right = (-position).clamp(min=0), position.clamp(min=0)
+    return here + left * (before - here) + right * (after - here)
+
+
+def onset_phases(f0_hz: NDArray[np.float32], spec: MelSpec) -> NDArray[np.float64]:
+    """Return the pulse train's phase in turns at the start of every frame, (F,).
+
+    Zero at every onset of voicing; in between the sum of F0 over the samples since, by closed form.
+    """
+    f0 = torch.from_numpy(np.asarray(f0_hz, np.float64))[None]
+    before, here, after = (values[0].numpy() for values in _held_f0(f0))
+    # The weights of linear interpolation sum to 3/4 of the frame for itself, 1/8 per neighbour.
+    turns = (0.125 * before + 0.75 * here + 0.125 * after) * spec.hop_length / spec.sample_rate
+    voiced = np.asarray(f0_hz) > 0
+    sums = np.concatenate([[0.0], np.cumsum(np.where(voiced, turns, 0.0))])[:-1]
+    is_onset = voiced & ~np.concatenate([[False], voiced[:-1]])
+    at_onset = np.maximum.accumulate(np.where(is_onset, np.arange(len(voiced)), 0))
+    return np.where(voiced, sums - sums[at_onset], 0.0) % 1.0
+
+
+def pulse_train(f0_hz: Tensor, phases: Tensor, spec: MelSpec) -> Tensor:
+    """Return a band-limited pulse train of unit power where voiced, zero elsewhere.
+
+    All harmonics below the Nyquist frequency at equal amplitude, in closed form: the Dirichlet
+    kernel `sum over k = 1..K of cos(k x) = sin((K + 1/2) x) / (2 sin(x / 2)) - 1/2`, times
+    `sqrt(2 / K)`.
+
+    Args:
+        f0_hz: (B, F), 0 where unvoiced.
+        phases: (B, F) in turns, float64, from `onset_phases`.
+        spec: the analysis.
+
+    Returns:
+        (B, F * hop_length).
+    """
+    sample_f0 = _sample_f0(f0_hz.double(), spec.hop_length)  # (B, F, hop)
+    turns = sample_f0.cumsum(-1) - sample_f0  # since the start of the frame
+    x = 2 * math.pi * ((phases[..., None] + turns / spec.sample_rate) % 1.0)
+    n_harmonics = (spec.sample_rate / 2 / sample_f0.clamp(min=1.0)).floor()
+    half = (x / 2).sin()
+    is_peak = half.abs() < 1e-6
+    kernel = ((n_harmonics + 0.5) * x).sin() / (2 * torch.where(is_peak, 1.0, half)) - 0.5
+    kernel = torch.where(is_peak, n_harmonics, kernel) * (2 / n_harmonics).sqrt()
+    return (kernel * (f0_hz > 0)[..., None]).flatten(1).to(f0_hz.dtype)
+
+
+def noise_blocks(first_frame: int, n_frames: int, spec: MelSpec, seed: int = 0) -> Tensor:
+    """Return white noise of unit power for frames `first_frame` and on, (n_frames * hop_length,).
+
+    Every block of 32 frames has its own seed, so that a sample of noise depends on its position in
+    the file alone. `first_frame` may be negative: context before the file.
+    """
+    first_block = first_frame // NOISE_BLOCK_FRAMES
+    last_block = (first_frame + n_frames - 1) // NOISE_BLOCK_FRAMES
+    blocks = []
+    for block in range(first_block, last_block + 1):
+        generator = torch.Generator().manual_seed((seed * 1_000_003 + block) % 2**63)
+        blocks.append(torch.randn(NOISE_BLOCK_FRAMES * spec.hop_length, generator=generator))
+    start = (first_frame - first_block * NOISE_BLOCK_FRAMES) * spec.hop_length
+    return torch.cat(blocks)[start : start + n_frames * spec.hop_length]

@@ -1,0 +1,169 @@
+"""The source-filter vocoder: a small network shapes a pulse train and noise in the STFT domain.
+
+Harmonics and noise of the neural source-filter models (Wang et al., 2019) with the ConvNeXt and the
+inverse STFT of Vocos (Siuzdak, 2023). What a vocoder usually has to invent, the phase of the
+harmonics, comes from the pulse train; the network predicts how loud and by how much delayed every
+bin of it is, and how loud the noise.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from voxcycle.audio.mel import MelSpec, mel_filterbank
+
+LOG_MEL_MEAN, LOG_MEL_STD = -5.0, 2.5  # of speech at -23 dBFS, roughly: keeps inputs near unit size
+LOG_F0_MEAN, LOG_F0_STD = 5.1, 0.35
+MAX_LOG_GAIN = 8.0
+
+
+class CausalBlock(nn.Module):
+    """A ConvNeXt block (Liu et al., 2022) on (B, F, C) that sees `look_ahead` frames ahead."""
+
+    def __init__(self, width: int, kernel: int, expansion: int, look_ahead: int) -> None:
+        super().__init__()
+        self.padding = (kernel - 1 - look_ahead, look_ahead)
+        self.depthwise = nn.Conv1d(width, width, kernel, groups=width)
+        self.norm = nn.LayerNorm(width)
+        self.expand = nn.Linear(width, width * expansion)
+        self.contract = nn.Linear(width * expansion, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, F, width) to (B, F, width)."""
+        h = self.depthwise(F.pad(x.transpose(1, 2), self.padding)).transpose(1, 2)
+        return x + self.contract(F.gelu(self.expand(self.norm(h))))
+
+
+class SpectralFrames(nn.Module):
+    """The STFT on the frames of `LogMel`, and its inverse by overlap-add."""
+
+    window: Tensor
+
+    def __init__(self, spec: MelSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        self.pad = (spec.n_fft - spec.hop_length) // 2
+        self.register_buffer("window", torch.hann_window(spec.n_fft), persistent=False)
+
+    def analyse(self, waveform: Tensor) -> Tensor:
+        """Map (B, F * hop_length) to complex (B, n_freq, F); beyond both ends there is silence."""
+        return torch.stft(
+            F.pad(waveform, (self.pad, self.pad)),
+            self.spec.n_fft,
+            self.spec.hop_length,
+            window=self.window,
+            center=False,
+            return_complex=True,
+        )
+
+    def synthesize(self, spectrum: Tensor) -> Tensor:
+        """Map complex (B, n_freq, F) to (B, F * hop_length): the least-squares inverse."""
+        n_frames = spectrum.shape[-1]
+        frames = torch.fft.irfft(spectrum, dim=1) * self.window[:, None]  # (B, n_fft, F)
+        squares = self.window.square()[None, :, None].expand(1, -1, n_frames)
+        waveform, weight = (self._overlap_add(x, n_frames) for x in (frames, squares))
+        return (waveform / weight.clamp(min=1e-3))[:, self.pad : -self.pad]
+
+    def _overlap_add(self, frames: Tensor, n_frames: int) -> Tensor:
+        n_fft, hop = self.spec.n_fft, self.spec.hop_length
+        length = n_fft + (n_frames - 1) * hop
+        folded = F.fold(frames, (1, length), (1, n_fft), stride=(1, hop))
+        return folded[:, 0, 0]
+
+
+class SourceFilterVocoder(nn.Module):
+    """Log-mels, a pulse train and noise to a waveform.
+
+    Args:
+        spec: the mel analysis.
+        width: channels of the trunk.
+        n_blocks: ConvNeXt blocks, causal but for the first.
+        kernel: frames that a block's convolution sees.
+        expansion: width of a block's MLP, in trunk widths.
+        look_ahead: frames ahead that the first block sees; all the latency of the network.
+        has_prior: start from the amplitudes of the mel's pseudo-inverse, instead of from nothing.
+        has_phase: predict a phase offset per bin of the pulse train.
+    """
+
+    inverse_filters: Tensor
+
+    def __init__(
+        self,
+        spec: MelSpec,
+        width: int = 256,
+        n_blocks: int = 8,
+        kernel: int = 7,
+        expansion: int = 3,
+        look_ahead: int = 3,
+        has_prior: bool = True,
+        has_phase: bool = True,
+    ) -> None:
+        super().__init__()
+        self.spec = spec
+        self.arguments: dict[str, Any] = {
+            "width": width,
+            "n_blocks": n_blocks,
+            "kernel": kernel,
+            "expansion": expansion,
+            "look_ahead": look_ahead,
+            "has_prior": has_prior,
+            "has_phase": has_phase,
+        }
+        self.has_prior, self.has_phase = has_prior, has_phase
+        self.frames = SpectralFrames(spec)
+        n_freq = spec.n_fft // 2 + 1
+        # The network's own reach, and the frames that share samples with one of its frames.
+        overlap = spec.n_fft // spec.hop_length
+        self.context_frames = kernel - 1 + (n_blocks - 1) * (kernel - 1) + overlap
+        self.inlet = nn.Linear(spec.n_mels + 2, width)
+        self.blocks = nn.ModuleList(
+            CausalBlock(width, kernel, expansion, look_ahead if i == 0 else 0)
+            for i in range(n_blocks)
+        )
+        self.norm = nn.LayerNorm(width)
+        self.outlet = nn.Linear(width, n_freq * (3 if has_phase else 2))
+        nn.init.normal_(self.outlet.weight, std=0.01)
+        nn.init.zeros_(self.outlet.bias)
+        inverse = torch.linalg.pinv(mel_filterbank(spec))  # (n_freq, n_mels)
+        self.register_buffer("inverse_filters", inverse, persistent=False)
+
+    def forward(self, log_mel: Tensor, f0_hz: Tensor, pulses: Tensor, noise: Tensor) -> Tensor:
+        """Render mels.
+
+        Args:
+            log_mel: (B, n_mels, F).
+            f0_hz: (B, F), 0 where unvoiced.
+            pulses: (B, F * hop_length), from `pulse_train`.
+            noise: (B, F * hop_length), of unit power.
+
+        Returns:
+            (B, F * hop_length).
+        """
+        voiced = (f0_hz > 0).to(log_mel.dtype)
+        log_f0 = (f0_hz.clamp(min=1.0).log() - LOG_F0_MEAN) / LOG_F0_STD * voiced
+        mel = (log_mel.transpose(1, 2) - LOG_MEL_MEAN) / LOG_MEL_STD
+        x = self.inlet(torch.cat([mel, log_f0[..., None], voiced[..., None]], -1))  # (B, F, width)
+        for block in self.blocks:
+            x = block(x)
+        responses = self.outlet(self.norm(x)).transpose(1, 2)  # (B, k * n_freq, F)
+        harmonic, breath, *phase = responses.chunk(3 if self.has_phase else 2, 1)
+        if self.has_prior:
+            prior = self._log_envelope(log_mel)
+            harmonic, breath = harmonic + prior, breath + prior
+        harmonic, breath = (r.clamp(max=MAX_LOG_GAIN).exp() for r in (harmonic, breath))
+        offset = phase[0] if phase else torch.zeros_like(harmonic)
+        spectrum = self.frames.analyse(pulses) * torch.polar(harmonic, offset)
+        spectrum = spectrum + self.frames.analyse(noise) * breath
+        return self.frames.synthesize(spectrum)
+
+    def _log_envelope(self, log_mel: Tensor) -> Tensor:
+        """Return the log gain that gives noise of unit power these mels, (B, n_freq, F).
+
+        The pseudo-inverse of the filterbank on the mel; where it is negative or above the last
+        band, the floor.
+        """
+        magnitude = torch.matmul(self.inverse_filters, log_mel.exp())
+        flat = self.frames.window.square().sum().sqrt()  # of noise of unit power
+        return (magnitude / flat).clamp(min=1e-6).log()
