@@ -3,12 +3,8 @@ import numpy as np
 import pytest
 import torch
 
-from voxcycle.losses.spectral import (
-    RESOLUTIONS,
-    Resolution,
-    multi_resolution_stft_loss,
-    stft_magnitude,
-)
+from voxcycle.audio.stft import RESOLUTIONS, Resolution, stft_magnitude
+from voxcycle.losses.spectral import multi_resolution_stft_loss
 
 
 def noise(seed: int, n: int = 8192) -> torch.Tensor:

@@ -1,5 +1,8 @@
 """Adversarial losses on raw scores (no sigmoid)."""
 
+from collections.abc import Sequence
+
+import torch
 from torch import Tensor
 
 
@@ -11,3 +14,11 @@ def least_squares_generator_loss(fake_scores: Tensor) -> Tensor:
 def least_squares_discriminator_loss(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
     """LSGAN, Mao et al. (2017), eq. 9 with b = 1 and a = 0, the factor 1/2 included."""
     return 0.5 * ((real_scores - 1).square().mean() + fake_scores.square().mean())
+
+
+def feature_matching_loss(
+    fake_features: Sequence[Tensor], real_features: Sequence[Tensor]
+) -> Tensor:
+    """Mean absolute difference of a discriminator's hidden layers, Kumar et al. (2019), eq. 5."""
+    pairs = zip(fake_features, real_features, strict=True)
+    return torch.stack([(fake - real.detach()).abs().mean() for fake, real in pairs]).mean()

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from voxcycle.audio.mel import MelSpec, mel_filterbank
+from voxcycle.audio.stft import Resolution, stft_magnitude
 
 LOG_MEL_MEAN, LOG_MEL_STD = -5.0, 2.5  # of speech at -23 dBFS, roughly: keeps inputs near unit size
 LOG_F0_MEAN, LOG_F0_STD = 5.1, 0.35
@@ -167,3 +168,34 @@ class SourceFilterVocoder(nn.Module):
         magnitude = torch.matmul(self.inverse_filters, log_mel.exp())
         flat = self.frames.window.square().sum().sqrt()  # of noise of unit power
         return (magnitude / flat).clamp(min=1e-6).log()
+
+
+class SpectrogramDiscriminator(nn.Module):
+    """D: judges patches of a log-magnitude spectrogram; no sigmoid (least squares).
+
+    One resolution of the multi-resolution spectrogram discriminator (Jang et al., 2021, UnivNet).
+
+    Args:
+        resolution: the transform.
+        width: channels of the hidden layers.
+        n_layers: hidden layers; all but the last halve the frequency axis.
+    """
+
+    def __init__(self, resolution: Resolution, width: int = 24, n_layers: int = 4) -> None:
+        super().__init__()
+        self.resolution = resolution
+        strides = [(2, 1)] * (n_layers - 1) + [(1, 1)]
+        self.layers = nn.ModuleList(
+            nn.Conv2d(1 if i == 0 else width, width, (7, 5), stride, padding=(3, 2))
+            for i, stride in enumerate(strides)
+        )
+        self.outlet = nn.Conv2d(width, 1, 3, padding=1)
+
+    def forward(self, waveform: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Judge (B, T); returns scores (B, n) and the hidden layers' outputs."""
+        x = stft_magnitude(waveform, self.resolution).log()[:, None]  # (B, 1, n_freq, F)
+        features = []
+        for layer in self.layers:
+            x = F.leaky_relu(layer(x), 0.2)
+            features.append(x)
+        return self.outlet(x).flatten(1), features

@@ -3,26 +3,22 @@
 import datetime
 import logging
 import os
-import signal
 import time
-import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning import Callback, Trainer
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning import Callback
 from rich.console import Console
-from torch.utils.data import DataLoader, Sampler
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.data.corpus import Split
 from voxcycle.data.speech import UnpairedCrops
 from voxcycle.evaluation.listing import spread
 from voxcycle.evaluation.rows import Speaker
-from voxcycle.training.callbacks import Checkpoint, LiveProgress, Scalars, StepLimit, restore
+from voxcycle.training.callbacks import restore
+from voxcycle.training.fit import FitSettings, fit
 from voxcycle.training.phases import PhasedModule
 from voxcycle.training.samples import Direction, VoiceValidation
 from voxcycle.training.selection import (
@@ -60,20 +56,6 @@ class TrainedVoices:
     voices: list[Path]
     n_steps: int
     seconds: float
-
-
-class _StepsLeft(Sampler[int]):
-    """Yields batch numbers from the step that the module has reached."""
-
-    def __init__(self, module: PhasedModule, n_steps: int) -> None:
-        self.module = module
-        self.n_steps = n_steps
-
-    def __iter__(self) -> Iterator[int]:
-        yield from range(int(self.module.steps_done), self.n_steps)
-
-    def __len__(self) -> int:
-        return self.n_steps
 
 
 def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoices:
@@ -129,7 +111,10 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
     save_config(config)
     if int(module.steps_done) < n_steps:
         callbacks = _validations(config, module, domains, data, crops) if config.samples else []
-        _fit(config, module, callbacks, crops, checkpoint if resume else None, console)
+        settings = FitSettings(
+            config.out, n_steps, config.checkpoint_every, config.log_every, resume
+        )
+        fit(module, crops, settings, callbacks, console)
         for callback in callbacks:
             if isinstance(callback, Selection):
                 print_warnings(callback, console)
@@ -155,52 +140,6 @@ def _check_names(config: VoiceTrainingConfig) -> None:
 
 def _minutes(speaker: Any, spec: MelSpec) -> float:
     return round(sum(len(r.f0_hz) for r in speaker.recordings) / spec.frame_rate / 60, 2)
-
-
-def _fit(
-    config: VoiceTrainingConfig,
-    module: PhasedModule,
-    validations: list[Callback],
-    crops: UnpairedCrops,
-    resumed: Path | None,
-    console: Console,
-) -> None:
-    """Run a Lightning Trainer; Ctrl-C ends in KeyboardInterrupt, with the last checkpoint kept."""
-    assert config.steps is not None
-    checkpoint = config.out / "last.ckpt"
-    callbacks: list[Callback] = [
-        StepLimit(config.steps),
-        Scalars(config.log_every),
-        LiveProgress(config.steps, console),
-        *validations,
-        Checkpoint(checkpoint, config.checkpoint_every),
-    ]
-    trainer = Trainer(
-        accelerator="cpu",  # the networks are small: a GPU would wait for the crops
-        devices=1,
-        max_epochs=-1,
-        logger=TensorBoardLogger(config.out, name="", version="log"),
-        callbacks=callbacks,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-    )
-    loader = DataLoader(crops, batch_size=None, sampler=_StepsLeft(module, config.steps))
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        with warnings.catch_warnings():
-            # Lightning comments on its own dependencies and on our one endless epoch.
-            warnings.filterwarnings("ignore", module=r"lightning\.")
-            trainer.fit(module, loader, ckpt_path=resumed, weights_only=True)
-    except SystemExit:  # how Lightning answers Ctrl-C, which it goes on to ignore
-        signal.signal(signal.SIGINT, handler)
-        step = int(module.steps_done)
-        if checkpoint.exists():
-            console.print(f"stopped at step {step}; --resume goes on from the last checkpoint")
-        else:
-            console.print(f"stopped at step {step}, before the first checkpoint")
-        raise KeyboardInterrupt from None
 
 
 def _validations(

@@ -1,0 +1,122 @@
+"""Crops of recordings with their analysis, for a vocoder: batch i is a function of seed and i."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from voxcycle.audio.mel import MelSpec
+from voxcycle.audio.pitch import limit_f0
+from voxcycle.audio.source import onset_phases, pulse_train
+
+MAX_GAIN_DB = 6.0
+MAX_ERROR_FRAMES = 12
+
+
+class VocoderBatch(NamedTuple):
+    """One training batch.
+
+    Attributes:
+        waveform: (B, F * hop_length), what is to be rendered.
+        log_mel: (B, n_mels, F), of the waveform within its recording.
+        f0_hz: (B, F), some of it wrong on purpose.
+        pulses: (B, F * hop_length), at `f0_hz`.
+        noise: (B, F * hop_length).
+    """
+
+    waveform: Tensor
+    log_mel: Tensor
+    f0_hz: Tensor
+    pulses: Tensor
+    noise: Tensor
+
+
+class Recording(NamedTuple):
+    """A recording at the analysis level: (T,) in int16, its log-mels (F, n_mels), its F0 (F,)."""
+
+    samples: NDArray[np.int16]
+    mel: NDArray[np.float16]
+    f0_hz: NDArray[np.float32]
+
+
+class VocoderCrops(Dataset[VocoderBatch]):
+    """Batches of crops, recordings drawn by their length; endless.
+
+    Args:
+        recordings: each at least a crop long.
+        spec: the mel analysis.
+        batch_size: crops in a batch.
+        n_frames: frames of a crop.
+        error_share: share of the crops whose F0 is wrong for a while: an octave up or down, or
+            voicing lost or invented, as trackers err.
+        seed: of everything drawn.
+    """
+
+    def __init__(
+        self,
+        recordings: Sequence[Recording],
+        spec: MelSpec,
+        batch_size: int,
+        n_frames: int,
+        error_share: float,
+        seed: int,
+    ) -> None:
+        self.recordings = [r for r in recordings if len(r.f0_hz) >= n_frames]
+        if not self.recordings:
+            raise ValueError(f"no recording is as long as a crop of {n_frames} frames")
+        self.spec = spec
+        self.batch_size = batch_size
+        self.n_frames = n_frames
+        self.error_share = error_share
+        self.seed = seed
+        lengths = np.array([len(r.f0_hz) for r in self.recordings], float)
+        self.shares = lengths / lengths.sum()
+
+    def __getitem__(self, index: int) -> VocoderBatch:
+        rng = np.random.default_rng([self.seed, index])
+        items = [self._draw(rng) for _ in range(self.batch_size)]
+        waveform, mel, f0_hz = (torch.from_numpy(np.stack(c)) for c in zip(*items, strict=True))
+        phases = np.stack([onset_phases(f0, self.spec) for f0 in f0_hz.numpy()])
+        pulses = pulse_train(f0_hz, torch.from_numpy(phases), self.spec)
+        noise = torch.from_numpy(rng.standard_normal(waveform.shape, np.float32))
+        return VocoderBatch(waveform, mel.transpose(1, 2), f0_hz, pulses, noise)
+
+    def _draw(
+        self, rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+        recording = self.recordings[rng.choice(len(self.shares), p=self.shares)]
+        start = int(rng.integers(len(recording.f0_hz) - self.n_frames + 1))
+        stop = start + self.n_frames
+        hop = self.spec.hop_length
+        gain_db = rng.uniform(-MAX_GAIN_DB, MAX_GAIN_DB)
+        gain = np.float32(10 ** (gain_db / 20))
+        samples = recording.samples[start * hop : stop * hop].astype(np.float32) / 32768
+        # A gain on the log-mel is a sum; what lies at its floor stays there.
+        mel = recording.mel[start:stop].astype(np.float32) + np.log(gain)
+        mel = np.maximum(mel, np.float32(np.log(self.spec.log_floor)))
+        f0_hz = recording.f0_hz[start:stop].astype(np.float32)
+        if rng.random() < self.error_share:
+            f0_hz = err(f0_hz, rng)
+        return (samples * gain).astype(np.float32), mel, f0_hz
+
+
+def err(f0_hz: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """Return a contour (F,) with one error of up to 12 frames: octave, lost or invented voicing."""
+    length = int(rng.integers(1, MAX_ERROR_FRAMES + 1))
+    start = int(rng.integers(max(1, len(f0_hz) - length + 1)))
+    part = slice(start, start + length)
+    out = f0_hz.copy()
+    kind = rng.choice(("octave up", "octave down", "lost", "invented"))
+    if kind == "octave up":
+        out[part] *= 2
+    elif kind == "octave down":
+        out[part] /= 2
+    elif kind == "lost":
+        out[part] = 0
+    else:
+        out[part] = np.where(out[part] > 0, out[part], np.exp(rng.uniform(np.log(80), np.log(300))))
+    return limit_f0(out)

@@ -1,0 +1,124 @@
+"""Adversarial training of the source-filter vocoder.
+
+Multi-resolution STFT losses (Yamamoto et al., 2020) and the mel L1 of HiFi-GAN (Kong et al., 2020,
+Eq. 5), with spectrogram discriminators (Jang et al., 2021) in least squares and feature matching.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from voxcycle.audio.mel import LogMel, MelSpec
+from voxcycle.data.vocoder import VocoderBatch
+from voxcycle.losses.adversarial import (
+    feature_matching_loss,
+    least_squares_discriminator_loss,
+    least_squares_generator_loss,
+)
+from voxcycle.losses.spectral import multi_resolution_stft_loss
+from voxcycle.training.phases import Memory, Phase
+
+
+@dataclass(frozen=True)
+class VocoderWeights:
+    """Weights of the generator's terms; adversarial and feature_matching at 0 build no judges."""
+
+    spectral_convergence: float = 1.0
+    log_magnitude: float = 1.0
+    mel: float = 1.0
+    adversarial: float = 1.0
+    feature_matching: float = 1.0
+
+
+class VocoderGAN(nn.Module):
+    """Losses and phases of the vocoder.
+
+    Args:
+        generator: a `SourceFilterVocoder`.
+        discriminators: one per resolution; none trains with the spectral losses alone.
+        spec: the mel analysis.
+        weights: of the loss terms.
+        generator_rate: learning rate of AdamW, betas 0.8 and 0.99 (HiFi-GAN's).
+        discriminator_rate: likewise.
+    """
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        discriminators: Sequence[nn.Module],
+        spec: MelSpec,
+        weights: VocoderWeights | None = None,
+        generator_rate: float = 5e-4,
+        discriminator_rate: float = 2e-4,
+    ) -> None:
+        super().__init__()
+        self.generator = generator
+        self.discriminators = nn.ModuleList(discriminators)
+        self.log_mel = LogMel(spec)
+        self.weights = weights or VocoderWeights()
+        self.rates = (generator_rate, discriminator_rate)
+
+    def averaged(self) -> nn.Module:
+        """Return the generator."""
+        return self.generator
+
+    def phases(self) -> list[Phase]:
+        """Return the generator's phase, and the discriminators' where there are any."""
+        weights = dict(vars(self.weights))
+        if not self.discriminators:
+            del weights["adversarial"], weights["feature_matching"]
+
+        def adam(parameters: list[nn.Parameter], rate: float) -> torch.optim.Optimizer:
+            return torch.optim.AdamW(parameters, rate, (0.8, 0.99))
+
+        phases = [
+            Phase(
+                "generator",
+                [self.generator],
+                self.generator_losses,
+                weights,
+                lambda parameters: adam(parameters, self.rates[0]),
+                clip=10.0,
+            )
+        ]
+        if self.discriminators:
+            phases.append(
+                Phase(
+                    "discriminator",
+                    [self.discriminators],
+                    self.discriminator_losses,
+                    {"real_or_fake": 1.0},
+                    lambda parameters: adam(parameters, self.rates[1]),
+                )
+            )
+        return phases
+
+    def generator_losses(self, batch: VocoderBatch, memory: Memory) -> dict[str, Tensor]:
+        """Return the unweighted terms; leaves the detached fake in `memory`."""
+        fake = self.generator(batch.log_mel, batch.f0_hz, batch.pulses, batch.noise)
+        memory["fake"] = fake.detach()
+        terms = multi_resolution_stft_loss(fake, batch.waveform)
+        terms["mel"] = F.l1_loss(self.log_mel(fake), self.log_mel(batch.waveform))
+        if self.discriminators:
+            adversarial, matching = [], []
+            for discriminator in self.discriminators:
+                scores, features = discriminator(fake)
+                with torch.no_grad():
+                    _, real_features = discriminator(batch.waveform)
+                adversarial.append(least_squares_generator_loss(scores))
+                matching.append(feature_matching_loss(features, real_features))
+            terms["adversarial"] = torch.stack(adversarial).mean()
+            terms["feature_matching"] = torch.stack(matching).mean()
+        return terms
+
+    def discriminator_losses(self, batch: VocoderBatch, memory: Memory) -> dict[str, Tensor]:
+        """Return the mean least-squares loss over the resolutions."""
+        losses = []
+        for discriminator in self.discriminators:
+            scores, _ = discriminator(torch.cat([batch.waveform, memory["fake"]]))
+            real, fake = scores.chunk(2)
+            losses.append(least_squares_discriminator_loss(real, fake))
+        return {"real_or_fake": torch.stack(losses).mean()}

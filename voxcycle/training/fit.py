@@ -1,0 +1,93 @@
+"""A Lightning Trainer around a `PhasedModule`: steps counted over resumptions, one checkpoint."""
+
+import signal
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lightning import Callback, Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
+from rich.console import Console
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from voxcycle.training.callbacks import Checkpoint, LiveProgress, Scalars, StepLimit
+from voxcycle.training.phases import PhasedModule
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """How a module is trained.
+
+    Attributes:
+        out: folder of the run; gets the logs and `last.ckpt`.
+        n_steps: iterations in all, resumptions included.
+        checkpoint_every: steps between checkpoints.
+        log_every: steps between scalars.
+        resume: go on from `last.ckpt`.
+    """
+
+    out: Path
+    n_steps: int
+    checkpoint_every: int
+    log_every: int
+    resume: bool = False
+
+
+class _StepsLeft(Sampler[int]):
+    """Yields batch numbers from the step that the module has reached."""
+
+    def __init__(self, module: PhasedModule, n_steps: int) -> None:
+        self.module = module
+        self.n_steps = n_steps
+
+    def __iter__(self) -> Iterator[int]:
+        yield from range(int(self.module.steps_done), self.n_steps)
+
+    def __len__(self) -> int:
+        return self.n_steps
+
+
+def fit(
+    module: PhasedModule,
+    batches: Dataset[Any],
+    settings: FitSettings,
+    callbacks: Sequence[Callback],
+    console: Console,
+) -> None:
+    """Train on `batches[i]` for every step i; Ctrl-C is KeyboardInterrupt, the checkpoint kept."""
+    checkpoint = settings.out / "last.ckpt"
+    trainer = Trainer(
+        accelerator="cpu",  # the networks are small: a GPU would wait for the data
+        devices=1,
+        max_epochs=-1,
+        logger=TensorBoardLogger(settings.out, name="", version="log"),
+        callbacks=[
+            StepLimit(settings.n_steps),
+            Scalars(settings.log_every),
+            LiveProgress(settings.n_steps, console),
+            *callbacks,
+            Checkpoint(checkpoint, settings.checkpoint_every),
+        ],
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+    )
+    loader = DataLoader(batches, batch_size=None, sampler=_StepsLeft(module, settings.n_steps))
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        with warnings.catch_warnings():
+            # Lightning comments on its own dependencies and on our one endless epoch.
+            warnings.filterwarnings("ignore", module=r"lightning\.")
+            resumed = checkpoint if settings.resume else None
+            trainer.fit(module, loader, ckpt_path=resumed, weights_only=True)
+    except SystemExit:  # how Lightning answers Ctrl-C, which it goes on to ignore
+        signal.signal(signal.SIGINT, handler)
+        step = int(module.steps_done)
+        if checkpoint.exists():
+            console.print(f"stopped at step {step}; --resume goes on from the last checkpoint")
+        else:
+            console.print(f"stopped at step {step}, before the first checkpoint")
+        raise KeyboardInterrupt from None
