@@ -25,8 +25,8 @@ from voxcycle.data.speech import UnpairedCrops, VoiceBatch, build_speaker
 from voxcycle.methods.cyclegan import CycleGAN, CycleGANNetworks, CycleGANRates, CycleGANWeights
 from voxcycle.models.maskcyclegan_vc import MaskCycleGANDiscriminator, MaskCycleGANGenerator
 from voxcycle.training.phases import PhasedModule
-from voxcycle.training.voice_networks import build_method
 from voxcycle.training.voice_config import VoiceTrainingConfig
+from voxcycle.training.voice_networks import build_method
 
 N_FRAMES = 64
 LONG_S = 10.0

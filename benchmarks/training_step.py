@@ -22,8 +22,8 @@ from voxcycle.audio.perturb import WARPS
 from voxcycle.data.features import Features
 from voxcycle.data.speech import UnpairedCrops, build_speaker
 from voxcycle.training.phases import PhasedModule
-from voxcycle.training.voice_networks import build_method
 from voxcycle.training.voice_config import VoiceTrainingConfig
+from voxcycle.training.voice_networks import build_method
 
 N_STEPS = 10
 

@@ -17,7 +17,9 @@ from voxcycle.conversion.analysis import analyze
 from voxcycle.conversion.render import generate_mels, plan_chunks, render_waveform
 from voxcycle.conversion.scratch import RowFile
 from voxcycle.models.hifigan import HiFiGANGenerator
+from voxcycle.models.vocoder import SourceFilterVocoder
 from voxcycle.vocoders.hifigan import HiFiGAN
+from voxcycle.vocoders.source_filter import SourceFilter
 from voxcycle.voices.voice import Voice
 
 SPEC = MelSpec()
@@ -118,3 +120,23 @@ def test_rows_outlive_memory() -> None:
         assert np.array_equal(file.read(1, 5), rows[1:5])
         # Beyond the ends, the first and last row repeat.
         assert np.array_equal(file.read(-2, 8), rows[[0, 0, 0, 1, 2, 3, 4, 5, 5, 5]])
+
+
+def test_the_source_filter_vocoder_agrees_with_the_whole_to_80_db() -> None:
+    """Phases are carried over the borders and noise has its place in the file."""
+    torch.manual_seed(0)
+    network = SourceFilterVocoder(SPEC, width=16, n_blocks=3)
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    vocoder = SourceFilter(network.requires_grad_(False))
+    rng = np.random.default_rng(0)
+    n_frames = 201
+    mels = RowFile(80)
+    mels.append(rng.normal(-6, 2, (n_frames, 80)).astype(np.float32))
+    f0_hz = np.where(rng.random(n_frames) < 0.9, rng.uniform(100, 300, n_frames), 0)
+    whole, pieces = (
+        np.concatenate(list(render_waveform(vocoder, mels, f0_hz.astype(np.float32), n)))
+        for n in (n_frames, 37)
+    )
+    assert whole.shape == (n_frames * SPEC.hop_length,)
+    assert np.abs(whole - pieces).max() < 1e-4 * np.abs(whole).max()

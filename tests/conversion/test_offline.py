@@ -24,7 +24,9 @@ class F0Spy:
     def __init__(self) -> None:
         self.f0_hz = torch.zeros(0)
 
-    def decode(self, log_mel: torch.Tensor, f0_hz: torch.Tensor | None = None) -> torch.Tensor:
+    def decode(
+        self, log_mel: torch.Tensor, f0_hz: torch.Tensor | None = None, place: object = None
+    ) -> torch.Tensor:
         assert f0_hz is not None
         self.f0_hz = torch.cat([self.f0_hz, f0_hz[0]])
         level = log_mel.exp().mean(1, keepdim=True)

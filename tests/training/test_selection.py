@@ -1,6 +1,7 @@
 """Which weights are exported: judged on recordings that were not trained on, the best are kept."""
 
 import copy
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -9,8 +10,10 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from rich.console import Console
 from safetensors import safe_open
 
+from voxcycle.audio.mel import MelSpec
 from voxcycle.data.corpus import Split
 from voxcycle.evaluation.pitch import PitchErrors
 from voxcycle.evaluation.scores import UtteranceScores
@@ -26,6 +29,7 @@ from voxcycle.training.selection import (
     read_best,
     summarize_scored,
 )
+from voxcycle.vocoders.registry import load_vocoder
 
 
 def scored(secs: float, distillmos: float) -> Scored:
@@ -70,43 +74,75 @@ def test_excerpts_are_short_and_of_the_right_files(speaker, tmp_path: Path):
     np.testing.assert_allclose(samples, original[: len(samples)], atol=2 / 32768)
 
 
+def step_to(step: int) -> Steps:
+    module = Steps()
+    module.steps_done += step
+    return module
+
+
+def make_selection(contest: Contest, folder: Path, vocoder=None) -> tuple[Selection, io.StringIO]:
+    written = io.StringIO()
+    return Selection([contest], vocoder, folder, Console(file=written, width=500)), written
+
+
 def test_the_best_weights_are_kept_and_known_after_a_restart(
     speaker, voice, tmp_path: Path, monkeypatch
 ):
-    results = {1000: 0.6, 2000: 0.9, 3000: 0.7}
+    monkeypatch.setattr(selection, "has_judges", lambda: True)
+    results = {2500: 0.6, 5000: 0.9, 7500: 0.7, 8000: 0.8}
     voice = replace(voice, generator=copy.deepcopy(voice.generator))
     weight = next(voice.generator.parameters())
     contest = Contest("g_ab", (speaker,), speaker, voice)
 
-    def run(steps: list[int]) -> Selection:
-        callback = Selection([contest], None, tmp_path, every=10, last=3000)
+    def run(steps: list[int]) -> dict:
+        callback, _ = make_selection(contest, tmp_path)
         for step in steps:
             monkeypatch.setattr(callback, "_score", lambda _, s=step: [scored(results[s], 4.0)])
             weight.data.fill_(step / 1000)
-            module = Steps()
-            module.steps_done += step
-            callback.on_train_batch_end(NoLogger(), module)
-        return callback
+            callback.on_train_batch_end(NoLogger(), step_to(step))
+        return callback.choose(steps[-1])["g_ab"]
 
-    run([1000, 2000])
-    run([3000])  # as after --resume
-    best = read_best(tmp_path, "g_ab")
-    assert best["step"] == 2000
-    assert best["composite"] == pytest.approx((0.9 + 0.9 + 0.75) / 3, abs=1e-4)
+    assert run([2500, 5000])["step"] == 5000
+    chosen = run([7500, 8000])  # as after --resume; the last step is off the grid
+    assert chosen == read_best(tmp_path, "g_ab")
+    assert chosen["step"] == 5000
+    assert chosen["composite"] == pytest.approx((0.9 + 0.9 + 0.75) / 3, abs=1e-4)
     with safe_open(best_path(tmp_path, "g_ab"), framework="pt") as opened:
         name = next(iter(voice.generator.state_dict()))
-        assert torch.all(opened.get_tensor(name) == 2.0)
-        assert json.loads(opened.metadata()["selection"]) == best
+        assert torch.all(opened.get_tensor(name) == 5.0)
+        assert json.loads(opened.metadata()["selection"]) == chosen
+
+
+def test_better_last_weights_win_this_export_alone(speaker, voice, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(selection, "has_judges", lambda: True)
+    callback, _ = make_selection(Contest("g_ab", (speaker,), speaker, voice), tmp_path)
+    monkeypatch.setattr(callback, "_score", lambda _: [scored(0.7, 4.0)])
+    callback.on_train_batch_end(NoLogger(), step_to(2500))
+    monkeypatch.setattr(callback, "_score", lambda _: [scored(0.8, 4.0)])
+    assert callback.choose(3000)["g_ab"]["step"] == 3000
+    # where a training stopped leaves no trace in what a longer one would choose
+    assert read_best(tmp_path, "g_ab")["step"] == 2500
 
 
 def test_no_score_between_the_rounds(speaker, voice, tmp_path: Path):
-    callback = Selection([Contest("g_ab", (speaker,), speaker, voice)], None, tmp_path, 10, 2500)
+    callback, _ = make_selection(Contest("g_ab", (speaker,), speaker, voice), tmp_path)
     callback._score = None  # would fail if called
-    module = Steps()
-    for step in (10, 999, 1001, 2499):
-        module.steps_done.fill_(step)
-        callback.on_train_batch_end(NoLogger(), module)
+    for step in (1, 2499, 2501, 4999):
+        callback.on_train_batch_end(NoLogger(), step_to(step))
     assert read_best(tmp_path, "g_ab") is None
+
+
+def test_a_judge_that_fails_does_not_end_the_training(speaker, voice, tmp_path: Path, monkeypatch):
+    callback, written = make_selection(Contest("g_ab", (speaker,), speaker, voice), tmp_path)
+
+    def fail(contest):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(callback, "_score", fail)
+    for step in (2500, 5000):
+        callback.on_train_batch_end(NoLogger(), step_to(step))
+    assert callback.choose(6000) == {"g_ab": {"step": 6000}}
+    assert written.getvalue().count("the judges failed and rest from here on (no space left)") == 1
 
 
 def test_means_and_warnings_by_hand():
@@ -122,12 +158,19 @@ def test_means_and_warnings_by_hand():
     assert summarize_scored([Scored(failed, None, 16_000)]) == {"composite": 0.0}
 
 
+def test_words_of_a_language_that_the_recogniser_does_not_know_play_no_part(
+    speaker, voice, tmp_path: Path, monkeypatch
+):
+    monkeypatch.setattr(selection, "has_judges", lambda: True)
+    dutch = replace(speaker, language="nl")
+    english, _ = make_selection(Contest("g_ab", (speaker,), speaker, voice), tmp_path)
+    other, _ = make_selection(Contest("g_ab", (dutch,), dutch, voice), tmp_path)
+    assert "words" in english.judges.metrics and "words" not in other.judges.metrics
+
+
 def test_without_judges_pitch_and_levels_are_logged_and_nothing_is_kept(
     speaker, voice, tmp_path: Path, monkeypatch
 ):
-    from voxcycle.audio.mel import MelSpec
-    from voxcycle.vocoders.registry import load_vocoder
-
     monkeypatch.setattr(selection, "has_judges", lambda: False)
     logged = {}
 
@@ -138,11 +181,11 @@ def test_without_judges_pitch_and_levels_are_logged_and_nothing_is_kept(
                 logged.update(values)
 
     contest = Contest("g_ab", (speaker,), speaker, voice)
-    callback = Selection([contest], load_vocoder("hifigan", MelSpec()), tmp_path, 1000, 1)
-    module = Steps()
-    module.steps_done.fill_(1)
-    callback.on_train_batch_end(Trainer, module)
+    callback, written = make_selection(contest, tmp_path, load_vocoder("hifigan", MelSpec()))
+    callback.on_train_batch_end(Trainer, step_to(2500))
     # an untrained generator keeps the source's pitch: gross errors only, so no RMSE
     assert set(logged) == {"valid/g_ab_f0_gross_rate", "valid/g_ab_mel_mean_error"}
     assert logged["valid/g_ab_f0_gross_rate"] == 1.0 and logged["valid/g_ab_mel_mean_error"] > 0
     assert read_best(tmp_path, "g_ab") is None
+    assert callback.choose(2600)["g_ab"]["step"] == 2600
+    assert "exported unjudged" in written.getvalue()

@@ -195,6 +195,39 @@ def test_validation_draws_losses_audio_and_pictures(folders: Path, tmp_path: Pat
     assert events.Tags()["images"] == ["a to b", "b to a"]
 
 
+def test_the_best_weights_of_the_run_are_exported(
+    folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Judged every step here: the voice has the best weights, the checkpoint the last."""
+    from voxcycle.evaluation.scores import UtteranceScores
+    from voxcycle.evaluation.scoring import Scored
+    from voxcycle.training import selection
+
+    similarity = {"low": iter([0.5, 0.4, 0.3, 0.3]), "high": iter([0.1, 0.9, 0.2, 0.2])}
+
+    def score(self: selection.Selection, contest: selection.Contest) -> list[Scored]:
+        value = next(similarity[contest.voice.card.name])
+        scores = UtteranceScores("voice", "x", "0", secs_target=value)
+        return [Scored(scores, None, 16_000)]
+
+    monkeypatch.setattr(selection, "JUDGE_EVERY", 1)
+    monkeypatch.setattr(selection.Selection, "_score", score)
+    run = tmp_path / "run"
+    high, low = (
+        Voice.load(path)
+        for path in train_voice(make_config(folders, run, steps=3, samples=1)).voices
+    )
+    assert low.card.training["selected"]["step"] == 1
+    assert high.card.training["selected"]["step"] == 2
+    last = weights(run)["ema.module.g_ab.outlet.bias"]
+    assert not torch.equal(high.generator.outlet.bias, last.half().float())
+    # a call that judges nothing exports the last weights, whatever an earlier one thought best
+    train_voice(make_config(folders, run, steps=3, samples=0), resume=True)
+    again = Voice.load(run / "high.safetensors")
+    assert "selected" not in again.card.training
+    assert torch.equal(again.generator.outlet.bias, last.half().float())
+
+
 def test_a_resumed_run_keeps_its_settings_and_its_split(folders: Path, tmp_path: Path) -> None:
     """New files in a folder, or settings that are not repeated, do not change a run."""
     for name in ("low", "high"):

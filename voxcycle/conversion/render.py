@@ -1,16 +1,17 @@
 """The second pass: generator and vocoder in chunks of one shape that agree with the whole."""
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from voxcycle.audio.excitation import excitation_mel
+from voxcycle.audio.source import onset_phases
 from voxcycle.audio.stats import DomainStats
 from voxcycle.conversion.scratch import RowFile
-from voxcycle.vocoders import Vocoder
+from voxcycle.vocoders import Place, Vocoder
 from voxcycle.voices.voice import Voice
 
 # In the empty bands of a telephone recording the deviation is small, and a click would come out as
@@ -60,7 +61,7 @@ def generate_mels(
     for chunk in plan_chunks(len(mels), max_frames):
         start, stop = chunk.start - context, chunk.stop + context
         mel = np.minimum(source_stats.normalize(mels.read(start, stop)), MAX_DEVIATION)
-        excitation = excitation_mel(_read_f0(f0_hz, start, stop), voice.spec)
+        excitation = excitation_mel(_read_held(f0_hz, start, stop), voice.spec)
         with torch.inference_mode():
             output = voice.generator(_to_batch(mel), _to_batch(excitation))
         frames = voice.target_stats.denormalize(output[0].T.numpy())
@@ -77,11 +78,13 @@ def render_waveform(
 ) -> Iterator[NDArray[np.float32]]:
     """Yield the waveform of log-mels (F rows) in chunks, F * hop_length samples in all."""
     context, hop = vocoder.context_frames, vocoder.spec.hop_length
+    phases = onset_phases(f0_hz, vocoder.spec)
     for chunk in plan_chunks(len(mels), max_frames):
         start, stop = chunk.start - context, chunk.stop + context
-        f0 = torch.from_numpy(_read_f0(f0_hz, start, stop))[None]
+        f0 = torch.from_numpy(_read_held(f0_hz, start, stop))[None]
+        place = Place(start, torch.from_numpy(_read_held(phases, start, stop))[None])
         with torch.inference_mode():
-            waveform = vocoder.decode(_to_batch(mels.read(start, stop)), f0)[0].numpy()
+            waveform = vocoder.decode(_to_batch(mels.read(start, stop)), f0, place)[0].numpy()
         n_frames = min(chunk.stop, len(mels)) - chunk.start
         yield waveform[context * hop : (context + n_frames) * hop]
 
@@ -91,5 +94,8 @@ def _to_batch(frames: NDArray[np.float32]) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(frames.T, np.float32))[None]
 
 
-def _read_f0(f0_hz: NDArray[np.float32], start: int, stop: int) -> NDArray[np.float32]:
-    return f0_hz[np.clip(np.arange(start, stop), 0, len(f0_hz) - 1)]
+def _read_held(
+    values: NDArray[np.floating[Any]], start: int, stop: int
+) -> NDArray[np.floating[Any]]:
+    """Return values[start:stop], held beyond both ends."""
+    return values[np.clip(np.arange(start, stop), 0, len(values) - 1)]

@@ -30,7 +30,6 @@ from voxcycle.audio.stats import sum_frames
 from voxcycle.conversion.offline import convert_waveform
 from voxcycle.data.corpus import Split
 from voxcycle.evaluation.cache import ContentCache
-from voxcycle.evaluation.evaluate import default_cache_dir
 from voxcycle.evaluation.extra import has_judges
 from voxcycle.evaluation.judges import QUICK_METRICS, Judges
 from voxcycle.evaluation.listing import spread
@@ -44,7 +43,7 @@ from voxcycle.voices.voice import Voice
 N_SENTENCES = 4
 N_REFERENCES = 8
 EXCERPT_S = 4.0
-MIN_STEPS_BETWEEN = 1000  # keeps it under 5 % of the wall time
+JUDGE_EVERY = 2500  # steps: with 8 sentences a round stays under 5 % of the wall time
 LOST_WORDS_CER = 0.5
 
 
@@ -66,40 +65,83 @@ class Contest:
 
 
 class Selection(Callback):
-    """Every n steps and at the end: scores the averaged generators and keeps the best of each.
+    """Every 2,500 steps: scores the averaged generators and keeps the best of each.
 
     The best are written to `best-<network>.safetensors` in the run's folder, with step and score,
-    so that a resumed training knows them. Without the judges of `[eval]`, F0 and band levels are
-    logged and nothing is kept.
+    so that a resumed training knows them. Rounds lie on a grid of steps of their own: where a
+    training was interrupted makes no difference. Without the judges of `[eval]`, F0 and band levels
+    are logged and nothing is kept.
+
+    Args:
+        contests: one per voice to be made.
+        vocoder: renders what is judged.
+        folder: of the run.
+        console: for what the owner should know.
     """
 
     def __init__(
-        self, contests: Sequence[Contest], vocoder: Vocoder, folder: Path, every: int, last: int
+        self, contests: Sequence[Contest], vocoder: Vocoder, folder: Path, console: Console
     ) -> None:
         self.contests = list(contests)
         self.vocoder = vocoder
         self.folder = folder
-        self.every = max(every, MIN_STEPS_BETWEEN)
-        self.last = last
-        metrics = (*QUICK_METRICS, "pitch") if has_judges() else ("pitch",)
-        self.judges = Judges(metrics, ContentCache(default_cache_dir()))
-        self.warnings: list[str] = []
+        self.console = console
+        # The packaged recogniser knows English only; of another language it hears nothing of use.
+        knows = all(speaker.language == "en" for c in contests for speaker in c.sources)
+        judged = [name for name in QUICK_METRICS if knows or name != "words"]
+        metrics = (*judged, "pitch") if has_judges() else ("pitch",)
+        self.judges = Judges(metrics, ContentCache(folder / "validation" / "scores"))
+        self.is_broken = False
 
     def on_train_batch_end(self, trainer: Trainer, module: PhasedModule, *_: Any) -> None:  # type: ignore[override]  # noqa: D102
         step = int(module.steps_done)
-        if step % self.every and step != self.last:
+        if step % JUDGE_EVERY or self.is_broken:
             return
         for contest in self.contests:
-            scored = self._score(contest)
-            means = summarize_scored(scored)
-            means["mel_mean_error"] = _mel_mean_error(scored, contest.voice)
+            means = self.judge(contest)
             if trainer.logger is not None:
                 values = {f"valid/{contest.network}_{k}": v for k, v in means.items()}
                 trainer.logger.log_metrics(values, step=step)
             if "composite" in means:
                 self._keep_best(contest, means, step)
-            if step == self.last:
-                self.warnings += find_warnings(contest.voice.card.name, means)
+
+    def judge(self, contest: Contest) -> dict[str, float]:
+        """Return the mean scores of a generator as it is; nothing where a judge fails."""
+        try:
+            scored = self._score(contest)
+        except (OSError, ImportError, RuntimeError) as error:
+            self.is_broken = True
+            self.console.print(
+                f"the judges failed and rest from here on ({error}); the training goes on",
+                soft_wrap=True,
+            )
+            return {}
+        means = summarize_scored(scored)
+        means["mel_mean_error"] = _mel_mean_error(scored, contest.voice)
+        return means
+
+    def choose(self, step: int) -> dict[str, dict[str, Any]]:
+        """Judge the weights at the end and return the step and scores of each generator's best.
+
+        The last weights compete for this export alone; where they win, or nothing was judged, the
+        entry's step is `step`. Prints warnings about what is exported.
+        """
+        chosen: dict[str, dict[str, Any]] = {}
+        for contest in self.contests:
+            last = {} if self.is_broken else self.judge(contest)
+            best = read_best(self.folder, contest.network)
+            if "composite" not in last or best is None or last["composite"] >= best["composite"]:
+                best = {k: round(v, 4) for k, v in last.items()} | {"step": step}
+            chosen[contest.network] = best
+            for warning in find_warnings(contest.voice.card.name, best):
+                self.console.print(f"warning: {warning}", soft_wrap=True)
+        if not has_judges():
+            self.console.print(
+                "the last weights are exported unjudged: with `pip install 'voxcycle[eval]'` the "
+                "best by similarity, words and naturalness are chosen",
+                soft_wrap=True,
+            )
+        return chosen
 
     def _score(self, contest: Contest) -> list[Scored]:
         voice = contest.voice
@@ -113,7 +155,6 @@ class Selection(Callback):
             )
 
         row = Row(voice.card.name, contest.sources, convert, request)
-        # The audio changes with every step: only the references are worth remembering.
         return list(score_rows([row], contest.target, self.judges, voice.spec))
 
     def _keep_best(self, contest: Contest, means: dict[str, float], step: int) -> None:
@@ -135,16 +176,15 @@ def make_speaker(name: str, split: Split, language: str, folder: Path) -> Speake
         name: of the speaker.
         split: the speaker's files.
         language: for the recogniser.
-        folder: where the excerpts, 4 s at most, are written.
+        folder: of this speaker alone; the excerpts, 4 s at most, are written there anew.
     """
     folder.mkdir(parents=True, exist_ok=True)
 
     def excerpt(path: Path, kind: str, index: int) -> Sentence:
         target = folder / f"{name}-{kind}-{index}.wav"
-        if not target.exists():
-            rate = soundfile.info(path).samplerate
-            samples = load_mono(path, rate)[: round(EXCERPT_S * rate)]
-            soundfile.write(target, np.clip(samples, -1, 1), rate, subtype="PCM_16")
+        rate = soundfile.info(path).samplerate
+        samples = load_mono(path, rate)[: round(EXCERPT_S * rate)]
+        soundfile.write(target, np.clip(samples, -1, 1), rate, subtype="PCM_16")
         return Sentence(target.stem, target)
 
     scored, references = spread(split.valid, N_SENTENCES), spread(split.train, N_REFERENCES)
@@ -222,15 +262,3 @@ def read_best(folder: Path, network: str) -> dict[str, Any] | None:
         return None
     with safe_open(path, framework="numpy") as opened:
         return dict(json.loads(opened.metadata()["selection"]))
-
-
-def print_warnings(selection: Selection, console: Console) -> None:
-    """Print what was found at the end, and that nothing was judged where no judge is installed."""
-    for warning in selection.warnings:
-        console.print(f"warning: {warning}", soft_wrap=True)
-    if not has_judges():
-        console.print(
-            "the last weights are exported unjudged: with `pip install 'voxcycle[eval]'` the best "
-            "by similarity, words and naturalness are chosen",
-            soft_wrap=True,
-        )

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning import Callback
 from rich.console import Console
 
 from voxcycle.audio.mel import MelSpec
@@ -27,13 +26,11 @@ from voxcycle.training.selection import (
     Selection,
     best_path,
     make_speaker,
-    print_warnings,
 )
 from voxcycle.training.voice_config import VoiceTrainingConfig, resume_config, save_config
 from voxcycle.training.voice_data import Domains, VoiceData, find_domains, load_data
 from voxcycle.training.voice_export import build_voices, export_voices
 from voxcycle.training.voice_networks import build_method
-from voxcycle.vocoders import Vocoder
 from voxcycle.vocoders.registry import load_vocoder
 from voxcycle.voices.voice import check_voice_name
 
@@ -109,15 +106,16 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
         for network in NETWORKS:  # of a run that never reached a checkpoint
             best_path(config.out, network).unlink(missing_ok=True)
     save_config(config)
+    selection = None
+    if config.samples:
+        selection = _selection(config, module, domains, data, spec, console)
     if int(module.steps_done) < n_steps:
-        callbacks = _validations(config, module, domains, data, crops) if config.samples else []
+        callbacks = [_validation(config, data, crops), selection] if selection else []
         settings = FitSettings(
             config.out, n_steps, config.checkpoint_every, config.log_every, resume
         )
         fit(module, crops, settings, callbacks, console)
-        for callback in callbacks:
-            if isinstance(callback, Selection):
-                print_warnings(callback, console)
+    chosen = selection.choose(int(module.steps_done)) if selection else {}
     seconds = time.monotonic() - started
     summary = {
         "steps": int(module.steps_done),
@@ -127,7 +125,9 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
         "date": datetime.date.today().isoformat(),
         "losses": {k: round(float(v), 4) for k, v in module.logged.items()},
     }
-    return TrainedVoices(export_voices(module, config, spec, data, summary), n_steps, seconds)
+    return TrainedVoices(
+        export_voices(module, config, spec, data, summary, chosen), n_steps, seconds
+    )
 
 
 def _check_names(config: VoiceTrainingConfig) -> None:
@@ -142,26 +142,20 @@ def _minutes(speaker: Any, spec: MelSpec) -> float:
     return round(sum(len(r.f0_hz) for r in speaker.recordings) / spec.frame_rate / 60, 2)
 
 
-def _validations(
-    config: VoiceTrainingConfig,
-    module: PhasedModule,
-    domains: Domains,
-    data: VoiceData,
-    crops: UnpairedCrops,
-) -> list[Callback]:
-    """Return what looks at validation recordings during a training, and chooses weights."""
+def _validation(
+    config: VoiceTrainingConfig, data: VoiceData, crops: UnpairedCrops
+) -> VoiceValidation:
     assert config.steps is not None
-    spec = crops.spec
-    vocoder = load_vocoder("hifigan", spec)
-    every = max(1, config.steps // config.samples)
     a, b = data.valid_a[0], data.valid_b
     directions = [Direction("a to b", "g_ab", a.recordings[0], a.stats[0], b.stats[0])]
     if not config.any_to_one:
         directions.append(Direction("b to a", "g_ba", b.recordings[0], b.stats[0], a.stats[0]))
-    return [
-        VoiceValidation(data.crops(config, spec, valid=True), directions, vocoder, every),
-        _selection(config, module, domains, data, spec, vocoder, every),
-    ]
+    return VoiceValidation(
+        data.crops(config, crops.spec, valid=True),
+        directions,
+        load_vocoder("hifigan", crops.spec),
+        max(1, config.steps // config.samples),
+    )
 
 
 def _selection(
@@ -170,25 +164,23 @@ def _selection(
     domains: Domains,
     data: VoiceData,
     spec: MelSpec,
-    vocoder: Vocoder,
-    every: int,
+    console: Console,
 ) -> Selection:
-    assert config.steps is not None
-    folder = config.out / "validation"
-
-    def speakers(splits: dict[str, Split]) -> list[Speaker]:
+    def speakers(side: str, splits: dict[str, Split]) -> list[Speaker]:
+        folder = config.out / "validation" / side
+        language = config.language or "en"
         chosen = spread(list(splits), N_SENTENCES)
-        made = [make_speaker(n, splits[n], config.language or "en", folder) for n in chosen]
+        made = [make_speaker(name, splits[name], language, folder / name) for name in chosen]
         # Of a pool, each speaker says one sentence.
         n_each = -(-N_SENTENCES // len(made))
         return [replace(speaker, sentences=speaker.sentences[:n_each]) for speaker in made]
 
-    side_a, side_b = speakers(domains.a), speakers(domains.b)
+    side_a, side_b = speakers("a", domains.a), speakers("b", domains.b)
     voices = build_voices(module, config, spec, data)
     contests = [Contest("g_ab", tuple(side_a), side_b[0], voices["g_ab"])]
     if not config.any_to_one:
         contests.append(Contest("g_ba", tuple(side_b), side_a[0], voices["g_ba"]))
-    return Selection(contests, vocoder, config.out, every, config.steps)
+    return Selection(contests, load_vocoder("hifigan", spec), config.out, console)
 
 
 def measure_step_seconds(

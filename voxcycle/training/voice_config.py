@@ -93,7 +93,9 @@ class VoiceTrainingConfig(BaseModel):
     checkpoint_every: int = Field(500, ge=1, description="steps between checkpoints")
     log_every: int = Field(25, ge=1, description="steps between scalars")
     samples: int = Field(
-        10, ge=0, description="validations in a run: losses, audio and pictures; 0 for none"
+        10,
+        ge=0,
+        description="validations in a run: losses, audio, pictures; 0 for none, and no judging",
     )
 
     @model_validator(mode="after")

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.training.phases import PhasedModule
-from voxcycle.training.selection import best_path, read_best
+from voxcycle.training.selection import best_path
 from voxcycle.training.voice_config import VoiceTrainingConfig
 from voxcycle.training.voice_data import VoiceData
 from voxcycle.voices.voice import Voice, VoiceCard
@@ -47,18 +47,30 @@ def export_voices(
     spec: MelSpec,
     data: VoiceData,
     summary: dict[str, Any],
+    chosen: dict[str, dict[str, Any]],
 ) -> list[Path]:
-    """Write the voices into the run's folder, target b first: the best weights, or the last."""
+    """Write the voices into the run's folder, target b first.
+
+    Args:
+        module: the networks.
+        config: of the run.
+        spec: the mel analysis.
+        data: both domains, for their statistics.
+        summary: of the training, for the cards.
+        chosen: by network, the step whose weights to take, and their scores; from
+            `Selection.choose`. The last average is taken where a network is absent.
+    """
     paths = []
     settings = json.loads(config.model_dump_json(exclude={"a", "b", "out"}))
     for network, voice in build_voices(module, config, spec, data).items():
         training = summary | {"config": settings}
-        best = read_best(config.out, network)
+        best = chosen.get(network)
         if best is not None:
-            generator = copy.deepcopy(voice.generator)
-            generator.load_state_dict(load_file(best_path(config.out, network)))
-            voice = replace(voice, generator=generator)
             training["selected"] = best
+            if best["step"] != summary["steps"]:
+                generator = copy.deepcopy(voice.generator)
+                generator.load_state_dict(load_file(best_path(config.out, network)))
+                voice = replace(voice, generator=generator)
         path = config.out / f"{voice.card.name}.safetensors"
         replace(voice, card=replace(voice.card, training=training)).save(path)
         paths.append(path)

@@ -1,6 +1,6 @@
 """Vocoders: log-mels to waveforms, behind one Protocol."""
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from torch import Tensor
 
@@ -9,6 +9,18 @@ from voxcycle.audio.mel import MelSpec
 
 class VocoderError(ValueError):
     """A vocoder that cannot be had; the message names it and the remedy."""
+
+
+class Place(NamedTuple):
+    """Where in a file the frames of a call lie, for vocoders that make their own source.
+
+    Attributes:
+        first_frame: its index in the file; negative in the context before it.
+        phases: (B, F) in turns, from `voxcycle.audio.source.onset_phases` over the whole file.
+    """
+
+    first_frame: int
+    phases: Tensor
 
 
 class Vocoder(Protocol):
@@ -24,6 +36,11 @@ class Vocoder(Protocol):
     spec: MelSpec
     context_frames: int
 
-    def decode(self, log_mel: Tensor, f0_hz: Tensor | None = None) -> Tensor:
-        """Render (B, n_mels, F) and F0 (B, F) to (B, F * hop_length), aligned to the analysis."""
+    def decode(
+        self, log_mel: Tensor, f0_hz: Tensor | None = None, place: Place | None = None
+    ) -> Tensor:
+        """Render (B, n_mels, F) and F0 (B, F) to (B, F * hop_length), aligned to the analysis.
+
+        Without a place, the call is a whole file.
+        """
         ...

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from voxcycle.audio.mel import MelSpec, mel_filterbank
+from voxcycle.vocoders import Place
 
 N_ITERATIONS = 32
 N_UPDATES = 30  # of the mel inversion: mel error under 0.1 dB on speech
@@ -27,8 +28,10 @@ class GriffinLim:
         self.window = torch.hann_window(spec.win_length)
 
     @torch.no_grad()
-    def decode(self, log_mel: Tensor, f0_hz: Tensor | None = None) -> Tensor:
-        """Render (B, n_mels, F) to (B, F * hop_length); F0 is not used."""
+    def decode(
+        self, log_mel: Tensor, f0_hz: Tensor | None = None, place: Place | None = None
+    ) -> Tensor:
+        """Render (B, n_mels, F) to (B, F * hop_length); F0 and place are not used."""
         import torchaudio.functional
 
         spec = self.spec

