@@ -69,7 +69,33 @@ def test_wrong_input_is_one_sentence(recordings: Path, voice_path: Path, capsys)
         ),
     ]
     for arguments, message in cases:
-        assert run("evaluate", *arguments) == 2
+        assert run("evaluate", *arguments, "-o", recordings / "report") == 2
         shown = capsys.readouterr().err
         assert message in shown and "Traceback" not in shown
     assert not (recordings / "report").exists()
+
+
+@pytest.mark.skipif(not has_judges(), reason="needs the extra [eval]")
+def test_recordings_that_cannot_be_read(recordings: Path, voice_path: Path, capsys):
+    """Listed where some can, one sentence and exit code 2 where none can; a report either way."""
+    (recordings / "ann" / "0.wav").write_text("no sound")
+    common = ("evaluate", "--voice", voice_path, "--vocoder", "griffin-lim")
+    out = recordings / "report"
+    assert run(*common, "--source", recordings / "ann", "-o", out) == 0
+    shown = capsys.readouterr().err
+    assert "failed: unit, ann 0: rendering: " in shown and "0.wav" in shown
+    (recordings / "ann" / "1.wav").write_bytes(b"")
+    assert run(*common, "--source", recordings / "ann", "-o", out) == 2
+    assert "ann: no recording could be converted and scored" in capsys.readouterr().err
+    assert sorted(p.name for p in out.iterdir()) == ["metrics.json", "report.html"]
+
+
+@pytest.mark.skipif(not has_judges(), reason="needs the extra [eval]")
+def test_a_broken_parallel_recording_is_listed(recordings: Path, voice_path: Path, capsys):
+    for i in range(2):
+        (recordings / "ben" / f"{i}.wav").write_text("no sound")
+    arguments = ("--source", recordings / "ann", "--parallel", recordings / "ben")
+    common = ("evaluate", "--voice", voice_path, "--vocoder", "griffin-lim", "--sentences", "1")
+    assert run(*common, *arguments, "-o", recordings / "report") == 0
+    assert "failed: unit, ann 0: distance: " in capsys.readouterr().err
+    assert (recordings / "report" / "report.html").exists()

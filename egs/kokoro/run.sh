@@ -15,19 +15,19 @@ first=${1:-1} last=${2:-5}
 corpus=${CORPUS:-$HOME/.cache/voxcycle/kokoro}
 runs=${RUNS:-$HOME/.cache/voxcycle/runs}
 real=${REAL:-$HOME/.cache/voxcycle/real}
-steps=${STEPS:-8000}
+steps=${STEPS:-10000}
 python=${PYTHON:-.venv/bin/python}
 stage() { [ "$first" -le "$1" ] && [ "$1" -le "$last" ]; }
 
 if stage 1; then bash egs/kokoro/fetch.sh "$corpus"; fi
-if stage 2; then $python egs/kokoro/synthesize.py "$corpus"; fi
+if stage 2; then $python egs/kokoro/synthesize.py "$corpus" --roles target pool valid eval; fi
 if stage 3; then
     pids=()
     for voice in heart:af_heart michael:am_michael; do
         name=${voice%%:*} speaker=${voice##*:}
         resume=$([ -e "$runs/$name/last.ckpt" ] && echo --resume || true)
         $python -m voxcycle train --config "egs/kokoro/$name.yaml" --a "$corpus/pool" \
-            --b "$corpus/target/$speaker" --out "$runs/$name" --steps "$steps" --no-add $resume &
+            --b "$corpus/target/$speaker" --out "$runs/$name" --steps "$steps" --no-add $resume samples=0 &
         pids+=($!)
     done
     trap 'kill "${pids[@]}" 2>/dev/null || true' EXIT

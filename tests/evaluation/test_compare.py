@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from voxcycle.evaluation.compare import compare, difference_cells
+from voxcycle.evaluation.compare import compare, describe, difference_cells
 from voxcycle.evaluation.evaluate import Evaluation
 from voxcycle.evaluation.scores import UtteranceScores
 from voxcycle.evaluation.words import ErrorCount
@@ -56,3 +56,27 @@ def test_only_common_utterances_count():
     assert {d.n for d in compare(first, partly)} == {1}
     with pytest.raises(ValueError, match="no utterance in common"):
         compare(first, Evaluation({}, renamed))
+
+
+def test_a_few_utterances_decide_nothing_and_failures_are_not_nearer():
+    def one(name: str, n_lost: int) -> Evaluation:
+        scores = [
+            UtteranceScores(name, "ann", str(i), secs_target=0.9, secs_source=0.5, distillmos=4.0)
+            for i in range(3)
+        ]
+        lost = UtteranceScores(name, "ann", "0", failures=("rendering: silence",))
+        return Evaluation(
+            {"voice": name, "vocoder": name},
+            [replace(lost, sentence=str(i)) if i < n_lost else s for i, s in enumerate(scores)],
+        )
+
+    first, second = one("old", 0), one("new", 2)
+    by_metric = {d.metric: d for d in compare(first, second)}
+    nearer = by_metric["nearer_target"]
+    assert (nearer.n, nearer.first) == (3, 1.0) and nearer.second == pytest.approx(1 / 3)
+    assert not any(d.is_clear for d in by_metric.values())
+    assert describe(first, second) == [
+        "first: voice old, 0 utterances with failures",
+        "second: voice new, 2 utterances with failures",
+        "different vocoder: old against new",
+    ]

@@ -6,6 +6,7 @@ import pytest
 import soundfile
 
 from voxcycle.audio.mel import MelSpec
+from voxcycle.audio.mixdown import load_mono
 from voxcycle.audio.pitch import extract_f0
 from voxcycle.evaluation.evaluate import evaluate_voice
 from voxcycle.evaluation.judges import Judges
@@ -19,40 +20,48 @@ from voxcycle.voices.voice import Voice
 RATE = 22_050
 
 
-class MeanJudges(Judges):
-    """Judges that read what the test wrote into the waveform's mean: no networks."""
+class AmplitudeJudges(Judges):
+    """Judges that read what the test wrote into the amplitude of a sine: no networks."""
+
+    def knows(self, language):
+        return True
 
     def embed(self, speech):
-        angle = float(np.mean(speech)) * 10
+        angle = amplitude(speech) * 10
         return np.array([np.cos(angle), np.sin(angle)], np.float32)
 
     def transcribe(self, speech, language):
-        if np.mean(speech) > 0.5:
+        if amplitude(speech) > 0.5:
             raise ValueError("the recogniser heard no words")
         return f"{language} words"
 
 
-def write_constant(folder: Path, name: str, value: float, text: str | None = None) -> Sentence:
+def amplitude(speech: np.ndarray) -> float:
+    return float(np.sqrt(2 * np.mean(speech**2)))
+
+
+def write_sine(folder: Path, name: str, value: float, text: str | None = None) -> Sentence:
     path = folder / f"{name}.wav"
-    soundfile.write(path, np.full(16_000, value), 16_000, subtype="FLOAT")
+    samples = value * np.sin(2 * np.pi * 440 * np.arange(16_000) / 16_000)
+    soundfile.write(path, samples, 16_000, subtype="FLOAT")
     return Sentence(name, path, text)
 
 
 def score(row: Row, target: Speaker, metrics: tuple[str, ...]) -> list[UtteranceScores]:
-    return [s.scores for s in score_rows([row], target, MeanJudges(metrics), MelSpec())]
+    return [s.scores for s in score_rows([row], target, AmplitudeJudges(metrics), MelSpec())]
 
 
 @pytest.fixture
 def target(tmp_path: Path) -> Speaker:
-    references = (write_constant(tmp_path, "t0", 0.10), write_constant(tmp_path, "t1", 0.12))
+    references = (write_sine(tmp_path, "t0", 0.10), write_sine(tmp_path, "t1", 0.12))
     return Speaker("target", "en", references, references)
 
 
 @pytest.fixture
 def source(tmp_path: Path) -> Speaker:
     sentences = (
-        write_constant(tmp_path, "s0", 0.01, "en words"),
-        write_constant(tmp_path, "s1", 0.05),
+        write_sine(tmp_path, "s0", 0.01, "en words"),
+        write_sine(tmp_path, "s1", 0.05),
     )
     return Speaker("source", "en", sentences, sentences)
 
@@ -138,8 +147,8 @@ def test_copy_synthesis_keeps_length_and_speech(make_speech):
 
 def test_evaluate_voice_with_pitch_alone(tmp_path: Path, make_speech, voice: Voice):
     """No judge is needed for pitch: the rows, their requests and the record, end to end."""
-    speech = make_speech(1.2, RATE)
-    soundfile.write(tmp_path / "s.wav", speech, RATE, subtype="FLOAT")
+    soundfile.write(tmp_path / "s.wav", make_speech(1.2, RATE), RATE, subtype="FLOAT")
+    speech = load_mono(tmp_path / "s.wav", RATE)
     soundfile.write(tmp_path / "t.wav", make_speech(1.2, RATE, 210.0), RATE, subtype="FLOAT")
     source = Speaker("ann", "en", (Sentence("000", tmp_path / "s.wav"),), ())
     target = Speaker("unit", "en", (Sentence("000", tmp_path / "t.wav"),), ())
@@ -172,7 +181,8 @@ def test_evaluate_voice_with_pitch_alone(tmp_path: Path, make_speech, voice: Voi
     cost = evaluation.about["cost"]
     assert cost["audio_s"] == pytest.approx(1.2, abs=0.01) and cost["peak_memory_mb"] > 50
     stages = cost["real_time_factor"]
-    assert stages["whole"] == pytest.approx(sum(v for k, v in stages.items() if k != "whole"))
+    parts = sum(value for stage, value in stages.items() if stage != "whole")
+    assert stages["whole"] == pytest.approx(parts, abs=1e-4)  # each is rounded to 1e-5
     assert evaluation.audio == []
     assert count_utterances([render_row(lambda w, r: w, source)]) == 1
     assert len(list((tmp_path / "cache").iterdir())) == 2  # copy synthesis and baseline
@@ -212,7 +222,7 @@ def test_unusable_recordings_are_listed_and_stop_nothing(tmp_path: Path, source,
     first, second, third = score(
         render_row(lambda wave, rate: wave, alone), target, ("similarity",)
     )
-    assert first.failures[0].startswith("rendering: ") and "cannot be read" in first.failures[0]
+    assert first.failures[0].startswith("rendering: ") and "broken.wav" in first.failures[0]
     # its own recording is the only usable reference: similar to nobody, but nearness to the target
     assert second.failures == ("similarity: no other usable recording of alone to compare with",)
     assert second.secs_target is not None and second.secs_source is None
@@ -228,3 +238,23 @@ def test_a_source_and_a_target_of_one_name_stay_apart(source, target):
         ("similarity",),
     )
     assert first.secs_source == pytest.approx(np.cos(0.4), abs=1e-3)
+
+
+def test_a_recording_above_full_scale_is_no_failure(tmp_path: Path, target):
+    loud = write_sine(tmp_path, "loud", 1.3)
+    speaker = Speaker("loud", "en", (loud,), (write_sine(tmp_path, "other", 0.9),))
+    own, converted = (
+        score(render_row(render, speaker), target, ("similarity",))[0]
+        for render in (lambda wave, rate: wave, lambda wave, rate: wave.copy())
+    )
+    assert own.failures == () and own.secs_target is not None
+    assert "peak is 1.3" in converted.failures[0]
+
+
+def test_a_speaker_who_failed_entirely_counts_in_the_mean():
+    from voxcycle.evaluation.summary import summarize
+
+    good = UtteranceScores("voice", "ann", "0", secs_target=0.9, secs_source=0.1)
+    lost = UtteranceScores("voice", "bob", "0", failures=("rendering: silence",))
+    *_, mean = summarize([good, lost])
+    assert mean.values["nearer_target"] == 0.5

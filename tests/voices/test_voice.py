@@ -86,8 +86,8 @@ DAMAGES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "altered": (flip_bit, "do not match their checksum"),
     "no checksum": (lambda p: rewrite(p, lambda h, a: h.pop("sha256")), "checksum"),
     "newer": (
-        lambda p: rewrite(p, lambda h, a: h.update(format_version=2)),
-        "has format 2, this voxcycle reads up to 1; update voxcycle",
+        lambda p: rewrite(p, lambda h, a: h.update(format_version=3)),
+        "has format 3, this voxcycle reads up to 2; update voxcycle",
     ),
     "no version": (lambda p: rewrite(p, lambda h, a: h.pop("format_version")), "header is damaged"),
     "another network": (

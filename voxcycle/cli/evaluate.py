@@ -28,6 +28,9 @@ def evaluate(
     language: Annotated[
         str | None, typer.Option(help="Of the recordings, such as en.", show_default="the voice's")
     ] = None,
+    target_language: Annotated[
+        str | None, typer.Option(help="Of the target's recordings.", show_default="the same")
+    ] = None,
     out: Annotated[
         Path, typer.Option("-o", "--out", help="Folder for metrics.json and report.html.")
     ] = Path("report"),
@@ -61,24 +64,30 @@ def evaluate(
     from voxcycle.evaluation.extra import require_judges
     from voxcycle.evaluation.listing import list_sources, list_target
     from voxcycle.evaluation.page import write_page
+    from voxcycle.evaluation.rows import voice_row
     from voxcycle.evaluation.terminal import evaluate_with_progress, print_evaluation
     from voxcycle.voices.registry import load_voice
 
     loaded = load_voice(voice)
     spoken = language or loaded.card.language or "en"
     speakers = list_sources(source, spoken, texts, parallel, sentences)
-    heard = list_target(target, spoken, None, sentences) if target is not None else None
+    heard = (
+        list_target(target, target_language or spoken, None, sentences)
+        if target is not None
+        else None
+    )
     if heard is not None and heard.name in {speaker.name for speaker in speakers}:
         heard = replace(heard, name=f"{heard.name} (target)")
     require_judges()
     if spoken != "en" and asr is None:
         typer.echo(
-            f"note: the packaged recogniser knows English only: words of '{spoken}' are counted "
-            "where it follows the recording at all; --asr takes another model",
+            f"note: the packaged recogniser knows English only: words of '{spoken}' count where "
+            "there is a text and it follows the recording; --asr takes another model",
             err=True,
         )
     if heard is None:
         typer.echo("note: without --target no similarity to the target is measured", err=True)
+    out.mkdir(parents=True, exist_ok=True)
     evaluation = evaluate_with_progress(
         loaded,
         speakers,
@@ -92,11 +101,13 @@ def evaluate(
     write_page(out / "report.html", evaluation, speakers, loaded)
     print_evaluation(evaluation)
     typer.echo(f"{out / 'metrics.json'}\n{out / 'report.html'}", err=True)
+    converted = [s for s in evaluation.scores if s.row == voice_row(loaded)]
+    if all(s.failures and s.composite in (None, 0.0) for s in converted):
+        raise ValueError(f"{source}: no recording could be converted and scored; see the failures")
 
 
 def _compare(first: Path, second: Path) -> None:
-    from voxcycle.evaluation.compare import compare
     from voxcycle.evaluation.evaluate import Evaluation
     from voxcycle.evaluation.terminal import print_comparison
 
-    print_comparison(compare(Evaluation.load(first), Evaluation.load(second)))
+    print_comparison(Evaluation.load(first), Evaluation.load(second))

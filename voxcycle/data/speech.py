@@ -190,7 +190,7 @@ class UnpairedCrops(Dataset[VoiceBatch]):
         crop_b, f0_b, _, perturbed_b = self._draw_crop(b, rng)
         real_b = stats_b.normalize(crop_b)
         source_a = source_stats_a.normalize(crop_a)
-        if rng.random() < self.perturbed_source:
+        if self.perturbed_source and rng.random() < self.perturbed_source:
             source_a = perturbed_a
         return [
             stats_a.normalize(crop_a),

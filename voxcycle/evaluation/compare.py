@@ -18,6 +18,7 @@ from voxcycle.evaluation.summary import (
 )
 
 VOICE = "voice"
+MIN_PAIRS = 6  # fewer resamples alike say nothing
 
 
 class Difference(NamedTuple):
@@ -41,8 +42,8 @@ class Difference(NamedTuple):
 
     @property
     def is_clear(self) -> bool:
-        """Whether the interval leaves zero out."""
-        return self.low > 0 or self.high < 0
+        """Whether the interval, of at least six utterances, leaves zero out."""
+        return self.n >= MIN_PAIRS and (self.low > 0 or self.high < 0)
 
 
 def compare(first: Evaluation, second: Evaluation, seed: int = 0) -> list[Difference]:
@@ -60,10 +61,29 @@ def compare(first: Evaluation, second: Evaluation, seed: int = 0) -> list[Differ
         keys = [key for key in common if key[0] == row]
         for name, measure in MEASURES.items():
             pairs = [(measure.ratio(left[k]), measure.ratio(right[k])) for k in keys]
+            if name == "nearer_target" and any(x or y for x, y in pairs):
+                # What could not be scored is not nearer.
+                pairs = [(x or Ratio(0, 1), y or Ratio(0, 1)) for x, y in pairs]
             known = [(x, y) for x, y in pairs if x is not None and y is not None]
             if known:
                 differences.append(_difference(row, name, measure, known, seed))
     return differences
+
+
+def describe(first: Evaluation, second: Evaluation) -> list[str]:
+    """Return who is compared, and what else differs between the two, one line each."""
+    left, right = first.about, second.about
+    lines = [
+        f"{which}: voice {about.get('voice')}, {len(failed)} utterances with failures"
+        for which, about, failed in (
+            ("first", left, [s for s in first.scores if s.failures]),
+            ("second", right, [s for s in second.scores if s.failures]),
+        )
+    ]
+    for key in ("vocoder", "target", "languages", "asr", "machine"):
+        if left.get(key) != right.get(key):
+            lines.append(f"different {key}: {left.get(key)} against {right.get(key)}")
+    return lines
 
 
 def _by_key(scores: Sequence[UtteranceScores]) -> dict[tuple[str, str, str], UtteranceScores]:

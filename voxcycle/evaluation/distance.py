@@ -22,6 +22,7 @@ FLOOR = 1e-7  # of the largest power: what is below is nobody's voice
 ACTIVE_RANGE_DB = 40.0
 MODULATION_FRAMES = 64  # 0.32 s
 MIN_FRAMES = MODULATION_FRAMES
+MAX_ALIGNED_FRAMES = 12_000  # a minute: DTW holds the square of it in memory
 
 
 class Cepstra(NamedTuple):
@@ -68,6 +69,8 @@ def align(x: Cepstra, y: Cepstra) -> Alignment:
     import librosa
 
     left, right = x.frames[:, 1:], y.frames[:, 1:]
+    if max(len(left), len(right)) > MAX_ALIGNED_FRAMES:
+        raise ValueError("more than a minute of speech cannot be aligned: cut it into sentences")
     _, path = librosa.sequence.dtw(left.T, right.T)
     i, j = path.T
     distances = np.linalg.norm(left[i] - right[j], axis=1)

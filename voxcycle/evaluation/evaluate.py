@@ -1,6 +1,7 @@
 """Evaluation of a voice: rows, judges and cost put together."""
 
 import json
+import math
 import os
 import time
 from collections.abc import Callable
@@ -51,7 +52,7 @@ class Evaluation:
         """Write everything but the audio as JSON; the file appears when it is complete."""
         document = {
             "format": FORMAT,
-            "about": self.about,
+            "about": _finite(self.about),
             "summary": [line.to_dict() for line in self.summary()],
             "utterances": [s.to_dict() for s in self.scores],
         }
@@ -150,16 +151,25 @@ def _convert_longest(voice: Voice, sources: tuple[Speaker, ...], vocoder: Any) -
     longest = max(paths, key=_duration_s, default=None)
     if longest is not None:
         # What is wrong with a recording is told when its turn comes.
-        with suppress(ValueError, soundfile.LibsndfileError):
+        with suppress(ValueError, OSError, soundfile.LibsndfileError):
             waveform, sample_rate = soundfile.read(longest, dtype="float32")
             convert_waveform(waveform, sample_rate, voice, vocoder=vocoder)
     return peak_memory_mb()
 
 
+def _finite(value: Any) -> Any:
+    """Return plain values with None for what JSON cannot hold."""
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def _duration_s(path: Path) -> float:
     try:
         return float(soundfile.info(path).duration)
-    except soundfile.LibsndfileError:
+    except (OSError, ValueError, soundfile.LibsndfileError):
         return 0.0
 
 

@@ -54,6 +54,10 @@ class Judges:
     def _dnsmos(self) -> DNSMOS:
         return DNSMOS(self.n_threads)
 
+    def knows(self, language: str) -> bool:
+        """Tell whether the recogniser is made for a language; the packaged one is for English."""
+        return self.asr is not None or language == "en"
+
     def embed(self, speech: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the speaker embedding (256,)."""
         kind = f"prepared embedding, Resemblyzer {version('Resemblyzer')}"

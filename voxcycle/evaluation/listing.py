@@ -109,7 +109,12 @@ def _beside(folder: Path | None, name: str) -> Path | None:
 
 def _read_text(recording: Path, texts: Path | None) -> str | None:
     path = (texts or recording.parent) / f"{recording.stem}.txt"
-    return path.read_text(encoding="utf-8").strip() or None if path.is_file() else None
+    if not path.is_file():
+        return None
+    try:
+        return path.read_text(encoding="utf-8").strip() or None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not UTF-8 text ({error}); save it as UTF-8") from None
 
 
 def _require_folder(folder: Path) -> None:

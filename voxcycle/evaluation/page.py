@@ -9,7 +9,14 @@ from typing import Any
 
 from voxcycle.evaluation.evaluate import Evaluation
 from voxcycle.evaluation.histograms import draw_histograms
-from voxcycle.evaluation.rows import COPY_SYNTHESIS, DSP_BASELINE, TARGET, UNCONVERTED, Speaker
+from voxcycle.evaluation.rows import (
+    COPY_SYNTHESIS,
+    DSP_BASELINE,
+    TARGET,
+    UNCONVERTED,
+    Speaker,
+    voice_row,
+)
 from voxcycle.evaluation.scores import UtteranceScores
 from voxcycle.evaluation.summary import (
     COLUMNS,
@@ -89,7 +96,7 @@ def write_page(
 
 def make_page(evaluation: Evaluation, sources: tuple[Speaker, ...], voice: Voice) -> str:
     """Return the report as HTML; arguments as `write_page`."""
-    name = voice.card.name
+    name = voice_row(voice)
     style, script = (
         files("voxcycle.evaluation").joinpath(f"report.{kind}").read_text(encoding="utf-8")
         for kind in ("css", "js")

@@ -1,16 +1,18 @@
 """Every utterance of every row before every judge."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
+from voxcycle.audio.io import FileSource
 from voxcycle.audio.mel import MelSpec
+from voxcycle.audio.mixdown import load_mono
 from voxcycle.audio.pitch import extract_f0
 from voxcycle.audio.resample import resample
 from voxcycle.evaluation.distance import Alignment, align, modulation_distance
@@ -84,7 +86,10 @@ class _Scorer:
             if metric not in self.judges.metrics:
                 return None
             try:
-                return judge()
+                result = judge()
+                if isinstance(result, float) and not np.isfinite(result):
+                    raise ValueError(f"the judge answered {result}")
+                return result
             except ValueError as error:
                 failures.append(f"{metric}: {error}")
                 return None
@@ -93,7 +98,7 @@ class _Scorer:
         try:
             recording, sample_rate = _read(sentence.path)
             audio = row.render(recording, sample_rate)
-            _require_sound(audio)
+            _require_sound(audio, is_output=audio is not recording)
         except (ValueError, RuntimeError) as error:
             reason = (f"rendering: {error}",)
             empty = UtteranceScores(row.name, speaker.name, sentence.name, failures=reason)
@@ -107,7 +112,8 @@ class _Scorer:
                 to_source = attempt("similarity", lambda: self._similarity(own, speaker, sentence))
         transcript = attempt("words", lambda: self.judges.transcribe(speech, speaker.language))
         text = sentence.text
-        if text is None and audio is not recording:
+        knows = self.judges.knows(speaker.language)
+        if text is None and audio is not recording and knows:
             original = _to_judge_rate(recording, sample_rate)
             text = attempt("words", lambda: self._hear_source(original, speaker.language))
         heard = transcript or ""  # where nothing is heard, every word is lost
@@ -117,7 +123,9 @@ class _Scorer:
         pitch = attempt("pitch", lambda: self._pitch(row, recording, audio, sample_rate))
         modulation_db = alignment = None
         if self.target is not None:
-            modulation_db = attempt("distance", lambda: self._modulation(audio, sample_rate))
+            modulation_db = attempt(
+                "distance", lambda: self._modulation(audio, sample_rate, sentence)
+            )
         if sentence.parallel is not None:
             alignment = attempt("distance", lambda: self._align(audio, sample_rate, sentence))
         scores = UtteranceScores(
@@ -141,22 +149,22 @@ class _Scorer:
         )
         return Scored(scores, audio, sample_rate)
 
-    def _modulation(self, audio: Wave, sample_rate: int) -> float:
+    def _modulation(self, audio: Wave, sample_rate: int, sentence: Sentence) -> float:
+        others = [x for path, x in self._target_modulations.items() if path != sentence.path]
+        if not others:
+            raise ValueError("no other recording of the target is long enough to compare with")
         spectrum = self.judges.modulation_spectrum(audio, sample_rate)
-        return modulation_distance(spectrum, self._target_modulation)
+        return modulation_distance(spectrum, np.mean(others, axis=0))
 
     @cached_property
-    def _target_modulation(self) -> NDArray[np.float64]:
+    def _target_modulations(self) -> dict[Path, NDArray[np.float64]]:
         assert self.target is not None
-        spectra = []
+        spectra = {}
         for reference in self.target.references:
-            try:
-                spectra.append(self.judges.modulation_spectrum(*_read(reference.path)))
-            except ValueError:  # too short a reference says nothing about the target
-                continue
-        if not spectra:
-            raise ValueError("the target's recordings are too short for a modulation spectrum")
-        return np.mean(spectra, axis=0)
+            with suppress(ValueError):  # too short a reference says nothing about the target
+                path = reference.path
+                spectra[path] = self.judges.modulation_spectrum(*_read(path))
+        return spectra
 
     def _align(self, audio: Wave, sample_rate: int, sentence: Sentence) -> Alignment:
         assert sentence.parallel is not None
@@ -206,18 +214,16 @@ def _finite(value: float) -> float | None:
 
 
 def _read(path: Path) -> tuple[Wave, int]:
-    try:
-        samples, sample_rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError as error:
-        raise ValueError(f"{path}: cannot be read as audio ({error})") from error
-    return samples.mean(axis=1), sample_rate
+    source = FileSource(path)
+    return load_mono(path, source.sample_rate), source.sample_rate
 
 
-def _require_sound(audio: Wave) -> None:
+def _require_sound(audio: Wave, is_output: bool) -> None:
+    """Refuse what no judge can hear; recordings, unlike outputs, may exceed full scale."""
     if not np.isfinite(audio).all():
         raise ValueError("the output holds NaN or infinity")
     peak = float(np.abs(audio).max(initial=0.0))
-    if not 0 < peak <= 1:
+    if not peak or (is_output and peak > 1):
         raise ValueError(f"the output's peak is {peak:.3f}, not within 0 and full scale")
 
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from voxcycle.evaluation.rows import COPY_SYNTHESIS, TARGET
 from voxcycle.evaluation.scores import UtteranceScores
 from voxcycle.evaluation.similarity import equal_error_rate
 
@@ -177,7 +178,8 @@ def _summarize(
     everything = [s for group in groups for s in group]
     values, intervals = {}, {}
     for name, measure in MEASURES.items():
-        found = [sums for group in groups if len(sums := _ratios(name, measure, group))]
+        has_any = any(measure.ratio(s) is not None for s in everything)
+        found = [sums for group in groups if len(sums := _ratios(name, measure, group, has_any))]
         if not found:
             continue
         value = _average(measure, [sums.sum(0)[None] for sums in found])[0]
@@ -200,10 +202,12 @@ def _summarize(
     )
 
 
-def _ratios(name: str, measure: Measure, group: list[UtteranceScores]) -> NDArray[np.float64]:
+def _ratios(
+    name: str, measure: Measure, group: list[UtteranceScores], has_any: bool
+) -> NDArray[np.float64]:
     """Return what each sentence of a speaker adds, (n, 2)."""
     ratios = [measure.ratio(s) for s in group]
-    if name == "nearer_target" and any(r is not None for r in ratios):
+    if name == "nearer_target" and has_any:  # what could not be scored is not nearer
         ratios = [r or Ratio(0, 1) for r in ratios]
     return np.array([r for r in ratios if r is not None], np.float64)
 
@@ -235,7 +239,7 @@ def _interval(measure: Measure, found: list[NDArray[np.float64]], seed: int) -> 
 def _error_rate(genuine: Sequence[float] | None, group: list[UtteranceScores]) -> float | None:
     """Return the equal error rate of a row's sentences as impostors; None for the target's own."""
     impostors = [s.secs_target for s in group if s.secs_target is not None]
-    is_other = any(s.secs_source is not None for s in group)
+    is_other = group[0].row not in (TARGET, COPY_SYNTHESIS)
     return equal_error_rate(genuine, impostors) if genuine and impostors and is_other else None
 
 

@@ -7,10 +7,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from voxcycle.evaluation.compare import Difference, difference_cells
+from voxcycle.evaluation.compare import compare, describe, difference_cells
 from voxcycle.evaluation.evaluate import Evaluation, evaluate_voice
-from voxcycle.evaluation.rows import Speaker
-from voxcycle.evaluation.summary import MEAN, markdown_table, table_cells
+from voxcycle.evaluation.rows import STANDARD_ROWS, Speaker
+from voxcycle.evaluation.summary import COLUMNS, MEAN, markdown_table, print_value, table_cells
 from voxcycle.voices.voice import Voice
 
 
@@ -40,14 +40,26 @@ def print_evaluation(evaluation: Evaluation) -> None:
     messages = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
     lines = evaluation.summary()
     _print_table(table_cells(lines), [line.speaker == MEAN for line in lines])
+    shown = [line for line in lines if line.row not in STANDARD_ROWS]
+    for column, (low, high) in (shown[-1].intervals if shown else {}).items():
+        heading, form = COLUMNS[column]
+        ends = f"{print_value(low, form)} to {print_value(high, form)}"
+        messages.print(f"{shown[-1].row}, {shown[-1].speaker}, 95 % of {heading}: {ends}")
+    cost = evaluation.about["cost"]
+    stages = ", ".join(f"{stage} {value:g}" for stage, value in cost["real_time_factor"].items())
+    messages.print(f"seconds per second of audio: {stages}; peak {cost['peak_memory_mb']} MB")
     for scores in evaluation.scores:
         for failure in scores.failures:
             messages.print(f"failed: {scores.row}, {scores.speaker} {scores.sentence}: {failure}")
     messages.print(f"{len(evaluation.scores)} utterances in {evaluation.about['wall_s']} s")
 
 
-def print_comparison(differences: Sequence[Difference]) -> None:
+def print_comparison(first: Evaluation, second: Evaluation) -> None:
     """Print two evaluations' differences, drawn on a terminal, else as Markdown."""
+    differences = compare(first, second)
+    messages = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+    for line in describe(first, second):
+        messages.print(line)
     rows = [d.row for d in differences]
     is_last = [a != b for a, b in zip(rows, [*rows[1:], None], strict=True)]
     _print_table(difference_cells(differences), is_last)

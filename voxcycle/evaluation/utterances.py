@@ -7,15 +7,23 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import soundfile
 
 from voxcycle.audio.mel import LogMel
+from voxcycle.audio.mixdown import load_mono
 from voxcycle.audio.pitch import F0_MAX_HZ, F0_MIN_HZ, extract_f0
 from voxcycle.audio.resample import resample
 from voxcycle.evaluation.evaluate import Evaluation
 from voxcycle.evaluation.pictures import draw_mel, draw_player
 from voxcycle.evaluation.pitch import requested_f0
-from voxcycle.evaluation.rows import DSP_BASELINE, TARGET, UNCONVERTED, Sentence, Speaker, Wave
+from voxcycle.evaluation.rows import (
+    DSP_BASELINE,
+    TARGET,
+    UNCONVERTED,
+    Sentence,
+    Speaker,
+    Wave,
+    voice_row,
+)
 from voxcycle.evaluation.scores import UtteranceScores
 from voxcycle.evaluation.scoring import Scored
 from voxcycle.evaluation.summary import MEASURES, print_value
@@ -91,7 +99,7 @@ def _collect(evaluation: Evaluation, sources: tuple[Speaker, ...], voice: Voice)
     targets: list[Scored | None] = [s for s in rows[TARGET] if s.audio is not None] or [None]
     columns = zip(
         sentences,
-        rows[voice.card.name],
+        rows[voice_row(voice)],
         rows[UNCONVERTED],
         rows[DSP_BASELINE],
         (targets[i % len(targets)] for i in range(len(sentences))),
@@ -235,8 +243,10 @@ class _Drawer:
 
     def _parallel(self, path: Path) -> Recording:
         if path not in self._parallels:
-            samples, sample_rate = soundfile.read(path, dtype="float32", always_2d=True)
-            wave = resample(samples.mean(axis=1), sample_rate, self.voice.spec.sample_rate)
+            try:
+                wave = load_mono(path, self.voice.spec.sample_rate)
+            except ValueError:  # listed among the failures of the utterance
+                wave = None
             label = f"target: {self.target_name}, the same sentence"
             self._parallels[path] = Recording(label, wave, self._measure(wave))
         return self._parallels[path]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Generator = VoiceGenerator | MaskCycleGANGenerator
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 1 named no network and knew no generator without a skip
 NOT_STATED = "not stated"
 
 
