@@ -1,0 +1,85 @@
+"""Training of a vocoder end to end on synthetic speech: resuming, its file, what is refused."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from voxcycle.training.vocoder import VocoderTrainingConfig, train_vocoder
+
+
+@pytest.fixture(scope="module")
+def folder(
+    tmp_path_factory: pytest.TempPathFactory, make_speech: Callable[..., np.ndarray]
+) -> Path:
+    folder = tmp_path_factory.mktemp("speaker")
+    for index in range(6):
+        wave = make_speech(11.0, 16_000, 130.0, seed=index)
+        soundfile.write(folder / f"{index}.wav", wave, 16_000)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+def make_config(folder: Path, out: Path, **changes: Any) -> VocoderTrainingConfig:
+    small = {"width": 16, "n_blocks": 2, "discriminator_width": 4, "batch_size": 2, "n_frames": 16}
+    return VocoderTrainingConfig(
+        folders=(folder,), out=out, **{"steps": 4, "threads": 1} | small | changes
+    )
+
+
+def test_stopping_and_resuming_changes_nothing(folder: Path, tmp_path: Path) -> None:
+    train_vocoder(make_config(folder, tmp_path / "whole"))
+    train_vocoder(make_config(folder, tmp_path / "parts", steps=2))
+    train_vocoder(make_config(folder, tmp_path / "parts"), resume=True)
+    first, second = (
+        torch.load(tmp_path / run / "last.ckpt", weights_only=True)["state_dict"]
+        for run in ("whole", "parts")
+    )
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    files = [tmp_path / run / "vocoder.safetensors" for run in ("whole", "parts")]
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_the_spectral_losses_fall(folder: Path, tmp_path: Path) -> None:
+    """Eighty steps on six clips: nearer to the recording than the mel's own envelope, the start."""
+    from voxcycle.audio.mel import LogMel, MelSpec
+    from voxcycle.audio.pitch import extract_f0
+    from voxcycle.data.features import load_analysis_waveform
+    from voxcycle.losses.spectral import multi_resolution_stft_loss
+    from voxcycle.vocoders.registry import load_vocoder
+
+    spec = MelSpec()
+    waveform = load_analysis_waveform(folder / "0.wav", spec)[: 100 * spec.hop_length]
+    mel = LogMel(spec)(torch.from_numpy(waveform)[None])
+    f0 = torch.from_numpy(extract_f0(waveform, spec))[None]
+    losses = []
+    for steps in (1, 80):
+        config = make_config(
+            folder, tmp_path / f"{steps}", steps=steps, discriminator_width=0, ema_decay=0.9
+        )
+        vocoder = load_vocoder(str(train_vocoder(config).path), spec)
+        terms = multi_resolution_stft_loss(
+            vocoder.decode(mel, f0), torch.from_numpy(waveform)[None]
+        )
+        losses.append(terms["log_magnitude"].item())
+    assert losses[1] < 0.93 * losses[0]
+
+
+def test_another_setting_or_a_second_start_is_refused(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    with pytest.raises(ValueError, match="no checkpoint to resume"):
+        train_vocoder(make_config(folder, out), resume=True)
+    train_vocoder(make_config(folder, out, steps=1))
+    with pytest.raises(ValueError, match="holds a training already"):
+        train_vocoder(make_config(folder, out))
+    with pytest.raises(ValueError, match="started with mel=1.0, not 2.0"):
+        train_vocoder(make_config(folder, out, mel=2.0), resume=True)

@@ -1,0 +1,180 @@
+"""`train_vocoder`: from folders of recordings to a source-filter vocoder."""
+
+import json
+import logging
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from platformdirs import user_cache_dir
+from pydantic import BaseModel, ConfigDict, Field
+from rich.console import Console
+from rich.progress import track
+
+from voxcycle.audio.mel import MelSpec
+from voxcycle.audio.perturb import WARPS
+from voxcycle.audio.stft import RESOLUTIONS
+from voxcycle.data.corpus import scan_folder
+from voxcycle.data.features import cache_features, load_analysis_waveform
+from voxcycle.data.vocoder import Recording, VocoderCrops
+from voxcycle.methods.vocoder_gan import VocoderGAN, VocoderWeights
+from voxcycle.models.vocoder import SourceFilterVocoder, SpectrogramDiscriminator
+from voxcycle.training.callbacks import restore
+from voxcycle.training.fit import FitSettings, fit
+from voxcycle.training.phases import PhasedModule
+from voxcycle.vocoders.source_filter import SourceFilter
+
+FREE_ON_RESUME = {"steps", "out", "threads", "checkpoint_every", "log_every"}
+
+
+class VocoderTrainingConfig(BaseModel):
+    """What `train_vocoder` needs to know; unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    folders: tuple[Path, ...] = Field(description="folders of recordings, any speakers")
+    out: Path = Field(description="folder of the run: config, logs, checkpoint, vocoder")
+    steps: int = Field(ge=1, description="iterations")
+    seed: int = Field(0, description="of weights, crops, gains, F0 errors and noise")
+    threads: int = Field(0, ge=0, description="CPU threads; 0 takes all cores")
+    batch_size: int = Field(8, ge=1, description="crops per iteration")
+    n_frames: int = Field(48, ge=16, description="frames per crop")
+    error_share: float = Field(0.1, ge=0, le=1, description="share of crops with wrong F0")
+
+    width: int = Field(256, ge=8, description="channels of the network")
+    n_blocks: int = Field(8, ge=1, description="blocks of the network")
+    has_prior: bool = Field(True, description="start from the mel's pseudo-inverse")
+    has_phase: bool = Field(True, description="predict phase offsets")
+    discriminator_width: int = Field(24, ge=0, description="channels of the judges; 0 for none")
+
+    spectral_convergence: float = Field(1.0, ge=0, description="weight: STFT magnitudes")
+    log_magnitude: float = Field(1.0, ge=0, description="weight: log STFT magnitudes")
+    mel: float = Field(1.0, ge=0, description="weight: L1 of log-mels")
+    adversarial: float = Field(1.0, ge=0, description="weight: the judges' verdict")
+    feature_matching: float = Field(1.0, ge=0, description="weight: the judges' hidden layers")
+    generator_rate: float = Field(5e-4, gt=0, description="learning rate of the network")
+    discriminator_rate: float = Field(2e-4, gt=0, description="learning rate of the judges")
+    ema_decay: float = Field(0.999, ge=0, lt=1, description="of the averaged network")
+    checkpoint_every: int = Field(500, ge=1, description="steps between checkpoints")
+    log_every: int = Field(25, ge=1, description="steps between scalars")
+
+
+@dataclass(frozen=True)
+class TrainedVocoder:
+    """What a training made: its file, the iterations in all, the wall time of this call."""
+
+    path: Path
+    n_steps: int
+    seconds: float
+
+
+def train_vocoder(config: VocoderTrainingConfig, resume: bool = False) -> TrainedVocoder:
+    """Train a vocoder and write `vocoder.safetensors` into the run's folder.
+
+    Args:
+        config: see `VocoderTrainingConfig`.
+        resume: go on from `last.ckpt`; the settings must be the run's but for its length.
+
+    Raises:
+        CorpusError: a folder has too little usable speech.
+        ValueError: there is nothing to resume, a setting differs, or a run would be overwritten.
+    """
+    started = time.monotonic()
+    console = Console(stderr=True, markup=False, highlight=False)
+    spec = MelSpec()
+    checkpoint = config.out / "last.ckpt"
+    _check_run(config, checkpoint.exists(), resume)
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    torch.set_num_threads(config.threads or os.cpu_count() or 1)
+    recordings = load_recordings(config.folders, spec, console)
+    crops = VocoderCrops(
+        recordings, spec, config.batch_size, config.n_frames, config.error_share, config.seed
+    )
+    torch.manual_seed(config.seed)
+    module = PhasedModule(build_vocoder_method(config, spec), config.ema_decay)
+    if resume:
+        restore(module, checkpoint)
+    config.out.mkdir(parents=True, exist_ok=True)
+    (config.out / "config.json").write_text(config.model_dump_json(indent=1), encoding="utf-8")
+    if int(module.steps_done) < config.steps:
+        settings = FitSettings(
+            config.out, config.steps, config.checkpoint_every, config.log_every, resume
+        )
+        fit(module, crops, settings, [], console)
+    assert module.ema is not None
+    network = module.ema.module
+    assert isinstance(network, SourceFilterVocoder)
+    path = config.out / "vocoder.safetensors"
+    minutes = sum(len(r.f0_hz) for r in recordings) / spec.frame_rate / 60
+    about = {
+        "steps": int(module.steps_done),
+        "minutes_of_speech": round(minutes, 1),
+        "config": json.loads(config.model_dump_json(exclude={"folders", "out"})),
+    }
+    SourceFilter(network).save(path, about)
+    return TrainedVocoder(path, int(module.steps_done), time.monotonic() - started)
+
+
+def _check_run(config: VocoderTrainingConfig, exists: bool, resume: bool) -> None:
+    if resume != exists:
+        raise ValueError(
+            f"{config.out}: no checkpoint to resume; start without --resume"
+            if resume
+            else f"{config.out}: holds a training already; add --resume to go on with it, or name "
+            "another folder with --out"
+        )
+    if resume:
+        text = (config.out / "config.json").read_text(encoding="utf-8")
+        stored = VocoderTrainingConfig.model_validate_json(text)
+        for key in sorted(config.model_fields_set - FREE_ON_RESUME):
+            old, new = getattr(stored, key), getattr(config, key)
+            if old != new:
+                raise ValueError(
+                    f"{config.out}: this run was started with {key}={old}, not {new}; leave {key} "
+                    "as it was, or start another run with --out"
+                )
+
+
+def load_recordings(folders: Sequence[Path], spec: MelSpec, console: Console) -> list[Recording]:
+    """Return every usable recording of the folders with its mel and F0, computed where missing."""
+    paths = [clip.path for folder in folders for clip in scan_folder(folder).clips]
+    cache_dir = Path(user_cache_dir("voxcycle")) / "features"
+    features = cache_features(paths, spec, cache_dir, WARPS[:1])
+    recordings = []
+    quiet = not console.is_terminal
+    for path, analysed in track(
+        list(zip(paths, features, strict=True)), "Reading", console=console, disable=quiet
+    ):
+        waveform = load_analysis_waveform(path, spec)
+        samples = np.rint(np.clip(waveform, -1, 1) * 32767).astype(np.int16)
+        recordings.append(Recording(samples, analysed.mels[0], analysed.f0_hz))
+    return recordings
+
+
+def build_vocoder_method(config: VocoderTrainingConfig, spec: MelSpec) -> VocoderGAN:
+    """Build the network, its judges and the method around them."""
+    network = SourceFilterVocoder(
+        spec,
+        width=config.width,
+        n_blocks=config.n_blocks,
+        has_prior=config.has_prior,
+        has_phase=config.has_phase,
+    )
+    judges = [
+        SpectrogramDiscriminator(resolution, config.discriminator_width)
+        for resolution in RESOLUTIONS
+        if config.discriminator_width
+    ]
+    weights = {name: getattr(config, name) for name in VocoderWeights.__dataclass_fields__}
+    return VocoderGAN(
+        network,
+        judges,
+        spec,
+        VocoderWeights(**weights),
+        config.generator_rate,
+        config.discriminator_rate,
+    )
