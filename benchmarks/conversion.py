@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import torch
-from machine import cpu_name
 
 from voxcycle import convert, load_voice
+from voxcycle.evaluation.cost import cpu_name
 from voxcycle.vocoders.registry import load_vocoder
 
 STAGE_S = 10.0

@@ -15,13 +15,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from machine import cpu_name, median_seconds
+from timing import median_seconds
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from training_step import count_convolution_backward, random_speech
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.data.speech import UnpairedCrops, VoiceBatch, build_speaker
+from voxcycle.evaluation.cost import cpu_name
 from voxcycle.methods.cyclegan import CycleGAN, CycleGANNetworks, CycleGANRates, CycleGANWeights
 from voxcycle.models.maskcyclegan_vc import MaskCycleGANDiscriminator, MaskCycleGANGenerator
 from voxcycle.training.phases import PhasedModule

@@ -6,7 +6,9 @@ python benchmarks/startup.py
 import subprocess
 import sys
 
-from machine import cpu_name, median_seconds
+from timing import median_seconds
+
+from voxcycle.evaluation.cost import cpu_name
 
 
 def main() -> None:

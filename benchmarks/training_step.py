@@ -14,13 +14,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from machine import cpu_name, median_seconds
+from timing import median_seconds
 from torch.utils.flop_counter import FlopCounterMode
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.perturb import WARPS
 from voxcycle.data.features import Features
 from voxcycle.data.speech import UnpairedCrops, build_speaker
+from voxcycle.evaluation.cost import cpu_name
 from voxcycle.training.phases import PhasedModule
 from voxcycle.training.voice_config import VoiceTrainingConfig
 from voxcycle.training.voice_networks import build_method

@@ -67,3 +67,16 @@ def test_equal_error_rate_by_hand():
     assert equal_error_rate([0.9, 0.8, 0.7, 0.5], [0.6, 0.4, 0.3, 0.2]) == pytest.approx(0.25)
     scores = np.random.default_rng(0).normal(size=4000)
     assert equal_error_rate(scores[:2000], scores[2000:]) == pytest.approx(0.5, abs=0.03)
+
+
+def test_another_embedder_can_judge():
+    from voxcycle.evaluation.judges import Judges
+
+    class Loudness:
+        name = "loudness"
+
+        def embed(self, speech):
+            return np.array([1.0, float(np.abs(speech).max())], np.float32)
+
+    judges = Judges(("similarity",), embedder=Loudness())
+    np.testing.assert_array_equal(judges.embed(np.array([0.0, -0.5], np.float32)), [1.0, 0.5])

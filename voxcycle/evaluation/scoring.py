@@ -16,11 +16,12 @@ from voxcycle.audio.mixdown import load_mono
 from voxcycle.audio.pitch import extract_f0
 from voxcycle.audio.resample import resample
 from voxcycle.evaluation.distance import Alignment, align, modulation_distance
+from voxcycle.evaluation.extra import JUDGE_RATE
 from voxcycle.evaluation.judges import Judges
 from voxcycle.evaluation.pitch import PitchErrors, compare_f0
 from voxcycle.evaluation.rows import TARGET, UNCONVERTED, Row, Sentence, Speaker, Wave
-from voxcycle.evaluation.scores import UtteranceScores
-from voxcycle.evaluation.similarity import JUDGE_RATE, centroid, cosine
+from voxcycle.evaluation.scores import UtteranceScores, finite
+from voxcycle.evaluation.similarity import centroid, cosine
 from voxcycle.evaluation.words import character_errors, word_errors
 
 T = TypeVar("T")
@@ -143,8 +144,8 @@ class _Scorer:
             pitch=pitch,
             modulation_db=modulation_db,
             mcd_db=alignment and alignment.mcd_db,
-            parallel_f0_rmse_semitones=alignment and _finite(alignment.f0_rmse_semitones),
-            parallel_f0_correlation=alignment and _finite(alignment.f0_correlation),
+            parallel_f0_rmse_semitones=alignment and finite(alignment.f0_rmse_semitones),
+            parallel_f0_correlation=alignment and finite(alignment.f0_correlation),
             failures=tuple(failures),
         )
         return Scored(scores, audio, sample_rate)
@@ -207,10 +208,6 @@ class _Scorer:
         if not errors.n_both:
             raise ValueError("no frame is voiced in both the request and the output")
         return errors
-
-
-def _finite(value: float) -> float | None:
-    return value if np.isfinite(value) else None
 
 
 def _read(path: Path) -> tuple[Wave, int]:

@@ -11,9 +11,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from voxcycle.evaluation.extra import import_judge
+from voxcycle.evaluation.extra import JUDGE_RATE, import_judge
 
-JUDGE_RATE = 16_000
 MIN_SPEECH_S = 0.3
 
 

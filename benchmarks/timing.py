@@ -1,12 +1,8 @@
-"""What every benchmark states: the machine, and the median of five."""
+"""The median of five, which every benchmark states."""
 
 import statistics
 import time
 from collections.abc import Callable
-
-from voxcycle.evaluation.cost import cpu_name
-
-__all__ = ["cpu_name", "median_seconds"]
 
 
 def median_seconds(work: Callable[[], object], repeats: int = 5) -> float:
