@@ -56,6 +56,7 @@ def convert(
     """Convert recordings to a voice.
 
     Without -o, src.wav becomes src.VOICE.wav beside it; with -o FOLDER, outputs keep their names.
+    The output is mono, and wav where the input is mp3 (say --format mp3 for another).
     """
     from rich.console import Console
 

@@ -14,6 +14,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from voxcycle.training.phases import PhasedModule
 
 
+MAX_SECONDS_BETWEEN = 300.0  # two checkpoints
+
+
 class StepLimit(Callback):
     """Stops after a number of batches, counted over all resumptions."""
 
@@ -27,15 +30,19 @@ class StepLimit(Callback):
 class Checkpoint(Callback):
     """Writes one local Lightning checkpoint every n steps and at the end, replacing the last one.
 
+    And after five minutes without one: slow machines lose no more than that.
+
     It is written under a temporary name and renamed: a killed training keeps the former one.
     """
 
     def __init__(self, path: Path, every: int) -> None:
         self.path = path
         self.every = every
+        self.saved = time.monotonic()
 
     def on_train_batch_end(self, trainer: Trainer, module: PhasedModule, *_: Any) -> None:  # type: ignore[override]  # noqa: D102
-        if int(module.steps_done) % self.every == 0:
+        is_late = time.monotonic() - self.saved > MAX_SECONDS_BETWEEN
+        if int(module.steps_done) % self.every == 0 or is_late:
             self._save(trainer)
 
     def on_fit_end(self, trainer: Trainer, module: PhasedModule) -> None:  # type: ignore[override]  # noqa: D102
@@ -45,6 +52,7 @@ class Checkpoint(Callback):
         partial = self.path.with_name(self.path.name + ".part")
         trainer.save_checkpoint(partial)
         os.replace(partial, self.path)
+        self.saved = time.monotonic()
 
 
 class Scalars(Callback):

@@ -91,7 +91,11 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
         domains = find_domains(config, console)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     torch.set_num_threads(config.threads or os.cpu_count() or 1)
-    data = load_data(config, domains, spec, console)
+    try:
+        data = load_data(config, domains, spec, console)
+    except KeyboardInterrupt:
+        console.print("stopped while analysing; start again: what is analysed is kept")
+        raise
 
     torch.manual_seed(config.seed)
     module = PhasedModule(build_method(config, spec), config.ema_decay)

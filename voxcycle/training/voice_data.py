@@ -141,6 +141,8 @@ def _load_speaker(
     cache_dir = Path(user_cache_dir("voxcycle")) / "features"
     paths = split.train + split.valid
     quiet = not console.is_terminal
+    if quiet:
+        console.print(f"analysing {name}: {len(paths)} files (kept for the next time)")
     with Progress(console=console, transient=True, disable=quiet) as progress:
         task = progress.add_task(f"Analysing {name}", total=len(paths))
         features = cache_features(
