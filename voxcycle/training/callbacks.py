@@ -13,7 +13,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from voxcycle.training.phases import PhasedModule
 
-
 MAX_SECONDS_BETWEEN = 300.0  # two checkpoints
 
 
