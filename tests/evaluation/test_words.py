@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import pytest
 
 from voxcycle.evaluation.extra import MissingJudgeError, import_judge, judge_folder
@@ -62,3 +63,18 @@ def test_missing_judge_names_the_remedy():
         import_judge("no_such_judge")
     with pytest.raises(MissingJudgeError, match="no_such_judge"):
         judge_folder("no_such_judge")
+
+
+def test_the_recogniser_leaves_torch_its_threads():
+    pytest.importorskip("faster_whisper")
+    import torch
+
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        transcriber = WhisperTranscriber(n_threads=1)
+        assert torch.get_num_threads() == 2
+        transcriber.transcribe(np.zeros(16_000, np.float32), "en")
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

