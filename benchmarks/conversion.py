@@ -8,7 +8,6 @@ recording, repeated to 10 s, 10 min and, with --hour, 1 h.
 """
 
 import argparse
-import resource
 import statistics
 import subprocess
 import sys
@@ -20,7 +19,7 @@ import soundfile
 import torch
 
 from voxcycle import convert, load_voice
-from voxcycle.evaluation.cost import cpu_name
+from voxcycle.evaluation.cost import cpu_name, peak_memory_mb
 from voxcycle.vocoders.registry import load_vocoder
 
 STAGE_S = 10.0
@@ -66,8 +65,7 @@ def convert_measured(folder: Path, voice_name: str) -> None:
     if result.error:
         raise SystemExit(result.error)
     duration_s = soundfile.info(folder / "in.wav").duration
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{duration_s:.0f} s of audio: peak {peak_mb:.0f} MB", flush=True)
+    print(f"{duration_s:.0f} s of audio: peak {peak_memory_mb():.0f} MB", flush=True)
 
 
 def main() -> None:

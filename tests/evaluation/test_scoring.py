@@ -210,7 +210,8 @@ def test_sentences_that_the_recogniser_does_not_follow_are_left_out_of_every_row
         scores("voice", "clear", 9),
         scores("voice", "mumbled", 1),
     ]
-    kept = leave_out_unheard(given)
+    assert leave_out_unheard(given, {"bob"}) == given
+    kept = leave_out_unheard(given, {"ann"})
     assert [s.words is not None for s in kept] == [True, False, True, False]
     assert kept[2] == given[2] and kept[3].characters is None
 

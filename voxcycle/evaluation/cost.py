@@ -36,9 +36,9 @@ class CostMeter:
 
 
 def peak_memory_mb() -> float:
-    """Return the largest resident size that this process has had, in MB (10^6 bytes)."""
+    """Return the largest resident size that this process has had, in MB of 2^20 bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak * (1 if sys.platform == "darwin" else 1024) / 1e6
+    return peak * (1 if sys.platform == "darwin" else 1024) / 2**20
 
 
 def cpu_name() -> str:

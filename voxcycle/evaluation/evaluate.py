@@ -124,9 +124,7 @@ def evaluate_voice(
     speakers = (*sources, *([target] if target else []))
     languages = {speaker.name: speaker.language for speaker in speakers}
     foreign = {name for name, language in languages.items() if language != "en"}
-    kept = leave_out_unheard([s for s in scores if s.speaker in foreign])
-    by_key = {(s.row, s.speaker, s.sentence): s for s in kept}
-    scores = [by_key.get((s.row, s.speaker, s.sentence), s) for s in scores]
+    scores = leave_out_unheard(scores, foreign)
     audio = [scored._replace(scores=s) for scored, s in zip(audio, scores, strict=False)]
     about = {
         "voice": voice.card.name,

@@ -1,6 +1,6 @@
 """Every utterance of every row before every judge."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
@@ -51,16 +51,19 @@ def score_rows(
                 yield scorer.score(row, speaker, sentence)
 
 
-def leave_out_unheard(scores: Sequence[UtteranceScores]) -> list[UtteranceScores]:
+def leave_out_unheard(
+    scores: Sequence[UtteranceScores], speakers: Collection[str]
+) -> list[UtteranceScores]:
     """Drop the word errors of sentences whose recording the recogniser itself does not follow.
 
-    Those with a character error rate of 0.3 or more in the recording, in every row: for languages
-    that the recogniser knows badly. The sentences keep their other scores.
+    Those with a character error rate of 0.3 or more in the recording, in every row: for speakers of
+    languages that the recogniser knows badly. The sentences keep their other scores.
     """
     unheard = {
         (s.speaker, s.sentence)
         for s in scores
-        if s.row in (UNCONVERTED, TARGET)
+        if s.speaker in speakers
+        and s.row in (UNCONVERTED, TARGET)
         and s.characters is not None
         and not s.characters.rate < MAX_UNCONVERTED_CER
     }

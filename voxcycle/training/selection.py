@@ -43,7 +43,7 @@ from voxcycle.voices.voice import Voice
 N_SENTENCES = 4
 N_REFERENCES = 8
 EXCERPT_S = 4.0
-JUDGE_EVERY = 2500  # steps: with 8 sentences a round stays under 5 % of the wall time
+JUDGE_EVERY = 2500  # steps: 10 minutes of one thread, for a round of 8 sentences
 LOST_WORDS_CER = 0.5
 
 

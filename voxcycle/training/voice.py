@@ -31,6 +31,7 @@ from voxcycle.training.voice_config import VoiceTrainingConfig, resume_config, s
 from voxcycle.training.voice_data import Domains, VoiceData, find_domains, load_data
 from voxcycle.training.voice_export import build_voices, export_voices
 from voxcycle.training.voice_networks import build_method
+from voxcycle.vocoders import Vocoder
 from voxcycle.vocoders.registry import load_vocoder
 from voxcycle.voices.voice import check_voice_name
 
@@ -112,9 +113,10 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
     save_config(config)
     selection = None
     if config.samples:
-        selection = _selection(config, module, domains, data, spec, console)
+        vocoder = load_vocoder("hifigan", spec)
+        selection = _selection(config, module, domains, data, vocoder, console)
     if int(module.steps_done) < n_steps:
-        callbacks = [_validation(config, data, crops), selection] if selection else []
+        callbacks = [_validation(config, data, crops, vocoder), selection] if selection else []
         settings = FitSettings(
             config.out, n_steps, config.checkpoint_every, config.log_every, resume
         )
@@ -147,7 +149,7 @@ def _minutes(speaker: Any, spec: MelSpec) -> float:
 
 
 def _validation(
-    config: VoiceTrainingConfig, data: VoiceData, crops: UnpairedCrops
+    config: VoiceTrainingConfig, data: VoiceData, crops: UnpairedCrops, vocoder: Vocoder
 ) -> VoiceValidation:
     assert config.steps is not None
     a, b = data.valid_a[0], data.valid_b
@@ -157,7 +159,7 @@ def _validation(
     return VoiceValidation(
         data.crops(config, crops.spec, valid=True),
         directions,
-        load_vocoder("hifigan", crops.spec),
+        vocoder,
         max(1, config.steps // config.samples),
     )
 
@@ -167,7 +169,7 @@ def _selection(
     module: PhasedModule,
     domains: Domains,
     data: VoiceData,
-    spec: MelSpec,
+    vocoder: Vocoder,
     console: Console,
 ) -> Selection:
     def speakers(side: str, splits: dict[str, Split]) -> list[Speaker]:
@@ -180,11 +182,11 @@ def _selection(
         return [replace(speaker, sentences=speaker.sentences[:n_each]) for speaker in made]
 
     side_a, side_b = speakers("a", domains.a), speakers("b", domains.b)
-    voices = build_voices(module, config, spec, data)
+    voices = build_voices(module, config, vocoder.spec, data)
     contests = [Contest("g_ab", tuple(side_a), side_b[0], voices["g_ab"])]
     if not config.any_to_one:
         contests.append(Contest("g_ba", tuple(side_b), side_a[0], voices["g_ba"]))
-    return Selection(contests, load_vocoder("hifigan", spec), config.out, console)
+    return Selection(contests, vocoder, config.out, console)
 
 
 def measure_step_seconds(
