@@ -4,32 +4,36 @@
     voxcycle convert talk.wav --to heart --vocoder runs/vocoder/vocoder.safetensors
 
 Any speakers, any sentences, no transcripts; an hour of clean speech of a dozen speakers makes a
-vocoder for speakers whom it never heard.
+vocoder for speakers whom it never heard. With `--voice heart=recordings/heart`, the folder of the
+voice's own speaker, it also trains on what that voice makes of these recordings in disguise: a
+vocoder that has heard a generator's mels renders them better. Settings follow as key=value, such as
+`discriminator_width=0` (the spectral losses alone, five times faster, less natural).
 """
 
 import argparse
 from pathlib import Path
 
 from voxcycle.training.vocoder import VocoderTrainingConfig, train_vocoder
+from voxcycle.training.voice_config import parse_overrides
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("out", type=Path, help="folder of the run")
-    parser.add_argument("folders", type=Path, nargs="+", help="recordings, one folder per speaker")
+    parser.add_argument("folders", nargs="+", help="recordings, one folder per speaker; key=value")
+    parser.add_argument("--voice", action="append", default=[], help="NAME=FOLDER, see above")
     parser.add_argument("--steps", type=int, default=20_000)
-    parser.add_argument("--threads", type=int, default=0, help="0 takes all cores")
     parser.add_argument("--resume", action="store_true", help="go on with the run in OUT")
-    args = parser.parse_args()
-
+    args = parser.parse_intermixed_args()
+    settings = [word for word in args.folders if "=" in word]
     config = VocoderTrainingConfig(
-        folders=tuple(args.folders),
+        folders=tuple(Path(word) for word in args.folders if "=" not in word),
+        voices=parse_overrides(args.voice),
         out=args.out,
         steps=args.steps,
-        threads=args.threads,
-        # What you may want to change:
-        #   discriminator_width=0: the spectral losses alone, five times faster, less natural
-        #   width=384: a larger network, where speed is less of a concern
+        **parse_overrides(settings),
     )
     trained = train_vocoder(config, resume=args.resume)
     print(f"{trained.path}  ({trained.n_steps} steps)")

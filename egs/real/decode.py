@@ -2,7 +2,8 @@
 
 Usage: decode.py UNPACKED DIR. Clips of 2 to 10 s, in the order of the hash of their paths, so that
 the choice is arbitrary and always the same. DIR/wavs/<speaker>: the first 20 are scored, the other
-20 references; DIR/train/<speaker>: five minutes for a voice of one's own (egs/allison_carlo).
+20 references; DIR/train/<speaker>: five minutes for a voice of one's own (egs/allison_carlo), and
+all of the Russian woman for the vocoder.
 """
 
 import hashlib
@@ -12,11 +13,10 @@ from pathlib import Path
 import av
 import numpy as np
 import soundfile
-from speakers import N_REFERENCES, N_SCORED, SPEAKERS, RealSpeaker
+from speakers import SPEAKERS, RealSpeaker
 
 MIN_DURATION_S = 2.0
 MAX_DURATION_S = 10.0
-TRAIN_S = 300.0
 
 
 def read_clip(path: Path) -> tuple[np.ndarray, int]:
@@ -27,6 +27,7 @@ def read_clip(path: Path) -> tuple[np.ndarray, int]:
     with av.open(str(path), format="g722") as container:
         blocks = [frame.to_ndarray()[0] for frame in container.decode(audio=0)]
         sample_rate = container.streams.audio[0].rate
+    blocks = blocks or [np.zeros(0, np.int16)]  # some prompts are empty
     return np.concatenate(blocks).astype(np.float32) / 32768, sample_rate
 
 
@@ -46,10 +47,10 @@ def main() -> None:
             duration_s = len(clip) / sample_rate
             if not MIN_DURATION_S <= duration_s <= MAX_DURATION_S:
                 continue
-            if n_scored < N_SCORED + N_REFERENCES:
+            if n_scored < speaker.n_clips:
                 target = out / "wavs" / name / f"{n_scored:02d}_{path.stem}.flac"
                 n_scored += 1
-            elif train_s < TRAIN_S:
+            elif train_s < speaker.train_s:
                 target = out / "train" / name / f"{path.parts[-3]}-{path.stem}.flac"
                 train_s += duration_s
             else:

@@ -62,7 +62,9 @@ def main() -> None:
         raise SystemExit(f"whose voice is {voice.card.name}? name the Kokoro speaker with --target")
     evaluation = evaluate_with_progress(
         voice,
-        tuple(make_source(args.real, name, args.limit) for name in SPEAKERS),
+        tuple(
+            make_source(args.real, name, args.limit) for name, s in SPEAKERS.items() if s.n_clips
+        ),
         make_target(args.corpus, target, args.limit),
         vocoder=args.vocoder,
         cache_dir=args.cache,

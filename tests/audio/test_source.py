@@ -5,14 +5,15 @@ from scipy.signal import lfilter
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.pitch import extract_f0
-from voxcycle.audio.source import noise_blocks, onset_phases, pulse_train
+from voxcycle.audio.source import noise_blocks, onset_phases, source_signals
 
 SPEC = MelSpec()
 
 
 def render(f0_hz: np.ndarray) -> np.ndarray:
     phases = torch.from_numpy(onset_phases(f0_hz, SPEC))[None]
-    return pulse_train(torch.from_numpy(f0_hz)[None], phases, SPEC)[0].numpy()
+    noise = torch.zeros(1, len(f0_hz) * SPEC.hop_length)
+    return source_signals(torch.from_numpy(f0_hz)[None], phases, noise, SPEC)[0, 0].numpy()
 
 
 def test_a_constant_pitch_is_the_sum_of_its_harmonics():
@@ -60,13 +61,26 @@ def test_chunks_equal_the_whole():
     phases = onset_phases(f0, SPEC)
     start, stop = 61, 130
     # one frame of context to either side: F0 is interpolated
-    part = pulse_train(
+    part = source_signals(
         torch.from_numpy(f0[start - 1 : stop + 1])[None],
         torch.from_numpy(phases[start - 1 : stop + 1])[None],
+        torch.zeros(1, (stop - start + 2) * SPEC.hop_length),
         SPEC,
-    )[0].numpy()[SPEC.hop_length : -SPEC.hop_length]
+    )[0, 0].numpy()[SPEC.hop_length : -SPEC.hop_length]
     expected = whole[start * SPEC.hop_length : stop * SPEC.hop_length]
     np.testing.assert_allclose(part, expected, atol=1e-6)
+
+
+def test_puffs_open_with_the_pulse_and_have_unit_power():
+    f0 = np.array([0] * 40 + [150] * 400, np.float32)
+    phases = torch.from_numpy(onset_phases(f0, SPEC))[None]
+    noise = noise_blocks(0, len(f0), SPEC)[None]
+    pulses, same, puffs = source_signals(torch.from_numpy(f0)[None], phases, noise, SPEC)[0]
+    voiced = slice(40 * SPEC.hop_length, None)
+    assert torch.equal(same, noise[0]) and not puffs[: 40 * SPEC.hop_length].any()
+    assert puffs[voiced].square().mean() == pytest.approx(1, abs=0.02)
+    at_pulse = pulses[voiced] > 0.9 * pulses.max()
+    assert puffs[voiced][at_pulse].square().mean() == pytest.approx(4 * 2 / 3, rel=0.15)
 
 
 def test_noise_depends_on_its_position_alone():

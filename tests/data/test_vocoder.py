@@ -34,7 +34,7 @@ def test_the_mel_is_that_of_the_waveform(recording):
     loud = mel > mel.amax() - 6  # the floor does not follow the gain
     difference = (batch.log_mel[..., 3:-3] - mel)[loud]
     assert difference.abs().max() < 0.02  # fp16 of values to 11
-    assert batch.pulses.shape == batch.waveform.shape == batch.noise.shape
+    assert batch.sources.shape == (3, 3, batch.waveform.shape[1])
 
 
 def test_errors_are_what_trackers_do(recording):
@@ -57,3 +57,11 @@ def test_errors_are_what_trackers_do(recording):
 def test_too_short_recordings_are_refused(recording):
     with pytest.raises(ValueError, match="as long as a crop of 4000 frames"):
         VocoderCrops([recording], SPEC, 1, 4000, 0.0, 0)
+
+
+def test_converted_recordings_have_their_share(recording):
+    converted = recording._replace(mel=np.full_like(recording.mel, -3))
+    crops = VocoderCrops([recording] * 3, SPEC, 8, 40, 0.0, 0, [converted], converted_share=0.25)
+    flat = torch.stack([crops[i].log_mel.std((1, 2)) == 0 for i in range(40)])
+    assert flat.float().mean().item() == pytest.approx(0.25, abs=0.07)
+    assert make_crops(recording).shares.sum() == pytest.approx(1)

@@ -19,7 +19,8 @@ def make_batch() -> VocoderBatch:
         return torch.randn(2, 16 * SPEC.hop_length, generator=generator)
 
     mel = torch.randn(2, SPEC.n_mels, 16, generator=generator) - 5
-    return VocoderBatch(0.1 * noise(), mel, torch.full((2, 16), 150.0), noise(), noise())
+    sources = torch.stack([noise(), noise(), noise()], 1)
+    return VocoderBatch(0.1 * noise(), mel, torch.full((2, 16), 150.0), sources)
 
 
 def make_method(n_judges: int = 3) -> VocoderGAN:

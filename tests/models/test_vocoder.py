@@ -4,8 +4,14 @@ import torch
 
 from voxcycle.audio.mel import LogMel, MelSpec
 from voxcycle.audio.pitch import extract_f0
-from voxcycle.audio.source import noise_blocks, onset_phases, pulse_train
-from voxcycle.models.vocoder import SourceFilterVocoder, SpectralFrames
+from voxcycle.audio.source import noise_blocks, onset_phases, source_signals
+from voxcycle.audio.stft import RESOLUTIONS
+from voxcycle.models.vocoder import (
+    PeriodDiscriminator,
+    SourceFilterVocoder,
+    SpectralFrames,
+    SpectrogramDiscriminator,
+)
 
 SPEC = MelSpec()
 HOP = SPEC.hop_length
@@ -19,8 +25,7 @@ def make_inputs(waveform: np.ndarray) -> dict[str, torch.Tensor]:
     return {
         "log_mel": LogMel(SPEC)(torch.from_numpy(waveform)[None]),
         "f0_hz": f0,
-        "pulses": pulse_train(f0, phases, SPEC),
-        "noise": noise_blocks(0, len(f0_hz), SPEC)[None],
+        "sources": source_signals(f0, phases, noise_blocks(0, len(f0_hz), SPEC)[None], SPEC),
     }
 
 
@@ -29,11 +34,11 @@ def inputs(make_speech) -> dict[str, torch.Tensor]:
     return make_inputs(make_speech(1.5, SPEC.sample_rate))
 
 
-@pytest.fixture
-def vocoder() -> SourceFilterVocoder:
+@pytest.fixture(params=[False, True], ids=["plain", "sees-source"])
+def vocoder(request: pytest.FixtureRequest) -> SourceFilterVocoder:
     """A small network whose weights are all in use, as after training."""
     torch.manual_seed(0)
-    built = SourceFilterVocoder(SPEC, width=24, n_blocks=3, expansion=2)
+    built = SourceFilterVocoder(SPEC, width=24, n_blocks=3, expansion=2, sees_source=request.param)
     for parameter in built.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
     return built.eval()
@@ -50,10 +55,8 @@ def test_untrained_noise_has_the_levels_of_the_mel(inputs):
     """The prior alone: noise through the mel's own envelope has about the mel that was given."""
     vocoder = SourceFilterVocoder(SPEC, width=8, n_blocks=1)
     torch.nn.init.zeros_(vocoder.outlet.weight)
-    unvoiced = inputs | {
-        "f0_hz": torch.zeros_like(inputs["f0_hz"]),
-        "pulses": torch.zeros_like(inputs["pulses"]),
-    }
+    unvoiced = inputs | {"f0_hz": torch.zeros_like(inputs["f0_hz"])}
+    unvoiced["sources"] = inputs["sources"] * torch.tensor([0.0, 1.0, 0.0])[:, None]
     with torch.no_grad():
         mel = LogMel(SPEC)(vocoder(**unvoiced))
     active = inputs["log_mel"] > inputs["log_mel"].max() - 6
@@ -67,15 +70,21 @@ def test_output_has_a_sample_per_sample_and_uses_every_input(vocoder, inputs):
     with torch.no_grad():
         whole = vocoder(**inputs)
         assert whole.shape == (1, inputs["f0_hz"].shape[1] * HOP)
-        for name in ("log_mel", "pulses", "noise"):
+        for name in ("log_mel", "f0_hz"):
             other = vocoder(**inputs | {name: inputs[name] * 0.9})
             assert not torch.allclose(other, whole, atol=1e-4), name
+        for index in range(3):
+            sources = inputs["sources"].clone()
+            sources[:, index] *= 0.9
+            assert not torch.allclose(vocoder(**inputs | {"sources": sources}), whole, atol=1e-4)
 
 
 def test_every_weight_gets_a_gradient(inputs):
     torch.manual_seed(0)
     vocoder = SourceFilterVocoder(SPEC, width=8, n_blocks=2)
     vocoder(**inputs).square().sum().backward()
+    voicing, log_f0 = vocoder.pitch(inputs["log_mel"])
+    (voicing + log_f0).sum().backward()
     assert all(p.grad.abs().sum() > 0 for p in vocoder.parameters())
 
 
@@ -89,8 +98,7 @@ def test_chunks_with_context_equal_the_whole(vocoder, inputs):
         chunk = vocoder(
             inputs["log_mel"][..., low:high],
             inputs["f0_hz"][:, low:high],
-            inputs["pulses"][:, low * HOP : high * HOP],
-            inputs["noise"][:, low * HOP : high * HOP],
+            inputs["sources"][..., low * HOP : high * HOP],
         )[0]
     part = chunk[context * HOP : -context * HOP]
     error = (part - whole[start * HOP : stop * HOP]).abs().max() / whole.abs().max()
@@ -106,3 +114,20 @@ def test_it_sees_no_further_ahead_than_it_says(vocoder, inputs):
     # 3 frames of the network, and 2 frames whose windows reach into this one
     assert int(touched.max()) <= frame + 3 + 2
     assert int(touched.min()) >= frame - vocoder.context_frames
+
+
+@pytest.mark.parametrize(
+    "judge", [SpectrogramDiscriminator(RESOLUTIONS[0], 4), PeriodDiscriminator(3, 4)]
+)
+def test_judges_hear_the_difference_between_a_tone_and_noise_of_its_level(judge):
+    times = torch.arange(4000) / SPEC.sample_rate
+    tone = torch.sin(2 * torch.pi * 440 * times)[None]
+    noise = torch.randn(1, 4000, generator=torch.Generator().manual_seed(0)) / 2**0.5
+    optimizer = torch.optim.Adam(judge.parameters(), 3e-3)
+    for _ in range(40):
+        loss = (judge(tone)[0] - 1).square().mean() + judge(noise)[0].square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert judge(tone)[0].mean() > 0.7 and judge(noise)[0].mean() < 0.3
+    assert len(judge(tone)[1]) == 4

@@ -1,4 +1,5 @@
 import json
+import math
 
 import pytest
 import torch
@@ -6,7 +7,7 @@ from safetensors.torch import load_file, save_file
 
 from voxcycle.audio.mel import LogMel, MelSpec
 from voxcycle.audio.pitch import extract_f0
-from voxcycle.models.vocoder import SourceFilterVocoder
+from voxcycle.models.vocoder import LOG_F0_MEAN, LOG_F0_STD, SourceFilterVocoder
 from voxcycle.vocoders import VocoderError
 from voxcycle.vocoders.registry import load_vocoder
 from voxcycle.vocoders.source_filter import SourceFilter
@@ -36,9 +37,16 @@ def test_a_saved_vocoder_renders_the_same(saved, speech):
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 
-def test_without_f0_it_says_so(saved, speech):
-    with pytest.raises(VocoderError, match="the vocoder fast needs F0"):
-        saved[0].decode(LogMel(SPEC)(speech))
+def test_without_f0_it_takes_what_it_hears_in_the_mel(saved, speech):
+    vocoder, _ = saved
+    mel = LogMel(SPEC)(speech)
+    torch.nn.init.zeros_(vocoder.network.pitch.outlet.weight)
+    for voicing, expected in ((1.0, 150.0), (-1.0, 0.0)):
+        log_f0 = (math.log(150.0) - LOG_F0_MEAN) / LOG_F0_STD
+        vocoder.network.pitch.outlet.bias.data = torch.tensor([voicing, log_f0])
+        f0_hz = vocoder.network.pitch.estimate(mel)
+        torch.testing.assert_close(f0_hz, torch.full((1, mel.shape[-1]), expected))
+        assert torch.equal(vocoder.decode(mel), vocoder.decode(mel, f0_hz))
 
 
 @pytest.mark.parametrize("damage", ["cut", "other", "newer"])

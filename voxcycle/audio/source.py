@@ -1,6 +1,6 @@
-"""The source of a source-filter vocoder: a band-limited pulse train at F0, and white noise.
+"""The source of a source-filter vocoder: a band-limited pulse train at F0, noise, puffs of noise.
 
-Both are exact under chunking: the phase of a voiced stretch is a sum over the frames since its
+All are exact under chunking: the phase of a voiced stretch is a sum over the frames since its
 onset, found once for a whole file (`onset_phases`); noise comes in blocks seeded by their index.
 """
 
@@ -52,30 +52,43 @@ def onset_phases(f0_hz: NDArray[np.float32], spec: MelSpec) -> NDArray[np.float6
     return np.where(voiced, sums - sums[at_onset], 0.0) % 1.0
 
 
-def pulse_train(f0_hz: Tensor, phases: Tensor, spec: MelSpec) -> Tensor:
-    """Return a band-limited pulse train of unit power where voiced, zero elsewhere.
+def source_signals(f0_hz: Tensor, phases: Tensor, noise: Tensor, spec: MelSpec) -> Tensor:
+    """Return what a source-filter vocoder filters: pulses, noise, and puffs of noise.
 
-    All harmonics below the Nyquist frequency at equal amplitude, in closed form: the Dirichlet
-    kernel `sum over k = 1..K of cos(k x) = sin((K + 1/2) x) / (2 sin(x / 2)) - 1/2`, times
-    `sqrt(2 / K)`.
+    Puffs are the noise under an envelope that opens once per period, `1 + cos(phase)`, at unit
+    power where voiced, zero elsewhere: turbulence in voiced sounds comes with the glottal pulse.
 
     Args:
         f0_hz: (B, F), 0 where unvoiced.
         phases: (B, F) in turns, float64, from `onset_phases`.
+        noise: (B, F * hop_length) of unit power, from `noise_blocks`.
         spec: the analysis.
 
     Returns:
-        (B, F * hop_length).
+        (B, 3, F * hop_length).
     """
     sample_f0 = _sample_f0(f0_hz.double(), spec.hop_length)  # (B, F, hop)
     turns = sample_f0.cumsum(-1) - sample_f0  # since the start of the frame
     x = 2 * math.pi * ((phases[..., None] + turns / spec.sample_rate) % 1.0)
-    n_harmonics = (spec.sample_rate / 2 / sample_f0.clamp(min=1.0)).floor()
+    voiced = (f0_hz > 0)[..., None]
+    pulses = pulse_train(x, sample_f0, spec) * voiced
+    envelope = (1 + x.cos()) * math.sqrt(2 / 3) * voiced
+    pulses, envelope = (s.flatten(1).to(noise.dtype) for s in (pulses, envelope))
+    return torch.stack([pulses, noise, noise * envelope], 1)
+
+
+def pulse_train(x: Tensor, f0_hz: Tensor, spec: MelSpec) -> Tensor:
+    """Return a band-limited pulse train of unit power at phase `x` in radians and F0, any shape.
+
+    All harmonics below the Nyquist frequency at equal amplitude, in closed form: the Dirichlet
+    kernel `sum over k = 1..K of cos(k x) = sin((K + 1/2) x) / (2 sin(x / 2)) - 1/2`, times
+    `sqrt(2 / K)`.
+    """
+    n_harmonics = (spec.sample_rate / 2 / f0_hz.clamp(min=1.0)).floor()
     half = (x / 2).sin()
     is_peak = half.abs() < 1e-6
     kernel = ((n_harmonics + 0.5) * x).sin() / (2 * torch.where(is_peak, 1.0, half)) - 0.5
-    kernel = torch.where(is_peak, n_harmonics, kernel) * (2 / n_harmonics).sqrt()
-    return (kernel * (f0_hz > 0)[..., None]).flatten(1).to(f0_hz.dtype)
+    return torch.where(is_peak, n_harmonics, kernel) * (2 / n_harmonics).sqrt()
 
 
 def noise_blocks(first_frame: int, n_frames: int, spec: MelSpec, seed: int = 0) -> Tensor:

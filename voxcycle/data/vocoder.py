@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.pitch import limit_f0
-from voxcycle.audio.source import onset_phases, pulse_train
+from voxcycle.audio.source import onset_phases, source_signals
 
 MAX_GAIN_DB = 6.0
 MAX_ERROR_FRAMES = 12
@@ -24,15 +24,13 @@ class VocoderBatch(NamedTuple):
         waveform: (B, F * hop_length), what is to be rendered.
         log_mel: (B, n_mels, F), of the waveform within its recording.
         f0_hz: (B, F), some of it wrong on purpose.
-        pulses: (B, F * hop_length), at `f0_hz`.
-        noise: (B, F * hop_length).
+        sources: (B, 3, F * hop_length), at `f0_hz`.
     """
 
     waveform: Tensor
     log_mel: Tensor
     f0_hz: Tensor
-    pulses: Tensor
-    noise: Tensor
+    sources: Tensor
 
 
 class Recording(NamedTuple):
@@ -48,12 +46,14 @@ class VocoderCrops(Dataset[VocoderBatch]):
 
     Args:
         recordings: each at least a crop long.
+        converted: recordings whose mels a voice made of them; see `converted_share`.
         spec: the mel analysis.
         batch_size: crops in a batch.
         n_frames: frames of a crop.
         error_share: share of the crops whose F0 is wrong for a while: an octave up or down, or
             voicing lost or invented, as trackers err.
         seed: of everything drawn.
+        converted_share: share of the crops that come from `converted`, where there are any.
     """
 
     def __init__(
@@ -64,26 +64,35 @@ class VocoderCrops(Dataset[VocoderBatch]):
         n_frames: int,
         error_share: float,
         seed: int,
+        converted: Sequence[Recording] = (),
+        converted_share: float = 0.5,
     ) -> None:
-        self.recordings = [r for r in recordings if len(r.f0_hz) >= n_frames]
-        if not self.recordings:
+        pools = [[r for r in pool if len(r.f0_hz) >= n_frames] for pool in (recordings, converted)]
+        self.recordings = pools[0] + pools[1]
+        if not pools[0]:
             raise ValueError(f"no recording is as long as a crop of {n_frames} frames")
         self.spec = spec
         self.batch_size = batch_size
         self.n_frames = n_frames
         self.error_share = error_share
         self.seed = seed
-        lengths = np.array([len(r.f0_hz) for r in self.recordings], float)
-        self.shares = lengths / lengths.sum()
+        shares = (1 - converted_share, converted_share) if pools[1] else (1.0, 0.0)
+        self.shares = np.concatenate(
+            [
+                share * lengths / max(lengths.sum(), 1.0)
+                for share, pool in zip(shares, pools, strict=True)
+                for lengths in [np.array([len(r.f0_hz) for r in pool], float)]
+            ]
+        )
 
     def __getitem__(self, index: int) -> VocoderBatch:
         rng = np.random.default_rng([self.seed, index])
         items = [self._draw(rng) for _ in range(self.batch_size)]
         waveform, mel, f0_hz = (torch.from_numpy(np.stack(c)) for c in zip(*items, strict=True))
         phases = np.stack([onset_phases(f0, self.spec) for f0 in f0_hz.numpy()])
-        pulses = pulse_train(f0_hz, torch.from_numpy(phases), self.spec)
         noise = torch.from_numpy(rng.standard_normal(waveform.shape, np.float32))
-        return VocoderBatch(waveform, mel.transpose(1, 2), f0_hz, pulses, noise)
+        sources = source_signals(f0_hz, torch.from_numpy(phases), noise, self.spec)
+        return VocoderBatch(waveform, mel.transpose(1, 2), f0_hz, sources)
 
     def _draw(
         self, rng: np.random.Generator

@@ -31,6 +31,7 @@ class VocoderWeights:
     mel: float = 1.0
     adversarial: float = 1.0
     feature_matching: float = 1.0
+    pitch: float = 1.0
 
 
 class VocoderGAN(nn.Module):
@@ -98,9 +99,10 @@ class VocoderGAN(nn.Module):
 
     def generator_losses(self, batch: VocoderBatch, memory: Memory) -> dict[str, Tensor]:
         """Return the unweighted terms; leaves the detached fake in `memory`."""
-        fake = self.generator(batch.log_mel, batch.f0_hz, batch.pulses, batch.noise)
+        fake = self.generator(batch.log_mel, batch.f0_hz, batch.sources)
         memory["fake"] = fake.detach()
         terms = multi_resolution_stft_loss(fake, batch.waveform)
+        terms["pitch"] = self.pitch_loss(batch)
         terms["mel"] = F.l1_loss(self.log_mel(fake), self.log_mel(batch.waveform))
         if self.discriminators:
             adversarial, matching = [], []
@@ -113,6 +115,14 @@ class VocoderGAN(nn.Module):
             terms["adversarial"] = torch.stack(adversarial).mean()
             terms["feature_matching"] = torch.stack(matching).mean()
         return terms
+
+    def pitch_loss(self, batch: VocoderBatch) -> Tensor:
+        """Return what F0 from the mel alone is off: cross entropy of voicing, L1 of log F0."""
+        voicing, log_f0 = self.generator.pitch(batch.log_mel)  # type: ignore[operator]
+        voiced = (batch.f0_hz > 0).float()
+        error = (log_f0 - batch.f0_hz.clamp(min=1.0).log()).abs() * voiced
+        entropy = F.binary_cross_entropy_with_logits(voicing, voiced)
+        return entropy + error.sum() / voiced.sum().clamp(min=1.0)
 
     def discriminator_losses(self, batch: VocoderBatch, memory: Memory) -> dict[str, Tensor]:
         """Return the mean least-squares loss over the resolutions."""

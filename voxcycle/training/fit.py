@@ -26,6 +26,8 @@ class FitSettings:
         checkpoint_every: steps between checkpoints.
         log_every: steps between scalars.
         resume: go on from `last.ckpt`.
+        device: "cpu" or "cuda".
+        workers: processes that make batches ahead of time; 0 makes them in between.
     """
 
     out: Path
@@ -33,6 +35,8 @@ class FitSettings:
     checkpoint_every: int
     log_every: int
     resume: bool = False
+    device: str = "cpu"
+    workers: int = 0
 
 
 class _StepsLeft(Sampler[int]):
@@ -59,7 +63,7 @@ def fit(
     """Train on `batches[i]` for every step i; Ctrl-C is KeyboardInterrupt, the checkpoint kept."""
     checkpoint = settings.out / "last.ckpt"
     trainer = Trainer(
-        accelerator="cpu",  # the networks are small: a GPU would wait for the data
+        accelerator=settings.device,
         devices=1,
         max_epochs=-1,
         logger=TensorBoardLogger(settings.out, name="", version="log"),
@@ -75,7 +79,12 @@ def fit(
         enable_model_summary=False,
         use_distributed_sampler=False,
     )
-    loader = DataLoader(batches, batch_size=None, sampler=_StepsLeft(module, settings.n_steps))
+    loader = DataLoader(
+        batches,
+        batch_size=None,
+        sampler=_StepsLeft(module, settings.n_steps),
+        num_workers=settings.workers,
+    )
     handler = signal.getsignal(signal.SIGINT)
     try:
         with warnings.catch_warnings():

@@ -45,11 +45,11 @@ def convert_features(
     """Convert the first frames of a recording's features; returns mels (F, n_mels) and F0 (F,)."""
     f0_hz = transform_f0(np.asarray(features.f0_hz[:n_frames]), source, target)
     mel = source.normalize(features.mels[0, :n_frames].astype(np.float32))
+    device = next(generator.parameters()).device
+    inputs = (torch.from_numpy(x.T[None]).to(device) for x in (mel, excitation_mel(f0_hz, spec)))
     with torch.no_grad():
-        out = generator(
-            torch.from_numpy(mel.T[None]), torch.from_numpy(excitation_mel(f0_hz, spec).T[None])
-        )
-    return target.denormalize(out[0].T.numpy()), f0_hz
+        out = generator(*inputs)
+    return target.denormalize(out[0].T.cpu().numpy()), f0_hz
 
 
 class VoiceValidation(Callback):
@@ -84,7 +84,8 @@ class VoiceValidation(Callback):
         sums: dict[str, float] = {}
         with torch.no_grad():
             for index in range(N_VALID_BATCHES):
-                terms = module.phases[0].loss(self.crops[index], {})
+                batch = module.transfer_batch_to_device(self.crops[index], module.device, 0)
+                terms = module.phases[0].loss(batch, {})
                 for name, term in terms.items():
                     key = f"valid/{name}"
                     sums[key] = sums.get(key, 0.0) + float(term) / N_VALID_BATCHES

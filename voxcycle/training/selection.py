@@ -107,7 +107,10 @@ class Selection(Callback):
 
     def judge(self, contest: Contest) -> dict[str, float]:
         """Return the mean scores of a generator as it is; nothing where a judge fails."""
+        generator = contest.voice.generator
+        device = next(generator.parameters()).device
         try:
+            generator.to("cpu")  # where voices are used
             scored = self._score(contest)
         except (OSError, ImportError, RuntimeError) as error:
             self.is_broken = True
@@ -116,6 +119,8 @@ class Selection(Callback):
                 soft_wrap=True,
             )
             return {}
+        finally:
+            generator.to(device)
         means = summarize_scored(scored)
         means["mel_mean_error"] = _mel_mean_error(scored, contest.voice)
         return means

@@ -4,31 +4,47 @@ import json
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import torch
+from lightning import Callback, Trainer
+from numpy.typing import NDArray
 from platformdirs import user_cache_dir
 from pydantic import BaseModel, ConfigDict, Field
 from rich.console import Console
 from rich.progress import track
+from torch import nn
 
+from voxcycle.audio.excitation import excitation_mel
 from voxcycle.audio.mel import MelSpec
-from voxcycle.audio.perturb import WARPS
+from voxcycle.audio.perturb import WARPS, bend_bands
 from voxcycle.audio.stft import RESOLUTIONS
 from voxcycle.data.corpus import scan_folder
 from voxcycle.data.features import cache_features, load_analysis_waveform
+from voxcycle.data.speech import build_speaker
 from voxcycle.data.vocoder import Recording, VocoderCrops
 from voxcycle.methods.vocoder_gan import VocoderGAN, VocoderWeights
-from voxcycle.models.vocoder import SourceFilterVocoder, SpectrogramDiscriminator
+from voxcycle.models.vocoder import (
+    PeriodDiscriminator,
+    SourceFilterVocoder,
+    SpectrogramDiscriminator,
+)
 from voxcycle.training.callbacks import restore
 from voxcycle.training.fit import FitSettings, fit
 from voxcycle.training.phases import PhasedModule
 from voxcycle.vocoders.source_filter import SourceFilter
+from voxcycle.voices.registry import load_voice
 
-FREE_ON_RESUME = {"steps", "out", "threads", "checkpoint_every", "log_every"}
+FREE_ON_RESUME = {
+    *("steps", "out", "threads", "checkpoint_every", "log_every", "snapshot_every"),
+    *("device", "workers", "voices", "converted_share"),
+}
+PERIODS = (2, 3, 5, 7, 11)
+N_CONVERSIONS = 4  # of every recording that a voice converts
 
 
 class VocoderTrainingConfig(BaseModel):
@@ -37,10 +53,17 @@ class VocoderTrainingConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     folders: tuple[Path, ...] = Field(description="folders of recordings, any speakers")
+    voices: dict[str, Path] = Field(
+        {}, description="voice (name or file) to a folder of its own speaker: train on what the "
+        "voice makes of these recordings, disguised, as well"
+    )  # fmt: skip
+    converted_share: float = Field(0.5, ge=0, le=1, description="share of such crops")
     out: Path = Field(description="folder of the run: config, logs, checkpoint, vocoder")
     steps: int = Field(ge=1, description="iterations")
     seed: int = Field(0, description="of weights, crops, gains, F0 errors and noise")
     threads: int = Field(0, ge=0, description="CPU threads; 0 takes all cores")
+    device: Literal["cpu", "cuda"] = Field("cpu", description="where it is trained")
+    workers: int = Field(0, ge=0, description="processes that make crops ahead of time")
     batch_size: int = Field(8, ge=1, description="crops per iteration")
     n_frames: int = Field(48, ge=16, description="frames per crop")
     error_share: float = Field(0.1, ge=0, le=1, description="share of crops with wrong F0")
@@ -49,17 +72,22 @@ class VocoderTrainingConfig(BaseModel):
     n_blocks: int = Field(8, ge=1, description="blocks of the network")
     has_prior: bool = Field(True, description="start from the mel's pseudo-inverse")
     has_phase: bool = Field(True, description="predict phase offsets")
+    has_puffs: bool = Field(True, description="filter noise that pulses with the voice")
+    sees_source: bool = Field(False, description="the network sees the spectrum of the pulses")
     discriminator_width: int = Field(24, ge=0, description="channels of the judges; 0 for none")
+    period_width: int = Field(0, ge=0, description="channels of judges by period; 0 for none")
 
     spectral_convergence: float = Field(1.0, ge=0, description="weight: STFT magnitudes")
     log_magnitude: float = Field(1.0, ge=0, description="weight: log STFT magnitudes")
     mel: float = Field(1.0, ge=0, description="weight: L1 of log-mels")
     adversarial: float = Field(1.0, ge=0, description="weight: the judges' verdict")
     feature_matching: float = Field(1.0, ge=0, description="weight: the judges' hidden layers")
+    pitch: float = Field(1.0, ge=0, description="weight: F0 heard from the mel")
     generator_rate: float = Field(5e-4, gt=0, description="learning rate of the network")
     discriminator_rate: float = Field(2e-4, gt=0, description="learning rate of the judges")
     ema_decay: float = Field(0.999, ge=0, lt=1, description="of the averaged network")
     checkpoint_every: int = Field(500, ge=1, description="steps between checkpoints")
+    snapshot_every: int = Field(0, ge=0, description="steps between kept vocoder files; 0: none")
     log_every: int = Field(25, ge=1, description="steps between scalars")
 
 
@@ -92,31 +120,61 @@ def train_vocoder(config: VocoderTrainingConfig, resume: bool = False) -> Traine
     torch.set_num_threads(config.threads or os.cpu_count() or 1)
     recordings = load_recordings(config.folders, spec, console)
     crops = VocoderCrops(
-        recordings, spec, config.batch_size, config.n_frames, config.error_share, config.seed
+        recordings,
+        spec,
+        config.batch_size,
+        config.n_frames,
+        config.error_share,
+        config.seed,
+        convert_recordings(config.voices, spec, config.seed, console),
+        config.converted_share,
     )
     torch.manual_seed(config.seed)
     module = PhasedModule(build_vocoder_method(config, spec), config.ema_decay)
     if resume:
         restore(module, checkpoint)
+    about = {
+        "minutes_of_speech": round(sum(len(r.f0_hz) for r in recordings) / spec.frame_rate / 60, 1),
+        "config": json.loads(config.model_dump_json(exclude={"folders", "out", "voices"})),
+    }
     config.out.mkdir(parents=True, exist_ok=True)
     (config.out / "config.json").write_text(config.model_dump_json(indent=1), encoding="utf-8")
     if int(module.steps_done) < config.steps:
         settings = FitSettings(
-            config.out, config.steps, config.checkpoint_every, config.log_every, resume
+            config.out,
+            config.steps,
+            config.checkpoint_every,
+            config.log_every,
+            resume,
+            config.device,
+            config.workers,
         )
-        fit(module, crops, settings, [], console)
+        snapshots = Snapshots(config, about) if config.snapshot_every else None
+        fit(module, crops, settings, [snapshots] if snapshots else [], console)
+    path = config.out / "vocoder.safetensors"
+    save_vocoder(module, path, about)
+    return TrainedVocoder(path, int(module.steps_done), time.monotonic() - started)
+
+
+def save_vocoder(module: PhasedModule, path: Path, about: dict[str, Any]) -> None:
+    """Write the averaged network."""
     assert module.ema is not None
     network = module.ema.module
     assert isinstance(network, SourceFilterVocoder)
-    path = config.out / "vocoder.safetensors"
-    minutes = sum(len(r.f0_hz) for r in recordings) / spec.frame_rate / 60
-    about = {
-        "steps": int(module.steps_done),
-        "minutes_of_speech": round(minutes, 1),
-        "config": json.loads(config.model_dump_json(exclude={"folders", "out"})),
-    }
-    SourceFilter(network).save(path, about)
-    return TrainedVocoder(path, int(module.steps_done), time.monotonic() - started)
+    SourceFilter(network).save(path, about | {"steps": int(module.steps_done)})
+
+
+class Snapshots(Callback):
+    """Keeps the vocoder as it is every n steps, for the curve of quality over time."""
+
+    def __init__(self, config: VocoderTrainingConfig, about: dict[str, Any]) -> None:
+        self.config = config
+        self.about = about
+
+    def on_train_batch_end(self, trainer: Trainer, module: PhasedModule, *_: Any) -> None:  # type: ignore[override]  # noqa: D102
+        step = int(module.steps_done)
+        if step % self.config.snapshot_every == 0:
+            save_vocoder(module, self.config.out / f"vocoder-{step}.safetensors", self.about)
 
 
 def _check_run(config: VocoderTrainingConfig, exists: bool, resume: bool) -> None:
@@ -150,9 +208,42 @@ def load_recordings(folders: Sequence[Path], spec: MelSpec, console: Console) ->
         list(zip(paths, features, strict=True)), "Reading", console=console, disable=quiet
     ):
         waveform = load_analysis_waveform(path, spec)
-        samples = np.rint(np.clip(waveform, -1, 1) * 32767).astype(np.int16)
-        recordings.append(Recording(samples, analysed.mels[0], analysed.f0_hz))
+        recordings.append(Recording(_quantize(waveform), analysed.mels[0], analysed.f0_hz))
     return recordings
+
+
+def convert_recordings(
+    voices: Mapping[str, Path], spec: MelSpec, seed: int, console: Console
+) -> list[Recording]:
+    """Return recordings of each voice's own speaker with the mels that the voice makes of them.
+
+    The voice gets them in disguise (warped and bent, as in its own training), so that it has
+    something to convert, and the recording is still what the mels should sound like.
+    """
+    cache_dir = Path(user_cache_dir("voxcycle")) / "features"
+    rng = np.random.default_rng(seed)
+    quiet = not console.is_terminal
+    converted = []
+    for name, folder in voices.items():
+        voice = load_voice(name)
+        paths = [clip.path for clip in scan_folder(folder).clips]
+        speaker = build_speaker(name, cache_features(paths, spec, cache_dir), spec)
+        pairs = list(zip(paths, speaker.recordings, strict=True))
+        for path, analysed in track(pairs, f"Converting {name}", console=console, disable=quiet):
+            samples = _quantize(load_analysis_waveform(path, spec))
+            excitation = torch.from_numpy(excitation_mel(analysed.f0_hz, spec).T.copy())[None]
+            for variant in 1 + rng.permutation(len(WARPS) - 1)[:N_CONVERSIONS]:
+                mel = speaker.stats[variant].normalize(analysed.mels[variant].astype(np.float32))
+                disguised = torch.from_numpy(bend_bands(mel, rng).T.copy())[None]
+                with torch.inference_mode():
+                    output = voice.generator(disguised, excitation)[0].T.numpy()
+                frames = np.maximum(voice.target_stats.denormalize(output), np.log(spec.log_floor))
+                converted.append(Recording(samples, frames.astype(np.float16), analysed.f0_hz))
+    return converted
+
+
+def _quantize(waveform: NDArray[np.float32]) -> NDArray[np.int16]:
+    return np.rint(np.clip(waveform, -1, 1) * 32767).astype(np.int16)
 
 
 def build_vocoder_method(config: VocoderTrainingConfig, spec: MelSpec) -> VocoderGAN:
@@ -163,12 +254,14 @@ def build_vocoder_method(config: VocoderTrainingConfig, spec: MelSpec) -> Vocode
         n_blocks=config.n_blocks,
         has_prior=config.has_prior,
         has_phase=config.has_phase,
+        has_puffs=config.has_puffs,
+        sees_source=config.sees_source,
     )
-    judges = [
-        SpectrogramDiscriminator(resolution, config.discriminator_width)
-        for resolution in RESOLUTIONS
-        if config.discriminator_width
-    ]
+    judges: list[nn.Module] = []
+    if config.discriminator_width:
+        judges += [SpectrogramDiscriminator(r, config.discriminator_width) for r in RESOLUTIONS]
+    if config.period_width:
+        judges += [PeriodDiscriminator(period, config.period_width) for period in PERIODS]
     weights = {name: getattr(config, name) for name in VocoderWeights.__dataclass_fields__}
     return VocoderGAN(
         network,

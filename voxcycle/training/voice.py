@@ -118,7 +118,12 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
     if int(module.steps_done) < n_steps:
         callbacks = [_validation(config, data, crops, vocoder), selection] if selection else []
         settings = FitSettings(
-            config.out, n_steps, config.checkpoint_every, config.log_every, resume
+            config.out,
+            n_steps,
+            config.checkpoint_every,
+            config.log_every,
+            resume,
+            config.device,
         )
         fit(module, crops, settings, callbacks, console)
     chosen = selection.choose(int(module.steps_done)) if selection else {}

@@ -33,6 +33,7 @@ class VoiceTrainingConfig(BaseModel):
     )
     seed: int = Field(0, description="of weights, crops, masks, warps and the split")
     threads: int = Field(0, ge=0, description="CPU threads; 0 takes all cores")
+    device: Literal["cpu", "cuda"] = Field("cpu", description="where it is trained")
 
     batch_size: int = Field(4, ge=1, description="crops per domain and iteration")
     n_frames: int = Field(64, ge=32, description="frames per crop, a multiple of 8")
@@ -122,7 +123,9 @@ class VoiceTrainingConfig(BaseModel):
 
 
 # What may differ from the run that is resumed; all else is the run's.
-FREE_ON_RESUME = {"steps", "minutes", "out", "threads", "checkpoint_every", "log_every", "samples"}
+FREE_ON_RESUME = {
+    *("steps", "minutes", "out", "threads", "device", "checkpoint_every", "log_every", "samples")
+}
 
 
 def save_config(config: VoiceTrainingConfig) -> None:

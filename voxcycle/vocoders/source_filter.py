@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from voxcycle.audio.mel import MelSpec
-from voxcycle.audio.source import noise_blocks, onset_phases, pulse_train
+from voxcycle.audio.source import noise_blocks, onset_phases, source_signals
 from voxcycle.models.vocoder import SourceFilterVocoder
 from voxcycle.vocoders import Place, VocoderError
 
@@ -31,18 +31,14 @@ class SourceFilter:
     def decode(
         self, log_mel: Tensor, f0_hz: Tensor | None = None, place: Place | None = None
     ) -> Tensor:
-        """Render (B, n_mels, F) at F0 (B, F) to (B, F * hop_length).
-
-        Raises:
-            VocoderError: no F0 is given.
-        """
+        """Render (B, n_mels, F) at F0 (B, F), by default as heard in the mels; see `Vocoder`."""
         if f0_hz is None:
-            raise VocoderError("the vocoder fast needs F0; griffin-lim and hifigan do without")
+            f0_hz = self.network.pitch.estimate(log_mel)
         phases = place.phases if place else _phases(f0_hz, self.spec)
         first = place.first_frame if place else 0
-        pulses = pulse_train(f0_hz, phases, self.spec)
         noise = noise_blocks(first, log_mel.shape[-1], self.spec).expand(len(log_mel), -1)
-        return self.network(log_mel, f0_hz, pulses, noise)
+        sources = source_signals(f0_hz, phases, noise, self.spec)
+        return self.network(log_mel, f0_hz, sources)
 
     def save(self, path: Path, about: dict[str, Any]) -> None:
         """Write weights in fp16 with what is needed to rebuild the network; renamed when whole."""
