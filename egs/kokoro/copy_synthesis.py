@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import torch
-from evaluate import QUICK_SENTENCES, make_speaker
+from evaluate import make_speaker
 from rich.console import Console
 from rich.progress import track
 from speakers import SPLIT
@@ -25,7 +25,7 @@ from voxcycle.audio.pitch import extract_f0
 from voxcycle.audio.resample import resample
 from voxcycle.evaluation.cache import ContentCache
 from voxcycle.evaluation.evaluate import default_cache_dir
-from voxcycle.evaluation.judges import METRICS, QUICK_METRICS, Judges
+from voxcycle.evaluation.judges import METRICS, Judges
 from voxcycle.evaluation.rows import Row, Sentence, Speaker, Wave, copy_synthesis
 from voxcycle.evaluation.scoring import score_rows
 from voxcycle.evaluation.summary import MEAN, MEASURES, markdown_table, print_value, summarize
@@ -34,6 +34,7 @@ from voxcycle.vocoders.registry import load_vocoder
 
 REAL_SPEAKERS = {"allison": "en", "dutch_woman": "nl", "dutch_man": "nl"}
 N_REAL = 20
+HEARD = [metric for metric in METRICS if metric != "distance"]
 DISTANCES = ("mel L1", "log STFT")
 METRICS_SHOWN = (
     *("distillmos", "dnsmos", "wer", "cer", "secs_source"),
@@ -73,11 +74,12 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--real", type=Path, help="folder of egs/real: its speakers too")
     parser.add_argument("--split", choices=("valid", "eval"), default="valid")
-    parser.add_argument("--quick", action="store_true", help="10 sentences, fewer judges")
+    parser.add_argument("--limit", type=int, help="sentences per speaker")
+    parser.add_argument("--metrics", nargs="+", choices=METRICS, default=HEARD, help="judges")
     parser.add_argument("--json", type=Path, help="where to write the summary")
     args = parser.parse_args()
     console, spec = Console(stderr=True), MelSpec()
-    speakers = list_speakers(args, QUICK_SENTENCES if args.quick else None)
+    speakers = list_speakers(args, args.limit)
     paths = {(s.name, x.name): x.path for s in speakers for x in s.sentences}
 
     rows = [Row("recording", speakers, lambda x, _: x, lambda x: extract_f0(x, spec))]
@@ -91,8 +93,7 @@ def main() -> None:
                 lambda x: extract_f0(x, spec),
             )
         )
-    metrics = (*QUICK_METRICS, "pitch") if args.quick else [m for m in METRICS if m != "distance"]
-    judges = Judges(tuple(metrics), ContentCache(default_cache_dir()))
+    judges = Judges(tuple(args.metrics), ContentCache(default_cache_dir()))
     scores, distances = [], {}
     total = len(rows) * len(paths)
     for scored in track(
@@ -114,7 +115,7 @@ def main() -> None:
             for value in values
             if row == line.row and line.speaker in (speaker, MEAN)
         ]
-        means = np.mean(of, 0).tolist()
+        means = np.mean(of, 0).tolist() if of else [np.nan] * len(DISTANCES)
         lines.append(line.to_dict() | dict(zip(DISTANCES, means, strict=True)))
         shown = [print_value(line.values.get(m), MEASURES[m].form) for m in METRICS_SHOWN]
         name = Path(line.row).stem if "/" in line.row else line.row

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning import Callback, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
@@ -62,8 +63,11 @@ def fit(
 ) -> None:
     """Train on `batches[i]` for every step i; Ctrl-C is KeyboardInterrupt, the checkpoint kept."""
     checkpoint = settings.out / "last.ckpt"
+    if settings.device == "cuda":
+        torch.set_float32_matmul_precision("high")
     trainer = Trainer(
         accelerator=settings.device,
+        benchmark=True,  # shapes never change
         devices=1,
         max_epochs=-1,
         logger=TensorBoardLogger(settings.out, name="", version="log"),

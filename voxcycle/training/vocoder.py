@@ -41,7 +41,7 @@ from voxcycle.voices.registry import load_voice
 
 FREE_ON_RESUME = {
     *("steps", "out", "threads", "checkpoint_every", "log_every", "snapshot_every"),
-    *("device", "workers", "voices", "converted_share"),
+    *("device", "workers", "folders", "voices", "converted_share"),
 }
 PERIODS = (2, 3, 5, 7, 11)
 N_CONVERSIONS = 4  # of every recording that a voice converts
