@@ -78,7 +78,7 @@ def main() -> None:
     parser.add_argument("--hour", action="store_true", help="measure memory for one hour too")
     args = parser.parse_args()
     print(f"{cpu_name()}, torch {torch.__version__}, voice {args.voice}")
-    print_stages(args.recording, args.voice, ["hifigan", "griffin-lim"])
+    print_stages(args.recording, args.voice, ["hifigan", "fast", "griffin-lim"])
     print_memory(args.recording, args.voice, [10, 600] + ([3600] if args.hour else []))
 
 

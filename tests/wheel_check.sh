@@ -41,8 +41,11 @@ assert found == expected, f"voices of the wheel {found}, of the clone {expected}
 Path("voices.txt").write_text("".join(f"{name}\n" for name in found))
 PYTHON
 "$work/venv/bin/voxcycle" --version
-while read -r voice; do
+while read -r name; do
+    voice=$name
     "$work/venv/bin/voxcycle" convert recording.flac --to "$voice" -o "$voice.wav"
     test -s "$voice.wav"
 done <voices.txt
+"$work/venv/bin/voxcycle" convert recording.flac --to "$voice" --vocoder fast -o fast.wav
+test -s fast.wav
 echo "the wheel converts with its $(wc -l <voices.txt) voices"

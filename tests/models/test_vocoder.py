@@ -79,6 +79,19 @@ def test_output_has_a_sample_per_sample_and_uses_every_input(vocoder, inputs):
             assert not torch.allclose(vocoder(**inputs | {"sources": sources}), whole, atol=1e-4)
 
 
+def test_the_noise_of_voiced_frames_can_be_turned_down(inputs):
+    torch.manual_seed(0)
+    vocoder = SourceFilterVocoder(SPEC, width=8, n_blocks=1)
+    silent = inputs["sources"] * torch.tensor([0.0, 1.0, 1.0])[:, None]
+    for f0_hz, expected in ((150.0, 0.25), (0.0, 1.0)):
+        noise = inputs | {"sources": silent, "f0_hz": torch.full_like(inputs["f0_hz"], f0_hz)}
+        with torch.no_grad():
+            vocoder.voiced_noise = 1.0
+            full = vocoder(**noise)
+            vocoder.voiced_noise = 0.25
+            torch.testing.assert_close(vocoder(**noise), expected * full)
+
+
 def test_every_weight_gets_a_gradient(inputs):
     torch.manual_seed(0)
     vocoder = SourceFilterVocoder(SPEC, width=8, n_blocks=2)

@@ -6,7 +6,7 @@ from voxcycle.vocoders.registry import load_vocoder
 
 
 def test_unknown_name_lists_the_known_ones():
-    with pytest.raises(VocoderError, match="unknown vocoder 'wavenet'.*hifigan, griffin-lim"):
+    with pytest.raises(VocoderError, match="unknown vocoder 'wavenet'.*hifigan, fast, griffin-lim"):
         load_vocoder("wavenet", MelSpec())
 
 

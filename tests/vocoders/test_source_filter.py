@@ -1,6 +1,7 @@
 import json
 import math
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -64,3 +65,25 @@ def test_a_damaged_file_is_one_sentence(saved, damage):
         SourceFilter.load(path)
     assert "\n" not in str(raised.value)
     assert ("update voxcycle" in str(raised.value)) == (damage == "newer")
+
+
+def test_the_shipped_one_keeps_a_low_pitch(make_speech):
+    """Where 80 mel bands cannot tell the harmonics apart, the contour that it is told decides."""
+    waveform = make_speech(2.0, SPEC.sample_rate, 85.0)
+    wanted = extract_f0(waveform, SPEC)
+    log_mel = LogMel(SPEC)(torch.from_numpy(waveform)[None])
+    copy = load_vocoder("fast", SPEC).decode(log_mel, torch.from_numpy(wanted)[None])
+    got = extract_f0(copy[0].numpy(), SPEC)
+    both = (wanted > 0) & (got > 0)
+    assert both.sum() > 0.8 * (wanted > 0).sum()
+    semitones = 12 * np.abs(np.log2(got[both] / wanted[both]))
+    assert np.sqrt(np.mean(semitones**2)) < 0.5
+
+
+def test_the_shipped_one_hears_pitch_in_mels(speech):
+    log_mel = LogMel(SPEC)(speech)
+    wanted = extract_f0(speech[0].numpy(), SPEC)
+    heard = load_vocoder("fast", SPEC).network.pitch.estimate(log_mel)[0].numpy()
+    both = (wanted > 0) & (heard > 0)
+    assert ((wanted > 0) == (heard > 0)).mean() > 0.85
+    assert np.median(12 * np.abs(np.log2(heard[both] / wanted[both]))) < 1.0

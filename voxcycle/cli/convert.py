@@ -37,7 +37,11 @@ def convert(
         str, typer.Option(help="auto, keep, or semitones relative to auto such as +2 or -1.5.")
     ] = "auto",
     vocoder: Annotated[
-        str, typer.Option(help="hifigan, griffin-lim, or the path of a HiFi-GAN checkpoint.")
+        str,
+        typer.Option(
+            help="hifigan; fast, ten times quicker and truer in pitch, a little rougher; "
+            "griffin-lim; or the path of a vocoder of your own."
+        ),
     ] = "hifigan",
     sample_rate: Annotated[
         int | None, typer.Option(help="Hz of the output.", show_default="the input's")

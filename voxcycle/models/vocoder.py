@@ -117,6 +117,7 @@ class SourceFilterVocoder(nn.Module):
         has_phase: predict a phase offset per bin of the pulse train.
         has_puffs: filter the puffs of noise as well.
         sees_source: the trunk sees the spectrum of the pulses too, its phase included.
+        voiced_noise: factor on noise and puffs in voiced frames; 1 in training.
     """
 
     inverse_filters: Tensor
@@ -133,6 +134,7 @@ class SourceFilterVocoder(nn.Module):
         has_phase: bool = True,
         has_puffs: bool = True,
         sees_source: bool = False,
+        voiced_noise: float = 1.0,
     ) -> None:
         super().__init__()
         self.spec = spec
@@ -146,7 +148,9 @@ class SourceFilterVocoder(nn.Module):
             "has_phase": has_phase,
             "has_puffs": has_puffs,
             "sees_source": sees_source,
+            "voiced_noise": voiced_noise,
         }
+        self.voiced_noise = voiced_noise
         self.has_prior, self.has_phase = has_prior, has_phase
         self.n_sources, self.sees_source = 3 if has_puffs else 2, sees_source
         self.frames = SpectralFrames(spec)
@@ -194,6 +198,8 @@ class SourceFilterVocoder(nn.Module):
         offset = log_gains.pop() if self.has_phase else None
         prior = self._log_envelope(log_mel) if self.has_prior else 0.0
         gains = [(g + prior).clamp(max=MAX_LOG_GAIN).exp() for g in log_gains]
+        noise_gain = 1 + (self.voiced_noise - 1) * voiced[:, None]
+        gains[1:] = [g * noise_gain for g in gains[1:]]
         if offset is not None:
             spectra[0] = spectra[0] * torch.polar(torch.ones_like(offset), offset)
         spectrum = torch.stack([s * g for s, g in zip(spectra, gains, strict=True)]).sum(0)

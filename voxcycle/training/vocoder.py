@@ -59,7 +59,10 @@ class VocoderTrainingConfig(BaseModel):
     )  # fmt: skip
     converted_share: float = Field(0.5, ge=0, le=1, description="share of such crops")
     out: Path = Field(description="folder of the run: config, logs, checkpoint, vocoder")
-    steps: int = Field(ge=1, description="iterations")
+    start: Path | None = Field(
+        None, description="checkpoint of another run, whose networks and steps to begin with"
+    )
+    steps: int = Field(ge=1, description="iterations, those of `start` included")
     seed: int = Field(0, description="of weights, crops, gains, F0 errors and noise")
     threads: int = Field(0, ge=0, description="CPU threads; 0 takes all cores")
     device: Literal["cpu", "cuda"] = Field("cpu", description="where it is trained")
@@ -131,11 +134,11 @@ def train_vocoder(config: VocoderTrainingConfig, resume: bool = False) -> Traine
     )
     torch.manual_seed(config.seed)
     module = PhasedModule(build_vocoder_method(config, spec), config.ema_decay)
-    if resume:
-        restore(module, checkpoint)
+    if resume or config.start:
+        restore(module, checkpoint if resume else config.start)
     about = {
         "minutes_of_speech": round(sum(len(r.f0_hz) for r in recordings) / spec.frame_rate / 60, 1),
-        "config": json.loads(config.model_dump_json(exclude={"folders", "out", "voices"})),
+        "config": json.loads(config.model_dump_json(exclude={"folders", "out", "voices", "start"})),
     }
     config.out.mkdir(parents=True, exist_ok=True)
     (config.out / "config.json").write_text(config.model_dump_json(indent=1), encoding="utf-8")

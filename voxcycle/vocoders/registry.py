@@ -1,21 +1,23 @@
 """Vocoders by name."""
 
+from importlib.resources import files
 from pathlib import Path
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.vocoders import Vocoder, VocoderError
 
 DEFAULT_VOCODER = "hifigan"
-VOCODER_NAMES = ("hifigan", "griffin-lim")
+VOCODER_NAMES = ("hifigan", "fast", "griffin-lim")
+FAST_FILE = files("voxcycle.vocoders") / "fast.safetensors"
 
 
 def load_vocoder(name: str, spec: MelSpec) -> Vocoder:
     """Load the vocoder of that name for voices of that analysis.
 
     Args:
-        name: "hifigan" (universal weights), "griffin-lim" (no weights), the path of a HiFi-GAN
-            checkpoint in the published format, or of its folder, with a `config.json`, or the path
-            of a source-filter vocoder (`.safetensors`).
+        name: "hifigan" (universal weights), "fast" (our source-filter vocoder), "griffin-lim" (no
+            weights), the path of a HiFi-GAN checkpoint in the published format, or of its folder,
+            with a `config.json`, or the path of a source-filter vocoder (`.safetensors`).
         spec: the analysis of the mels to be rendered.
 
     Raises:
@@ -31,10 +33,10 @@ def load_vocoder(name: str, spec: MelSpec) -> Vocoder:
         from voxcycle.vocoders.hifigan import HiFiGAN
 
         vocoder = HiFiGAN.load_universal()
-    elif Path(name).suffix == ".safetensors":
+    elif name == "fast" or Path(name).suffix == ".safetensors":
         from voxcycle.vocoders.source_filter import SourceFilter
 
-        vocoder = SourceFilter.load(Path(name))
+        vocoder = SourceFilter.load(Path(str(FAST_FILE)) if name == "fast" else Path(name))
     elif Path(name).exists():
         from voxcycle.vocoders.hifigan import HiFiGAN
 
@@ -42,7 +44,7 @@ def load_vocoder(name: str, spec: MelSpec) -> Vocoder:
     else:
         raise VocoderError(
             f"unknown vocoder {name!r}: known are {', '.join(VOCODER_NAMES)} and the path of a "
-            "HiFi-GAN checkpoint with its config.json"
+            "HiFi-GAN checkpoint with its config.json, or of a .safetensors of recipes/vocoder.py"
         )
     spec.require_same(vocoder.spec, "the voice", f"the vocoder {name}")
     return vocoder

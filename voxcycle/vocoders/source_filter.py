@@ -21,8 +21,9 @@ FORMAT_VERSION = 1
 class SourceFilter:
     """Renders mels and F0 by `SourceFilterVocoder`; see `Vocoder`."""
 
-    def __init__(self, network: SourceFilterVocoder) -> None:
+    def __init__(self, network: SourceFilterVocoder, about: dict[str, Any] | None = None) -> None:
         self.name = "fast"
+        self.about = about or {}  # how it was trained
         self.network = network.eval()
         self.spec = network.spec
         self.context_frames = network.context_frames
@@ -71,7 +72,7 @@ class SourceFilter:
             raise VocoderError(
                 f"{path}: not a vocoder file of voxcycle, or damaged ({reason}); fetch it again"
             ) from error
-        return cls(network.requires_grad_(False))
+        return cls(network.requires_grad_(False), header["about"])
 
 
 def _phases(f0_hz: Tensor, spec: MelSpec) -> Tensor:

@@ -1,0 +1,30 @@
+"""Put a trained vocoder into the package as `fast`.
+
+    python egs/kokoro/ship_vocoder.py VOCODER [--voiced-noise 0.5]
+
+The factor on the noise of voiced frames is chosen on the validation speakers (RESULTS.md).
+"""
+
+import argparse
+from pathlib import Path
+
+from voxcycle.models.vocoder import SourceFilterVocoder
+from voxcycle.vocoders.registry import FAST_FILE
+from voxcycle.vocoders.source_filter import SourceFilter
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("vocoder", type=Path)
+    parser.add_argument("--voiced-noise", type=float, default=0.5)
+    args = parser.parse_args()
+    trained = SourceFilter.load(args.vocoder)
+    arguments = trained.network.arguments | {"voiced_noise": args.voiced_noise}
+    network = SourceFilterVocoder(trained.spec, **arguments)
+    network.load_state_dict(trained.network.state_dict())
+    SourceFilter(network).save(Path(str(FAST_FILE)), trained.about)
+    print(f"{FAST_FILE}: {Path(str(FAST_FILE)).stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()
