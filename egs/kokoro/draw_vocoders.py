@@ -31,7 +31,7 @@ def draw(axes, waveform: np.ndarray, sample_rate: int, n_fft: int, title: str) -
         librosa.amplitude_to_db(spectrum),
         origin="lower",
         aspect="auto",
-        vmin=-50,
+        vmin=-40,
         vmax=30,
         extent=(0, len(waveform) / sample_rate, 0, sample_rate / 2000),
     )
@@ -56,7 +56,7 @@ def main() -> None:
             name: copy_synthesis(recording, spec.sample_rate, vocoder)
             for name, vocoder in vocoders.items()
         }
-        figure = Figure(figsize=(4 * len(waveforms), 6), layout="constrained")
+        figure = Figure(figsize=(4 * len(waveforms), 8), layout="constrained")
         panels = figure.subplots(2, len(waveforms), squeeze=False)
         for column, (name, waveform) in zip(panels.T, waveforms.items(), strict=True):
             draw(column[0], waveform, spec.sample_rate, 1024, name)

@@ -8,8 +8,16 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from rich.console import Console
 
-from voxcycle.training.vocoder import VocoderTrainingConfig, train_vocoder
+from voxcycle.audio.mel import MelSpec
+from voxcycle.training.vocoder import (
+    N_CONVERSIONS,
+    VocoderTrainingConfig,
+    convert_recordings,
+    load_recordings,
+    train_vocoder,
+)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +59,7 @@ def test_stopping_and_resuming_changes_nothing(folder: Path, tmp_path: Path) -> 
 
 def test_the_spectral_losses_fall(folder: Path, tmp_path: Path) -> None:
     """Eighty steps on six clips: nearer to the recording than the mel's own envelope, the start."""
-    from voxcycle.audio.mel import LogMel, MelSpec
+    from voxcycle.audio.mel import LogMel
     from voxcycle.audio.pitch import extract_f0
     from voxcycle.data.features import load_analysis_waveform
     from voxcycle.losses.spectral import multi_resolution_stft_loss
@@ -83,3 +91,36 @@ def test_another_setting_or_a_second_start_is_refused(folder: Path, tmp_path: Pa
         train_vocoder(make_config(folder, out))
     with pytest.raises(ValueError, match="started with mel=1.0, not 2.0"):
         train_vocoder(make_config(folder, out, mel=2.0), resume=True)
+
+
+def test_a_run_may_begin_with_the_networks_of_another(folder: Path, tmp_path: Path) -> None:
+    train_vocoder(make_config(folder, tmp_path / "first", steps=2))
+    checkpoint = tmp_path / "first" / "last.ckpt"
+    config = make_config(
+        folder, tmp_path / "second", start=checkpoint, steps=3, batch_size=1, snapshot_every=1
+    )
+    trained = train_vocoder(config)
+    assert trained.n_steps == 3
+    kept = sorted(p.name for p in (tmp_path / "second").glob("vocoder-*"))
+    assert kept == ["vocoder-3.safetensors"]
+    before, after = (
+        torch.load(tmp_path / run / "last.ckpt", weights_only=True)["state_dict"]
+        for run in ("first", "second")
+    )
+    name = "method.generator.outlet.weight"
+    # one step of AdamW moves no weight by more than about its rate
+    assert 0 < (before[name] - after[name]).abs().max() < 2 * config.generator_rate
+
+
+def test_voices_lend_their_mels(folder: Path, tmp_path: Path) -> None:
+    console = Console(quiet=True)
+    spec = MelSpec()
+    converted = convert_recordings({"heart": folder}, spec, 0, console)
+    originals = load_recordings([folder], spec, console)
+    assert len(converted) == N_CONVERSIONS * len(originals)
+    first, own = converted[0], originals[0]
+    assert np.array_equal(first.samples, own.samples)
+    assert first.mel.shape == own.mel.shape
+    assert not np.array_equal(first.mel, converted[1].mel)
+    config = make_config(folder, tmp_path / "run", voices={"heart": folder}, steps=1)
+    train_vocoder(config)

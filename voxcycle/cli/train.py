@@ -9,15 +9,38 @@ if TYPE_CHECKING:
     from voxcycle.training.voice_config import VoiceTrainingConfig
 
 
+def list_settings(wanted: bool) -> None:
+    """Print every key that may follow as key=value, and leave."""
+    if not wanted:
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    from voxcycle.training.voice_config import VoiceTrainingConfig
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("key", "default", "meaning"):
+        table.add_column(heading, overflow="fold", no_wrap=heading == "key")
+    for key, field in VoiceTrainingConfig.model_fields.items():
+        default = "needed" if field.is_required() else str(field.default)
+        table.add_row(key, default, field.description)
+    Console(markup=False, highlight=False).print(table)
+    raise typer.Exit
+
+
 def train(
     a: Annotated[Path, typer.Option("--a", help="Folder with recordings of speaker a.")],
     b: Annotated[Path, typer.Option("--b", help="Folder with recordings of speaker b.")],
     settings: Annotated[
         list[str] | None,
-        typer.Argument(
-            help="key=value: any field of VoiceTrainingConfig; an unknown one lists them."
-        ),
+        typer.Argument(help="Any setting as key=value; --settings lists them."),
     ] = None,
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--settings", is_eager=True, callback=list_settings, help="List all settings and exit."
+        ),
+    ] = False,
     name_a: Annotated[
         str | None, typer.Option(help="Name of voice a.", show_default="the folder's")
     ] = None,

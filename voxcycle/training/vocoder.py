@@ -134,8 +134,9 @@ def train_vocoder(config: VocoderTrainingConfig, resume: bool = False) -> Traine
     )
     torch.manual_seed(config.seed)
     module = PhasedModule(build_vocoder_method(config, spec), config.ema_decay)
-    if resume or config.start:
-        restore(module, checkpoint if resume else config.start)
+    begun = checkpoint if resume else config.start
+    if begun:
+        restore(module, begun)
     about = {
         "minutes_of_speech": round(sum(len(r.f0_hz) for r in recordings) / spec.frame_rate / 60, 1),
         "config": json.loads(config.model_dump_json(exclude={"folders", "out", "voices", "start"})),

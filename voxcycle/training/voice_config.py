@@ -1,5 +1,6 @@
 """The configuration of a voice training: every weight and switch, documented."""
 
+import difflib
 import json
 from pathlib import Path
 from typing import Any, Literal
@@ -184,11 +185,16 @@ def load_config(values: dict[str, Any], path: Path | None = None) -> VoiceTraini
         for problem in error.errors():
             key = ".".join(str(part) for part in problem["loc"])
             if problem["type"] == "extra_forbidden":
-                known = ", ".join(VoiceTrainingConfig.model_fields)
-                lines.append(f"unknown key {key}; the known ones are {known}")
+                lines.append(f"unknown key {key}; {_suggest(key)}")
             else:
                 lines.append(f"{key}: {problem['msg']}" if key else problem["msg"])
         raise ValueError("; ".join(lines)) from None
+
+
+def _suggest(key: str) -> str:
+    near = difflib.get_close_matches(key, VoiceTrainingConfig.model_fields, cutoff=0.5)
+    meant = f"did you mean {' or '.join(near)}? " if near else ""
+    return f"{meant}voxcycle train --settings lists them all"
 
 
 def parse_overrides(pairs: list[str]) -> dict[str, Any]:
