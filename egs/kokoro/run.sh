@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# From nothing to the shipped voices heart and michael, in resumable stages.
+# From nothing to the shipped voices heart and michael and the vocoder, in resumable stages.
 #
 #   egs/kokoro/run.sh [first stage] [last stage]
 #
@@ -8,6 +8,9 @@
 # 3 train   both voices side by side, one thread each (STEPS each)
 # 4 score   evaluation speakers and real speech; run once per row of RESULTS.md
 # 5 ship    write the scores on the voices and put them into the package
+# 6 vocoder train the vocoder "fast" with the shipped voices' help, and put it into the package: ten
+#           minutes of one H100 (DEVICE=cuda), a day of two CPU cores (DEVICE=cpu)
+# 7 listen  score it in copy synthesis, evaluation speakers and real speech
 # Needs: pip install -e ".[kokoro,eval]"
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -48,4 +51,16 @@ if stage 5; then
     for name in heart michael; do
         $python egs/kokoro/ship.py "$runs/$name/$name.safetensors" "$runs/$name/eval.json"
     done
+fi
+if stage 6; then
+    resume=$([ -e "$runs/vocoder/last.ckpt" ] && echo --resume || true)
+    $python recipes/vocoder.py "$runs/vocoder" "$corpus"/pool/* "$corpus"/target/* $resume \
+        --voice heart="$corpus/target/af_heart" --voice michael="$corpus/target/am_michael" \
+        --steps "${VOCODER_STEPS:-6000}" device="${DEVICE:-cuda}" workers=2 converted_share=0.25
+    $python egs/kokoro/ship_vocoder.py "$runs/vocoder/vocoder.safetensors"
+fi
+if stage 7; then
+    PYTHON=$python bash egs/real/fetch.sh "$real"
+    $python egs/kokoro/copy_synthesis.py --corpus "$corpus" --split eval --real "$real" \
+        --json "$runs/copy_synthesis.json" hifigan fast griffin-lim
 fi

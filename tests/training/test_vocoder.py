@@ -37,7 +37,14 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 
 
 def make_config(folder: Path, out: Path, **changes: Any) -> VocoderTrainingConfig:
-    small = {"width": 16, "n_blocks": 2, "discriminator_width": 4, "batch_size": 2, "n_frames": 16}
+    small = {
+        "width": 16,
+        "n_blocks": 2,
+        "discriminator_width": 4,
+        "period_width": 4,
+        "batch_size": 2,
+        "n_frames": 16,
+    }
     return VocoderTrainingConfig(
         folders=(folder,), out=out, **{"steps": 4, "threads": 1} | small | changes
     )
@@ -89,7 +96,7 @@ def test_another_setting_or_a_second_start_is_refused(folder: Path, tmp_path: Pa
     train_vocoder(make_config(folder, out, steps=1))
     with pytest.raises(ValueError, match="holds a training already"):
         train_vocoder(make_config(folder, out))
-    with pytest.raises(ValueError, match="started with mel=1.0, not 2.0"):
+    with pytest.raises(ValueError, match="started with mel=5.0, not 2.0"):
         train_vocoder(make_config(folder, out, mel=2.0), resume=True)
 
 

@@ -1,7 +1,8 @@
 """Adversarial training of the source-filter vocoder.
 
 Multi-resolution STFT losses (Yamamoto et al., 2020) and the mel L1 of HiFi-GAN (Kong et al., 2020,
-Eq. 5), with spectrogram discriminators (Jang et al., 2021) in least squares and feature matching.
+Eq. 5), with discriminators of spectrograms (Jang et al., 2021) and of periods (HiFi-GAN), in least
+squares and feature matching.
 """
 
 from collections.abc import Sequence
@@ -26,11 +27,11 @@ from voxcycle.training.phases import Memory, Phase
 class VocoderWeights:
     """Weights of the generator's terms; adversarial and feature_matching at 0 build no judges."""
 
-    spectral_convergence: float = 1.0
-    log_magnitude: float = 1.0
-    mel: float = 1.0
+    spectral_convergence: float = 0.5
+    log_magnitude: float = 0.5
+    mel: float = 5.0
     adversarial: float = 1.0
-    feature_matching: float = 1.0
+    feature_matching: float = 10.0
     pitch: float = 1.0
 
 
@@ -39,7 +40,7 @@ class VocoderGAN(nn.Module):
 
     Args:
         generator: a `SourceFilterVocoder`.
-        discriminators: one per resolution; none trains with the spectral losses alone.
+        discriminators: of waveforms; none trains with the spectral losses alone.
         spec: the mel analysis.
         weights: of the loss terms.
         generator_rate: learning rate of AdamW, betas 0.8 and 0.99 (HiFi-GAN's).
@@ -125,7 +126,7 @@ class VocoderGAN(nn.Module):
         return entropy + error.sum() / voiced.sum().clamp(min=1.0)
 
     def discriminator_losses(self, batch: VocoderBatch, memory: Memory) -> dict[str, Tensor]:
-        """Return the mean least-squares loss over the resolutions."""
+        """Return the mean least-squares loss over the judges."""
         losses = []
         for discriminator in self.discriminators:
             scores, _ = discriminator(torch.cat([batch.waveform, memory["fake"]]))

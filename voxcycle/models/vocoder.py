@@ -125,7 +125,7 @@ class SourceFilterVocoder(nn.Module):
     def __init__(
         self,
         spec: MelSpec,
-        width: int = 256,
+        width: int = 320,
         n_blocks: int = 8,
         kernel: int = 7,
         expansion: int = 3,
