@@ -65,7 +65,9 @@ def test_filters_of_a_warp_are_triangles_over_a_scaled_axis():
                 for i in range(SPEC.n_mels)
             ]
         )
-        np.testing.assert_allclose(mel_filterbank(SPEC, warp).numpy(), expected, atol=1e-6)
+        # Warped axes end at a whole number of Hz: a thousandth of the largest weight.
+        tolerance = 1e-6 if warp == 1.0 else 1e-3 * expected.max()
+        np.testing.assert_allclose(mel_filterbank(SPEC, warp).numpy(), expected, atol=tolerance)
 
 
 @pytest.mark.parametrize("warp", [0.8, 1.25])

@@ -7,10 +7,10 @@ can render what this package makes.
 import warnings
 from dataclasses import asdict, dataclass
 
-import librosa
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torchaudio.functional import melscale_fbanks  # as librosa.filters.mel, 0.5 s faster to import
 
 
 @dataclass(frozen=True)
@@ -57,19 +57,21 @@ def mel_filterbank(spec: MelSpec, warp: float = 1.0) -> Tensor:
     Args:
         spec: the analysis.
         warp: factor on the frequency axis. The filters read the spectrum S(f) as S(f / warp):
-            above 1, formants and harmonics move up together.
+            above 1, formants and harmonics move up together. The axis ends at a whole number of Hz.
     """
     with warnings.catch_warnings():
         # A warp below 1 leaves the highest bands without bins, which is what it means.
-        warnings.filterwarnings("ignore", message="Empty filters detected")
-        filters = librosa.filters.mel(
-            sr=spec.sample_rate * warp,
-            n_fft=spec.n_fft,
-            n_mels=spec.n_mels,
-            fmin=spec.f_min,
-            fmax=spec.f_max,
+        warnings.filterwarnings("ignore", message="At least one mel filterbank")
+        filters = melscale_fbanks(
+            spec.n_fft // 2 + 1,
+            spec.f_min,
+            spec.f_max,
+            spec.n_mels,
+            2 * round(spec.sample_rate * warp / 2),  # halved inside, in integers
+            norm="slaney",
+            mel_scale="slaney",
         )
-    return torch.from_numpy(filters)
+    return filters.T.contiguous()
 
 
 class LogMel(nn.Module):
