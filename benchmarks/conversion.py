@@ -1,10 +1,11 @@
-"""Real-time factors of a conversion by stage, at one and at two threads, and peak memory.
+"""Real-time factors of a conversion by stage, the whole command, and peak memory.
 
     python benchmarks/conversion.py RECORDING [--voice heart] [--hour]
 
 Real-time factor: seconds of computing per second of audio. The baseline in the same run is the
-Griffin-Lim vocoder. Memory is the peak resident size of a process of its own that converts the
-recording, repeated to 10 s, 10 min and, with --hour, 1 h.
+Griffin-Lim vocoder. The command is `voxcycle convert` on 10 s of audio, start-up included. Memory
+is the peak resident size of a process of its own that converts the recording, repeated to 10 s, 10
+min and, with --hour, 1 h, through each vocoder but the baseline.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import torch
+from timing import median_seconds
 
 from voxcycle import convert, load_voice
 from voxcycle.evaluation.cost import cpu_name, peak_memory_mb
@@ -49,28 +51,51 @@ def print_stages(recording: Path, voice_name: str, vocoders: list[str]) -> None:
             print(f"{n_threads} threads, {name}: {listed}; whole {whole:.4f}")
 
 
-def print_memory(recording: Path, voice_name: str, lengths_s: list[float]) -> None:
+def print_command(recording: Path, voice_name: str, vocoders: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        waveform, sample_rate = repeated(recording, STAGE_S)
+        soundfile.write(Path(folder) / "in.wav", waveform, sample_rate)
+        stem = [sys.executable, "-m", "voxcycle", "convert", f"{folder}/in.wav", "--to", voice_name]
+        torch_s = median_seconds(lambda: run([sys.executable, "-c", "import torch"]))
+        print(f"python -c 'import torch': {torch_s:.2f} s")
+        for name in vocoders:
+            command = [*stem, "--vocoder", name, "-o", f"{folder}/out.wav", "--overwrite"]
+            seconds = median_seconds(lambda command=command: run(command))
+            print(f"voxcycle convert, 10 s of audio, {name}: {seconds:.2f} s")
+
+
+def run(command: list[str]) -> None:
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def print_memory(
+    recording: Path, voice_name: str, vocoder_name: str, lengths_s: list[float]
+) -> None:
     for seconds in lengths_s:
         with tempfile.TemporaryDirectory() as folder:
             waveform, sample_rate = repeated(recording, seconds)
             soundfile.write(Path(folder) / "in.wav", waveform, sample_rate)
             del waveform
-            subprocess.run([sys.executable, __file__, "--measured", folder, voice_name], check=True)
+            measured = ["--measured", folder, voice_name, vocoder_name]
+            subprocess.run([sys.executable, __file__, *measured], check=True)
 
 
-def convert_measured(folder: Path, voice_name: str) -> None:
+def convert_measured(folder: Path, voice_name: str, vocoder_name: str) -> None:
     from voxcycle import convert_files
 
-    (result,) = convert_files([folder / "in.wav"], to=voice_name, out_dir=folder / "out")
+    (result,) = convert_files(
+        [folder / "in.wav"], to=voice_name, out_dir=folder / "out", vocoder=vocoder_name
+    )
     if result.error:
         raise SystemExit(result.error)
     duration_s = soundfile.info(folder / "in.wav").duration
-    print(f"{duration_s:.0f} s of audio: peak {peak_memory_mb():.0f} MB", flush=True)
+    peak = f"peak {peak_memory_mb():.0f} MB"
+    print(f"{duration_s:.0f} s of audio, {vocoder_name}: {peak}", flush=True)
 
 
 def main() -> None:
     if sys.argv[1:2] == ["--measured"]:
-        convert_measured(Path(sys.argv[2]), sys.argv[3])
+        convert_measured(Path(sys.argv[2]), *sys.argv[3:])
         return
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("recording", type=Path)
@@ -79,7 +104,9 @@ def main() -> None:
     args = parser.parse_args()
     print(f"{cpu_name()}, torch {torch.__version__}, voice {args.voice}")
     print_stages(args.recording, args.voice, ["hifigan", "fast", "griffin-lim"])
-    print_memory(args.recording, args.voice, [10, 600] + ([3600] if args.hour else []))
+    print_command(args.recording, args.voice, ["fast", "griffin-lim", "hifigan"])
+    for name in ("fast", "hifigan"):
+        print_memory(args.recording, args.voice, name, [10, 600] + [3600] * args.hour)
 
 
 if __name__ == "__main__":
