@@ -10,6 +10,8 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from voxcycle.files import replacing
+
 MIN_SAMPLE_RATE = 8_000
 MAX_SAMPLE_RATE = 384_000
 MAX_CHANNELS = 1024  # libsndfile's limit
@@ -199,27 +201,25 @@ def write_audio(
     Raises:
         AudioError: the file cannot be written; nothing is left behind.
     """
-    partial = target.with_name(f".{target.name[:200]}.{os.getpid()}.part")
     try:
-        partial.open("wb").close()  # a plain OSError says more than libsndfile's
-        with soundfile.SoundFile(
-            partial, "w", sample_rate, 1, audio_format.subtype, format=audio_format.format
-        ) as opened:
-            # The PEAK chunk of float files holds the time of day: equal audio, unequal files.
-            soundfile._snd.sf_command(opened._file, _SFC_SET_ADD_PEAK_CHUNK, soundfile._ffi.NULL, 0)
-            for key, value in tags.items():
-                setattr(opened, key, value)
-            for block in blocks:
-                opened.write(block)
-        os.replace(partial, target)
+        with replacing(target) as partial:
+            partial.open("wb").close()  # a plain OSError says more than libsndfile's
+            with soundfile.SoundFile(
+                partial, "w", sample_rate, 1, audio_format.subtype, format=audio_format.format
+            ) as opened:
+                # The PEAK chunk of float files holds the time of day: equal audio, unequal files.
+                command = (opened._file, _SFC_SET_ADD_PEAK_CHUNK, soundfile._ffi.NULL, 0)
+                soundfile._snd.sf_command(*command)
+                for key, value in tags.items():
+                    setattr(opened, key, value)
+                for block in blocks:
+                    opened.write(block)
     except (soundfile.SoundFileError, OSError) as error:
         raise AudioError(
             f"{target}: cannot be written as {audio_format.format} {audio_format.subtype} at "
             f"{sample_rate} Hz ({_reason(error)}); check that the folder may be written to, that "
             "the disk has room, and that the format takes this sample rate"
         ) from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def check_target(target: Path) -> None:

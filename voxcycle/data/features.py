@@ -19,6 +19,7 @@ from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.mixdown import load_mono
 from voxcycle.audio.perturb import WARPS, Perturbation, WorldSpeech, analyse_world, resynthesize
 from voxcycle.audio.segment import normalize_level
+from voxcycle.files import replacing
 
 FEATURE_VERSION = 3
 PIECE_S = 30.0
@@ -95,10 +96,8 @@ def _cache_one(
         features = extract_features(path, spec, perturbations)
         # The F0 file is renamed last: where it exists, the entry is complete.
         for suffix, array in ((".mels.npy", features.mels), (".f0.npy", features.f0_hz)):
-            partial = entry.with_suffix(f"{suffix}.{os.getpid()}.part")
-            with partial.open("wb") as file:
+            with replacing(entry.with_suffix(suffix)) as partial, partial.open("wb") as file:
                 np.save(file, array)
-            os.replace(partial, entry.with_suffix(suffix))
     return entry
 
 

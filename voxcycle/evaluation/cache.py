@@ -1,13 +1,14 @@
 """Results that repeat from run to run, kept on disk under the hash of what they were made from."""
 
 import hashlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from voxcycle.files import replacing
 
 
 class ContentCache:
@@ -36,11 +37,8 @@ class ContentCache:
         if path.exists():
             return np.load(path, allow_pickle=False)
         result = np.asarray(compute())
-        self.folder.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(f".{os.getpid()}.part")
-        with partial.open("wb") as stream:
+        with replacing(path) as partial, partial.open("wb") as stream:
             np.save(stream, result, allow_pickle=False)
-        os.replace(partial, path)
         return result
 
 

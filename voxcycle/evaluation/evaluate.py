@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,6 +21,7 @@ from voxcycle.evaluation.rows import TARGET, Speaker, Wave, count_utterances, st
 from voxcycle.evaluation.scores import UtteranceScores
 from voxcycle.evaluation.scoring import Scored, leave_out_unheard, score_rows
 from voxcycle.evaluation.summary import Summary, summarize
+from voxcycle.files import replacing
 from voxcycle.vocoders.registry import load_vocoder
 from voxcycle.voices.voice import Voice, read_header
 
@@ -56,10 +56,9 @@ class Evaluation:
             "summary": [line.to_dict() for line in self.summary()],
             "utterances": [s.to_dict() for s in self.scores],
         }
-        partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        os.replace(partial, path)
+        text = json.dumps(document, indent=1, allow_nan=False) + "\n"
+        with replacing(path) as partial:
+            partial.write_text(text, encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path) -> "Evaluation":

@@ -1,6 +1,5 @@
 """The report of an evaluation as one HTML file: tables, histograms, pictures and players in it."""
 
-import os
 from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
@@ -29,6 +28,7 @@ from voxcycle.evaluation.summary import (
     table_cells,
 )
 from voxcycle.evaluation.utterances import draw_utterances
+from voxcycle.files import replacing
 from voxcycle.voices.voice import Voice
 
 ROW_MEANINGS = {
@@ -87,11 +87,9 @@ def write_page(
             f"is that of {len(evaluation.audio)}; evaluate with keep_audio=True"
         )
     document = make_page(evaluation, sources, voice)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # File names may hold bytes that are no text; they are spelled out.
-    partial.write_bytes(document.encode("utf-8", "backslashreplace"))
-    os.replace(partial, path)
+    with replacing(path) as partial:
+        # File names may hold bytes that are no text; they are spelled out.
+        partial.write_bytes(document.encode("utf-8", "backslashreplace"))
 
 
 def make_page(evaluation: Evaluation, sources: tuple[Speaker, ...], voice: Voice) -> str:

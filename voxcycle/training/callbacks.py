@@ -1,6 +1,5 @@
 """What happens beside the training step: checkpoints, scalars, progress, and the end."""
 
-import os
 import time
 from pathlib import Path
 from pickle import UnpicklingError
@@ -11,6 +10,7 @@ from lightning import Callback, LightningModule, Trainer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from voxcycle.files import replacing
 from voxcycle.training.phases import PhasedModule
 
 MAX_SECONDS_BETWEEN = 300.0  # two checkpoints
@@ -48,9 +48,8 @@ class Checkpoint(Callback):
         self._save(trainer)
 
     def _save(self, trainer: Trainer) -> None:
-        partial = self.path.with_name(self.path.name + ".part")
-        trainer.save_checkpoint(partial)
-        os.replace(partial, self.path)
+        with replacing(self.path) as partial:
+            trainer.save_checkpoint(partial)
         self.saved = time.monotonic()
 
 

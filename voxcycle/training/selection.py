@@ -7,7 +7,6 @@ judge enters a loss.
 """
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +35,7 @@ from voxcycle.evaluation.listing import spread
 from voxcycle.evaluation.pitch import requested_f0
 from voxcycle.evaluation.rows import Row, Sentence, Speaker, Wave
 from voxcycle.evaluation.scoring import Scored, score_rows
+from voxcycle.files import replacing
 from voxcycle.training.phases import PhasedModule
 from voxcycle.vocoders import Vocoder
 from voxcycle.voices.voice import Voice
@@ -166,12 +166,10 @@ class Selection(Callback):
         best = read_best(self.folder, contest.network)
         if best is not None and best["composite"] > means["composite"]:
             return
-        path = best_path(self.folder, contest.network)
-        partial = path.with_name(path.name + ".part")
         tensors = {k: v.contiguous() for k, v in contest.voice.generator.state_dict().items()}
         rounded = {k: round(v, 4) for k, v in means.items()} | {"step": step}
-        save_file(tensors, partial, metadata={"selection": json.dumps(rounded)})
-        os.replace(partial, path)
+        with replacing(best_path(self.folder, contest.network)) as partial:
+            save_file(tensors, partial, metadata={"selection": json.dumps(rounded)})
 
 
 def make_speaker(name: str, split: Split, language: str, folder: Path) -> Speaker:

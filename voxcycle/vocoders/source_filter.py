@@ -1,7 +1,6 @@
 """The source-filter vocoder behind the `Vocoder` Protocol, and its file."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.source import noise_blocks, onset_phases, source_signals
+from voxcycle.files import replacing
 from voxcycle.models.vocoder import SourceFilterVocoder
 from voxcycle.vocoders import Place, VocoderError
 
@@ -50,9 +50,8 @@ class SourceFilter:
             "about": about,
         }
         tensors = {k: v.half().contiguous() for k, v in self.network.state_dict().items()}
-        partial = path.with_name(path.name + ".part")
-        save_file(tensors, partial, metadata={"voxcycle_vocoder": json.dumps(header)})
-        os.replace(partial, path)
+        with replacing(path) as partial:
+            save_file(tensors, partial, metadata={"voxcycle_vocoder": json.dumps(header)})
 
     @classmethod
     def load(cls, path: Path) -> "SourceFilter":

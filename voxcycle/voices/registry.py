@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from voxcycle.files import replacing
 from voxcycle.voices.voice import Voice, VoiceError, check_voice_name, read_header
 
 SUFFIX = ".safetensors"
@@ -115,13 +116,8 @@ def add_voice(path: Path, overwrite: bool = False) -> Path:
             f"{path}: there is another voice named {name!r} already ({present}); "
             "nothing was replaced: ask for it with --overwrite"
         )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(target.name + ".part")
-    try:
+    with replacing(target) as partial:
         shutil.copyfile(path, partial)
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
     return target
 
 

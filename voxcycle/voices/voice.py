@@ -7,7 +7,6 @@ name, language, sex, licence, consent statement, training summary and measured s
 
 import hashlib
 import json
-import os
 import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.stats import DomainStats
+from voxcycle.files import replacing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -90,10 +90,8 @@ class Voice:
             "is_any_to_one": self.is_any_to_one,
             "card": asdict(self.card),
         }
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + ".part")
-        partial.write_bytes(save(tensors, metadata={"voxcycle": json.dumps(header)}))
-        os.replace(partial, path)
+        with replacing(path) as partial:
+            partial.write_bytes(save(tensors, metadata={"voxcycle": json.dumps(header)}))
 
     @classmethod
     def load(cls, path: Path) -> "Voice":
