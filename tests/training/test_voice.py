@@ -90,6 +90,23 @@ def test_stopping_and_resuming_changes_nothing(folders: Path, tmp_path: Path) ->
             assert torch.equal(value, two.generator.state_dict()[key])
 
 
+def test_a_run_may_begin_with_the_networks_of_another(folders: Path, tmp_path: Path) -> None:
+    train_voice(make_config(folders, tmp_path / "first", steps=3))
+    begun = {"start": tmp_path / "first" / "last.ckpt", "cycle_a": 1.0}
+    trained = train_voice(make_config(folders, tmp_path / "second", steps=4, **begun))
+    assert trained.n_steps == 4
+    before, after = weights(tmp_path / "first"), weights(tmp_path / "second")
+    moved = [
+        (before[name] - after[name]).abs().max().item()
+        for name in before
+        if name.startswith("method.generators") and before[name].is_floating_point()
+    ]
+    # one step of Adam moves no weight by more than about its rate
+    assert 0 < max(moved) < 2 * VoiceTrainingConfig.model_fields["generator_rate"].default
+    timed = train_voice(make_config(folders, tmp_path / "third", minutes=0.001, **begun))
+    assert timed.n_steps > 3
+
+
 def test_a_damaged_checkpoint_is_one_sentence(folders: Path, tmp_path: Path) -> None:
     train_voice(make_config(folders, tmp_path / "run", steps=1))
     checkpoint = tmp_path / "run" / "last.ckpt"

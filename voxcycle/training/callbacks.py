@@ -14,6 +14,7 @@ from voxcycle.files import replacing
 from voxcycle.training.phases import PhasedModule
 
 MAX_SECONDS_BETWEEN = 300.0  # two checkpoints
+MIN_WIDTH_FOR_LOSSES = 160  # columns of the terminal; TensorBoard has them anyway
 
 
 class StepLimit(Callback):
@@ -67,7 +68,7 @@ class Scalars(Callback):
 
 
 class LiveProgress(Callback):
-    """A progress bar on stderr with steps, speed, time left and the running loss terms.
+    """A progress bar on stderr: steps, speed, time left, and on wide terminals the loss terms.
 
     Where stderr is no terminal, a line every half minute.
     """
@@ -105,8 +106,9 @@ class LiveProgress(Callback):
             f"{name.split('/')[-1]} {float(value):.2f}" for name, value in module.logged.items()
         )
         if self.progress:
+            shown = losses if self.console.width >= MIN_WIDTH_FOR_LOSSES else ""
             self.progress.update(
-                self.task, completed=step, speed=f"{rate:.1f} steps/s", losses=losses
+                self.task, completed=step, speed=f"{rate:.1f} steps/s", losses=shown
             )
         else:
             left = (self.n_steps - step) / max(rate, 1e-9) / 60

@@ -101,11 +101,12 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
     torch.manual_seed(config.seed)
     module = PhasedModule(build_method(config, spec), config.ema_decay)
     crops = data.crops(config, spec, valid=False)
-    n_steps = config.steps or _steps_of_minutes(config, crops, console)
+    begun = checkpoint if resume else config.start
+    if begun:
+        restore(module, begun)
+    n_steps = config.steps or (int(module.steps_done) + _steps_of_minutes(config, crops, console))
     config = config.model_copy(update={"steps": n_steps, "minutes": None})
-    if resume:
-        restore(module, checkpoint)
-    else:
+    if not resume:
         config.out.mkdir(parents=True, exist_ok=True)
         domains.save(config.out / "split.json")
         for network in NETWORKS:  # of a run that never reached a checkpoint

@@ -28,7 +28,12 @@ class VoiceTrainingConfig(BaseModel):
     licence: str = Field("", description="licence of the voices made")
     consent: str = Field("", description="statement that the speakers agreed, kept in the voices")
 
-    steps: int | None = Field(None, ge=1, description="iterations; exclusive with minutes")
+    start: Path | None = Field(
+        None, description="checkpoint of another run, whose networks and steps to begin with"
+    )
+    steps: int | None = Field(
+        None, ge=1, description="iterations, those of start included; exclusive with minutes"
+    )
     minutes: float | None = Field(
         None, gt=0, description="wall time; becomes a number of steps after a speed probe"
     )

@@ -61,7 +61,7 @@ def export_voices(
             `Selection.choose`. The last average is taken where a network is absent.
     """
     paths = []
-    settings = json.loads(config.model_dump_json(exclude={"a", "b", "out"}))
+    settings = json.loads(config.model_dump_json(exclude={"a", "b", "out", "start"}))
     for network, voice in build_voices(module, config, spec, data).items():
         training = summary | {"config": settings}
         best = chosen.get(network)
