@@ -5,7 +5,7 @@
 #
 # 1 fetch   voice styles and sentences (npm, apt)
 # 2 read    let Kokoro-82M read the corpus, a quarter of an hour to 40 minutes on two cores
-# 3 train   both voices side by side, one thread each (STEPS each)
+# 3 train   both voices side by side, one thread each (HEART_STEPS, MICHAEL_STEPS)
 # 4 score   evaluation speakers and real speech; run once per row of RESULTS.md
 # 5 ship    write the scores on the voices and put them into the package
 # 6 vocoder train the vocoder "fast" with the shipped voices' help, and put it into the package: ten
@@ -18,38 +18,49 @@ first=${1:-1} last=${2:-5}
 corpus=${CORPUS:-$HOME/.cache/voxcycle/kokoro}
 runs=${RUNS:-$HOME/.cache/voxcycle/runs}
 real=${REAL:-$HOME/.cache/voxcycle/real}
-steps=${STEPS:-10000}
+heart_steps=${HEART_STEPS:-10000} michael_steps=${MICHAEL_STEPS:-16000}
 python=${PYTHON:-.venv/bin/python}
 stage() { [ "$first" -le "$1" ] && [ "$1" -le "$last" ]; }
 
 if stage 1; then bash egs/kokoro/fetch.sh "$corpus"; fi
 if stage 2; then $python egs/kokoro/synthesize.py "$corpus" --roles target pool valid eval; fi
+# train NAME SPEAKER RUN STEPS [setting...]
+train() {
+    local name=$1 speaker=$2 run=$3 steps=$4
+    shift 4
+    local resume=$([ -e "$runs/$run/last.ckpt" ] && echo --resume || true)
+    $python -m voxcycle train --config "egs/kokoro/$name.yaml" --a "$corpus/pool" \
+        --b "$corpus/target/$speaker" --out "$runs/$run" --steps "$steps" --no-add $resume \
+        samples=0 "$@"
+}
 if stage 3; then
+    set -m  # every job is a group: stopping this script stops what the jobs have started
     pids=()
-    for voice in heart:af_heart michael:am_michael; do
-        name=${voice%%:*} speaker=${voice##*:}
-        resume=$([ -e "$runs/$name/last.ckpt" ] && echo --resume || true)
-        $python -m voxcycle train --config "egs/kokoro/$name.yaml" --a "$corpus/pool" \
-            --b "$corpus/target/$speaker" --out "$runs/$name" --steps "$steps" --no-add $resume samples=0 &
-        pids+=($!)
-    done
-    trap 'kill "${pids[@]}" 2>/dev/null || true' EXIT
+    train heart af_heart heart "$heart_steps" &
+    pids+=($!)
+    # A second run from the networks of the first, for the words: formants stay where they are.
+    { train michael am_michael michael "$michael_steps" &&
+        train michael am_michael michael-words $((michael_steps + 2000)) \
+            start="$runs/michael/last.ckpt" cycle_a=2 identity_b=15 bends_bands=false; } &
+    pids+=($!)
+    trap 'kill -- "${pids[@]/#/-}" 2>/dev/null || true' EXIT
     for pid in "${pids[@]}"; do wait "$pid"; done
     trap - EXIT
+    set +m
 fi
 if stage 4; then
     PYTHON=$python bash egs/real/fetch.sh "$real"
-    for voice in heart:af_heart michael:am_michael; do
-        name=${voice%%:*} speaker=${voice##*:}
-        $python egs/kokoro/evaluate.py --voice "$runs/$name/$name.safetensors" \
-            --target "$speaker" --split eval --corpus "$corpus" --json "$runs/$name/eval.json"
-        $python egs/real/evaluate.py --voice "$runs/$name/$name.safetensors" \
-            --target "$speaker" --real "$real" --corpus "$corpus" --json "$runs/$name/real.json"
+    for voice in heart/heart:af_heart michael-words/michael:am_michael; do
+        path=$runs/${voice%%:*} speaker=${voice##*:}
+        $python egs/kokoro/evaluate.py --voice "$path.safetensors" --target "$speaker" \
+            --split eval --corpus "$corpus" --json "$path.json"
+        $python egs/real/evaluate.py --voice "$path.safetensors" --target "$speaker" \
+            --real "$real" --corpus "$corpus" --json "$path-real.json"
     done
 fi
 if stage 5; then
-    for name in heart michael; do
-        $python egs/kokoro/ship.py "$runs/$name/$name.safetensors" "$runs/$name/eval.json"
+    for path in heart/heart michael-words/michael; do
+        $python egs/kokoro/ship.py "$runs/$path.safetensors" "$runs/$path.json"
     done
 fi
 if stage 6; then

@@ -103,6 +103,8 @@ def test_a_run_may_begin_with_the_networks_of_another(folders: Path, tmp_path: P
     ]
     # one step of Adam moves no weight by more than about its rate
     assert 0 < max(moved) < 2 * VoiceTrainingConfig.model_fields["generator_rate"].default
+    again = train_voice(make_config(folders, tmp_path / "second", steps=5, **begun), resume=True)
+    assert again.n_steps == 5
     timed = train_voice(make_config(folders, tmp_path / "third", minutes=0.001, **begun))
     assert timed.n_steps > 3
 

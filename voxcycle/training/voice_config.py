@@ -137,7 +137,8 @@ FREE_ON_RESUME = {
 def save_config(config: VoiceTrainingConfig) -> None:
     """Write the settled config beside the run, with absolute folders."""
     values = json.loads(config.model_dump_json())
-    values |= {key: str(getattr(config, key).absolute()) for key in ("a", "b")}
+    paths = {key: getattr(config, key) for key in ("a", "b", "start")}
+    values |= {key: str(path.absolute()) for key, path in paths.items() if path is not None}
     path = config.out / "config.yaml"
     path.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
 
