@@ -9,7 +9,7 @@
 # 4 score   evaluation speakers and real speech; run once per row of RESULTS.md
 # 5 ship    write the scores on the voices and put them into the package
 # 6 vocoder train the vocoder "fast" with the shipped voices' help, and put it into the package: ten
-#           minutes of one H100 (DEVICE=cuda), a day of two CPU cores (DEVICE=cpu)
+#           minutes of one H100; DEVICE=cpu, where there is no GPU, takes many times as long
 # 7 listen  score it in copy synthesis, evaluation speakers and real speech
 # Needs: pip install -e ".[kokoro,eval]"
 set -euo pipefail

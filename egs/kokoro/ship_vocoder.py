@@ -22,8 +22,8 @@ def main() -> None:
     arguments = trained.network.arguments | {"voiced_noise": args.voiced_noise}
     network = SourceFilterVocoder(trained.spec, **arguments)
     network.load_state_dict(trained.network.state_dict())
-    SourceFilter(network).save(Path(str(FAST_FILE)), trained.about)
-    print(f"{FAST_FILE}: {Path(str(FAST_FILE)).stat().st_size / 1e6:.1f} MB")
+    SourceFilter(network).save(FAST_FILE, trained.about)
+    print(f"{FAST_FILE}: {FAST_FILE.stat().st_size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

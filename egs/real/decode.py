@@ -3,7 +3,7 @@
 Usage: decode.py UNPACKED DIR. Clips of 2 to 10 s, in the order of the hash of their paths, so that
 the choice is arbitrary and always the same. DIR/wavs/<speaker>: the first 20 are scored, the other
 20 references; DIR/train/<speaker>: five minutes for a voice of one's own (egs/allison_carlo), and
-all of the Russian woman for the vocoder.
+all of the Russian woman, for vocoders.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""Real speakers of Debian packages: four whom no shipped weights know, and one for the vocoder."""
+"""Real speakers of Debian packages: four to evaluate on, and one to train vocoders on."""
 
 import re
 from typing import NamedTuple
@@ -37,7 +37,7 @@ SPEAKERS = {
     "dutch_man": RealSpeaker(
         "nl", "usr/share/games/fillets-ng/sound", re.compile(r".*/nl/[^/]*-v-[^/]*\.ogg"), 0.5
     ),
-    # Trains the shipped vocoder (CC-BY) and is therefore never evaluated on.
+    # The one whose licence lets weights that ship learn from her (CC-BY): never evaluated on.
     "russian_woman": RealSpeaker(
         "ru", "usr/share/asterisk/sounds/ru_RU_f_IvrvoiceRU", _PROMPT, n_clips=0, train_s=3600.0
     ),

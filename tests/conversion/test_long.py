@@ -14,11 +14,12 @@ RATE = 16_000
 # Peak memory is a process's own, so each length gets a process. One iteration of Griffin-Lim stands
 # for the vocoder: what is measured is what grows with the length.
 SCRIPT = """
-import json, resource, sys
+import json, sys
 from pathlib import Path
 import torch
 from voxcycle.audio.io import FileSource, choose_format
 from voxcycle.conversion.offline import convert_file
+from voxcycle.evaluation.cost import peak_memory_mb
 from voxcycle.vocoders import griffin_lim
 from voxcycle.voices.voice import Voice
 
@@ -28,8 +29,7 @@ voice = Voice.load(Path(sys.argv[1]))
 source = FileSource(Path(sys.argv[2]))
 vocoder = griffin_lim.GriffinLim(voice.spec)
 result = convert_file(source, Path(sys.argv[3]), choose_format(source), voice, vocoder)
-peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(json.dumps({"peak_mb": peak_mb, "seconds": result.seconds}))
+print(json.dumps({"peak_mb": peak_memory_mb(), "seconds": result.seconds}))
 """
 
 

@@ -79,7 +79,12 @@ def test_the_spectral_losses_fall(folder: Path, tmp_path: Path) -> None:
     losses = []
     for steps in (1, 80):
         config = make_config(
-            folder, tmp_path / f"{steps}", steps=steps, discriminator_width=0, ema_decay=0.9
+            folder,
+            tmp_path / f"{steps}",
+            steps=steps,
+            discriminator_width=0,
+            period_width=0,
+            ema_decay=0.9,
         )
         vocoder = load_vocoder(str(train_vocoder(config).path), spec)
         terms = multi_resolution_stft_loss(

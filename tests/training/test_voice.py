@@ -292,6 +292,15 @@ def test_wrong_data_is_refused_before_anything_is_written(folders: Path, tmp_pat
     assert not (tmp_path / "run").exists()
 
 
+def test_where_a_training_cannot_begin_is_said_at_once(folders: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="none.ckpt: no checkpoint to start from"):
+        train_voice(make_config(folders, tmp_path / "run", steps=1, start=tmp_path / "none.ckpt"))
+    if not torch.cuda.is_available():
+        with pytest.raises(ValueError, match="device=cuda: PyTorch finds no GPU"):
+            train_voice(make_config(folders, tmp_path / "run", steps=1, device="cuda"))
+    assert not (tmp_path / "run").exists()
+
+
 def test_unknown_keys_are_answered_with_those_like_them() -> None:
     with pytest.raises(ValueError, match=r"unknown key cycle_weight; did you mean cycle_.*\?"):
         load_config({"a": "x", "b": "y", "cycle_weight": 3})

@@ -39,7 +39,7 @@ def convert(
     vocoder: Annotated[
         str,
         typer.Option(
-            help="hifigan; fast, ten times quicker and truer in pitch, a little rougher; "
+            help="hifigan; fast, seven times quicker and truer in pitch, but rougher; "
             "griffin-lim; or the path of a vocoder of your own."
         ),
     ] = "hifigan",

@@ -40,6 +40,14 @@ class FitSettings:
     workers: int = 0
 
 
+def check_beginning(device: str, start: Path | None) -> None:
+    """Raise ValueError, before any analysis, where a training cannot begin as it is told to."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device=cuda: PyTorch finds no GPU here; leave the setting away")
+    if start is not None and not start.is_file():
+        raise ValueError(f"{start}: no checkpoint to start from; name the last.ckpt of a run")
+
+
 class _StepsLeft(Sampler[int]):
     """Yields batch numbers from the step that the module has reached."""
 

@@ -34,7 +34,7 @@ from voxcycle.models.vocoder import (
     SpectrogramDiscriminator,
 )
 from voxcycle.training.callbacks import restore
-from voxcycle.training.fit import FitSettings, fit
+from voxcycle.training.fit import FitSettings, check_beginning, fit
 from voxcycle.training.phases import PhasedModule
 from voxcycle.vocoders.source_filter import SourceFilter
 from voxcycle.voices.registry import load_voice
@@ -121,6 +121,7 @@ def train_vocoder(config: VocoderTrainingConfig, resume: bool = False) -> Traine
     spec = MelSpec()
     checkpoint = config.out / "last.ckpt"
     _check_run(config, checkpoint.exists(), resume)
+    check_beginning(config.device, None if resume else config.start)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     torch.set_num_threads(config.threads or os.cpu_count() or 1)
     recordings = load_recordings(config.folders, spec, console)
@@ -189,7 +190,7 @@ def _check_run(config: VocoderTrainingConfig, exists: bool, resume: bool) -> Non
             f"{config.out}: no checkpoint to resume; start without --resume"
             if resume
             else f"{config.out}: holds a training already; add --resume to go on with it, or name "
-            "another folder with --out"
+            "another folder"
         )
     if resume:
         text = (config.out / "config.json").read_text(encoding="utf-8")
@@ -199,7 +200,7 @@ def _check_run(config: VocoderTrainingConfig, exists: bool, resume: bool) -> Non
             if old != new:
                 raise ValueError(
                     f"{config.out}: this run was started with {key}={old}, not {new}; leave {key} "
-                    "as it was, or start another run with --out"
+                    "as it was, or start another run in another folder"
                 )
 
 

@@ -17,7 +17,7 @@ from voxcycle.data.speech import UnpairedCrops
 from voxcycle.evaluation.listing import spread
 from voxcycle.evaluation.rows import Speaker
 from voxcycle.training.callbacks import restore
-from voxcycle.training.fit import FitSettings, fit
+from voxcycle.training.fit import FitSettings, check_beginning, fit
 from voxcycle.training.phases import PhasedModule
 from voxcycle.training.samples import Direction, VoiceValidation
 from voxcycle.training.selection import (
@@ -78,6 +78,7 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
     spec = MelSpec()
     checkpoint = config.out / "last.ckpt"
     _check_names(config)
+    check_beginning(config.device, None if resume else config.start)
     if resume:
         if not checkpoint.exists():
             raise ValueError(f"{config.out}: no checkpoint to resume; start without --resume")

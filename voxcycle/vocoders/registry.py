@@ -1,6 +1,5 @@
 """Vocoders by name."""
 
-from importlib.resources import files
 from pathlib import Path
 
 from voxcycle.audio.mel import MelSpec
@@ -8,7 +7,7 @@ from voxcycle.vocoders import Vocoder, VocoderError
 
 DEFAULT_VOCODER = "hifigan"
 VOCODER_NAMES = ("hifigan", "fast", "griffin-lim")
-FAST_FILE = files("voxcycle.vocoders") / "fast.safetensors"
+FAST_FILE = Path(__file__).with_name("fast.safetensors")
 
 
 def load_vocoder(name: str, spec: MelSpec) -> Vocoder:
@@ -36,7 +35,7 @@ def load_vocoder(name: str, spec: MelSpec) -> Vocoder:
     elif name == "fast" or Path(name).suffix == ".safetensors":
         from voxcycle.vocoders.source_filter import SourceFilter
 
-        vocoder = SourceFilter.load(Path(str(FAST_FILE)) if name == "fast" else Path(name))
+        vocoder = SourceFilter.load(FAST_FILE if name == "fast" else Path(name))
     elif Path(name).exists():
         from voxcycle.vocoders.hifigan import HiFiGAN
 

@@ -71,7 +71,7 @@ class SourceFilter:
             raise VocoderError(
                 f"{path}: not a vocoder file of voxcycle, or damaged ({reason}); fetch it again"
             ) from error
-        return cls(network.requires_grad_(False), header["about"])
+        return cls(network.requires_grad_(False), header.get("about"))
 
 
 def _phases(f0_hz: Tensor, spec: MelSpec) -> Tensor:
