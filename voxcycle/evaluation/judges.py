@@ -1,8 +1,10 @@
 """The judges of an evaluation in one place: loaded on first use, their answers remembered."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
 from importlib.metadata import version
+from threading import Lock
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +21,7 @@ QUICK_METRICS = ("similarity", "words", "distillmos")
 
 @dataclass
 class Judges:
-    """All judges, on 16 kHz speech (T,); distances on audio of any rate.
+    """All judges, on 16 kHz speech (T,); distances on audio of any rate. Threads may share them.
 
     Attributes:
         metrics: those of `METRICS` that are wanted; the others are neither loaded nor computed.
@@ -34,27 +36,20 @@ class Judges:
     asr: str | None = None
     embedder: Embedder | None = None
     n_threads: int = 1
+    _loaded: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
+    _loading: Any = field(default_factory=Lock, init=False, repr=False)
 
     def __post_init__(self) -> None:
         unknown = set(self.metrics) - set(METRICS)
         if unknown:
             raise ValueError(f"unknown metrics {sorted(unknown)}: known are {', '.join(METRICS)}")
 
-    @cached_property
-    def _embedder(self) -> Embedder:
-        return self.embedder or ResemblyzerEmbedder()
-
-    @cached_property
-    def _transcriber(self) -> WhisperTranscriber:
-        return WhisperTranscriber(self.asr, self.n_threads)
-
-    @cached_property
-    def _distillmos(self) -> DistillMOS:
-        return DistillMOS()
-
-    @cached_property
-    def _dnsmos(self) -> DNSMOS:
-        return DNSMOS(self.n_threads)
+    def _load(self, name: str, make: Callable[[], Any]) -> Any:
+        """Return a judge; whichever thread wants it first loads it."""
+        with self._loading:
+            if name not in self._loaded:
+                self._loaded[name] = make()
+            return self._loaded[name]
 
     def knows(self, language: str) -> bool:
         """Tell whether the recogniser is made for a language; the packaged one is for English."""
@@ -64,16 +59,24 @@ class Judges:
         """Return the speaker embedding (256,)."""
         own = self.embedder.name if self.embedder else f"Resemblyzer {version('Resemblyzer')}"
         kind = f"prepared embedding, {own}"
-        return self.cache.remember(kind, lambda: self._embedder.embed(speech), speech)
+
+        def compute() -> NDArray[np.float32]:
+            embedder: Embedder = self.embedder or self._load("embedder", ResemblyzerEmbedder)
+            return embedder.embed(speech)
+
+        return self.cache.remember(kind, compute, speech)
 
     def transcribe(self, speech: NDArray[np.float32], language: str) -> str:
         """Return what the recogniser hears; ValueError where it hears nothing."""
         kind = f"transcript, {self.asr or 'tiny'}, faster-whisper {version('faster-whisper')}"
-        text = str(
-            self.cache.remember(
-                kind, lambda: self._transcriber.transcribe(speech, language), language, speech
+
+        def compute() -> str:
+            transcriber: WhisperTranscriber = self._load(
+                "transcriber", lambda: WhisperTranscriber(self.asr, self.n_threads)
             )
-        )
+            return transcriber.transcribe(speech, language)
+
+        text = str(self.cache.remember(kind, compute, language, speech))
         if not text:
             raise ValueError("the recogniser heard no words")
         return text
@@ -81,12 +84,22 @@ class Judges:
     def score_distillmos(self, speech: NDArray[np.float32]) -> float:
         """Return DistillMOS."""
         kind = f"DistillMOS {version('distillmos')}"
-        return float(self.cache.remember(kind, lambda: self._distillmos.score(speech), speech))
+
+        def compute() -> float:
+            distillmos: DistillMOS = self._load("DistillMOS", DistillMOS)
+            return distillmos.score(speech)
+
+        return float(self.cache.remember(kind, compute, speech))
 
     def score_dnsmos(self, speech: NDArray[np.float32]) -> float:
         """Return DNSMOS OVRL."""
         kind = f"DNSMOS OVRL, speechmos {version('speechmos')}"
-        return float(self.cache.remember(kind, lambda: self._dnsmos.score(speech), speech))
+
+        def compute() -> float:
+            dnsmos: DNSMOS = self._load("DNSMOS", lambda: DNSMOS(self.n_threads))
+            return dnsmos.score(speech)
+
+        return float(self.cache.remember(kind, compute, speech))
 
     def extract_cepstra(self, audio: NDArray[np.float32], sample_rate: int) -> Cepstra:
         """Return mel-cepstra and F0 of audio (T,)."""

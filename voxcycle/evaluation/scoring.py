@@ -1,13 +1,14 @@
 """Every utterance of every row before every judge."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from voxcycle.audio.io import FileSource
@@ -26,6 +27,19 @@ from voxcycle.evaluation.words import character_errors, word_errors
 
 T = TypeVar("T")
 MAX_UNCONVERTED_CER = 0.3
+GROUP = 8  # utterances rendered before they are judged
+
+
+class Rendered(NamedTuple):
+    """A sentence of a row and its audio (T,), or why there is none."""
+
+    row: Row
+    speaker: Speaker
+    sentence: Sentence
+    recording: Wave
+    audio: Wave | None
+    sample_rate: int
+    failure: str = ""
 
 
 class Scored(NamedTuple):
@@ -42,13 +56,32 @@ def score_rows(
     """Yield the scores of every sentence of every row, `count_utterances(rows)` in all.
 
     Nothing is dropped: what cannot be rendered or scored comes with its reason in `failures`.
-    Without a target, no similarity to it and no distance from it is scored.
+    Without a target, no similarity to it and no distance from it is scored. Utterances are rendered
+    with all of PyTorch's threads and nothing beside, so that their cost can be measured, and judged
+    side by side with one thread each.
     """
     scorer = _Scorer(target, judges, spec)
-    for row in rows:
-        for speaker in row.speakers:
-            for sentence in speaker.sentences:
-                yield scorer.score(row, speaker, sentence)
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        with _one_thread_each():
+            scorer.hear_references(pool, [s for row in rows for s in row.speakers])
+        for row in rows:
+            spoken = [(speaker, s) for speaker in row.speakers for s in speaker.sentences]
+            for start in range(0, len(spoken), GROUP):
+                rendered = [scorer.render(row, *pair) for pair in spoken[start : start + GROUP]]
+                with _one_thread_each():
+                    scored = list(pool.map(scorer.judge, rendered))
+                yield from scored
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Let threads that begin meanwhile, and this one, compute with one thread of PyTorch's."""
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(n_threads)
 
 
 def leave_out_unheard(
@@ -74,16 +107,42 @@ def leave_out_unheard(
 
 
 class _Scorer:
-    """Scores utterances one by one; the embeddings of references are computed once."""
+    """Renders and judges utterances; what is known of references is computed once."""
 
     def __init__(self, target: Speaker | None, judges: Judges, spec: MelSpec) -> None:
         self.target = target
         self.judges = judges
         self.spec = spec
         self._embeddings: dict[Path, Wave | None] = {}
+        self._target_modulations: dict[Path, NDArray[np.float64]] = {}
 
-    def score(self, row: Row, speaker: Speaker, sentence: Sentence) -> Scored:
-        """Render a sentence and put it before every judge."""
+    def hear_references(self, pool: ThreadPoolExecutor, speakers: Sequence[Speaker]) -> None:
+        """Analyse the recordings that others are compared with; those of no use are left out."""
+        target = [self.target] if self.target else []
+        if "similarity" in self.judges.metrics:
+            paths = {r.path: None for speaker in (*speakers, *target) for r in speaker.references}
+            embeddings = pool.map(_or_none(self._embed), paths)
+            self._embeddings = dict(zip(paths, embeddings, strict=True))
+        if "distance" in self.judges.metrics:
+            paths = {r.path: None for speaker in target for r in speaker.references}
+            spectra = pool.map(_or_none(self._measure_modulation), paths)
+            found = zip(paths, spectra, strict=True)
+            self._target_modulations = {path: x for path, x in found if x is not None}
+
+    def render(self, row: Row, speaker: Speaker, sentence: Sentence) -> Rendered:
+        """Make a sentence's audio."""
+        sample_rate, recording = 0, np.zeros(0, np.float32)
+        try:
+            recording, sample_rate = _read(sentence.path)
+            audio = row.render(recording, sample_rate)
+            _require_sound(audio, is_output=audio is not recording)
+        except (ValueError, RuntimeError) as error:
+            return Rendered(row, speaker, sentence, recording, None, sample_rate, str(error))
+        return Rendered(row, speaker, sentence, recording, audio, sample_rate)
+
+    def judge(self, rendered: Rendered) -> Scored:
+        """Put an utterance before every judge."""
+        row, speaker, sentence, recording, audio, sample_rate, failure = rendered
         failures: list[str] = []
 
         def attempt(metric: str, judge: Callable[[], T]) -> T | None:
@@ -98,13 +157,8 @@ class _Scorer:
                 failures.append(f"{metric}: {error}")
                 return None
 
-        sample_rate = 0
-        try:
-            recording, sample_rate = _read(sentence.path)
-            audio = row.render(recording, sample_rate)
-            _require_sound(audio, is_output=audio is not recording)
-        except (ValueError, RuntimeError) as error:
-            reason = (f"rendering: {error}",)
+        if audio is None:
+            reason = (f"rendering: {failure}",)
             empty = UtteranceScores(row.name, speaker.name, sentence.name, failures=reason)
             return Scored(empty, None, sample_rate)
         speech = _to_judge_rate(audio, sample_rate)
@@ -160,15 +214,8 @@ class _Scorer:
         spectrum = self.judges.modulation_spectrum(audio, sample_rate)
         return modulation_distance(spectrum, np.mean(others, axis=0))
 
-    @cached_property
-    def _target_modulations(self) -> dict[Path, NDArray[np.float64]]:
-        assert self.target is not None
-        spectra = {}
-        for reference in self.target.references:
-            with suppress(ValueError):  # too short a reference says nothing about the target
-                path = reference.path
-                spectra[path] = self.judges.modulation_spectrum(*_read(path))
-        return spectra
+    def _measure_modulation(self, path: Path) -> NDArray[np.float64]:
+        return self.judges.modulation_spectrum(*_read(path))
 
     def _align(self, audio: Wave, sample_rate: int, sentence: Sentence) -> Alignment:
         assert sentence.parallel is not None
@@ -180,7 +227,7 @@ class _Scorer:
 
     def _centroid(self, speaker: Speaker, sentence: Sentence) -> Wave:
         embeddings = [
-            self._embed_reference(reference.path)
+            self._embeddings[reference.path]
             for reference in speaker.references
             if reference.path != sentence.path and reference.name != sentence.name
         ]
@@ -189,14 +236,8 @@ class _Scorer:
             raise ValueError(f"no other usable recording of {speaker.name} to compare with")
         return centroid(known)
 
-    def _embed_reference(self, path: Path) -> Wave | None:
-        """Return a reference's embedding; None where the recording is no use."""
-        if path not in self._embeddings:
-            try:
-                self._embeddings[path] = self.judges.embed(_to_judge_rate(*_read(path)))
-            except ValueError:
-                self._embeddings[path] = None
-        return self._embeddings[path]
+    def _embed(self, path: Path) -> Wave:
+        return self.judges.embed(_to_judge_rate(*_read(path)))
 
     def _hear_source(self, recording: Wave, language: str) -> str:
         try:
@@ -211,6 +252,18 @@ class _Scorer:
         if not errors.n_both:
             raise ValueError("no frame is voiced in both the request and the output")
         return errors
+
+
+def _or_none(function: Callable[[Path], T]) -> Callable[[Path], T | None]:
+    """Return the function with None for ValueError: too short or silent a reference is no use."""
+
+    def attempt(path: Path) -> T | None:
+        try:
+            return function(path)
+        except ValueError:
+            return None
+
+    return attempt
 
 
 def _read(path: Path) -> tuple[Wave, int]:

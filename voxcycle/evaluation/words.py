@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from voxcycle.evaluation.extra import import_judge, judge_folder
 
+MAX_CALLERS = 8  # threads that may transcribe at once; the weights are shared
 _APOSTROPHES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'", "\u0060": "'"})
 
 
@@ -101,6 +102,7 @@ class WhisperTranscriber:
                     device="cpu",
                     compute_type="int8",
                     cpu_threads=n_threads,
+                    num_workers=MAX_CALLERS,
                     local_files_only=True,
                 )
         except (OSError, RuntimeError, ValueError) as error:
