@@ -13,8 +13,8 @@ vocoder that has heard a generator's mels renders them better. Settings follow a
 import argparse
 from pathlib import Path
 
+from voxcycle.training.config import parse_overrides
 from voxcycle.training.vocoder import VocoderTrainingConfig, train_vocoder
-from voxcycle.training.voice_config import parse_overrides
 
 
 def main() -> None:

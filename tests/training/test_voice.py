@@ -18,8 +18,9 @@ import torch
 
 from voxcycle.cli import main
 from voxcycle.data.corpus import CorpusError
+from voxcycle.training.config import load_config, parse_overrides
 from voxcycle.training.voice import train_voice
-from voxcycle.training.voice_config import VoiceTrainingConfig, load_config, parse_overrides
+from voxcycle.training.voice_config import VoiceTrainingConfig
 from voxcycle.voices.voice import Voice, VoiceError
 
 SMALL: dict[str, Any] = {
@@ -193,7 +194,7 @@ def test_any_to_one_makes_one_voice_with_the_pool_as_its_source(
 
 def test_minutes_become_a_stored_number_of_steps(folders: Path, tmp_path: Path) -> None:
     trained = train_voice(make_config(folders, tmp_path / "timed", minutes=0.005))
-    stored = load_config({}, tmp_path / "timed" / "config.yaml")
+    stored = load_config(VoiceTrainingConfig, {}, tmp_path / "timed" / "config.yaml")
     assert stored.minutes is None
     assert stored.steps == trained.n_steps >= 1
     again = train_voice(make_config(folders, tmp_path / "timed"), resume=True)
@@ -258,7 +259,7 @@ def test_a_resumed_run_keeps_its_settings_and_its_split(folders: Path, tmp_path:
     shutil.copy(folders / "low" / "0.wav", tmp_path / "low" / "new.wav")
     train_voice(VoiceTrainingConfig(**own, out=tmp_path / "run", steps=4), resume=True)
     assert (tmp_path / "run" / "split.json").read_text() == split
-    stored = load_config({}, tmp_path / "run" / "config.yaml")
+    stored = load_config(VoiceTrainingConfig, {}, tmp_path / "run" / "config.yaml")
     assert (stored.cycle_a, stored.seed, stored.steps) == (3.0, 3, 4)
     assert int(weights(tmp_path / "run")["steps_done"]) == 4
     before = (tmp_path / "run" / "config.yaml").read_text()
@@ -303,17 +304,19 @@ def test_where_a_training_cannot_begin_is_said_at_once(folders: Path, tmp_path: 
 
 def test_unknown_keys_are_answered_with_those_like_them() -> None:
     with pytest.raises(ValueError, match=r"unknown key cycle_weight; did you mean cycle_.*\?"):
-        load_config({"a": "x", "b": "y", "cycle_weight": 3})
+        load_config(VoiceTrainingConfig, {"a": "x", "b": "y", "cycle_weight": 3})
     with pytest.raises(ValueError, match="unknown key zzz; voxcycle train --settings lists"):
-        load_config({"a": "x", "b": "y", "zzz": 3})
+        load_config(VoiceTrainingConfig, {"a": "x", "b": "y", "zzz": 3})
     with pytest.raises(ValueError, match="steps or minutes, not both"):
-        load_config({"a": "x", "b": "y", "steps": 3, "minutes": 3})
+        load_config(VoiceTrainingConfig, {"a": "x", "b": "y", "steps": 3, "minutes": 3})
     with pytest.raises(ValueError, match="multiple of 8"):
-        load_config({"a": "x", "b": "y", "n_frames": 50})
+        load_config(VoiceTrainingConfig, {"a": "x", "b": "y", "n_frames": 50})
     with pytest.raises(ValueError, match="must be below n_frames"):
-        load_config({"a": "x", "b": "y", "n_frames": 32, "max_masked_frames": 32})
+        load_config(
+            VoiceTrainingConfig, {"a": "x", "b": "y", "n_frames": 32, "max_masked_frames": 32}
+        )
     with pytest.raises(ValueError, match="set uses_f0=false sees_excitation=false$"):
-        load_config({"a": "x", "b": "y", "networks": "maskcyclegan-vc"})
+        load_config(VoiceTrainingConfig, {"a": "x", "b": "y", "networks": "maskcyclegan-vc"})
     with pytest.raises(ValueError, match="cannot be read as YAML"):
         parse_overrides(["cycle_a=[1"])
     with pytest.raises(ValueError, match="written key=value"):

@@ -80,8 +80,9 @@ def train(
 
     Example: voxcycle train --a anna/ --b ben/ --minutes 30 cycle_a=5
     """
+    from voxcycle.training.config import load_config, parse_overrides
     from voxcycle.training.voice import train_voice
-    from voxcycle.training.voice_config import load_config, parse_overrides
+    from voxcycle.training.voice_config import VoiceTrainingConfig
     from voxcycle.voices.registry import add_voice, list_voices
 
     given: dict[str, Any] = {
@@ -99,7 +100,7 @@ def train(
         "out": out,
     }
     values = {key: value for key, value in given.items() if value is not None}
-    settled = load_config(values | parse_overrides(settings or []), config)
+    settled = load_config(VoiceTrainingConfig, values | parse_overrides(settings or []), config)
     if "out" not in settled.model_fields_set:
         folders = f"{a.absolute().name}-{b.absolute().name}"
         settled = settled.model_copy(update={"out": Path("runs") / folders})

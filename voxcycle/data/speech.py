@@ -28,6 +28,7 @@ from voxcycle.audio.stats import (
     sum_frames,
 )
 from voxcycle.data.features import Features
+from voxcycle.data.unpaired import Domain
 
 BLOCK_S = 2.0  # grain of the subsets from which a source's statistics are estimated
 SUBSET_S = (2.0, 30.0)
@@ -62,6 +63,36 @@ class VoiceBatch(NamedTuple):
     excitation_b: Tensor
     excitation_ba: Tensor
     mask_b: Tensor
+
+    def domains(self) -> tuple[Domain, Domain]:
+        """Return what a CycleGAN sees: generators are told excitation, mask, and speaker of a."""
+        keep = torch.ones_like(self.mask_a)
+        condition = self.condition_a
+        a = Domain(
+            self.real_a,
+            self.source_a,
+            self.perturbed_a,
+            (self.excitation_a, keep, condition),
+            (self.excitation_ab, self.mask_a),
+            _planes(self.excitation_a),
+            _planes(self.excitation_ab),
+            condition,
+        )
+        b = Domain(
+            self.real_b,
+            self.source_b,
+            self.perturbed_b,
+            (self.excitation_b, keep),
+            (self.excitation_ba, self.mask_b, condition),
+            _planes(self.excitation_b),
+            _planes(self.excitation_ba),
+        )
+        return a, b
+
+
+def _planes(excitation: Tensor) -> Tensor:
+    """Return the combs (B, 1, n_mels, F) of an excitation, whose last row is the voicing flag."""
+    return excitation[:, None, :-1]
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
-"""CycleGAN voice conversion: two generators, two discriminators, adversarial and cycle losses.
+"""CycleGAN: two generators, two discriminators, adversarial and cycle losses, no pairs.
 
-Zhu et al. (2017), with the filling-in-frames masks of MaskCycleGAN-VC (Kaneko et al., 2021) and, if
-wanted, the two-step adversarial loss of CycleGAN-VC2 (Kaneko et al., 2019). Departures:
+Zhu et al. (2017), for images and for speech alike. For speech with the filling-in-frames masks of
+MaskCycleGAN-VC (Kaneko et al., 2021) and, if wanted, the two-step adversarial loss of CycleGAN-VC2
+(Kaneko et al., 2019); departures there, all of them in the batch (`VoiceBatch.domains`):
 
 - the generators are told the excitation of the wanted output (F0 conditioning);
 - the identity loss is fed perturbed speech, `G_ab(perturb(b), excitation(f0_b)) = b`: a supervised
@@ -16,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from voxcycle.data.speech import VoiceBatch
+from voxcycle.data.unpaired import Domain, UnpairedBatch
 from voxcycle.losses.adversarial import (
     least_squares_discriminator_loss,
     least_squares_generator_loss,
@@ -60,17 +61,17 @@ class CycleGANNetworks:
 
 
 class CycleGAN(nn.Module):
-    """Losses and phases of the voice CycleGAN.
+    """Losses and phases of the CycleGAN.
 
     Zhu et al. (2017): `adversarial_*` are Eq. 1 in its least-squares form, `cycle_*` Eq. 2, their
-    weighted sum Eq. 3; `identity_*` is the identity loss of section 5.2 on perturbed input.
+    weighted sum Eq. 3; `identity_*` is the identity loss of section 5.2, on disguised input.
     `second_adversarial` is Eq. 4 of CycleGAN-VC2. Departures: see the head of this file.
 
     Args:
         networks: generators and discriminators.
         weights: of the loss terms.
         rates: of the optimizers.
-        sees_excitation: whether the discriminators see the excitation beside the mel.
+        sees_excitation: whether the discriminators see what is shown beside the mel.
         judges_identity: whether the discriminators judge the outputs of the identity loss too.
     """
 
@@ -126,79 +127,80 @@ class CycleGAN(nn.Module):
             ),
         ]
 
-    def generator_losses(self, batch: VoiceBatch, memory: Memory) -> dict[str, Tensor]:
+    def generator_losses(self, batch: UnpairedBatch, memory: Memory) -> dict[str, Tensor]:
         """Return the unweighted terms of both generators; leaves detached fakes in `memory`."""
-        g_ab, g_ba = self.generators["g_ab"], self.generators["g_ba"]
-        keep = torch.ones_like(batch.mask_a)
-        condition = batch.condition_a
-        # One call per generator converts the real crops and rebuilds the perturbed ones.
-        fake_b, identity_b = g_ab(
-            torch.cat([batch.source_a, batch.perturbed_b]),
-            torch.cat([batch.excitation_ab, batch.excitation_b]),
-            torch.cat([batch.mask_a, keep]),
-        ).chunk(2)
-        fake_a, identity_a = g_ba(
-            torch.cat([batch.source_b, batch.perturbed_a]),
-            torch.cat([batch.excitation_ba, batch.excitation_a]),
-            torch.cat([batch.mask_b, keep]),
-            torch.cat([condition, condition]),
-        ).chunk(2)
-        cycled_a = g_ba(fake_b, batch.excitation_a, None, condition)
-        cycled_b = g_ab(fake_a, batch.excitation_b)
-        judged_a = self._planes([fake_a, identity_a], [batch.excitation_ba, batch.excitation_a])
-        judged_b = self._planes([fake_b, identity_b], [batch.excitation_ab, batch.excitation_b])
-        conditions = condition.repeat(len(judged_a) // len(condition), 1)
+        a, b = batch.domains()
+        fake_b, identity_b = self._render("g_ab", a, b)
+        fake_a, identity_a = self._render("g_ba", b, a)
+        cycled_a = self.generators["g_ba"](fake_b, *a.told)
+        cycled_b = self.generators["g_ab"](fake_a, *b.told)
+        judged_a = self._planes([fake_a, identity_a], [b.shown_away, a.shown])
+        judged_b = self._planes([fake_b, identity_b], [a.shown_away, b.shown])
         memory |= {"fake_a": judged_a.detach(), "fake_b": judged_b.detach()}
         d_a, d_b = self.discriminators["d_a"], self.discriminators["d_b"]
         terms = {
-            "adversarial_a": least_squares_generator_loss(d_a(judged_a, conditions)),
-            "adversarial_b": least_squares_generator_loss(d_b(judged_b)),
-            "cycle_a": F.l1_loss(cycled_a, batch.real_a),
-            "cycle_b": F.l1_loss(cycled_b, batch.real_b),
-            "identity_a": F.l1_loss(identity_a, batch.real_a),
-            "identity_b": F.l1_loss(identity_b, batch.real_b),
+            "adversarial_a": least_squares_generator_loss(d_a(judged_a, _repeat(a, judged_a))),
+            "adversarial_b": least_squares_generator_loss(d_b(judged_b, _repeat(b, judged_b))),
+            "cycle_a": F.l1_loss(cycled_a, a.real),
+            "cycle_b": F.l1_loss(cycled_b, b.real),
+            "identity_a": F.l1_loss(identity_a, a.real),
+            "identity_b": F.l1_loss(identity_b, b.real),
         }
         if self.weights.second_adversarial:
-            planes_a = self._planes([cycled_a], [batch.excitation_a])
-            planes_b = self._planes([cycled_b], [batch.excitation_b])
+            planes_a = self._planes([cycled_a], [a.shown])
+            planes_b = self._planes([cycled_b], [b.shown])
             memory |= {"cycled_a": planes_a.detach(), "cycled_b": planes_b.detach()}
+            second_d_a, second_d_b = (self.discriminators[f"second_d_{x}"] for x in "ab")
             terms["second_adversarial"] = least_squares_generator_loss(
-                self.discriminators["second_d_a"](planes_a, condition)
-            ) + least_squares_generator_loss(self.discriminators["second_d_b"](planes_b))
+                second_d_a(planes_a, a.condition)
+            ) + least_squares_generator_loss(second_d_b(planes_b, b.condition))
         return terms
 
-    def discriminator_losses(self, batch: VoiceBatch, memory: Memory) -> dict[str, Tensor]:
+    def discriminator_losses(self, batch: UnpairedBatch, memory: Memory) -> dict[str, Tensor]:
         """Return one least-squares term per judge, on this step's real crops and detached fakes."""
-        real_a = self._planes([batch.real_a], [batch.excitation_a])
-        real_b = self._planes([batch.real_b], [batch.excitation_b])
-        terms = {
-            "d_a": self._judge("d_a", real_a, memory["fake_a"], batch.condition_a),
-            "d_b": self._judge("d_b", real_b, memory["fake_b"], None),
-        }
-        if self.weights.second_adversarial:
-            terms["second_d_a"] = self._judge(
-                "second_d_a", real_a, memory["cycled_a"], batch.condition_a
-            )
-            terms["second_d_b"] = self._judge("second_d_b", real_b, memory["cycled_b"], None)
+        terms = {}
+        for name, domain in zip("ab", batch.domains(), strict=True):
+            real = self._planes([domain.real], [domain.shown])
+            terms[f"d_{name}"] = self._judge(f"d_{name}", real, memory[f"fake_{name}"], domain)
+            if self.weights.second_adversarial:
+                cycled = memory[f"cycled_{name}"]
+                terms[f"second_d_{name}"] = self._judge(f"second_d_{name}", real, cycled, domain)
         return terms
 
-    def _judge(self, name: str, real: Tensor, fake: Tensor, condition: Tensor | None) -> Tensor:
+    def _render(self, name: str, source: Domain, target: Domain) -> tuple[Tensor, Tensor]:
+        """Convert the source domain and rebuild the disguised target domain, in one call."""
+        told = zip(source.told_away, target.told, strict=True)
+        both = self.generators[name](
+            torch.cat([source.source, target.disguised]), *(torch.cat(pair) for pair in told)
+        )
+        fake, identity = both.chunk(2)
+        return fake, identity
+
+    def _judge(self, name: str, real: Tensor, fake: Tensor, domain: Domain) -> Tensor:
         """Score real and fake crops in one call and return the judge's loss."""
         judged = torch.cat([real, fake])
-        if condition is not None:
-            condition = condition.repeat(len(judged) // len(condition), 1)
-        scores = self.discriminators[name](judged, condition)
+        scores = self.discriminators[name](judged, _repeat(domain, judged))
         return least_squares_discriminator_loss(scores[: len(real)], scores[len(real) :])
 
-    def _planes(self, mels: list[Tensor], excitations: list[Tensor]) -> Tensor:
-        """Stack mels, and their excitations where seen, as planes (k * B, 1 or 2, n_mels, F).
+    def _planes(self, outputs: list[Tensor], shown: list[Tensor | None]) -> Tensor:
+        """Stack outputs, and what is shown beside them, as planes (k * B, C, H, W).
 
-        Only the first pair is kept where identity outputs are not judged.
+        A mel is one plane (n_mels, F). Only the first is kept where identity outputs are not
+        judged.
         """
         if not self.judges_identity:
-            mels, excitations = mels[:1], excitations[:1]
-        planes = torch.cat(mels)[:, None]
-        if self.sees_excitation:
-            combs = torch.cat(excitations)[:, None, :-1]  # the last row is the voicing flag
-            planes = torch.cat([planes, combs], 1)
+            outputs, shown = outputs[:1], shown[:1]
+        planes = torch.cat(outputs)
+        if planes.ndim == 3:
+            planes = planes[:, None]
+        beside = [extra for extra in shown if extra is not None]
+        if self.sees_excitation and beside:
+            planes = torch.cat([planes, torch.cat(beside)], 1)
         return planes
+
+
+def _repeat(domain: Domain, judged: Tensor) -> Tensor | None:
+    """Return the domain's condition once for every example that is judged."""
+    if domain.condition is None:
+        return None
+    return domain.condition.repeat(len(judged) // len(domain.condition), 1)

@@ -7,14 +7,14 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from lightning import Callback, Trainer
 from numpy.typing import NDArray
 from platformdirs import user_cache_dir
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from rich.console import Console
 from rich.progress import track
 from torch import nn
@@ -34,23 +34,22 @@ from voxcycle.models.vocoder import (
     SpectrogramDiscriminator,
 )
 from voxcycle.training.callbacks import restore
+from voxcycle.training.config import TrainingConfig, check_run, resume_config, save_config
 from voxcycle.training.fit import FitSettings, check_beginning, fit
 from voxcycle.training.phases import PhasedModule
 from voxcycle.vocoders.source_filter import SourceFilter
 from voxcycle.voices.registry import load_voice
 
-FREE_ON_RESUME = {
-    *("steps", "out", "threads", "checkpoint_every", "log_every", "snapshot_every"),
-    *("device", "workers", "folders", "voices", "converted_share"),
-}
 PERIODS = (2, 3, 5, 7, 11)
 N_CONVERSIONS = 4  # of every recording that a voice converts
 
 
-class VocoderTrainingConfig(BaseModel):
+class VocoderTrainingConfig(TrainingConfig):
     """What `train_vocoder` needs to know; unknown keys are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    free_on_resume: ClassVar[frozenset[str]] = TrainingConfig.free_on_resume | {
+        *("snapshot_every", "workers", "folders", "voices", "converted_share")
+    }
 
     folders: tuple[Path, ...] = Field(description="folders of recordings, any speakers")
     voices: dict[str, Path] = Field(
@@ -58,14 +57,10 @@ class VocoderTrainingConfig(BaseModel):
         "voice makes of these recordings, disguised, as well"
     )  # fmt: skip
     converted_share: float = Field(0.5, ge=0, le=1, description="share of such crops")
-    out: Path = Field(description="folder of the run: config, logs, checkpoint, vocoder")
     start: Path | None = Field(
         None, description="checkpoint of another run, whose networks and steps to begin with"
     )
     steps: int = Field(ge=1, description="iterations, those of `start` included")
-    seed: int = Field(0, description="of weights, crops, gains, F0 errors and noise")
-    threads: int = Field(0, ge=0, description="CPU threads; 0 takes all cores")
-    device: Literal["cpu", "cuda"] = Field("cpu", description="where it is trained")
     workers: int = Field(0, ge=0, description="processes that make crops ahead of time")
     batch_size: int = Field(16, ge=1, description="crops per iteration")
     n_frames: int = Field(64, ge=16, description="frames per crop")
@@ -90,10 +85,7 @@ class VocoderTrainingConfig(BaseModel):
     pitch: float = Field(1.0, ge=0, description="weight: F0 heard from the mel")
     generator_rate: float = Field(5e-4, gt=0, description="learning rate of the network")
     discriminator_rate: float = Field(2e-4, gt=0, description="learning rate of the judges")
-    ema_decay: float = Field(0.999, ge=0, lt=1, description="of the averaged network")
-    checkpoint_every: int = Field(500, ge=1, description="steps between checkpoints")
     snapshot_every: int = Field(0, ge=0, description="steps between kept vocoder files; 0: none")
-    log_every: int = Field(25, ge=1, description="steps between scalars")
 
 
 @dataclass(frozen=True)
@@ -119,8 +111,9 @@ def train_vocoder(config: VocoderTrainingConfig, resume: bool = False) -> Traine
     started = time.monotonic()
     console = Console(stderr=True, markup=False, highlight=False)
     spec = MelSpec()
-    checkpoint = config.out / "last.ckpt"
-    _check_run(config, checkpoint.exists(), resume)
+    checkpoint = check_run(config, resume)
+    if resume:
+        config = resume_config(config)
     check_beginning(config.device, None if resume else config.start)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     torch.set_num_threads(config.threads or os.cpu_count() or 1)
@@ -144,8 +137,7 @@ def train_vocoder(config: VocoderTrainingConfig, resume: bool = False) -> Traine
         "minutes_of_speech": round(sum(len(r.f0_hz) for r in recordings) / spec.frame_rate / 60, 1),
         "config": json.loads(config.model_dump_json(exclude={"folders", "out", "voices", "start"})),
     }
-    config.out.mkdir(parents=True, exist_ok=True)
-    (config.out / "config.json").write_text(config.model_dump_json(indent=1), encoding="utf-8")
+    save_config(config)
     if int(module.steps_done) < config.steps:
         settings = FitSettings(
             config.out,
@@ -182,26 +174,6 @@ class Snapshots(Callback):
         step = int(module.steps_done)
         if step % self.config.snapshot_every == 0:
             save_vocoder(module, self.config.out / f"vocoder-{step}.safetensors", self.about)
-
-
-def _check_run(config: VocoderTrainingConfig, exists: bool, resume: bool) -> None:
-    if resume != exists:
-        raise ValueError(
-            f"{config.out}: no checkpoint to resume; start without --resume"
-            if resume
-            else f"{config.out}: holds a training already; add --resume to go on with it, or name "
-            "another folder"
-        )
-    if resume:
-        text = (config.out / "config.json").read_text(encoding="utf-8")
-        stored = VocoderTrainingConfig.model_validate_json(text)
-        for key in sorted(config.model_fields_set - FREE_ON_RESUME):
-            old, new = getattr(stored, key), getattr(config, key)
-            if old != new:
-                raise ValueError(
-                    f"{config.out}: this run was started with {key}={old}, not {new}; leave {key} "
-                    "as it was, or start another run in another folder"
-                )
 
 
 def load_recordings(folders: Sequence[Path], spec: MelSpec, console: Console) -> list[Recording]:

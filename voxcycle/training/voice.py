@@ -17,6 +17,7 @@ from voxcycle.data.speech import UnpairedCrops
 from voxcycle.evaluation.listing import spread
 from voxcycle.evaluation.rows import Speaker
 from voxcycle.training.callbacks import restore
+from voxcycle.training.config import check_run, resume_config, save_config
 from voxcycle.training.fit import FitSettings, check_beginning, fit
 from voxcycle.training.phases import PhasedModule
 from voxcycle.training.samples import Direction, VoiceValidation
@@ -27,7 +28,7 @@ from voxcycle.training.selection import (
     best_path,
     make_speaker,
 )
-from voxcycle.training.voice_config import VoiceTrainingConfig, resume_config, save_config
+from voxcycle.training.voice_config import VoiceTrainingConfig
 from voxcycle.training.voice_data import Domains, VoiceData, find_domains, load_data
 from voxcycle.training.voice_export import build_voices, export_voices
 from voxcycle.training.voice_networks import build_method
@@ -76,20 +77,13 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
     started = time.monotonic()
     console = Console(stderr=True, markup=False, highlight=False)
     spec = MelSpec()
-    checkpoint = config.out / "last.ckpt"
     _check_names(config)
+    checkpoint = check_run(config, resume)
     check_beginning(config.device, None if resume else config.start)
     if resume:
-        if not checkpoint.exists():
-            raise ValueError(f"{config.out}: no checkpoint to resume; start without --resume")
         config = resume_config(config)
         domains = Domains.load(config.out / "split.json")
     else:
-        if checkpoint.exists():
-            raise ValueError(
-                f"{config.out}: holds a training already; add --resume to go on with it, "
-                "or name another folder with --out"
-            )
         domains = find_domains(config, console)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     torch.set_num_threads(config.threads or os.cpu_count() or 1)

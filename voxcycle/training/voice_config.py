@@ -1,18 +1,21 @@
 """The configuration of a voice training: every weight and switch, documented."""
 
-import difflib
-import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import ClassVar, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
+
+from voxcycle.training.config import TrainingConfig
 
 
-class VoiceTrainingConfig(BaseModel):
+class VoiceTrainingConfig(TrainingConfig):
     """What `train_voice` needs to know; unknown keys are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    free_on_resume: ClassVar[frozenset[str]] = TrainingConfig.free_on_resume | {
+        "minutes",
+        "samples",
+    }
+    listing: ClassVar[str] = "voxcycle train --settings"
 
     a: Path = Field(description="folder of domain a; with any_to_one, one subfolder per speaker")
     b: Path = Field(description="folder of domain b")
@@ -37,9 +40,6 @@ class VoiceTrainingConfig(BaseModel):
     minutes: float | None = Field(
         None, gt=0, description="wall time; becomes a number of steps after a speed probe"
     )
-    seed: int = Field(0, description="of weights, crops, masks, warps and the split")
-    threads: int = Field(0, ge=0, description="CPU threads; 0 takes all cores")
-    device: Literal["cpu", "cuda"] = Field("cpu", description="where it is trained")
 
     batch_size: int = Field(4, ge=1, description="crops per domain and iteration")
     n_frames: int = Field(64, ge=32, description="frames per crop, a multiple of 8")
@@ -95,10 +95,7 @@ class VoiceTrainingConfig(BaseModel):
     clip: float | None = Field(
         5.0, gt=0, description="largest gradient norm of the generators; null for none"
     )
-    ema_decay: float = Field(0.999, ge=0, lt=1, description="of the averaged generators")
 
-    checkpoint_every: int = Field(500, ge=1, description="steps between checkpoints")
-    log_every: int = Field(25, ge=1, description="steps between scalars")
     samples: int = Field(
         10,
         ge=0,
@@ -126,96 +123,3 @@ class VoiceTrainingConfig(BaseModel):
         """Return the names of the voices made: b, then a unless a is a pool."""
         name_b = self.name_b or self.b.absolute().name
         return [name_b] if self.any_to_one else [name_b, self.name_a or self.a.absolute().name]
-
-
-# What may differ from the run that is resumed; all else is the run's.
-FREE_ON_RESUME = {
-    *("steps", "minutes", "out", "threads", "device", "checkpoint_every", "log_every", "samples")
-}
-
-
-def save_config(config: VoiceTrainingConfig) -> None:
-    """Write the settled config beside the run, with absolute folders."""
-    values = json.loads(config.model_dump_json())
-    paths = {key: getattr(config, key) for key in ("a", "b", "start")}
-    values |= {key: str(path.absolute()) for key, path in paths.items() if path is not None}
-    path = config.out / "config.yaml"
-    path.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
-
-
-def resume_config(given: VoiceTrainingConfig) -> VoiceTrainingConfig:
-    """Return the stored config of the run in `given.out`, with what may be new taken from `given`.
-
-    Raises:
-        ValueError: a setting that was given explicitly differs from the run's.
-    """
-    stored = load_config({}, given.out / "config.yaml")
-    for key in sorted(given.model_fields_set - FREE_ON_RESUME):
-        old, new = getattr(stored, key), getattr(given, key)
-        if isinstance(new, Path):
-            new = new.absolute()
-        if old != new:
-            raise ValueError(
-                f"{given.out}: this run was started with {key}={old}, not {new}; leave {key} away, "
-                "or start another run with --out"
-            )
-    new_values = {
-        key: getattr(given, key) for key in given.model_fields_set & FREE_ON_RESUME - {"minutes"}
-    }
-    # The stored number of steps stands unless another number is named: minutes were its origin.
-    if new_values.get("steps") is None:
-        new_values["steps"] = stored.steps
-    return stored.model_copy(update=new_values | {"out": given.out})
-
-
-def load_config(values: dict[str, Any], path: Path | None = None) -> VoiceTrainingConfig:
-    """Build a config from a YAML file, overridden by `values`.
-
-    Raises:
-        ValueError: one sentence per wrong field; unknown fields are answered with the known ones.
-    """
-    merged: dict[str, Any] = {}
-    if path is not None:
-        loaded = _read_yaml(path.read_text(encoding="utf-8"), str(path)) or {}
-        if not isinstance(loaded, dict):
-            raise ValueError(f"{path}: settings are lines of the form key: value")
-        merged |= loaded
-        if {"steps", "minutes"} & values.keys():  # either one replaces both of the file
-            merged.pop("steps", None)
-            merged.pop("minutes", None)
-    merged |= values
-    try:
-        return VoiceTrainingConfig(**merged)
-    except ValidationError as error:
-        lines = []
-        for problem in error.errors():
-            key = ".".join(str(part) for part in problem["loc"])
-            if problem["type"] == "extra_forbidden":
-                lines.append(f"unknown key {key}; {_suggest(key)}")
-            else:
-                lines.append(f"{key}: {problem['msg']}" if key else problem["msg"])
-        raise ValueError("; ".join(lines)) from None
-
-
-def _suggest(key: str) -> str:
-    near = difflib.get_close_matches(key, VoiceTrainingConfig.model_fields, cutoff=0.5)
-    meant = f"did you mean {' or '.join(near)}? " if near else ""
-    return f"{meant}voxcycle train --settings lists them all"
-
-
-def parse_overrides(pairs: list[str]) -> dict[str, Any]:
-    """Read `key=value` words of a command line; values are YAML."""
-    values = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals:
-            raise ValueError(f"{pair!r}: settings are written key=value")
-        values[key] = _read_yaml(value, pair)
-    return values
-
-
-def _read_yaml(text: str, name: str) -> Any:
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(f"{name}: cannot be read as YAML ({error})".replace("\n", " ")) from None

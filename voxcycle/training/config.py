@@ -1,0 +1,134 @@
+"""Configurations of trainings: what all of them share, and how they are read, kept and resumed."""
+
+import difflib
+import json
+from pathlib import Path
+from typing import Any, ClassVar, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+
+class TrainingConfig(BaseModel):
+    """What every training needs to know; unknown keys are errors.
+
+    Attributes:
+        free_on_resume: what may differ from the run that is resumed; all else is the run's.
+        listing: the command that lists the settings, for messages.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    free_on_resume: ClassVar[frozenset[str]] = frozenset(
+        {"steps", "out", "threads", "device", "checkpoint_every", "log_every"}
+    )
+    listing: ClassVar[str] = "the recipe's --help"
+
+    out: Path = Field(description="folder of the run: config, logs, checkpoint, results")
+    seed: int = Field(0, description="of weights and of everything that is drawn")
+    threads: int = Field(0, ge=0, description="CPU threads; 0 takes all cores")
+    device: Literal["cpu", "cuda"] = Field("cpu", description="where it is trained")
+    ema_decay: float = Field(0.999, ge=0, lt=1, description="of the averaged networks")
+    checkpoint_every: int = Field(500, ge=1, description="steps between checkpoints")
+    log_every: int = Field(25, ge=1, description="steps between scalars")
+
+
+Config = TypeVar("Config", bound=TrainingConfig)
+
+
+def save_config(config: TrainingConfig) -> None:
+    """Write the settled config beside the run, with absolute paths."""
+    values = json.loads(config.model_dump_json())
+    for key in type(config).model_fields:
+        value = getattr(config, key)
+        if isinstance(value, Path):
+            values[key] = str(value.absolute())
+    config.out.mkdir(parents=True, exist_ok=True)
+    path = config.out / "config.yaml"
+    path.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+
+
+def resume_config(given: Config) -> Config:
+    """Return the stored config of the run in `given.out`, with what may be new taken from `given`.
+
+    Raises:
+        ValueError: a setting that was given explicitly differs from the run's.
+    """
+    stored = load_config(type(given), {}, given.out / "config.yaml")
+    for key in sorted(given.model_fields_set - given.free_on_resume):
+        old, new = getattr(stored, key), getattr(given, key)
+        if isinstance(new, Path):
+            new = new.absolute()
+        if old != new:
+            raise ValueError(
+                f"{given.out}: this run was started with {key}={old}, not {new}; leave {key} away, "
+                "or start another run in another folder"
+            )
+    free = given.model_fields_set & given.free_on_resume
+    new_values = {key: getattr(given, key) for key in free if getattr(given, key) is not None}
+    return stored.model_copy(update=new_values | {"out": given.out})
+
+
+def check_run(config: TrainingConfig, resume: bool) -> Path:
+    """Return where the run's checkpoint is; ValueError unless it is there exactly if resumed."""
+    checkpoint = config.out / "last.ckpt"
+    if resume and not checkpoint.exists():
+        raise ValueError(f"{config.out}: no checkpoint to resume; start without --resume")
+    if not resume and checkpoint.exists():
+        raise ValueError(
+            f"{config.out}: holds a training already; add --resume to go on with it, or name "
+            "another folder with --out"
+        )
+    return checkpoint
+
+
+def load_config(kind: type[Config], values: dict[str, Any], path: Path | None = None) -> Config:
+    """Build a config from a YAML file, overridden by `values`.
+
+    Raises:
+        ValueError: one sentence per wrong field; unknown fields are answered with the known ones.
+    """
+    merged: dict[str, Any] = {}
+    if path is not None:
+        loaded = _read_yaml(path.read_text(encoding="utf-8"), str(path)) or {}
+        if not isinstance(loaded, dict):
+            raise ValueError(f"{path}: settings are lines of the form key: value")
+        merged |= loaded
+        if {"steps", "minutes"} & values.keys():  # either one replaces both of the file
+            merged.pop("steps", None)
+            merged.pop("minutes", None)
+    merged |= values
+    try:
+        return kind(**merged)
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors():
+            key = ".".join(str(part) for part in problem["loc"])
+            if problem["type"] == "extra_forbidden":
+                lines.append(f"unknown key {key}; {_suggest(key, kind)}")
+            else:
+                lines.append(f"{key}: {problem['msg']}" if key else problem["msg"])
+        raise ValueError("; ".join(lines)) from None
+
+
+def _suggest(key: str, kind: type[TrainingConfig]) -> str:
+    near = difflib.get_close_matches(key, kind.model_fields, cutoff=0.5)
+    meant = f"did you mean {' or '.join(near)}? " if near else ""
+    return f"{meant}{kind.listing} lists them all"
+
+
+def parse_overrides(pairs: list[str]) -> dict[str, Any]:
+    """Read `key=value` words of a command line; values are YAML."""
+    values = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise ValueError(f"{pair!r}: settings are written key=value")
+        values[key] = _read_yaml(value, pair)
+    return values
+
+
+def _read_yaml(text: str, name: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"{name}: cannot be read as YAML ({error})".replace("\n", " ")) from None
