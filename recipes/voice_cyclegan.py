@@ -32,8 +32,8 @@ def main() -> None:
         #   more than ten minutes per speaker: width=256 for a larger generator
         #   the result stays too close to the source: a higher adversarial_b, a lower cycle_a
         #   the words get lost: a higher identity_b
-        adversarial_b=2.0,
-        cycle_a=5.0,
+        adversarial_b=2.5,
+        cycle_a=2.0,
         identity_b=10.0,
     )
     trained = train_voice(config, resume=args.resume)

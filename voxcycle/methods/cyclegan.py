@@ -29,10 +29,10 @@ from voxcycle.training.phases import Memory, Phase
 class CycleGANWeights:
     """Weights of the generators' terms; `_a` terms judge or rebuild domain a, `_b` domain b."""
 
-    adversarial_a: float = 2.0
-    adversarial_b: float = 2.0
-    cycle_a: float = 5.0
-    cycle_b: float = 5.0
+    adversarial_a: float = 2.5
+    adversarial_b: float = 2.5
+    cycle_a: float = 2.0
+    cycle_b: float = 2.0
     identity_a: float = 10.0
     identity_b: float = 10.0
     second_adversarial: float = 0.0
@@ -43,7 +43,7 @@ class CycleGANRates:
     """Learning rates of Adam, its betas, and the largest gradient norm of the generators."""
 
     generator: float = 3e-4
-    discriminator: float = 2e-4
+    discriminator: float = 4e-4
     betas: tuple[float, float] = (0.5, 0.99)
     clip: float | None = 5.0
 

@@ -70,27 +70,27 @@ class VoiceTrainingConfig(TrainingConfig):
     )
     width: int = Field(192, ge=8, description="channels of the generators")
     has_skip: bool = Field(
-        True, description="the generators correct the source mel instead of making it anew"
+        False, description="the generators correct the source mel instead of making it anew"
     )
     n_blocks: int = Field(6, ge=1, description="blocks of the generators")
     discriminator_widths: tuple[int, ...] = Field(
         (32, 64, 128, 128), description="channels of the discriminators' layers"
     )
     spectrum_width: int = Field(
-        0, ge=0, description="channels of the discriminators over whole spectra; 0 builds none"
+        256, ge=0, description="channels of the discriminators over whole spectra; 0 builds none"
     )
 
-    adversarial_a: float = Field(2.0, ge=0, description="weight: D_a on outputs of G_ba")
-    adversarial_b: float = Field(2.0, ge=0, description="weight: D_b on outputs of G_ab")
-    cycle_a: float = Field(5.0, ge=0, description="weight: a to b to a")
-    cycle_b: float = Field(5.0, ge=0, description="weight: b to a to b")
+    adversarial_a: float = Field(2.5, ge=0, description="weight: D_a on outputs of G_ba")
+    adversarial_b: float = Field(2.5, ge=0, description="weight: D_b on outputs of G_ab")
+    cycle_a: float = Field(2.0, ge=0, description="weight: a to b to a")
+    cycle_b: float = Field(2.0, ge=0, description="weight: b to a to b")
     identity_a: float = Field(10.0, ge=0, description="weight: perturbed a to a")
     identity_b: float = Field(10.0, ge=0, description="weight: perturbed b to b")
     second_adversarial: float = Field(
         0.0, ge=0, description="weight of the two-step adversarial loss; 0 builds no second judges"
     )
     generator_rate: float = Field(3e-4, gt=0, description="learning rate of the generators")
-    discriminator_rate: float = Field(2e-4, gt=0, description="learning rate of the judges")
+    discriminator_rate: float = Field(4e-4, gt=0, description="learning rate of the judges")
     adam_betas: tuple[float, float] = Field((0.5, 0.99), description="of all optimizers")
     clip: float | None = Field(
         5.0, gt=0, description="largest gradient norm of the generators; null for none"

@@ -1,0 +1,306 @@
+"""Sets of images, from arrays or folders, and batches of them.
+
+Batch i is a function of the seed and i alone, as for speech, so a resumed training sees the batches
+that an uninterrupted one would have seen.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from voxcycle.data.unpaired import Domain
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"}
+CELEBA_LABELS = "list_attr_celeba.txt"
+CELEBA_IMAGES = "img_align_celeba"
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images and what is known of them.
+
+    Attributes:
+        pixels: (N, C, H, W), 0 to 255.
+        labels: (N, n_factors), the value of every factor of every image; -1 where unknown.
+        factors: their names.
+    """
+
+    pixels: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    factors: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width."""
+        _, c, h, w = self.pixels.shape
+        return c, h, w
+
+    def images(self, indices: Sequence[int] | NDArray[np.int64] | slice = slice(None)) -> Tensor:
+        """Return images (B, C, H, W) in [-1, 1]."""
+        return torch.from_numpy(self.pixels[indices].astype(np.float32) / 127.5 - 1)
+
+    def subset(self, indices: NDArray[np.int64] | NDArray[np.bool_]) -> "ImageSet":
+        """Return some of the images."""
+        return ImageSet(self.pixels[indices], self.labels[indices], self.factors)
+
+    def factor(self, name: str) -> NDArray[np.int64]:
+        """Return the values (N,) of a factor; ValueError names those that there are."""
+        if name not in self.factors:
+            raise ValueError(f"no factor {name!r}: known are {', '.join(self.factors) or 'none'}")
+        return self.labels[:, self.factors.index(name)]
+
+    def save(self, path: Path) -> None:
+        """Write the set as one compressed `.npz`."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(
+            path, pixels=self.pixels, labels=self.labels, factors=np.array(self.factors, dtype=str)
+        )
+
+
+def load_images(path: Path, size: int | None = None, n_channels: int = 3) -> ImageSet:
+    """Read a set of images.
+
+    Args:
+        path: a `.npz` of `ImageSet.save`; a folder as CelebA comes (`img_align_celeba` and
+            `list_attr_celeba.txt`, -1 and 1 become 0 and 1); or any folder of images, whose
+            subfolders, if there are any, are the values of the one factor "class".
+        size: height and width to bring the images of a folder to: the largest square in the
+            middle, scaled. None takes them as they are; they must then have one size.
+        n_channels: 3, or 1 for grey; of the images of a folder.
+
+    Raises:
+        ValueError: there are no images, one cannot be read, or their sizes differ.
+    """
+    if path.is_file():
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                factors = tuple(str(name) for name in stored["factors"])
+                return ImageSet(stored["pixels"], stored["labels"], factors)
+        except (ValueError, KeyError, OSError) as error:
+            raise ValueError(f"{path}: not a set of images in .npz ({error})") from error
+    if not path.is_dir():
+        raise ValueError(f"{path}: no such folder of images, nor a set of them in .npz")
+    if (path / CELEBA_LABELS).is_file():
+        return _load_celeba(path, size, n_channels)
+    files = _list_images(path)
+    pixels = _read_all(files, size, n_channels)
+    folders = [file.parent.relative_to(path).as_posix() for file in files]
+    values = sorted(set(folders))
+    if len(values) == 1:
+        return ImageSet(pixels, np.zeros((len(files), 0), np.int64), ())
+    labels = np.array([[values.index(folder)] for folder in folders], np.int64)
+    return ImageSet(pixels, labels, ("class",))
+
+
+def load_domains(
+    path: Path, split: str = "train", size: int | None = None, n_channels: int = 3
+) -> tuple[ImageSet, ImageSet]:
+    """Read two domains in the layout of horse2zebra: `trainA`, `trainB`, `testA`, `testB`.
+
+    Each is a folder of images, or a set of them in `trainA.npz` and so on.
+    """
+    a, b = (_find_domain(path, f"{split}{side}") for side in "AB")
+    return load_images(a, size, n_channels), load_images(b, size, n_channels)
+
+
+def _find_domain(path: Path, name: str) -> Path:
+    for found in (path / name, path / f"{name}.npz"):
+        if found.exists():
+            return found
+    raise ValueError(f"{path}: has no {name}; two domains are the folders trainA and trainB")
+
+
+def read_image(path: Path, size: int | None = None, n_channels: int = 3) -> NDArray[np.uint8]:
+    """Return an image (C, H, W); transparency is laid on white. ValueError where it is none."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as opened:
+            rgba = opened.convert("RGBA")
+    except (UnidentifiedImageError, OSError) as error:
+        raise ValueError(f"{path}: not an image that can be read ({error})") from error
+    white = Image.new("RGBA", rgba.size, "white")
+    image = Image.alpha_composite(white, rgba).convert("L" if n_channels == 1 else "RGB")
+    if size is not None:
+        side = min(image.size)
+        left, top = (image.width - side) // 2, (image.height - side) // 2
+        image = image.crop((left, top, left + side, top + side))
+        image = image.resize((size, size), Image.Resampling.LANCZOS)
+    array = np.asarray(image)
+    return array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
+
+
+def write_image(path: Path, image: Tensor) -> None:
+    """Write an image (C, H, W) in [-1, 1] in the format that the name says."""
+    from PIL import Image
+
+    array = ((image.clamp(-1, 1) + 1) * 127.5).round().byte().cpu().numpy()
+    squeezed = array[0] if len(array) == 1 else array.transpose(1, 2, 0)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(squeezed).save(path)
+
+
+def _load_celeba(path: Path, size: int | None, n_channels: int) -> ImageSet:
+    lines = (path / CELEBA_LABELS).read_text(encoding="utf-8").splitlines()
+    factors = tuple(lines[1].split())  # the first line is the number of images
+    rows = [line.split() for line in lines[2:] if line.strip()]
+    folder = path / CELEBA_IMAGES
+    pixels = _read_all([folder / row[0] for row in rows], size, n_channels)
+    labels = np.array([[int(value) > 0 for value in row[1:]] for row in rows], np.int64)
+    return ImageSet(pixels, labels.reshape(len(rows), len(factors)), factors)
+
+
+def _list_images(path: Path) -> list[Path]:
+    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
+    if not files:
+        raise ValueError(f"{path}: no images; {', '.join(sorted(SUFFIXES))} are read")
+    return files
+
+
+def _read_all(files: Sequence[Path], size: int | None, n_channels: int) -> NDArray[np.uint8]:
+    images = [read_image(file, size, n_channels) for file in files]
+    for file, image in zip(files, images, strict=True):
+        if image.shape != images[0].shape:
+            raise ValueError(
+                f"{file}: {image.shape[2]} x {image.shape[1]} pixels, unlike {files[0].name}; "
+                "name a size for all"
+            )
+    return np.stack(images)
+
+
+class ImageBatch(NamedTuple):
+    """A batch of images.
+
+    Attributes:
+        images: (B, C, H, W) in [-1, 1].
+        labels: (B, n_factors).
+        step: the batch's number.
+        seed: of whatever a method draws in this step.
+    """
+
+    images: Tensor
+    labels: Tensor
+    step: int
+    seed: int
+
+    def normal(self, *shape: int) -> Tensor:
+        """Draw from the standard normal distribution; every call in a step begins anew."""
+        generator = torch.Generator().manual_seed(self.seed)
+        return torch.randn(*shape, generator=generator).to(self.images.device)
+
+
+class ImageBatches(Dataset[ImageBatch]):
+    """Endless batches: epochs in random order, or, with weights, draws with replacement.
+
+    Args:
+        images: the set.
+        batch_size: images per batch.
+        seed: of the order and of what the method draws.
+        weights: (N,), how often each image is drawn, relatively; None takes each once an epoch.
+    """
+
+    def __init__(
+        self,
+        images: ImageSet,
+        batch_size: int,
+        seed: int,
+        weights: NDArray[np.float64] | None = None,
+    ) -> None:
+        if len(images) < batch_size:
+            raise ValueError(f"{len(images)} images are fewer than batch_size={batch_size}")
+        self.images = images
+        self.batch_size = batch_size
+        self.seed = seed
+        self.weights = weights
+
+    def __getitem__(self, index: int) -> ImageBatch:
+        chosen = draw_indices(len(self.images), self.batch_size, self.seed, index, self.weights)
+        labels = torch.from_numpy(self.images.labels[chosen])
+        return ImageBatch(self.images.images(chosen), labels, index, step_seed(self.seed, index))
+
+
+def step_seed(seed: int, index: int) -> int:
+    """Return the seed of what is drawn in a step."""
+    return int(np.random.default_rng([seed, index, 1]).integers(2**62))
+
+
+def draw_indices(
+    n: int, batch_size: int, seed: int, index: int, weights: NDArray[np.float64] | None = None
+) -> NDArray[np.int64]:
+    """Return which of n examples batch `index` has; every epoch is a new order without rest."""
+    if weights is not None:
+        rng = np.random.default_rng([seed, index])
+        return rng.choice(n, batch_size, p=weights / weights.sum())
+    epoch, place = divmod(index, n // batch_size)
+    order = np.random.default_rng([seed, epoch]).permutation(n)
+    return order[place * batch_size : (place + 1) * batch_size]
+
+
+class PairBatch(NamedTuple):
+    """A batch of two domains' images (B, C, H, W) in [-1, 1].
+
+    Image i of `a` belongs to image i of `b` for pix2pix, and has nothing to do with it for
+    CycleGAN.
+    """
+
+    a: Tensor
+    b: Tensor
+
+    def domains(self) -> tuple[Domain, Domain]:
+        """Return what a CycleGAN sees: the identity loss is fed the plain images."""
+        return Domain(self.a, self.a, self.a), Domain(self.b, self.b, self.b)
+
+
+class PairBatches(Dataset[PairBatch]):
+    """Endless batches of two domains.
+
+    Args:
+        a: images of domain a.
+        b: images of domain b.
+        batch_size: images per batch and domain.
+        seed: of the order.
+        is_paired: whether image i of a belongs to image i of b, and stays with it.
+        flips: whether half of the images, or pairs, are mirrored.
+    """
+
+    def __init__(
+        self,
+        a: ImageSet,
+        b: ImageSet,
+        batch_size: int,
+        seed: int,
+        is_paired: bool,
+        flips: bool = False,
+    ) -> None:
+        if is_paired and len(a) != len(b):
+            raise ValueError(f"{len(a)} images of a and {len(b)} of b cannot be pairs")
+        for name, images in (("a", a), ("b", b)):
+            if len(images) < batch_size:
+                raise ValueError(
+                    f"domain {name}: {len(images)} images are fewer than batch_size={batch_size}"
+                )
+        self.a, self.b = a, b
+        self.batch_size = batch_size
+        self.seed = seed
+        self.is_paired = is_paired
+        self.flips = flips
+
+    def __getitem__(self, index: int) -> PairBatch:
+        chosen_a = draw_indices(len(self.a), self.batch_size, self.seed, index)
+        other = chosen_a
+        if not self.is_paired:
+            other = draw_indices(len(self.b), self.batch_size, self.seed + 1, index)
+        a, b = self.a.images(chosen_a), self.b.images(other)
+        if self.flips and step_seed(self.seed, index) % 2:
+            a, b = a.flip(-1), b.flip(-1)
+        return PairBatch(a, b)

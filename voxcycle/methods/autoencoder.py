@@ -1,0 +1,63 @@
+"""Autoencoder: a bottleneck between two networks, and the distance of what comes out.
+
+Hinton and Salakhutdinov (2006), trained end to end; with linear networks its best code would span
+the space of the first principal components (Baldi and Hornik, 1989).
+"""
+
+import torch
+from torch import Tensor, nn
+
+from voxcycle.data.images import ImageBatch
+from voxcycle.training.phases import Memory, Phase
+
+
+class Autoencoder(nn.Module):
+    """Minimises the squared error of the reconstruction.
+
+    Args:
+        encoder: images (B, C, H, W) to codes (B, n_latent).
+        decoder: codes to images.
+        n_latent: width of the code.
+        rate: learning rate of Adam.
+    """
+
+    def __init__(
+        self, encoder: nn.Module, decoder: nn.Module, n_latent: int, rate: float = 1e-3
+    ) -> None:
+        super().__init__()
+        self.encoder, self.decoder = encoder, decoder
+        self.n_latent = n_latent
+        self.rate = rate
+
+    def averaged(self) -> nn.Module | None:
+        """Average nothing."""
+        return None
+
+    def phases(self) -> list[Phase]:
+        """Return the one phase."""
+        return [
+            Phase(
+                "autoencoder",
+                [self],
+                self.losses,
+                {"reconstruction": 1.0},
+                lambda parameters: torch.optim.Adam(parameters, self.rate),
+            )
+        ]
+
+    def losses(self, batch: ImageBatch, memory: Memory) -> dict[str, Tensor]:
+        """Return the mean squared error per pixel, images in [-1, 1]."""
+        error = self.reconstruct(batch.images) - batch.images
+        return {"reconstruction": error.square().mean()}
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Return codes (B, n_latent)."""
+        return self.encoder(images)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Return images (B, C, H, W) of codes (B, n_latent)."""
+        return self.decoder(z)
+
+    def reconstruct(self, images: Tensor) -> Tensor:
+        """Return images sent through the bottleneck."""
+        return self.decode(self.encode(images))

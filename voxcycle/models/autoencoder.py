@@ -1,0 +1,94 @@
+"""Encoders and decoders: fully connected for small grey images, convolutional for the rest.
+
+Encoders map images (B, C, H, W) to (B, n_out); decoders map latents (B, n_latent) to (B, C, H, W)
+without a last non-linearity.
+"""
+
+import math
+from typing import Literal
+
+from torch import Tensor, nn
+
+Shape = tuple[int, int, int]
+Kind = Literal["mlp", "conv"]
+
+
+def build_encoder(kind: Kind, shape: Shape, width: int, n_out: int) -> nn.Module:
+    """Build an encoder for images of a shape (C, H, W)."""
+    return (MLPEncoder if kind == "mlp" else ConvEncoder)(shape, width, n_out)
+
+
+def build_decoder(kind: Kind, shape: Shape, width: int, n_latent: int) -> nn.Module:
+    """Build a decoder to images of a shape (C, H, W)."""
+    return (MLPDecoder if kind == "mlp" else ConvDecoder)(shape, width, n_latent)
+
+
+class MLPEncoder(nn.Sequential):
+    """One hidden layer."""
+
+    def __init__(self, shape: Shape, width: int, n_out: int) -> None:
+        super().__init__(
+            nn.Flatten(), nn.Linear(math.prod(shape), width), nn.ReLU(), nn.Linear(width, n_out)
+        )
+
+
+class MLPDecoder(nn.Sequential):
+    """One hidden layer."""
+
+    def __init__(self, shape: Shape, width: int, n_latent: int) -> None:
+        super().__init__(
+            nn.Linear(n_latent, width),
+            nn.ReLU(),
+            nn.Linear(width, math.prod(shape)),
+            nn.Unflatten(1, shape),
+        )
+
+
+class ConvEncoder(nn.Sequential):
+    """Strided convolutions down to 4 x 4, then one linear layer.
+
+    Args:
+        shape: height and width a power of two, 8 or more.
+        width: channels of the first layer, doubled at each further one.
+        n_out: outputs.
+    """
+
+    def __init__(self, shape: Shape, width: int, n_out: int) -> None:
+        n_layers = n_halvings(shape)
+        widths = [shape[0], *(width << i for i in range(n_layers))]
+        layers: list[nn.Module] = []
+        for n_in, n_hidden in zip(widths[:-1], widths[1:], strict=True):
+            layers += [nn.Conv2d(n_in, n_hidden, 4, 2, 1), nn.BatchNorm2d(n_hidden), nn.ReLU()]
+        super().__init__(*layers, nn.Flatten(), nn.Linear(16 * widths[-1], n_out))
+
+
+class ConvDecoder(nn.Sequential):
+    """The mirror of `ConvEncoder`."""
+
+    def __init__(self, shape: Shape, width: int, n_latent: int) -> None:
+        n_layers = n_halvings(shape)
+        widths = [shape[0], *(width << i for i in range(n_layers))][::-1]
+        layers: list[nn.Module] = []
+        for i, (n_hidden, n_out) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+            layers += [nn.ReLU(), nn.ConvTranspose2d(n_hidden, n_out, 4, 2, 1)]
+            if i < n_layers - 1:
+                layers.append(nn.BatchNorm2d(n_out))
+        super().__init__(
+            nn.Linear(n_latent, 16 * widths[0]), nn.Unflatten(1, (widths[0], 4, 4)), *layers
+        )
+
+
+def n_halvings(shape: Shape) -> int:
+    """Return how often a side is halved until it is 4; ValueError where that cannot be."""
+    _, height, width = shape
+    if height != width or height < 8 or height & (height - 1):
+        raise ValueError(
+            f"images of {width} x {height}: convolutions need squares with sides of 8, 16, 32, 64 "
+            "..; set size"
+        )
+    return height.bit_length() - 3
+
+
+def to_images(logits: Tensor) -> Tensor:
+    """Return the images in [-1, 1] whose pixels' probabilities have these logits."""
+    return 2 * logits.sigmoid() - 1

@@ -1,0 +1,211 @@
+"""`train_lecture`: any system of the lecture, from images to a model file."""
+
+import json
+import logging
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import nn
+from torch.utils.data import Dataset
+
+from voxcycle.data.images import ImageBatches, load_images
+from voxcycle.files import replacing
+from voxcycle.methods.autoencoder import Autoencoder
+from voxcycle.methods.vae import VAE
+from voxcycle.models.autoencoder import Shape, build_decoder, build_encoder
+from voxcycle.training.callbacks import restore
+from voxcycle.training.config import check_run, resume_config, save_config
+from voxcycle.training.fit import FitSettings, check_beginning, fit
+from voxcycle.training.lecture_config import AutoencoderConfig, LectureConfig, VAEConfig
+from voxcycle.training.phases import PhasedModule
+
+FORMAT = 1  # of the model file
+MODEL_FILE = "model.safetensors"
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a training sees, and what a network must know of it.
+
+    Attributes:
+        batches: batch i for step i.
+        shape: channels, height and width of the images.
+        n_classes: values of the factor that conditions the method; 0 for none.
+    """
+
+    batches: Dataset[Any]
+    shape: Shape
+    n_classes: int = 0
+
+
+@dataclass(frozen=True)
+class System:
+    """One system of the lecture: its config, its method, its batches."""
+
+    config: type[LectureConfig]
+    build: Callable[[Any, Shape, int], nn.Module]
+    load: Callable[[Any], Material]
+
+
+def _load_images(config: LectureConfig) -> Material:
+    images = load_images(config.data, config.size, config.n_channels)
+    return Material(ImageBatches(images, config.batch_size, config.seed), images.shape)
+
+
+def _build_autoencoder(config: AutoencoderConfig, shape: Shape, n_classes: int) -> nn.Module:
+    return Autoencoder(
+        build_encoder(config.network, shape, config.width, config.n_latent),
+        build_decoder(config.network, shape, config.width, config.n_latent),
+        config.n_latent,
+        config.rate,
+    )
+
+
+def _build_vae(config: VAEConfig, shape: Shape, n_classes: int) -> nn.Module:
+    return VAE(
+        build_encoder(config.network, shape, config.width, 2 * config.n_latent),
+        build_decoder(config.network, shape, config.width, config.n_latent),
+        config.n_latent,
+        config.beta,
+        config.rate,
+    )
+
+
+SYSTEMS = {
+    "autoencoder": System(AutoencoderConfig, _build_autoencoder, _load_images),
+    "vae": System(VAEConfig, _build_vae, _load_images),
+}
+
+
+def find_system(name: str) -> System:
+    """Return a system of the lecture; ValueError names those that there are."""
+    if name not in SYSTEMS:
+        raise ValueError(f"no method {name!r} in the lecture: there are {', '.join(SYSTEMS)}")
+    return SYSTEMS[name]
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """What a training made: the method with its final weights, its file, steps, wall time."""
+
+    method: nn.Module
+    path: Path
+    n_steps: int
+    seconds: float
+
+
+def train_lecture(name: str, config: LectureConfig, resume: bool = False) -> TrainedModel:
+    """Train a system of the lecture and write `model.safetensors` into the run's folder.
+
+    Args:
+        name: of `SYSTEMS`.
+        config: of the system's own kind.
+        resume: go on from `last.ckpt`; the settings must be the run's but for its length.
+
+    Raises:
+        ValueError: the data do not suffice, there is nothing to resume, a setting differs, or a
+            run would be overwritten.
+    """
+    started = time.monotonic()
+    console = Console(stderr=True, markup=False, highlight=False)
+    system = find_system(name)
+    checkpoint = check_run(config, resume)
+    if resume:
+        config = resume_config(config)
+    check_beginning(config.device, None)
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    torch.set_num_threads(config.threads or os.cpu_count() or 1)
+    material = system.load(config)
+    torch.manual_seed(config.seed)
+    method = system.build(config, material.shape, material.n_classes)
+    module = PhasedModule(method, config.ema_decay)
+    if resume:
+        restore(module, checkpoint)
+    save_config(config)
+    if int(module.steps_done) < config.steps:
+        settings = FitSettings(
+            config.out,
+            config.steps,
+            config.checkpoint_every,
+            config.log_every,
+            resume,
+            config.device,
+        )
+        fit(module, material.batches, settings, [], console)
+    use_average(module)
+    path = config.out / MODEL_FILE
+    save_model(name, config, method, material, int(module.steps_done), path)
+    seconds = time.monotonic() - started
+    return TrainedModel(method.eval(), path, int(module.steps_done), seconds)
+
+
+def use_average(module: PhasedModule) -> None:
+    """Copy the averaged parameters into the method; it is not to be trained on after that."""
+    if module.ema is None:
+        return
+    averaged = module.method.averaged()  # type: ignore[operator]
+    with torch.no_grad():
+        for own, mean in zip(averaged.parameters(), module.ema.module.parameters(), strict=True):
+            own.copy_(mean)
+
+
+def save_model(
+    name: str,
+    config: LectureConfig,
+    method: nn.Module,
+    material: Material,
+    n_steps: int,
+    path: Path,
+) -> None:
+    """Write weights and all that is needed to build the method again; renamed when whole."""
+    header = {
+        "format": FORMAT,
+        "method": name,
+        "config": json.loads(config.model_dump_json(exclude={"data", "out"})),
+        "shape": material.shape,
+        "n_classes": material.n_classes,
+        "steps": n_steps,
+    }
+    tensors = {key: value.contiguous() for key, value in method.state_dict().items()}
+    with replacing(path) as partial:
+        save_file(tensors, partial, metadata={"voxcycle_lecture": json.dumps(header)})
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained system: its name, the method in evaluation mode, image shape, and classes."""
+
+    name: str
+    method: nn.Module
+    shape: Shape
+    n_classes: int
+    steps: int
+
+
+def load_model(path: Path) -> Model:
+    """Read what `save_model` wrote; nothing is executed. ValueError where it is something else."""
+    try:
+        with safe_open(path, framework="pt") as opened:
+            header = json.loads((opened.metadata() or {})["voxcycle_lecture"])
+        if header["format"] != FORMAT:
+            raise ValueError(f"format {header['format']}, this version reads {FORMAT}")
+        system = find_system(header["method"])
+        config = system.config(**header["config"], data=Path(), out=Path())
+        c, h, w = header["shape"]
+        method = system.build(config, (c, h, w), header["n_classes"])
+        method.load_state_dict(load_file(path))
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = (str(error).splitlines() or [""])[0]
+        raise ValueError(
+            f"{path}: not a model of voxcycle lecture, or damaged ({reason})"
+        ) from error
+    method = method.eval().requires_grad_(False)
+    return Model(header["method"], method, (c, h, w), header["n_classes"], header["steps"])

@@ -1,0 +1,37 @@
+"""The configurations of the lecture's systems: every weight and switch, documented."""
+
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from voxcycle.training.config import TrainingConfig
+
+
+class LectureConfig(TrainingConfig):
+    """What every system of the lecture needs to know; unknown keys are errors."""
+
+    listing: ClassVar[str] = "voxcycle lecture train METHOD --settings"
+
+    data: Path = Field(description="images: a folder, or a set in .npz")
+    steps: int = Field(1_500, ge=1, description="iterations")
+    batch_size: int = Field(128, ge=1, description="images per iteration")
+    size: int | None = Field(
+        None, ge=8, description="side that the images of a folder are brought to; null: as is"
+    )
+    n_channels: Literal[1, 3] = Field(3, description="1 reads the images of a folder as grey")
+    rate: float = Field(1e-3, gt=0, description="learning rate")
+
+
+class AutoencoderConfig(LectureConfig):
+    """Of `methods/autoencoder.py`."""
+
+    network: Literal["mlp", "conv"] = Field("mlp", description="kind of encoder and decoder")
+    width: int = Field(400, ge=1, description="hidden units; channels of the first convolution")
+    n_latent: int = Field(16, ge=1, description="width of the code")
+
+
+class VAEConfig(AutoencoderConfig):
+    """Of `methods/vae.py`."""
+
+    beta: float = Field(1.0, ge=0, description="weight of the KL term; above 1 it is a beta-VAE")
