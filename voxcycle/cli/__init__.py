@@ -11,6 +11,7 @@ import typer
 
 from voxcycle.cli.convert import convert
 from voxcycle.cli.evaluate import evaluate
+from voxcycle.cli.lecture import lecture_app
 from voxcycle.cli.train import train
 from voxcycle.cli.voices import voices_app
 
@@ -27,6 +28,7 @@ app.command()(convert)
 app.command()(train)
 app.command()(evaluate)
 app.add_typer(voices_app, name="voices")
+app.add_typer(lecture_app, name="lecture")
 
 
 @app.callback(invoke_without_command=True)

@@ -6,26 +6,31 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from voxcycle.training.config import TrainingConfig
     from voxcycle.training.voice_config import VoiceTrainingConfig
 
 
 def list_settings(wanted: bool) -> None:
     """Print every key that may follow as key=value, and leave."""
-    if not wanted:
-        return
+    if wanted:
+        from voxcycle.training.voice_config import VoiceTrainingConfig
+
+        print_settings(VoiceTrainingConfig)
+        raise typer.Exit
+
+
+def print_settings(kind: "type[TrainingConfig]") -> None:
+    """Print every key of a config with its default and meaning."""
     from rich.console import Console
     from rich.table import Table
-
-    from voxcycle.training.voice_config import VoiceTrainingConfig
 
     table = Table(box=None, pad_edge=False)
     for heading in ("key", "default", "meaning"):
         table.add_column(heading, overflow="fold", no_wrap=heading == "key")
-    for key, field in VoiceTrainingConfig.model_fields.items():
+    for key, field in kind.model_fields.items():
         default = "needed" if field.is_required() else str(field.default)
         table.add_row(key, default, field.description)
     Console(markup=False, highlight=False).print(table)
-    raise typer.Exit
 
 
 def train(

@@ -92,7 +92,7 @@ def load_images(path: Path, size: int | None = None, n_channels: int = 3) -> Ima
         raise ValueError(f"{path}: no such folder of images, nor a set of them in .npz")
     if (path / CELEBA_LABELS).is_file():
         return _load_celeba(path, size, n_channels)
-    files = _list_images(path)
+    files = list_images(path)
     pixels = _read_all(files, size, n_channels)
     folders = [file.parent.relative_to(path).as_posix() for file in files]
     values = sorted(set(folders))
@@ -160,7 +160,8 @@ def _load_celeba(path: Path, size: int | None, n_channels: int) -> ImageSet:
     return ImageSet(pixels, labels.reshape(len(rows), len(factors)), factors)
 
 
-def _list_images(path: Path) -> list[Path]:
+def list_images(path: Path) -> list[Path]:
+    """Return the image files under a folder, sorted; ValueError where there are none."""
     files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
     if not files:
         raise ValueError(f"{path}: no images; {', '.join(sorted(SUFFIXES))} are read")

@@ -4,7 +4,6 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,17 +13,14 @@ from rich.console import Console
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
-from torch.utils.data import Dataset
 
-from voxcycle.data.images import ImageBatches, load_images
 from voxcycle.files import replacing
-from voxcycle.methods.autoencoder import Autoencoder
-from voxcycle.methods.vae import VAE
-from voxcycle.models.autoencoder import Shape, build_decoder, build_encoder
+from voxcycle.models.autoencoder import Shape
 from voxcycle.training.callbacks import restore
 from voxcycle.training.config import check_run, resume_config, save_config
 from voxcycle.training.fit import FitSettings, check_beginning, fit
-from voxcycle.training.lecture_config import AutoencoderConfig, LectureConfig, VAEConfig
+from voxcycle.training.lecture_config import LectureConfig
+from voxcycle.training.lecture_systems import Material, find_system
 from voxcycle.training.phases import PhasedModule
 
 FORMAT = 1  # of the model file
@@ -32,71 +28,10 @@ MODEL_FILE = "model.safetensors"
 
 
 @dataclass(frozen=True)
-class Material:
-    """What a training sees, and what a network must know of it.
-
-    Attributes:
-        batches: batch i for step i.
-        shape: channels, height and width of the images.
-        n_classes: values of the factor that conditions the method; 0 for none.
-    """
-
-    batches: Dataset[Any]
-    shape: Shape
-    n_classes: int = 0
-
-
-@dataclass(frozen=True)
-class System:
-    """One system of the lecture: its config, its method, its batches."""
-
-    config: type[LectureConfig]
-    build: Callable[[Any, Shape, int], nn.Module]
-    load: Callable[[Any], Material]
-
-
-def _load_images(config: LectureConfig) -> Material:
-    images = load_images(config.data, config.size, config.n_channels)
-    return Material(ImageBatches(images, config.batch_size, config.seed), images.shape)
-
-
-def _build_autoencoder(config: AutoencoderConfig, shape: Shape, n_classes: int) -> nn.Module:
-    return Autoencoder(
-        build_encoder(config.network, shape, config.width, config.n_latent),
-        build_decoder(config.network, shape, config.width, config.n_latent),
-        config.n_latent,
-        config.rate,
-    )
-
-
-def _build_vae(config: VAEConfig, shape: Shape, n_classes: int) -> nn.Module:
-    return VAE(
-        build_encoder(config.network, shape, config.width, 2 * config.n_latent),
-        build_decoder(config.network, shape, config.width, config.n_latent),
-        config.n_latent,
-        config.beta,
-        config.rate,
-    )
-
-
-SYSTEMS = {
-    "autoencoder": System(AutoencoderConfig, _build_autoencoder, _load_images),
-    "vae": System(VAEConfig, _build_vae, _load_images),
-}
-
-
-def find_system(name: str) -> System:
-    """Return a system of the lecture; ValueError names those that there are."""
-    if name not in SYSTEMS:
-        raise ValueError(f"no method {name!r} in the lecture: there are {', '.join(SYSTEMS)}")
-    return SYSTEMS[name]
-
-
-@dataclass(frozen=True)
 class TrainedModel:
     """What a training made: the method with its final weights, its file, steps, wall time."""
 
-    method: nn.Module
+    method: Any
     path: Path
     n_steps: int
     seconds: float
@@ -125,7 +60,7 @@ def train_lecture(name: str, config: LectureConfig, resume: bool = False) -> Tra
     torch.set_num_threads(config.threads or os.cpu_count() or 1)
     material = system.load(config)
     torch.manual_seed(config.seed)
-    method = system.build(config, material.shape, material.n_classes)
+    method = system.build(config, material.shape, material.n_values)
     module = PhasedModule(method, config.ema_decay)
     if resume:
         restore(module, checkpoint)
@@ -171,7 +106,7 @@ def save_model(
         "method": name,
         "config": json.loads(config.model_dump_json(exclude={"data", "out"})),
         "shape": material.shape,
-        "n_classes": material.n_classes,
+        "n_values": material.n_values,
         "steps": n_steps,
     }
     tensors = {key: value.contiguous() for key, value in method.state_dict().items()}
@@ -181,12 +116,11 @@ def save_model(
 
 @dataclass(frozen=True)
 class Model:
-    """A trained system: its name, the method in evaluation mode, image shape, and classes."""
+    """A trained system: its name, the method in evaluation mode, image shape, steps."""
 
     name: str
-    method: nn.Module
+    method: Any
     shape: Shape
-    n_classes: int
     steps: int
 
 
@@ -200,7 +134,7 @@ def load_model(path: Path) -> Model:
         system = find_system(header["method"])
         config = system.config(**header["config"], data=Path(), out=Path())
         c, h, w = header["shape"]
-        method = system.build(config, (c, h, w), header["n_classes"])
+        method = system.build(config, (c, h, w), header["n_values"])
         method.load_state_dict(load_file(path))
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = (str(error).splitlines() or [""])[0]
@@ -208,4 +142,4 @@ def load_model(path: Path) -> Model:
             f"{path}: not a model of voxcycle lecture, or damaged ({reason})"
         ) from error
     method = method.eval().requires_grad_(False)
-    return Model(header["method"], method, (c, h, w), header["n_classes"], header["steps"])
+    return Model(header["method"], method, (c, h, w), header["steps"])

@@ -35,3 +35,9 @@ class VAEConfig(AutoencoderConfig):
     """Of `methods/vae.py`."""
 
     beta: float = Field(1.0, ge=0, description="weight of the KL term; above 1 it is a beta-VAE")
+
+
+class ClassifierConfig(LectureConfig):
+    """Of `methods/classifier.py`."""
+
+    width: int = Field(32, ge=1, description="channels of the first convolution")

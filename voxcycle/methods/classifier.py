@@ -1,0 +1,59 @@
+"""Classification of every factor of an image at once: the judge of the lecture's pictures.
+
+Plain cross entropy. Half of each batch is overlaid with noise and whether it is, is one more
+factor to tell: features that never saw noise would not notice it in generated images.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from voxcycle.data.images import ImageBatch
+from voxcycle.training.phases import Memory, Phase
+
+NOISE = 0.3  # largest standard deviation, images in [-1, 1]
+
+
+class ClassifierTraining(nn.Module):
+    """Minimises the mean cross entropy over factors.
+
+    Args:
+        network: images to the logits of every factor, the last one (2 values) being noise.
+        rate: learning rate of Adam.
+    """
+
+    def __init__(self, network: nn.Module, rate: float = 1e-3) -> None:
+        super().__init__()
+        self.network = network
+        self.rate = rate
+
+    def averaged(self) -> nn.Module | None:
+        """Average nothing."""
+        return None
+
+    def phases(self) -> list[Phase]:
+        """Return the one phase."""
+        return [
+            Phase(
+                "classifier",
+                [self],
+                self.losses,
+                {"cross_entropy": 1.0},
+                lambda parameters: torch.optim.Adam(parameters, self.rate),
+            )
+        ]
+
+    def losses(self, batch: ImageBatch, memory: Memory) -> dict[str, Tensor]:
+        """Return the mean cross entropy; every second image is noisy."""
+        images = batch.images
+        is_noisy = torch.arange(len(images), device=images.device) % 2
+        strength = NOISE * batch.normal(len(images), 1, 1, 1).abs().clamp(0.1, 1)
+        noisy = images + is_noisy[:, None, None, None] * strength * batch.normal(*images.shape)
+        labels = torch.cat([batch.labels, is_noisy[:, None]], 1)
+        logits = self.network(noisy)
+        entropies = [F.cross_entropy(x, y) for x, y in zip(logits, labels.T, strict=True)]
+        return {"cross_entropy": torch.stack(entropies).mean()}
+
+    def predict(self, images: Tensor) -> Tensor:
+        """Return the most likely value of every factor, (B, n_factors), noise left out."""
+        return torch.stack([x.argmax(1) for x in self.network(images)[:-1]], 1)

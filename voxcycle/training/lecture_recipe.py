@@ -1,0 +1,91 @@
+"""What every recipe of the lecture begins and ends with: arguments, settings, the result."""
+
+import argparse
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from voxcycle.evaluation.gates import Gate, Result, print_gates
+from voxcycle.training.config import load_config, parse_overrides
+from voxcycle.training.lecture import TrainedModel, train_lecture
+from voxcycle.training.lecture_config import LectureConfig
+from voxcycle.training.lecture_systems import find_system
+
+SETTINGS = Path("egs/lecture")  # from the root of the clone
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A recipe that has begun.
+
+    Attributes:
+        name: of the recipe; its settings are in `egs/lecture/NAME.yaml`.
+        data: the folder that `egs/lecture/prepare.py` made.
+        out: the recipe's folder for trainings, pictures and `result.json`.
+        words: settings of the command line.
+        started: monotonic time.
+    """
+
+    name: str
+    data: Path
+    out: Path
+    words: tuple[str, ...]
+    started: float
+
+    def settle(self, method: str, **changed: Any) -> LectureConfig:
+        """Return the settings: of the YAML file, then `changed`, then of the command line.
+
+        `data` is under the recipe's data, and `out` under its folder.
+        """
+        path = SETTINGS / f"{self.name}.yaml"
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) | changed
+        values |= parse_overrides(list(self.words))
+        values["data"] = self.data / values["data"]
+        values["out"] = self.out / values.get("out", "run")
+        return load_config(find_system(method).config, values)
+
+    def train(self, method: str, **changed: Any) -> TrainedModel:
+        """Train with the settings of `settle`; an interrupted training goes on."""
+        config = self.settle(method, **changed)
+        return train_lecture(method, config, resume=(config.out / "last.ckpt").exists())
+
+    def finish(
+        self, gates: Sequence[Gate], pictures: Mapping[str, str], n_steps: int, seed: int = 0
+    ) -> None:
+        """Write and print the result; exit code 1 where a gate fails.
+
+        Args:
+            gates: in the order in which they are read.
+            pictures: file names in `out`, with captions.
+            n_steps: iterations of the training that is shown.
+            seed: likewise.
+        """
+        command = " ".join(
+            ["python", f"recipes/lecture/{self.name}.py", "DATA", "OUT", *self.words]
+        )
+        seconds = round(time.monotonic() - self.started, 1)
+        Result(self.name, command, n_steps, seconds, seed, list(gates), dict(pictures)).save(
+            self.out
+        )
+        holds = print_gates(list(gates))
+        for name in pictures:
+            print(self.out / name)
+        print(f"{self.out / 'result.json'}  ({seconds:.0f} s)")
+        sys.exit(0 if holds else 1)
+
+
+def begin(name: str, description: str | None) -> Recipe:
+    """Read the command line of a recipe: DATA OUT [key=value ...]."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("data", type=Path, help="the folder that egs/lecture/prepare.py made")
+    parser.add_argument("out", type=Path, help="folder for results; a subfolder is made in it")
+    parser.add_argument("settings", nargs="*", help="key=value, of voxcycle lecture train")
+    args = parser.parse_args()
+    return Recipe(name, args.data, args.out / name, tuple(args.settings), time.monotonic())

@@ -1,0 +1,113 @@
+"""The systems of the lecture: for each its settings, how it is built, and what it sees."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+from torch.utils.data import Dataset
+
+from voxcycle.data.images import ImageBatches, load_images
+from voxcycle.methods.autoencoder import Autoencoder
+from voxcycle.methods.classifier import ClassifierTraining
+from voxcycle.methods.vae import VAE
+from voxcycle.models.autoencoder import Shape, build_decoder, build_encoder
+from voxcycle.models.classifier import Classifier
+from voxcycle.training.lecture_config import (
+    AutoencoderConfig,
+    ClassifierConfig,
+    LectureConfig,
+    VAEConfig,
+)
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a training sees, and what a network must know of it.
+
+    Attributes:
+        batches: batch i for step i.
+        shape: channels, height and width of the images.
+        n_values: how many values each factor of the labels has.
+    """
+
+    batches: Dataset[Any]
+    shape: Shape
+    n_values: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class System:
+    """One system of the lecture.
+
+    Attributes:
+        about: what it is, in a line.
+        config: its settings.
+        build: makes the method from settings, image shape and the factors' numbers of values.
+        load: makes the batches.
+    """
+
+    about: str
+    config: type[LectureConfig]
+    build: Callable[[Any, Shape, Sequence[int]], nn.Module]
+    load: Callable[[Any], Material]
+
+
+def _load_images(config: LectureConfig) -> Material:
+    images = load_images(config.data, config.size, config.n_channels)
+    n_values = tuple(int(column.max()) + 1 for column in images.labels.T)
+    return Material(ImageBatches(images, config.batch_size, config.seed), images.shape, n_values)
+
+
+def _build_autoencoder(
+    config: AutoencoderConfig, shape: Shape, n_values: Sequence[int]
+) -> nn.Module:
+    return Autoencoder(
+        build_encoder(config.network, shape, config.width, config.n_latent),
+        build_decoder(config.network, shape, config.width, config.n_latent),
+        config.n_latent,
+        config.rate,
+    )
+
+
+def _build_vae(config: VAEConfig, shape: Shape, n_values: Sequence[int]) -> nn.Module:
+    return VAE(
+        build_encoder(config.network, shape, config.width, 2 * config.n_latent),
+        build_decoder(config.network, shape, config.width, config.n_latent),
+        config.n_latent,
+        config.beta,
+        config.rate,
+    )
+
+
+def _build_classifier(config: ClassifierConfig, shape: Shape, n_values: Sequence[int]) -> nn.Module:
+    return ClassifierTraining(Classifier(shape, [*n_values, 2], config.width), config.rate)
+
+
+SYSTEMS = {
+    "autoencoder": System(
+        "a bottleneck and the reconstruction",
+        AutoencoderConfig,
+        _build_autoencoder,
+        _load_images,
+    ),
+    "vae": System(
+        "an autoencoder with a prior: samples, walks; with beta above 1, separate factors",
+        VAEConfig,
+        _build_vae,
+        _load_images,
+    ),
+    "classifier": System(
+        "tells every factor of an image: the judge of the others' pictures",
+        ClassifierConfig,
+        _build_classifier,
+        _load_images,
+    ),
+}
+
+
+def find_system(name: str) -> System:
+    """Return a system of the lecture; ValueError names those that there are."""
+    if name not in SYSTEMS:
+        raise ValueError(f"no method {name!r} in the lecture: there are {', '.join(SYSTEMS)}")
+    return SYSTEMS[name]
