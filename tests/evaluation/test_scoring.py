@@ -1,9 +1,12 @@
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.mixdown import load_mono
@@ -123,6 +126,34 @@ def test_a_conversion_that_raises_is_listed(source, target):
 
     for scores in score(render_row(refuse, source), target, ("similarity",)):
         assert scores.failures == ("rendering: too short",)
+
+
+def test_any_number_of_threads_gives_the_same_scores_in_the_same_order(tmp_path: Path):
+    sentences = tuple(write_sine(tmp_path, f"s{i:02}", 0.01 + 0.01 * i) for i in range(20))
+    speaker = Speaker("source", "en", sentences, sentences)
+    row = render_row(lambda wave, rate: wave, speaker)
+    alone = score(row, speaker, ("similarity",))
+    torch.set_num_threads(4)
+    try:
+        together = score(row, speaker, ("similarity",))
+        assert torch.get_num_threads() == 4
+    finally:
+        torch.set_num_threads(1)
+    assert together == alone
+    assert [s.sentence for s in together] == [s.name for s in sentences]
+
+
+def test_a_judge_is_loaded_once_by_all_threads():
+    judges, loads = Judges(("dnsmos",)), []
+
+    def load() -> str:
+        loads.append(1)
+        time.sleep(0.05)
+        return "judge"
+
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(lambda _: judges._load("DNSMOS", load), range(8))) == {"judge"}
+    assert len(loads) == 1
 
 
 def test_unknown_metric_is_refused():

@@ -7,6 +7,7 @@ judge enters a loss.
 """
 
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,6 +93,7 @@ class Selection(Callback):
         metrics = (*judged, "pitch") if has_judges() else ("pitch",)
         self.judges = Judges(metrics, ContentCache(folder / "validation" / "scores"))
         self.is_broken = False
+        self.seconds = 0.0  # spent on judging, in this call
 
     def on_train_batch_end(self, trainer: Trainer, module: PhasedModule, *_: Any) -> None:  # type: ignore[override]  # noqa: D102
         step = int(module.steps_done)
@@ -107,6 +109,7 @@ class Selection(Callback):
 
     def judge(self, contest: Contest) -> dict[str, float]:
         """Return the mean scores of a generator as it is; nothing where a judge fails."""
+        started = time.monotonic()
         generator = contest.voice.generator
         device = next(generator.parameters()).device
         try:
@@ -123,6 +126,7 @@ class Selection(Callback):
             generator.to(device)
         means = summarize_scored(scored)
         means["mel_mean_error"] = _mel_mean_error(scored, contest.voice)
+        self.seconds += time.monotonic() - started
         return means
 
     def choose(self, step: int) -> dict[str, dict[str, Any]]:

@@ -127,6 +127,7 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
     summary = {
         "steps": int(module.steps_done),
         "seconds_of_last_call": round(seconds),
+        "seconds_of_judging": round(selection.seconds) if selection else 0,
         "seed": config.seed,
         "minutes_of_speech": {s.name: _minutes(s, spec) for s in (*data.train_a, data.train_b)},
         "date": datetime.date.today().isoformat(),
