@@ -1,12 +1,13 @@
 # make demo      convert a real recording with two shipped voices
 # make test      what .ci/run runs: style, types, tests, and the wheel outside the clone
 # make test-all  the same with the slow tests
+# make lecture   train and measure every system of the lecture, and build docs/lecture
 # Each sets up .venv first. PYTHON=python3.12 chooses another interpreter.
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-all check
+.PHONY: demo test test-all lecture check
 
 demo: .venv/demo.stamp
 	$(BIN)/python recipes/demo.py
@@ -19,14 +20,18 @@ test-all: check
 	$(BIN)/pytest -m "not gpu"
 	bash tests/wheel_check.sh $(BIN)/python
 
+lecture: .venv/lecture.stamp
+	bash egs/lecture/run.sh
+
 check: .venv/test.stamp
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy voxcycle
 
 .venv/demo.stamp: EXTRAS =
-.venv/test.stamp: EXTRAS = [dev,eval]
-.venv/demo.stamp .venv/test.stamp: pyproject.toml
+.venv/lecture.stamp: EXTRAS = [lecture]
+.venv/test.stamp: EXTRAS = [dev,eval,lecture]
+.venv/demo.stamp .venv/lecture.stamp .venv/test.stamp: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -e ".$(EXTRAS)"
 	touch $@

@@ -1,8 +1,5 @@
 import base64
 import io
-import os
-import shutil
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -230,28 +227,6 @@ def test_histograms_name_rows_and_medians():
     )
     unconverted, own = (p["d"] for p in drawn.all("path") if p["class"] == "bars")
     assert (unconverted.count("Z"), own.count("Z")) == (3, 1)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Headless Chromium; skipped where there is none, unless VOXCYCLE_REQUIRE_BROWSER=1."""
-    is_required = os.environ.get("VOXCYCLE_REQUIRE_BROWSER") == "1"
-    chromium, driver_path = shutil.which("chromium"), shutil.which("chromedriver")
-    if not (chromium and driver_path):
-        (pytest.fail if is_required else pytest.skip)("chromium and chromedriver are not installed")
-    if not is_required:
-        pytest.importorskip("selenium")
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for argument in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "disable-gpu"):
-        options.add_argument(f"--{argument}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(driver_path))
-    driver.set_script_timeout(30)
-    yield driver
-    driver.quit()
 
 
 @pytest.fixture

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# The lecture: every system trained, measured and drawn, then one page of all.
+#
+#   egs/lecture/run.sh [first stage] [last stage]
+#
+# 1 fetch    images and what draws them (apt, npm, pip)
+# 2 prepare  sets of images, three minutes
+# 3 recipes  those without a result; a gate that fails is told at the end
+# 4 page     docs/lecture/index.html
+# Needs: pip install -e ".[lecture]"
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+first=${1:-1} last=${2:-4}
+data=${DATA:-$HOME/.cache/voxcycle/lecture}
+runs=${RUNS:-$data/runs}
+python=${PYTHON:-.venv/bin/python}
+stage() { [ "$first" -le "$1" ] && [ "$1" -le "$last" ]; }
+
+if stage 1; then PYTHON=$python bash egs/lecture/fetch.sh "$data/download"; fi
+if stage 2; then $python egs/lecture/prepare.py "$data/download" "$data"; fi
+failed=()
+if stage 3; then
+    for recipe in $(sed -n 's/^- recipe: //p' egs/lecture/systems.yaml); do
+        [ -e "$runs/$recipe/result.json" ] && continue
+        echo "== $recipe"
+        $python "recipes/lecture/$recipe.py" "$data" "$runs" || failed+=("$recipe")
+    done
+fi
+if stage 4; then $python egs/lecture/page.py "$runs" docs/lecture; fi
+if [ ${#failed[@]} -gt 0 ]; then
+    echo "gates failed: ${failed[*]}" >&2
+    exit 1
+fi
