@@ -19,7 +19,7 @@ Convert = Callable[..., Conversion]
 class F0Spy:
     """A vocoder that renders noise as loud as its mels and keeps the F0 that it was given."""
 
-    name, spec, context_frames = "spy", MelSpec(), 2
+    name, spec, context_frames, follows_f0 = "spy", MelSpec(), 2, True
 
     def __init__(self) -> None:
         self.f0_hz = torch.zeros(0)

@@ -118,7 +118,7 @@ def analyze(
         advance(0.3)
 
         started = perf_counter()
-        f0_hz = _extract_f0(waveform, gain, spec, lambda done: advance(0.3 + 0.7 * done))
+        f0_hz = extract_f0_in_pieces(waveform, spec, gain, lambda done: advance(0.3 + 0.7 * done))
         seconds["f0"] = perf_counter() - started
     sums = _sum_active(mels, f0_hz)
     return Analysis(own_meter.active_level_db(), hop_meter.power(), mels, f0_hz, sums, seconds)
@@ -138,9 +138,20 @@ def _extract_mels(waveform: RowFile, gain: float, spec: MelSpec, mels: RowFile) 
         mels.append(frames[first - low : last - low].numpy())
 
 
-def _extract_f0(
-    waveform: RowFile, gain: float, spec: MelSpec, advance: Callable[[float], None]
+def extract_f0_in_pieces(
+    waveform: RowFile,
+    spec: MelSpec,
+    gain: float = 1.0,
+    advance: Callable[[float], None] = lambda share: None,
 ) -> NDArray[np.float32]:
+    """Return `extract_f0` of a waveform of whole frames in bounded memory.
+
+    Args:
+        waveform: F * hop_length samples at the rate of the mel analysis.
+        spec: the mel analysis.
+        gain: factor on the samples.
+        advance: called with the share done, 0 to 1.
+    """
     n_frames = len(waveform) // spec.hop_length
     # Pieces begin where a mel frame and a frame of WORLD's begin together: same grid as the whole.
     steps = Fraction(1000 * spec.hop_length, spec.sample_rate) / Fraction(ANALYSIS_MS)

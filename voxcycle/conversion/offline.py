@@ -30,7 +30,8 @@ from voxcycle.audio.pitch import limit_f0, transform_f0
 from voxcycle.audio.resample import resampled_length
 from voxcycle.audio.stats import DomainStats, FrameSums, estimate_stats
 from voxcycle.conversion.analysis import PowerMeter, analyze
-from voxcycle.conversion.loudness import Rendered, find_pause_gain_db, match_level
+from voxcycle.conversion.correction import correct_pitch
+from voxcycle.conversion.loudness import BLOCK_SAMPLES, Rendered, find_pause_gain_db, match_level
 from voxcycle.conversion.render import generate_mels, render_waveform
 from voxcycle.conversion.scratch import RowFile
 from voxcycle.vocoders import Vocoder
@@ -195,14 +196,24 @@ def _converted(
         seconds["generator"] = perf_counter() - started
 
         started = perf_counter()
-        meter = PowerMeter(spec.hop_length)
         for block in render_waveform(vocoder, converted, f0_hz):
             waveform.append(block)
-            meter.push(block)
-            report(0.25 + 0.7 * len(waveform) / (len(mels) * spec.hop_length))
+            report(0.25 + 0.65 * len(waveform) / (len(mels) * spec.hop_length))
         seconds["vocoder"] = perf_counter() - started
 
+        if not vocoder.follows_f0:
+            started = perf_counter()
+            corrected = stack.enter_context(RowFile(1))
+            correct_pitch(
+                waveform, f0_hz, spec, corrected, lambda share: report(0.9 + 0.05 * share)
+            )
+            waveform = corrected
+            seconds["correction"] = perf_counter() - started
+
         started = perf_counter()
+        meter = PowerMeter(spec.hop_length)
+        for first in range(0, len(waveform), BLOCK_SAMPLES):
+            meter.push(waveform.read(first, min(first + BLOCK_SAMPLES, len(waveform)))[:, 0])
         pause_gain_db = find_pause_gain_db(
             analysis.power, meter.power()[: len(mels)], analysis.level_db
         )

@@ -30,11 +30,13 @@ class Vocoder(Protocol):
         name: as the user names it.
         spec: the mel analysis that the vocoder expects.
         context_frames: frames to either side that an output sample depends on.
+        follows_f0: whether the output has the F0 that it is told; if not, it is corrected.
     """
 
     name: str
     spec: MelSpec
     context_frames: int
+    follows_f0: bool
 
     def decode(
         self, log_mel: Tensor, f0_hz: Tensor | None = None, place: Place | None = None

@@ -19,6 +19,8 @@ class GriffinLim:
     the whole call: chunks agree with the whole in spectrum, not in waveform.
     """
 
+    follows_f0 = False
+
     def __init__(self, spec: MelSpec) -> None:
         self.name = "griffin-lim"
         self.spec = spec

@@ -34,6 +34,8 @@ class HiFiGAN:
         name: as the user names it.
     """
 
+    follows_f0 = False
+
     def __init__(self, generator: HiFiGANGenerator, spec: MelSpec, name: str = "hifigan") -> None:
         self.generator = generator
         self.spec = spec

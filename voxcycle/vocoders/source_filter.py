@@ -21,6 +21,8 @@ FORMAT_VERSION = 1
 class SourceFilter:
     """Renders mels and F0 by `SourceFilterVocoder`; see `Vocoder`."""
 
+    follows_f0 = True
+
     def __init__(self, network: SourceFilterVocoder, about: dict[str, Any] | None = None) -> None:
         self.name = "fast"
         self.about = about or {}  # how it was trained
