@@ -14,7 +14,7 @@ from voxcycle.audio.mel import MelSpec
 from voxcycle.conversion.analysis import extract_f0_in_pieces
 from voxcycle.conversion.scratch import RowFile
 
-MAX_ERROR_SEMITONES = 3.0  # larger ones are the tracker's (octaves) and are left alone
+MAX_ERROR_SEMITONES = 5.0  # larger ones are the tracker's (octaves) and are left alone
 RETURN_S = 0.1  # time constant with which the warped time comes back to the true one
 STEP = 64  # samples between nodes of the warped time
 SPLINE_ORDER = 5
