@@ -1,6 +1,7 @@
 """What every recipe of the lecture begins and ends with: arguments, settings, the result."""
 
 import argparse
+import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,7 @@ import yaml
 from voxcycle.evaluation.gates import Gate, Result, print_gates
 from voxcycle.methods.classifier import ClassifierTraining
 from voxcycle.training.config import load_config, parse_overrides
-from voxcycle.training.lecture import MODEL_FILE, TrainedModel, load_model, train_lecture
+from voxcycle.training.lecture import MODEL_FILE, Model, TrainedModel, load_model, train_lecture
 from voxcycle.training.lecture_config import SystemConfig
 from voxcycle.training.lecture_systems import find_system
 
@@ -55,6 +56,21 @@ class Recipe:
         """Train with the settings of `settle`; an interrupted training goes on."""
         config = self.settle(method, **changed)
         return train_lecture(method, config, resume=(config.out / "last.ckpt").exists())
+
+    def train_in_parts(
+        self, method: str, parts: Sequence[float], **changed: Any
+    ) -> dict[int, Model]:
+        """Train as `train` does; return the model at some parts of the way, 1 the end, by steps."""
+        config = self.settle(method, **changed)
+        models = {}
+        for n_steps in (max(1, round(part * config.steps)) for part in parts):
+            path = config.out / f"step-{n_steps}.safetensors"
+            if not path.exists():
+                stopped = config.model_copy(update={"steps": n_steps})
+                resume = (config.out / "last.ckpt").exists()
+                shutil.copyfile(train_lecture(method, stopped, resume).path, path)
+            models[n_steps] = load_model(path)
+        return models
 
     def judge(self, data: str = "avatars") -> ClassifierTraining:
         """Return the classifier of a set's factors; all recipes with one OUT share it.
