@@ -82,7 +82,10 @@ class DCGANGenerator(nn.Module):
 
 
 class DCGANDiscriminator(nn.Module):
-    """Strided convolutions without norm, and one linear layer.
+    """Strided convolutions, batch norm behind all but the first, and one linear layer.
+
+    Real and fake images are shown in batches of their own: the norm then lets it see what a batch
+    has in common, and a generator that draws one kind at a time is found out.
 
     Args:
         shape: of the images, see `n_halvings`.
@@ -100,8 +103,11 @@ class DCGANDiscriminator(nn.Module):
         )
         widths = [n_channels + bool(n_classes), *(width << i for i in range(n_halvings(shape)))]
         layers: list[nn.Module] = []
-        for n_in, n_out in zip(widths[:-1], widths[1:], strict=True):
-            layers += [nn.Conv2d(n_in, n_out, 4, 2, 1), nn.LeakyReLU(SLOPE)]
+        for i, (n_in, n_out) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+            layers.append(nn.Conv2d(n_in, n_out, 4, 2, 1))
+            if i > 0:
+                layers.append(nn.BatchNorm2d(n_out))
+            layers.append(nn.LeakyReLU(SLOPE))
         n_flat = last_side(shape) ** 2 * widths[-1]
         self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(n_flat, 1), nn.Flatten(0))
 
