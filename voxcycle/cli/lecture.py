@@ -76,19 +76,32 @@ def sample(
     out: OutFile = Path("samples.png"),
     n: Annotated[int, typer.Option(min=1, help="How many.")] = 64,
     seed: Annotated[int, typer.Option(help="Of the draw.")] = 0,
+    label: Annotated[
+        int | None,
+        typer.Option(min=0, help="Class to draw, of a model with condition=FACTOR; else in turn."),
+    ] = None,
 ) -> None:
     """Draw new images from a generative model.
 
-    Example: voxcycle lecture sample runs/vae/model.safetensors -o new.png
+    Examples: voxcycle lecture sample runs/vae/model.safetensors -o new.png
+
+    voxcycle lecture sample runs/gan/model.safetensors --label 3
     """
     import torch
 
     from voxcycle.evaluation.image_grids import draw_grid
 
-    loaded = _load(model, "sample", "draw new images")
-    noise = torch.randn(n, loaded.method.n_latent, generator=torch.Generator().manual_seed(seed))
+    method = _load(model, "sample", "draw new images").method
+    labels = []
+    if label is not None:
+        n_classes = getattr(method, "n_classes", 0)
+        if label >= n_classes:
+            known = f"classes 0 to {n_classes - 1}" if n_classes else "no classes"
+            raise ValueError(f"{model}: --label {label}, but the model has {known}")
+        labels = [torch.full((n,), label)]
+    noise = torch.randn(n, method.n_latent, generator=torch.Generator().manual_seed(seed))
     with torch.inference_mode():
-        images = loaded.method.sample(noise)
+        images = method.sample(noise, *labels)
     n_columns = max(1, round(n**0.5))
     draw_grid(out, list(images.split(n_columns)))
     typer.echo(out)

@@ -1,19 +1,21 @@
 """What every recipe of the lecture begins and ends with: arguments, settings, the result."""
 
 import argparse
+import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from voxcycle.evaluation.gates import Gate, Result, print_gates
+from voxcycle.methods.classifier import ClassifierTraining
 from voxcycle.training.config import load_config, parse_overrides
-from voxcycle.training.lecture import TrainedModel, train_lecture
-from voxcycle.training.lecture_config import LectureConfig
+from voxcycle.training.lecture import MODEL_FILE, Model, TrainedModel, load_model, train_lecture
+from voxcycle.training.lecture_config import SystemConfig
 from voxcycle.training.lecture_systems import find_system
 
 SETTINGS = Path("egs/lecture")  # from the root of the clone
@@ -37,15 +39,16 @@ class Recipe:
     words: tuple[str, ...]
     started: float
 
-    def settle(self, method: str, **changed: Any) -> LectureConfig:
+    def settle(self, method: str, **changed: Any) -> SystemConfig:
         """Return the settings: of the YAML file, then `changed`, then of the command line.
 
-        `data` is under the recipe's data, and `out` under its folder.
+        `data`, where there are any, are under the recipe's data, and `out` under its folder.
         """
         path = SETTINGS / f"{self.name}.yaml"
         values = yaml.safe_load(path.read_text(encoding="utf-8")) | changed
         values |= parse_overrides(list(self.words))
-        values["data"] = self.data / values["data"]
+        if "data" in values:
+            values["data"] = self.data / values["data"]
         values["out"] = self.out / values.get("out", "run")
         return load_config(find_system(method).config, values)
 
@@ -53,6 +56,33 @@ class Recipe:
         """Train with the settings of `settle`; an interrupted training goes on."""
         config = self.settle(method, **changed)
         return train_lecture(method, config, resume=(config.out / "last.ckpt").exists())
+
+    def train_in_parts(
+        self, method: str, parts: Sequence[float], **changed: Any
+    ) -> dict[int, Model]:
+        """Train as `train` does; return the model at some parts of the way, 1 the end, by steps."""
+        config = self.settle(method, **changed)
+        models = {}
+        for n_steps in (max(1, round(part * config.steps)) for part in parts):
+            path = config.out / f"step-{n_steps}.safetensors"
+            if not path.exists():
+                stopped = config.model_copy(update={"steps": n_steps})
+                resume = (config.out / "last.ckpt").exists()
+                shutil.copyfile(train_lecture(method, stopped, resume).path, path)
+            models[n_steps] = load_model(path)
+        return models
+
+    def judge(self, data: str = "avatars") -> ClassifierTraining:
+        """Return the classifier of a set's factors; all recipes with one OUT share it.
+
+        The first that asks trains it, with `egs/lecture/classifier.yaml` and none of the settings
+        of the command line, in OUT/classifier/DATA.
+        """
+        shared = replace(self, name="classifier", out=self.out.parent / "classifier", words=())
+        path = shared.out / data / MODEL_FILE
+        if not path.exists():
+            shared.train("classifier", data=f"{data}/train.npz", out=data)
+        return load_model(path).method
 
     def finish(
         self, gates: Sequence[Gate], pictures: Mapping[str, str], n_steps: int, seed: int = 0

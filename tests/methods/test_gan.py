@@ -1,0 +1,135 @@
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from voxcycle.data.images import ImageBatch
+from voxcycle.data.toy import RingBatches
+from voxcycle.methods.gan import GAN
+from voxcycle.models.gan import (
+    DCGANDiscriminator,
+    DCGANGenerator,
+    PointDiscriminator,
+    PointGenerator,
+)
+from voxcycle.training.phases import PhasedModule
+
+
+class Shift(nn.Module):
+    """Moves noise by a weight: the distribution that it makes is N(weight, 1)."""
+
+    def __init__(self, start: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(start))
+
+    def forward(self, noise: Tensor) -> Tensor:
+        return (noise + self.weight)[..., None, None]
+
+
+class Slope(nn.Module):
+    """The logit is weight * x."""
+
+    def __init__(self, start: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(start))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.weight * images.flatten()
+
+
+def batch_of(images: Tensor, labels: Tensor | None = None) -> ImageBatch:
+    labels = torch.zeros(len(images), 0, dtype=torch.long) if labels is None else labels
+    return ImageBatch(images, labels, step=0, seed=5)
+
+
+@pytest.mark.parametrize("saturates", [False, True])
+def test_terms_and_gradients_by_hand(saturates: bool) -> None:
+    method = GAN(Shift(2.0), Slope(-1.5), n_latent=1, saturates=saturates)
+    batch, memory = batch_of(torch.tensor([0.5, -1.0])[:, None, None, None]), {}
+    fake = [z + 2.0 for z in batch.normal(2, 1).flatten().tolist()]
+    d = [1 / (1 + math.exp(1.5 * x)) for x in fake]
+    term = method.generator_losses(batch, memory)["adversarial"]
+    if saturates:
+        expected = sum(math.log(1 - p) for p in d) / 2
+        gradient = sum(-p * -1.5 for p in d) / 2  # d term / d logit * d logit / d shift
+    else:
+        expected = -sum(math.log(p) for p in d) / 2
+        gradient = sum((p - 1) * -1.5 for p in d) / 2
+    assert term.item() == pytest.approx(expected, rel=1e-5)
+    term.backward()
+    assert method.generator.weight.grad.item() == pytest.approx(gradient, rel=1e-5)
+    value = method.discriminator_losses(batch, memory)["value"]
+    real = [1 / (1 + math.exp(1.5 * x)) for x in (0.5, -1.0)]
+    expected = (sum(map(math.log, real)) + sum(math.log(1 - p) for p in d)) / 2
+    assert value.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_each_player_moves_its_own_way_and_fakes_are_detached() -> None:
+    # fakes lie right of the reals and the logit rises to the right: D must tilt back, and the
+    # generator, which only sees D, goes on to the right
+    method = GAN(Shift(2.0), Slope(1.0), n_latent=1, rate=0.1)
+    module = PhasedModule(method)
+    module.run_phases(
+        batch_of(torch.zeros(64, 1, 1, 1)), module.configure_optimizers(), torch.Tensor.backward
+    )
+    # the first step of Adam is the rate, against the gradient's sign
+    assert method.generator.weight.item() == pytest.approx(2.1, abs=1e-4)
+    assert method.discriminator.weight.item() == pytest.approx(0.9, abs=1e-4)
+
+
+def test_the_discriminator_does_not_reach_the_generator() -> None:
+    method = GAN(Shift(2.0), Slope(1.0), n_latent=1)
+    batch, memory = batch_of(torch.zeros(4, 1, 1, 1)), {}
+    method.generator_losses(batch, memory)
+    method.zero_grad(set_to_none=True)
+    method.discriminator_losses(batch, memory)["value"].backward()
+    assert method.generator.weight.grad is None
+
+
+def test_the_game_finds_a_distribution() -> None:
+    """A line against a line: the shift comes to the mean of the data, the slope to 0."""
+    torch.manual_seed(0)
+    method = GAN(Shift(-1.0), Slope(0.0), n_latent=1, rate=0.02)
+    module = PhasedModule(method)
+    optimizers = module.configure_optimizers()
+    shifts = []
+    for step in range(600):
+        generator = torch.Generator().manual_seed(step)
+        real = torch.randn(256, 1, 1, 1, generator=generator) + 1
+        batch = ImageBatch(real, torch.zeros(256, 0, dtype=torch.long), step, 10_000 + step)
+        module.run_phases(batch, optimizers, torch.Tensor.backward)
+        shifts.append(method.generator.weight.item())
+    # it circles around the equilibrium: only its average is held against it
+    assert torch.tensor(shifts[300:]).mean().item() == pytest.approx(1.0, abs=0.15)
+
+
+def test_conditional_samples() -> None:
+    torch.manual_seed(0)
+    shape = (1, 8, 8)
+    method = GAN(DCGANGenerator(shape, 4, 3, 2), DCGANDiscriminator(shape, 4, 2), 3, 2).eval()
+    noise = torch.randn(4, 3)
+    in_turn = method.sample(noise)
+    assert torch.equal(in_turn, method.sample(noise, torch.tensor([0, 1, 0, 1])))
+    labels = torch.tensor([[1], [0], [1], [0]])
+    batch = batch_of(torch.zeros(4, *shape), labels)
+    method.generator_losses(batch, memory := {})
+    fakes = method.generator(batch.normal(4, 3), labels[:, 0])
+    assert torch.equal(memory["fake"], fakes)  # made of the batch's own labels
+
+
+def ring_gan(saturates: bool) -> PhasedModule:
+    torch.manual_seed(0)
+    method = GAN(PointGenerator(16, 4), PointDiscriminator(16), 4, saturates=saturates, rate=1e-3)
+    return PhasedModule(method)
+
+
+@pytest.mark.parametrize("saturates", [False, True])
+def test_a_step_moves_both_players(saturates: bool) -> None:
+    module = ring_gan(saturates)
+    before = [p.clone() for p in module.method.parameters()]
+    module.run_phases(
+        RingBatches(32, 0, 0.1)[0], module.configure_optimizers(), torch.Tensor.backward
+    )
+    after = module.method.parameters()
+    assert all(not torch.equal(p, q) for p, q in zip(before, after, strict=True))
