@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from voxcycle.data.images import ImageSet, read_image
+from voxcycle.data.shapes import draw_shapes
 
 SIZE = 32
 N_TRAIN, N_TEST = 12_000, 2_000  # avatars
@@ -196,6 +197,7 @@ def main() -> None:
 
     step("fashion", "test.npz", make_fashion)
     step("digits", "all.npz", lambda: digits(download).save(out / "digits" / "all.npz"))
+    step("shapes", "train.npz", lambda: draw_shapes().save(out / "shapes" / "train.npz"))
     step("avatars", "test.npz", make_avatars)
     step("skin", "testB.npz", lambda: make_domains(out / "skin", "skin", "LIGHT", "BLACK", 1))
     step(
