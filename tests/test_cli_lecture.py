@@ -131,7 +131,7 @@ def test_traverse_draws_a_row_for_each_latent(
         (["train", "gpt"], "no method 'gpt' in the lecture: there are autoencoder, vae"),
         (["train", "vae"], "name the images: --data FOLDER"),
         (["train", "vae", "--data", "nowhere"], "nowhere: no such folder of images"),
-        (["train", "vae", "n_laten=3", "--data", "x"], "unknown key n_laten; did you mean n_latent"),
+        (["train", "vae", "n_laten=3", "--data", "x"], "unknown key n_laten; did you mean"),
         (["train", "vae", "beta=-1", "--data", "x"], "beta: Input should be greater than or equal"),
         (["train", "vae", "beta", "--data", "x"], "'beta': settings are written key=value"),
         (["sample", "no.safetensors"], "no.safetensors: not a model of voxcycle lecture"),

@@ -7,15 +7,18 @@ from typing import Any
 from torch import nn
 from torch.utils.data import Dataset
 
+from voxcycle.data.faces import FaceBatches
 from voxcycle.data.images import ImageBatches, load_images
 from voxcycle.methods.autoencoder import Autoencoder
 from voxcycle.methods.classifier import ClassifierTraining
+from voxcycle.methods.debiasing_vae import DebiasingVAE, DebiasingWeights
 from voxcycle.methods.vae import VAE
 from voxcycle.models.autoencoder import Shape, build_decoder, build_encoder
 from voxcycle.models.classifier import Classifier
 from voxcycle.training.lecture_config import (
     AutoencoderConfig,
     ClassifierConfig,
+    DebiasingVAEConfig,
     LectureConfig,
     VAEConfig,
 )
@@ -80,6 +83,28 @@ def _build_vae(config: VAEConfig, shape: Shape, n_values: Sequence[int]) -> nn.M
     )
 
 
+def _load_faces(config: DebiasingVAEConfig) -> Material:
+    images = load_images(config.data, config.size, config.n_channels)
+    is_face = images.factor(config.face) == 1
+    faces, others = images.subset(is_face), images.subset(~is_face)
+    return Material(FaceBatches(faces, others, config.batch_size, config.seed), images.shape)
+
+
+def _build_debiasing_vae(
+    config: DebiasingVAEConfig, shape: Shape, n_values: Sequence[int]
+) -> nn.Module:
+    return DebiasingVAE(
+        build_encoder(config.network, shape, config.width, 1 + 2 * config.n_latent),
+        build_decoder(config.network, shape, config.width, config.n_latent),
+        config.n_latent,
+        DebiasingWeights(config.classification, config.reconstruction, config.kl),
+        config.rule,
+        config.smoothing,
+        config.every,
+        config.rate,
+    )
+
+
 def _build_classifier(config: ClassifierConfig, shape: Shape, n_values: Sequence[int]) -> nn.Module:
     return ClassifierTraining(Classifier(shape, [*n_values, 2], config.width), config.rate)
 
@@ -96,6 +121,12 @@ SYSTEMS = {
         VAEConfig,
         _build_vae,
         _load_images,
+    ),
+    "debiasing_vae": System(
+        "tells faces from the rest, and draws those faces more often whose latents are rare",
+        DebiasingVAEConfig,
+        _build_debiasing_vae,
+        _load_faces,
     ),
     "classifier": System(
         "tells every factor of an image: the judge of the others' pictures",
