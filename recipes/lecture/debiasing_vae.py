@@ -3,7 +3,7 @@
     python recipes/lecture/debiasing_vae.py DATA OUT [key=value ...]
 
 The same training from the same seeds three times: all faces alike, faces by the rarity of their
-latents (no label says which are dark), and an oracle that knows and sees as many dark as light ones.
+latents (no label says which are dark), and an oracle that sees as many dark as light ones.
 """
 
 from pathlib import Path

@@ -20,6 +20,14 @@ def test_mlp_by_hand() -> None:
         assert torch.allclose(encoder(image)[0], expected, atol=1e-5)
 
 
+def test_hidden_layers_are_added_between() -> None:
+    for one, two in (
+        (build_encoder("mlp", (1, 8, 8), 7, 4), build_encoder("mlp", (1, 8, 8), 7, 4, 2)),
+        (build_decoder("mlp", (1, 8, 8), 7, 4), build_decoder("mlp", (1, 8, 8), 7, 4, 2)),
+    ):
+        assert n_parameters(two) - n_parameters(one) == 7 * 7 + 7
+
+
 @pytest.mark.parametrize("side", [8, 16, 32])
 def test_convolutions_end_at_four(side: int) -> None:
     encoder = build_encoder("conv", (3, side, side), 4, 5)

@@ -29,6 +29,7 @@ class AutoencoderConfig(LectureConfig):
 
     network: Literal["mlp", "conv"] = Field("mlp", description="kind of encoder and decoder")
     width: int = Field(400, ge=1, description="hidden units; channels of the first convolution")
+    n_hidden: int = Field(1, ge=1, description="hidden layers of an mlp")
     n_latent: int = Field(16, ge=1, description="width of the code")
 
 

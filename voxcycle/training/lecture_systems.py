@@ -62,25 +62,26 @@ def _load_images(config: LectureConfig) -> Material:
     return Material(ImageBatches(images, config.batch_size, config.seed), images.shape, n_values)
 
 
+def _build_coders(
+    config: AutoencoderConfig, shape: Shape, n_out: int
+) -> tuple[nn.Module, nn.Module]:
+    kind, width, n_hidden = config.network, config.width, config.n_hidden
+    return (
+        build_encoder(kind, shape, width, n_out, n_hidden),
+        build_decoder(kind, shape, width, config.n_latent, n_hidden),
+    )
+
+
 def _build_autoencoder(
     config: AutoencoderConfig, shape: Shape, n_values: Sequence[int]
 ) -> nn.Module:
-    return Autoencoder(
-        build_encoder(config.network, shape, config.width, config.n_latent),
-        build_decoder(config.network, shape, config.width, config.n_latent),
-        config.n_latent,
-        config.rate,
-    )
+    coders = _build_coders(config, shape, config.n_latent)
+    return Autoencoder(*coders, config.n_latent, config.rate)
 
 
 def _build_vae(config: VAEConfig, shape: Shape, n_values: Sequence[int]) -> nn.Module:
-    return VAE(
-        build_encoder(config.network, shape, config.width, 2 * config.n_latent),
-        build_decoder(config.network, shape, config.width, config.n_latent),
-        config.n_latent,
-        config.beta,
-        config.rate,
-    )
+    coders = _build_coders(config, shape, 2 * config.n_latent)
+    return VAE(*coders, config.n_latent, config.beta, config.rate)
 
 
 def _load_faces(config: DebiasingVAEConfig) -> Material:
@@ -94,8 +95,7 @@ def _build_debiasing_vae(
     config: DebiasingVAEConfig, shape: Shape, n_values: Sequence[int]
 ) -> nn.Module:
     return DebiasingVAE(
-        build_encoder(config.network, shape, config.width, 1 + 2 * config.n_latent),
-        build_decoder(config.network, shape, config.width, config.n_latent),
+        *_build_coders(config, shape, 1 + 2 * config.n_latent),
         config.n_latent,
         DebiasingWeights(config.classification, config.reconstruction, config.kl),
         config.rule,

@@ -1,4 +1,4 @@
-"""Which examples to draw more often: those whose latents are rare (Amini, Soleimany et al., 2019)."""
+"""Drawing examples with rare latents more often (Amini, Soleimany et al., 2019)."""
 
 from typing import Literal
 
