@@ -6,14 +6,14 @@ import torch
 from safetensors.torch import load_file
 
 from voxcycle.data.faces import FaceBatch, FaceBatches
-from voxcycle.data.images import ImageSet
+from voxcycle.data.images import ImageSet, load_images
 from voxcycle.losses.elbo import kl_to_standard_normal
 from voxcycle.methods.debiasing_vae import DebiasingVAE
 from voxcycle.models.autoencoder import build_decoder, build_encoder
 from voxcycle.training.lecture import load_model, train_lecture
 from voxcycle.training.lecture_config import DebiasingVAEConfig
 from voxcycle.training.phases import PhasedModule
-from voxcycle.training.sampling import resampling_weights
+from voxcycle.training.sampling import effective_sample_size, resampling_weights
 
 SHAPE = (1, 8, 8)
 
@@ -173,3 +173,39 @@ def test_resuming_equals_going_through(tmp_path: Path) -> None:
 def test_unknown_factors_are_told(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no factor 'cat': known are face, dark"):
         train_lecture("debiasing_vae", make_config(tmp_path, face="cat"))
+
+
+@pytest.mark.slow
+def test_the_gates_hold_for_the_maximum_and_fail_for_the_product() -> None:
+    """Light faces lost at most .01, effective sample size at least a tenth, mass at least 1.3."""
+    folder = Path.home() / ".cache" / "voxcycle" / "lecture" / "biased"
+    if not folder.exists():
+        pytest.skip("needs the images of egs/lecture/prepare.py")
+    train, test = (load_images(folder / f"{split}.npz") for split in ("train", "test"))
+    is_face = train.factor("face") == 1
+    faces = train.subset(is_face)
+    is_dark = torch.from_numpy(faces.factor("dark") == 1)
+    is_light = (test.factor("face") == 1) & (test.factor("dark") == 0)
+    batches = FaceBatches(faces, train.subset(~is_face), 64, seed=0)
+    found, mass, size = {}, {}, {}
+    for rule in (None, "max", "product"):
+        torch.manual_seed(0)
+        encoder, decoder = (
+            build_encoder("conv", train.shape, 8, 33),
+            build_decoder("conv", train.shape, 8, 16),
+        )
+        module = PhasedModule(DebiasingVAE(encoder, decoder, 16, rule=rule))
+        optimizers = module.configure_optimizers()
+        for step in range(800):
+            module.run_phases(batches[step], optimizers, torch.Tensor.backward)
+            module.steps_done += 1
+        method = module.method.eval()
+        with torch.no_grad():
+            found[rule] = (method.predict(test.images(is_light)) > 0.5).float().mean().item()
+        weights = method.weigh_faces(batches.faces)
+        mass[rule] = (weights[is_dark].sum() / is_dark.float().mean()).item()
+        size[rule] = effective_sample_size(weights) / len(faces)
+    assert mass[None] == pytest.approx(1.0)  # which fails the gate
+    assert mass["max"] >= 1.3 and size["max"] >= 0.1
+    assert found["max"] >= found[None] - 0.01
+    assert size["product"] < 0.1 and found["product"] < found[None] - 0.01

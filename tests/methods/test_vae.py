@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -5,14 +6,17 @@ import pytest
 import torch
 
 from voxcycle.data.images import ImageBatch, ImageBatches, ImageSet
+from voxcycle.data.shapes import draw_shapes
+from voxcycle.evaluation.disentanglement import mutual_information_gap
 from voxcycle.losses.elbo import kl_to_standard_normal
 from voxcycle.methods.vae import VAE, reparameterize
 from voxcycle.models.autoencoder import build_decoder, build_encoder
 from voxcycle.training.lecture import train_lecture
 from voxcycle.training.lecture_config import VAEConfig
-from voxcycle.training.phases import PhasedModule, weigh
+from voxcycle.training.phases import Phase, PhasedModule, weigh
 
 SHAPE = (1, 8, 8)
+MIN_GAP, MIN_GAP_RATIO = 0.2, 1.5  # of recipes/lecture/beta_vae.py
 MAX_NEGATIVE_ELBO, MIN_KL, MAX_KL = 256, 8, 25  # the gates of recipes/lecture/vae.py
 
 
@@ -120,14 +124,19 @@ def fashion() -> tuple[ImageSet, torch.Tensor]:
     return load_images(folder / "train.npz"), load_images(folder / "test.npz").images()
 
 
-def train_on_fashion(vae: VAE, train: ImageSet, test: torch.Tensor) -> tuple[float, float]:
-    """Return reconstruction and KL terms after the recipe's three epochs."""
+def train(vae: VAE, images: ImageSet, n_steps: int, seed: int = 0) -> VAE:
     module = PhasedModule(vae)
     optimizers = module.configure_optimizers()
-    batches = ImageBatches(train, 128, seed=0)
-    for step in range(1_404):
+    batches = ImageBatches(images, 128, seed)
+    for step in range(n_steps):
         module.run_phases(batches[step], optimizers, torch.Tensor.backward)
         module.steps_done += 1
+    return vae
+
+
+def train_on_fashion(vae: VAE, images: ImageSet, test: torch.Tensor) -> tuple[float, float]:
+    """Return reconstruction and KL terms after the recipe's three epochs."""
+    train(vae, images, 1_404)
     noise = torch.randn(len(test), vae.n_latent, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         reconstruction, kl = vae.elbo_terms(test, noise)
@@ -155,11 +164,30 @@ def test_the_gates_hold_for_the_vae_and_fail_for_broken_ones(
     assert kl > MAX_KL
 
 
-def save_images(path: Path, n: int = 40, shape: tuple[int, int, int] = SHAPE) -> Path:
-    rng = np.random.default_rng(0)
-    pixels = rng.integers(0, 256, (n, *shape), dtype=np.uint8)
-    ImageSet(pixels, np.zeros((n, 0), np.int64), ()).save(path)
-    return path
+class _UnusedBeta(VAE):
+    """A beta that is stored and weighs nothing."""
+
+    def phases(self) -> list[Phase]:
+        (phase,) = super().phases()
+        return [replace(phase, weights={"reconstruction": 1.0, "kl": 1.0})]
+
+
+@pytest.mark.slow
+def test_the_gates_of_disentanglement_hold_for_beta_and_fail_where_it_is_unused() -> None:
+    shapes = draw_shapes()
+    gaps: dict[type[VAE], list[float]] = {VAE: [], _UnusedBeta: []}
+    for kind, found in gaps.items():
+        for seed in range(3):
+            torch.manual_seed(seed)
+            encoder = build_encoder("mlp", shapes.shape, 100, 12, 2)
+            vae = kind(encoder, build_decoder("mlp", shapes.shape, 100, 6, 2), 6, beta=4.0)
+            train(vae, shapes, 4_000, seed)
+            with torch.no_grad():
+                codes = vae.encode(shapes.images()).numpy()
+            found.append(mutual_information_gap(codes, shapes.labels))
+    heavy, unused = np.mean(gaps[VAE]), np.mean(gaps[_UnusedBeta])
+    assert heavy >= MIN_GAP and heavy >= MIN_GAP_RATIO * unused  # unused is beta 1
+    assert unused < MIN_GAP
 
 
 def test_training_learns_the_mean_image(tmp_path: Path) -> None:
