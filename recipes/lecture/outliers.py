@@ -53,14 +53,14 @@ def draw_histograms(path: Path, scores: dict[str, dict[str, Tensor]]) -> None:
 
 def draw_curves(path: Path, usual: dict[str, Tensor], strange: dict[str, Tensor]) -> None:
     """Draw the ROC curve of every score."""
-    figure = Figure(figsize=(5, 4.5), dpi=120, layout="constrained")
+    figure = Figure(figsize=(6.5, 4.2), dpi=120, layout="constrained")
     axes = figure.add_subplot()
     for name in usual:
         area = area_under_curve(usual[name], strange[name])
         axes.plot(*roc_curve(usual[name], strange[name]), label=f"{name}: {area:.3f}")
     axes.plot([0, 1], [0, 1], "k:", linewidth=1)
     axes.set(xlabel="clothes that raise an alarm", ylabel="digits that do", aspect="equal")
-    axes.legend(fontsize=7, title="area under the curve", title_fontsize=7)
+    figure.legend(loc="outside right", fontsize=8, title="area under the curve")
     figure.savefig(path)
 
 
@@ -74,7 +74,7 @@ def draw_paradox(
         x, y = entropy(images[kind])[:2000], scores[kind][ELBO][:2000]
         axes.scatter(x, y, s=3, linewidths=0, alpha=0.6, label=kind)
     axes.plot([0, 500], [0, 500], "k--", linewidth=1, label="nothing but the grey of the pixels")
-    axes.set(xlabel="entropy of the pixels, nats", ylabel="-ELBO, nats", ylim=(0, 700))
+    axes.set(xlabel="entropy of the pixels, nats", ylabel="-ELBO, nats", ylim=(0, 550))
     axes.legend(markerscale=4, fontsize=8)
     figure.savefig(path)
 

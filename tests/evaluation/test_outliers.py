@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.metrics import roc_curve as sklearn_roc_curve
 
 from voxcycle.audio.mel import LogMel
-from voxcycle.data.images import ImageBatches, ImageSet
+from voxcycle.data.images import ImageBatches, ImageSet, load_images
 from voxcycle.evaluation.outliers import (
     N_IMPORTANCE,
     area_under_curve,
@@ -99,3 +100,28 @@ def test_noise_among_speech_is_found(make_speech: Callable[..., np.ndarray]) -> 
     usual, strange = (outlier_scores(module.method, x) for x in (test, noise))
     found = area_under_curve(usual["reconstruction error"], strange["reconstruction error"])
     assert found >= 0.95
+
+
+@pytest.mark.slow
+def test_digits_among_clothes_are_found_and_not_without_training() -> None:
+    folder = Path.home() / ".cache" / "voxcycle" / "lecture"
+    if not folder.exists():
+        pytest.skip("needs the images of egs/lecture/prepare.py")
+    train = load_images(folder / "fashion" / "train.npz")
+    clothes = load_images(folder / "fashion" / "test.npz").images()
+    digits = load_images(folder / "digits" / "all.npz").images()
+    module = PhasedModule(make_vae((1, 28, 28), n_latent=16, width=400))
+    optimizers = module.configure_optimizers()
+    batches = ImageBatches(train, 128, seed=0)
+    areas = []
+    for step in range(1_405):
+        if step in (0, 1_404):
+            usual, strange = (outlier_scores(module.method, x) for x in (clothes, digits))
+            areas.append({name: area_under_curve(usual[name], strange[name]) for name in usual})
+        module.run_phases(batches[step], optimizers, torch.Tensor.backward)
+        module.steps_done += 1
+    untrained, trained = areas
+    mean = area_under_curve(*(distance_to_mean(x, train.images()) for x in (clothes, digits)))
+    assert untrained["reconstruction error"] < 0.95 <= trained["reconstruction error"]
+    assert trained["reconstruction error"] >= mean + 0.05 > untrained["reconstruction error"]
+    assert trained["-ELBO"] <= 0.5  # the paradox

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.distributions import Normal
 
 from voxcycle.data.images import ImageBatch, ImageBatches, ImageSet
 from voxcycle.data.shapes import draw_shapes
@@ -84,6 +85,13 @@ def test_one_draw_of_the_importance_weighted_bound_is_a_sample_of_the_elbo() -> 
         single = torch.stack([vae.log_likelihood_bound(images, eps[None]) for eps in noise])
         elbo = -torch.stack([sum(vae.elbo_terms(images, eps)) for eps in noise])
         assert torch.allclose(single.mean(0), elbo.mean(0), atol=0.3)  # four standard errors
+        # and with the same z exactly ln p(x, z) - ln q(z | x)
+        mu, log_var = vae.posterior(images)
+        z = mu + (log_var / 2).exp() * noise[0]
+        prior, posterior = Normal(0.0, 1.0), Normal(mu, (log_var / 2).exp())
+        ratio = (prior.log_prob(z) - posterior.log_prob(z)).sum(1)
+        expected = ratio - vae.elbo_terms(images, noise[0])[0]
+        assert torch.allclose(single[0], expected, rtol=1e-5)
         bounds = [vae.log_likelihood_bound(images, noise[:k]).mean() for k in (1, 8, 512)]
     assert bounds[0] < bounds[1] < bounds[2]
 
