@@ -18,9 +18,11 @@ from pathlib import Path
 import numpy as np
 from avatars import Face, draw_faces, render_all, value
 from numpy.typing import NDArray
+from PIL import Image
 from rich.console import Console
 
 from voxcycle.data.images import ImageSet, read_image
+from voxcycle.data.shapes import draw_shapes
 
 SIZE = 32
 N_TRAIN, N_TEST = 12_000, 2_000  # avatars
@@ -101,10 +103,23 @@ def make_pairs(out: Path, source: Path, simplify: Callable[[ImageSet], ImageSet]
         images.save(out / f"{split}B.npz")
 
 
-def make_biased(out: Path, objects: ImageSet) -> None:
+def draw_objects(files: Sequence[Path], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Return drawings on grounds of random colours."""
+    drawn = []
+    for file in files:
+        with Image.open(file) as opened:
+            drawing = opened.convert("RGBA").resize((SIZE, SIZE), Image.Resampling.LANCZOS)
+        red, green, blue = rng.integers(256, size=3)
+        ground = Image.new("RGBA", drawing.size, (int(red), int(green), int(blue)))
+        drawn.append(np.asarray(Image.alpha_composite(ground, drawing).convert("RGB")))
+    return np.stack(drawn).transpose(0, 3, 1, 2)
+
+
+def make_biased(download: Path, out: Path, names: Sequence[str]) -> None:
     """Write faces of which two in a hundred are dark, things that are no faces, and test groups.
 
-    Grounds have random colours: on white ones the bias hardly shows. Labels: face, dark.
+    Grounds have random colours: on white ones the bias hardly shows. The things are emoji of two
+    vendors, a thing's two drawings on the same side. Labels: face, dark.
     """
     rng = np.random.default_rng(7)
     light, dark = value("skin", "LIGHT"), value("skin", "BLACK")
@@ -112,13 +127,18 @@ def make_biased(out: Path, objects: ImageSet) -> None:
     def faces(n: int, skin: int) -> NDArray[np.uint8]:
         return render_all(draw_faces(n, rng, has_ground=True, skin=skin), SIZE).pixels
 
-    things = objects.pixels[rng.permutation(len(objects))]
-    parts = [faces(N_LIGHT, light), faces(N_DARK, dark), things[:N_OBJECTS]]
-    tests = [faces(N_GROUP, light), faces(N_GROUP, dark), things[N_OBJECTS:][:N_GROUP]]
-    for name, (bright, rare, other) in (("train", parts), ("test", tests)):
+    def things(names: Sequence[str], n: int) -> NDArray[np.uint8]:
+        folders = [extract_emoji(download, vendor) for vendor in ("google", "twitter")]
+        return draw_objects([folder / name for name in names for folder in folders][:n], rng)
+
+    names = [names[i] for i in rng.permutation(len(names))]
+    n = N_OBJECTS // 2
+    parts = [faces(N_LIGHT, light), faces(N_DARK, dark), things(names[:n], N_OBJECTS)]
+    tests = [faces(N_GROUP, light), faces(N_GROUP, dark), things(names[n:], N_GROUP)]
+    for split, (bright, rare, other) in (("train", parts), ("test", tests)):
         kinds = [[1, 0]] * len(bright) + [[1, 1]] * len(rare) + [[0, 0]] * len(other)
         pixels = np.concatenate([bright, rare, other])
-        ImageSet(pixels, np.array(kinds, np.int64), ("face", "dark")).save(out / f"{name}.npz")
+        ImageSet(pixels, np.array(kinds, np.int64), ("face", "dark")).save(out / f"{split}.npz")
 
 
 def emoji_entries(download: Path) -> list[dict[str, object]]:
@@ -129,10 +149,10 @@ def emoji_entries(download: Path) -> list[dict[str, object]]:
         return list(json.load(stream))
 
 
-def read_emoji(download: Path, vendor: str, names: Sequence[str], scratch: Path) -> ImageSet:
-    """Return the emoji of some file names, on white, `SIZE` pixels high."""
+def extract_emoji(download: Path, vendor: str) -> Path:
+    """Return the folder of a vendor's drawings, 64 pixels high."""
     (path,) = download.glob(f"emoji-datasource-{vendor}-*.tgz")
-    folder = scratch / vendor
+    folder = download / vendor
     if not folder.exists():
         prefix = f"package/img/{vendor}/64/"
         with tarfile.open(path) as archive:
@@ -140,6 +160,12 @@ def read_emoji(download: Path, vendor: str, names: Sequence[str], scratch: Path)
             for member in members:
                 member.name = member.name.removeprefix(prefix)
             archive.extractall(folder, members, filter="data")
+    return folder
+
+
+def read_emoji(download: Path, vendor: str, names: Sequence[str]) -> ImageSet:
+    """Return the emoji of some file names, on white, `SIZE` pixels high."""
+    folder = extract_emoji(download, vendor)
     pixels = np.stack([read_image(folder / name, SIZE) for name in names])
     return ImageSet(pixels, np.zeros((len(names), 0), np.int64), ())
 
@@ -154,8 +180,8 @@ def make_flags(download: Path, out: Path, entries: list[dict[str, object]]) -> N
         ("google", "A", rest[:half]),
         ("twitter", "B", rest[half : 2 * half]),
     ):
-        read_emoji(download, vendor, train, download).save(out / f"train{side}.npz")
-        read_emoji(download, vendor, test, download).save(out / f"test{side}.npz")
+        read_emoji(download, vendor, train).save(out / f"train{side}.npz")
+        read_emoji(download, vendor, test).save(out / f"test{side}.npz")
 
 
 def _load(path: Path) -> ImageSet:
@@ -192,10 +218,11 @@ def main() -> None:
             for e in emoji_entries(download)
             if e["category"] not in ("Smileys & Emotion", "People & Body", "Component")
         ]
-        make_biased(out / "biased", read_emoji(download, "google", names, download))
+        make_biased(download, out / "biased", names)
 
     step("fashion", "test.npz", make_fashion)
     step("digits", "all.npz", lambda: digits(download).save(out / "digits" / "all.npz"))
+    step("shapes", "train.npz", lambda: draw_shapes().save(out / "shapes" / "train.npz"))
     step("avatars", "test.npz", make_avatars)
     step("skin", "testB.npz", lambda: make_domains(out / "skin", "skin", "LIGHT", "BLACK", 1))
     step(

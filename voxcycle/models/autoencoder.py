@@ -13,35 +13,46 @@ Shape = tuple[int, int, int]
 Kind = Literal["mlp", "conv"]
 
 
-def build_encoder(kind: Kind, shape: Shape, width: int, n_out: int) -> nn.Module:
-    """Build an encoder for images of a shape (C, H, W)."""
-    return (MLPEncoder if kind == "mlp" else ConvEncoder)(shape, width, n_out)
+def build_encoder(kind: Kind, shape: Shape, width: int, n_out: int, n_hidden: int = 1) -> nn.Module:
+    """Build an encoder for images of a shape (C, H, W); `n_hidden` layers where it is an MLP."""
+    if kind == "conv":
+        return ConvEncoder(shape, width, n_out)
+    return MLPEncoder(shape, width, n_out, n_hidden)
 
 
-def build_decoder(kind: Kind, shape: Shape, width: int, n_latent: int) -> nn.Module:
-    """Build a decoder to images of a shape (C, H, W)."""
-    return (MLPDecoder if kind == "mlp" else ConvDecoder)(shape, width, n_latent)
+def build_decoder(
+    kind: Kind, shape: Shape, width: int, n_latent: int, n_hidden: int = 1
+) -> nn.Module:
+    """Build a decoder to images of a shape (C, H, W); `n_hidden` layers where it is an MLP."""
+    if kind == "conv":
+        return ConvDecoder(shape, width, n_latent)
+    return MLPDecoder(shape, width, n_latent, n_hidden)
 
 
 class MLPEncoder(nn.Sequential):
-    """One hidden layer."""
+    """Hidden layers of one width."""
 
-    def __init__(self, shape: Shape, width: int, n_out: int) -> None:
-        super().__init__(
-            nn.Flatten(), nn.Linear(math.prod(shape), width), nn.ReLU(), nn.Linear(width, n_out)
-        )
+    def __init__(self, shape: Shape, width: int, n_out: int, n_hidden: int = 1) -> None:
+        widths = [math.prod(shape), *[width] * n_hidden]
+        super().__init__(nn.Flatten(), *_hidden_layers(widths), nn.Linear(width, n_out))
 
 
 class MLPDecoder(nn.Sequential):
-    """One hidden layer."""
+    """Hidden layers of one width."""
 
-    def __init__(self, shape: Shape, width: int, n_latent: int) -> None:
+    def __init__(self, shape: Shape, width: int, n_latent: int, n_hidden: int = 1) -> None:
         super().__init__(
-            nn.Linear(n_latent, width),
-            nn.ReLU(),
+            *_hidden_layers([n_latent, *[width] * n_hidden]),
             nn.Linear(width, math.prod(shape)),
             nn.Unflatten(1, shape),
         )
+
+
+def _hidden_layers(widths: list[int]) -> list[nn.Module]:
+    layers: list[nn.Module] = []
+    for n_in, n_out in zip(widths[:-1], widths[1:], strict=True):
+        layers += [nn.Linear(n_in, n_out), nn.ReLU()]
+    return layers
 
 
 class ConvEncoder(nn.Sequential):

@@ -8,10 +8,12 @@ import numpy as np
 from torch import nn
 from torch.utils.data import Dataset
 
+from voxcycle.data.faces import FaceBatches
 from voxcycle.data.images import ImageBatches, ImageSet, load_images
 from voxcycle.data.toy import RingBatches
 from voxcycle.methods.autoencoder import Autoencoder
 from voxcycle.methods.classifier import ClassifierTraining
+from voxcycle.methods.debiasing_vae import DebiasingVAE, DebiasingWeights
 from voxcycle.methods.gan import GAN
 from voxcycle.methods.vae import VAE
 from voxcycle.models.autoencoder import Shape, build_decoder, build_encoder
@@ -25,6 +27,7 @@ from voxcycle.models.gan import (
 from voxcycle.training.lecture_config import (
     AutoencoderConfig,
     ClassifierConfig,
+    DebiasingVAEConfig,
     GANConfig,
     LectureConfig,
     RingGANConfig,
@@ -74,23 +77,45 @@ def _gather(images: ImageSet, config: LectureConfig) -> Material:
     return Material(ImageBatches(images, config.batch_size, config.seed), images.shape, n_values)
 
 
-def _build_autoencoder(
-    config: AutoencoderConfig, shape: Shape, n_values: Sequence[int]
-) -> nn.Module:
-    return Autoencoder(
-        build_encoder(config.network, shape, config.width, config.n_latent),
-        build_decoder(config.network, shape, config.width, config.n_latent),
-        config.n_latent,
-        config.rate,
+def _build_coders(
+    config: AutoencoderConfig, shape: Shape, n_out: int
+) -> tuple[nn.Module, nn.Module]:
+    kind, width, n_hidden = config.network, config.width, config.n_hidden
+    return (
+        build_encoder(kind, shape, width, n_out, n_hidden),
+        build_decoder(kind, shape, width, config.n_latent, n_hidden),
     )
 
 
+def _build_autoencoder(
+    config: AutoencoderConfig, shape: Shape, n_values: Sequence[int]
+) -> nn.Module:
+    coders = _build_coders(config, shape, config.n_latent)
+    return Autoencoder(*coders, config.n_latent, config.rate)
+
+
 def _build_vae(config: VAEConfig, shape: Shape, n_values: Sequence[int]) -> nn.Module:
-    return VAE(
-        build_encoder(config.network, shape, config.width, 2 * config.n_latent),
-        build_decoder(config.network, shape, config.width, config.n_latent),
+    coders = _build_coders(config, shape, 2 * config.n_latent)
+    return VAE(*coders, config.n_latent, config.beta, config.rate)
+
+
+def _load_faces(config: DebiasingVAEConfig) -> Material:
+    images = load_images(config.data, config.size, config.n_channels)
+    is_face = images.factor(config.face) == 1
+    faces, others = images.subset(is_face), images.subset(~is_face)
+    return Material(FaceBatches(faces, others, config.batch_size, config.seed), images.shape)
+
+
+def _build_debiasing_vae(
+    config: DebiasingVAEConfig, shape: Shape, n_values: Sequence[int]
+) -> nn.Module:
+    return DebiasingVAE(
+        *_build_coders(config, shape, 1 + 2 * config.n_latent),
         config.n_latent,
-        config.beta,
+        DebiasingWeights(config.classification, config.reconstruction, config.kl),
+        config.rule,
+        config.smoothing,
+        config.every,
         config.rate,
     )
 
@@ -147,6 +172,12 @@ SYSTEMS = {
         VAEConfig,
         _build_vae,
         _load_images,
+    ),
+    "debiasing_vae": System(
+        "tells faces from the rest, and draws those faces more often whose latents are rare",
+        DebiasingVAEConfig,
+        _build_debiasing_vae,
+        _load_faces,
     ),
     "classifier": System(
         "tells every factor of an image: the judge of the others' pictures",

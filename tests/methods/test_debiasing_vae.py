@@ -1,0 +1,211 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from voxcycle.data.faces import FaceBatch, FaceBatches
+from voxcycle.data.images import ImageSet, load_images
+from voxcycle.losses.elbo import kl_to_standard_normal
+from voxcycle.methods.debiasing_vae import DebiasingVAE
+from voxcycle.models.autoencoder import build_decoder, build_encoder
+from voxcycle.training.lecture import load_model, train_lecture
+from voxcycle.training.lecture_config import DebiasingVAEConfig
+from voxcycle.training.phases import PhasedModule
+from voxcycle.training.sampling import effective_sample_size, resampling_weights
+
+SHAPE = (1, 8, 8)
+
+
+def make_method(**changed: object) -> DebiasingVAE:
+    torch.manual_seed(0)
+    encoder, decoder = build_encoder("mlp", SHAPE, 8, 5), build_decoder("mlp", SHAPE, 8, 2)
+    return DebiasingVAE(encoder, decoder, 2, **changed)
+
+
+def make_batch(step: int = 0, n_faces: int = 30) -> FaceBatch:
+    generator = torch.Generator().manual_seed(3)
+    faces = torch.randint(0, 256, (n_faces, *SHAPE), generator=generator, dtype=torch.uint8)
+    others = torch.rand(4, *SHAPE, generator=generator) * 2 - 1
+    return FaceBatch(faces, others, step, seed=5 + step)
+
+
+def drawn_faces(method: DebiasingVAE, batch: FaceBatch) -> torch.Tensor:
+    """Return what the step saw as faces."""
+    seen = []
+    hook = method.encoder.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]))
+    method.losses(batch, {})
+    hook.remove()
+    return seen[-1][: len(batch.others)]
+
+
+def test_terms_by_their_definitions() -> None:
+    method, batch = make_method(rule=None), make_batch()
+    faces = drawn_faces(method, batch)
+    torch.manual_seed(0)
+    terms = method.losses(batch, {})
+    logits = method.encoder(torch.cat([faces, batch.others]))[:, 0]
+    p = logits.sigmoid()
+    expected = -(p[:4].log().sum() + (1 - p[4:]).log().sum()) / 8
+    assert terms["classification"].item() == pytest.approx(expected.item(), rel=1e-5)
+    _, mu, log_var = method.heads(faces)
+    kl = kl_to_standard_normal(mu, log_var).sum() / 8  # non-faces have none
+    assert terms["kl"].item() == pytest.approx(kl.item(), rel=1e-5)
+    # with means as they are and no noise, the error is the plain reconstruction's
+    with torch.no_grad():
+        method.encoder[3].weight[3:] = 0
+        method.encoder[3].bias[3:] = -60  # log variances
+        found = method.losses(batch, {})["reconstruction"].item()
+        error = ((method.reconstruct(faces) - faces) / 2).abs().mean().item() / 2
+    assert found == pytest.approx(error, rel=1e-5)
+
+
+def test_only_faces_reach_the_decoder_and_the_latents() -> None:
+    method, batch = make_method(rule=None), make_batch()
+    others = batch.others.clone().requires_grad_()
+    terms = method.losses(batch._replace(others=others), {})
+    (terms["reconstruction"] + terms["kl"]).backward(retain_graph=True)
+    assert others.grad is None or others.grad.abs().sum() == 0
+    terms["classification"].backward()
+    assert others.grad is not None and others.grad.abs().sum() > 0
+
+
+def test_faces_are_drawn_by_their_weights() -> None:
+    method = make_method(rule=None)
+    method.set_extra_state(torch.eye(30, dtype=torch.double)[17])
+    faces = drawn_faces(method, make_batch())
+    expected = make_batch().faces[17].float() / 127.5 - 1
+    assert torch.equal(faces, expected.expand_as(faces))
+
+
+def test_faces_are_weighed_when_due_and_not_before() -> None:
+    method = make_method(every=3)
+    uniform = torch.full((30,), 1 / 30).double()
+    for step in range(3):
+        method.losses(make_batch(step), {})
+        assert torch.equal(method.face_weights, uniform)
+    latents = method.encode(make_batch().faces.float() / 127.5 - 1).detach()
+    method.losses(make_batch(3), {})
+    assert torch.allclose(method.face_weights, resampling_weights(latents, 1e-3, "max"))
+    idle = make_method(rule=None, every=3)
+    idle.losses(make_batch(3), {})
+    assert torch.equal(idle.face_weights, uniform)
+
+
+def test_weighing_leaves_batch_norm_as_it_was() -> None:
+    torch.manual_seed(0)
+    encoder, decoder = build_encoder("conv", SHAPE, 4, 5), build_decoder("conv", SHAPE, 4, 2)
+    method = DebiasingVAE(encoder, decoder, 2)
+    before = {key: value.clone() for key, value in encoder.state_dict().items()}
+    method.weigh_faces(make_batch().faces)
+    assert encoder.training
+    assert all(torch.equal(before[key], value) for key, value in encoder.state_dict().items())
+
+
+def test_a_step_moves_both_networks() -> None:
+    module = PhasedModule(make_method())
+    before = [p.clone() for p in module.method.parameters()]
+    module.run_phases(make_batch(), module.configure_optimizers(), torch.Tensor.backward)
+    pairs = zip(before, module.method.parameters(), strict=True)
+    assert all(not torch.equal(p, q) for p, q in pairs)
+
+
+def test_batches_need_both_kinds() -> None:
+    images = ImageSet(np.zeros((9, *SHAPE), np.uint8), np.zeros((9, 0), np.int64), ())
+    none = images.subset(np.arange(0))
+    with pytest.raises(ValueError, match="0 faces are fewer than half of batch_size=8"):
+        FaceBatches(none, images, 8, 0)
+    with pytest.raises(ValueError, match="0 other images are fewer"):
+        FaceBatches(images, none, 8, 0)
+
+
+def save_groups(path: Path) -> Path:
+    """Bright discs and two dark ones are faces; stripes are not."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:8, :8] - 3.5
+    disc, stripes = (x**2 + y**2 < 9)[None], (np.arange(8) % 2 == 0)[None, None].repeat(8, 1)
+    kinds = [(1, 0)] * 58 + [(1, 1)] * 2 + [(0, 0)] * 60
+    pixels = []
+    for face, dark in kinds:
+        form = disc if face else stripes
+        image = form * (60 if dark else 220) + rng.normal(0, 8, (1, 8, 8))
+        pixels.append(image.clip(0, 255).astype(np.uint8))
+    ImageSet(np.stack(pixels), np.array(kinds, np.int64), ("face", "dark")).save(path)
+    return path
+
+
+def make_config(folder: Path, **changed: object) -> DebiasingVAEConfig:
+    values = {
+        "data": save_groups(folder / "groups.npz"), "out": folder / "run", "network": "mlp",
+        "width": 16, "n_latent": 2, "batch_size": 16, "threads": 1, "every": 3, "steps": 8,
+    }  # fmt: skip
+    return DebiasingVAEConfig(**(values | changed))
+
+
+def test_it_trains_tells_faces_and_finds_the_rare(tmp_path: Path) -> None:
+    trained = train_lecture("debiasing_vae", make_config(tmp_path, steps=150, every=50))
+    loaded = load_model(trained.path)
+    method = loaded.method
+    assert torch.equal(method.face_weights, trained.method.face_weights)
+    assert method.face_weights.shape == (60,)
+    assert method.face_weights[-2:].sum() > 3 * 2 / 60  # the dark ones
+    with np.load(tmp_path / "groups.npz") as stored:
+        pixels = torch.from_numpy(stored["pixels"]).float() / 127.5 - 1
+    p = method.predict(pixels)
+    assert p[:60].min() > 0.5 > p[60:].max()
+    assert torch.equal(method.sample(torch.zeros(1, 2)), method.decode(torch.zeros(1, 2)))
+
+
+def test_resuming_equals_going_through(tmp_path: Path) -> None:
+    """Weighed at steps 3 and 6, interrupted in between."""
+    train_lecture("debiasing_vae", make_config(tmp_path, out=tmp_path / "through"))
+    train_lecture("debiasing_vae", make_config(tmp_path, out=tmp_path / "parts", steps=5))
+    train_lecture("debiasing_vae", make_config(tmp_path, out=tmp_path / "parts"), resume=True)
+    through, parts = (
+        load_file(tmp_path / name / "model.safetensors") for name in ("through", "parts")
+    )
+    assert through.keys() == parts.keys()
+    assert all(torch.equal(through[key], parts[key]) for key in through)
+    assert through["_extra_state"].std() > 0
+
+
+def test_unknown_factors_are_told(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no factor 'cat': known are face, dark"):
+        train_lecture("debiasing_vae", make_config(tmp_path, face="cat"))
+
+
+@pytest.mark.slow
+def test_the_gates_hold_for_the_maximum_and_fail_for_the_product() -> None:
+    """Light faces lost at most .01, effective sample size at least a tenth, mass at least 1.3."""
+    folder = Path.home() / ".cache" / "voxcycle" / "lecture" / "biased"
+    if not folder.exists():
+        pytest.skip("needs the images of egs/lecture/prepare.py")
+    train, test = (load_images(folder / f"{split}.npz") for split in ("train", "test"))
+    is_face = train.factor("face") == 1
+    faces = train.subset(is_face)
+    is_dark = torch.from_numpy(faces.factor("dark") == 1)
+    is_light = (test.factor("face") == 1) & (test.factor("dark") == 0)
+    batches = FaceBatches(faces, train.subset(~is_face), 64, seed=0)
+    found, mass, size = {}, {}, {}
+    for rule in (None, "max", "product"):
+        torch.manual_seed(0)
+        encoder, decoder = (
+            build_encoder("conv", train.shape, 8, 33),
+            build_decoder("conv", train.shape, 8, 16),
+        )
+        module = PhasedModule(DebiasingVAE(encoder, decoder, 16, rule=rule))
+        optimizers = module.configure_optimizers()
+        for step in range(800):
+            module.run_phases(batches[step], optimizers, torch.Tensor.backward)
+            module.steps_done += 1
+        method = module.method.eval()
+        with torch.no_grad():
+            found[rule] = (method.predict(test.images(is_light)) > 0.5).float().mean().item()
+        weights = method.weigh_faces(batches.faces)
+        mass[rule] = (weights[is_dark].sum() / is_dark.float().mean()).item()
+        size[rule] = effective_sample_size(weights) / len(faces)
+    assert mass[None] == pytest.approx(1.0)  # which fails the gate
+    assert mass["max"] >= 1.3 and size["max"] >= 0.1
+    assert found["max"] >= found[None] - 0.01
+    assert size["product"] < 0.1 and found["product"] < found[None] - 0.01

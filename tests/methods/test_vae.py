@@ -1,0 +1,215 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.distributions import Normal
+
+from voxcycle.data.images import ImageBatch, ImageBatches, ImageSet
+from voxcycle.data.shapes import draw_shapes
+from voxcycle.evaluation.disentanglement import mutual_information_gap
+from voxcycle.losses.elbo import kl_to_standard_normal
+from voxcycle.methods.vae import VAE, reparameterize
+from voxcycle.models.autoencoder import build_decoder, build_encoder
+from voxcycle.training.lecture import train_lecture
+from voxcycle.training.lecture_config import VAEConfig
+from voxcycle.training.phases import Phase, PhasedModule, weigh
+
+SHAPE = (1, 8, 8)
+MIN_GAP, MIN_GAP_RATIO = 0.2, 1.5  # of recipes/lecture/beta_vae.py
+MAX_NEGATIVE_ELBO, MIN_KL, MAX_KL = 256, 8, 25  # the gates of recipes/lecture/vae.py
+
+
+def make_vae(beta: float = 1.0, n_latent: int = 3) -> VAE:
+    torch.manual_seed(0)
+    return VAE(
+        build_encoder("mlp", SHAPE, 16, 2 * n_latent),
+        build_decoder("mlp", SHAPE, 16, n_latent),
+        n_latent,
+        beta,
+    )
+
+
+def make_batch(n: int = 6, step: int = 0) -> ImageBatch:
+    images = torch.rand(n, *SHAPE, generator=torch.Generator().manual_seed(2)) * 2 - 1
+    return ImageBatch(images, torch.zeros(n, 0, dtype=torch.long), step, seed=11 + step)
+
+
+def test_gradients_flow_through_the_sample() -> None:
+    """dz/dmu = 1 and dz/dlog_var = sigma * eps / 2."""
+    mu = torch.tensor([[0.3, -1.0]], requires_grad=True)
+    log_var = torch.tensor([[0.5, -2.0]], requires_grad=True)
+    noise = torch.tensor([[1.5, -0.7]])
+    reparameterize(mu, log_var, noise).sum().backward()
+    assert mu.grad is not None and log_var.grad is not None
+    assert mu.grad.tolist() == [[1.0, 1.0]]
+    expected = 0.5 * (0.5 * log_var.detach()).exp() * noise
+    assert torch.allclose(log_var.grad, expected)
+
+
+def test_samples_have_the_posterior_s_moments() -> None:
+    mu, log_var = torch.tensor([2.0]), torch.tensor([np.log(9.0)])
+    noise = torch.randn(200_000, generator=torch.Generator().manual_seed(0))
+    z = reparameterize(mu, log_var, noise)
+    assert z.mean().item() == pytest.approx(2, abs=0.03)  # four standard errors
+    assert z.std().item() == pytest.approx(3, abs=0.03)
+
+
+def test_terms_are_means_of_sums() -> None:
+    vae, batch = make_vae(), make_batch()
+    terms = vae.losses(batch, {})
+    mu, log_var = vae.posterior(batch.images)
+    assert terms["kl"].item() == pytest.approx(kl_to_standard_normal(mu, log_var).mean().item())
+    reconstruction, kl = vae.elbo_terms(batch.images, batch.normal(6, 3))
+    assert reconstruction.shape == kl.shape == (6,)
+    assert terms["reconstruction"].item() == pytest.approx(reconstruction.mean().item())
+
+
+def test_beta_weighs_the_kl_term_alone() -> None:
+    totals = []
+    for beta in (0.0, 1.0, 4.0):
+        vae = make_vae(beta)
+        (phase,) = vae.phases()
+        totals.append(weigh(vae.losses(make_batch(), {}), phase.weights).item())
+    kl = make_vae().losses(make_batch(), {})["kl"].item()
+    assert totals[1] - totals[0] == pytest.approx(kl, rel=1e-4)
+    assert totals[2] - totals[0] == pytest.approx(4 * kl, rel=1e-4)
+
+
+def test_one_draw_of_the_importance_weighted_bound_is_a_sample_of_the_elbo() -> None:
+    """ln p(x|z) + ln p(z) - ln q(z|x) at the same z; its mean over z is the ELBO."""
+    vae, images = make_vae(), make_batch().images
+    noise = torch.randn(1_000, 6, 3, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        single = torch.stack([vae.log_likelihood_bound(images, eps[None]) for eps in noise])
+        elbo = -torch.stack([sum(vae.elbo_terms(images, eps)) for eps in noise])
+        assert torch.allclose(single.mean(0), elbo.mean(0), atol=0.3)  # four standard errors
+        # and with the same z exactly ln p(x, z) - ln q(z | x)
+        mu, log_var = vae.posterior(images)
+        z = mu + (log_var / 2).exp() * noise[0]
+        prior, posterior = Normal(0.0, 1.0), Normal(mu, (log_var / 2).exp())
+        ratio = (prior.log_prob(z) - posterior.log_prob(z)).sum(1)
+        expected = ratio - vae.elbo_terms(images, noise[0])[0]
+        assert torch.allclose(single[0], expected, rtol=1e-5)
+        bounds = [vae.log_likelihood_bound(images, noise[:k]).mean() for k in (1, 8, 512)]
+    assert bounds[0] < bounds[1] < bounds[2]
+
+
+def test_abilities_agree_with_each_other() -> None:
+    vae, images = make_vae().eval(), make_batch().images
+    with torch.no_grad():
+        mu, _ = vae.posterior(images)
+        assert torch.equal(vae.encode(images), mu)
+        assert torch.equal(vae.reconstruct(images), vae.decode(mu))
+        assert torch.equal(vae.sample(mu), vae.decode(mu))
+        assert torch.allclose((vae.decode(mu) + 1) / 2, vae.decoder(mu).sigmoid(), atol=1e-6)
+
+
+def test_a_step_moves_both_networks() -> None:
+    module = PhasedModule(make_vae())
+    before = [p.clone() for p in module.method.parameters()]
+    module.run_phases(make_batch(), module.configure_optimizers(), torch.Tensor.backward)
+    pairs = zip(before, module.method.parameters(), strict=True)
+    assert all(not torch.equal(p, q) for p, q in pairs)
+
+
+class _AveragedKL(VAE):
+    """The usual slip: the KL term as a mean over latents beside sums over pixels."""
+
+    def losses(self, batch: ImageBatch, memory: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        terms = super().losses(batch, memory)
+        return terms | {"kl": terms["kl"] / self.n_latent}
+
+
+@pytest.fixture(scope="module")
+def fashion() -> tuple[ImageSet, torch.Tensor]:
+    folder = Path.home() / ".cache" / "voxcycle" / "lecture" / "fashion"
+    if not folder.exists():
+        pytest.skip("needs the images of egs/lecture/prepare.py")
+    from voxcycle.data.images import load_images
+
+    return load_images(folder / "train.npz"), load_images(folder / "test.npz").images()
+
+
+def train(vae: VAE, images: ImageSet, n_steps: int, seed: int = 0) -> VAE:
+    module = PhasedModule(vae)
+    optimizers = module.configure_optimizers()
+    batches = ImageBatches(images, 128, seed)
+    for step in range(n_steps):
+        module.run_phases(batches[step], optimizers, torch.Tensor.backward)
+        module.steps_done += 1
+    return vae
+
+
+def train_on_fashion(vae: VAE, images: ImageSet, test: torch.Tensor) -> tuple[float, float]:
+    """Return reconstruction and KL terms after the recipe's three epochs."""
+    train(vae, images, 1_404)
+    noise = torch.randn(len(test), vae.n_latent, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        reconstruction, kl = vae.elbo_terms(test, noise)
+    return reconstruction.mean().item(), kl.mean().item()
+
+
+def build_for_fashion(kind: type[VAE], beta: float) -> VAE:
+    torch.manual_seed(0)
+    shape = (1, 28, 28)
+    encoder, decoder = build_encoder("mlp", shape, 400, 32), build_decoder("mlp", shape, 400, 16)
+    return kind(encoder, decoder, 16, beta)
+
+
+@pytest.mark.slow
+def test_the_gates_hold_for_the_vae_and_fail_for_broken_ones(
+    fashion: tuple[ImageSet, torch.Tensor],
+) -> None:
+    reconstruction, kl = train_on_fashion(build_for_fashion(VAE, 1.0), *fashion)
+    assert reconstruction + kl <= MAX_NEGATIVE_ELBO and MIN_KL <= kl <= MAX_KL
+    # posterior collapse: the latents say nothing
+    reconstruction, kl = train_on_fashion(build_for_fashion(VAE, 100.0), *fashion)
+    assert reconstruction + kl > MAX_NEGATIVE_ELBO and kl < MIN_KL
+    # averaged over latents instead of summed: the latents say too much
+    reconstruction, kl = train_on_fashion(build_for_fashion(_AveragedKL, 1.0), *fashion)
+    assert kl > MAX_KL
+
+
+class _UnusedBeta(VAE):
+    """A beta that is stored and weighs nothing."""
+
+    def phases(self) -> list[Phase]:
+        (phase,) = super().phases()
+        return [replace(phase, weights={"reconstruction": 1.0, "kl": 1.0})]
+
+
+@pytest.mark.slow
+def test_the_gates_of_disentanglement_hold_for_beta_and_fail_where_it_is_unused() -> None:
+    shapes = draw_shapes()
+    gaps: dict[type[VAE], list[float]] = {VAE: [], _UnusedBeta: []}
+    for kind, found in gaps.items():
+        for seed in range(3):
+            torch.manual_seed(seed)
+            encoder = build_encoder("mlp", shapes.shape, 100, 12, 2)
+            vae = kind(encoder, build_decoder("mlp", shapes.shape, 100, 6, 2), 6, beta=4.0)
+            train(vae, shapes, 4_000, seed)
+            with torch.no_grad():
+                codes = vae.encode(shapes.images()).numpy()
+            found.append(mutual_information_gap(codes, shapes.labels))
+    heavy, unused = np.mean(gaps[VAE]), np.mean(gaps[_UnusedBeta])
+    assert heavy >= MIN_GAP and heavy >= MIN_GAP_RATIO * unused  # unused is beta 1
+    assert unused < MIN_GAP
+
+
+def test_training_learns_the_mean_image(tmp_path: Path) -> None:
+    """All images equal: the reconstruction term falls towards their entropy."""
+    pixels = np.full((32, *SHAPE), 204, np.uint8)  # p = .8 in every pixel
+    ImageSet(pixels, np.zeros((32, 0), np.int64), ()).save(tmp_path / "images.npz")
+    config = VAEConfig(
+        data=tmp_path / "images.npz", out=tmp_path / "run", steps=150, batch_size=16, width=16,
+        n_latent=2, rate=0.01, threads=1,
+    )  # fmt: skip
+    method = train_lecture("vae", config).method
+    images = torch.full((1, *SHAPE), 0.6)
+    with torch.no_grad():
+        reconstruction, kl = method.elbo_terms(images, torch.zeros(1, 2))
+    entropy = -64 * (0.8 * np.log(0.8) + 0.2 * np.log(0.2))
+    assert reconstruction.item() == pytest.approx(entropy, rel=0.02)
+    assert kl.item() < 0.2

@@ -1,0 +1,171 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from voxcycle.cli import main
+from voxcycle.data.images import ImageSet, read_image, write_image
+from voxcycle.training.lecture import load_model
+from voxcycle.training.lecture_systems import SYSTEMS
+
+SMALL = ["network=conv", "width=4", "n_latent=3", "batch_size=6", "threads=1"]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run `voxcycle lecture ...`; returns (exit code, stdout, stderr)."""
+
+    def run_lecture(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as caught:
+            main(["lecture", *map(str, arguments)])
+        captured = capsys.readouterr()
+        return int(caught.value.code or 0), captured.out, captured.err
+
+    return run_lecture
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve pictures of 20 x 10 pixels in a folder and its subfolder."""
+    folder = tmp_path_factory.mktemp("my phötos")
+    rng = np.random.default_rng(0)
+    for i in range(12):
+        image = torch.from_numpy(rng.uniform(-1, 1, (3, 10, 20)).astype(np.float32))
+        write_image(folder / ("far" if i % 2 else ".") / f"{i}.png", image)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A VAE of two steps."""
+    out = tmp_path_factory.mktemp("run")
+    with pytest.raises(SystemExit) as caught:
+        main(["lecture", "train", "vae", *SMALL, "size=8", "--data", str(photos), "--out", str(out),
+              "--steps", "2"])  # fmt: skip
+    assert not caught.value.code
+    return out / "model.safetensors"
+
+
+def test_methods_are_listed(run: Callable[..., tuple]) -> None:
+    code, out, err = run("methods")
+    assert (code, err) == (0, "")
+    for name, system in SYSTEMS.items():
+        assert any(line.split()[0] == name and system.about in line for line in out.splitlines())
+
+
+@pytest.mark.parametrize("method", list(SYSTEMS))
+def test_settings_are_listed_with_their_meaning(run: Callable[..., tuple], method: str) -> None:
+    code, out, _ = run("train", method, "--settings")
+    assert code == 0
+    keys = {line.split()[0] for line in out.splitlines() if line and not line.startswith(" ")}
+    assert keys >= set(SYSTEMS[method].config.model_fields)
+    assert all(field.description for field in SYSTEMS[method].config.model_fields.values())
+
+
+def test_train_goes_on_and_says_where_the_model_is(
+    run: Callable[..., tuple], photos: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    common = ["train", "autoencoder", *SMALL, "size=8", "--data", photos, "--out", out]
+    code, printed, _ = run(*common, "--steps", "1")
+    assert (code, printed) == (0, f"{out / 'model.safetensors'}  (1 steps)\n")
+    code, printed, _ = run(*common, "--steps", "3", "--resume")
+    assert (code, printed) == (0, f"{out / 'model.safetensors'}  (3 steps)\n")
+    loaded = load_model(out / "model.safetensors")
+    assert (loaded.name, loaded.shape, loaded.steps) == ("autoencoder", (3, 8, 8), 3)
+
+
+def test_a_file_of_settings_and_the_command_line_wins(
+    run: Callable[..., tuple], photos: Path, tmp_path: Path
+) -> None:
+    settings = tmp_path / "settings.yaml"
+    lines = [word.replace("=", ": ") for word in SMALL]
+    lines += [f"data: {photos}", f"out: {tmp_path / 'run'}", "size: 8", "steps: 9", "beta: 3.0"]
+    settings.write_text("\n".join(lines))
+    assert run("train", "vae", "--config", settings, "--steps", 1, "n_latent=2")[0] == 0
+    method = load_model(tmp_path / "run" / "model.safetensors").method
+    assert (method.n_latent, method.beta) == (2, 3.0)
+
+
+def test_samples_follow_the_seed(run: Callable[..., tuple], model: Path, tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("a.png", "again.png", "b.png")]
+    for path, seed in zip(paths, (0, 0, 1), strict=True):
+        code, out, _ = run("sample", model, "-o", path, "--n", 9, "--seed", seed)
+        assert (code, out) == (0, f"{path}\n")
+    first, again, other = (path.read_bytes() for path in paths)
+    assert first == again != other
+
+
+def test_translate_sends_images_through_the_bottleneck(
+    run: Callable[..., tuple], model: Path, photos: Path, tmp_path: Path
+) -> None:
+    code, out, _ = run("translate", model, photos, "-o", tmp_path)
+    assert code == 0 and len(out.splitlines()) == 12
+    source, target = photos / "far" / "1.png", tmp_path / "far" / "1.png"
+    pixels = torch.from_numpy(read_image(source, 8).copy())[None] / 127.5 - 1
+    with torch.no_grad():
+        expected = load_model(model).method.reconstruct(pixels)[0]
+    found = torch.from_numpy(read_image(target).copy()) / 127.5 - 1
+    assert (found - expected).abs().max().item() <= 1.01 / 255  # half a step of 2 / 255
+    assert run("translate", model, source, "-o", tmp_path / "one")[0] == 0
+    assert (tmp_path / "one" / "1.png").read_bytes() == target.read_bytes()
+
+
+def test_traverse_draws_a_row_for_each_latent(
+    run: Callable[..., tuple], model: Path, photos: Path, tmp_path: Path
+) -> None:
+    origin, there = tmp_path / "origin.png", tmp_path / "there.png"
+    assert run("traverse", model, "-o", origin)[0] == 0
+    assert run("traverse", model, photos / "0.png", "-o", there, "--reach", 1)[0] == 0
+    height, width = read_image(origin).shape[1:]
+    assert height == pytest.approx(3 * (8 + 2) * 2, abs=4)  # three latents, two pixels a pixel
+    assert width >= 11 * (8 + 2) * 2
+    assert origin.read_bytes() != there.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train", "gpt"], "no method 'gpt' in the lecture: there are autoencoder, vae"),
+        (["train", "vae"], "name the images: --data FOLDER"),
+        (["train", "vae", "--data", "nowhere"], "nowhere: no such folder of images"),
+        (["train", "vae", "n_laten=3", "--data", "x"], "unknown key n_laten; did you mean"),
+        (["train", "vae", "beta=-1", "--data", "x"], "beta: Input should be greater than or equal"),
+        (["train", "vae", "beta", "--data", "x"], "'beta': settings are written key=value"),
+        (["sample", "no.safetensors"], "no.safetensors: not a model of voxcycle lecture"),
+        (["translate", "MODEL", "nowhere"], "nowhere: no images"),
+        (["traverse", "MODEL", "nothing.png"], "nothing.png: not an image that can be read"),
+    ],
+)  # fmt: skip
+def test_errors_are_one_sentence_and_two(
+    run: Callable[..., tuple],
+    model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    words: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run(*(str(model) if word == "MODEL" else word for word in arguments))
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ") and err.count("\n") == 1
+    assert words in err and "Traceback" not in err
+
+
+def test_a_model_is_asked_for_what_it_can(
+    run: Callable[..., tuple], photos: Path, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(0)
+    labels = np.arange(12).reshape(-1, 1) % 2
+    images = ImageSet(rng.integers(0, 256, (12, 3, 8, 8), dtype=np.uint8), labels, ("form",))
+    images.save(tmp_path / "images.npz")
+    out = tmp_path / "run"
+    assert run("train", "classifier", "width=4", "batch_size=6", "threads=1", "--steps", 1,
+               "--data", tmp_path / "images.npz", "--out", out)[0] == 0  # fmt: skip
+    path = out / "model.safetensors"
+    code, _, err = run("sample", path)
+    assert code == 2
+    assert err == f"error: {path}: a model of the method classifier cannot draw new images\n"
+    assert run("translate", path, photos)[2].endswith("classifier cannot translate images\n")

@@ -1,0 +1,95 @@
+"""Scores that should be higher for what a model never saw, and how well they tell it.
+
+A likelihood can be higher for strangers than for what was trained on (Nalisnick et al., 2019): show
+the scores side by side. They serve whatever comes as images (B, C, H, W) in [-1, 1], crops of
+normalised log-mels included.
+"""
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from voxcycle.losses.elbo import kl_to_standard_normal
+
+BATCH = 500
+N_IMPORTANCE = 16  # draws of the importance-weighted bound
+
+
+class LatentModel(Protocol):
+    """A model with the abilities of `methods.vae.VAE`."""
+
+    n_latent: int
+
+    def reconstruct(self, images: Tensor) -> Tensor:
+        """Return images sent through the means of their latents."""
+        ...
+
+    def posterior(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and log variance of the latents, (B, n_latent) each."""
+        ...
+
+    def elbo_terms(self, images: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Return both terms of -ELBO, (B,) each."""
+        ...
+
+    def log_likelihood_bound(self, images: Tensor, noise: Tensor) -> Tensor:
+        """Return the importance-weighted bound (B,) with noise (K, B, n_latent)."""
+        ...
+
+
+@torch.no_grad()
+def outlier_scores(model: LatentModel, images: Tensor, seed: int = 0) -> dict[str, Tensor]:
+    """Return each score (N,) of images (N, C, H, W); more is stranger.
+
+    Args:
+        model: trained on what counts as usual.
+        images: to be judged.
+        seed: of the draws of the latents.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    parts = [_scores(model, batch, generator) for batch in images.split(BATCH)]
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+
+def _scores(model: LatentModel, images: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+    mu, log_var = model.posterior(images)
+    noise = torch.randn(N_IMPORTANCE, len(images), model.n_latent, generator=generator)
+    noise = noise.to(images.device)
+    reconstruction, kl = model.elbo_terms(images, noise[0])
+    error = (model.reconstruct(images) - images).square().flatten(1).mean(1)
+    return {
+        "reconstruction error": error,
+        "-ELBO": reconstruction + kl,
+        "KL": kl_to_standard_normal(mu, log_var),
+        "latent norm": mu.square().sum(1),
+        f"-bound, {N_IMPORTANCE} draws": -model.log_likelihood_bound(images, noise),
+    }
+
+
+def distance_to_mean(images: Tensor, usual: Tensor) -> Tensor:
+    """Return the mean squared distance (N,) to the mean of the usual images: needs no model."""
+    return (images - usual.mean(0)).square().flatten(1).mean(1)
+
+
+def area_under_curve(usual: Tensor, strange: Tensor) -> float:
+    """Return the chance that a strange one scores above a usual one, ties counted half (AUROC).
+
+    Args:
+        usual: scores (N,).
+        strange: scores (M,).
+    """
+    ordered = usual.sort().values
+    below = torch.searchsorted(ordered, strange)
+    up_to = torch.searchsorted(ordered, strange, right=True)
+    return float((below + up_to).double().mean() / (2 * len(usual)))
+
+
+def roc_curve(usual: Tensor, strange: Tensor) -> tuple[Tensor, Tensor]:
+    """Return false and true alarm rates for thresholds from high to low, from (0, 0) to (1, 1)."""
+    thresholds = torch.cat([usual, strange]).unique().flip(0)
+    rates = []
+    for scores in (usual, strange):
+        n_below = torch.searchsorted(scores.sort().values, thresholds)
+        rates.append(torch.cat([torch.zeros(1), 1 - n_below / len(scores)]))
+    return rates[0], rates[1]

@@ -1,0 +1,159 @@
+"""Debiasing variational autoencoder: a classifier that sees more of what is rare among faces.
+
+Amini, Soleimany et al. (2019). One encoder tells faces from the rest and maps faces to latents; a
+decoder keeps the latents meaningful (eq. 1: c1 classification + c2 reconstruction + c3 KL, the last
+two on faces alone). Histograms of the latents say which faces are rare, and those are drawn more
+often (algorithm 1). No label says what the groups are.
+
+Departures: the weights follow the largest rather than the product of the histograms' inverses
+(`training/sampling.py` tells why and has both); faces are weighed anew every few hundred steps
+instead of every epoch, not before the encoder has learned something, and by running statistics of
+its batch norm.
+"""
+
+from dataclasses import asdict, dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from voxcycle.data.faces import FaceBatch, to_range
+from voxcycle.losses.elbo import kl_to_standard_normal
+from voxcycle.methods.vae import reparameterize
+from voxcycle.models.autoencoder import to_images
+from voxcycle.training.phases import Memory, Phase
+from voxcycle.training.sampling import Rule, resampling_weights
+
+CHUNK = 500  # faces encoded at once
+
+
+@dataclass(frozen=True)
+class DebiasingWeights:
+    """c1, c2 and c3; the defaults are those of the authors' lecture.
+
+    The reconstruction term is a mean over pixels and the KL term a sum over latents, hence so
+    small a weight.
+    """
+
+    classification: float = 1.0
+    reconstruction: float = 1.0
+    kl: float = 5e-4
+
+
+class DebiasingVAE(nn.Module):
+    """Classifies, and with a rule also levels the frequencies of latents among the faces it sees.
+
+    Args:
+        encoder: images (B, C, H, W) to a logit, means and log variances, (B, 1 + 2 * n_latent).
+        decoder: latents (B, n_latent) to the logits of pixels (B, C, H, W).
+        n_latent: width of the latent space.
+        weights: of the loss terms.
+        rule: how histograms become weights; None draws all faces alike.
+        smoothing: alpha of the histograms.
+        every: steps between two reckonings of the weights, and before the first.
+        rate: learning rate of Adam.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        n_latent: int,
+        weights: DebiasingWeights | None = None,
+        rule: Rule | None = "max",
+        smoothing: float = 1e-3,
+        every: int = 200,
+        rate: float = 1e-3,
+    ) -> None:
+        super().__init__()
+        self.encoder, self.decoder = encoder, decoder
+        self.n_latent = n_latent
+        self.weights = weights or DebiasingWeights()
+        self.rule = rule
+        self.smoothing = smoothing
+        self.every = every
+        self.rate = rate
+        self.face_weights = torch.zeros(0)  # (N,) on the CPU once training has begun
+
+    def get_extra_state(self) -> Tensor:
+        """Return the faces' weights: not a buffer, whose size would have to be known beforehand."""
+        return self.face_weights
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Take the faces' weights of a checkpoint."""
+        self.face_weights = state.cpu()
+
+    def averaged(self) -> nn.Module | None:
+        """Average nothing."""
+        return None
+
+    def phases(self) -> list[Phase]:
+        """Return the one phase."""
+        return [
+            Phase(
+                "debiasing",
+                [self],
+                self.losses,
+                asdict(self.weights),
+                lambda parameters: torch.optim.Adam(parameters, self.rate),
+            )
+        ]
+
+    def losses(self, batch: FaceBatch, memory: Memory) -> dict[str, Tensor]:
+        """Return c1's cross entropy, c2's mean absolute error and c3's KL term."""
+        if len(self.face_weights) == 0:
+            self.face_weights = torch.full((len(batch.faces),), 1 / len(batch.faces)).double()
+        if self.rule is not None and batch.step and batch.step % self.every == 0:
+            self.face_weights = self.weigh_faces(batch.faces)
+        generator = torch.Generator().manual_seed(batch.seed)
+        n = len(batch.others)
+        chosen = self.face_weights.multinomial(n, replacement=True, generator=generator)
+        faces = to_range(batch.faces[chosen.to(batch.faces.device)])
+        logits, mu, log_var = self.heads(torch.cat([faces, batch.others]))
+        labels = torch.cat([torch.ones(n), torch.zeros(n)]).to(logits)
+        mu, log_var = mu[:n], log_var[:n]  # no gradient but the classifier's from non-faces
+        noise = torch.randn(n, self.n_latent, generator=generator).to(mu)
+        sent = self.decode(reparameterize(mu, log_var, noise))
+        return {
+            "classification": F.binary_cross_entropy_with_logits(logits, labels),
+            # means over the batch, half of which has no such term; pixels in [0, 1] as the paper's
+            "reconstruction": (sent - faces).abs().mean() / 2 / 2,
+            "kl": kl_to_standard_normal(mu, log_var).mean() / 2,
+        }
+
+    def heads(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the logit of being a face (B,), mean and log variance (B, n_latent) each."""
+        sizes = [1, self.n_latent, self.n_latent]
+        logit, mu, log_var = self.encoder(images).split(sizes, 1)
+        return logit[:, 0], mu, log_var
+
+    @torch.no_grad()
+    def weigh_faces(self, faces: Tensor) -> Tensor:
+        """Return how often each of the faces (N, C, H, W), 0 to 255, should be drawn, (N,)."""
+        if self.rule is None:
+            return torch.full((len(faces),), 1 / len(faces)).double()
+        was_training = self.encoder.training
+        self.encoder.eval()
+        latents = torch.cat([self.encode(to_range(chunk)) for chunk in faces.split(CHUNK)])
+        self.encoder.train(was_training)
+        return resampling_weights(latents.cpu(), self.smoothing, self.rule)
+
+    def predict(self, images: Tensor) -> Tensor:
+        """Return the probability (B,) of being a face."""
+        return self.heads(images)[0].sigmoid()
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Return the means (B, n_latent)."""
+        return self.heads(images)[1]
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Return images (B, C, H, W), in [-1, 1], of latents (B, n_latent)."""
+        return to_images(self.decoder(z))
+
+    def reconstruct(self, images: Tensor) -> Tensor:
+        """Return images sent through the means of their latents."""
+        return self.decode(self.encode(images))
+
+    def sample(self, noise: Tensor) -> Tensor:
+        """Return faces of latents drawn from the prior: noise (B, n_latent)."""
+        return self.decode(noise)
