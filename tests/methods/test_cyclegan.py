@@ -3,7 +3,8 @@ import torch
 
 from voxcycle.data.speech import VoiceBatch
 from voxcycle.methods.cyclegan import CycleGAN, CycleGANNetworks, CycleGANWeights
-from voxcycle.models.voice import PatchGAN, VoiceGenerator
+from voxcycle.models.patchgan import PatchGAN
+from voxcycle.models.voice import VoiceGenerator
 from voxcycle.training.phases import PhasedModule, weigh
 
 ADVERSARIAL_AND_CYCLE = ("adversarial_a", "adversarial_b", "cycle_a", "cycle_b")
