@@ -25,9 +25,9 @@ def paint(path: Path, colour: tuple[int, ...], size: tuple[int, int] = (4, 4)) -
 
 def numbered(n: int, size: int = 2) -> ImageSet:
     """Image i is grey of value i but for its left column, which is 255; its label is i."""
-    pixels = np.zeros((n, 1, size, size), np.uint8) + np.arange(n, dtype=np.uint8)[
-        :, None, None, None
-    ]
+    pixels = (
+        np.zeros((n, 1, size, size), np.uint8) + np.arange(n, dtype=np.uint8)[:, None, None, None]
+    )
     pixels[..., 0] = 255
     return ImageSet(pixels, np.arange(n)[:, None], ("number",))
 

@@ -77,7 +77,8 @@ def structural_similarity(x: Tensor, y: Tensor) -> float:
     """Return the mean SSIM of pairs of images, Wang et al. (2004)."""
     from torchmetrics.functional.image import structural_similarity_index_measure
 
-    return float(structural_similarity_index_measure(x, y, data_range=2.0))
+    # The formula wants brightness from 0: around 0, an image is like its own negative.
+    return float(structural_similarity_index_measure((x + 1) / 2, (y + 1) / 2, data_range=1.0))
 
 
 def gradient_energy(images: Tensor) -> float:
