@@ -58,7 +58,9 @@ class Pix2Pix(nn.Module):
 
     def phases(self) -> list[Phase]:
         """Return the generator's phase, then the discriminator's on the same, detached fakes."""
-        weights = {name: weight for name, weight in vars(self.weights).items() if weight}
+        weights = dict(vars(self.weights))
+        if not weights["adversarial"]:
+            del weights["adversarial"]
         phases = [
             Phase("generator", [self.generator], self.generator_losses, weights, self._adam()),
             Phase(
@@ -75,11 +77,9 @@ class Pix2Pix(nn.Module):
         """Return the unweighted terms; leaves detached fakes in `memory`."""
         fake_b = self.generator(batch.a)
         memory["fake_b"] = fake_b.detach()
-        terms = {}
+        terms = {"l1": F.l1_loss(fake_b, batch.b)}
         if self.weights.adversarial:
             terms["adversarial"] = least_squares_generator_loss(self._judge(batch.a, fake_b))
-        if self.weights.l1:
-            terms["l1"] = F.l1_loss(fake_b, batch.b)
         return terms
 
     def discriminator_losses(self, batch: PairBatch, memory: Memory) -> dict[str, Tensor]:
