@@ -1,9 +1,11 @@
 import pytest
 import torch
 
+from voxcycle.data.images import PairBatch
 from voxcycle.data.speech import VoiceBatch
 from voxcycle.methods.cyclegan import CycleGAN, CycleGANNetworks, CycleGANWeights
-from voxcycle.models.voice import PatchGAN, VoiceGenerator
+from voxcycle.models.patchgan import PatchGAN
+from voxcycle.models.voice import VoiceGenerator
 from voxcycle.training.phases import PhasedModule, weigh
 
 ADVERSARIAL_AND_CYCLE = ("adversarial_a", "adversarial_b", "cycle_a", "cycle_b")
@@ -126,3 +128,36 @@ def test_a_step_moves_all_four_networks() -> None:
     module.run_phases(make_batch(), module.configure_optimizers(), torch.Tensor.backward)
     moved = [not torch.equal(p, q) for p, q in zip(before, module.method.parameters(), strict=True)]
     assert all(moved)
+
+
+class Times(torch.nn.Module):
+    """Multiplies: a generator, or a judge whose scores are known."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = torch.nn.Parameter(torch.tensor(factor))
+
+    def forward(self, x: torch.Tensor, condition: torch.Tensor | None = None) -> torch.Tensor:
+        return x * self.factor
+
+
+def test_losses_on_images_by_hand() -> None:
+    networks = CycleGANNetworks(Times(2.0), Times(0.25), Times(1.0), Times(3.0))
+    method = CycleGAN(networks, judges_identity=False)
+    batch = PairBatch(torch.full((1, 1, 2, 2), 0.5), torch.full((1, 1, 2, 2), 0.8))
+    memory: dict[str, torch.Tensor] = {}
+    terms = method.generator_losses(batch, memory)
+    expected = {
+        "adversarial_a": (1.0 * 0.2 - 1) ** 2,  # D_a on 0.25 * 0.8
+        "adversarial_b": (3.0 * 1.0 - 1) ** 2,  # D_b on 2 * 0.5
+        "cycle_a": 0.5 - 0.25,  # 0.25 * 2 * 0.5 against 0.5
+        "cycle_b": 0.8 - 0.4,
+        "identity_a": 0.5 - 0.125,
+        "identity_b": 1.6 - 0.8,
+    }
+    assert {name: term.item() for name, term in terms.items()} == pytest.approx(expected)
+    judged = method.discriminator_losses(batch, memory)
+    assert judged["d_a"].item() == pytest.approx(0.5 * ((0.5 - 1) ** 2 + 0.2**2))
+    assert judged["d_b"].item() == pytest.approx(0.5 * ((2.4 - 1) ** 2 + 3.0**2))
+    assert method.translate(batch.a).mean().item() == pytest.approx(1.0)
+    assert method.translate(batch.b, back=True).mean().item() == pytest.approx(0.2)

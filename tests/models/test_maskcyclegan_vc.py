@@ -6,7 +6,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from voxcycle.models.maskcyclegan_vc import MaskCycleGANDiscriminator, MaskCycleGANGenerator
-from voxcycle.models.voice import PatchGAN, VoiceGenerator
+from voxcycle.models.patchgan import PatchGAN
+from voxcycle.models.voice import VoiceGenerator
 
 
 def make_mels(n_frames: int, n_mels: int = 16) -> Tensor:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -86,7 +87,7 @@ def load_images(path: Path, size: int | None = None, n_channels: int = 3) -> Ima
             with np.load(path, allow_pickle=False) as stored:
                 factors = tuple(str(name) for name in stored["factors"])
                 return ImageSet(stored["pixels"], stored["labels"], factors)
-        except (ValueError, KeyError, OSError) as error:
+        except (ValueError, KeyError, OSError, EOFError, BadZipFile) as error:
             raise ValueError(f"{path}: not a set of images in .npz ({error})") from error
     if not path.is_dir():
         raise ValueError(f"{path}: no such folder of images, nor a set of them in .npz")
@@ -271,7 +272,7 @@ class PairBatches(Dataset[PairBatch]):
         batch_size: images per batch and domain.
         seed: of the order.
         is_paired: whether image i of a belongs to image i of b, and stays with it.
-        flips: whether half of the images, or pairs, are mirrored.
+        flips: whether half of the batches are mirrored.
     """
 
     def __init__(

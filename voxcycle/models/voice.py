@@ -1,8 +1,7 @@
-"""The networks of voice conversion: a ConvNeXt generator and the PatchGANs that judge it.
+"""The generator of voice conversion: ConvNeXt blocks on mels normalised by `DomainStats`.
 
-Both work on mels normalised by `DomainStats`. They are fully convolutional and stride-1 in time
-(the generator), so a file may be converted in chunks with `VoiceGenerator.context_frames` of
-context.
+It is fully convolutional and stride-1 in time, so a file may be converted in chunks with
+`VoiceGenerator.context_frames` of context. What judges it is in `models/patchgan.py`.
 """
 
 from typing import Any
@@ -116,94 +115,3 @@ class VoiceGenerator(nn.Module):
             return self.outlet(self.norm(x)).transpose(1, 2)
         # In the normalised domain: with the skip an untrained generator exchanges statistics only.
         return (mel * mask).transpose(1, 2).add(self.outlet(self.norm(x))).transpose(1, 2)
-
-
-class PatchGAN(nn.Module):
-    """D: a strided 2D convolutional judge of overlapping mel patches; no sigmoid (least squares).
-
-    Isola et al. (2017). With `n_condition`, a linear map of the condition is added to the channels
-    of every hidden layer.
-
-    Args:
-        n_channels: input planes (1 for the mel, 2 with its excitation).
-        widths: channels of the hidden layers; all but the last halve both axes.
-        n_condition: size of the speaker condition; 0 for none.
-    """
-
-    def __init__(
-        self,
-        n_channels: int = 1,
-        widths: tuple[int, ...] = (32, 64, 128, 128),
-        n_condition: int = 0,
-    ) -> None:
-        super().__init__()
-        sizes = (n_channels, *widths)
-        self.layers = nn.ModuleList(
-            nn.Conv2d(sizes[i], sizes[i + 1], 4, stride=2, padding=1)
-            if i < len(widths) - 1
-            else nn.Conv2d(sizes[i], sizes[i + 1], 3, padding=1)
-            for i in range(len(widths))
-        )
-        self.conditions = nn.ModuleList(
-            nn.Linear(n_condition, width, bias=False) for width in widths if n_condition
-        )
-        self.outlet = nn.Conv2d(widths[-1], 1, 3, padding=1)
-
-    def forward(self, planes: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Judge (B, n_channels, n_mels, F); returns patch scores (B, 1, n_mels / 8, F / 8)."""
-        x = planes
-        for i, layer in enumerate(self.layers):
-            x = layer(x)
-            if self.conditions:
-                x = x + self.conditions[i](condition)[:, :, None, None]
-            x = F.leaky_relu(x, 0.2, inplace=True)
-        return self.outlet(x)
-
-
-class PatchGAN1d(nn.Module):
-    """D: a convolutional judge over time that sees whole spectra; no sigmoid (least squares).
-
-    `PatchGAN` shares its weights along frequency and hardly knows *where* a formant is; here every
-    mel band is a channel of its own. With `n_condition` as in `PatchGAN`.
-
-    Args:
-        n_bands: mel bands times input planes.
-        width: channels of the three hidden layers; two of them halve the frames.
-        n_condition: size of the speaker condition; 0 for none.
-    """
-
-    def __init__(self, n_bands: int, width: int = 256, n_condition: int = 0) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList(
-            nn.Conv1d(n_inputs, width, 5, stride=stride, padding=2)
-            for n_inputs, stride in ((n_bands, 1), (width, 2), (width, 2))
-        )
-        self.conditions = nn.ModuleList(
-            nn.Linear(n_condition, width, bias=False) for _ in self.layers if n_condition
-        )
-        self.outlet = nn.Conv1d(width, 1, 3, padding=1)
-
-    def forward(self, planes: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Judge (B, n_channels, n_mels, F); returns scores (B, 1, F / 4)."""
-        x = planes.flatten(1, 2)  # (B, n_channels * n_mels, F)
-        for i, layer in enumerate(self.layers):
-            x = layer(x)
-            if self.conditions:
-                x = x + self.conditions[i](condition)[:, :, None]
-            x = F.leaky_relu(x, 0.2, inplace=True)
-        return self.outlet(x)
-
-
-class PatchGANPair(nn.Module):
-    """D: a `PatchGAN` and a `PatchGAN1d` side by side, whose mean scores count equally."""
-
-    def __init__(self, patches: nn.Module, spectra: nn.Module) -> None:
-        super().__init__()
-        self.patches, self.spectra = patches, spectra
-
-    def forward(self, planes: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Judge (B, n_channels, n_mels, F), n_mels a multiple of 16; returns scores (B, n)."""
-        of_patches = self.patches(planes, condition).flatten(1)
-        of_spectra = self.spectra(planes, condition).flatten(1)
-        n_each = of_patches.shape[1] // of_spectra.shape[1]
-        return torch.cat([of_patches, of_spectra.repeat(1, n_each)], 1)

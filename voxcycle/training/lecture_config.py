@@ -88,3 +88,36 @@ class RingGANConfig(SystemConfig):
     saturates: bool = Field(
         False, description="minimise the min-max value rather than its non-saturating twin"
     )
+
+
+class TranslationConfig(LectureConfig):
+    """What pix2pix and CycleGAN share: two domains and who judges them."""
+
+    data: Path = Field(description="folder with the domains trainA and trainB, folders or .npz")
+    batch_size: int = Field(8, ge=1, description="images of each domain per iteration")
+    rate: float = Field(2e-4, gt=0, description="learning rate")
+    betas: tuple[float, float] = Field((0.5, 0.999), description="of Adam")
+    ema_decay: float = Field(0.995, ge=0, lt=1, description="of the averaged generators")
+    flips: bool = Field(False, description="mirror every second batch, drawn at random")
+    width: int = Field(32, ge=1, description="channels of the generator's first layer")
+    judge_widths: tuple[int, ...] = Field(
+        (32, 64, 128), min_length=2, description="PatchGAN channels; all but the last halve"
+    )
+    adversarial: float = Field(1.0, ge=0, description="weight of the adversarial loss")
+
+
+class Pix2PixConfig(TranslationConfig):
+    """Of `methods/pix2pix.py`; image i of trainA belongs to image i of trainB."""
+
+    n_down: int = Field(4, ge=2, description="halvings in the U-Net; sides are multiples of 2 ** n")
+    l1: float = Field(100.0, ge=0, description="weight of the distance to the true image")
+
+
+class CycleGANConfig(TranslationConfig):
+    """Of `methods/cyclegan.py` for images; the domains need not have anything in common."""
+
+    n_blocks: int = Field(3, ge=1, description="residual blocks of the generators")
+    cycle: float = Field(10.0, ge=0, description="weight of what is lost there and back")
+    identity: float = Field(
+        5.0, ge=0, description="weight of what a generator changes in images of its target"
+    )

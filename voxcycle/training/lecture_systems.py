@@ -9,12 +9,20 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from voxcycle.data.faces import FaceBatches
-from voxcycle.data.images import ImageBatches, ImageSet, load_images
+from voxcycle.data.images import (
+    ImageBatches,
+    ImageSet,
+    PairBatches,
+    load_domains,
+    load_images,
+)
 from voxcycle.data.toy import RingBatches
 from voxcycle.methods.autoencoder import Autoencoder
 from voxcycle.methods.classifier import ClassifierTraining
+from voxcycle.methods.cyclegan import CycleGAN, CycleGANNetworks, CycleGANRates, CycleGANWeights
 from voxcycle.methods.debiasing_vae import DebiasingVAE, DebiasingWeights
 from voxcycle.methods.gan import GAN
+from voxcycle.methods.pix2pix import Pix2Pix, Pix2PixWeights
 from voxcycle.methods.vae import VAE
 from voxcycle.models.autoencoder import Shape, build_decoder, build_encoder
 from voxcycle.models.classifier import Classifier
@@ -24,14 +32,19 @@ from voxcycle.models.gan import (
     PointDiscriminator,
     PointGenerator,
 )
+from voxcycle.models.image import ResNetGenerator, UNet
+from voxcycle.models.patchgan import PatchGAN
 from voxcycle.training.lecture_config import (
     AutoencoderConfig,
     ClassifierConfig,
+    CycleGANConfig,
     DebiasingVAEConfig,
     GANConfig,
     LectureConfig,
+    Pix2PixConfig,
     RingGANConfig,
     SystemConfig,
+    TranslationConfig,
     VAEConfig,
 )
 
@@ -160,6 +173,44 @@ def _build_ring_gan(config: RingGANConfig, shape: Shape, n_values: Sequence[int]
     )
 
 
+def _load_domains(config: TranslationConfig) -> Material:
+    a, b = load_domains(config.data, "train", config.size, config.n_channels)
+    if a.shape != b.shape:
+        raise ValueError(
+            f"{config.data}: trainA has images of the shape {a.shape}, trainB {b.shape}; set size"
+        )
+    is_paired = isinstance(config, Pix2PixConfig)
+    batches = PairBatches(a, b, config.batch_size, config.seed, is_paired, config.flips)
+    return Material(batches, a.shape)
+
+
+def _build_pix2pix(config: Pix2PixConfig, shape: Shape, n_values: Sequence[int]) -> nn.Module:
+    return Pix2Pix(
+        UNet(shape[0], config.width, config.n_down),
+        PatchGAN(2 * shape[0], config.judge_widths),
+        Pix2PixWeights(config.adversarial, config.l1),
+        config.rate,
+        config.betas,
+    )
+
+
+def _build_cyclegan(config: CycleGANConfig, shape: Shape, n_values: Sequence[int]) -> nn.Module:
+    networks = CycleGANNetworks(
+        *(ResNetGenerator(shape[0], config.width, config.n_blocks) for _ in "ab"),
+        *(PatchGAN(shape[0], config.judge_widths) for _ in "ab"),
+    )
+    weights = CycleGANWeights(
+        adversarial_a=config.adversarial,
+        adversarial_b=config.adversarial,
+        cycle_a=config.cycle,
+        cycle_b=config.cycle,
+        identity_a=config.identity,
+        identity_b=config.identity,
+    )
+    rates = CycleGANRates(config.rate, config.rate, config.betas, clip=None)
+    return CycleGAN(networks, weights, rates, judges_identity=False)
+
+
 SYSTEMS = {
     "autoencoder": System(
         "a bottleneck and the reconstruction",
@@ -196,6 +247,18 @@ SYSTEMS = {
         GANConfig,
         _build_gan,
         _load_gan,
+    ),
+    "pix2pix": System(
+        "translates images after pairs of them",
+        Pix2PixConfig,
+        _build_pix2pix,
+        _load_domains,
+    ),
+    "cyclegan": System(
+        "translates between two domains without pairs: the core of the voices",
+        CycleGANConfig,
+        _build_cyclegan,
+        _load_domains,
     ),
 }
 

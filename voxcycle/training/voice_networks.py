@@ -5,7 +5,8 @@ from torch import nn
 from voxcycle.audio.mel import MelSpec
 from voxcycle.methods.cyclegan import CycleGAN, CycleGANNetworks, CycleGANRates, CycleGANWeights
 from voxcycle.models.maskcyclegan_vc import MaskCycleGANDiscriminator, MaskCycleGANGenerator
-from voxcycle.models.voice import PatchGAN, PatchGAN1d, PatchGANPair, VoiceGenerator
+from voxcycle.models.patchgan import PatchGAN, PatchGAN1d, PatchGANPair
+from voxcycle.models.voice import VoiceGenerator
 from voxcycle.training.voice_config import VoiceTrainingConfig
 
 

@@ -1,0 +1,224 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from voxcycle.data.images import (
+    ImageBatches,
+    ImageSet,
+    PairBatches,
+    draw_indices,
+    load_domains,
+    load_images,
+    read_image,
+    write_image,
+)
+
+
+def paint(path: Path, colour: tuple[int, ...], size: tuple[int, int] = (4, 4)) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    mode = "RGBA" if len(colour) == 4 else "RGB"
+    Image.new(mode, size, colour).save(path)
+
+
+def numbered(n: int, size: int = 2) -> ImageSet:
+    """Image i is grey of value i but for its left column, which is 255; its label is i."""
+    pixels = (
+        np.zeros((n, 1, size, size), np.uint8) + np.arange(n, dtype=np.uint8)[:, None, None, None]
+    )
+    pixels[..., 0] = 255
+    return ImageSet(pixels, np.arange(n)[:, None], ("number",))
+
+
+def numbers(images: torch.Tensor) -> list[int]:
+    """Which of the numbered images these are, mirrored or not."""
+    return ((images.amin((1, 2, 3)) + 1) * 127.5).round().int().tolist()
+
+
+def test_a_folder_is_read_in_the_order_of_its_names(tmp_path: Path) -> None:
+    paint(tmp_path / "b.png", (0, 0, 255))
+    paint(tmp_path / "a.PNG", (255, 0, 0))
+    paint(tmp_path / "c.bmp", (0, 51, 0))
+    (tmp_path / "notes.txt").write_text("not read")
+    found = load_images(tmp_path)
+    assert found.pixels[:, :, 0, 0].tolist() == [[255, 0, 0], [0, 0, 255], [0, 51, 0]]
+    assert found.shape == (3, 4, 4)
+    assert found.labels.shape == (3, 0) and found.factors == ()
+    # 0 is -1, 255 is 1, 51 is a fifth of the way
+    torch.testing.assert_close(found.images([2])[0, :, 0, 0], torch.tensor([-1.0, -0.6, -1.0]))
+
+
+def test_subfolders_are_the_values_of_the_factor_class(tmp_path: Path) -> None:
+    for folder, n in (("cats", 2), ("dogs/small", 1), ("ants", 1)):
+        for i in range(n):
+            paint(tmp_path / folder / f"{i}.png", (i, 0, 0))
+    found = load_images(tmp_path)
+    assert found.factors == ("class",)
+    assert found.factor("class").tolist() == [0, 1, 1, 2]  # ants, cats, cats, dogs/small
+    with pytest.raises(ValueError, match="no factor 'colour': known are class"):
+        found.factor("colour")
+
+
+def test_the_layout_of_horse2zebra(tmp_path: Path) -> None:
+    for folder, n, red in (("trainA", 2, 10), ("trainB", 3, 20), ("testA", 1, 30)):
+        for i in range(n):
+            paint(tmp_path / folder / f"n{i}.jpg", (red, red, red))
+    a, b = load_domains(tmp_path)
+    assert (len(a), len(b)) == (2, 3)
+    assert a.pixels[0, 0, 0, 0] == 10 and b.pixels[0, 0, 0, 0] == 20
+    with pytest.raises(ValueError, match="has no testB; two domains are the folders"):
+        load_domains(tmp_path, "test")
+    numbered(4).save(tmp_path / "testB.npz")  # a set in one file serves as a folder does
+    a, b = load_domains(tmp_path, "test", size=2, n_channels=1)
+    assert (len(a), len(b), b.factors) == (1, 4, ("number",))
+
+
+def test_celeba_as_it_comes(tmp_path: Path) -> None:
+    for name, red in (("000001.jpg", 100), ("000002.jpg", 200)):
+        paint(tmp_path / "img_align_celeba" / name, (red, 0, 0), (8, 10))
+    (tmp_path / "list_attr_celeba.txt").write_text(
+        "2\nSmiling Male \n000001.jpg -1  1\n000002.jpg  1 -1\n"
+    )
+    found = load_images(tmp_path, size=8)
+    assert found.factors == ("Smiling", "Male")
+    assert found.labels.tolist() == [[0, 1], [1, 0]]
+    assert found.shape == (3, 8, 8)
+    assert abs(int(found.pixels[1, 0, 4, 4]) - 200) <= 3  # JPEG
+
+
+def test_npz_there_and_back(tmp_path: Path) -> None:
+    images = numbered(5)
+    images.save(tmp_path / "sub" / "set.npz")
+    found = load_images(tmp_path / "sub" / "set.npz")
+    np.testing.assert_array_equal(found.pixels, images.pixels)
+    np.testing.assert_array_equal(found.labels, images.labels)
+    assert found.factors == images.factors
+    some = found.subset(np.array([3, 1]))
+    assert some.factor("number").tolist() == [3, 1]
+    assert numbers(some.images()) == [3, 1]
+
+
+@pytest.mark.parametrize("content", [b"no archive", b"PK\x03\x04 a torn archive", b""])
+def test_a_file_that_is_no_set(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "set.npz").write_bytes(content)
+    with pytest.raises(ValueError, match=r"set\.npz: not a set of images in \.npz"):
+        load_images(tmp_path / "set.npz")
+
+
+def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no such folder"):
+        load_images(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match="no images; .*png"):
+        load_images(tmp_path)
+    paint(tmp_path / "a.png", (0, 0, 0))
+    (tmp_path / "b.png").write_text("a text")
+    with pytest.raises(ValueError, match=r"b\.png: not an image that can be read"):
+        load_images(tmp_path)
+    (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes()[:40])
+    with pytest.raises(ValueError, match=r"b\.png: not an image that can be read"):
+        load_images(tmp_path)
+
+
+def test_sizes_that_differ_need_one_for_all(tmp_path: Path) -> None:
+    paint(tmp_path / "a.png", (0, 0, 0), (6, 4))
+    paint(tmp_path / "b.png", (255, 0, 0), (16, 8))
+    with pytest.raises(ValueError, match=r"b\.png: 16 x 8 pixels, unlike a\.png; name a size"):
+        load_images(tmp_path)
+    assert load_images(tmp_path, size=8).shape == (3, 8, 8)
+
+
+def test_the_largest_square_in_the_middle_is_kept(tmp_path: Path) -> None:
+    picture = Image.new("RGB", (12, 4), "black")
+    picture.paste("white", (4, 0, 8, 4))
+    picture.save(tmp_path / "a.png")
+    assert read_image(tmp_path / "a.png", 4).min() == 255  # the black sides are gone
+
+
+def test_transparency_is_laid_on_white(tmp_path: Path) -> None:
+    paint(tmp_path / "a.png", (255, 0, 0, 0))
+    assert read_image(tmp_path / "a.png")[:, 0, 0].tolist() == [255, 255, 255]
+    paint(tmp_path / "b.png", (255, 0, 0, 51))  # a fifth of red: 255 - 0.2 * 255 elsewhere
+    assert read_image(tmp_path / "b.png")[:, 0, 0].tolist() == [255, 204, 204]
+    # brightness of (255, 204, 204) by ITU-R 601: 0.299 * 255 + 0.701 * 204 = 219.2
+    assert read_image(tmp_path / "b.png", n_channels=1)[:, 0, 0].tolist() == [219]
+
+
+@pytest.mark.parametrize("n_channels", [1, 3])
+def test_writing_and_reading_an_image(tmp_path: Path, n_channels: int) -> None:
+    levels = torch.randint(256, (n_channels, 5, 4), generator=torch.Generator().manual_seed(0))
+    write_image(tmp_path / "new" / "a.png", levels / 127.5 - 1)
+    found = read_image(tmp_path / "new" / "a.png", n_channels=n_channels)
+    np.testing.assert_array_equal(found, levels.numpy())
+
+
+def test_a_batch_is_a_function_of_seed_and_step() -> None:
+    images = numbered(20)
+    one, two = ImageBatches(images, 6, seed=3), ImageBatches(images, 6, seed=3)
+    late = two[7]  # asked for first, as in a resumed training
+    for step in range(8):
+        batch = one[step]
+        assert batch.step == step
+        assert numbers(batch.images) == batch.labels[:, 0].tolist()  # labels stay with images
+    assert torch.equal(one[7].images, late.images) and one[7].seed == late.seed
+    assert torch.equal(one[7].normal(2, 3), late.normal(2, 3))
+    assert not torch.equal(one[7].normal(2, 3), one[6].normal(2, 3))
+    assert numbers(ImageBatches(images, 6, seed=4)[7].images) != numbers(late.images)
+
+
+def test_epochs_have_no_repetition() -> None:
+    batches = ImageBatches(numbered(10), 3, seed=0)  # three batches an epoch, one image left out
+    epochs = [
+        [i for step in range(3 * e, 3 * e + 3) for i in numbers(batches[step].images)]
+        for e in range(4)
+    ]
+    assert all(len(set(epoch)) == 9 for epoch in epochs)
+    assert epochs[0] != epochs[1]
+    assert set().union(*epochs) == set(range(10))
+
+
+def test_weights_set_how_often_an_image_is_drawn() -> None:
+    weights = np.array([0.0, 1.0, 3.0])
+    drawn = np.concatenate([draw_indices(3, 100, 0, step, weights) for step in range(40)])
+    counts = np.bincount(drawn, minlength=3) / 4000
+    assert counts[0] == 0
+    assert counts[2] == pytest.approx(0.75, abs=0.03)  # four standard deviations
+
+
+def test_pairs_stay_together() -> None:
+    a = numbered(9)
+    b = ImageSet(a.pixels + 100, a.labels, a.factors)
+    b.pixels[..., 0] = 255
+    batches = PairBatches(a, b, 4, seed=1, is_paired=True)
+    for step in range(6):
+        pair = batches[step]
+        assert [i + 100 for i in numbers(pair.a)] == numbers(pair.b)
+    with pytest.raises(ValueError, match="9 images of a and 8 of b cannot be pairs"):
+        PairBatches(a, b.subset(np.arange(8)), 4, seed=1, is_paired=True)
+
+
+def test_domains_without_pairs_have_orders_of_their_own() -> None:
+    batches = PairBatches(numbered(9), numbered(12), 3, seed=1, is_paired=False)
+    again = PairBatches(numbered(9), numbered(12), 3, seed=1, is_paired=False)
+    assert torch.equal(batches[5].b, again[5].b) and torch.equal(batches[5].a, again[5].a)
+    assert {i for step in range(3) for i in numbers(batches[step].a)} == set(range(9))
+    assert {i for step in range(4) for i in numbers(batches[step].b)} == set(range(12))
+    assert any(numbers(batches[i].a) != numbers(batches[i].b) for i in range(3))
+    a, b = batches[2].domains()  # what a CycleGAN sees
+    assert torch.equal(a.real, batches[2].a) and torch.equal(b.disguised, batches[2].b)
+    with pytest.raises(ValueError, match="domain b: 2 images are fewer than batch_size=3"):
+        PairBatches(numbered(9), numbered(2), 3, seed=1, is_paired=False)
+
+
+def test_half_of_the_batches_are_mirrored_on_both_sides_alike() -> None:
+    plain = PairBatches(numbered(8), numbered(8), 4, seed=2, is_paired=True)
+    flipped = PairBatches(numbered(8), numbered(8), 4, seed=2, is_paired=True, flips=True)
+    mirrored = 0
+    for step in range(60):
+        one, two = plain[step], flipped[step]
+        is_mirrored = not torch.equal(one.a, two.a)
+        assert torch.equal(two.a, one.a.flip(-1) if is_mirrored else one.a)
+        assert torch.equal(two.b, one.b.flip(-1) if is_mirrored else one.b)
+        mirrored += is_mirrored
+    assert 15 <= mirrored <= 45  # four standard deviations around 30

@@ -1,0 +1,101 @@
+"""pix2pix: a generator, and a discriminator that sees the input beside the output.
+
+Isola et al. (2017). The adversarial loss of eq. 1 in its least-squares form, the L1 loss of eq. 3,
+their sum eq. 4. Departures: no noise (see `UNet`), no normalisation in the discriminator, an
+averaged generator in place of a falling learning rate.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from voxcycle.data.images import PairBatch
+from voxcycle.losses.adversarial import (
+    least_squares_discriminator_loss,
+    least_squares_generator_loss,
+)
+from voxcycle.training.phases import Memory, Phase
+
+
+@dataclass(frozen=True)
+class Pix2PixWeights:
+    """Weights of the generator's terms; without the adversarial one no discriminator is trained."""
+
+    adversarial: float = 1.0
+    l1: float = 100.0
+
+
+class Pix2Pix(nn.Module):
+    """Learns the image b that belongs to an image a.
+
+    Args:
+        generator: images (B, C, H, W) of a to images of b.
+        discriminator: pairs (B, 2 * C, H, W), a before b, to patch scores.
+        weights: of the loss terms.
+        rate: learning rate of Adam, of both networks.
+        betas: of Adam.
+    """
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        weights: Pix2PixWeights | None = None,
+        rate: float = 2e-4,
+        betas: tuple[float, float] = (0.5, 0.999),
+    ) -> None:
+        super().__init__()
+        self.generator, self.discriminator = generator, discriminator
+        self.weights = weights or Pix2PixWeights()
+        self.rate, self.betas = rate, betas
+
+    def averaged(self) -> nn.Module:
+        """Return the generator."""
+        return self.generator
+
+    def phases(self) -> list[Phase]:
+        """Return the generator's phase, then the discriminator's on the same, detached fakes."""
+        weights = dict(vars(self.weights))
+        if not weights["adversarial"]:
+            del weights["adversarial"]
+        phases = [
+            Phase("generator", [self.generator], self.generator_losses, weights, self._adam()),
+            Phase(
+                "discriminator",
+                [self.discriminator],
+                self.discriminator_losses,
+                {"d": 1.0},
+                self._adam(),
+            ),
+        ]
+        return phases if self.weights.adversarial else phases[:1]
+
+    def generator_losses(self, batch: PairBatch, memory: Memory) -> dict[str, Tensor]:
+        """Return the unweighted terms; leaves detached fakes in `memory`."""
+        fake_b = self.generator(batch.a)
+        memory["fake_b"] = fake_b.detach()
+        terms = {"l1": F.l1_loss(fake_b, batch.b)}
+        if self.weights.adversarial:
+            terms["adversarial"] = least_squares_generator_loss(self._judge(batch.a, fake_b))
+        return terms
+
+    def discriminator_losses(self, batch: PairBatch, memory: Memory) -> dict[str, Tensor]:
+        """Return the loss of telling true pairs from an image a and what was made of it."""
+        both = torch.cat([batch.b, memory["fake_b"]])
+        real, fake = self._judge(batch.a.repeat(2, 1, 1, 1), both).chunk(2)
+        return {"d": least_squares_discriminator_loss(real, fake)}
+
+    def translate(self, images: Tensor, back: bool = False) -> Tensor:
+        """Return what belongs to images (B, C, H, W) of a; ValueError for the way back."""
+        if back:
+            raise ValueError("pix2pix knows one way only: from domain a to domain b")
+        return self.generator(images)
+
+    def _judge(self, a: Tensor, b: Tensor) -> Tensor:
+        return self.discriminator(torch.cat([a, b], 1))
+
+    def _adam(self) -> Callable[[list[nn.Parameter]], torch.optim.Optimizer]:
+        return lambda parameters: torch.optim.Adam(parameters, self.rate, self.betas)
