@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -22,3 +23,13 @@ def feature_matching_loss(
     """Mean absolute difference of a discriminator's hidden layers, Kumar et al. (2019), eq. 5."""
     pairs = zip(fake_features, real_features, strict=True)
     return torch.stack([(fake - real.detach()).abs().mean() for fake, real in pairs]).mean()
+
+
+def non_saturating_generator_loss(fake_scores: Tensor) -> Tensor:
+    """-ln D(G(z)) with D the sigmoid of the score, Goodfellow et al. (2014), end of section 3."""
+    return F.softplus(-fake_scores).mean()
+
+
+def logistic_discriminator_loss(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
+    """-ln D(x) - ln(1 - D(G(z))), Goodfellow et al. (2014), eq. 1; 2 ln 2 where D cannot tell."""
+    return F.softplus(-real_scores).mean() + F.softplus(fake_scores).mean()

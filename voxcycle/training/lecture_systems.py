@@ -10,13 +10,23 @@ from torch.utils.data import Dataset
 from voxcycle.data.images import ImageBatches, load_images
 from voxcycle.methods.autoencoder import Autoencoder
 from voxcycle.methods.classifier import ClassifierTraining
+from voxcycle.methods.progressive_gan import Growth, ProgressiveGAN
+from voxcycle.methods.stylegan import StyleGAN, StyleGANRegularizers
 from voxcycle.methods.vae import VAE
 from voxcycle.models.autoencoder import Shape, build_decoder, build_encoder
 from voxcycle.models.classifier import Classifier
+from voxcycle.models.progressive import (
+    ProgressiveDiscriminator,
+    ProgressiveGenerator,
+    stage_widths,
+)
+from voxcycle.models.stylegan import MappingNetwork, SynthesisNetwork
 from voxcycle.training.lecture_config import (
     AutoencoderConfig,
     ClassifierConfig,
     LectureConfig,
+    ProgressiveGANConfig,
+    StyleGANConfig,
     VAEConfig,
 )
 
@@ -84,6 +94,43 @@ def _build_classifier(config: ClassifierConfig, shape: Shape, n_values: Sequence
     return ClassifierTraining(Classifier(shape, [*n_values, 2], config.width), config.rate)
 
 
+def _build_progressive_gan(
+    config: ProgressiveGANConfig, shape: Shape, n_values: Sequence[int]
+) -> nn.Module:
+    widths = stage_widths(shape, config.width, config.max_width)
+    last = len(widths) - 1
+    first = 0 if config.is_growing else last
+    return ProgressiveGAN(
+        ProgressiveGenerator(shape, widths, config.n_latent, first),
+        ProgressiveDiscriminator(shape, widths, first),
+        Growth(first, last, config.fade_steps, config.stable_steps),
+        config.n_latent,
+        config.rate,
+        config.r1,
+        config.r1_every,
+    )
+
+
+def _build_stylegan(config: StyleGANConfig, shape: Shape, n_values: Sequence[int]) -> nn.Module:
+    widths = stage_widths(shape, config.width, config.max_width)
+    last = len(widths) - 1
+    return StyleGAN(
+        MappingNetwork(config.n_latent, config.n_mapping),
+        SynthesisNetwork(shape, widths, config.n_latent),
+        ProgressiveDiscriminator(shape, widths, last),
+        last,
+        config.n_latent,
+        config.rate,
+        StyleGANRegularizers(
+            config.r1,
+            config.r1_every,
+            config.path_length,
+            config.path_length_every,
+            config.mixing,
+        ),
+    )
+
+
 SYSTEMS = {
     "autoencoder": System(
         "a bottleneck and the reconstruction",
@@ -101,6 +148,18 @@ SYSTEMS = {
         "tells every factor of an image: the judge of the others' pictures",
         ClassifierConfig,
         _build_classifier,
+        _load_images,
+    ),
+    "progressive_gan": System(
+        "a GAN that grows from 4 x 4 pixels to the full size",
+        ProgressiveGANConfig,
+        _build_progressive_gan,
+        _load_images,
+    ),
+    "stylegan": System(
+        "a GAN of styles, one per layer: mixing, truncation, walks in W",
+        StyleGANConfig,
+        _build_stylegan,
         _load_images,
     ),
 }
