@@ -45,10 +45,10 @@ class MLPDecoder(nn.Sequential):
 
 
 class ConvEncoder(nn.Sequential):
-    """Strided convolutions down to 4 x 4, then one linear layer.
+    """Strided convolutions down to `last_side`, then one linear layer.
 
     Args:
-        shape: height and width a power of two, 8 or more.
+        shape: of the images, see `n_halvings`.
         width: channels of the first layer, doubled at each further one.
         n_out: outputs.
     """
@@ -59,7 +59,9 @@ class ConvEncoder(nn.Sequential):
         layers: list[nn.Module] = []
         for n_in, n_hidden in zip(widths[:-1], widths[1:], strict=True):
             layers += [nn.Conv2d(n_in, n_hidden, 4, 2, 1), nn.BatchNorm2d(n_hidden), nn.ReLU()]
-        super().__init__(*layers, nn.Flatten(), nn.Linear(16 * widths[-1], n_out))
+        super().__init__(
+            *layers, nn.Flatten(), nn.Linear(last_side(shape) ** 2 * widths[-1], n_out)
+        )
 
 
 class ConvDecoder(nn.Sequential):
@@ -73,20 +75,29 @@ class ConvDecoder(nn.Sequential):
             layers += [nn.ReLU(), nn.ConvTranspose2d(n_hidden, n_out, 4, 2, 1)]
             if i < n_layers - 1:
                 layers.append(nn.BatchNorm2d(n_out))
+        side = last_side(shape)
         super().__init__(
-            nn.Linear(n_latent, 16 * widths[0]), nn.Unflatten(1, (widths[0], 4, 4)), *layers
+            nn.Linear(n_latent, side**2 * widths[0]),
+            nn.Unflatten(1, (widths[0], side, side)),
+            *layers,
         )
 
 
 def n_halvings(shape: Shape) -> int:
-    """Return how often a side is halved until it is 4; ValueError where that cannot be."""
+    """Return how often a side is halved until it is 4 to 7; ValueError where that cannot be."""
     _, height, width = shape
-    if height != width or height < 8 or height & (height - 1):
+    n = height.bit_length() - 3
+    if height != width or n < 1 or height % (1 << n):
         raise ValueError(
-            f"images of {width} x {height}: convolutions need squares with sides of 8, 16, 32, 64 "
-            "..; set size"
+            f"images of {width} x {height}: convolutions need squares whose sides are 4, 5, 6 or 7 "
+            "times 2, 4, 8 ..; set size"
         )
-    return height.bit_length() - 3
+    return n
+
+
+def last_side(shape: Shape) -> int:
+    """Return the side after `n_halvings`: 4 of 32 pixels, 7 of 28."""
+    return shape[1] >> n_halvings(shape)
 
 
 def to_images(logits: Tensor) -> Tensor:

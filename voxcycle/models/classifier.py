@@ -4,16 +4,16 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from voxcycle.models.autoencoder import Shape, n_halvings
+from voxcycle.models.autoencoder import Shape, last_side, n_halvings
 
 N_FEATURES = 64
 
 
 class Classifier(nn.Module):
-    """Strided convolutions to 4 x 4, a layer of features, and one linear head per factor.
+    """Strided convolutions to `last_side`, a layer of features, and one linear head per factor.
 
     Args:
-        shape: channels, height and width of the images; a square, its side a power of two.
+        shape: channels, height and width of the images, see `n_halvings`.
         n_values: how many values each factor has.
         width: channels of the first layer, doubled at each further one.
     """
@@ -24,7 +24,8 @@ class Classifier(nn.Module):
         layers: list[nn.Module] = []
         for n_in, n_out in zip(widths[:-1], widths[1:], strict=True):
             layers += [nn.Conv2d(n_in, n_out, 4, 2, 1), nn.BatchNorm2d(n_out), nn.LeakyReLU(0.2)]
-        self.trunk = nn.Sequential(*layers, nn.Flatten(), nn.Linear(16 * widths[-1], N_FEATURES))
+        n_flat = last_side(shape) ** 2 * widths[-1]
+        self.trunk = nn.Sequential(*layers, nn.Flatten(), nn.Linear(n_flat, N_FEATURES))
         self.heads = nn.ModuleList(nn.Linear(N_FEATURES, n) for n in n_values)
 
     def features(self, images: Tensor) -> Tensor:

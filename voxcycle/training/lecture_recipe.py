@@ -4,15 +4,16 @@ import argparse
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from voxcycle.evaluation.gates import Gate, Result, print_gates
+from voxcycle.methods.classifier import ClassifierTraining
 from voxcycle.training.config import load_config, parse_overrides
-from voxcycle.training.lecture import TrainedModel, train_lecture
+from voxcycle.training.lecture import MODEL_FILE, TrainedModel, load_model, train_lecture
 from voxcycle.training.lecture_config import LectureConfig
 from voxcycle.training.lecture_systems import find_system
 
@@ -53,6 +54,18 @@ class Recipe:
         """Train with the settings of `settle`; an interrupted training goes on."""
         config = self.settle(method, **changed)
         return train_lecture(method, config, resume=(config.out / "last.ckpt").exists())
+
+    def judge(self, data: str = "avatars") -> ClassifierTraining:
+        """Return the classifier of a set's factors; all recipes with one OUT share it.
+
+        The first that asks trains it, with `egs/lecture/classifier.yaml` and none of the settings
+        of the command line, in OUT/classifier/DATA.
+        """
+        shared = replace(self, name="classifier", out=self.out.parent / "classifier", words=())
+        path = shared.out / data / MODEL_FILE
+        if not path.exists():
+            shared.train("classifier", data=f"{data}/train.npz", out=data)
+        return load_model(path).method
 
     def finish(
         self, gates: Sequence[Gate], pictures: Mapping[str, str], n_steps: int, seed: int = 0

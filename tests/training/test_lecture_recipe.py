@@ -1,0 +1,32 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from voxcycle.data.images import ImageSet
+from voxcycle.training import lecture_recipe
+from voxcycle.training.lecture import MODEL_FILE
+from voxcycle.training.lecture_recipe import Recipe
+
+
+def test_recipes_share_one_judge_whatever_their_own_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(256, size=(16, 1, 8, 8)).astype(np.uint8)
+    labels = np.stack([np.arange(16) % 3, np.arange(16) % 2], 1)
+    ImageSet(pixels, labels, ("shape", "shade")).save(tmp_path / "toys" / "train.npz")
+    (tmp_path / "classifier.yaml").write_text(
+        "data: avatars/train.npz\nwidth: 4\nbatch_size: 8\nsteps: 2\nthreads: 1\n"
+    )
+    monkeypatch.setattr(lecture_recipe, "SETTINGS", tmp_path)
+    first = Recipe("gan", tmp_path, tmp_path / "out" / "gan", ("steps=9",), 0.0).judge("toys")
+    path = tmp_path / "out" / "classifier" / "toys" / MODEL_FILE
+    written = path.stat().st_mtime_ns
+    second = Recipe("other", tmp_path, tmp_path / "out" / "other", (), 0.0).judge("toys")
+    assert path.stat().st_mtime_ns == written  # not trained again
+    images = torch.from_numpy(pixels / 127.5 - 1).float()
+    assert [len(row) for row in first.network(images)[0]] == [3] * 16  # values of the first factor
+    torch.testing.assert_close(first.network.features(images), second.network.features(images))
+    assert not first.training
