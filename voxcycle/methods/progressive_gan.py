@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from voxcycle.data.images import ImageBatch
-from voxcycle.losses.adversarial import logistic_discriminator_loss, non_saturating_generator_loss
+from voxcycle.losses.adversarial import minmax_value, non_saturating_generator_loss
 from voxcycle.losses.regularizers import r1_penalty
 from voxcycle.models.progressive import downsample, upsample
 from voxcycle.training.phases import Memory, OptimizerFactory, Phase
@@ -130,7 +130,7 @@ class ProgressiveGAN(nn.Module):
         place = self.growth.at(batch.step)
         real = self.discriminator(self.shrink(batch.images, *place), *place)
         fake = self.discriminator(memory["fakes"], *place)
-        return {"discriminator": logistic_discriminator_loss(real, fake)}
+        return {"discriminator": -minmax_value(real, fake)}
 
     def r1_losses(self, batch: ImageBatch, memory: Memory) -> dict[str, Tensor]:
         """Return R1 on this step's images."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from voxcycle.data.images import ImageBatch
-from voxcycle.losses.adversarial import logistic_discriminator_loss, non_saturating_generator_loss
+from voxcycle.losses.adversarial import minmax_value, non_saturating_generator_loss
 from voxcycle.losses.regularizers import path_lengths, r1_penalty
 from voxcycle.methods.progressive_gan import lazy_adam
 from voxcycle.models.stylegan import MappingNetwork, SynthesisNetwork
@@ -88,7 +88,9 @@ class StyleGAN(nn.Module):
 
     def phases(self) -> list[Phase]:
         """Return both networks' phases on the same fakes, each followed by its lazy regularizer."""
-        g, d, own = [self.generator], [self.discriminator], self.regularizers
+        g: list[nn.Module] = [self.generator]
+        d: list[nn.Module] = [self.discriminator]
+        own = self.regularizers
         path_length = own.path_length * own.path_length_every
         return [
             Phase(
@@ -144,7 +146,7 @@ class StyleGAN(nn.Module):
         """Return the discriminator's loss on this step's images and detached fakes."""
         real = self.discriminator(batch.images, self.stage)
         fake = self.discriminator(memory["fakes"], self.stage)
-        return {"discriminator": logistic_discriminator_loss(real, fake)}
+        return {"discriminator": -minmax_value(real, fake)}
 
     def r1_losses(self, batch: ImageBatch, memory: Memory) -> dict[str, Tensor]:
         """Return R1 on this step's images."""

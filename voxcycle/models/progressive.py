@@ -1,6 +1,6 @@
 """Generator and discriminator that grow: Karras et al. (2018), Progressive Growing of GANs.
 
-All blocks exist from the start. Stage i works at `base_side << i` pixels; while it fades in,
+All blocks exist from the start. Stage i works at `last_side << i` pixels; while it fades in,
 `alpha` goes from 0, the former stage upsampled, to 1, the new block alone (figure 2 of the paper).
 """
 
@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from voxcycle.models.autoencoder import Shape, n_halvings
+from voxcycle.models.autoencoder import Shape, last_side, n_halvings
 
 SLOPE = 0.2  # of the leaky ReLU
 GROUP = 4  # images among which the minibatch deviation is taken
@@ -86,11 +86,6 @@ def stage_widths(shape: Shape, width: int, max_width: int) -> list[int]:
     return [min(max_width, width << (n - i)) for i in range(n + 1)]
 
 
-def base_side(shape: Shape) -> int:
-    """Return the side in pixels of the first stage."""
-    return shape[1] >> n_halvings(shape)
-
-
 def upsample(x: Tensor) -> Tensor:
     """Double height and width by nearest neighbours."""
     return F.interpolate(x, scale_factor=2.0, mode="nearest")
@@ -118,7 +113,7 @@ class ProgressiveGenerator(nn.Module):
 
     def __init__(self, shape: Shape, widths: Sequence[int], n_latent: int, first: int = 0) -> None:
         super().__init__()
-        side = base_side(shape)
+        side = last_side(shape)
         # the paper's gain for the first layer, as 4 x 4 = 16 outputs share each input
         self.first_layer = nn.Sequential(
             PixelNorm(),
@@ -181,7 +176,7 @@ class ProgressiveDiscriminator(nn.Module):
             MinibatchStd(),
             *_convolve(n + 1, n, False),
             nn.Flatten(),
-            EqualizedLinear(n * base_side(shape) ** 2, n, gain=math.sqrt(2)),
+            EqualizedLinear(n * last_side(shape) ** 2, n, gain=math.sqrt(2)),
             nn.LeakyReLU(SLOPE),
             EqualizedLinear(n, 1),
         )

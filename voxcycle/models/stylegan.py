@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from voxcycle.models.autoencoder import Shape
-from voxcycle.models.progressive import SLOPE, EqualizedLinear, PixelNorm, base_side
+from voxcycle.models.autoencoder import Shape, last_side
+from voxcycle.models.progressive import SLOPE, EqualizedLinear, PixelNorm
 
 EPSILON = 1e-8
 MAPPING_RATE = 0.01  # the mapping network learns this much slower (2019, appendix C)
@@ -102,13 +102,13 @@ class SynthesisNetwork(nn.Module):
 
     Args:
         shape: of the images.
-        widths: channels of every stage, from `base_side` on.
+        widths: channels of every stage, from `last_side` on.
         n_style: width of a style.
     """
 
     def __init__(self, shape: Shape, widths: Sequence[int], n_style: int) -> None:
         super().__init__()
-        side = base_side(shape)
+        side = last_side(shape)
         self.constant = nn.Parameter(torch.randn(widths[0], side, side))
         pairs = [(widths[0], widths[0])]
         for n_in, n_out in zip(widths[:-1], widths[1:], strict=True):

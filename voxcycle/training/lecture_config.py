@@ -43,7 +43,7 @@ class ClassifierConfig(LectureConfig):
     width: int = Field(32, ge=1, description="channels of the first convolution")
 
 
-class GANConfig(LectureConfig):
+class RegularizedGANConfig(LectureConfig):
     """What Progressive GAN and StyleGAN have in common."""
 
     batch_size: int = Field(16, ge=1, description="images per iteration; a multiple of four")
@@ -56,7 +56,7 @@ class GANConfig(LectureConfig):
     ema_decay: float = Field(0.995, ge=0, lt=1, description="of the averaged generator")
 
 
-class ProgressiveGANConfig(GANConfig):
+class ProgressiveGANConfig(RegularizedGANConfig):
     """Of `methods/progressive_gan.py`."""
 
     is_growing: bool = Field(True, description="begin at the smallest size; false: at full size")
@@ -64,7 +64,7 @@ class ProgressiveGANConfig(GANConfig):
     stable_steps: int = Field(400, ge=1, description="steps of a stage before the next fades in")
 
 
-class StyleGANConfig(GANConfig):
+class StyleGANConfig(RegularizedGANConfig):
     """Of `methods/stylegan.py`."""
 
     n_mapping: int = Field(2, ge=1, description="layers of the mapping network")

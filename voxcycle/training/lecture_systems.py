@@ -150,7 +150,7 @@ SYSTEMS = {
         _build_classifier,
         _load_images,
     ),
-    "progressive_gan": System(
+    "progressive-gan": System(
         "a GAN that grows from 4 x 4 pixels to the full size",
         ProgressiveGANConfig,
         _build_progressive_gan,
