@@ -19,7 +19,7 @@ from voxcycle.models.autoencoder import Shape
 from voxcycle.training.callbacks import restore
 from voxcycle.training.config import check_run, resume_config, save_config
 from voxcycle.training.fit import FitSettings, check_beginning, fit
-from voxcycle.training.lecture_config import LectureConfig
+from voxcycle.training.lecture_config import SystemConfig
 from voxcycle.training.lecture_systems import Material, find_system
 from voxcycle.training.phases import PhasedModule
 
@@ -37,7 +37,7 @@ class TrainedModel:
     seconds: float
 
 
-def train_lecture(name: str, config: LectureConfig, resume: bool = False) -> TrainedModel:
+def train_lecture(name: str, config: SystemConfig, resume: bool = False) -> TrainedModel:
     """Train a system of the lecture and write `model.safetensors` into the run's folder.
 
     Args:
@@ -94,7 +94,7 @@ def use_average(module: PhasedModule) -> None:
 
 def save_model(
     name: str,
-    config: LectureConfig,
+    config: SystemConfig,
     method: nn.Module,
     material: Material,
     n_steps: int,
@@ -132,7 +132,9 @@ def load_model(path: Path) -> Model:
         if header["format"] != FORMAT:
             raise ValueError(f"format {header['format']}, this version reads {FORMAT}")
         system = find_system(header["method"])
-        config = system.config(**header["config"], data=Path(), out=Path())
+        values = header["config"]
+        values |= {key: Path() for key in ("data", "out") if key in system.config.model_fields}
+        config = system.config(**values)
         c, h, w = header["shape"]
         method = system.build(config, (c, h, w), header["n_values"])
         method.load_state_dict(load_file(path))

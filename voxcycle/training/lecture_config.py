@@ -8,19 +8,24 @@ from pydantic import Field
 from voxcycle.training.config import TrainingConfig
 
 
-class LectureConfig(TrainingConfig):
+class SystemConfig(TrainingConfig):
     """What every system of the lecture needs to know; unknown keys are errors."""
 
     listing: ClassVar[str] = "voxcycle lecture train METHOD --settings"
 
-    data: Path = Field(description="images: a folder, or a set in .npz")
     steps: int = Field(1_500, ge=1, description="iterations")
-    batch_size: int = Field(128, ge=1, description="images per iteration")
+    batch_size: int = Field(128, ge=1, description="examples per iteration")
+    rate: float = Field(1e-3, gt=0, description="learning rate")
+
+
+class LectureConfig(SystemConfig):
+    """What every system needs to know whose examples are read from files."""
+
+    data: Path = Field(description="images: a folder, or a set in .npz")
     size: int | None = Field(
         None, ge=8, description="side that the images of a folder are brought to; null: as is"
     )
     n_channels: Literal[1, 3] = Field(3, description="1 reads the images of a folder as grey")
-    rate: float = Field(1e-3, gt=0, description="learning rate")
 
 
 class AutoencoderConfig(LectureConfig):
@@ -41,6 +46,32 @@ class ClassifierConfig(LectureConfig):
     """Of `methods/classifier.py`."""
 
     width: int = Field(32, ge=1, description="channels of the first convolution")
+
+
+class GANConfig(LectureConfig):
+    """Of `methods/gan.py` for images."""
+
+    batch_size: int = Field(64, ge=1, description="images per iteration")
+    rate: float = Field(2e-4, gt=0, description="learning rate")
+    ema_decay: float = Field(0.999, ge=0, lt=1, description="of the averaged generator")
+    width: int = Field(32, ge=1, description="channels of the layers next to the image")
+    n_latent: int = Field(64, ge=1, description="width of the noise")
+    condition: str | None = Field(
+        None, description="factor of the labels that both players are told; null for none"
+    )
+
+
+class RingGANConfig(SystemConfig):
+    """Of `methods/gan.py` for eight clusters of points."""
+
+    batch_size: int = Field(256, ge=1, description="points per iteration")
+    ema_decay: float = Field(0.999, ge=0, lt=1, description="of the averaged generator")
+    width: int = Field(128, ge=1, description="units of each hidden layer")
+    n_latent: int = Field(16, ge=1, description="width of the noise")
+    deviation: float = Field(0.1, gt=0, description="standard deviation of a cluster")
+    saturates: bool = Field(
+        False, description="minimise the min-max value rather than its non-saturating twin"
+    )
 
 
 class RegularizedGANConfig(LectureConfig):

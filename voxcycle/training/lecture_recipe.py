@@ -14,7 +14,7 @@ from voxcycle.evaluation.gates import Gate, Result, print_gates
 from voxcycle.methods.classifier import ClassifierTraining
 from voxcycle.training.config import load_config, parse_overrides
 from voxcycle.training.lecture import MODEL_FILE, TrainedModel, load_model, train_lecture
-from voxcycle.training.lecture_config import LectureConfig
+from voxcycle.training.lecture_config import SystemConfig
 from voxcycle.training.lecture_systems import find_system
 
 SETTINGS = Path("egs/lecture")  # from the root of the clone
@@ -38,15 +38,16 @@ class Recipe:
     words: tuple[str, ...]
     started: float
 
-    def settle(self, method: str, **changed: Any) -> LectureConfig:
+    def settle(self, method: str, **changed: Any) -> SystemConfig:
         """Return the settings: of the YAML file, then `changed`, then of the command line.
 
-        `data` is under the recipe's data, and `out` under its folder.
+        `data`, where there are any, are under the recipe's data, and `out` under its folder.
         """
         path = SETTINGS / f"{self.name}.yaml"
         values = yaml.safe_load(path.read_text(encoding="utf-8")) | changed
         values |= parse_overrides(list(self.words))
-        values["data"] = self.data / values["data"]
+        if "data" in values:
+            values["data"] = self.data / values["data"]
         values["out"] = self.out / values.get("out", "run")
         return load_config(find_system(method).config, values)
 

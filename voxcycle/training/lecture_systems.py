@@ -4,17 +4,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from torch import nn
 from torch.utils.data import Dataset
 
-from voxcycle.data.images import ImageBatches, load_images
+from voxcycle.data.images import ImageBatches, ImageSet, load_images
+from voxcycle.data.toy import RingBatches
 from voxcycle.methods.autoencoder import Autoencoder
 from voxcycle.methods.classifier import ClassifierTraining
+from voxcycle.methods.gan import GAN
 from voxcycle.methods.progressive_gan import Growth, ProgressiveGAN
 from voxcycle.methods.stylegan import StyleGAN, StyleGANRegularizers
 from voxcycle.methods.vae import VAE
 from voxcycle.models.autoencoder import Shape, build_decoder, build_encoder
 from voxcycle.models.classifier import Classifier
+from voxcycle.models.gan import (
+    DCGANDiscriminator,
+    DCGANGenerator,
+    PointDiscriminator,
+    PointGenerator,
+)
 from voxcycle.models.progressive import (
     ProgressiveDiscriminator,
     ProgressiveGenerator,
@@ -24,9 +33,12 @@ from voxcycle.models.stylegan import MappingNetwork, SynthesisNetwork
 from voxcycle.training.lecture_config import (
     AutoencoderConfig,
     ClassifierConfig,
+    GANConfig,
     LectureConfig,
     ProgressiveGANConfig,
+    RingGANConfig,
     StyleGANConfig,
+    SystemConfig,
     VAEConfig,
 )
 
@@ -58,13 +70,16 @@ class System:
     """
 
     about: str
-    config: type[LectureConfig]
+    config: type[SystemConfig]
     build: Callable[[Any, Shape, Sequence[int]], nn.Module]
     load: Callable[[Any], Material]
 
 
 def _load_images(config: LectureConfig) -> Material:
-    images = load_images(config.data, config.size, config.n_channels)
+    return _gather(load_images(config.data, config.size, config.n_channels), config)
+
+
+def _gather(images: ImageSet, config: LectureConfig) -> Material:
     n_values = tuple(int(column.max()) + 1 for column in images.labels.T)
     return Material(ImageBatches(images, config.batch_size, config.seed), images.shape, n_values)
 
@@ -92,6 +107,42 @@ def _build_vae(config: VAEConfig, shape: Shape, n_values: Sequence[int]) -> nn.M
 
 def _build_classifier(config: ClassifierConfig, shape: Shape, n_values: Sequence[int]) -> nn.Module:
     return ClassifierTraining(Classifier(shape, [*n_values, 2], config.width), config.rate)
+
+
+def _load_gan(config: GANConfig) -> Material:
+    images = load_images(config.data, config.size, config.n_channels)
+    labels = np.zeros((len(images), 0), np.int64)
+    if config.condition is not None:
+        labels = images.factor(config.condition)[:, None]
+        if labels.min() < 0:
+            raise ValueError(f"{config.data}: not every image has a {config.condition}")
+    factors = () if config.condition is None else (config.condition,)
+    return _gather(ImageSet(images.pixels, labels, factors), config)
+
+
+def _build_gan(config: GANConfig, shape: Shape, n_values: Sequence[int]) -> nn.Module:
+    n_classes = n_values[0] if config.condition is not None else 0
+    return GAN(
+        DCGANGenerator(shape, config.width, config.n_latent, n_classes),
+        DCGANDiscriminator(shape, config.width, n_classes),
+        config.n_latent,
+        n_classes,
+        rate=config.rate,
+    )
+
+
+def _load_ring(config: RingGANConfig) -> Material:
+    return Material(RingBatches(config.batch_size, config.seed, config.deviation), (2, 1, 1))
+
+
+def _build_ring_gan(config: RingGANConfig, shape: Shape, n_values: Sequence[int]) -> nn.Module:
+    return GAN(
+        PointGenerator(config.width, config.n_latent),
+        PointDiscriminator(config.width),
+        config.n_latent,
+        saturates=config.saturates,
+        rate=config.rate,
+    )
 
 
 def _build_progressive_gan(
@@ -149,6 +200,18 @@ SYSTEMS = {
         ClassifierConfig,
         _build_classifier,
         _load_images,
+    ),
+    "gan-ring": System(
+        "two players on eight clusters of points: the game that can be watched",
+        RingGANConfig,
+        _build_ring_gan,
+        _load_ring,
+    ),
+    "gan": System(
+        "a generator against a discriminator; with condition=FACTOR both are told the class",
+        GANConfig,
+        _build_gan,
+        _load_gan,
     ),
     "progressive-gan": System(
         "a GAN that grows from 4 x 4 pixels to the full size",

@@ -1,0 +1,94 @@
+"""Generative adversarial networks, and class-conditional ones.
+
+Goodfellow et al. (2014): the min-max game of eq. 1, and the non-saturating loss of section 3.
+Mirza and Osindero (2014): both players are told the class (eq. 2). Departures: both players move
+once a step and the generator first, so that one draw of fakes serves both; the generator is
+averaged over training.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from voxcycle.data.images import ImageBatch
+from voxcycle.losses.adversarial import (
+    minmax_generator_loss,
+    minmax_value,
+    non_saturating_generator_loss,
+)
+from voxcycle.training.phases import Memory, Phase
+
+BETAS = (0.5, 0.99)  # of Adam; the first after DCGAN
+
+
+class GAN(nn.Module):
+    """A generator against a discriminator.
+
+    Args:
+        generator: noise (B, n_latent), and labels (B,) with classes, to images (B, C, H, W).
+        discriminator: images, and labels with classes, to logits (B,).
+        n_latent: width of the noise.
+        n_classes: kinds of images, told to both as the first factor of the labels; 0 for none.
+        saturates: the generator minimises its part of the value, rather than -ln D(G(z)).
+        rate: learning rate of both Adams.
+    """
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        n_latent: int,
+        n_classes: int = 0,
+        saturates: bool = False,
+        rate: float = 2e-4,
+    ) -> None:
+        super().__init__()
+        self.generator, self.discriminator = generator, discriminator
+        self.n_latent = n_latent
+        self.n_classes = n_classes
+        self.generator_loss = minmax_generator_loss if saturates else non_saturating_generator_loss
+        self.rate = rate
+
+    def averaged(self) -> nn.Module:
+        """Return the generator."""
+        return self.generator
+
+    def phases(self) -> list[Phase]:
+        """Return the generator's phase, then the discriminator's on the same, detached fakes."""
+
+        def adam(parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+            return torch.optim.Adam(parameters, self.rate, BETAS)
+
+        return [
+            Phase("generator", [self.generator], self.generator_losses, {"adversarial": 1.0}, adam),
+            Phase(
+                "discriminator",
+                [self.discriminator],
+                self.discriminator_losses,
+                {"value": -1.0},  # it maximises what a step minimises
+                adam,
+            ),
+        ]
+
+    def generator_losses(self, batch: ImageBatch, memory: Memory) -> dict[str, Tensor]:
+        """Return the generator's loss; leaves detached fakes in `memory`."""
+        labels = self._labels(batch)
+        fake = self.generator(batch.normal(len(batch.images), self.n_latent), *labels)
+        memory["fake"] = fake.detach()
+        return {"adversarial": self.generator_loss(self.discriminator(fake, *labels))}
+
+    def discriminator_losses(self, batch: ImageBatch, memory: Memory) -> dict[str, Tensor]:
+        """Return the value of the game, -ln 4 where the discriminator is at a loss."""
+        labels = self._labels(batch)
+        real_scores = self.discriminator(batch.images, *labels)
+        return {"value": minmax_value(real_scores, self.discriminator(memory["fake"], *labels))}
+
+    def _labels(self, batch: ImageBatch) -> tuple[Tensor, ...]:
+        return (batch.labels[:, 0],) if self.n_classes else ()
+
+    def sample(self, noise: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Return images of noise (B, n_latent) and labels (B,); without those, classes in turn."""
+        if not self.n_classes:
+            return self.generator(noise)
+        if labels is None:
+            labels = torch.arange(len(noise), device=noise.device) % self.n_classes
+        return self.generator(noise, labels)
