@@ -39,18 +39,54 @@ def test_a_bent_path_is_longer() -> None:
 
 
 def test_what_a_swap_takes_over_by_hand() -> None:
-    own = torch.tensor([[0, 0], [0, 1], [0, 2], [3, 2]])
-    other = torch.tensor([[1, 1], [1, 1], [1, 0], [3, 0]])
-    mixed = torch.tensor([[1, 0], [0, 1], [1, 0], [5, 1]])
-    # first factor: three pairs differ, two are taken over; second: three differ, one is
-    assert share_taken_over(own, other, mixed).tolist() == pytest.approx([2 / 3, 1 / 3])
+    own = torch.tensor([[0], [0], [0], [3]])
+    other = torch.tensor([[1], [1], [2], [3]])
+    mixed = torch.tensor([[1], [0], [2], [5]])
+    # three pairs differ, two are taken over; of the neighbours' values 3, 1, 1, 2 none is hit
+    assert share_taken_over(own, other, mixed).item() == pytest.approx(2 / 3)
+    # every pair differs and is hit, but of the neighbours' 1, 1, 0, 0 so are the second and fourth
+    # of all four: (1 - 1/2) / (1 - 1/2)
+    own, other = torch.tensor([[2], [2], [2], [2]]), torch.tensor([[1], [1], [0], [0]])
+    assert share_taken_over(own, other, other).item() == pytest.approx(1)
+    # three of four are hit, and of the neighbours' the second: (3/4 - 1/4) / (1 - 1/4)
+    mixed = torch.tensor([[1], [1], [0], [1]])
+    assert share_taken_over(own, other, mixed).item() == pytest.approx(2 / 3)
+
+
+def test_whatever_has_nothing_to_do_with_the_other_is_chance() -> None:
+    generator = torch.Generator().manual_seed(0)
+    own, other, mixed = torch.randint(3, (3, 4_000, 1), generator=generator)
+    # raw, a third of the pairs would be hit; two shares of 2,700 pairs deviate by 0.02
+    assert share_taken_over(own, other, mixed).item() == pytest.approx(0, abs=0.05)
+
+
+@pytest.mark.parametrize("is_broken", [False, True])
+def test_a_ratio_tells_layers_apart_and_fails_where_they_do_not(is_broken: bool) -> None:
+    """Eight layers draw a shape from the first and a colour from the last; or all from all."""
+    w, others = torch.randn(2, 4_000, 8, generator=torch.Generator().manual_seed(0))
+
+    def label(styles: torch.Tensor) -> torch.Tensor:
+        shape, colour = styles[:, 0], styles[:, -1]
+        if is_broken:
+            shape, colour = styles[:, ::2].sum(1), styles[:, 1::2].sum(1)
+        return torch.stack([shape, colour], 1).mul(2).round().long()
+
+    def shares(layers: slice) -> tuple[float, float]:
+        mixed = w.clone()
+        mixed[:, layers] = others[:, layers]
+        shape, colour = share_taken_over(label(w), label(others), label(mixed)).tolist()
+        return shape, colour
+
+    coarse, fine = shares(slice(0, 4)), shares(slice(4, 8))
+    if is_broken:
+        assert coarse[0] / coarse[1] == pytest.approx(1, abs=0.2)
+        assert fine[1] / fine[0] == pytest.approx(1, abs=0.2)
+    else:
+        assert coarse == (1, 0)
+        assert fine == (0, 1)
 
 
 def test_layers_without_effect_fail_any_ratio() -> None:
-    """The gates are ratios of shares: without any swap they are 0 / 0, which reaches no bound."""
     own, other = torch.randint(5, (2, 100, 2), generator=torch.Generator().manual_seed(0))
-    none = share_taken_over(own, other, own)
-    assert none.tolist() == [0, 0]
-    assert not bool(none[0] / none[1] >= 1.5)
-    all_of_it = share_taken_over(own, other, other)
-    assert all_of_it.tolist() == [1, 1]  # a ratio of 1
+    assert share_taken_over(own, other, own).tolist() == [0, 0]
+    assert share_taken_over(own, other, other).tolist() == [1, 1]  # a ratio of 1

@@ -64,13 +64,21 @@ def path_length(
 def share_taken_over(own: Tensor, other: Tensor, mixed: Tensor) -> Tensor:
     """Return how often a mixed image has the other's value of a factor, where the two differ.
 
+    Beyond chance, as Cohen's kappa: factors of few values hit any image's value more often. Chance
+    is how often it has the value of yet another image.
+
     Args:
         own: labels (B, n_factors) of the images that are changed.
         other: of those whose styles they get in some layers.
         mixed: of what comes out.
 
     Returns:
-        (n_factors,), in 0..1; nan where no pair differs.
+        (n_factors,): 1 where all is taken over, 0 where nothing is; nan where no pair differs.
     """
+    taken, chance = (_share_hit(own, x, mixed) for x in (other, other.roll(1, 0)))
+    return (taken - chance) / (1 - chance)
+
+
+def _share_hit(own: Tensor, other: Tensor, mixed: Tensor) -> Tensor:
     differ = own != other
     return ((mixed == other) & differ).sum(0) / differ.sum(0)
