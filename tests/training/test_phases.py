@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from voxcycle.training.phases import Memory, Phase, PhasedModule
+from voxcycle.training.phases import Memory, OptimizerFactory, Phase, PhasedModule
 
 
 class TwoPhases(nn.Module):
@@ -72,6 +72,27 @@ def test_every_and_clip() -> None:
     assert module.method.first.weight.item() == pytest.approx(3.0 - 0.4)
     # phase two ran at steps 0 and 3, reading 3.0 and 2.7
     assert module.method.second.weight.item() == pytest.approx(1 - 0.1 * (3.0 + 2.7))
+
+
+def test_a_phase_may_step_an_earlier_phase_s_optimizer() -> None:
+    """Momentum 0.5 is common to both: steps of gradients 1 and 2 are 0.1 and 0.1 * (2 + 0.5)."""
+    method = nn.Linear(1, 1, bias=False)
+    nn.init.zeros_(method.weight)
+
+    def phase(name: str, slope: float, optimizer: OptimizerFactory | str) -> Phase:
+        return Phase(
+            name, [method], lambda *_: {"line": method.weight.sum()}, {"line": slope}, optimizer
+        )
+
+    def sgd(parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+        return torch.optim.SGD(parameters, 0.1, momentum=0.5)
+
+    method.phases = lambda: [phase("one", 1.0, sgd), phase("two", 2.0, "one")]  # type: ignore[assignment]
+    method.averaged = lambda: None  # type: ignore[assignment]
+    module = PhasedModule(method)
+    assert len(module.configure_optimizers()) == 1
+    run(module, 1)
+    assert method.weight.item() == pytest.approx(-0.35)
 
 
 def test_the_average_follows_the_formula() -> None:

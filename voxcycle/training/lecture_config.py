@@ -121,3 +121,33 @@ class CycleGANConfig(TranslationConfig):
     identity: float = Field(
         5.0, ge=0, description="weight of what a generator changes in images of its target"
     )
+
+
+class RegularizedGANConfig(LectureConfig):
+    """What Progressive GAN and StyleGAN have in common."""
+
+    batch_size: int = Field(16, ge=1, description="images per iteration; a multiple of four")
+    rate: float = Field(2e-3, gt=0, description="learning rate")
+    width: int = Field(16, ge=1, description="channels at full size, doubled at each stage below")
+    max_width: int = Field(64, ge=1, description="channels at most")
+    n_latent: int = Field(64, ge=1, description="width of the latent z")
+    r1: float = Field(0.2, ge=0, description="gamma, weight of the R1 penalty")
+    r1_every: int = Field(16, ge=1, description="steps between updates with R1")
+    ema_decay: float = Field(0.995, ge=0, lt=1, description="of the averaged generator")
+
+
+class ProgressiveGANConfig(RegularizedGANConfig):
+    """Of `methods/progressive_gan.py`."""
+
+    is_growing: bool = Field(True, description="begin at the smallest size; false: at full size")
+    fade_steps: int = Field(400, ge=1, description="steps in which a stage fades in")
+    stable_steps: int = Field(400, ge=1, description="steps of a stage before the next fades in")
+
+
+class StyleGANConfig(RegularizedGANConfig):
+    """Of `methods/stylegan.py`."""
+
+    n_mapping: int = Field(2, ge=1, description="layers of the mapping network")
+    mixing: float = Field(0.9, ge=0, le=1, description="share of images with two latents' styles")
+    path_length: float = Field(2.0, ge=0, description="weight of the path length penalty")
+    path_length_every: int = Field(8, ge=1, description="steps between updates with it")

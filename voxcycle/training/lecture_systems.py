@@ -23,6 +23,8 @@ from voxcycle.methods.cyclegan import CycleGAN, CycleGANNetworks, CycleGANRates,
 from voxcycle.methods.debiasing_vae import DebiasingVAE, DebiasingWeights
 from voxcycle.methods.gan import GAN
 from voxcycle.methods.pix2pix import Pix2Pix, Pix2PixWeights
+from voxcycle.methods.progressive_gan import Growth, ProgressiveGAN
+from voxcycle.methods.stylegan import StyleGAN, StyleGANRegularizers
 from voxcycle.methods.vae import VAE
 from voxcycle.models.autoencoder import Shape, build_decoder, build_encoder
 from voxcycle.models.classifier import Classifier
@@ -34,6 +36,12 @@ from voxcycle.models.gan import (
 )
 from voxcycle.models.image import ResNetGenerator, UNet
 from voxcycle.models.patchgan import PatchGAN
+from voxcycle.models.progressive import (
+    ProgressiveDiscriminator,
+    ProgressiveGenerator,
+    stage_widths,
+)
+from voxcycle.models.stylegan import MappingNetwork, SynthesisNetwork
 from voxcycle.training.lecture_config import (
     AutoencoderConfig,
     ClassifierConfig,
@@ -42,7 +50,9 @@ from voxcycle.training.lecture_config import (
     GANConfig,
     LectureConfig,
     Pix2PixConfig,
+    ProgressiveGANConfig,
     RingGANConfig,
+    StyleGANConfig,
     SystemConfig,
     TranslationConfig,
     VAEConfig,
@@ -211,6 +221,43 @@ def _build_cyclegan(config: CycleGANConfig, shape: Shape, n_values: Sequence[int
     return CycleGAN(networks, weights, rates, judges_identity=False)
 
 
+def _build_progressive_gan(
+    config: ProgressiveGANConfig, shape: Shape, n_values: Sequence[int]
+) -> nn.Module:
+    widths = stage_widths(shape, config.width, config.max_width)
+    last = len(widths) - 1
+    first = 0 if config.is_growing else last
+    return ProgressiveGAN(
+        ProgressiveGenerator(shape, widths, config.n_latent, first),
+        ProgressiveDiscriminator(shape, widths, first),
+        Growth(first, last, config.fade_steps, config.stable_steps),
+        config.n_latent,
+        config.rate,
+        config.r1,
+        config.r1_every,
+    )
+
+
+def _build_stylegan(config: StyleGANConfig, shape: Shape, n_values: Sequence[int]) -> nn.Module:
+    widths = stage_widths(shape, config.width, config.max_width)
+    last = len(widths) - 1
+    return StyleGAN(
+        MappingNetwork(config.n_latent, config.n_mapping),
+        SynthesisNetwork(shape, widths, config.n_latent),
+        ProgressiveDiscriminator(shape, widths, last),
+        last,
+        config.n_latent,
+        config.rate,
+        StyleGANRegularizers(
+            config.r1,
+            config.r1_every,
+            config.path_length,
+            config.path_length_every,
+            config.mixing,
+        ),
+    )
+
+
 SYSTEMS = {
     "autoencoder": System(
         "a bottleneck and the reconstruction",
@@ -259,6 +306,18 @@ SYSTEMS = {
         CycleGANConfig,
         _build_cyclegan,
         _load_domains,
+    ),
+    "progressive-gan": System(
+        "a GAN that grows from 4 x 4 pixels to the full size",
+        ProgressiveGANConfig,
+        _build_progressive_gan,
+        _load_images,
+    ),
+    "stylegan": System(
+        "a GAN of styles, one per layer: mixing, truncation, walks in W",
+        StyleGANConfig,
+        _build_stylegan,
+        _load_images,
     ),
 }
 

@@ -15,6 +15,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 Memory = dict[str, Tensor]
 Loss = Callable[[Any, Memory], dict[str, Tensor]]
+OptimizerFactory = Callable[[list[nn.Parameter]], torch.optim.Optimizer]
 
 
 @dataclass
@@ -27,7 +28,9 @@ class Phase:
         loss: maps the batch and the step's memory to unweighted named terms. The memory is a dict
             that later phases of the same step read (detached fakes).
         weights: a weight for each term, under the same names.
-        optimizer: built from the parameters of `networks`.
+        optimizer: built from the parameters of `networks`; or the name of an earlier phase, whose
+            optimizer is used. Adam would divide the weight of a lazy regularizer with an optimizer
+            of its own out of its gradient.
         every: run on every n-th step.
         clip: largest gradient norm, None for no clipping.
     """
@@ -36,7 +39,7 @@ class Phase:
     networks: list[nn.Module]
     loss: Loss
     weights: Mapping[str, float]
-    optimizer: Callable[[list[nn.Parameter]], torch.optim.Optimizer]
+    optimizer: OptimizerFactory | str
     every: int = 1
     clip: float | None = None
     parameters: list[nn.Parameter] = field(init=False)
@@ -93,8 +96,12 @@ class PhasedModule(LightningModule):
         self.logged: dict[str, Tensor] = {}
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
-        """Build one optimizer per phase."""
-        return [phase.optimizer(phase.parameters) for phase in self.phases]
+        """Build the optimizers, in the order of the phases that have one of their own."""
+        return [
+            phase.optimizer(phase.parameters)
+            for phase in self.phases
+            if not isinstance(phase.optimizer, str)
+        ]
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
         """Run every phase that is due, then average the generators."""
@@ -118,9 +125,13 @@ class PhasedModule(LightningModule):
         step = int(self.steps_done)
         memory: Memory = {}
         self.logged = {}
-        for phase, optimizer in zip(self.phases, optimizers, strict=True):
+        owners = [phase.name for phase in self.phases if not isinstance(phase.optimizer, str)]
+        by_name = dict(zip(owners, optimizers, strict=True))
+        for phase in self.phases:
             if step % phase.every:
                 continue
+            owner = phase.optimizer if isinstance(phase.optimizer, str) else phase.name
+            optimizer = by_name[owner]
             self._freeze_all_but(phase)
             terms = phase.loss(batch, memory)
             total = weigh(terms, phase.weights)

@@ -1,0 +1,144 @@
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from voxcycle.data.images import ImageBatch, ImageSet
+from voxcycle.methods.progressive_gan import Growth, ProgressiveGAN, lazy_adam
+from voxcycle.models.progressive import (
+    ProgressiveDiscriminator,
+    ProgressiveGenerator,
+    downsample,
+    upsample,
+)
+from voxcycle.training.lecture import load_model, train_lecture
+from voxcycle.training.lecture_config import ProgressiveGANConfig
+from voxcycle.training.phases import PhasedModule
+
+SHAPE = (3, 16, 16)
+GROWTH = Growth(first=0, last=2, fade_steps=4, stable_steps=3)
+
+
+def make_method(r1: float = 1.0) -> ProgressiveGAN:
+    torch.manual_seed(0)
+    widths = [6, 6, 4]
+    generator = ProgressiveGenerator(SHAPE, widths, 5)
+    discriminator = ProgressiveDiscriminator(SHAPE, widths)
+    return ProgressiveGAN(generator, discriminator, GROWTH, 5, 1e-2, r1, 2)
+
+
+def make_batch(step: int) -> ImageBatch:
+    images = torch.randn(4, *SHAPE, generator=torch.Generator().manual_seed(step))
+    return ImageBatch(images, torch.zeros(4, 0), step, seed=step)
+
+
+def write_set(path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(256, size=(16, *SHAPE)).astype(np.uint8)
+    ImageSet(pixels, np.zeros((16, 0), np.int64), ()).save(path)
+    return path
+
+
+def test_the_schedule_by_hand() -> None:
+    """3 steps of 4 x 4, 4 of fading and 3 of 8 x 8, as many of 16 x 16, which then stays."""
+    places = [GROWTH.at(step) for step in range(18)]
+    fade = [0.25, 0.5, 0.75, 1.0]
+    assert places == (
+        [(0, 1.0)] * 3
+        + [(1, alpha) for alpha in fade] + [(1, 1.0)] * 3
+        + [(2, alpha) for alpha in fade] + [(2, 1.0)] * 4
+    )  # fmt: skip
+    assert [GROWTH.end(stage) for stage in range(2)] == [3, 10]
+    assert GROWTH.at(10**6) == (2, 1.0)
+    assert Growth(2, 2, 4, 3).at(0) == Growth(2, 2, 4, 3).at(99) == (2, 1.0)
+
+
+def test_reals_are_shrunk_and_faded_as_fakes_are() -> None:
+    method = make_method()
+    images = torch.randn(2, 3, 16, 16)
+    half = downsample(images)
+    torch.testing.assert_close(method.shrink(images, 1), half)
+    torch.testing.assert_close(half, images.unflatten(3, (8, 2)).unflatten(2, (8, 2)).mean((3, 5)))
+    faded = 0.75 * upsample(downsample(half)) + 0.25 * half
+    torch.testing.assert_close(method.shrink(images, 1, 0.25), faded)
+    assert torch.equal(method.shrink(images, 2), images)
+
+
+def test_a_discriminator_that_cannot_tell_has_the_losses_of_the_paper() -> None:
+    """Goodfellow et al.: ln 4 at D = 1/2, the generator's ln 2."""
+    method = make_method()
+    last = method.discriminator.last_layer[-1]
+    torch.nn.init.zeros_(last.weight)
+    memory: dict[str, torch.Tensor] = {}
+    terms = method.generator_losses(make_batch(5), memory)
+    assert terms["adversarial"].item() == pytest.approx(math.log(2))
+    assert memory["fakes"].shape == (4, 3, 8, 8)
+    assert not memory["fakes"].requires_grad
+    terms = method.discriminator_losses(make_batch(5), memory)
+    assert terms["discriminator"].item() == pytest.approx(math.log(4))
+    assert method.r1_losses(make_batch(5), memory)["r1"].item() == 0
+
+
+def test_r1_steps_the_discriminator_s_own_adam() -> None:
+    """So its weight counts: an Adam of its own would divide it out."""
+    moved = {}
+    for weight in (0.0, 1e-3, 1e3):
+        module = PhasedModule(make_method(r1=weight))
+        optimizers = module.configure_optimizers()
+        assert len(optimizers) == 2
+        assert [phase.weights for phase in module.phases][2] == {"r1": weight / 2 * 2}
+        before = module.method.discriminator.from_rgb["0"][0].weight.clone()
+        for step in (0, 1, 2):
+            module.run_phases(make_batch(step), optimizers, torch.Tensor.backward)
+            module.steps_done += 1
+        moved[weight] = module.method.discriminator.from_rgb["0"][0].weight - before
+    small, large = ((moved[w] - moved[0.0]).abs().mean().item() for w in (1e-3, 1e3))
+    assert 0 < small < 0.2 * large
+
+
+def test_lazy_adam_has_the_ratio_of_the_paper() -> None:
+    """16 / 17 of the rate, and the betas to that power: 0 and 0.99 ** (16 / 17)."""
+    adam = lazy_adam(0.1, 16)([torch.nn.Parameter(torch.zeros(1))])
+    group = adam.param_groups[0]
+    assert group["lr"] == pytest.approx(0.1 * 16 / 17)
+    assert group["betas"] == pytest.approx((0.0, 0.99 ** (16 / 17)))
+
+
+def test_samples_come_from_the_stage_that_is_reached() -> None:
+    method = make_method()
+    noise = torch.randn(2, 5)
+    method.steps_seen.fill_(2)
+    small = method.generator(noise, 0)
+    expected = small.repeat_interleave(4, 2).repeat_interleave(4, 3)
+    torch.testing.assert_close(method.sample(noise), expected)
+    method.steps_seen.fill_(17)
+    torch.testing.assert_close(method.sample(noise), method.generator(noise, 2))
+
+
+@pytest.mark.parametrize("is_growing", [True, False])
+def test_training_saves_a_model_and_resumes_as_if_it_had_gone_through(
+    tmp_path: Path, is_growing: bool
+) -> None:
+    data = write_set(tmp_path / "train.npz")
+
+    def config(out: str, steps: int) -> ProgressiveGANConfig:
+        return ProgressiveGANConfig(
+            data=data, out=tmp_path / out, steps=steps, batch_size=4, width=2, max_width=4,
+            n_latent=5, fade_steps=2, stable_steps=1, r1_every=2, threads=1, is_growing=is_growing,
+        )  # fmt: skip
+
+    train_lecture("progressive-gan", config("parts", 2))  # within the fading of 8 x 8
+    first = train_lecture("progressive-gan", config("parts", 5), resume=True)
+    second = train_lecture("progressive-gan", config("whole", 5))
+    tensors, others = load_file(first.path), load_file(second.path)
+    assert tensors.keys() == others.keys()
+    for name, tensor in tensors.items():
+        assert torch.equal(tensor, others[name]), name
+    loaded = load_model(first.path)
+    noise = torch.randn(3, loaded.method.n_latent)
+    images = loaded.method.sample(noise)
+    assert images.shape == (3, *SHAPE)
+    torch.testing.assert_close(images, first.method.sample(noise))

@@ -1,0 +1,144 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from voxcycle.data.images import ImageBatch, ImageSet
+from voxcycle.methods.stylegan import StyleGAN, StyleGANRegularizers
+from voxcycle.models.progressive import ProgressiveDiscriminator
+from voxcycle.models.stylegan import MappingNetwork, SynthesisNetwork
+from voxcycle.training.lecture import load_model, train_lecture
+from voxcycle.training.lecture_config import StyleGANConfig
+from voxcycle.training.phases import PhasedModule
+
+SHAPE = (3, 16, 16)
+N_LATENT, N_STYLES = 5, 6
+
+
+def make_method(mixing: float = 0.9) -> StyleGAN:
+    torch.manual_seed(0)
+    return StyleGAN(
+        MappingNetwork(N_LATENT, 2),
+        SynthesisNetwork(SHAPE, [6, 6, 4], N_LATENT),
+        ProgressiveDiscriminator(SHAPE, [6, 6, 4], 2),
+        2,
+        N_LATENT,
+        1e-2,
+        StyleGANRegularizers(1.0, 2, 2.0, 3, mixing),
+    )
+
+
+def make_batch(step: int, n: int = 4) -> ImageBatch:
+    images = torch.randn(n, *SHAPE, generator=torch.Generator().manual_seed(step))
+    return ImageBatch(images, torch.zeros(n, 0), step, seed=step)
+
+
+@pytest.mark.parametrize("mixing", [0.0, 0.9, 1.0])
+def test_as_many_images_are_mixed_as_wanted(mixing: float) -> None:
+    """A mixed image has one style up to a layer and another after it, which may be any."""
+    method = make_method(mixing)
+    styles, noise, rest = method._draw(make_batch(0, 2_000), 2_000)
+    changes = (styles[:, 1:] != styles[:, :-1]).any(2)
+    assert set(changes.sum(1).tolist()) <= {0, 1}
+    # 2,000 draws: three standard deviations are 0.02
+    assert changes.any(1).float().mean().item() == pytest.approx(mixing, abs=0.02)
+    if mixing:
+        share = changes.float().mean(0) / mixing
+        assert share.tolist() == pytest.approx([1 / (N_STYLES - 1)] * (N_STYLES - 1), abs=0.03)
+    # parts of one draw, so noise has nothing to do with what is left for path lengths
+    correlation = torch.corrcoef(torch.stack([noise.flatten()[:9_000], rest[:9_000]]))[0, 1]
+    assert abs(correlation) < 0.05
+    assert (noise.mean().item(), noise.std().item()) == pytest.approx((0, 1), abs=0.02)
+
+
+def test_four_phases_and_two_optimizers() -> None:
+    module = PhasedModule(make_method())
+    assert len(module.configure_optimizers()) == 2
+    assert {p.name: (p.every, dict(p.weights)) for p in module.phases} == {
+        "generator": (1, {"adversarial": 1.0}),
+        "path_length": (3, {"path_length": 6.0}),  # 2 * every
+        "discriminator": (1, {"discriminator": 1.0}),
+        "r1": (2, {"r1": 1.0}),  # gamma / 2 * every
+    }
+    optimizers = module.configure_optimizers()
+    ran = []
+    for step in range(4):
+        module.run_phases(make_batch(step), optimizers, torch.Tensor.backward)
+        module.steps_done += 1
+        ran.append({key.split("/")[0] for key in module.logged})
+    both = {"generator", "discriminator"}
+    assert ran == [both | {"path_length", "r1"}, both, both | {"r1"}, both | {"path_length"}]
+
+
+def test_a_step_moves_every_parameter() -> None:
+    module = PhasedModule(make_method())
+    before = {name: p.clone() for name, p in module.method.named_parameters()}
+    module.run_phases(make_batch(0), module.configure_optimizers(), torch.Tensor.backward)
+    after = module.method.named_parameters()
+    still = [name for name, p in after if torch.equal(p, before[name])]
+    assert still == []
+
+
+def test_mean_style_and_mean_length_are_tracked() -> None:
+    method = make_method(mixing=0.0)
+    batch = make_batch(0)
+    method.generator_losses(batch, {})
+    z = batch.normal(2 * 4 * N_LATENT).reshape(8, N_LATENT)
+    torch.testing.assert_close(method.mean_style, 0.002 * method.map(z)[:4].mean(0))
+    terms = method.path_length_losses(batch, {})
+    assert terms["path_length"].item() > 0
+    first = method.mean_length.item()
+    assert first > 0
+    method.mean_length.fill_(100 * first)  # the mean itself, as the decay is 0.99: it stays
+    method.path_length_losses(batch, {})
+    assert method.mean_length.item() == pytest.approx(100 * first, rel=1e-4)
+
+
+def test_truncation_is_a_straight_line_to_the_mean_style() -> None:
+    method = make_method()
+    method.mean_style.copy_(torch.arange(5.0))
+    w = torch.ones(2, 5)
+    torch.testing.assert_close(method.truncate(w, 1.0), w)
+    torch.testing.assert_close(method.truncate(w, 0.0), torch.arange(5.0).expand(2, 5))
+    torch.testing.assert_close(method.truncate(w, 0.5)[0], torch.tensor([0.5, 1, 1.5, 2, 2.5]))
+
+
+def test_mixing_takes_some_layers_of_another_style() -> None:
+    method = make_method()
+    w, other = torch.randn(2, 3, N_LATENT)
+    styles = method.mix(w, other, slice(2, 4))
+    assert torch.equal(styles[:, 2:4], other[:, None].expand(-1, 2, -1))
+    assert torch.equal(styles[:, :2], w[:, None].expand(-1, 2, -1))
+    everything = method.synthesize(method.mix(w, other, slice(None)))
+    torch.testing.assert_close(everything, method.synthesize(other))
+    torch.testing.assert_close(
+        method.synthesize(method.mix(w, other, slice(0))), method.synthesize(w)
+    )
+
+
+def test_training_saves_a_model_and_resumes_as_if_it_had_gone_through(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(256, size=(16, *SHAPE)).astype(np.uint8)
+    ImageSet(pixels, np.zeros((16, 0), np.int64), ()).save(tmp_path / "train.npz")
+
+    def config(out: str, steps: int) -> StyleGANConfig:
+        return StyleGANConfig(
+            data=tmp_path / "train.npz", out=tmp_path / out, steps=steps, batch_size=4, width=2,
+            max_width=4, n_latent=5, r1_every=2, path_length_every=2, threads=1,
+        )  # fmt: skip
+
+    train_lecture("stylegan", config("parts", 2))
+    first = train_lecture("stylegan", config("parts", 5), resume=True)
+    second = train_lecture("stylegan", config("whole", 5))
+    tensors, others = load_file(first.path), load_file(second.path)
+    assert tensors.keys() == others.keys()
+    for name, tensor in tensors.items():
+        assert torch.equal(tensor, others[name]), name
+    method = load_model(first.path).method
+    noise = torch.randn(3, method.n_latent)
+    images = method.sample(noise)
+    assert images.shape == (3, *SHAPE)
+    torch.testing.assert_close(images, first.method.sample(noise))
+    torch.testing.assert_close(method.sample(noise[1:]), images[1:])  # each from its z alone

@@ -1,0 +1,84 @@
+"""What StyleGAN's papers measure of a latent space: path length, and what a swap takes over."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+EPSILON = 1e-3  # step along a path; the paper's 1e-4 drowns in the rounding of float32
+BATCH = 256
+
+Network = Callable[[Tensor], Tensor]
+Interpolation = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+def slerp(start: Tensor, end: Tensor, place: Tensor) -> Tensor:
+    """Go along the great circle between directions (B, n): Karras et al. (2019), section 4.1.
+
+    Args:
+        start: at place 0; its length does not count.
+        end: at place 1.
+        place: (B, 1).
+
+    Returns:
+        (B, n), of length 1.
+    """
+    start = start / start.norm(dim=1, keepdim=True)
+    end = end / end.norm(dim=1, keepdim=True)
+    angle = (start * end).sum(1, keepdim=True).clamp(-1, 1).acos()
+    across = end - start * angle.cos()
+    across = across / across.norm(dim=1, keepdim=True)
+    return start * (place * angle).cos() + across * (place * angle).sin()
+
+
+@torch.no_grad()
+def path_length(
+    decode: Network,
+    features: Network,
+    start: Tensor,
+    end: Tensor,
+    places: Tensor,
+    interpolate: Interpolation = torch.lerp,
+) -> float:
+    """Return E |f(x(t + eps)) - f(x(t))|^2 / eps^2: Karras et al. (2019), eq. 2 and 3.
+
+    On features of our own classifier, so it compares with nothing published. What goes from the
+    start's image to the end's along a straight line of features is shortest.
+
+    Args:
+        decode: latents to images.
+        features: images to features (B, n).
+        start: latents (B, n_latent).
+        end: likewise.
+        places: t in [0, 1), (B, 1).
+        interpolate: (start, end, places) to latents.
+    """
+
+    def embed(at: Tensor) -> Tensor:
+        z = interpolate(start, end, at)
+        return torch.cat([features(decode(part)) for part in z.split(BATCH)])
+
+    return float(((embed(places + EPSILON) - embed(places)) / EPSILON).square().sum(1).mean())
+
+
+def share_taken_over(own: Tensor, other: Tensor, mixed: Tensor) -> Tensor:
+    """Return how often a mixed image has the other's value of a factor, where the two differ.
+
+    Beyond chance, as Cohen's kappa: factors of few values hit any image's value more often. Chance
+    is how often it has the value of yet another image.
+
+    Args:
+        own: labels (B, n_factors) of the images that are changed.
+        other: of those whose styles they get in some layers.
+        mixed: of what comes out.
+
+    Returns:
+        (n_factors,): 1 where all is taken over, 0 where nothing is; nan where no pair differs.
+    """
+    taken, chance = (_share_hit(own, x, mixed) for x in (other, other.roll(1, 0)))
+    return (taken - chance) / (1 - chance)
+
+
+def _share_hit(own: Tensor, other: Tensor, mixed: Tensor) -> Tensor:
+    differ = own != other
+    return ((mixed == other) & differ).sum(0) / differ.sum(0)

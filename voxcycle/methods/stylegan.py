@@ -1,0 +1,195 @@
+"""StyleGAN: images from styles, one per layer, which a mapping network makes of the latent.
+
+Karras et al. (2019): mapping network and noise inputs (section 2), mixing regularization (3.1),
+truncation in W (appendix B). Karras et al. (2020): modulated convolutions (eq. 1 and 3), lazy
+regularization (3.1), path length regularization (eq. 4). Departures: narrow networks, a
+discriminator without residual connections, and for path lengths half of the batch.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from voxcycle.data.images import ImageBatch
+from voxcycle.losses.adversarial import minmax_value, non_saturating_generator_loss
+from voxcycle.losses.regularizers import path_lengths, r1_penalty
+from voxcycle.methods.progressive_gan import lazy_adam
+from voxcycle.models.stylegan import MappingNetwork, SynthesisNetwork
+from voxcycle.training.phases import Memory, Phase
+
+MEAN_STYLE_DECAY = 0.998
+MEAN_LENGTH_DECAY = 0.99
+NOISE_SEED = 0  # of the noise inputs where images depend on latents alone
+
+
+@dataclass(frozen=True)
+class StyleGANRegularizers:
+    """Weights of the regularizers, the steps between their updates, and the share of mixing.
+
+    Attributes:
+        r1: gamma.
+        r1_every: likewise.
+        path_length: gamma of eq. 4.
+        path_length_every: likewise.
+        mixing: share of images whose layers have the styles of two latents.
+    """
+
+    r1: float
+    r1_every: int
+    path_length: float
+    path_length_every: int
+    mixing: float
+
+
+class StyleGAN(nn.Module):
+    """Losses and phases, and what can be done with styles.
+
+    Args:
+        mapping: latents to styles.
+        synthesis: styles of every layer, and noise, to images.
+        discriminator: (images, stage) to scores.
+        stage: of full size.
+        n_latent: width of latents and styles.
+        rate: learning rate of Adam.
+        regularizers: weights and intervals.
+    """
+
+    mean_style: Tensor
+    mean_length: Tensor
+    noise: Tensor
+
+    def __init__(
+        self,
+        mapping: MappingNetwork,
+        synthesis: SynthesisNetwork,
+        discriminator: nn.Module,
+        stage: int,
+        n_latent: int,
+        rate: float,
+        regularizers: StyleGANRegularizers,
+    ) -> None:
+        super().__init__()
+        self.generator = nn.ModuleDict({"mapping": mapping, "synthesis": synthesis})
+        self.discriminator = discriminator
+        self.stage = stage
+        self.n_latent, self.n_styles = n_latent, synthesis.n_styles
+        self.rate = rate
+        self.regularizers = regularizers
+        self.register_buffer("mean_style", torch.zeros(n_latent))
+        self.register_buffer("mean_length", torch.zeros(()))
+        drawn = torch.Generator().manual_seed(NOISE_SEED)
+        noise = torch.randn(1, synthesis.n_noise, generator=drawn)
+        self.register_buffer("noise", noise, persistent=False)
+
+    def averaged(self) -> nn.Module:
+        """Return mapping and synthesis."""
+        return self.generator
+
+    def phases(self) -> list[Phase]:
+        """Return both networks' phases on the same fakes, each followed by its lazy regularizer."""
+        g: list[nn.Module] = [self.generator]
+        d: list[nn.Module] = [self.discriminator]
+        own = self.regularizers
+        path_length = own.path_length * own.path_length_every
+        return [
+            Phase(
+                "generator",
+                g,
+                self.generator_losses,
+                {"adversarial": 1.0},
+                lazy_adam(self.rate, own.path_length_every),
+            ),
+            Phase(
+                "path_length",
+                g,
+                self.path_length_losses,
+                {"path_length": path_length},
+                "generator",
+                every=own.path_length_every,
+            ),
+            Phase(
+                "discriminator",
+                d,
+                self.discriminator_losses,
+                {"discriminator": 1.0},
+                lazy_adam(self.rate, own.r1_every),
+            ),
+            Phase(
+                "r1",
+                d,
+                self.r1_losses,
+                {"r1": own.r1 / 2 * own.r1_every},
+                "discriminator",
+                every=own.r1_every,
+            ),
+        ]
+
+    def generator_losses(self, batch: ImageBatch, memory: Memory) -> dict[str, Tensor]:
+        """Return the generator's loss; leaves detached fakes in `memory`, tracks the mean style."""
+        styles, noise, _ = self._draw(batch, len(batch.images))
+        self.mean_style.lerp_(styles[:, 0].detach().mean(0), 1 - MEAN_STYLE_DECAY)
+        fakes = self.generator["synthesis"](styles, noise)
+        memory["fakes"] = fakes.detach()
+        scores = self.discriminator(fakes, self.stage)
+        return {"adversarial": non_saturating_generator_loss(scores)}
+
+    def path_length_losses(self, batch: ImageBatch, memory: Memory) -> dict[str, Tensor]:
+        """Return eq. 4, on half of the batch; `a` is a running mean of the lengths."""
+        styles, noise, y = self._draw(batch, max(1, len(batch.images) // 2))
+        images = self.generator["synthesis"](styles, noise)
+        lengths = path_lengths(images, styles, y[: images.numel()].reshape(images.shape))
+        self.mean_length.lerp_(lengths.detach().mean(), 1 - MEAN_LENGTH_DECAY)
+        return {"path_length": (lengths - self.mean_length).square().mean()}
+
+    def discriminator_losses(self, batch: ImageBatch, memory: Memory) -> dict[str, Tensor]:
+        """Return the discriminator's loss on this step's images and detached fakes."""
+        real = self.discriminator(batch.images, self.stage)
+        fake = self.discriminator(memory["fakes"], self.stage)
+        return {"discriminator": -minmax_value(real, fake)}
+
+    def r1_losses(self, batch: ImageBatch, memory: Memory) -> dict[str, Tensor]:
+        """Return R1 on this step's images."""
+        images = batch.images.clone().requires_grad_()
+        return {"r1": r1_penalty(self.discriminator(images, self.stage), images)}
+
+    def map(self, z: Tensor) -> Tensor:
+        """Return styles w (B, n_latent) of latents (B, n_latent)."""
+        return self.generator["mapping"](z)
+
+    def truncate(self, w: Tensor, psi: float) -> Tensor:
+        """Return w drawn towards the mean style: 2019, appendix B."""
+        return self.mean_style + psi * (w - self.mean_style)
+
+    def synthesize(self, w: Tensor) -> Tensor:
+        """Return images of styles (B, n_latent), or (B, n_styles, n_latent), one per layer.
+
+        The noise inputs are the same for all images and always.
+        """
+        styles = w if w.ndim == 3 else w[:, None].expand(-1, self.n_styles, -1)
+        return self.generator["synthesis"](styles, self.noise)
+
+    def mix(self, w: Tensor, other: Tensor, layers: slice) -> Tensor:
+        """Return styles (B, n_styles, n_latent): w, but of `other` in some layers."""
+        styles = w[:, None].repeat(1, self.n_styles, 1)
+        styles[:, layers] = other[:, None]
+        return styles
+
+    def sample(self, noise: Tensor) -> Tensor:
+        """Return images of noise (B, n_latent)."""
+        return self.synthesize(self.map(noise))
+
+    def _draw(self, batch: ImageBatch, n: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return styles (n, n_styles, n_latent), partly mixed, noise inputs, and what is left over.
+
+        All are parts of one draw: each call of `batch.normal` would begin with the same numbers.
+        """
+        sizes = [2 * n * self.n_latent, 2 * n, n * self.noise.shape[1], batch.images.numel()]
+        z, coins, noise, rest = batch.normal(sum(sizes)).split(sizes)
+        w, other = self.map(z.reshape(2 * n, self.n_latent)).chunk(2)
+        is_mixed, place = torch.special.ndtr(coins).reshape(2, n, 1)  # uniform in (0, 1)
+        first_layer = 1 + (place * (self.n_styles - 1)).floor()  # of the other style
+        layers = torch.arange(self.n_styles, device=z.device)
+        takes_other = (is_mixed < self.regularizers.mixing) & (layers >= first_layer)
+        styles = torch.where(takes_other[:, :, None], other[:, None], w[:, None])
+        return styles, noise.reshape(n, -1), rest
