@@ -11,10 +11,8 @@ from voxcycle.data.images import ImageSet
 
 SIZE = 16
 SHAPES = ("square", "disc", "triangle")
-RADII = (1.6, 2.2, 2.8, 3.4)  # pixels, of the disc; the square has its area, the triangle its width
-# Pixels, of the centre: no shape leaves the image. VAEs align latents with the directions of
-# largest variance (Rolinek et al., 2019): were both ways as long, any rotation would do as well.
-PLACES_X, PLACES_Y = np.linspace(3.4, 12.6, 16), np.linspace(5.0, 11.0, 16)
+RADII = (1.6, 2.2, 2.8, 3.4)  # pixels, of the disc; the others have the disc's area
+PLACES = np.linspace(4.0, 12.0, 16)  # pixels, of the centre; the largest triangles touch the rim
 FINENESS = 4  # points per pixel and axis: edges are grey
 
 
@@ -24,8 +22,8 @@ def draw_shapes() -> ImageSet:
     images, labels = [], []
     for shape, name in enumerate(SHAPES):
         for scale, radius in enumerate(RADII):
-            for x, centre_x in enumerate(PLACES_X):
-                for y, centre_y in enumerate(PLACES_Y):
+            for x, centre_x in enumerate(PLACES):
+                for y, centre_y in enumerate(PLACES):
                     u, v = points[None, :] - centre_x, points[:, None] - centre_y
                     images.append(_is_inside(name, u, v, radius))
                     labels.append((shape, scale, x, y))
@@ -37,10 +35,11 @@ def draw_shapes() -> ImageSet:
 def _is_inside(
     shape: str, u: NDArray[np.float64], v: NDArray[np.float64], radius: float
 ) -> NDArray[np.bool_]:
+    area = np.pi * radius**2
     if shape == "square":
-        return np.maximum(np.abs(u), np.abs(v)) <= np.sqrt(np.pi) / 2 * radius
+        return np.maximum(np.abs(u), np.abs(v)) <= np.sqrt(area) / 2
     if shape == "disc":
         return u**2 + v**2 <= radius**2
-    height = 1.8 * radius
-    down = v + 2 * height / 3  # from the tip; the centroid is at the centre
-    return (down >= 0) & (down <= height) & (np.abs(u) <= radius * down / height)
+    height = np.sqrt(area * np.sqrt(3))  # of an equilateral triangle, its centroid at the centre
+    down = v + 2 * height / 3  # from the tip
+    return (down >= 0) & (down <= height) & (np.abs(u) <= down / np.sqrt(3))

@@ -78,7 +78,8 @@ def structural_similarity(x: Tensor, y: Tensor) -> float:
     from torchmetrics.functional.image import structural_similarity_index_measure
 
     # The formula wants brightness from 0: around 0, an image is like its own negative.
-    return float(structural_similarity_index_measure((x + 1) / 2, (y + 1) / 2, data_range=1.0))
+    value = structural_similarity_index_measure((x + 1) / 2, (y + 1) / 2, data_range=1.0)
+    return torch.as_tensor(value).item()
 
 
 def gradient_energy(images: Tensor) -> float:
