@@ -38,10 +38,14 @@ if stage 3; then
     pids=()
     train heart af_heart heart "$heart_steps" &
     pids+=($!)
-    # A second run from the networks of the first, for the words: formants stay where they are.
+    # Two more runs, each from the networks of the one before, for the words: formants stay where
+    # they are, then sources are taken as they are and the cycle weighs more.
     { train michael am_michael michael "$michael_steps" &&
-        train michael am_michael michael-words $((michael_steps + 2000)) \
-            start="$runs/michael/last.ckpt" cycle_a=2 identity_b=15 bends_bands=false; } &
+        train michael am_michael michael-vowels $((michael_steps + 2500)) \
+            start="$runs/michael/last.ckpt" cycle_a=2 identity_b=15 bends_bands=false &&
+        train michael am_michael michael-words $((michael_steps + 8000)) \
+            start="$runs/michael-vowels/last.ckpt" \
+            cycle_a=4 identity_b=15 bends_bands=false perturbed_source=0; } &
     pids+=($!)
     trap 'kill -- "${pids[@]/#/-}" 2>/dev/null || true' EXIT
     for pid in "${pids[@]}"; do wait "$pid"; done
