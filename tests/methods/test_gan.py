@@ -3,9 +3,11 @@ import math
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from voxcycle.data.images import ImageBatch
-from voxcycle.data.toy import RingBatches
+from voxcycle.data.toy import RingBatches, ring_centres
+from voxcycle.evaluation.modes import ModeCoverage, cover_modes
 from voxcycle.methods.gan import GAN
 from voxcycle.models.gan import (
     DCGANDiscriminator,
@@ -133,3 +135,32 @@ def test_a_step_moves_both_players(saturates: bool) -> None:
     )
     after = module.method.parameters()
     assert all(not torch.equal(p, q) for p, q in zip(before, after, strict=True))
+
+
+def train_on_ring(discriminator_every: int) -> ModeCoverage:
+    """Train for 3,000 steps; the discriminator moves on every n-th only."""
+    torch.manual_seed(1)
+    method = GAN(PointGenerator(128, 16), PointDiscriminator(128), 16, rate=1e-3)
+    module = PhasedModule(method)
+    module.phases[1].every = discriminator_every
+    average = AveragedModel(method.generator, multi_avg_fn=get_ema_multi_avg_fn(0.99))
+    optimizers, batches = module.configure_optimizers(), RingBatches(256, 1, 0.1)
+    for step in range(3_000):
+        module.run_phases(batches[step], optimizers, torch.Tensor.backward)
+        module.steps_done += 1
+        average.update_parameters(method.generator)
+    noise = torch.randn(5_000, 16, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        points = average(noise).flatten(1)
+    return cover_modes(points, torch.from_numpy(ring_centres()), 0.1)
+
+
+@pytest.mark.slow
+def test_the_ring_is_covered_and_a_lagging_discriminator_lets_it_collapse() -> None:
+    """The gate of the ring's recipe, and what it must fail."""
+    balanced = train_on_ring(discriminator_every=1)
+    assert balanced.n_modes == 8
+    assert balanced.near >= 0.8
+    lagging = train_on_ring(discriminator_every=25)
+    assert lagging.n_modes < 8
+    assert lagging.near < 0.8
