@@ -7,7 +7,6 @@ features of our own classifier of faces; images of the small stages are scaled u
 """
 
 import json
-import shutil
 import time
 from pathlib import Path
 from statistics import mean
@@ -21,7 +20,7 @@ from voxcycle.evaluation.gates import at_most, reported
 from voxcycle.evaluation.image_grids import draw_grid
 from voxcycle.evaluation.image_quality import embed, frechet_distance
 from voxcycle.models.progressive import downsample
-from voxcycle.training.lecture import load_model, train_lecture
+from voxcycle.training.lecture import Model
 from voxcycle.training.lecture_recipe import Recipe, begin
 from voxcycle.training.lecture_systems import find_system
 from voxcycle.training.phases import PhasedModule
@@ -31,7 +30,6 @@ SEEDS = (0, 1, 2)
 N_LATER = 3  # times at which the last stage is judged
 SHOWN = 14
 Curve = dict[float, float]  # distance after seconds
-Run = dict[str, int | bool | str]  # settings
 
 
 def seconds_per_step(recipe: Recipe) -> list[float]:
@@ -59,16 +57,6 @@ def seconds_per_step(recipe: Recipe) -> list[float]:
     kept.parent.mkdir(parents=True, exist_ok=True)
     kept.write_text(json.dumps(seconds))
     return seconds
-
-
-def train_to(recipe: Recipe, n_steps: int, run: Run) -> Path:
-    """Train up to a step, unless that has been done, and return the model as it was there."""
-    config = recipe.settle(METHOD, **run).model_copy(update={"steps": n_steps})
-    kept = config.out / f"model-{n_steps}.safetensors"
-    if not kept.exists():
-        trained = train_lecture(METHOD, config, resume=(config.out / "last.ckpt").exists())
-        shutil.copyfile(trained.path, kept)
-    return kept
 
 
 def draw_curves(path: Path, grown: list[Curve], scratch: list[Curve], marks: list[float]) -> None:
@@ -102,9 +90,13 @@ def main() -> None:
     def distance(images: Tensor) -> float:
         return frechet_distance(embed(images, features), real)
 
-    def sample(model: Path) -> Tensor:
-        method = load_model(model).method
-        return torch.cat([method.sample(part) for part in z.split(250)])
+    def sample(model: Model) -> Tensor:
+        return torch.cat([model.method.sample(part) for part in z.split(250)])
+
+    def trace(steps: list[int], **run: int | str | bool) -> dict[int, Tensor]:
+        parts = [n / config.steps for n in steps]
+        models = recipe.train_in_parts(METHOD, parts, **run)
+        return {n: sample(model) for n, model in models.items()}
 
     costs = seconds_per_step(recipe)
     growth = find_system(METHOD).build(config, test.shape[1:], ()).growth
@@ -113,33 +105,34 @@ def main() -> None:
         spent.append(spent[-1] + costs[growth.at(step)[0]])
     ends = [growth.end(stage) for stage in range(growth.last)]
     later = [ends[-1] + (config.steps - ends[-1]) * i // N_LATER for i in range(1, N_LATER + 1)]
+    equal = [round(spent[n] / costs[-1]) for n in ends[-1:] + later]
     grown: list[Curve] = []
     scratch: list[Curve] = []
+    stages: list[Tensor] = []
     for seed in SEEDS:
-        run: Run = {"seed": seed, "out": f"grown-{seed}"}
-        grown.append({spent[n]: distance(sample(train_to(recipe, n, run))) for n in ends + later})
-        run = {"seed": seed, "out": f"scratch-{seed}", "is_growing": False}
-        steps = [round(spent[n] / costs[-1]) for n in ends[-1:] + later]
-        scratch.append({n * costs[-1]: distance(sample(train_to(recipe, n, run))) for n in steps})
+        images = trace(ends + later, seed=seed, out=f"grown-{seed}")
+        stages = stages or [images[n] for n in [*ends, config.steps]]
+        grown.append({spent[n]: distance(x) for n, x in images.items()})
+        images = trace(equal, seed=seed, out=f"scratch-{seed}", is_growing=False)
+        scratch.append({n * costs[-1]: distance(x) for n, x in images.items()})
 
-    run = {"seed": SEEDS[0], "out": f"grown-{SEEDS[0]}"}
-    stages = [sample(train_to(recipe, n, run)) for n in [*ends, config.steps]]
     names = [f"{test.shape[-1] >> (growth.last - i)} x" for i in range(len(stages))]
     names = [f"{name} {name[:-2]}" for name in names]
-    rows = [images[:SHOWN] for images in stages]
+    rows = [drawn[:SHOWN] for drawn in stages]
     draw_grid(recipe.out / "stages.png", [*rows, test[:SHOWN]], [*names, "test images"], scale=2)
     draw_curves(recipe.out / "curves.png", grown, scratch, [spent[n] for n in ends])
 
     half = len(test) // 2
     floor = frechet_distance(real[:half], real[half:])
     gates = [reported("domain FID of two halves of the test images", floor)]
-    for i, (images, name) in enumerate(zip(stages, names, strict=True)):
+    for i, (drawn, name) in enumerate(zip(stages, names, strict=True)):
         shrunk = downsample(test, growth.last - i).repeat_interleave(1 << (growth.last - i), 2)
         shrunk = shrunk.repeat_interleave(1 << (growth.last - i), 3)
         gates.append(reported(f"test images brought to {name}", distance(shrunk)))
-        value = distance(images)
-        before = gates[-2].value
-        gates.append(at_most(f"stage of {name}", value, before) if i else reported(name, value))
+        value, before = distance(drawn), gates[-2].value
+        gates.append(
+            at_most(f"stage of {name}", value, before) if i else reported(f"stage of {name}", value)
+        )
     gates += [
         reported(f"growing, seed {seed}", list(curve.values())[-1])
         for seed, curve in zip(SEEDS, grown, strict=True)
