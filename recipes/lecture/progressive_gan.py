@@ -18,7 +18,7 @@ from torch import Tensor
 from voxcycle.data.images import ImageBatches, load_images
 from voxcycle.evaluation.gates import at_most, reported
 from voxcycle.evaluation.image_grids import draw_grid
-from voxcycle.evaluation.image_quality import embed, frechet_distance
+from voxcycle.evaluation.image_quality import compare_images
 from voxcycle.models.progressive import downsample
 from voxcycle.training.lecture import Model
 from voxcycle.training.lecture_recipe import Recipe, begin
@@ -83,12 +83,11 @@ def main() -> None:
     recipe = begin("progressive_gan", __doc__)
     test = load_images(recipe.data / "avatars" / "test.npz").images()
     features = recipe.judge().network.features
-    real = embed(test, features)
     config = recipe.settle(METHOD)
     z = torch.randn(len(test), config.n_latent, generator=torch.Generator().manual_seed(0))
 
     def distance(images: Tensor) -> float:
-        return frechet_distance(embed(images, features), real)
+        return compare_images(images, test, features).fid
 
     def sample(model: Model) -> Tensor:
         return torch.cat([model.method.sample(part) for part in z.split(250)])
@@ -122,8 +121,7 @@ def main() -> None:
     draw_grid(recipe.out / "stages.png", [*rows, test[:SHOWN]], [*names, "test images"], scale=2)
     draw_curves(recipe.out / "curves.png", grown, scratch, [spent[n] for n in ends])
 
-    half = len(test) // 2
-    floor = frechet_distance(real[:half], real[half:])
+    floor = compare_images(stages[-1], test, features).floor
     gates = [reported("domain FID of two halves of the test images", floor)]
     for i, (drawn, name) in enumerate(zip(stages, names, strict=True)):
         shrunk = downsample(test, growth.last - i).repeat_interleave(1 << (growth.last - i), 2)

@@ -14,7 +14,7 @@ from torch import Tensor
 from voxcycle.data.images import load_images
 from voxcycle.evaluation.gates import at_least, at_most, reported
 from voxcycle.evaluation.image_grids import draw_grid
-from voxcycle.evaluation.image_quality import compare_images, embed, frechet_distance
+from voxcycle.evaluation.image_quality import compare_images
 from voxcycle.evaluation.styles import path_length, share_taken_over, slerp
 from voxcycle.training.lecture import MODEL_FILE, load_model
 from voxcycle.training.lecture_recipe import begin
@@ -63,7 +63,7 @@ def main() -> None:
     images = draw(method.sample, z)
     quality = compare_images(images, test, features)
     rival = draw(load_model(rival_path).method.sample, z)
-    rival_fid = frechet_distance(embed(rival, features), embed(test, features))
+    rival_fid = compare_images(rival, test, features).fid
 
     labels, other_labels = (judge.predict(x) for x in (images, draw(method.sample, other_z)))
     taken = {}
