@@ -11,8 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from voxcycle.cli import main
+from voxcycle.data.images import write_image
 from voxcycle.evaluation.extra import has_judges
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
@@ -41,6 +43,9 @@ def workplace(
         soundfile.write(tmp_path / name, speech, 16_000)
     (tmp_path / "interviews" / "monday").mkdir(parents=True)
     soundfile.write(tmp_path / "interviews" / "monday" / "one.flac", speech, 16_000)
+    for index in range(3):
+        image = torch.full((3, 40, 36), index / 2)
+        write_image(tmp_path / "photos" / f"{index}.png", image)
     for name, f0_hz in (("anna", 200.0), ("ben", 110.0)):
         (tmp_path / "recordings" / name).mkdir(parents=True)
         for index in range(6):
@@ -57,6 +62,8 @@ def run(command: str, folder: Path) -> None:
     """Run one line: in this process, or in a shell where it redirects."""
     if command.startswith("voxcycle train"):
         command = re.sub(r"--minutes \S+", "", command) + " " + shlex.join(SHORT)
+    if command.startswith("voxcycle lecture train"):
+        command += " --steps 2 batch_size=2 width=2"
     if not set("<>|") & set(command):
         with pytest.raises(SystemExit) as left:
             main(shlex.split(command)[1:])
@@ -74,6 +81,7 @@ def test_the_readme_has_the_commands_that_matter() -> None:
     assert {command.split()[1] for command in commands} == {
         "convert",
         "evaluate",
+        "lecture",
         "train",
         "voices",
     }
@@ -94,6 +102,7 @@ def test_every_command_runs(workplace: Path) -> None:
     assert soundfile.info(workplace / "out.wav").duration == duration_s
     assert (workplace / "converted" / "monday" / "one.flac").exists()
     assert (workplace / "anna-talk.ben.wav").exists()
+    assert (workplace / "new.png").exists()
     if has_judges():
         assert (workplace / "report" / "report.html").exists()
 
