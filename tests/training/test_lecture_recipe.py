@@ -30,3 +30,24 @@ def test_recipes_share_one_judge_whatever_their_own_settings(
     assert [len(row) for row in first.network(images)[0]] == [3] * 16  # values of the first factor
     torch.testing.assert_close(first.network.features(images), second.network.features(images))
     assert not first.training
+
+
+def test_the_parts_of_a_training_are_those_of_shorter_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gan_ring.yaml").write_text("width: 8\nbatch_size: 8\nsteps: 8\nthreads: 1\n")
+    monkeypatch.setattr(lecture_recipe, "SETTINGS", tmp_path)
+    recipe = Recipe("gan_ring", tmp_path, tmp_path / "out", (), 0.0)
+    models = recipe.train_in_parts("gan-ring", (0.25, 0.5, 1.0))
+    assert [(n, model.steps) for n, model in models.items()] == [(2, 2), (4, 4), (8, 8)]
+    noise = torch.randn(4, models[2].method.n_latent)
+    for n_steps in (2, 4, 8):
+        alone = recipe.train("gan-ring", steps=n_steps, out=f"alone-{n_steps}").method
+        with torch.no_grad():
+            torch.testing.assert_close(
+                models[n_steps].method.sample(noise), alone.sample(noise), rtol=0, atol=0
+            )
+    again = recipe.train_in_parts("gan-ring", (0.25, 0.5, 1.0))  # read, not trained
+    assert [model.steps for model in again.values()] == [2, 4, 8]
+    with pytest.raises(ValueError, match="has 8 steps and was not kept at 6"):
+        recipe.train_in_parts("gan-ring", (0.75, 1.0))

@@ -60,7 +60,11 @@ class Recipe:
     def train_in_parts(
         self, method: str, parts: Sequence[float], **changed: Any
     ) -> dict[int, Model]:
-        """Train as `train` does; return the model at some parts of the way, 1 the end, by steps."""
+        """Train as `train` does; return the model at some parts of the way, 1 the end, by steps.
+
+        Raises:
+            ValueError: the folder holds a training that has passed one of them unseen.
+        """
         config = self.settle(method, **changed)
         models = {}
         for n_steps in (max(1, round(part * config.steps)) for part in parts):
@@ -68,7 +72,13 @@ class Recipe:
             if not path.exists():
                 stopped = config.model_copy(update={"steps": n_steps})
                 resume = (config.out / "last.ckpt").exists()
-                shutil.copyfile(train_lecture(method, stopped, resume).path, path)
+                trained = train_lecture(method, stopped, resume)
+                if trained.n_steps > n_steps:
+                    raise ValueError(
+                        f"{config.out}: this training has {trained.n_steps} steps and was not kept "
+                        f"at {n_steps}; name another folder with out=NAME, or remove it"
+                    )
+                shutil.copyfile(trained.path, path)
             models[n_steps] = load_model(path)
         return models
 
