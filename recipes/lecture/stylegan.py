@@ -65,7 +65,7 @@ def main() -> None:
     rival = draw(load_model(rival_path).method.sample, z)
     rival_fid = compare_images(rival, test, features).fid
 
-    labels, other_labels = (judge.predict(x) for x in (images, draw(method.sample, other_z)))
+    labels, other_labels = (judge.predict(draw(method.synthesize, x)) for x in (w, other))
     taken = {}
     for name, layers in LAYERS.items():
         mixed = draw(method.synthesize, method.mix(w, other, layers))
@@ -76,7 +76,9 @@ def main() -> None:
 
     places = torch.rand(len(z), 1, generator=generator)
     in_w = path_length(method.synthesize, features, w, other, places)
-    in_z = path_length(method.sample, features, z, other_z, places, slerp)
+    in_z = path_length(
+        lambda at: method.synthesize(method.map(at)), features, z, other_z, places, slerp
+    )
 
     draw_grid(recipe.out / "samples.png", list(images[:60].split(15)))
     draw_mixing(recipe.out / "mixing.png", method, w)

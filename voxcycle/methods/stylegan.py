@@ -20,7 +20,7 @@ from voxcycle.training.phases import Memory, Phase
 
 MEAN_STYLE_DECAY = 0.998
 MEAN_LENGTH_DECAY = 0.99
-NOISE_SEED = 0  # of the noise inputs where images depend on latents alone
+NOISE_SEED = 31_415  # of noise inputs; unlike one that latents are likely drawn with
 
 
 @dataclass(frozen=True)
@@ -161,13 +161,13 @@ class StyleGAN(nn.Module):
         """Return w drawn towards the mean style: 2019, appendix B."""
         return self.mean_style + psi * (w - self.mean_style)
 
-    def synthesize(self, w: Tensor) -> Tensor:
+    def synthesize(self, w: Tensor, noise: Tensor | None = None) -> Tensor:
         """Return images of styles (B, n_latent), or (B, n_styles, n_latent), one per layer.
 
-        The noise inputs are the same for all images and always.
+        Without noise inputs (B, n_noise) they are the same for all images and always.
         """
         styles = w if w.ndim == 3 else w[:, None].expand(-1, self.n_styles, -1)
-        return self.generator["synthesis"](styles, self.noise)
+        return self.generator["synthesis"](styles, self.noise if noise is None else noise)
 
     def mix(self, w: Tensor, other: Tensor, layers: slice) -> Tensor:
         """Return styles (B, n_styles, n_latent): w, but of `other` in some layers."""
@@ -176,8 +176,13 @@ class StyleGAN(nn.Module):
         return styles
 
     def sample(self, noise: Tensor) -> Tensor:
-        """Return images of noise (B, n_latent)."""
-        return self.synthesize(self.map(noise))
+        """Return images of noise (B, n_latent), with noise inputs that differ between them.
+
+        They are always the same for the first image, the second, and so on.
+        """
+        drawn = torch.Generator().manual_seed(NOISE_SEED)
+        inputs = torch.randn(len(noise), self.noise.shape[1], generator=drawn)
+        return self.synthesize(self.map(noise), inputs.to(noise.device))
 
     def _draw(self, batch: ImageBatch, n: int) -> tuple[Tensor, Tensor, Tensor]:
         """Return styles (n, n_styles, n_latent), partly mixed, noise inputs, and what is left over.
