@@ -40,9 +40,9 @@ td:nth-child(n+2) { text-align: right; white-space: nowrap; }
 .ok { color: var(--good); } .fails { color: var(--bad); font-weight: 600; }
 """
 INTRODUCTION = """The generative models of a lecture on deep generative modeling (MIT 6.S191, 2021),
-each trained on real images on a plain CPU, each with a number that tells whether it works. Every
-method is one short file; all are trained by the same loop, and the last one is the method that
-converts voices. Bounds are given with the numbers that are held to them."""
+each trained on real or drawn images on a plain CPU, each with a number that tells whether it works.
+Every method is one short file; all are trained by the same loop, and the last one is the method
+that converts voices. Bounds are given with the numbers that are held to them."""
 
 
 def draw_gate(gate: Gate) -> str:
@@ -106,9 +106,9 @@ def write_page(runs: Path, out: Path, root: str = "../..") -> list[str]:
     page = f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>The lecture on one core</title><style>{STYLE}</style></head>
+<title>The lecture on one small computer</title><style>{STYLE}</style></head>
 <body><main>
-<h1>The lecture on one core</h1>
+<h1>The lecture on one small computer</h1>
 <p>{INTRODUCTION}</p>
 <nav><ol>{"".join(entries)}</ol></nav>
 {"".join(sections)}

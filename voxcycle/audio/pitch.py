@@ -3,6 +3,7 @@
 F0 is in Hz with 0 where the frame is unvoiced.
 """
 
+import sys
 import warnings
 from types import ModuleType
 
@@ -22,7 +23,12 @@ MAX_JUMP = 0.08  # of ln F0 within 5 ms
 
 
 def import_pyworld() -> ModuleType:
-    """Import pyworld without the deprecation warning of its pkg_resources."""
+    """Import pyworld without the deprecation warning of its pkg_resources.
+
+    Filters of warnings are the process's: after the first call they are let alone, for threads.
+    """
+    if "pyworld" in sys.modules:
+        return sys.modules["pyworld"]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import pyworld

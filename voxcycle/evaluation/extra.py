@@ -1,6 +1,7 @@
 """The gate to the extra `[eval]`: judges are imported here, when they are first used."""
 
 import importlib
+import sys
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,6 +27,8 @@ class MissingJudgeError(ImportError):
 
 def import_judge(module: str) -> ModuleType:
     """Import a judge's module; MissingJudgeError with the remedy where it is not installed."""
+    if module in sys.modules:  # filters of warnings are the process's: threads let them alone
+        return sys.modules[module]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # deprecations inside the judges' own packages

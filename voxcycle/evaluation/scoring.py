@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from voxcycle.audio.io import FileSource
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.mixdown import load_mono
-from voxcycle.audio.pitch import extract_f0
+from voxcycle.audio.pitch import extract_f0, import_pyworld
 from voxcycle.audio.resample import resample
 from voxcycle.evaluation.distance import Alignment, align, modulation_distance
 from voxcycle.evaluation.extra import JUDGE_RATE
@@ -61,6 +61,7 @@ def score_rows(
     side by side with one thread each.
     """
     scorer = _Scorer(target, judges, spec)
+    import_pyworld()  # here and once, not by whichever thread is the first
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         with _one_thread_each():
             scorer.hear_references(pool, [s for row in rows for s in row.speakers])
