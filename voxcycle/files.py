@@ -14,7 +14,7 @@ def replacing(path: Path) -> Iterator[Path]:
     The folder is made if missing.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name[:200]}.{os.getpid()}-{threading.get_ident()}.part")
+    partial = path.with_name(f".{path.name[:60]}.{os.getpid()}-{threading.get_ident()}.part")
     try:
         yield partial
         os.replace(partial, path)

@@ -4,6 +4,7 @@ Batch i is a function of the seed and i alone, as for speech, so a resumed train
 that an uninterrupted one would have seen.
 """
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from voxcycle.data.unpaired import Domain
+from voxcycle.files import replacing
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"}
 CELEBA_LABELS = "list_attr_celeba.txt"
@@ -61,11 +63,14 @@ class ImageSet:
         return self.labels[:, self.factors.index(name)]
 
     def save(self, path: Path) -> None:
-        """Write the set as one compressed `.npz`."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(
-            path, pixels=self.pixels, labels=self.labels, factors=np.array(self.factors, dtype=str)
-        )
+        """Write the set as one compressed `.npz`, renamed when whole."""
+        with replacing(path) as partial, partial.open("wb") as stream:
+            np.savez_compressed(
+                stream,
+                pixels=self.pixels,
+                labels=self.labels,
+                factors=np.array(self.factors, dtype=str),
+            )
 
 
 def load_images(path: Path, size: int | None = None, n_channels: int = 3) -> ImageSet:
@@ -87,7 +92,15 @@ def load_images(path: Path, size: int | None = None, n_channels: int = 3) -> Ima
             with np.load(path, allow_pickle=False) as stored:
                 factors = tuple(str(name) for name in stored["factors"])
                 return ImageSet(stored["pixels"], stored["labels"], factors)
-        except (ValueError, KeyError, OSError, EOFError, BadZipFile) as error:
+        except (
+            ValueError,
+            KeyError,
+            TypeError,
+            OSError,
+            EOFError,
+            BadZipFile,
+            zlib.error,
+        ) as error:
             raise ValueError(f"{path}: not a set of images in .npz ({error})") from error
     if not path.is_dir():
         raise ValueError(f"{path}: no such folder of images, nor a set of them in .npz")
@@ -128,7 +141,7 @@ def read_image(path: Path, size: int | None = None, n_channels: int = 3) -> NDAr
     try:
         with Image.open(path) as opened:
             rgba = opened.convert("RGBA")
-    except (UnidentifiedImageError, OSError) as error:
+    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
         raise ValueError(f"{path}: not an image that can be read ({error})") from error
     white = Image.new("RGBA", rgba.size, "white")
     image = Image.alpha_composite(white, rgba).convert("L" if n_channels == 1 else "RGB")

@@ -8,6 +8,8 @@ from typing import Any, ClassVar, Literal, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from voxcycle.files import replacing
+
 
 class TrainingConfig(BaseModel):
     """What every training needs to know; unknown keys are errors.
@@ -42,9 +44,8 @@ def save_config(config: TrainingConfig) -> None:
         value = getattr(config, key)
         if isinstance(value, Path):
             values[key] = str(value.absolute())
-    config.out.mkdir(parents=True, exist_ok=True)
-    path = config.out / "config.yaml"
-    path.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+    with replacing(config.out / "config.yaml") as partial:
+        partial.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
 
 
 def resume_config(given: Config) -> Config:

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from voxcycle.evaluation.gates import Gate, Result, print_gates
+from voxcycle.files import replacing
 from voxcycle.methods.classifier import ClassifierTraining
 from voxcycle.training.config import load_config, parse_overrides
 from voxcycle.training.lecture import MODEL_FILE, Model, TrainedModel, load_model, train_lecture
@@ -78,7 +79,8 @@ class Recipe:
                         f"{config.out}: this training has {trained.n_steps} steps and was not kept "
                         f"at {n_steps}; name another folder with out=NAME, or remove it"
                     )
-                shutil.copyfile(trained.path, path)
+                with replacing(path) as partial:
+                    shutil.copyfile(trained.path, partial)
             models[n_steps] = load_model(path)
         return models
 
