@@ -60,7 +60,8 @@ def draw_rates(path: Path, terms: dict[float, NDArray[np.float64]]) -> None:
     axes = figure.add_subplot()
     for beta, values in terms.items():
         axes.plot(values[:, 1], values[:, 0], "o", label=f"beta {beta:g}")
-    axes.set(xlabel="KL, nats", ylabel="reconstruction, nats", xlim=(0, None), ylim=(0, None))
+    right, top = 1.15 * np.concatenate(list(terms.values()))[:, ::-1].max(0)
+    axes.set(xlabel="KL, nats", ylabel="reconstruction, nats", xlim=(0, right), ylim=(0, top))
     axes.legend()
     figure.savefig(path)
 
@@ -69,10 +70,9 @@ def main() -> None:
     recipe = begin("beta_vae", __doc__)
     shapes = load_images(recipe.data / "shapes" / "train.npz")
     images = shapes.images()
-    gaps: dict[float, list[float]] = {beta: [] for beta in BETAS}
-    terms, shares, rows = {}, {}, {}
+    gaps, terms, shares, rows = {}, {}, {}, {}
     for beta in BETAS:
-        seen = []
+        gaps[beta], seen, told, walks = [], [], [], []
         for seed in SEEDS:
             trained = recipe.train("vae", beta=beta, seed=seed, out=f"beta-{beta:g}-{seed}")
             model = trained.method
@@ -81,17 +81,15 @@ def main() -> None:
             with torch.no_grad():
                 codes = model.encode(images)
                 seen.append([float(term.mean()) for term in model.elbo_terms(images, noise)])
-                start = codes[len(codes) // 2]
-                found = traverse(model, start)
+                walks.append(traverse(model, codes[len(codes) // 2]))
             gaps[beta].append(mutual_information_gap(codes.numpy(), shapes.labels))
-            if gaps[beta][-1] == max(gaps[beta]):  # the best seed of each is shown
-                told = mutual_informations(codes.numpy(), shapes.labels)
-                shares[beta] = told / entropies(shapes.labels)
-                rows[beta] = found
+            told.append(mutual_informations(codes.numpy(), shapes.labels))
         terms[beta] = np.array(seen)
+        middle = int(np.argsort(gaps[beta])[len(SEEDS) // 2])  # neither the best nor the worst
+        shares[beta], rows[beta] = told[middle] / entropies(shapes.labels), walks[middle]
     plain, heavy = (float(np.mean(gaps[beta])) for beta in BETAS)
     gates = [
-        at_least("mutual information gap, beta 4, mean of 3 seeds", heavy, 0.2),
+        at_least("mutual information gap, beta 4, mean of 3 seeds", heavy, 0.3),
         at_least("the same over that of beta 1", heavy / plain, 1.5),
         reported("mutual information gap, beta 1", plain),
         *(reported(f"beta {b:g}, seed {s}", gaps[b][s]) for b in BETAS for s in SEEDS),
@@ -101,10 +99,12 @@ def main() -> None:
     draw_informations(recipe.out / "informations.png", shares, shapes.factors)
     draw_rates(recipe.out / "rates.png", terms)
     labels = [f"beta {beta:g}, z{i + 1}" for beta in BETAS for i in range(len(rows[beta]))]
-    draw_grid(recipe.out / "traversal.png", [row for beta in BETAS for row in rows[beta]], labels)
+    shown = [row for beta in BETAS for row in rows[beta]]
+    draw_grid(recipe.out / "traversal.png", shown, labels, scale=3)
     pictures = {
-        "traversal.png": "One latent moved from -2 to 2, the others held, a row each.",
-        "informations.png": "What each latent tells of each factor; best seed of each beta.",
+        "traversal.png": "One latent moved from -2 to 2, the others held, a row each; the middle "
+        "one of three seeds.",
+        "informations.png": "What each latent tells of each factor; the middle one of three seeds.",
         "rates.png": "What the heavier KL term costs in reconstruction.",
     }
     recipe.finish(gates, pictures, trained.n_steps)

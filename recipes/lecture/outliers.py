@@ -59,7 +59,7 @@ def draw_curves(path: Path, usual: dict[str, Tensor], strange: dict[str, Tensor]
         area = area_under_curve(usual[name], strange[name])
         axes.plot(*roc_curve(usual[name], strange[name]), label=f"{name}: {area:.3f}")
     axes.plot([0, 1], [0, 1], "k:", linewidth=1)
-    axes.set(xlabel="clothes that raise an alarm", ylabel="digits that do", aspect="equal")
+    axes.set(xlabel="clothes that raise an alarm", ylabel="digits that do")
     figure.legend(loc="outside right", fontsize=8, title="area under the curve")
     figure.savefig(path)
 

@@ -17,7 +17,7 @@ from voxcycle.training.lecture_config import VAEConfig
 from voxcycle.training.phases import Phase, PhasedModule, weigh
 
 SHAPE = (1, 8, 8)
-MIN_GAP, MIN_GAP_RATIO = 0.2, 1.5  # of recipes/lecture/beta_vae.py
+MIN_GAP, MIN_GAP_RATIO = 0.3, 1.5  # of recipes/lecture/beta_vae.py
 MAX_NEGATIVE_ELBO, MIN_KL, MAX_KL = 256, 8, 25  # the gates of recipes/lecture/vae.py
 
 
