@@ -18,6 +18,7 @@ import torch
 
 from voxcycle.cli import main
 from voxcycle.data.corpus import CorpusError
+from voxcycle.training import voice as voice_training
 from voxcycle.training.config import load_config, parse_overrides
 from voxcycle.training.voice import train_voice
 from voxcycle.training.voice_config import VoiceTrainingConfig
@@ -201,6 +202,23 @@ def test_minutes_become_a_stored_number_of_steps(folders: Path, tmp_path: Path) 
     assert again.n_steps == trained.n_steps
     timed = make_config(folders, tmp_path / "timed", minutes=3)
     assert train_voice(timed, resume=True).n_steps == trained.n_steps  # not probed again
+
+
+@pytest.mark.parametrize(("alone", "expected"), [(1.0, 1), (3.0, 2)])
+def test_minutes_take_one_thread_where_it_is_quicker(
+    folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, alone: float, expected: int
+) -> None:
+    torch.set_num_threads(2)
+    seconds = {1: alone, 2: 2.0}
+    monkeypatch.setattr(
+        voice_training,
+        "measure_step_seconds",
+        lambda config, crops: seconds[torch.get_num_threads()],
+    )
+    timed = make_config(folders, tmp_path / "timed", minutes=0.1, threads=0)
+    assert train_voice(timed).n_steps == round(6 / min(alone, 2.0))
+    assert torch.get_num_threads() == expected
+    assert load_config(VoiceTrainingConfig, {}, timed.out / "config.yaml").threads == expected
 
 
 def test_validation_draws_losses_audio_and_pictures(folders: Path, tmp_path: Path) -> None:

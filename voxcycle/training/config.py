@@ -27,7 +27,9 @@ class TrainingConfig(BaseModel):
 
     out: Path = Field(description="folder of the run: config, logs, checkpoint, results")
     seed: int = Field(0, description="of weights and of everything that is drawn")
-    threads: int = Field(0, ge=0, description="CPU threads; 0 takes all cores")
+    threads: int = Field(
+        0, ge=0, description="CPU threads; 0 takes torch's, one per core or OMP_NUM_THREADS"
+    )
     device: Literal["cpu", "cuda"] = Field("cpu", description="where it is trained")
     ema_decay: float = Field(0.999, ge=0, lt=1, description="of the averaged networks")
     checkpoint_every: int = Field(500, ge=1, description="steps between checkpoints")

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +56,8 @@ def train_lecture(name: str, config: SystemConfig, resume: bool = False) -> Trai
         config = resume_config(config)
     check_beginning(config.device, None)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    torch.set_num_threads(config.threads or os.cpu_count() or 1)
+    if config.threads:
+        torch.set_num_threads(config.threads)
     material = system.load(config)
     torch.manual_seed(config.seed)
     method = system.build(config, material.shape, material.n_values)

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -116,7 +115,8 @@ def train_vocoder(config: VocoderTrainingConfig, resume: bool = False) -> Traine
         config = resume_config(config)
     check_beginning(config.device, None if resume else config.start)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    torch.set_num_threads(config.threads or os.cpu_count() or 1)
+    if config.threads:
+        torch.set_num_threads(config.threads)
     recordings = load_recordings(config.folders, spec, console)
     crops = VocoderCrops(
         recordings,

@@ -2,7 +2,6 @@
 
 import datetime
 import logging
-import os
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -86,7 +85,8 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
     else:
         domains = find_domains(config, console)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    torch.set_num_threads(config.threads or os.cpu_count() or 1)
+    if config.threads:
+        torch.set_num_threads(config.threads)
     try:
         data = load_data(config, domains, spec, console)
     except KeyboardInterrupt:
@@ -99,8 +99,11 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
     begun = checkpoint if resume else config.start
     if begun:
         restore(module, begun)
-    n_steps = config.steps or (int(module.steps_done) + _steps_of_minutes(config, crops, console))
-    config = config.model_copy(update={"steps": n_steps, "minutes": None})
+    n_steps, n_threads = config.steps, config.threads
+    if n_steps is None:
+        n_more, n_threads = _settle_minutes(config, crops, console)
+        n_steps = int(module.steps_done) + n_more
+    config = config.model_copy(update={"steps": n_steps, "minutes": None, "threads": n_threads})
     if not resume:
         config.out.mkdir(parents=True, exist_ok=True)
         domains.save(config.out / "split.json")
@@ -204,10 +207,23 @@ def measure_step_seconds(
     return (time.perf_counter() - started) / n_steps
 
 
-def _steps_of_minutes(config: VoiceTrainingConfig, crops: UnpairedCrops, console: Console) -> int:
-    """Return how many steps fit into the wanted minutes."""
-    seconds = measure_step_seconds(config, crops)
+def _settle_minutes(
+    config: VoiceTrainingConfig, crops: UnpairedCrops, console: Console
+) -> tuple[int, int]:
+    """Return how many steps fit into the wanted minutes, and with how many threads.
+
+    Where none are named, one thread is tried beside all: on a machine that others use too, threads
+    that wait for one another are the slower.
+    """
+    n_threads, seconds = torch.get_num_threads(), measure_step_seconds(config, crops)
+    if n_threads > 1 and not config.threads:
+        torch.set_num_threads(1)
+        alone = measure_step_seconds(config, crops)
+        if alone < seconds:
+            console.print(f"other programs are busy: one thread is quicker than {n_threads}")
+            n_threads, seconds = 1, alone
+        torch.set_num_threads(n_threads)
     minutes = config.minutes or DEFAULT_MINUTES
     n_steps = max(1, round(60 * minutes / seconds))
     console.print(f"{1 / seconds:.1f} steps/s: {minutes:g} minutes are {n_steps} steps")
-    return n_steps
+    return n_steps, n_threads
