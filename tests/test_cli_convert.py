@@ -82,6 +82,15 @@ def test_a_failure_among_several_is_two(run: Callable[..., tuple], source: Path)
     assert (source.parent / "out" / source.name).exists()
 
 
+def test_a_folder_tells_each_file_when_it_is_done(run: Callable[..., tuple], source: Path) -> None:
+    (source.parent / "broken.wav").write_text("no audio")
+    code, out, err = run(source.parent, "-o", source.parent / "out")
+    assert code == 2
+    assert out.decode().splitlines()[-1] == f"{source} -> {source.parent / 'out' / source.name}"
+    assert err.startswith(f"error: {source.parent / 'broken.wav'}: ")
+    assert err.endswith("1 of 2 files were converted\n")
+
+
 def test_an_existing_output_is_kept(run: Callable[..., tuple], source: Path) -> None:
     assert run(source)[0] == 0
     code, _, err = run(source)

@@ -9,7 +9,8 @@ import soundfile
 
 from voxcycle.audio.io import AudioError
 from voxcycle.conversion import batch
-from voxcycle.conversion.batch import convert_files
+from voxcycle.conversion.batch import convert_files, run_plan
+from voxcycle.conversion.offline import Options
 from voxcycle.conversion.plan import plan_file, plan_files, to_file_name
 from voxcycle.voices.voice import Voice
 
@@ -148,6 +149,22 @@ def test_outputs_within_the_folder_are_not_inputs(folder: Path, voice_path: Path
     for _ in range(2):
         results = convert_files(folder, voice_path, out, vocoder="griffin-lim", overwrite=True)
         assert len(results) == 3
+
+
+def test_outputs_may_lie_above_the_folder_but_not_in_its_place(folder: Path) -> None:
+    planned = plan_files([folder], "heart", folder.parent, None, False)
+    assert folder.parent / "a.wav" in [p.target for p in planned]
+    with pytest.raises(AudioError, match="the outputs would lie among the inputs"):
+        plan_files([folder], "heart", folder, None, True)
+
+
+def test_results_come_as_they_are_made(folder: Path, voice_path: Path, tmp_path: Path) -> None:
+    plan = plan_files([folder], "heart", tmp_path / "out", None, False)
+    results = run_plan(plan, voice_path, "griffin-lim", Options())
+    index, first = next(results)
+    assert first.source == plan[index].source
+    assert len(list((tmp_path / "out").rglob("*.wav"))) == 1
+    assert sorted([index, *(i for i, _ in results)]) == list(range(len(plan)))
 
 
 def test_folders_need_a_place_and_content(folder: Path, tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ import torch
 from numpy.typing import NDArray
 
 from voxcycle.audio.mel import MelSpec
+from voxcycle.conversion import offline
 from voxcycle.conversion.offline import Conversion, convert_waveform
+from voxcycle.conversion.scratch import RowFile
 from voxcycle.vocoders.griffin_lim import GriffinLim
 from voxcycle.vocoders.registry import load_vocoder
 from voxcycle.voices.voice import Voice
@@ -36,6 +38,18 @@ class F0Spy:
     @property
     def mean_hz(self) -> float:
         return float(self.f0_hz[self.f0_hz > 0].log().mean().exp())
+
+
+class Drone(F0Spy):
+    """A vocoder of one pitch, 172 Hz."""
+
+    follows_f0 = False
+
+    def decode(
+        self, log_mel: torch.Tensor, f0_hz: torch.Tensor | None = None, place: object = None
+    ) -> torch.Tensor:
+        period = torch.linspace(0.1, -0.1, 128)
+        return period.repeat(1, 2 * log_mel.shape[2])
 
 
 @pytest.fixture
@@ -172,6 +186,20 @@ def test_a_pair_voice_keeps_its_source_statistics(
     # 190 Hz against the stored 130 Hz stays as far above the target's mean as it was above 130.
     assert means[1] == pytest.approx(210 * 190 / 130, rel=0.06)
     assert means[2] == pytest.approx(210.0, rel=0.06)
+
+
+def test_pitch_is_corrected_where_the_vocoder_does_not_follow_it(
+    voice: Voice, make_speech: Speech, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def copy(waveform: RowFile, f0: object, spec: object, corrected: RowFile, _: object) -> None:
+        corrected.append(waveform.read(0, len(waveform)))
+
+    speech = make_speech(2.0, 22_050, 110.0)
+    corrected = convert_waveform(speech, 22_050, voice, vocoder=Drone())
+    monkeypatch.setattr(offline, "correct_pitch", copy)
+    rendered = convert_waveform(speech, 22_050, voice, vocoder=Drone())
+    assert "correction" in corrected.seconds
+    assert np.abs(corrected.waveform - rendered.waveform).max() > 1e-3
 
 
 def test_a_vocoder_of_another_analysis_is_refused(voice: Voice, make_speech: Speech) -> None:

@@ -170,6 +170,7 @@ def test_a_pair_has_two_voices_with_each_others_statistics(folders: Path, tmp_pa
     assert (high.card.name, ann.card.name) == ("high", "ann")
     assert (ann.card.sex, high.card.sex, ann.card.language) == ("woman", "", "nl")
     assert ann.card.consent == "both agreed"
+    assert (high.card.source, ann.card.source) == ("ann", "high")
     assert high.target_stats.log_f0_mean == ann.source_stats.log_f0_mean
     # the synthetic speakers' contours circle around 110 and 210 Hz
     assert np.exp(ann.target_stats.log_f0_mean) == pytest.approx(110, rel=0.1)
@@ -188,7 +189,7 @@ def test_any_to_one_makes_one_voice_with_the_pool_as_its_source(
     )
     (path,) = train_voice(config).voices
     voice = Voice.load(path)
-    assert voice.is_any_to_one
+    assert voice.is_any_to_one and not voice.card.source
     # the prior is the geometric mean of the pool's F0
     assert np.exp(voice.source_stats.log_f0_mean) == pytest.approx((130 * 190) ** 0.5, rel=0.1)
 

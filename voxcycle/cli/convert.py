@@ -88,8 +88,7 @@ def convert(
         plan = _plan(
             sources, target, folder / "stdin", voice.card.name, format, overwrite or to_stdout
         )
-        results = _run(plan, voice_path, vocoder, options, jobs)
-        n_failed = _print_results(info, results, plan, to_stdout)
+        n_failed = _run(plan, voice_path, vocoder, options, jobs, None if to_stdout else info)
         if to_stdout and not n_failed:
             with (folder / "stdout.wav").open("rb") as written:
                 shutil.copyfileobj(written, sys.stdout.buffer)
@@ -138,15 +137,25 @@ def _plan(
 
 
 def _run(
-    plan: "list[PlannedFile]", voice_path: Path, vocoder: str, options: "Options", jobs: int
-) -> "list[FileResult]":
-    """Convert with a progress bar on stderr, which a pipe does not get."""
+    plan: "list[PlannedFile]",
+    voice_path: Path,
+    vocoder: str,
+    options: "Options",
+    jobs: int,
+    info: "Console | None",
+) -> int:
+    """Convert with a progress bar on stderr, which a pipe does not get; return how many failed.
+
+    Each output is printed to `info`, and each note and error to stderr, when its file is done.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from voxcycle.conversion.batch import run_plan
 
     shares = {id(planned): 0.0 for planned in plan}
+    errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    n_failed = 0
     with Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -154,6 +163,7 @@ def _run(
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
+        redirect_stdout=sys.stdout.isatty(),
         disable=not sys.stderr.isatty(),
     ) as bar:
         task = bar.add_task("converting", total=len(plan))
@@ -166,34 +176,29 @@ def _run(
                 description=planned.name or planned.source.name,
             )
 
-        return run_plan(plan, voice_path, vocoder, options, jobs, report)
+        for index, result in run_plan(plan, voice_path, vocoder, options, jobs, report):
+            n_failed += result.error is not None
+            _print_result(result, plan[index].name or str(result.source), info, errors)
+    if n_failed and len(plan) > 1:
+        errors.print(f"{len(plan) - n_failed} of {len(plan)} files were converted")
+    return n_failed
 
 
 def _print_choice(info: "Console", voice: "Voice", vocoder_name: str) -> None:
     card = voice.card
-    info.print(f"voice {card.name}, vocoder {vocoder_name}")
+    whom = f" (for recordings of {card.source})" if card.source else ""
+    info.print(f"voice {card.name}{whom}, vocoder {vocoder_name}")
     missing = [field for field in ("licence", "consent") if not getattr(card, field)]
     if missing:
         info.print(f"the voice {card.name}: {' and '.join(missing)} not stated")
 
 
-def _print_results(
-    info: "Console", results: "list[FileResult]", plan: "list[PlannedFile]", to_stdout: bool
-) -> int:
-    """Print outputs, and on stderr notes and errors; return the number of errors."""
-    from rich.console import Console
-
-    errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
-    n_failed = 0
-    for result, planned in zip(results, plan, strict=True):
-        name = planned.name or str(result.source)
-        for note in result.notes:
-            errors.print(f"note: {name}: {note}")
-        if result.error:
-            n_failed += 1
-            errors.print(f"error: {result.error}")
-        elif not to_stdout:
-            info.print(f"{name} -> {result.output}")
-    if n_failed and len(results) > 1:
-        errors.print(f"{len(results) - n_failed} of {len(results)} files were converted")
-    return n_failed
+def _print_result(
+    result: "FileResult", name: str, info: "Console | None", errors: "Console"
+) -> None:
+    for note in result.notes:
+        errors.print(f"note: {name}: {note}")
+    if result.error:
+        errors.print(f"error: {result.error}")
+    elif info:
+        info.print(f"{name} -> {result.output}")

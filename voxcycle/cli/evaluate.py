@@ -51,7 +51,7 @@ def evaluate(
 
     Beside the voice stand the unconverted recordings, the target's own recordings, their copy
     synthesis (what the vocoder alone costs) and a plain signal-processing conversion. Needs the
-    judges of `pip install 'voxcycle[eval]'`.
+    judges of the extra [eval]: in a clone, `pip install -e '.[eval]'`.
 
     Example: voxcycle evaluate --voice heart --source clips/ --target heart-clips/ -o report/
     """

@@ -8,6 +8,8 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+SCORES = {"secs_target": "SECS", "wer": "WER", "distillmos": "MOS"}
+
 voices_app = typer.Typer(invoke_without_command=True)
 
 
@@ -29,8 +31,8 @@ def voices(context: typer.Context) -> None:
         )
         return
     table = Table(box=None, pad_edge=False)
-    for heading in ("name", "language", "sex", "licence", "source", "size", "scores"):
-        table.add_column(heading)
+    for heading in ("name", "language", "sex", "licence", "converts", "size", *SCORES.values()):
+        table.add_column(heading, no_wrap=heading in SCORES.values())
     console = _console()
     for voice in found:
         if voice.error:
@@ -41,9 +43,9 @@ def voices(context: typer.Context) -> None:
             voice.language or NOT_STATED,
             voice.sex or NOT_STATED,
             voice.licence or NOT_STATED,
-            "anybody" if voice.is_any_to_one else "one speaker",
+            "anybody" if voice.is_any_to_one else voice.source or "one speaker",
             f"{voice.n_bytes / 1e6:.1f} MB",
-            _describe(voice.scores),
+            *(f"{voice.scores[key]:.3g}" if key in voice.scores else "" for key in SCORES),
         )
     console.print(table)
 
@@ -62,8 +64,8 @@ def show(
     for field, value in header["card"].items():
         text = _describe(value) if isinstance(value, dict) else str(value)
         console.print(f"{field}: {text or NOT_STATED}")
-    source = "anybody" if header["is_any_to_one"] else "the one speaker it was trained on"
-    console.print(f"source: {source}")
+    converts = header["card"].get("source") or "the one speaker it was trained on"
+    console.print(f"converts: {'anybody' if header['is_any_to_one'] else converts}")
     console.print(f"format: {header['format_version']}")
     console.print(f"file: {path} ({path.stat().st_size / 1e6:.1f} MB)")
 

@@ -4,7 +4,7 @@ import functools
 import multiprocessing
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
@@ -90,7 +90,8 @@ def convert_files(
         format,
         overwrite,
     )
-    return run_plan(plan, voice_path, vocoder, options, jobs, progress)
+    results = dict(run_plan(plan, voice_path, vocoder, options, jobs, progress))
+    return [results[index] for index in range(len(plan))]
 
 
 def run_plan(
@@ -100,17 +101,20 @@ def run_plan(
     options: Options,
     jobs: int = 1,
     progress: Progress | None = None,
-) -> list[FileResult]:
-    """Make planned conversions; see `convert_files`."""
+) -> Iterator[tuple[int, FileResult]]:
+    """Make planned conversions; gives index and result of each as soon as it is done.
+
+    See `convert_files`.
+    """
     report = progress or (lambda planned, share: None)
     n_workers = min(jobs, sum(planned.error is None for planned in plan))
     if n_workers > 1:
-        return _run_in_processes(plan, voice_path, vocoder, options, n_workers, report)
-    results = []
-    for planned in plan:
-        results.append(_convert_planned(planned, voice_path, vocoder, options, report))
+        yield from _run_in_processes(plan, voice_path, vocoder, options, n_workers, report)
+        return
+    for index, planned in enumerate(plan):
+        result = _convert_planned(planned, voice_path, vocoder, options, report)
         report(planned, 1.0)
-    return results
+        yield index, result
 
 
 def load_pair(voice_path: Path, vocoder: str) -> tuple[Voice, Vocoder]:
@@ -167,19 +171,20 @@ def _run_in_processes(
     options: Options,
     n_workers: int,
     report: Progress,
-) -> list[FileResult]:
+) -> Iterator[tuple[int, FileResult]]:
     others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(
         n_workers, mp_context=multiprocessing.get_context("spawn"), initializer=_prepare_worker
     )
     try:
-        futures: dict[Future[FileResult], PlannedFile] = {
-            pool.submit(_convert_planned, planned, voice_path, vocoder, options): planned
-            for planned in plan
+        futures: dict[Future[FileResult], int] = {
+            pool.submit(_convert_planned, planned, voice_path, vocoder, options): index
+            for index, planned in enumerate(plan)
         }
         for future in as_completed(futures):
-            report(futures[future], 1.0)
-        return [_result_of(future, planned) for future, planned in futures.items()]
+            index = futures[future]
+            report(plan[index], 1.0)
+            yield index, _result_of(future, plan[index])
     except BaseException:  # Ctrl-C: the workers clean up and end before we do
         pool.shutdown(wait=False, cancel_futures=True)
         for child in set(multiprocessing.active_children()) - others:

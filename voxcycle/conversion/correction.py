@@ -8,6 +8,7 @@ The warped time is pulled back to the true one, so errors that come and go faste
 as a vocoder's do, are undone, and lasting ones (a voice that is flat throughout) are not.
 """
 
+from array import array
 from collections.abc import Callable
 
 import numpy as np
@@ -74,11 +75,11 @@ def warp_time(speed: NDArray[np.float64], n_samples: int, spec: MelSpec) -> NDAr
     """
     n_nodes = -(-n_samples // STEP) + 1
     centres = (np.arange(len(speed)) + 0.5) * spec.hop_length / STEP
-    at_nodes = np.interp(np.arange(n_nodes), centres, speed).tolist()
+    at_nodes = array("d", np.interp(np.arange(n_nodes), centres, speed).tobytes())
     pull = STEP / (RETURN_S * spec.sample_rate)
-    positions, position = [], 0.0  # in steps
+    positions, position = np.empty(n_nodes), 0.0  # in steps
     for node in range(n_nodes):
-        positions.append(position)
+        positions[node] = position
         here = min(max(int(position + 0.5), 0), n_nodes - 1)
         position += at_nodes[here] + pull * (node - position)
     return STEP * np.clip(positions, 0, n_nodes - 1)

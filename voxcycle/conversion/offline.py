@@ -248,7 +248,7 @@ def _choose_stats(sums: FrameSums, voice: Voice, options: Options, notes: list[s
         distance = 12 / np.log(2) * abs(log_mean - voice.source_stats.log_f0_mean)
         if distance > FAR_SOURCE_SEMITONES:
             notes.append(
-                f"the voice {voice.card.name} was trained on a source speaker at "
+                f"the voice {voice.card.name} was trained on {voice.card.source or 'a speaker'} at "
                 f"{np.exp(voice.source_stats.log_f0_mean):.0f} Hz and this one speaks at "
                 f"{np.exp(log_mean):.0f} Hz: try file statistics (--file-stats)"
             )

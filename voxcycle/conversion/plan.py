@@ -99,13 +99,18 @@ def _find_sources(paths: Sequence[Path], out_dir: Path | None) -> list[tuple[Pat
             continue
         if out_dir is None:
             raise AudioError(f"{path}: a folder; say with -o (out_dir) where the outputs shall go")
+        own, out = path.resolve(), out_dir.resolve()
+        if own == out:
+            raise AudioError(
+                f"{path}: the outputs would lie among the inputs; name another folder with -o"
+            )
         inside = [
             file
             for file in sorted(path.rglob("*"))
             if file.suffix.lower() in READABLE_SUFFIXES
             and not file.name.startswith(".")
             and file.is_file()
-            and not file.absolute().is_relative_to(out_dir.absolute())
+            and not (out.is_relative_to(own) and file.resolve().is_relative_to(out))
         ]
         if not inside:  # a failed entry, so that the other inputs are converted
             found.setdefault(path.absolute(), (path, Path(path.name)))

@@ -47,7 +47,7 @@ class RowFile:
         except OSError as error:
             raise AudioError(
                 f"{tempfile.gettempdir()}: no room for intermediate results ({error.strerror}); "
-                "free some, or set TMPDIR to a folder with 0.7 GB for each hour of audio"
+                "free some, or set TMPDIR to a folder with 0.9 GB for each hour of audio"
             ) from error
         self._n_rows += values.size // self._n_columns
 

@@ -60,5 +60,5 @@ def has_judges() -> bool:
 def _message(module: str) -> str:
     return (
         f"evaluation needs the package '{module}', which is not installed: "
-        "run `pip install 'voxcycle[eval]'`"
+        "install voxcycle with its extra [eval], in a clone `pip install -e '.[eval]'`"
     )

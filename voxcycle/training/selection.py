@@ -146,8 +146,8 @@ class Selection(Callback):
                 self.console.print(f"warning: {warning}", soft_wrap=True)
         if not has_judges():
             self.console.print(
-                "the last weights are exported unjudged: with `pip install 'voxcycle[eval]'` the "
-                "best by similarity, words and naturalness are chosen",
+                "the last weights are exported unjudged: with the extra [eval] (in a clone "
+                "`pip install -e '.[eval]'`) the best by similarity, words and naturalness are",
                 soft_wrap=True,
             )
         return chosen

@@ -39,6 +39,7 @@ DEFAULT_MINUTES = 30.0
 NETWORKS = ("g_ab", "g_ba")
 PROBE_STEPS = 8
 PROBE_WARM_UP = 4
+VALIDATE_EVERY = 100  # steps at least
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,7 @@ def _validation(
         data.crops(config, crops.spec, valid=True),
         directions,
         vocoder,
-        max(1, config.steps // config.samples),
+        max(config.steps // config.samples, min(config.steps, VALIDATE_EVERY)),
     )
 
 

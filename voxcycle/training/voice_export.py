@@ -26,13 +26,14 @@ def build_voices(
         ("g_ab", config.sex_b, stats_a, stats_b),
         ("g_ba", config.sex_a, stats_b, stats_a),
     )
-    voices = {}
+    voices, names = {}, config.voice_names()
     # A pool is no voice: then there is one name, and the second side is left out.
-    for name, (network, sex, source, target) in zip(config.voice_names(), sides, strict=False):
+    for name, (network, sex, source, target) in zip(names, sides, strict=False):
         card = VoiceCard(
             name=name,
             language=config.language,
             sex=sex,
+            source=next((other for other in names if other != name), ""),
             licence=config.licence,
             consent=config.consent,
         )

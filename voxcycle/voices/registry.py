@@ -29,6 +29,7 @@ class VoiceSummary:
         origin: "shipped" with the package, or the user's "own".
         n_bytes: size of the file.
         scores: measured figures by name.
+        source: whom it converts; not stated where that may be anybody.
         is_any_to_one: whether the source may be anybody.
         error: why the file cannot be used; empty where it can.
     """
@@ -39,6 +40,7 @@ class VoiceSummary:
     n_bytes: int
     language: str = ""
     sex: str = ""
+    source: str = ""
     licence: str = ""
     scores: dict[str, Any] = field(default_factory=dict)
     is_any_to_one: bool = False
@@ -144,6 +146,7 @@ def _summarize(name: str, path: Path) -> VoiceSummary:
             n_bytes=n_bytes,
             language=str(card["language"]),
             sex=str(card["sex"]),
+            source=str(card.get("source", "")),
             licence=str(card["licence"]),
             scores=dict(card["scores"]),
             is_any_to_one=bool(header["is_any_to_one"]),

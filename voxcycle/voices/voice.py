@@ -36,11 +36,12 @@ class VoiceError(ValueError):
 
 @dataclass(frozen=True)
 class VoiceCard:
-    """What is said about a voice. Empty strings mean "not stated"."""
+    """What is said about a voice. Empty strings mean "not stated"; `source` is whom it converts."""
 
     name: str
     language: str = ""
     sex: str = ""
+    source: str = ""
     licence: str = ""
     consent: str = ""
     training: dict[str, Any] = field(default_factory=dict)
