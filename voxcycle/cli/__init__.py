@@ -12,6 +12,7 @@ import typer
 from voxcycle.cli.convert import convert
 from voxcycle.cli.evaluate import evaluate
 from voxcycle.cli.lecture import lecture_app
+from voxcycle.cli.prepare import prepare
 from voxcycle.cli.train import train
 from voxcycle.cli.voices import voices_app
 
@@ -25,6 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(convert)
+app.command()(prepare)
 app.command()(train)
 app.command()(evaluate)
 app.add_typer(voices_app, name="voices")

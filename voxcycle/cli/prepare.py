@@ -1,0 +1,77 @@
+"""`voxcycle prepare`: from recordings as they come to clips to train on."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from voxcycle.data.prepare import Prepared
+
+
+def prepare(
+    folder: Annotated[Path, typer.Argument(help="Recordings of one speaker, of any length.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", help="Folder of the clips.", show_default="FOLDER-clips beside it"
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the clips of an earlier call.")
+    ] = False,
+) -> None:
+    """Cut recordings into clips to train on, and report what they are like.
+
+    Recordings are made mono and cut at their pauses into clips of up to twelve seconds; clips that
+    are too short, clipped, noisy or without a voice are left out, the others brought to one level
+    and written as FLAC. What was kept, and why the rest was not: the table, report.json and
+    report.png beside the clips.
+
+    Example: voxcycle prepare recordings/anna -o clips/anna
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from voxcycle.data.prepare import prepare_folder
+    from voxcycle.data.prepare_report import draw_report
+
+    out = output or folder.absolute().with_name(f"{folder.absolute().name}-clips")
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(f"cutting {folder.absolute().name}", total=None)
+        prepared = prepare_folder(
+            folder,
+            out,
+            overwrite,
+            advance=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    _print_report(prepared)
+    draw_report(prepared, out)
+    typer.echo(f"{out}: {len(prepared.kept)} clips, report.json, report.png")
+
+
+def _print_report(prepared: "Prepared") -> None:
+    import numpy as np
+    from rich.console import Console
+    from rich.table import Table
+
+    kept = [clip.quality for clip in prepared.kept]
+    low, middle, high = np.median([quality.f0_hz for quality in kept], axis=0)
+    rows = [
+        ("recordings", f"{prepared.minutes:.1f} min"),
+        ("kept", f"{prepared.minutes_kept():.1f} min in {len(kept)} clips"),
+        *(
+            (f"left out: {reason}", f"{minutes:.1f} min")
+            for reason, minutes in prepared.minutes_dropped().items()
+        ),
+        *((f"left out: {name}", reason) for name, reason in prepared.unreadable),
+        ("loudness", f"{np.median([q.level_db for q in kept]):.0f} dBFS"),
+        ("loud over soft", f"{np.median([q.range_db for q in kept]):.0f} dB"),
+        ("bandwidth", f"{np.median([q.bandwidth_hz for q in kept]) / 1000:.1f} kHz"),
+        ("F0", f"{middle:.0f} Hz, mostly {low:.0f} to {high:.0f}"),
+    ]
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for row in rows:
+        table.add_row(*row)
+    Console(highlight=False, markup=False).print(table)
