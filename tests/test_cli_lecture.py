@@ -52,6 +52,7 @@ def test_methods_are_listed(run: Callable[..., tuple]) -> None:
     code, out, err = run("methods")
     assert (code, err) == (0, "")
     for name, system in SYSTEMS.items():
+        assert name.isidentifier()  # underscores, as in the names of the files
         assert any(line.split()[0] == name and system.about in line for line in out.splitlines())
 
 

@@ -25,7 +25,7 @@ from voxcycle.training.lecture_recipe import Recipe, begin
 from voxcycle.training.lecture_systems import find_system
 from voxcycle.training.phases import PhasedModule
 
-METHOD = "progressive-gan"
+METHOD = "progressive_gan"
 SEEDS = (0, 1, 2)
 N_LATER = 3  # times at which the last stage is judged
 SHOWN = 14

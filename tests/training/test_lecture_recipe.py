@@ -38,16 +38,16 @@ def test_the_parts_of_a_training_are_those_of_shorter_ones(
     (tmp_path / "gan_ring.yaml").write_text("width: 8\nbatch_size: 8\nsteps: 8\nthreads: 1\n")
     monkeypatch.setattr(lecture_recipe, "SETTINGS", tmp_path)
     recipe = Recipe("gan_ring", tmp_path, tmp_path / "out", (), 0.0)
-    models = recipe.train_in_parts("gan-ring", (0.25, 0.5, 1.0))
+    models = recipe.train_in_parts("gan_ring", (0.25, 0.5, 1.0))
     assert [(n, model.steps) for n, model in models.items()] == [(2, 2), (4, 4), (8, 8)]
     noise = torch.randn(4, models[2].method.n_latent)
     for n_steps in (2, 4, 8):
-        alone = recipe.train("gan-ring", steps=n_steps, out=f"alone-{n_steps}").method
+        alone = recipe.train("gan_ring", steps=n_steps, out=f"alone-{n_steps}").method
         with torch.no_grad():
             torch.testing.assert_close(
                 models[n_steps].method.sample(noise), alone.sample(noise), rtol=0, atol=0
             )
-    again = recipe.train_in_parts("gan-ring", (0.25, 0.5, 1.0))  # read, not trained
+    again = recipe.train_in_parts("gan_ring", (0.25, 0.5, 1.0))  # read, not trained
     assert [model.steps for model in again.values()] == [2, 4, 8]
     with pytest.raises(ValueError, match="has 8 steps and was not kept at 6"):
-        recipe.train_in_parts("gan-ring", (0.75, 1.0))
+        recipe.train_in_parts("gan_ring", (0.75, 1.0))

@@ -157,7 +157,7 @@ def traverse(
 ) -> None:
     """Move one latent variable at a time, the others held: a row each.
 
-    Example: voxcycle lecture traverse runs/beta-vae/model.safetensors face.png -o rows.png
+    Example: voxcycle lecture traverse runs/vae/model.safetensors face.png -o rows.png
     """
     import torch
 

@@ -283,7 +283,7 @@ SYSTEMS = {
         _build_classifier,
         _load_images,
     ),
-    "gan-ring": System(
+    "gan_ring": System(
         "two players on eight clusters of points: the game that can be watched",
         RingGANConfig,
         _build_ring_gan,
@@ -307,7 +307,7 @@ SYSTEMS = {
         _build_cyclegan,
         _load_domains,
     ),
-    "progressive-gan": System(
+    "progressive_gan": System(
         "a GAN that grows from 4 x 4 pixels to the full size",
         ProgressiveGANConfig,
         _build_progressive_gan,
