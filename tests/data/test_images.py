@@ -9,7 +9,6 @@ from voxcycle.data.images import (
     ImageBatches,
     ImageSet,
     PairBatches,
-    draw_indices,
     load_domains,
     load_images,
     read_image,
@@ -176,14 +175,6 @@ def test_epochs_have_no_repetition() -> None:
     assert all(len(set(epoch)) == 9 for epoch in epochs)
     assert epochs[0] != epochs[1]
     assert set().union(*epochs) == set(range(10))
-
-
-def test_weights_set_how_often_an_image_is_drawn() -> None:
-    weights = np.array([0.0, 1.0, 3.0])
-    drawn = np.concatenate([draw_indices(3, 100, 0, step, weights) for step in range(40)])
-    counts = np.bincount(drawn, minlength=3) / 4000
-    assert counts[0] == 0
-    assert counts[2] == pytest.approx(0.75, abs=0.03)  # four standard deviations
 
 
 def test_pairs_stay_together() -> None:

@@ -6,7 +6,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from voxcycle.data.images import ImageBatch, ImageSet
+from voxcycle.batches import ImageBatch
+from voxcycle.data.images import ImageSet
 from voxcycle.methods.progressive_gan import Growth, ProgressiveGAN, lazy_adam
 from voxcycle.models.progressive import (
     ProgressiveDiscriminator,

@@ -8,7 +8,6 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from voxcycle.data.unpaired import Domain
+from voxcycle.batches import ImageBatch, PairBatch
 from voxcycle.files import replacing
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"}
@@ -193,53 +192,24 @@ def _read_all(files: Sequence[Path], size: int | None, n_channels: int) -> NDArr
     return np.stack(images)
 
 
-class ImageBatch(NamedTuple):
-    """A batch of images.
-
-    Attributes:
-        images: (B, C, H, W) in [-1, 1].
-        labels: (B, n_factors).
-        step: the batch's number.
-        seed: of whatever a method draws in this step.
-    """
-
-    images: Tensor
-    labels: Tensor
-    step: int
-    seed: int
-
-    def normal(self, *shape: int) -> Tensor:
-        """Draw from the standard normal distribution; every call in a step begins anew."""
-        generator = torch.Generator().manual_seed(self.seed)
-        return torch.randn(*shape, generator=generator).to(self.images.device)
-
-
 class ImageBatches(Dataset[ImageBatch]):
-    """Endless batches: epochs in random order, or, with weights, draws with replacement.
+    """Endless batches: epochs in random order.
 
     Args:
         images: the set.
         batch_size: images per batch.
         seed: of the order and of what the method draws.
-        weights: (N,), how often each image is drawn, relatively; None takes each once an epoch.
     """
 
-    def __init__(
-        self,
-        images: ImageSet,
-        batch_size: int,
-        seed: int,
-        weights: NDArray[np.float64] | None = None,
-    ) -> None:
+    def __init__(self, images: ImageSet, batch_size: int, seed: int) -> None:
         if len(images) < batch_size:
             raise ValueError(f"{len(images)} images are fewer than batch_size={batch_size}")
         self.images = images
         self.batch_size = batch_size
         self.seed = seed
-        self.weights = weights
 
     def __getitem__(self, index: int) -> ImageBatch:
-        chosen = draw_indices(len(self.images), self.batch_size, self.seed, index, self.weights)
+        chosen = draw_indices(len(self.images), self.batch_size, self.seed, index)
         labels = torch.from_numpy(self.images.labels[chosen])
         return ImageBatch(self.images.images(chosen), labels, index, step_seed(self.seed, index))
 
@@ -249,31 +219,11 @@ def step_seed(seed: int, index: int) -> int:
     return int(np.random.default_rng([seed, index, 1]).integers(2**62))
 
 
-def draw_indices(
-    n: int, batch_size: int, seed: int, index: int, weights: NDArray[np.float64] | None = None
-) -> NDArray[np.int64]:
+def draw_indices(n: int, batch_size: int, seed: int, index: int) -> NDArray[np.int64]:
     """Return which of n examples batch `index` has; every epoch is a new order without rest."""
-    if weights is not None:
-        rng = np.random.default_rng([seed, index])
-        return rng.choice(n, batch_size, p=weights / weights.sum())
     epoch, place = divmod(index, n // batch_size)
     order = np.random.default_rng([seed, epoch]).permutation(n)
     return order[place * batch_size : (place + 1) * batch_size]
-
-
-class PairBatch(NamedTuple):
-    """A batch of two domains' images (B, C, H, W) in [-1, 1].
-
-    Image i of `a` belongs to image i of `b` for pix2pix, and has nothing to do with it for
-    CycleGAN.
-    """
-
-    a: Tensor
-    b: Tensor
-
-    def domains(self) -> tuple[Domain, Domain]:
-        """Return what a CycleGAN sees: the identity loss is fed the plain images."""
-        return Domain(self.a, self.a, self.a), Domain(self.b, self.b, self.b)
 
 
 class PairBatches(Dataset[PairBatch]):

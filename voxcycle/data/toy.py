@@ -8,7 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from voxcycle.data.images import ImageBatch, step_seed
+from voxcycle.batches import ImageBatch
+from voxcycle.data.images import step_seed
 
 N_MODES = 8
 RADIUS = 2.0

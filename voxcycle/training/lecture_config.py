@@ -5,8 +5,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from voxcycle.methods.resampling import Rule
 from voxcycle.training.config import TrainingConfig
-from voxcycle.training.sampling import Rule
 
 
 class SystemConfig(TrainingConfig):
