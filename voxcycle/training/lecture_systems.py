@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 from torch.utils.data import Dataset
 
@@ -122,9 +123,25 @@ def _build_vae(config: VAEConfig, shape: Shape, n_values: Sequence[int]) -> nn.M
     return VAE(*coders, config.n_latent, config.beta, config.rate)
 
 
+def _known_factor(images: ImageSet, name: str, config: LectureConfig) -> NDArray[np.int64]:
+    values = images.factor(name)
+    if (values < 0).any():
+        raise ValueError(f"{config.data}: not every image has a {name}")
+    return values
+
+
+def _load_labelled(config: ClassifierConfig) -> Material:
+    images = load_images(config.data, config.size, config.n_channels)
+    if not images.factors:
+        raise ValueError(f"{config.data}: no labels to tell; sort the images into subfolders")
+    for name in images.factors:
+        _known_factor(images, name, config)
+    return _gather(images, config)
+
+
 def _load_faces(config: DebiasingVAEConfig) -> Material:
     images = load_images(config.data, config.size, config.n_channels)
-    is_face = images.factor(config.face) == 1
+    is_face = _known_factor(images, config.face, config) == 1
     faces, others = images.subset(is_face), images.subset(~is_face)
     return Material(FaceBatches(faces, others, config.batch_size, config.seed), images.shape)
 
@@ -151,9 +168,7 @@ def _load_gan(config: GANConfig) -> Material:
     images = load_images(config.data, config.size, config.n_channels)
     labels = np.zeros((len(images), 0), np.int64)
     if config.condition is not None:
-        labels = images.factor(config.condition)[:, None]
-        if labels.min() < 0:
-            raise ValueError(f"{config.data}: not every image has a {config.condition}")
+        labels = _known_factor(images, config.condition, config)[:, None]
     factors = () if config.condition is None else (config.condition,)
     return _gather(ImageSet(images.pixels, labels, factors), config)
 
@@ -281,7 +296,7 @@ SYSTEMS = {
         "tells every factor of an image: the judge of the others' pictures",
         ClassifierConfig,
         _build_classifier,
-        _load_images,
+        _load_labelled,
     ),
     "gan_ring": System(
         "two players on eight clusters of points: the game that can be watched",
