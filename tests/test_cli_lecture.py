@@ -105,7 +105,7 @@ def test_translate_sends_images_through_the_bottleneck(
     code, out, _ = run("translate", model, photos, "-o", tmp_path)
     assert code == 0 and len(out.splitlines()) == 12
     source, target = photos / "far" / "1.png", tmp_path / "far" / "1.png"
-    pixels = torch.from_numpy(read_image(source, 8).copy())[None] / 127.5 - 1
+    pixels = torch.from_numpy(read_image(source, (8, 8)).copy())[None] / 127.5 - 1
     with torch.no_grad():
         expected = load_model(model).method.reconstruct(pixels)[0]
     found = torch.from_numpy(read_image(target).copy()) / 127.5 - 1

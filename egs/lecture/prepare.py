@@ -166,7 +166,7 @@ def extract_emoji(download: Path, vendor: str) -> Path:
 def read_emoji(download: Path, vendor: str, names: Sequence[str]) -> ImageSet:
     """Return the emoji of some file names, on white, `SIZE` pixels high."""
     folder = extract_emoji(download, vendor)
-    pixels = np.stack([read_image(folder / name, SIZE) for name in names])
+    pixels = np.stack([read_image(folder / name, (SIZE, SIZE)) for name in names])
     return ImageSet(pixels, np.zeros((len(names), 0), np.int64), ())
 
 

@@ -135,7 +135,7 @@ def translate(
     files = [images] if images.is_file() else list_images(images)
     root = images.parent if images.is_file() else images
     for file in files:
-        pixels = torch.from_numpy(read_image(file, size, n_channels).copy())[None] / 127.5 - 1
+        pixels = torch.from_numpy(read_image(file, (size, size), n_channels).copy())[None] / 127.5 - 1
         with torch.inference_mode():
             if from_bottleneck:
                 result = loaded.method.reconstruct(pixels)
@@ -170,7 +170,7 @@ def traverse(
     with torch.inference_mode():
         if image is not None:
             n_channels, size, _ = loaded.shape
-            pixels = torch.from_numpy(read_image(image, size, n_channels).copy())[None]
+            pixels = torch.from_numpy(read_image(image, (size, size), n_channels).copy())[None]
             start = method.encode(pixels / 127.5 - 1)
         rows = []
         for i in range(method.n_latent):

@@ -84,13 +84,14 @@ def load_images(path: Path, size: int | None = None, n_channels: int = 3) -> Ima
         n_channels: 3, or 1 for grey; of the images of a folder.
 
     Raises:
-        ValueError: there are no images, one cannot be read, or their sizes differ.
+        ValueError: there are no images, one cannot be read, or their sizes differ; or a file is no
+            such set.
     """
     if path.is_file():
         try:
             with np.load(path, allow_pickle=False) as stored:
                 factors = tuple(str(name) for name in stored["factors"])
-                return ImageSet(stored["pixels"], stored["labels"], factors)
+                return _check(ImageSet(stored["pixels"], stored["labels"], factors))
         except (
             ValueError,
             KeyError,
@@ -133,22 +134,33 @@ def _find_domain(path: Path, name: str) -> Path:
     raise ValueError(f"{path}: has no {name}; two domains are the folders trainA and trainB")
 
 
-def read_image(path: Path, size: int | None = None, n_channels: int = 3) -> NDArray[np.uint8]:
-    """Return an image (C, H, W); transparency is laid on white. ValueError where it is none."""
-    from PIL import Image, UnidentifiedImageError
+def read_image(
+    path: Path, size: tuple[int, int] | None = None, n_channels: int = 3
+) -> NDArray[np.uint8]:
+    """Return an image (C, H, W), upright; transparency is laid on white.
+
+    Args:
+        path: in any format that Pillow reads, 8 or 16 bits deep.
+        size: height and width; what is kept is the largest part of this form in the middle.
+        n_channels: 3, or 1 for grey.
+
+    Raises:
+        ValueError: it is not an image.
+    """
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
         with Image.open(path) as opened:
-            rgba = opened.convert("RGBA")
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
+            image = ImageOps.exif_transpose(opened)
+            if image.mode.startswith("I"):  # 16 bits of grey, which convert would clip to 8
+                image = Image.fromarray((np.asarray(image) / 257).round().astype(np.uint8))
+            rgba = image.convert("RGBA")
+    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"{path}: not an image that can be read ({error})") from error
     white = Image.new("RGBA", rgba.size, "white")
     image = Image.alpha_composite(white, rgba).convert("L" if n_channels == 1 else "RGB")
     if size is not None:
-        side = min(image.size)
-        left, top = (image.width - side) // 2, (image.height - side) // 2
-        image = image.crop((left, top, left + side, top + side))
-        image = image.resize((size, size), Image.Resampling.LANCZOS)
+        image = ImageOps.fit(image, size[::-1], Image.Resampling.LANCZOS)
     array = np.asarray(image)
     return array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
 
@@ -163,14 +175,31 @@ def write_image(path: Path, image: Tensor) -> None:
     Image.fromarray(squeezed).save(path)
 
 
+def _check(images: ImageSet) -> ImageSet:
+    pixels, labels, n = images.pixels, images.labels, len(images.factors)
+    if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1] not in (1, 3):
+        raise ValueError(
+            f"pixels are {pixels.dtype} {pixels.shape}, not uint8 (N, 1 or 3, height, width)"
+        )
+    if labels.dtype.kind not in "iu" or labels.shape != (len(pixels), n):
+        raise ValueError(
+            f"labels are {labels.dtype} {labels.shape}, not whole numbers ({len(pixels)}, {n})"
+        )
+    return ImageSet(pixels, labels.astype(np.int64), images.factors)
+
+
 def _load_celeba(path: Path, size: int | None, n_channels: int) -> ImageSet:
-    lines = (path / CELEBA_LABELS).read_text(encoding="utf-8").splitlines()
-    factors = tuple(lines[1].split())  # the first line is the number of images
-    rows = [line.split() for line in lines[2:] if line.strip()]
-    folder = path / CELEBA_IMAGES
+    listing, folder = path / CELEBA_LABELS, path / CELEBA_IMAGES
+    lines = listing.read_text(encoding="utf-8").splitlines()[1:]  # the first is how many there are
+    factors, *rows = [line.split() for line in lines if line.strip()] or [[]]
+    if not rows:
+        raise ValueError(f"{listing}: no images; a line of factors and one per image are wanted")
+    for row in rows:
+        if len(row) != 1 + len(factors) or not {*row[1:]} <= {"-1", "1"}:
+            raise ValueError(f"{listing}: {row[0]} has not one -1 or 1 for each of the factors")
     pixels = _read_all([folder / row[0] for row in rows], size, n_channels)
-    labels = np.array([[int(value) > 0 for value in row[1:]] for row in rows], np.int64)
-    return ImageSet(pixels, labels.reshape(len(rows), len(factors)), factors)
+    labels = np.array([[value == "1" for value in row[1:]] for row in rows], np.int64)
+    return ImageSet(pixels, labels, tuple(factors))
 
 
 def list_images(path: Path) -> list[Path]:
@@ -182,7 +211,8 @@ def list_images(path: Path) -> list[Path]:
 
 
 def _read_all(files: Sequence[Path], size: int | None, n_channels: int) -> NDArray[np.uint8]:
-    images = [read_image(file, size, n_channels) for file in files]
+    square = None if size is None else (size, size)
+    images = [read_image(file, square, n_channels) for file in files]
     for file, image in zip(files, images, strict=True):
         if image.shape != images[0].shape:
             raise ValueError(
