@@ -13,6 +13,7 @@ from voxcycle.data.images import step_seed
 
 N_MODES = 8
 RADIUS = 2.0
+POINT = (2, 1, 1)  # the shape of such an image
 
 
 def ring_centres() -> NDArray[np.float64]:

@@ -17,7 +17,7 @@ from voxcycle.data.images import (
     load_domains,
     load_images,
 )
-from voxcycle.data.toy import RingBatches
+from voxcycle.data.toy import POINT, RingBatches
 from voxcycle.methods.autoencoder import Autoencoder
 from voxcycle.methods.classifier import ClassifierTraining
 from voxcycle.methods.cyclegan import CycleGAN, CycleGANNetworks, CycleGANRates, CycleGANWeights
@@ -185,7 +185,7 @@ def _build_gan(config: GANConfig, shape: Shape, n_values: Sequence[int]) -> nn.M
 
 
 def _load_ring(config: RingGANConfig) -> Material:
-    return Material(RingBatches(config.batch_size, config.seed, config.deviation), (2, 1, 1))
+    return Material(RingBatches(config.batch_size, config.seed, config.deviation), POINT)
 
 
 def _build_ring_gan(config: RingGANConfig, shape: Shape, n_values: Sequence[int]) -> nn.Module:
