@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 from matplotlib.figure import Figure
+from recipe import begin
 from torch import Tensor
 
 from voxcycle.data.toy import N_MODES, RingBatches, ring_centres
@@ -18,7 +19,6 @@ from voxcycle.evaluation.gates import at_least, reported
 from voxcycle.evaluation.modes import cover_modes
 from voxcycle.methods.gan import GAN
 from voxcycle.training.lecture import Model
-from voxcycle.training.lecture_recipe import begin
 
 SEEDS = (0, 1, 2)
 PARTS = (0.02, 0.1, 0.25, 0.5, 1.0)

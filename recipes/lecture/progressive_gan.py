@@ -13,6 +13,7 @@ from statistics import mean
 
 import torch
 from matplotlib.figure import Figure
+from recipe import Recipe, begin
 from torch import Tensor
 
 from voxcycle.data.images import ImageBatches, load_images
@@ -21,7 +22,6 @@ from voxcycle.evaluation.image_grids import draw_grid
 from voxcycle.evaluation.image_quality import compare_images
 from voxcycle.models.progressive import downsample
 from voxcycle.training.lecture import Model
-from voxcycle.training.lecture_recipe import Recipe, begin
 from voxcycle.training.lecture_systems import find_system
 from voxcycle.training.phases import PhasedModule
 
