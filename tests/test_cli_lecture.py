@@ -52,6 +52,7 @@ def test_methods_are_listed(run: Callable[..., tuple]) -> None:
     code, out, err = run("methods")
     assert (code, err) == (0, "")
     for name, system in SYSTEMS.items():
+        assert name.isidentifier()  # underscores, as in the names of the files
         assert any(line.split()[0] == name and system.about in line for line in out.splitlines())
 
 
@@ -89,6 +90,50 @@ def test_a_file_of_settings_and_the_command_line_wins(
     assert (method.n_latent, method.beta) == (2, 3.0)
 
 
+def test_a_file_of_settings_alone(
+    run: Callable[..., tuple], photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = [word.replace("=", ": ") for word in SMALL]
+    Path("settings.yaml").write_text("\n".join([*lines, f"data: {photos}", "size: 8", "steps: 1"]))
+    code, out, _ = run("train", "vae", "--config", "settings.yaml")
+    assert (code, out) == (0, f"{Path('runs/vae/model.safetensors')}  (1 steps)\n")
+    (tmp_path / "no data.yaml").write_text("\n".join(lines))
+    code, _, err = run("train", "vae", "--config", "no data.yaml", "--out", "other")
+    assert (code, err) == (2, "error: name the images: --data FOLDER\n")
+
+
+def test_a_run_that_goes_on_knows_its_images_and_settings(
+    run: Callable[..., tuple], photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, err = run("train", "vae", "--resume")
+    assert (code, err) == (2, "error: runs/vae: no checkpoint to resume; start without --resume\n")
+    for out, steps in (("through", 3), ("parts", 1)):
+        assert run("train", "vae", *SMALL, "size=8", "--data", photos, "--out", out,
+                   "--steps", steps)[0] == 0  # fmt: skip
+    code, printed, _ = run("train", "vae", "--out", "parts", "--steps", 3, "--resume")
+    assert (code, printed) == (0, f"{Path('parts/model.safetensors')}  (3 steps)\n")
+    whole, parts = (Path(name, "model.safetensors").read_bytes() for name in ("through", "parts"))
+    assert whole == parts
+    code, _, err = run("train", "vae", "--out", "parts", "n_latent=5", "--resume")
+    assert code == 2 and "started with n_latent=3, not 5" in err
+
+
+def test_points_are_drawn_as_points(run: Callable[..., tuple], tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    words = ["width=4", "batch_size=8", "threads=1", "--steps", 1, "--out", out]
+    assert run("train", "gan_ring", *words)[0] == 0
+    few, many = tmp_path / "few.png", tmp_path / "many.png"
+    for path, n in ((few, 1), (many, 400)):
+        assert run("sample", out / "model.safetensors", "-o", path, "--n", n)[:2] == (
+            0,
+            f"{path}\n",
+        )
+    inks = [int((read_image(path) < 128).all(0).sum()) for path in (few, many)]
+    assert inks[1] > inks[0] + 100  # pixels
+
+
 def test_samples_follow_the_seed(run: Callable[..., tuple], model: Path, tmp_path: Path) -> None:
     paths = [tmp_path / name for name in ("a.png", "again.png", "b.png")]
     for path, seed in zip(paths, (0, 0, 1), strict=True):
@@ -104,13 +149,55 @@ def test_translate_sends_images_through_the_bottleneck(
     code, out, _ = run("translate", model, photos, "-o", tmp_path)
     assert code == 0 and len(out.splitlines()) == 12
     source, target = photos / "far" / "1.png", tmp_path / "far" / "1.png"
-    pixels = torch.from_numpy(read_image(source, 8).copy())[None] / 127.5 - 1
+    pixels = torch.from_numpy(read_image(source, (8, 8)).copy())[None] / 127.5 - 1
     with torch.no_grad():
         expected = load_model(model).method.reconstruct(pixels)[0]
     found = torch.from_numpy(read_image(target).copy()) / 127.5 - 1
     assert (found - expected).abs().max().item() <= 1.01 / 255  # half a step of 2 / 255
     assert run("translate", model, source, "-o", tmp_path / "one")[0] == 0
     assert (tmp_path / "one" / "1.png").read_bytes() == target.read_bytes()
+
+
+def test_translate_gives_a_wide_model_wide_pictures(
+    run: Callable[..., tuple], photos: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    assert run("train", "autoencoder", "width=4", "batch_size=6", "threads=1", "--steps", 1,
+               "--data", photos, "--out", out)[0] == 0  # fmt: skip
+    tall = torch.zeros(3, 40, 20)
+    tall[:, 15:25] = 1  # what is 20 x 10 in its middle
+    write_image(tmp_path / "tall.png", tall)
+    write_image(tmp_path / "plain.png", torch.ones(3, 10, 20))
+    for name in ("tall", "plain"):
+        assert run("translate", out / "model.safetensors", tmp_path / f"{name}.png",
+                   "-o", tmp_path / "out")[0] == 0  # fmt: skip
+    found, expected = (read_image(tmp_path / "out" / f"{x}.png") for x in ("tall", "plain"))
+    assert found.shape == (3, 10, 20)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_no_result_takes_the_place_of_another(
+    run: Callable[..., tuple], model: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "photos"
+    for name in ("a.png", "a.jpg"):
+        write_image(folder / name, torch.zeros(3, 8, 8))
+    code, out, err = run("translate", model, folder, "-o", tmp_path / "out")
+    assert (code, out) == (2, "") and not (tmp_path / "out").exists()
+    both = f"{folder / 'a.jpg'} and {folder / 'a.png'} would both become"
+    assert err == f"error: {both} {tmp_path / 'out' / 'a.png'}: rename one\n"
+    before = (folder / "a.png").read_bytes()
+    code, _, err = run("translate", model, folder / "a.png", "-o", folder)
+    assert code == 2 and (folder / "a.png").read_bytes() == before
+    assert err == f"error: {folder / 'a.png'} would be overwritten: name another folder with -o\n"
+
+
+def test_there_is_no_way_back_through_a_bottleneck(
+    run: Callable[..., tuple], model: Path, photos: Path, tmp_path: Path
+) -> None:
+    code, out, err = run("translate", model, photos, "-o", tmp_path / "out", "--back")
+    assert (code, out) == (2, "") and not (tmp_path / "out").exists()
+    assert err == f"error: {model}: a model of the method vae knows no way --back\n"
 
 
 def test_traverse_draws_a_row_for_each_latent(

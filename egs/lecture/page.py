@@ -6,7 +6,6 @@ RUNS is the folder that the recipes wrote into; systems without a result are lef
 """
 
 import argparse
-import json
 import shutil
 import sys
 from html import escape
@@ -56,7 +55,7 @@ def draw_gate(gate: Gate) -> str:
     return f"<tr><td>{escape(gate.name)}</td>{cells}</tr>"
 
 
-def draw_system(system: dict[str, Any], result: Result, machine: dict[str, Any], root: str) -> str:
+def draw_system(system: dict[str, Any], result: Result, root: str) -> str:
     """Return a system's section; its pictures lie in a folder of its name."""
     files = ", ".join(f'<a href="{root}/{file}">{file}</a>' for file in system["files"])
     figures = "".join(
@@ -66,7 +65,7 @@ def draw_system(system: dict[str, Any], result: Result, machine: dict[str, Any],
     )
     about = (
         f"{result.n_steps:,} steps, seed {result.seed}; the whole recipe {result.seconds:,.0f} s "
-        f"on {machine['threads']} threads of {machine['cpu']}: {result.command}"
+        f"on {result.machine['threads']} threads of {result.machine['cpu']}: {result.command}"
     )
     return f"""<section id="{result.system}">
 <h2>{escape(system["title"])}</h2>
@@ -95,13 +94,12 @@ def write_page(runs: Path, out: Path, root: str = "../..") -> list[str]:
             missing.append(system["recipe"])
             continue
         result = Result.load(folder)
-        machine = json.loads((folder / RESULT_FILE).read_text(encoding="utf-8"))["machine"]
         target = out / result.system
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir(parents=True)
         for name in result.pictures:
             shutil.copy(folder / name, target / name)
-        sections.append(draw_system(system, result, machine, root))
+        sections.append(draw_system(system, result, root))
         entries.append(f'<li><a href="#{result.system}">{escape(system["title"])}</a></li>')
     page = f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8">

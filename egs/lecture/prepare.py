@@ -14,6 +14,7 @@ import tarfile
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from avatars import Face, draw_faces, render_all, value
@@ -21,13 +22,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from rich.console import Console
 
-from voxcycle.data.images import ImageSet, read_image
+from voxcycle.data.images import ImageSet, load_images, read_image
 from voxcycle.data.shapes import draw_shapes
 
 SIZE = 32
 N_TRAIN, N_TEST = 12_000, 2_000  # avatars
 N_DOMAIN, N_TWINS = 3_000, 300  # of each side of a translation
 N_LIGHT, N_DARK, N_OBJECTS, N_GROUP = 900, 18, 2_200, 500  # of the biased set and its test groups
+N_TEST_FLAGS = 50
 FASHION = "usr/share/datasets/fashion-mnist"
 FASHION_CLASSES = 10
 
@@ -98,7 +100,7 @@ def grey(images: ImageSet) -> ImageSet:
 def make_pairs(out: Path, source: Path, simplify: Callable[[ImageSet], ImageSet]) -> None:
     """Write avatars as domain b and what is left of them as domain a."""
     for split, n in (("train", N_DOMAIN), ("test", N_TWINS)):
-        images = _load(source / f"{split}.npz").subset(np.arange(n))
+        images = load_images(source / f"{split}.npz").subset(np.arange(n))
         simplify(images).save(out / f"{split}A.npz")
         images.save(out / f"{split}B.npz")
 
@@ -150,23 +152,24 @@ def emoji_entries(download: Path) -> list[dict[str, object]]:
 
 
 def extract_emoji(download: Path, vendor: str) -> Path:
-    """Return the folder of a vendor's drawings, 64 pixels high."""
+    """Return the folder of a vendor's drawings, 64 pixels high; it appears when it is whole."""
     (path,) = download.glob(f"emoji-datasource-{vendor}-*.tgz")
     folder = download / vendor
     if not folder.exists():
         prefix = f"package/img/{vendor}/64/"
-        with tarfile.open(path) as archive:
+        with tarfile.open(path) as archive, TemporaryDirectory(dir=download) as partial:
             members = [m for m in archive if m.name.startswith(prefix) and m.isfile()]
             for member in members:
                 member.name = member.name.removeprefix(prefix)
-            archive.extractall(folder, members, filter="data")
+            archive.extractall(Path(partial) / vendor, members, filter="data")
+            (Path(partial) / vendor).rename(folder)
     return folder
 
 
 def read_emoji(download: Path, vendor: str, names: Sequence[str]) -> ImageSet:
     """Return the emoji of some file names, on white, `SIZE` pixels high."""
     folder = extract_emoji(download, vendor)
-    pixels = np.stack([read_image(folder / name, SIZE) for name in names])
+    pixels = np.stack([read_image(folder / name, (SIZE, SIZE)) for name in names])
     return ImageSet(pixels, np.zeros((len(names), 0), np.int64), ())
 
 
@@ -174,7 +177,7 @@ def make_flags(download: Path, out: Path, entries: list[dict[str, object]]) -> N
     """Write the flags of two vendors: halves without a common flag, and the same ones to test."""
     names = [str(e["image"]) for e in entries if e["category"] == "Flags"]
     names = [names[i] for i in np.random.default_rng(3).permutation(len(names))]
-    test, rest = names[:50], names[50:]
+    test, rest = names[:N_TEST_FLAGS], names[N_TEST_FLAGS:]
     half = len(rest) // 2
     for vendor, side, train in (
         ("google", "A", rest[:half]),
@@ -182,12 +185,6 @@ def make_flags(download: Path, out: Path, entries: list[dict[str, object]]) -> N
     ):
         read_emoji(download, vendor, train).save(out / f"train{side}.npz")
         read_emoji(download, vendor, test).save(out / f"test{side}.npz")
-
-
-def _load(path: Path) -> ImageSet:
-    from voxcycle.data.images import load_images
-
-    return load_images(path)
 
 
 def main() -> None:

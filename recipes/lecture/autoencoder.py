@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from recipe import begin
 from sklearn.decomposition import PCA
 from torch import Tensor
 
 from voxcycle.data.images import load_images
 from voxcycle.evaluation.gates import at_most, reported
 from voxcycle.evaluation.image_grids import draw_grid
-from voxcycle.training.lecture_recipe import begin
 
 WIDTHS = (2, 4, 8, 16, 32)
 SHOWN = 16

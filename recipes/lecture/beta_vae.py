@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from recipe import begin
 from torch import Tensor
 
 from voxcycle.data.images import load_images
@@ -21,7 +22,6 @@ from voxcycle.evaluation.disentanglement import (
 )
 from voxcycle.evaluation.gates import at_least, reported
 from voxcycle.evaluation.image_grids import draw_grid
-from voxcycle.training.lecture_recipe import begin
 
 SEEDS = range(3)
 BETAS = (1.0, 4.0)

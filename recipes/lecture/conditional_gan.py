@@ -7,6 +7,7 @@ that is printed first.
 """
 
 import torch
+from recipe import begin
 from torch import Tensor
 
 from voxcycle.data.images import load_images
@@ -14,7 +15,6 @@ from voxcycle.evaluation.gates import at_least, reported
 from voxcycle.evaluation.image_grids import draw_grid
 from voxcycle.evaluation.image_quality import compare_images
 from voxcycle.methods.classifier import ClassifierTraining
-from voxcycle.training.lecture_recipe import begin
 
 CLASSES = ("T-shirt", "trouser", "pullover", "dress", "coat",
            "sandal", "shirt", "sneaker", "bag", "boot")  # fmt: skip

@@ -8,13 +8,13 @@ test has what no training on photographs has: the same face with the other skin,
 
 import numpy as np
 import torch
+from recipe import begin
 from torch import Tensor
 
 from voxcycle.data.images import load_domains
 from voxcycle.evaluation.gates import Gate, at_least, at_most, reported
 from voxcycle.evaluation.image_translation import Way, draw_ways, translate_both_ways
 from voxcycle.methods.classifier import ClassifierTraining
-from voxcycle.training.lecture_recipe import begin
 
 FACTOR = "skin"
 NAMES = ("light", "dark")

@@ -6,6 +6,8 @@ Real drawings by two studios, 110 flags of each and none in both; the 50 of the 
 The two never agree in every pixel, so the distance has no bottom at 0. Reported, not gated.
 """
 
+from recipe import begin
+
 from voxcycle.data.images import load_domains
 from voxcycle.evaluation.gates import reported
 from voxcycle.evaluation.image_translation import (
@@ -13,7 +15,6 @@ from voxcycle.evaluation.image_translation import (
     structural_similarity,
     translate_both_ways,
 )
-from voxcycle.training.lecture_recipe import begin
 
 NAMES = ("Google", "Twitter")
 

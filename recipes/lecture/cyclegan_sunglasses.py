@@ -7,11 +7,11 @@ rewards who hides the eyes in the glasses (Chu et al., 2017). Reported, not gate
 """
 
 import torch
+from recipe import begin
 
 from voxcycle.data.images import load_domains
 from voxcycle.evaluation.gates import reported
 from voxcycle.evaluation.image_translation import draw_ways, translate_both_ways
-from voxcycle.training.lecture_recipe import begin
 
 FACTOR = "accessory"
 NAMES = ("bare", "glasses")

@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from recipe import Recipe, begin
 from torch import Tensor
 
 from voxcycle.data.images import ImageSet, load_images
 from voxcycle.evaluation.gates import at_least, at_most, reported
 from voxcycle.evaluation.image_grids import draw_grid
-from voxcycle.training.lecture_recipe import Recipe, begin
-from voxcycle.training.sampling import N_BINS, effective_sample_size
+from voxcycle.methods.resampling import N_BINS, effective_sample_size
 
 SEEDS = range(5)
 GROUPS = ("light faces", "dark faces", "no faces")

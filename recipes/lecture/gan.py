@@ -7,6 +7,7 @@ themselves) and with a Gaussian of pixels, and with nothing published.
 """
 
 import torch
+from recipe import begin
 from torch import Tensor
 
 from voxcycle.data.images import load_images
@@ -14,7 +15,6 @@ from voxcycle.evaluation.gates import at_least, at_most, reported
 from voxcycle.evaluation.image_grids import draw_grid
 from voxcycle.evaluation.image_quality import compare_images, draw_from_gaussian, nearest_images
 from voxcycle.methods.gan import GAN
-from voxcycle.training.lecture_recipe import begin
 
 PARTS = (0.02, 0.05, 0.1, 0.25, 0.5, 1.0)
 N_NEAREST = 500

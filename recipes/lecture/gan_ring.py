@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 from matplotlib.figure import Figure
+from recipe import begin
 from torch import Tensor
 
 from voxcycle.data.toy import N_MODES, RingBatches, ring_centres
@@ -18,7 +19,6 @@ from voxcycle.evaluation.gates import at_least, reported
 from voxcycle.evaluation.modes import cover_modes
 from voxcycle.methods.gan import GAN
 from voxcycle.training.lecture import Model
-from voxcycle.training.lecture_recipe import begin
 
 SEEDS = (0, 1, 2)
 PARTS = (0.02, 0.1, 0.25, 0.5, 1.0)
@@ -58,7 +58,7 @@ def draw_snapshots(path: Path, rows: dict[str, dict[int, Model]], real: Tensor) 
 
 def main() -> None:
     recipe = begin("gan_ring", __doc__)
-    deviation = recipe.settle("gan-ring").deviation  # type: ignore[attr-defined]
+    deviation = recipe.settle("gan_ring").deviation  # type: ignore[attr-defined]
     real = RingBatches(N_POINTS, 1_000, deviation)[0].images
     centres = torch.from_numpy(ring_centres())
     trainings = {f"seed {seed}": {"seed": seed} for seed in SEEDS}
@@ -66,7 +66,7 @@ def main() -> None:
     rows, gates = {}, []
     for name, settings in trainings.items():
         out = name.replace(" ", "-")
-        rows[name] = recipe.train_in_parts("gan-ring", PARTS, out=out, **settings)
+        rows[name] = recipe.train_in_parts("gan_ring", PARTS, out=out, **settings)
         n_steps, final = list(rows[name].items())[-1]
         coverage = cover_modes(draw_points(final.method).flatten(1), centres, deviation)
         with torch.no_grad():

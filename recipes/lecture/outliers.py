@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from recipe import begin
 from torch import Tensor
 
 from voxcycle.data.images import load_images
@@ -23,7 +24,6 @@ from voxcycle.evaluation.outliers import (
     roc_curve,
 )
 from voxcycle.losses.elbo import bernoulli_negative_log_likelihood
-from voxcycle.training.lecture_recipe import begin
 
 ONE_CLASS = {"trousers": 1, "sneakers": 7}
 ONE_CLASS_STEPS = 600

@@ -7,6 +7,7 @@ discriminator, which sees the edges beside the answer, wants one that could be t
 """
 
 import torch
+from recipe import begin
 
 from voxcycle.data.images import load_domains
 from voxcycle.evaluation.gates import at_least, at_most, reported
@@ -17,7 +18,6 @@ from voxcycle.evaluation.image_translation import (
     mean_distance,
     structural_similarity,
 )
-from voxcycle.training.lecture_recipe import begin
 
 N_SHOWN = 12
 

@@ -13,6 +13,7 @@ from statistics import mean
 
 import torch
 from matplotlib.figure import Figure
+from recipe import Recipe, begin
 from torch import Tensor
 
 from voxcycle.data.images import ImageBatches, load_images
@@ -21,11 +22,10 @@ from voxcycle.evaluation.image_grids import draw_grid
 from voxcycle.evaluation.image_quality import compare_images
 from voxcycle.models.progressive import downsample
 from voxcycle.training.lecture import Model
-from voxcycle.training.lecture_recipe import Recipe, begin
 from voxcycle.training.lecture_systems import find_system
 from voxcycle.training.phases import PhasedModule
 
-METHOD = "progressive-gan"
+METHOD = "progressive_gan"
 SEEDS = (0, 1, 2)
 N_LATER = 3  # times at which the last stage is judged
 SHOWN = 14

@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import mean
 
 import torch
+from recipe import begin
 from torch import Tensor
 
 from voxcycle.data.images import load_images
@@ -17,7 +18,6 @@ from voxcycle.evaluation.image_grids import draw_grid
 from voxcycle.evaluation.image_quality import compare_images
 from voxcycle.evaluation.styles import path_length, share_taken_over, slerp
 from voxcycle.training.lecture import MODEL_FILE, load_model
-from voxcycle.training.lecture_recipe import begin
 
 RIVAL = Path("progressive_gan") / "grown-0" / MODEL_FILE  # in OUT
 LAYERS = {"coarse, 4-8": slice(0, 3), "middle, 16": slice(3, 5), "fine, 32": slice(5, 8)}

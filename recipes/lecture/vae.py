@@ -10,13 +10,13 @@ from pathlib import Path
 
 import torch
 from matplotlib.figure import Figure
+from recipe import begin
 from torch import Tensor
 
 from voxcycle.data.images import load_images
 from voxcycle.evaluation.gates import at_least, at_most, reported
 from voxcycle.evaluation.image_grids import draw_grid
 from voxcycle.evaluation.image_quality import nearest_images
-from voxcycle.training.lecture_recipe import begin
 
 N_SAMPLES = 500
 N_PATHS, N_STEPS = 200, 11

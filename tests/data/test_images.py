@@ -9,7 +9,6 @@ from voxcycle.data.images import (
     ImageBatches,
     ImageSet,
     PairBatches,
-    draw_indices,
     load_domains,
     load_images,
     read_image,
@@ -88,6 +87,23 @@ def test_celeba_as_it_comes(tmp_path: Path) -> None:
     assert abs(int(found.pixels[1, 0, 4, 4]) - 200) <= 3  # JPEG
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "no images; a line of factors"),
+        ("2\n", "no images; a line of factors"),
+        ("2\nSmiling Male\n\n", "no images; a line of factors"),
+        ("1\nSmiling Male\n1.jpg 1\n", "1.jpg has not one -1 or 1 for each"),
+        ("1\nSmiling Male\n1.jpg 1 x\n", "1.jpg has not one -1 or 1 for each"),
+    ],
+)
+def test_a_torn_list_of_celeba(tmp_path: Path, text: str, words: str) -> None:
+    paint(tmp_path / "img_align_celeba" / "1.jpg", (0, 0, 0))
+    (tmp_path / "list_attr_celeba.txt").write_text(text)
+    with pytest.raises(ValueError, match=f"list_attr_celeba.txt: {words}"):
+        load_images(tmp_path)
+
+
 def test_npz_there_and_back(tmp_path: Path) -> None:
     images = numbered(5)
     images.save(tmp_path / "sub" / "set.npz")
@@ -104,6 +120,28 @@ def test_npz_there_and_back(tmp_path: Path) -> None:
 def test_a_file_that_is_no_set(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "set.npz").write_bytes(content)
     with pytest.raises(ValueError, match=r"set\.npz: not a set of images in \.npz"):
+        load_images(tmp_path / "set.npz")
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"pixels": np.zeros((5, 2, 2), np.uint8)}, r"pixels are uint8 \(5, 2, 2\), not uint8"),
+        ({"pixels": np.zeros((5, 1, 2, 2))}, r"pixels are float64 \(5, 1, 2, 2\), not uint8"),
+        ({"pixels": np.zeros((5, 2, 2, 3), np.uint8)}, r"not uint8 \(N, 1 or 3, height, width\)"),
+        ({"labels": np.zeros(5, int)}, r"labels are int64 \(5,\), not whole numbers \(5, 1\)"),
+        ({"labels": np.zeros((4, 1), int)}, r"labels are int64 \(4, 1\), not"),
+        ({"labels": np.zeros((5, 1))}, r"labels are float64 \(5, 1\), not whole numbers"),
+        (
+            {"factors": np.array(["a", "b"])},
+            r"labels are int64 \(5, 1\), not whole numbers \(5, 2\)",
+        ),
+    ],
+)
+def test_a_set_whose_parts_do_not_fit(tmp_path: Path, changed: dict, words: str) -> None:
+    whole = {"pixels": np.zeros((5, 1, 2, 2), np.uint8), "labels": np.zeros((5, 1), int)}
+    np.savez(tmp_path / "set.npz", **(whole | {"factors": np.array(["number"])} | changed))
+    with pytest.raises(ValueError, match=r"set\.npz: not a set of images in \.npz .*" + words):
         load_images(tmp_path / "set.npz")
 
 
@@ -133,7 +171,30 @@ def test_the_largest_square_in_the_middle_is_kept(tmp_path: Path) -> None:
     picture = Image.new("RGB", (12, 4), "black")
     picture.paste("white", (4, 0, 8, 4))
     picture.save(tmp_path / "a.png")
-    assert read_image(tmp_path / "a.png", 4).min() == 255  # the black sides are gone
+    assert read_image(tmp_path / "a.png", (4, 4)).min() == 255  # the black sides are gone
+    wide = read_image(tmp_path / "a.png", (4, 8))  # as high, two black columns left on either side
+    assert wide[0, 0].tolist() == [0, 0, 255, 255, 255, 255, 0, 0]
+    assert read_image(tmp_path / "a.png", (2, 1)).min() == 255
+
+
+def test_sixteen_bits_become_eight(tmp_path: Path) -> None:
+    # 65535 / 255 = 257 to a step
+    levels = np.array([[0, 257], [128 * 257, 65535]], np.uint16)
+    Image.fromarray(levels).save(tmp_path / "a.png")
+    assert read_image(tmp_path / "a.png")[2].tolist() == [[0, 1], [128, 255]]
+    assert read_image(tmp_path / "a.png", n_channels=1)[0].tolist() == [[0, 1], [128, 255]]
+
+
+def test_a_camera_held_sideways(tmp_path: Path) -> None:
+    """Orientation 6: the stored picture is to be turned by 90 degrees clockwise."""
+    stored = Image.new("RGB", (4, 2), "black")
+    stored.putpixel((0, 0), (255, 255, 255))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stored.save(tmp_path / "a.png", exif=exif)
+    found = read_image(tmp_path / "a.png")
+    assert found.shape == (3, 4, 2)
+    assert found[0].tolist() == [[0, 255], [0, 0], [0, 0], [0, 0]]  # top left is now top right
 
 
 def test_transparency_is_laid_on_white(tmp_path: Path) -> None:
@@ -176,14 +237,6 @@ def test_epochs_have_no_repetition() -> None:
     assert all(len(set(epoch)) == 9 for epoch in epochs)
     assert epochs[0] != epochs[1]
     assert set().union(*epochs) == set(range(10))
-
-
-def test_weights_set_how_often_an_image_is_drawn() -> None:
-    weights = np.array([0.0, 1.0, 3.0])
-    drawn = np.concatenate([draw_indices(3, 100, 0, step, weights) for step in range(40)])
-    counts = np.bincount(drawn, minlength=3) / 4000
-    assert counts[0] == 0
-    assert counts[2] == pytest.approx(0.75, abs=0.03)  # four standard deviations
 
 
 def test_pairs_stay_together() -> None:

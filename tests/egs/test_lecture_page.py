@@ -1,4 +1,3 @@
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def write_page(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.syspath_prepend(str(ROOT / "egs" / "lecture"))
-    monkeypatch.delitem(sys.modules, "page", raising=False)
+def write_page(lecture: Path) -> Any:
     from page import write_page
 
     return write_page

@@ -4,7 +4,7 @@ import scipy.linalg
 import torch
 from torch import Tensor
 
-from voxcycle.data.images import ImageBatch
+from voxcycle.batches import ImageBatch
 from voxcycle.evaluation.image_quality import (
     compare_images,
     draw_from_gaussian,

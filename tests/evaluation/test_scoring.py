@@ -1,6 +1,7 @@
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ import torch
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.mixdown import load_mono
 from voxcycle.audio.pitch import extract_f0
+from voxcycle.evaluation import scoring
+from voxcycle.evaluation.distance import Alignment
 from voxcycle.evaluation.evaluate import evaluate_voice
 from voxcycle.evaluation.judges import Judges
 from voxcycle.evaluation.pitch import compare_f0, requested_f0
@@ -126,6 +129,39 @@ def test_a_conversion_that_raises_is_listed(source, target):
 
     for scores in score(render_row(refuse, source), target, ("similarity",)):
         assert scores.failures == ("rendering: too short",)
+
+
+def test_alignments_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Two of a minute each would take 6 GB side by side."""
+    running, at_once = [], []
+
+    def align(own, target):
+        running.append(1)
+        time.sleep(0.02)
+        at_once.append(len(running))
+        running.pop()
+        return Alignment(float(own), float("nan"), float("nan"))
+
+    class Amplitudes(AmplitudeJudges):
+        def extract_cepstra(self, audio, sample_rate):
+            return amplitude(audio)
+
+        def modulation_spectrum(self, audio, sample_rate):
+            return np.zeros((24, 33))
+
+    monkeypatch.setattr(scoring, "align", align)
+    plain = [write_sine(tmp_path, f"s{i}", 0.1 + 0.1 * i) for i in range(6)]
+    sentences = tuple(replace(sentence, parallel=sentence.path) for sentence in plain)
+    speaker = Speaker("source", "en", sentences, sentences)
+    row = render_row(lambda wave, rate: wave, speaker)
+    torch.set_num_threads(4)
+    try:
+        scored = list(score_rows([row], speaker, Amplitudes(("distance",)), MelSpec()))
+    finally:
+        torch.set_num_threads(1)
+    assert at_once == [1] * 6
+    found = [s.scores.mcd_db for s in scored]
+    assert found == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, 0.6], rel=1e-3)
 
 
 def test_any_number_of_threads_gives_the_same_scores_in_the_same_order(tmp_path: Path):

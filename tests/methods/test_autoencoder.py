@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from voxcycle.data.images import ImageBatch
+from voxcycle.batches import ImageBatch
 from voxcycle.methods.autoencoder import Autoencoder
 from voxcycle.training.phases import PhasedModule
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from voxcycle.data.images import ImageBatch
+from voxcycle.batches import ImageBatch
 from voxcycle.methods.classifier import NOISE, ClassifierTraining
 from voxcycle.models.classifier import Classifier
 from voxcycle.training.phases import PhasedModule

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from voxcycle.data.images import PairBatch
+from voxcycle.batches import PairBatch
 from voxcycle.data.speech import VoiceBatch
 from voxcycle.methods.cyclegan import CycleGAN, CycleGANNetworks, CycleGANWeights
 from voxcycle.models.patchgan import PatchGAN

@@ -5,15 +5,16 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from voxcycle.data.faces import FaceBatch, FaceBatches
+from voxcycle.batches import FaceBatch
+from voxcycle.data.faces import FaceBatches
 from voxcycle.data.images import ImageSet, load_images
 from voxcycle.losses.elbo import kl_to_standard_normal
 from voxcycle.methods.debiasing_vae import DebiasingVAE
+from voxcycle.methods.resampling import effective_sample_size, resampling_weights
 from voxcycle.models.autoencoder import build_decoder, build_encoder
 from voxcycle.training.lecture import load_model, train_lecture
 from voxcycle.training.lecture_config import DebiasingVAEConfig
 from voxcycle.training.phases import PhasedModule
-from voxcycle.training.sampling import effective_sample_size, resampling_weights
 
 SHAPE = (1, 8, 8)
 
@@ -118,6 +119,9 @@ def test_batches_need_both_kinds() -> None:
         FaceBatches(none, images, 8, 0)
     with pytest.raises(ValueError, match="0 other images are fewer"):
         FaceBatches(images, none, 8, 0)
+    for odd in (1, 7):
+        with pytest.raises(ValueError, match=f"batch_size={odd} is odd, but half of a batch are"):
+            FaceBatches(images, images, odd, 0)
 
 
 def save_groups(path: Path) -> Path:
@@ -173,6 +177,15 @@ def test_resuming_equals_going_through(tmp_path: Path) -> None:
 def test_unknown_factors_are_told(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no factor 'cat': known are face, dark"):
         train_lecture("debiasing_vae", make_config(tmp_path, face="cat"))
+
+
+def test_what_may_be_a_face_is_not_taken_for_none(tmp_path: Path) -> None:
+    config = make_config(tmp_path)
+    images = load_images(config.data)
+    images.labels[5, 0] = -1
+    images.save(config.data)
+    with pytest.raises(ValueError, match=r"groups\.npz: not every image has a face"):
+        train_lecture("debiasing_vae", config)
 
 
 @pytest.mark.slow

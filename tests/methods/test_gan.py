@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from voxcycle.data.images import ImageBatch
+from voxcycle.batches import ImageBatch
 from voxcycle.data.toy import RingBatches, ring_centres
 from voxcycle.evaluation.modes import ModeCoverage, cover_modes
 from voxcycle.methods.gan import GAN

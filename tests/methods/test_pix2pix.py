@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from voxcycle.data.images import PairBatch
+from voxcycle.batches import PairBatch
 from voxcycle.methods.pix2pix import Pix2Pix, Pix2PixWeights
 from voxcycle.training.phases import PhasedModule
 

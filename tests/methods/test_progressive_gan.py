@@ -6,7 +6,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from voxcycle.data.images import ImageBatch, ImageSet
+from voxcycle.batches import ImageBatch
+from voxcycle.data.images import ImageSet
 from voxcycle.methods.progressive_gan import Growth, ProgressiveGAN, lazy_adam
 from voxcycle.models.progressive import (
     ProgressiveDiscriminator,
@@ -130,9 +131,9 @@ def test_training_saves_a_model_and_resumes_as_if_it_had_gone_through(
             n_latent=5, fade_steps=2, stable_steps=1, r1_every=2, threads=1, is_growing=is_growing,
         )  # fmt: skip
 
-    train_lecture("progressive-gan", config("parts", 2))  # within the fading of 8 x 8
-    first = train_lecture("progressive-gan", config("parts", 5), resume=True)
-    second = train_lecture("progressive-gan", config("whole", 5))
+    train_lecture("progressive_gan", config("parts", 2))  # within the fading of 8 x 8
+    first = train_lecture("progressive_gan", config("parts", 5), resume=True)
+    second = train_lecture("progressive_gan", config("whole", 5))
     tensors, others = load_file(first.path), load_file(second.path)
     assert tensors.keys() == others.keys()
     for name, tensor in tensors.items():

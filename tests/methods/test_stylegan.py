@@ -5,7 +5,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from voxcycle.data.images import ImageBatch, ImageSet
+from voxcycle.batches import ImageBatch
+from voxcycle.data.images import ImageSet
 from voxcycle.methods.stylegan import StyleGAN, StyleGANRegularizers
 from voxcycle.models.progressive import ProgressiveDiscriminator
 from voxcycle.models.stylegan import MappingNetwork, SynthesisNetwork

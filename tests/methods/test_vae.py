@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.distributions import Normal
 
-from voxcycle.data.images import ImageBatch, ImageBatches, ImageSet
+from voxcycle.batches import ImageBatch
+from voxcycle.data.images import ImageBatches, ImageSet
 from voxcycle.data.shapes import draw_shapes
 from voxcycle.evaluation.disentanglement import mutual_information_gap
 from voxcycle.losses.elbo import kl_to_standard_normal

@@ -3,7 +3,7 @@ import torch
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.stft import RESOLUTIONS
-from voxcycle.data.vocoder import VocoderBatch
+from voxcycle.batches import VocoderBatch
 from voxcycle.losses.adversarial import feature_matching_loss
 from voxcycle.methods.vocoder_gan import VocoderGAN
 from voxcycle.models.vocoder import SourceFilterVocoder, SpectrogramDiscriminator

@@ -24,7 +24,7 @@ def make_faces(path: Path, n: int, seed: int) -> None:
 
 def start_recipe(name: str, data: Path, out: Path, *settings: str) -> object:
     """Return what the recipe exits with."""
-    path = Path("recipes/lecture") / f"{name}.py"
+    path = Path(__file__).parents[2] / "recipes" / "lecture" / f"{name}.py"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None

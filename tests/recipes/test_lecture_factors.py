@@ -38,8 +38,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_recipe_writes_its_result_and_pictures(
     name: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(ROOT)
-    recipe = f"recipes/lecture/{name}.py"
+    recipe = str(ROOT / "recipes" / "lecture" / f"{name}.py")
     settings = ["steps=2", "batch_size=16", "width=8", "threads=1"]
     monkeypatch.setattr(sys, "argv", [recipe, str(data), str(tmp_path), *settings])
     with pytest.raises(SystemExit) as caught:

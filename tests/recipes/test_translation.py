@@ -55,7 +55,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_recipe_measures_draws_and_says_whether_its_gates_hold(
     name: str, n_gates: int, picture: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(ROOT)
     words = ["steps=2", "width=2", "judge_widths=[2, 2]", "threads=1"]
     monkeypatch.setattr(sys, "argv", [name, str(folder), str(folder / "out"), *words])
     with pytest.raises(SystemExit) as ended:

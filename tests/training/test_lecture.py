@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from voxcycle.data.images import ImageSet
+from voxcycle.data.images import ImageSet, load_images
 from voxcycle.training.lecture import MODEL_FILE, load_model, train_lecture
 from voxcycle.training.lecture_config import AutoencoderConfig, ClassifierConfig, VAEConfig
 
@@ -83,6 +83,18 @@ def test_a_classifier_knows_the_values_of_its_data(tmp_path: Path) -> None:
     images = torch.rand(5, 3, 8, 8) * 2 - 1
     predicted = loaded.method.predict(images)
     assert predicted.shape == (5, 2) and predicted.max() <= 2 and predicted[:, 1].max() <= 1
+
+
+def test_a_classifier_needs_every_label(tmp_path: Path) -> None:
+    images = load_images(save_images(tmp_path / "images.npz"))
+    config = ClassifierConfig(data=tmp_path / "changed.npz", out=tmp_path / "run", batch_size=6)
+    images.labels[7, 1] = -1
+    images.save(config.data)
+    with pytest.raises(ValueError, match=r"changed\.npz: not every image has a form"):
+        train_lecture("classifier", config)
+    ImageSet(images.pixels, images.labels[:, :0], ()).save(config.data)
+    with pytest.raises(ValueError, match=r"changed\.npz: no labels to tell; sort the images"):
+        train_lecture("classifier", config)
 
 
 def test_what_cannot_be_trained_is_said(tmp_path: Path) -> None:

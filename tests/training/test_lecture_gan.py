@@ -30,14 +30,14 @@ def bars(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def settings(name: str, bars: Path, out: Path, n_steps: int) -> SystemConfig:
     common = {"out": out, "steps": n_steps, "batch_size": 16, "width": 8, "n_latent": 4,
               "threads": 1, "log_every": 1, "seed": 3}  # fmt: skip
-    if name == "gan-ring":
+    if name == "gan_ring":
         return RingGANConfig(**common)
     return GANConfig(data=bars, condition="upright" if name == "conditional" else None, **common)
 
 
-@pytest.mark.parametrize("name", ["gan-ring", "gan", "conditional"])
+@pytest.mark.parametrize("name", ["gan_ring", "gan", "conditional"])
 def test_stopping_and_going_on_changes_nothing(name: str, bars: Path, tmp_path: Path) -> None:
-    method = "gan-ring" if name == "gan-ring" else "gan"
+    method = "gan_ring" if name == "gan_ring" else "gan"
     whole = train_lecture(method, settings(name, bars, tmp_path / "whole", 5))
     train_lecture(method, settings(name, bars, tmp_path / "parts", 2))
     parts = train_lecture(method, settings(name, bars, tmp_path / "parts", 5), resume=True)
@@ -47,9 +47,9 @@ def test_stopping_and_going_on_changes_nothing(name: str, bars: Path, tmp_path: 
         torch.testing.assert_close(value, expected[key], rtol=0, atol=0, msg=key)
 
 
-@pytest.mark.parametrize("name", ["gan-ring", "gan", "conditional"])
+@pytest.mark.parametrize("name", ["gan_ring", "gan", "conditional"])
 def test_a_model_file_draws_what_the_training_draws(name: str, bars: Path, tmp_path: Path) -> None:
-    method = "gan-ring" if name == "gan-ring" else "gan"
+    method = "gan_ring" if name == "gan_ring" else "gan"
     trained = train_lecture(method, settings(name, bars, tmp_path / "run", 2))
     loaded = load_model(trained.path)
     assert (loaded.name, loaded.steps) == (method, 2)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from voxcycle.training.lecture import Model
 
 lecture_app = typer.Typer(
@@ -51,22 +53,17 @@ def train(
     Example: voxcycle lecture train vae --data photos/ network=conv size=32 n_latent=32
     """
     from voxcycle.cli.train import print_settings
-    from voxcycle.training.config import load_config, parse_overrides
-    from voxcycle.training.lecture import train_lecture
+    from voxcycle.training.config import parse_overrides
+    from voxcycle.training.lecture import settle, train_lecture
     from voxcycle.training.lecture_systems import find_system
 
-    kind = find_system(method).config
     if list_them:
-        print_settings(kind)
+        print_settings(find_system(method).config)
         return
     given = {"data": data, "out": out, "steps": steps}
     values = {key: value for key, value in given.items() if value is not None}
     values |= parse_overrides(settings or [])
-    if config is None:
-        values.setdefault("out", Path("runs") / method)
-    if "data" in kind.model_fields and "data" not in values and config is None:
-        raise ValueError("name the images: --data FOLDER")
-    trained = train_lecture(method, load_config(kind, values, config), resume)
+    trained = train_lecture(method, settle(method, values, config, resume), resume)
     typer.echo(f"{trained.path}  ({trained.n_steps} steps)")
 
 
@@ -89,9 +86,12 @@ def sample(
     """
     import torch
 
+    from voxcycle.data.toy import POINT
     from voxcycle.evaluation.image_grids import draw_grid
+    from voxcycle.evaluation.modes import draw_points
 
-    method = _load(model, "sample", "draw new images").method
+    loaded = _load(model, "draw new images", "sample")
+    method = loaded.method
     labels = []
     if label is not None:
         n_classes = getattr(method, "n_classes", 0)
@@ -102,8 +102,10 @@ def sample(
     noise = torch.randn(n, method.n_latent, generator=torch.Generator().manual_seed(seed))
     with torch.inference_mode():
         images = method.sample(noise, *labels)
-    n_columns = max(1, round(n**0.5))
-    draw_grid(out, list(images.split(n_columns)))
+    if loaded.shape == POINT:
+        draw_points(out, images.flatten(1))
+    else:
+        draw_grid(out, list(images.split(max(1, round(n**0.5)))))
     typer.echo(out)
 
 
@@ -120,28 +122,28 @@ def translate(
 ) -> None:
     """Send images through a model: to the other domain, or through an autoencoder's bottleneck.
 
-    Images are brought to the size of the model.
+    Of each image the largest part of the model's form in the middle is taken, a square as a rule,
+    and brought to the model's size. The results are PNG files under the images' own names.
 
     Example: voxcycle lecture translate runs/cyclegan/model.safetensors photos/ -o out/
     """
     import torch
 
-    from voxcycle.data.images import list_images, read_image, write_image
+    from voxcycle.data.images import list_images, write_image
 
-    from_bottleneck = not hasattr(_load_any(model).method, "translate")
-    wanted = "reconstruct" if from_bottleneck else "translate"
-    loaded = _load(model, wanted, "translate images")
-    n_channels, size, _ = loaded.shape
+    loaded = _load(model, "translate images", "translate", "reconstruct")
+    translates = hasattr(loaded.method, "translate")
+    if back and not translates:
+        raise ValueError(f"{model}: a model of the method {loaded.name} knows no way --back")
     files = [images] if images.is_file() else list_images(images)
-    root = images.parent if images.is_file() else images
-    for file in files:
-        pixels = torch.from_numpy(read_image(file, size, n_channels).copy())[None] / 127.5 - 1
+    targets = _name_results(files, images.parent if images.is_file() else images, out)
+    for target, file in targets.items():
+        pixels = _read(file, loaded)
         with torch.inference_mode():
-            if from_bottleneck:
-                result = loaded.method.reconstruct(pixels)
-            else:
+            if translates:
                 result = loaded.method.translate(pixels, back)
-        target = out / file.relative_to(root).with_suffix(".png")
+            else:
+                result = loaded.method.reconstruct(pixels)
         write_image(target, result[0])
         typer.echo(target)
 
@@ -157,21 +159,18 @@ def traverse(
 ) -> None:
     """Move one latent variable at a time, the others held: a row each.
 
-    Example: voxcycle lecture traverse runs/beta-vae/model.safetensors face.png -o rows.png
+    Example: voxcycle lecture traverse runs/vae/model.safetensors face.png -o rows.png
     """
     import torch
 
-    from voxcycle.data.images import read_image
     from voxcycle.evaluation.image_grids import draw_grid
 
-    loaded = _load(model, "decode", "be traversed")
+    loaded = _load(model, "be traversed", "decode")
     method = loaded.method
     start = torch.zeros(1, method.n_latent)
     with torch.inference_mode():
         if image is not None:
-            n_channels, size, _ = loaded.shape
-            pixels = torch.from_numpy(read_image(image, size, n_channels).copy())[None]
-            start = method.encode(pixels / 127.5 - 1)
+            start = method.encode(_read(image, loaded))
         rows = []
         for i in range(method.n_latent):
             z = start.repeat(11, 1)
@@ -181,15 +180,35 @@ def traverse(
     typer.echo(out)
 
 
-def _load_any(path: Path) -> "Model":
+def _load(path: Path, words: str, *abilities: str) -> "Model":
+    """Read a model; ValueError where its method lacks every one of some abilities."""
     from voxcycle.training.lecture import load_model
 
-    return load_model(path)
-
-
-def _load(path: Path, ability: str, words: str) -> "Model":
-    """Read a model; ValueError where its method lacks an ability."""
-    loaded = _load_any(path)
-    if not hasattr(loaded.method, ability):
+    loaded = load_model(path)
+    if not any(hasattr(loaded.method, ability) for ability in abilities):
         raise ValueError(f"{path}: a model of the method {loaded.name} cannot {words}")
     return loaded
+
+
+def _read(image: Path, model: "Model") -> "Tensor":
+    """Return an image as a batch of one (1, C, H, W) in [-1, 1], of the model's shape."""
+    import torch
+
+    from voxcycle.data.images import read_image
+
+    n_channels, height, width = model.shape
+    pixels = read_image(image, (height, width), n_channels)
+    return torch.from_numpy(pixels.copy())[None] / 127.5 - 1
+
+
+def _name_results(files: list[Path], root: Path, out: Path) -> dict[Path, Path]:
+    """Return the image that each result is made of; ValueError where one would be lost."""
+    sources: dict[Path, Path] = {}
+    for file in files:
+        target = out / file.relative_to(root).with_suffix(".png")
+        if target in sources:
+            raise ValueError(f"{sources[target]} and {file} would both become {target}: rename one")
+        if target.exists() and target.samefile(file):
+            raise ValueError(f"{file} would be overwritten: name another folder with -o")
+        sources[target] = file
+    return sources

@@ -8,7 +8,6 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from voxcycle.data.unpaired import Domain
+from voxcycle.batches import ImageBatch, PairBatch
 from voxcycle.files import replacing
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"}
@@ -85,13 +84,14 @@ def load_images(path: Path, size: int | None = None, n_channels: int = 3) -> Ima
         n_channels: 3, or 1 for grey; of the images of a folder.
 
     Raises:
-        ValueError: there are no images, one cannot be read, or their sizes differ.
+        ValueError: there are no images, one cannot be read, or their sizes differ; or a file is no
+            such set.
     """
     if path.is_file():
         try:
             with np.load(path, allow_pickle=False) as stored:
                 factors = tuple(str(name) for name in stored["factors"])
-                return ImageSet(stored["pixels"], stored["labels"], factors)
+                return _check(ImageSet(stored["pixels"], stored["labels"], factors))
         except (
             ValueError,
             KeyError,
@@ -134,22 +134,33 @@ def _find_domain(path: Path, name: str) -> Path:
     raise ValueError(f"{path}: has no {name}; two domains are the folders trainA and trainB")
 
 
-def read_image(path: Path, size: int | None = None, n_channels: int = 3) -> NDArray[np.uint8]:
-    """Return an image (C, H, W); transparency is laid on white. ValueError where it is none."""
-    from PIL import Image, UnidentifiedImageError
+def read_image(
+    path: Path, size: tuple[int, int] | None = None, n_channels: int = 3
+) -> NDArray[np.uint8]:
+    """Return an image (C, H, W), upright; transparency is laid on white.
+
+    Args:
+        path: in any format that Pillow reads, 8 or 16 bits deep.
+        size: height and width; what is kept is the largest part of this form in the middle.
+        n_channels: 3, or 1 for grey.
+
+    Raises:
+        ValueError: it is not an image.
+    """
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
         with Image.open(path) as opened:
-            rgba = opened.convert("RGBA")
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
+            image = ImageOps.exif_transpose(opened)
+            if image.mode.startswith("I"):  # 16 bits of grey, which convert would clip to 8
+                image = Image.fromarray((np.asarray(image) / 257).round().astype(np.uint8))
+            rgba = image.convert("RGBA")
+    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"{path}: not an image that can be read ({error})") from error
     white = Image.new("RGBA", rgba.size, "white")
     image = Image.alpha_composite(white, rgba).convert("L" if n_channels == 1 else "RGB")
     if size is not None:
-        side = min(image.size)
-        left, top = (image.width - side) // 2, (image.height - side) // 2
-        image = image.crop((left, top, left + side, top + side))
-        image = image.resize((size, size), Image.Resampling.LANCZOS)
+        image = ImageOps.fit(image, size[::-1], Image.Resampling.LANCZOS)
     array = np.asarray(image)
     return array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
 
@@ -164,14 +175,31 @@ def write_image(path: Path, image: Tensor) -> None:
     Image.fromarray(squeezed).save(path)
 
 
+def _check(images: ImageSet) -> ImageSet:
+    pixels, labels, n = images.pixels, images.labels, len(images.factors)
+    if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1] not in (1, 3):
+        raise ValueError(
+            f"pixels are {pixels.dtype} {pixels.shape}, not uint8 (N, 1 or 3, height, width)"
+        )
+    if labels.dtype.kind not in "iu" or labels.shape != (len(pixels), n):
+        raise ValueError(
+            f"labels are {labels.dtype} {labels.shape}, not whole numbers ({len(pixels)}, {n})"
+        )
+    return ImageSet(pixels, labels.astype(np.int64), images.factors)
+
+
 def _load_celeba(path: Path, size: int | None, n_channels: int) -> ImageSet:
-    lines = (path / CELEBA_LABELS).read_text(encoding="utf-8").splitlines()
-    factors = tuple(lines[1].split())  # the first line is the number of images
-    rows = [line.split() for line in lines[2:] if line.strip()]
-    folder = path / CELEBA_IMAGES
+    listing, folder = path / CELEBA_LABELS, path / CELEBA_IMAGES
+    lines = listing.read_text(encoding="utf-8").splitlines()[1:]  # the first is how many there are
+    factors, *rows = [line.split() for line in lines if line.strip()] or [[]]
+    if not rows:
+        raise ValueError(f"{listing}: no images; a line of factors and one per image are wanted")
+    for row in rows:
+        if len(row) != 1 + len(factors) or not {*row[1:]} <= {"-1", "1"}:
+            raise ValueError(f"{listing}: {row[0]} has not one -1 or 1 for each of the factors")
     pixels = _read_all([folder / row[0] for row in rows], size, n_channels)
-    labels = np.array([[int(value) > 0 for value in row[1:]] for row in rows], np.int64)
-    return ImageSet(pixels, labels.reshape(len(rows), len(factors)), factors)
+    labels = np.array([[value == "1" for value in row[1:]] for row in rows], np.int64)
+    return ImageSet(pixels, labels, tuple(factors))
 
 
 def list_images(path: Path) -> list[Path]:
@@ -183,7 +211,8 @@ def list_images(path: Path) -> list[Path]:
 
 
 def _read_all(files: Sequence[Path], size: int | None, n_channels: int) -> NDArray[np.uint8]:
-    images = [read_image(file, size, n_channels) for file in files]
+    square = None if size is None else (size, size)
+    images = [read_image(file, square, n_channels) for file in files]
     for file, image in zip(files, images, strict=True):
         if image.shape != images[0].shape:
             raise ValueError(
@@ -193,53 +222,24 @@ def _read_all(files: Sequence[Path], size: int | None, n_channels: int) -> NDArr
     return np.stack(images)
 
 
-class ImageBatch(NamedTuple):
-    """A batch of images.
-
-    Attributes:
-        images: (B, C, H, W) in [-1, 1].
-        labels: (B, n_factors).
-        step: the batch's number.
-        seed: of whatever a method draws in this step.
-    """
-
-    images: Tensor
-    labels: Tensor
-    step: int
-    seed: int
-
-    def normal(self, *shape: int) -> Tensor:
-        """Draw from the standard normal distribution; every call in a step begins anew."""
-        generator = torch.Generator().manual_seed(self.seed)
-        return torch.randn(*shape, generator=generator).to(self.images.device)
-
-
 class ImageBatches(Dataset[ImageBatch]):
-    """Endless batches: epochs in random order, or, with weights, draws with replacement.
+    """Endless batches: epochs in random order.
 
     Args:
         images: the set.
         batch_size: images per batch.
         seed: of the order and of what the method draws.
-        weights: (N,), how often each image is drawn, relatively; None takes each once an epoch.
     """
 
-    def __init__(
-        self,
-        images: ImageSet,
-        batch_size: int,
-        seed: int,
-        weights: NDArray[np.float64] | None = None,
-    ) -> None:
+    def __init__(self, images: ImageSet, batch_size: int, seed: int) -> None:
         if len(images) < batch_size:
             raise ValueError(f"{len(images)} images are fewer than batch_size={batch_size}")
         self.images = images
         self.batch_size = batch_size
         self.seed = seed
-        self.weights = weights
 
     def __getitem__(self, index: int) -> ImageBatch:
-        chosen = draw_indices(len(self.images), self.batch_size, self.seed, index, self.weights)
+        chosen = draw_indices(len(self.images), self.batch_size, self.seed, index)
         labels = torch.from_numpy(self.images.labels[chosen])
         return ImageBatch(self.images.images(chosen), labels, index, step_seed(self.seed, index))
 
@@ -249,31 +249,11 @@ def step_seed(seed: int, index: int) -> int:
     return int(np.random.default_rng([seed, index, 1]).integers(2**62))
 
 
-def draw_indices(
-    n: int, batch_size: int, seed: int, index: int, weights: NDArray[np.float64] | None = None
-) -> NDArray[np.int64]:
+def draw_indices(n: int, batch_size: int, seed: int, index: int) -> NDArray[np.int64]:
     """Return which of n examples batch `index` has; every epoch is a new order without rest."""
-    if weights is not None:
-        rng = np.random.default_rng([seed, index])
-        return rng.choice(n, batch_size, p=weights / weights.sum())
     epoch, place = divmod(index, n // batch_size)
     order = np.random.default_rng([seed, epoch]).permutation(n)
     return order[place * batch_size : (place + 1) * batch_size]
-
-
-class PairBatch(NamedTuple):
-    """A batch of two domains' images (B, C, H, W) in [-1, 1].
-
-    Image i of `a` belongs to image i of `b` for pix2pix, and has nothing to do with it for
-    CycleGAN.
-    """
-
-    a: Tensor
-    b: Tensor
-
-    def domains(self) -> tuple[Domain, Domain]:
-        """Return what a CycleGAN sees: the identity loss is fed the plain images."""
-        return Domain(self.a, self.a, self.a), Domain(self.b, self.b, self.b)
 
 
 class PairBatches(Dataset[PairBatch]):

@@ -27,8 +27,8 @@ from voxcycle.audio.stats import (
     estimate_stats,
     sum_frames,
 )
+from voxcycle.batches import Domain
 from voxcycle.data.features import Features
-from voxcycle.data.unpaired import Domain
 
 BLOCK_S = 2.0  # grain of the subsets from which a source's statistics are estimated
 SUBSET_S = (2.0, 30.0)

@@ -8,10 +8,12 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from voxcycle.data.images import ImageBatch, step_seed
+from voxcycle.batches import ImageBatch
+from voxcycle.data.images import step_seed
 
 N_MODES = 8
 RADIUS = 2.0
+POINT = (2, 1, 1)  # the shape of such an image
 
 
 def ring_centres() -> NDArray[np.float64]:

@@ -6,31 +6,15 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from torch.utils.data import Dataset
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.pitch import limit_f0
 from voxcycle.audio.source import onset_phases, source_signals
+from voxcycle.batches import VocoderBatch
 
 MAX_GAIN_DB = 6.0
 MAX_ERROR_FRAMES = 12
-
-
-class VocoderBatch(NamedTuple):
-    """One training batch.
-
-    Attributes:
-        waveform: (B, F * hop_length), what is to be rendered.
-        log_mel: (B, n_mels, F), of the waveform within its recording.
-        f0_hz: (B, F), some of it wrong on purpose.
-        sources: (B, 3, F * hop_length), at `f0_hz`.
-    """
-
-    waveform: Tensor
-    log_mel: Tensor
-    f0_hz: Tensor
-    sources: Tensor
 
 
 class Recording(NamedTuple):

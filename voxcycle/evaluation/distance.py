@@ -22,7 +22,7 @@ FLOOR = 1e-7  # of the largest power: what is below is nobody's voice
 ACTIVE_RANGE_DB = 40.0
 MODULATION_FRAMES = 64  # 0.32 s
 MIN_FRAMES = MODULATION_FRAMES
-MAX_ALIGNED_FRAMES = 12_000  # a minute: DTW holds the square of it in memory
+MAX_ALIGNED_FRAMES = 12_000  # a minute: DTW takes 20 bytes times the square of it, 3 GB
 
 
 class Cepstra(NamedTuple):

@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from voxcycle.evaluation.cost import describe_machine
 from voxcycle.files import replacing
@@ -61,6 +62,7 @@ class Result:
         seed: of the training that is shown.
         gates: numbers in the order in which they are read.
         pictures: file names in the recipe's folder, with captions.
+        machine: what it ran on.
     """
 
     system: str
@@ -70,18 +72,17 @@ class Result:
     seed: int
     gates: list[Gate]
     pictures: dict[str, str] = field(default_factory=dict)
+    machine: dict[str, Any] = field(default_factory=describe_machine)
 
     def save(self, folder: Path) -> None:
-        """Write `result.json`, with the machine; it appears when it is complete."""
-        values = asdict(self) | {"machine": describe_machine()}
+        """Write `result.json`; it appears when it is complete."""
         with replacing(folder / RESULT_FILE) as partial:
-            partial.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+            partial.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> "Result":
         """Read what `save` wrote."""
         values = json.loads((folder / RESULT_FILE).read_text(encoding="utf-8"))
-        del values["machine"]
         gates = [Gate(**gate) for gate in values.pop("gates")]
         return cls(**values, gates=gates)
 

@@ -1,9 +1,12 @@
-"""Which clusters of points a generator finds, and how near its points are."""
+"""Which clusters of points a generator finds, how near its points are, and where they lie."""
 
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from voxcycle.files import replacing
 
 N_DEVIATIONS = 3  # a point within so many of a cluster's centre belongs to it
 FAIR_SHARE = 0.1  # a cluster with less than this part of an equal share counts as missing
@@ -27,3 +30,14 @@ def cover_modes(points: Tensor, centres: Tensor, deviation: float) -> ModeCovera
     shares = torch.bincount(nearest[is_near], minlength=len(centres)) / len(points)
     is_found = shares >= FAIR_SHARE / len(centres)
     return ModeCoverage(int(is_found.sum()), float(is_near.float().mean()), float(shares.min()))
+
+
+def draw_points(path: Path, points: Tensor) -> None:
+    """Draw points (N, 2) of the plane as a PNG file."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4, 4), dpi=100, layout="constrained")
+    axes = figure.add_subplot(aspect="equal")
+    axes.plot(*points.T, "k.", markersize=3)
+    with replacing(path) as partial:
+        figure.savefig(partial, format="png")

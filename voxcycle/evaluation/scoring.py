@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from threading import Lock
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -116,6 +117,7 @@ class _Scorer:
         self.spec = spec
         self._embeddings: dict[Path, Wave | None] = {}
         self._target_modulations: dict[Path, NDArray[np.float64]] = {}
+        self._aligning = Lock()  # a minute with a minute takes 3 GB: one pair at a time
 
     def hear_references(self, pool: ThreadPoolExecutor, speakers: Sequence[Speaker]) -> None:
         """Analyse the recordings that others are compared with; those of no use are left out."""
@@ -221,7 +223,9 @@ class _Scorer:
     def _align(self, audio: Wave, sample_rate: int, sentence: Sentence) -> Alignment:
         assert sentence.parallel is not None
         target = self.judges.extract_cepstra(*_read(sentence.parallel))
-        return align(self.judges.extract_cepstra(audio, sample_rate), target)
+        own = self.judges.extract_cepstra(audio, sample_rate)
+        with self._aligning:
+            return align(own, target)
 
     def _similarity(self, own: Wave, speaker: Speaker | None, sentence: Sentence) -> float | None:
         return None if speaker is None else cosine(own, self._centroid(speaker, sentence))

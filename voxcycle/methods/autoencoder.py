@@ -7,7 +7,7 @@ the space of the first principal components (Baldi and Hornik, 1989).
 import torch
 from torch import Tensor, nn
 
-from voxcycle.data.images import ImageBatch
+from voxcycle.batches import ImageBatch
 from voxcycle.training.phases import Memory, Phase
 
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from voxcycle.data.images import ImageBatch
+from voxcycle.batches import ImageBatch
 from voxcycle.training.phases import Memory, Phase
 
 NOISE = 0.3  # largest standard deviation, images in [-1, 1]

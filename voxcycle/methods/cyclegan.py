@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from voxcycle.data.unpaired import Domain, UnpairedBatch
+from voxcycle.batches import Domain, UnpairedBatch
 from voxcycle.losses.adversarial import (
     least_squares_discriminator_loss,
     least_squares_generator_loss,

@@ -6,7 +6,7 @@ two on faces alone). Histograms of the latents say which faces are rare, and tho
 often (algorithm 1). No label says what the groups are.
 
 Departures: the weights follow the largest rather than the product of the histograms' inverses
-(`training/sampling.py` tells why and has both); faces are weighed anew every few hundred steps
+(`methods/resampling.py` tells why and has both); faces are weighed anew every few hundred steps
 instead of every epoch, not before the encoder has learned something, and by running statistics of
 its batch norm.
 """
@@ -17,14 +17,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from voxcycle.data.faces import FaceBatch, to_range
+from voxcycle.batches import FaceBatch
 from voxcycle.losses.elbo import kl_to_standard_normal
+from voxcycle.methods.resampling import Rule, resampling_weights
 from voxcycle.methods.vae import reparameterize
 from voxcycle.models.autoencoder import to_images
 from voxcycle.training.phases import Memory, Phase
-from voxcycle.training.sampling import Rule, resampling_weights
 
 CHUNK = 500  # faces encoded at once
+
+
+def to_range(pixels: Tensor) -> Tensor:
+    """Return images in [-1, 1] of pixels from 0 to 255."""
+    return pixels.float() / 127.5 - 1
 
 
 @dataclass(frozen=True)

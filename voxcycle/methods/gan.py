@@ -9,7 +9,7 @@ averaged over training.
 import torch
 from torch import Tensor, nn
 
-from voxcycle.data.images import ImageBatch
+from voxcycle.batches import ImageBatch
 from voxcycle.losses.adversarial import (
     minmax_generator_loss,
     minmax_value,

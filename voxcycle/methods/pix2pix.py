@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from voxcycle.data.images import PairBatch
+from voxcycle.batches import PairBatch
 from voxcycle.losses.adversarial import (
     least_squares_discriminator_loss,
     least_squares_generator_loss,

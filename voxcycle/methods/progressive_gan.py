@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from voxcycle.data.images import ImageBatch
+from voxcycle.batches import ImageBatch
 from voxcycle.losses.adversarial import minmax_value, non_saturating_generator_loss
 from voxcycle.losses.regularizers import r1_penalty
 from voxcycle.models.progressive import downsample, upsample

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from voxcycle.data.images import ImageBatch
+from voxcycle.batches import ImageBatch
 from voxcycle.losses.adversarial import minmax_value, non_saturating_generator_loss
 from voxcycle.losses.regularizers import path_lengths, r1_penalty
 from voxcycle.methods.progressive_gan import lazy_adam

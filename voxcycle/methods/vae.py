@@ -7,7 +7,7 @@ reparameterization trick of section 2.4. Higgins et al. (2017): the KL term weig
 import torch
 from torch import Tensor, nn
 
-from voxcycle.data.images import ImageBatch
+from voxcycle.batches import ImageBatch
 from voxcycle.losses.elbo import (
     bernoulli_negative_log_likelihood,
     importance_weighted_bound,

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from voxcycle.audio.mel import LogMel, MelSpec
-from voxcycle.data.vocoder import VocoderBatch
+from voxcycle.batches import VocoderBatch
 from voxcycle.losses.adversarial import (
     feature_matching_loss,
     least_squares_discriminator_loss,

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from voxcycle.files import replacing
 
+CONFIG_FILE = "config.yaml"  # in the folder of a run
+
 
 class TrainingConfig(BaseModel):
     """What every training needs to know; unknown keys are errors.
@@ -46,7 +48,7 @@ def save_config(config: TrainingConfig) -> None:
         value = getattr(config, key)
         if isinstance(value, Path):
             values[key] = str(value.absolute())
-    with replacing(config.out / "config.yaml") as partial:
+    with replacing(config.out / CONFIG_FILE) as partial:
         partial.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
 
 
@@ -56,7 +58,7 @@ def resume_config(given: Config) -> Config:
     Raises:
         ValueError: a setting that was given explicitly differs from the run's.
     """
-    stored = load_config(type(given), {}, given.out / "config.yaml")
+    stored = load_config(type(given), {}, given.out / CONFIG_FILE)
     for key in sorted(given.model_fields_set - given.free_on_resume):
         old, new = getattr(stored, key), getattr(given, key)
         if isinstance(new, Path):
@@ -71,14 +73,14 @@ def resume_config(given: Config) -> Config:
     return stored.model_copy(update=new_values | {"out": given.out})
 
 
-def check_run(config: TrainingConfig, resume: bool) -> Path:
+def check_run(out: Path, resume: bool) -> Path:
     """Return where the run's checkpoint is; ValueError unless it is there exactly if resumed."""
-    checkpoint = config.out / "last.ckpt"
+    checkpoint = out / "last.ckpt"
     if resume and not checkpoint.exists():
-        raise ValueError(f"{config.out}: no checkpoint to resume; start without --resume")
+        raise ValueError(f"{out}: no checkpoint to resume; start without --resume")
     if not resume and checkpoint.exists():
         raise ValueError(
-            f"{config.out}: holds a training already; add --resume to go on with it, or name "
+            f"{out}: holds a training already; add --resume to go on with it, or name "
             "another folder with --out"
         )
     return checkpoint
@@ -92,10 +94,7 @@ def load_config(kind: type[Config], values: dict[str, Any], path: Path | None = 
     """
     merged: dict[str, Any] = {}
     if path is not None:
-        loaded = _read_yaml(path.read_text(encoding="utf-8"), str(path)) or {}
-        if not isinstance(loaded, dict):
-            raise ValueError(f"{path}: settings are lines of the form key: value")
-        merged |= loaded
+        merged |= read_settings(path)
         if {"steps", "minutes"} & values.keys():  # either one replaces both of the file
             merged.pop("steps", None)
             merged.pop("minutes", None)
@@ -111,6 +110,14 @@ def load_config(kind: type[Config], values: dict[str, Any], path: Path | None = 
             else:
                 lines.append(f"{key}: {problem['msg']}" if key else problem["msg"])
         raise ValueError("; ".join(lines)) from None
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """Read a YAML file of settings, as they are."""
+    loaded = _read_yaml(path.read_text(encoding="utf-8"), str(path)) or {}
+    if not isinstance(loaded, dict):
+        raise ValueError(f"{path}: settings are lines of the form key: value")
+    return loaded
 
 
 def _suggest(key: str, kind: type[TrainingConfig]) -> str:

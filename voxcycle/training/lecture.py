@@ -16,7 +16,14 @@ from torch import nn
 from voxcycle.files import replacing
 from voxcycle.models.autoencoder import Shape
 from voxcycle.training.callbacks import restore
-from voxcycle.training.config import check_run, resume_config, save_config
+from voxcycle.training.config import (
+    CONFIG_FILE,
+    check_run,
+    load_config,
+    read_settings,
+    resume_config,
+    save_config,
+)
 from voxcycle.training.fit import FitSettings, check_beginning, fit
 from voxcycle.training.lecture_config import SystemConfig
 from voxcycle.training.lecture_systems import Material, find_system
@@ -36,6 +43,29 @@ class TrainedModel:
     seconds: float
 
 
+def settle(
+    name: str, values: dict[str, Any], path: Path | None = None, resume: bool = False
+) -> SystemConfig:
+    """Return a system's settings: of a YAML file, overridden by `values`.
+
+    The run's folder is `runs/NAME` where nothing is said; a run that is resumed knows the rest.
+
+    Raises:
+        ValueError: one sentence per wrong field, no images, or nothing to resume.
+    """
+    kind = find_system(name).config
+    if path is not None:
+        values = read_settings(path) | values
+    values = {"out": Path("runs") / name} | values
+    if resume:
+        folder = Path(str(values["out"]))
+        check_run(folder, resume)
+        values = read_settings(folder / CONFIG_FILE) | values
+    if "data" in kind.model_fields and "data" not in values:
+        raise ValueError("name the images: --data FOLDER")
+    return load_config(kind, values)
+
+
 def train_lecture(name: str, config: SystemConfig, resume: bool = False) -> TrainedModel:
     """Train a system of the lecture and write `model.safetensors` into the run's folder.
 
@@ -51,7 +81,7 @@ def train_lecture(name: str, config: SystemConfig, resume: bool = False) -> Trai
     started = time.monotonic()
     console = Console(stderr=True, markup=False, highlight=False)
     system = find_system(name)
-    checkpoint = check_run(config, resume)
+    checkpoint = check_run(config.out, resume)
     if resume:
         config = resume_config(config)
     check_beginning(config.device, None)

@@ -5,8 +5,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from voxcycle.methods.resampling import Rule
 from voxcycle.training.config import TrainingConfig
-from voxcycle.training.sampling import Rule
 
 
 class SystemConfig(TrainingConfig):
@@ -24,7 +24,7 @@ class LectureConfig(SystemConfig):
 
     data: Path = Field(description="images: a folder, or a set in .npz")
     size: int | None = Field(
-        None, ge=8, description="side that the images of a folder are brought to; null: as is"
+        None, ge=8, description="side that the middle square of a file is brought to; null: as is"
     )
     n_channels: Literal[1, 3] = Field(3, description="1 reads the images of a folder as grey")
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 from torch.utils.data import Dataset
 
@@ -16,7 +17,7 @@ from voxcycle.data.images import (
     load_domains,
     load_images,
 )
-from voxcycle.data.toy import RingBatches
+from voxcycle.data.toy import POINT, RingBatches
 from voxcycle.methods.autoencoder import Autoencoder
 from voxcycle.methods.classifier import ClassifierTraining
 from voxcycle.methods.cyclegan import CycleGAN, CycleGANNetworks, CycleGANRates, CycleGANWeights
@@ -122,9 +123,25 @@ def _build_vae(config: VAEConfig, shape: Shape, n_values: Sequence[int]) -> nn.M
     return VAE(*coders, config.n_latent, config.beta, config.rate)
 
 
+def _known_factor(images: ImageSet, name: str, config: LectureConfig) -> NDArray[np.int64]:
+    values = images.factor(name)
+    if (values < 0).any():
+        raise ValueError(f"{config.data}: not every image has a {name}")
+    return values
+
+
+def _load_labelled(config: ClassifierConfig) -> Material:
+    images = load_images(config.data, config.size, config.n_channels)
+    if not images.factors:
+        raise ValueError(f"{config.data}: no labels to tell; sort the images into subfolders")
+    for name in images.factors:
+        _known_factor(images, name, config)
+    return _gather(images, config)
+
+
 def _load_faces(config: DebiasingVAEConfig) -> Material:
     images = load_images(config.data, config.size, config.n_channels)
-    is_face = images.factor(config.face) == 1
+    is_face = _known_factor(images, config.face, config) == 1
     faces, others = images.subset(is_face), images.subset(~is_face)
     return Material(FaceBatches(faces, others, config.batch_size, config.seed), images.shape)
 
@@ -151,9 +168,7 @@ def _load_gan(config: GANConfig) -> Material:
     images = load_images(config.data, config.size, config.n_channels)
     labels = np.zeros((len(images), 0), np.int64)
     if config.condition is not None:
-        labels = images.factor(config.condition)[:, None]
-        if labels.min() < 0:
-            raise ValueError(f"{config.data}: not every image has a {config.condition}")
+        labels = _known_factor(images, config.condition, config)[:, None]
     factors = () if config.condition is None else (config.condition,)
     return _gather(ImageSet(images.pixels, labels, factors), config)
 
@@ -170,7 +185,7 @@ def _build_gan(config: GANConfig, shape: Shape, n_values: Sequence[int]) -> nn.M
 
 
 def _load_ring(config: RingGANConfig) -> Material:
-    return Material(RingBatches(config.batch_size, config.seed, config.deviation), (2, 1, 1))
+    return Material(RingBatches(config.batch_size, config.seed, config.deviation), POINT)
 
 
 def _build_ring_gan(config: RingGANConfig, shape: Shape, n_values: Sequence[int]) -> nn.Module:
@@ -281,9 +296,9 @@ SYSTEMS = {
         "tells every factor of an image: the judge of the others' pictures",
         ClassifierConfig,
         _build_classifier,
-        _load_images,
+        _load_labelled,
     ),
-    "gan-ring": System(
+    "gan_ring": System(
         "two players on eight clusters of points: the game that can be watched",
         RingGANConfig,
         _build_ring_gan,
@@ -307,7 +322,7 @@ SYSTEMS = {
         _build_cyclegan,
         _load_domains,
     ),
-    "progressive-gan": System(
+    "progressive_gan": System(
         "a GAN that grows from 4 x 4 pixels to the full size",
         ProgressiveGANConfig,
         _build_progressive_gan,

@@ -110,7 +110,7 @@ def train_vocoder(config: VocoderTrainingConfig, resume: bool = False) -> Traine
     started = time.monotonic()
     console = Console(stderr=True, markup=False, highlight=False)
     spec = MelSpec()
-    checkpoint = check_run(config, resume)
+    checkpoint = check_run(config.out, resume)
     if resume:
         config = resume_config(config)
     check_beginning(config.device, None if resume else config.start)

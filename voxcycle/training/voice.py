@@ -78,7 +78,7 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
     console = Console(stderr=True, markup=False, highlight=False)
     spec = MelSpec()
     _check_names(config)
-    checkpoint = check_run(config, resume)
+    checkpoint = check_run(config.out, resume)
     check_beginning(config.device, None if resume else config.start)
     if resume:
         config = resume_config(config)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from voxcycle.training.sampling import effective_sample_size, resampling_weights
+from voxcycle.methods.resampling import effective_sample_size, resampling_weights
 
 
 def mixture() -> tuple[torch.Tensor, torch.Tensor]:

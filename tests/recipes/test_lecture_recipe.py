@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -5,9 +7,7 @@ import pytest
 import torch
 
 from voxcycle.data.images import ImageSet
-from voxcycle.training import lecture_recipe
 from voxcycle.training.lecture import MODEL_FILE
-from voxcycle.training.lecture_recipe import Recipe
 
 
 def test_recipes_share_one_judge_whatever_their_own_settings(
@@ -20,11 +20,15 @@ def test_recipes_share_one_judge_whatever_their_own_settings(
     (tmp_path / "classifier.yaml").write_text(
         "data: avatars/train.npz\nwidth: 4\nbatch_size: 8\nsteps: 2\nthreads: 1\n"
     )
-    monkeypatch.setattr(lecture_recipe, "SETTINGS", tmp_path)
-    first = Recipe("gan", tmp_path, tmp_path / "out" / "gan", ("steps=9",), 0.0).judge("toys")
+    import recipe
+
+    monkeypatch.setattr(recipe, "SETTINGS", tmp_path)
+    first = recipe.Recipe("gan", tmp_path, tmp_path / "out" / "gan", ("steps=9",), 0.0).judge(
+        "toys"
+    )
     path = tmp_path / "out" / "classifier" / "toys" / MODEL_FILE
     written = path.stat().st_mtime_ns
-    second = Recipe("other", tmp_path, tmp_path / "out" / "other", (), 0.0).judge("toys")
+    second = recipe.Recipe("other", tmp_path, tmp_path / "out" / "other", (), 0.0).judge("toys")
     assert path.stat().st_mtime_ns == written  # not trained again
     images = torch.from_numpy(pixels / 127.5 - 1).float()
     assert [len(row) for row in first.network(images)[0]] == [3] * 16  # values of the first factor
@@ -36,18 +40,28 @@ def test_the_parts_of_a_training_are_those_of_shorter_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "gan_ring.yaml").write_text("width: 8\nbatch_size: 8\nsteps: 8\nthreads: 1\n")
-    monkeypatch.setattr(lecture_recipe, "SETTINGS", tmp_path)
-    recipe = Recipe("gan_ring", tmp_path, tmp_path / "out", (), 0.0)
-    models = recipe.train_in_parts("gan-ring", (0.25, 0.5, 1.0))
+    import recipe
+
+    monkeypatch.setattr(recipe, "SETTINGS", tmp_path)
+    begun = recipe.Recipe("gan_ring", tmp_path, tmp_path / "out", (), 0.0)
+    models = begun.train_in_parts("gan_ring", (0.25, 0.5, 1.0))
     assert [(n, model.steps) for n, model in models.items()] == [(2, 2), (4, 4), (8, 8)]
     noise = torch.randn(4, models[2].method.n_latent)
     for n_steps in (2, 4, 8):
-        alone = recipe.train("gan-ring", steps=n_steps, out=f"alone-{n_steps}").method
+        alone = begun.train("gan_ring", steps=n_steps, out=f"alone-{n_steps}").method
         with torch.no_grad():
             torch.testing.assert_close(
                 models[n_steps].method.sample(noise), alone.sample(noise), rtol=0, atol=0
             )
-    again = recipe.train_in_parts("gan-ring", (0.25, 0.5, 1.0))  # read, not trained
+    again = begun.train_in_parts("gan_ring", (0.25, 0.5, 1.0))  # read, not trained
     assert [model.steps for model in again.values()] == [2, 4, 8]
     with pytest.raises(ValueError, match="has 8 steps and was not kept at 6"):
-        recipe.train_in_parts("gan-ring", (0.75, 1.0))
+        begun.train_in_parts("gan_ring", (0.75, 1.0))
+
+
+def test_a_recipe_starts_in_any_folder(tmp_path: Path) -> None:
+    script = Path(__file__).parents[2] / "recipes" / "lecture" / "gan_ring.py"
+    command = [sys.executable, str(script), "--help"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "usage: gan_ring.py" in done.stdout and "the game that can be watched" in done.stdout

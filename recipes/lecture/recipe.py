@@ -19,7 +19,7 @@ from voxcycle.training.lecture import MODEL_FILE, Model, TrainedModel, load_mode
 from voxcycle.training.lecture_config import SystemConfig
 from voxcycle.training.lecture_systems import find_system
 
-SETTINGS = Path("egs/lecture")  # from the root of the clone
+SETTINGS = Path(__file__).parents[2] / "egs" / "lecture"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,17 @@
+"""Scripts of egs/lecture as modules."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+LECTURE = Path(__file__).parents[2] / "egs" / "lecture"
+
+
+@pytest.fixture
+def lecture(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let tests import the scripts of egs/lecture, and give their folder."""
+    monkeypatch.syspath_prepend(str(LECTURE))
+    for script in LECTURE.glob("*.py"):
+        monkeypatch.delitem(sys.modules, script.stem, raising=False)
+    return LECTURE
