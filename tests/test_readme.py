@@ -47,10 +47,14 @@ def workplace(
         image = torch.full((3, 40, 36), index / 2)
         write_image(tmp_path / "photos" / f"{index}.png", image)
     for name, f0_hz in (("anna", 200.0), ("ben", 110.0)):
+        spoken = [make_speech(10.5, 16_000, f0_hz, seed=index) for index in range(6)]
+        pause = np.zeros(24_000, np.float32)
+        (tmp_path / "tapes" / name).mkdir(parents=True)
+        tape = np.concatenate([part for sentence in spoken for part in (sentence, pause)])
+        soundfile.write(tmp_path / "tapes" / name / "tape.wav", tape, 16_000)
         (tmp_path / "recordings" / name).mkdir(parents=True)
-        for index in range(6):
-            path = tmp_path / "recordings" / name / f"{index}.wav"
-            soundfile.write(path, make_speech(10.5, 16_000, f0_hz, seed=index), 16_000)
+        for index, sentence in enumerate(spoken if name == "ben" else []):
+            soundfile.write(tmp_path / "recordings" / name / f"{index}.wav", sentence, 16_000)
         (tmp_path / "clips" / name).mkdir(parents=True)
         for index in range(2):
             path = tmp_path / "clips" / name / f"{index}.wav"
@@ -82,6 +86,7 @@ def test_the_readme_has_the_commands_that_matter() -> None:
         "convert",
         "evaluate",
         "lecture",
+        "prepare",
         "train",
         "voices",
     }

@@ -117,7 +117,7 @@ def split_files(corpus: Corpus, seed: int) -> Split:
     if len(corpus.clips) < 5:
         raise CorpusError(
             f"{corpus.name}: {len(corpus.clips)} usable recordings are too few for training, "
-            "validation and held-out files: cut them into at least 5"
+            "validation and held-out files: cut them up with `voxcycle prepare`"
         )
     paths = [clip.path.absolute() for clip in corpus.clips]
     random.Random(seed).shuffle(paths)
