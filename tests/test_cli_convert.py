@@ -1,15 +1,20 @@
+import contextlib
 import io
+import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 
 from voxcycle.cli import main
+from voxcycle.conversion import batch
 
 RATE = 16_000
 
@@ -82,13 +87,53 @@ def test_a_failure_among_several_is_two(run: Callable[..., tuple], source: Path)
     assert (source.parent / "out" / source.name).exists()
 
 
-def test_a_folder_tells_each_file_when_it_is_done(run: Callable[..., tuple], source: Path) -> None:
+def test_a_folder_tells_each_file_when_it_is_done(
+    run: Callable[..., tuple],
+    source: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsysbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    said_before = []
+    convert_planned = batch._convert_planned
+
+    def spy(*arguments: Any) -> Any:
+        said_before.append(capsysbinary.readouterr())
+        return convert_planned(*arguments)
+
     (source.parent / "broken.wav").write_text("no audio")
+    (source.parent / "zoë.wav").write_bytes(source.read_bytes())
+    monkeypatch.setattr(batch, "_convert_planned", spy)
     code, out, err = run(source.parent, "-o", source.parent / "out")
     assert code == 2
-    assert out.decode().splitlines()[-1] == f"{source} -> {source.parent / 'out' / source.name}"
-    assert err.startswith(f"error: {source.parent / 'broken.wav'}: ")
-    assert err.endswith("1 of 2 files were converted\n")
+    assert said_before[1].err.startswith(f"error: {source.parent / 'broken.wav'}: ".encode())
+    first = f"{source} -> {source.parent / 'out' / source.name}\n".encode()
+    assert said_before[2].out == first
+    assert out.decode().startswith(f"{source.parent / 'zoë.wav'} -> ")
+    assert err == "2 of 3 files were converted\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
+def test_lines_go_above_the_bar_on_a_terminal(source: Path, voice_path: Path) -> None:
+    import pty
+
+    parent, child = pty.openpty()
+    done = subprocess.Popen(
+        [sys.executable, "-m", "voxcycle", "convert", source, "--to", voice_path]
+        + ["--vocoder", "griffin-lim"],
+        stdout=child,
+        stderr=child,
+        env=os.environ | {"TERM": "xterm", "COLUMNS": "300"},
+    )
+    os.close(child)
+    written = b""
+    with contextlib.suppress(OSError):  # the terminal is gone
+        while block := os.read(parent, 1 << 16):
+            written += block
+    assert done.wait() == 0
+    assert "converting" in written.decode() or "%" in written.decode()
+    (line,) = [line for line in written.decode().split("\r\n") if " -> " in line]
+    shown = re.sub(r"\x1b\[[0-9?]*[a-zA-Z]", "", line.rpartition("\x1b[2K")[2])
+    assert shown == f"{source} -> {source.with_name('my söurce.unit.wav')}"
 
 
 def test_an_existing_output_is_kept(run: Callable[..., tuple], source: Path) -> None:

@@ -37,6 +37,17 @@ class AudioError(ValueError):
     """Audio that cannot be read, used or written; one sentence names the file and the remedy."""
 
 
+def list_audio(folder: Path, recursive: bool = True) -> list[Path]:
+    """Return the recordings in a folder and those below it, sorted; hidden files not."""
+    return sorted(
+        path
+        for path in (folder.rglob("*") if recursive else folder.glob("*"))
+        if path.suffix.lower() in READABLE_SUFFIXES
+        and not path.name.startswith(".")
+        and path.is_file()
+    )
+
+
 class AudioSource(Protocol):
     """Audio that can be read from its beginning as often as wanted.
 

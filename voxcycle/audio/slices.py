@@ -12,13 +12,19 @@ LONGEST_PAUSE_S = 1.0  # longer ones are never kept within a clip
 GOOD_S = 4.0
 LONGEST_S = 12.0
 MARGIN_S = 0.1
-FLOOR_PERCENTILE, TOP_PERCENTILE = 5, 95
+FLOOR_PERCENTILE, LOUD_PERCENTILE = 5, 95
+TOP_PERCENTILE = 99.5  # of a recording: there may be little speech in it
 FLOOR_DB = -90.0
+PIECE_FRAMES = 6000  # levels are taken minute by minute, which bounds memory
 
 
 def frame_levels_db(waveform: NDArray[np.float32], sample_rate: int) -> NDArray[np.float64]:
     """Return the level of each 10 ms in dBFS, (F,), not below -90."""
-    power = frame_power(waveform, round(sample_rate * LEVEL_HOP_S))
+    hop = round(sample_rate * LEVEL_HOP_S)
+    starts = range(0, max(len(waveform), 1), PIECE_FRAMES * hop)
+    power = np.concatenate(
+        [frame_power(waveform[start : start + PIECE_FRAMES * hop], hop) for start in starts]
+    )
     return 10 * np.log10(np.maximum(power, 10 ** (FLOOR_DB / 10)))
 
 
@@ -27,16 +33,16 @@ def dynamic_range_db(levels_db: NDArray[np.float64]) -> float:
 
     Speech with pauses has its signal-to-noise ratio, nearly.
     """
-    floor, top = np.percentile(levels_db, [FLOOR_PERCENTILE, TOP_PERCENTILE])
-    return float(top - floor)
+    floor, loud = np.percentile(levels_db, [FLOOR_PERCENTILE, LOUD_PERCENTILE])
+    return float(loud - floor)
 
 
 def find_slices(waveform: NDArray[np.float32], sample_rate: int) -> list[tuple[int, int]]:
     """Return first and last sample (exclusive) of clips that begin and end in pauses.
 
     A clip ends at the first pause of half a second once it has four seconds, at any pause of a
-    second, and before it would pass twelve seconds; speech without a pause for that long is cut
-    where it is softest. What lies between clips is silence.
+    second, and before it would pass twelve seconds, margins apart; speech without a pause for that
+    long is cut where it is softest. What lies between clips is silence, or a click.
 
     Args:
         waveform: (T,).
@@ -85,7 +91,7 @@ def _split_long(
 ) -> list[tuple[int, int]]:
     """Cut runs of more than `LONGEST_S` at the softest frame of their second half of that length.
 
-    The two sides then meet without a pause, and stay apart because together they are too long.
+    The two sides then meet without a pause.
     """
     longest = round(LONGEST_S / LEVEL_HOP_S)
     split = []

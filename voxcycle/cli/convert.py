@@ -11,7 +11,6 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from voxcycle.conversion.batch import FileResult
     from voxcycle.conversion.offline import Options, Pitch
     from voxcycle.conversion.plan import PlannedFile
     from voxcycle.voices.voice import Voice
@@ -154,7 +153,7 @@ def _run(
     from voxcycle.conversion.batch import run_plan
 
     shares = {id(planned): 0.0 for planned in plan}
-    errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    errors = Console(stderr=True)
     n_failed = 0
     with Progress(
         TextColumn("{task.description}", markup=False),
@@ -163,7 +162,6 @@ def _run(
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
-        redirect_stdout=sys.stdout.isatty(),
         disable=not sys.stderr.isatty(),
     ) as bar:
         task = bar.add_task("converting", total=len(plan))
@@ -178,9 +176,19 @@ def _run(
 
         for index, result in run_plan(plan, voice_path, vocoder, options, jobs, report):
             n_failed += result.error is not None
-            _print_result(result, plan[index].name or str(result.source), info, errors)
+            name = plan[index].name or str(result.source)
+            # Where the bar is drawn, lines go above it by its own console.
+            drawn = bar.console if sys.stderr.isatty() else None
+            for note in result.notes:
+                _print(drawn or errors, f"note: {name}: {note}")
+            if result.error:
+                _print(drawn or errors, f"error: {result.error}")
+            elif info:
+                _print(
+                    drawn if drawn and sys.stdout.isatty() else info, f"{name} -> {result.output}"
+                )
     if n_failed and len(plan) > 1:
-        errors.print(f"{len(plan) - n_failed} of {len(plan)} files were converted")
+        _print(errors, f"{len(plan) - n_failed} of {len(plan)} files were converted")
     return n_failed
 
 
@@ -193,12 +201,6 @@ def _print_choice(info: "Console", voice: "Voice", vocoder_name: str) -> None:
         info.print(f"the voice {card.name}: {' and '.join(missing)} not stated")
 
 
-def _print_result(
-    result: "FileResult", name: str, info: "Console | None", errors: "Console"
-) -> None:
-    for note in result.notes:
-        errors.print(f"note: {name}: {note}")
-    if result.error:
-        errors.print(f"error: {result.error}")
-    elif info:
-        info.print(f"{name} -> {result.output}")
+def _print(console: "Console", line: str) -> None:
+    """Print a line as it is: file names hold brackets, and may be longer than the screen."""
+    console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -119,6 +119,7 @@ def translate(
     back: Annotated[
         bool, typer.Option("--back", help="From domain b to a (CycleGAN knows both ways).")
     ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
 ) -> None:
     """Send images through a model: to the other domain, or through an autoencoder's bottleneck.
 
@@ -135,8 +136,9 @@ def translate(
     translates = hasattr(loaded.method, "translate")
     if back and not translates:
         raise ValueError(f"{model}: a model of the method {loaded.name} knows no way --back")
-    files = [images] if images.is_file() else list_images(images)
-    targets = _name_results(files, images.parent if images.is_file() else images, out)
+    files = [images] if images.is_file() else list_images(images, without=out)
+    root = images.parent if images.is_file() else images
+    targets = _name_results(files, root, out, overwrite)
     for target, file in targets.items():
         pixels = _read(file, loaded)
         with torch.inference_mode():
@@ -201,7 +203,7 @@ def _read(image: Path, model: "Model") -> "Tensor":
     return torch.from_numpy(pixels.copy())[None] / 127.5 - 1
 
 
-def _name_results(files: list[Path], root: Path, out: Path) -> dict[Path, Path]:
+def _name_results(files: list[Path], root: Path, out: Path, overwrite: bool) -> dict[Path, Path]:
     """Return the image that each result is made of; ValueError where one would be lost."""
     sources: dict[Path, Path] = {}
     for file in files:
@@ -210,5 +212,7 @@ def _name_results(files: list[Path], root: Path, out: Path) -> dict[Path, Path]:
             raise ValueError(f"{sources[target]} and {file} would both become {target}: rename one")
         if target.exists() and target.samefile(file):
             raise ValueError(f"{file} would be overwritten: name another folder with -o")
+        if target.exists() and not overwrite:
+            raise ValueError(f"{target} exists already: remove it, or allow it with --overwrite")
         sources[target] = file
     return sources

@@ -36,10 +36,11 @@ def prepare(
     from voxcycle.data.prepare import prepare_folder
     from voxcycle.data.prepare_report import draw_report
 
-    out = output or folder.absolute().with_name(f"{folder.absolute().name}-clips")
+    name = folder.resolve().name
+    out = output or folder.resolve().with_name(f"{name}-clips")
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(f"cutting {folder.absolute().name}", total=None)
+        task = bar.add_task(f"cutting {name}", total=None)
         prepared = prepare_folder(
             folder,
             out,
@@ -56,7 +57,7 @@ def _print_report(prepared: "Prepared") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    kept = [clip.quality for clip in prepared.kept]
+    kept = [piece.quality for piece in prepared.kept]
     low, middle, high = np.median([quality.f0_hz for quality in kept], axis=0)
     rows = [
         ("recordings", f"{prepared.minutes:.1f} min"),

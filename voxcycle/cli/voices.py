@@ -45,7 +45,7 @@ def voices(context: typer.Context) -> None:
             voice.licence or NOT_STATED,
             "anybody" if voice.is_any_to_one else voice.source or "one speaker",
             f"{voice.n_bytes / 1e6:.1f} MB",
-            *(f"{voice.scores[key]:.3g}" if key in voice.scores else "" for key in SCORES),
+            *(_describe_score(voice.scores.get(key)) for key in SCORES),
         )
     console.print(table)
 
@@ -62,6 +62,8 @@ def show(
     header = read_header(path)
     console = _console()
     for field, value in header["card"].items():
+        if field == "source":  # said below
+            continue
         text = _describe(value) if isinstance(value, dict) else str(value)
         console.print(f"{field}: {text or NOT_STATED}")
     converts = header["card"].get("source") or "the one speaker it was trained on"
@@ -88,6 +90,10 @@ def _console() -> "Console":
     from rich.console import Console
 
     return Console(highlight=False, markup=False, soft_wrap=True)
+
+
+def _describe_score(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, int | float) else ""
 
 
 def _describe(values: dict[str, Any]) -> str:

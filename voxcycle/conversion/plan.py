@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from voxcycle.audio.io import READABLE_SUFFIXES, AudioError, AudioFormat, FileSource, choose_format
+from voxcycle.audio.io import AudioError, AudioFormat, FileSource, choose_format, list_audio
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def plan_files(
     `a.wav`), the one that changes its format keeps its extension in the name (`a.mp3.wav`).
 
     Raises:
-        AudioError: a folder is given without `out_dir`.
+        AudioError: a folder is given without `out_dir`, or as `out_dir` itself.
     """
     plan = []
     for source, relative in _find_sources(paths, out_dir):
@@ -106,11 +106,8 @@ def _find_sources(paths: Sequence[Path], out_dir: Path | None) -> list[tuple[Pat
             )
         inside = [
             file
-            for file in sorted(path.rglob("*"))
-            if file.suffix.lower() in READABLE_SUFFIXES
-            and not file.name.startswith(".")
-            and file.is_file()
-            and not (out.is_relative_to(own) and file.resolve().is_relative_to(out))
+            for file in list_audio(path)
+            if not (out.is_relative_to(own) and file.resolve().is_relative_to(out))
         ]
         if not inside:  # a failed entry, so that the other inputs are converted
             found.setdefault(path.absolute(), (path, Path(path.name)))

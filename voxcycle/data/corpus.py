@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".opus"}
+from voxcycle.audio.io import list_audio
+
 MIN_CLIP_S = 0.8
 MIN_TOTAL_S = 60.0
 CLIPPED_SHARE = 0.01  # of the samples at full scale
@@ -64,7 +65,7 @@ def scan_folder(folder: Path, min_total_s: float = MIN_TOTAL_S) -> Corpus:
     """
     if not folder.is_dir():
         raise CorpusError(f"{folder}: no such folder; name a folder of recordings of one speaker")
-    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES)
+    paths = list_audio(folder)
     if not paths:
         raise CorpusError(
             f"{folder}: no recordings found; put wav, flac, ogg or mp3 files of one speaker there"

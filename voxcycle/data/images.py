@@ -202,9 +202,24 @@ def _load_celeba(path: Path, size: int | None, n_channels: int) -> ImageSet:
     return ImageSet(pixels, labels, tuple(factors))
 
 
-def list_images(path: Path) -> list[Path]:
-    """Return the image files under a folder, sorted; ValueError where there are none."""
-    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
+def list_images(path: Path, without: Path | None = None) -> list[Path]:
+    """Return the image files under a folder, sorted; ValueError where there are none.
+
+    Hidden files are left out, and those in a folder `without` that lies inside.
+    """
+    root, left_out = path.resolve(), without.resolve() if without else None
+    files = sorted(
+        file
+        for file in path.rglob("*")
+        if file.suffix.lower() in SUFFIXES
+        and not file.name.startswith(".")
+        and not (
+            left_out
+            and left_out != root
+            and left_out.is_relative_to(root)
+            and file.resolve().is_relative_to(left_out)
+        )
+    )
     if not files:
         raise ValueError(f"{path}: no images; {', '.join(sorted(SUFFIXES))} are read")
     return files

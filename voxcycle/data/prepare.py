@@ -6,37 +6,42 @@ Each recording is made mono, cut at its pauses (`audio/slices.py`), its clips me
 
 import json
 import os
+import shutil
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from voxcycle.audio.io import AudioError, AudioFormat, write_audio
+from voxcycle.audio.io import AudioError, AudioFormat, FileSource, list_audio, write_audio
 from voxcycle.audio.mel import MelSpec
-from voxcycle.audio.mixdown import read_mono
-from voxcycle.audio.resample import resample
+from voxcycle.audio.mixdown import plan_mixdown
+from voxcycle.audio.resample import resample_blocks, resampled_length
 from voxcycle.audio.segment import ANALYSIS_LEVEL_DB
 from voxcycle.audio.slices import find_slices
-from voxcycle.data.corpus import AUDIO_SUFFIXES, CorpusError
+from voxcycle.data.corpus import CorpusError
 from voxcycle.data.quality import ClipQuality, measure_quality
 from voxcycle.files import replacing
 
 FLAC = AudioFormat("flac", "FLAC", "PCM_16")
 MAX_PEAK = 0.98
+CLIPPED_RANGE = 0.999  # of the largest magnitude
+MIN_CLIPPED_PEAK = 0.01  # below, the steps of 16 bits look like clipping
 REPORT = "report.json"
 
 
 @dataclass(frozen=True)
-class Clip:
-    """A piece of a recording.
+class Piece:
+    """A clip, or what was to be one.
 
     Attributes:
         source: the recording.
         start_s: where in it the piece begins.
         quality: as it was in the recording.
-        file: what was written, relative to the output folder; "" where the piece was dropped.
+        file: what was written, relative to the output folder; "" where it was dropped.
         problem: why it was dropped, or "".
     """
 
@@ -54,36 +59,36 @@ class Prepared:
     Attributes:
         folder: of the recordings.
         minutes: of recordings that could be read, pauses included.
-        clips: all pieces, in the order of the recordings.
+        pieces: in the order of the recordings.
         unreadable: recording and reason.
     """
 
     folder: str
     minutes: float
-    clips: list[Clip]
+    pieces: list[Piece]
     unreadable: list[tuple[str, str]]
 
     @property
-    def kept(self) -> list[Clip]:
-        """The clips that were written."""
-        return [clip for clip in self.clips if clip.file]
+    def kept(self) -> list[Piece]:
+        """The pieces that were written."""
+        return [piece for piece in self.pieces if piece.file]
 
     def minutes_kept(self) -> float:
-        """Return how long the clips are that were written."""
-        return sum(clip.quality.duration_s for clip in self.kept) / 60
+        """Return how long the pieces are that were written."""
+        return sum(piece.quality.duration_s for piece in self.kept) / 60
 
     def minutes_dropped(self) -> dict[str, float]:
         """Return minutes by reason, the most first."""
         dropped: Counter[str] = Counter()
-        for clip in self.clips:
-            if clip.problem:
-                dropped[clip.problem] += clip.quality.duration_s / 60  # type: ignore[assignment]
+        for piece in self.pieces:
+            if piece.problem:
+                dropped[piece.problem] += piece.quality.duration_s / 60  # type: ignore[assignment]
         return dict(dropped.most_common())
 
     def save(self, path: Path) -> None:
         """Write all of it as JSON."""
         with replacing(path) as partial:
-            partial.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False), "utf-8")
+            partial.write_text(json.dumps(asdict(self), indent=1), "utf-8")
 
 
 def prepare_folder(
@@ -95,6 +100,8 @@ def prepare_folder(
 ) -> Prepared:
     """Cut all recordings below a folder into clips, written as FLAC at 22,050 Hz.
 
+    The clips are made in a folder beside `out`, and moved there when all are whole.
+
     Args:
         folder: recordings of one speaker.
         out: receives the clips, laid out as the recordings, and `report.json`.
@@ -104,85 +111,129 @@ def prepare_folder(
 
     Raises:
         CorpusError: there is no recording, nothing of use in them, or `out` holds other files.
+        AudioError: a clip cannot be written.
     """
     from joblib import Parallel, delayed
 
+    folder, out = folder.resolve(), out.resolve()
     paths = find_recordings(folder, out)
-    clear(out, overwrite)
-    jobs = (delayed(_prepare_file)(folder.absolute(), path, out.absolute()) for path in paths)
-    results = Parallel(n_jobs=n_jobs or os.cpu_count(), return_as="generator")(jobs)
-    clips, unreadable, seconds = [], [], 0.0
-    advance(0, len(paths))
-    for done, (path, result) in enumerate(zip(paths, results, strict=True), 1):
-        advance(done, len(paths))
-        if isinstance(result, str):
-            unreadable.append((str(path.relative_to(folder.absolute())), result))
-        else:
-            seconds += result[0]
-            clips += result[1]
-    prepared = Prepared(str(folder), seconds / 60, clips, unreadable)
-    prepared.save(out / REPORT)
-    if not prepared.kept:
-        reasons = [f"{name}: {reason}" for name, reason in unreadable]
-        reasons += [f"{clip.source}: {clip.problem}" for clip in clips]
-        raise CorpusError(f"{folder}: no clip is of use; " + "; ".join(reasons[:3]))
+    former = list_former(out, overwrite)
+    made = out.with_name(f".{out.name}.part")
+    shutil.rmtree(made, ignore_errors=True)  # of a call that was killed
+    pieces, unreadable, seconds = [], [], 0.0
+    try:
+        jobs = (delayed(_prepare_file)(folder, path, made) for path in paths)
+        results = Parallel(n_jobs=n_jobs or os.cpu_count(), return_as="generator")(jobs)
+        advance(0, len(paths))
+        for done, (path, result) in enumerate(zip(paths, results, strict=True), 1):
+            advance(done, len(paths))
+            if isinstance(result, str):
+                unreadable.append((str(path.relative_to(folder)), result))
+            else:
+                seconds += result[0]
+                pieces += result[1]
+        prepared = Prepared(str(folder), seconds / 60, pieces, unreadable)
+        if not prepared.kept:
+            reasons = [f"{name}: {reason}" for name, reason in unreadable]
+            reasons += [f"{piece.source}: {piece.problem}" for piece in pieces]
+            raise CorpusError(f"{folder}: no clip is of use; " + "; ".join(reasons[:3]))
+        for path in former:
+            path.unlink(missing_ok=True)
+        for piece in prepared.kept:
+            (out / piece.file).parent.mkdir(parents=True, exist_ok=True)
+            os.replace(made / piece.file, out / piece.file)
+        prepared.save(out / REPORT)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
     return prepared
 
 
 def find_recordings(folder: Path, out: Path) -> list[Path]:
-    """Return all recordings below a folder, absolute; those in an output folder within it not."""
+    """Return all recordings below a folder; those in an output folder within it not."""
     if not folder.is_dir():
         raise CorpusError(f"{folder}: no such folder; name a folder of recordings of one speaker")
-    root, own = folder.absolute(), out.absolute()
-    if root.resolve().is_relative_to(own.resolve()):
+    if folder.is_relative_to(out):
         raise CorpusError(f"{out}: the clips would lie among the recordings; name another folder")
-    paths = sorted(
-        path
-        for path in root.rglob("*")
-        if path.suffix.lower() in AUDIO_SUFFIXES and not path.is_relative_to(own)
-    )
+    paths = [path for path in list_audio(folder) if not path.is_relative_to(out)]
     if not paths:
         raise CorpusError(f"{folder}: no recordings found; put wav, flac, ogg or mp3 files there")
     return paths
 
 
-def clear(out: Path, overwrite: bool) -> None:
-    """Remove the clips that an earlier report lists, if that is wanted; refuse any other file."""
-    if not out.exists() or not any(out.iterdir()):
-        return
+def list_former(out: Path, overwrite: bool) -> list[Path]:
+    """Return what an earlier call has left in `out` and this one may replace.
+
+    Raises:
+        CorpusError: `out` holds other files, or replacing is not wanted.
+    """
+    if not out.exists():
+        return []
+    if not out.is_dir():
+        raise CorpusError(f"{out}: not a folder; name another")
+    if not any(out.iterdir()):
+        return []
     report = out / REPORT
-    if not overwrite or not report.is_file():
-        raise CorpusError(
-            f"{out}: not empty; name another folder"
-            + (", or replace its clips with --overwrite" if report.is_file() else "")
-        )
-    for clip in json.loads(report.read_text("utf-8"))["clips"]:
-        if clip["file"]:
-            (out / clip["file"]).unlink(missing_ok=True)
-    report.unlink()
-
-
-def _prepare_file(root: Path, path: Path, out: Path) -> tuple[float, list[Clip]] | str:
-    """Return seconds and clips of a recording, or why it cannot be read."""
-    spec = MelSpec()
     try:
-        recorded, rate = read_mono(path)
+        names = [piece["file"] for piece in json.loads(report.read_text("utf-8"))["pieces"]]
+        former = [(out / name).resolve() for name in names if name]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise CorpusError(
+            f"{out}: holds files that are no clips of an earlier call; name another"
+        ) from None
+    if not overwrite:
+        raise CorpusError(f"{out}: holds clips already; name another, or add --overwrite")
+    return [*(path for path in former if path.is_relative_to(out)), report]
+
+
+def _prepare_file(root: Path, path: Path, out: Path) -> tuple[float, list[Piece]] | str:
+    """Return seconds and pieces of a recording, or why it cannot be read."""
+    spec, name = MelSpec(), path.relative_to(root)
+    try:
+        waveform, clipped_s = _read(path, spec)
     except AudioError as error:
         return str(error).removeprefix(f"{path}: ")
-    waveform = resample(recorded, rate, spec.sample_rate)
-    name = path.relative_to(root)
-    clips: list[Clip] = []
+    pieces: list[Piece] = []
     for first, last in find_slices(waveform, spec.sample_rate):
         samples = waveform[first:last]
-        own = slice(first * rate // spec.sample_rate, last * rate // spec.sample_rate)
-        quality = measure_quality(samples, spec, recorded[own])
-        clip = Clip(str(name), round(first / spec.sample_rate, 3), quality, "", quality.problem())
-        if not clip.problem:
-            target = name.with_name(f"{name.name}-{len(clips):03}.flac")
+        start_s, stop_s = first / spec.sample_rate, last / spec.sample_rate
+        clipped = np.searchsorted(clipped_s.times, [start_s, stop_s])
+        share = float(np.diff(clipped)[0] / max((stop_s - start_s) * clipped_s.sample_rate, 1))
+        quality = measure_quality(samples, spec, share)
+        piece = Piece(str(name), round(start_s, 3), quality, "", quality.problem())
+        if not piece.problem:
+            target = name.with_name(f"{name.name}-{len(pieces):03}.flac")
             gain = 10 ** ((ANALYSIS_LEVEL_DB - quality.level_db) / 20)
             gain = min(gain, MAX_PEAK / float(np.abs(samples).max()))
             (out / target).parent.mkdir(parents=True, exist_ok=True)
             write_audio(out / target, [samples * np.float32(gain)], spec.sample_rate, FLAC, {})
-            clip = replace(clip, file=str(target))
-        clips.append(clip)
-    return len(waveform) / spec.sample_rate, clips
+            piece = replace(piece, file=str(target))
+        pieces.append(piece)
+    return len(waveform) / spec.sample_rate, pieces
+
+
+class _Clipped(NamedTuple):
+    """When samples were at the largest magnitude, in seconds, and the rate they were taken at."""
+
+    times: NDArray[np.float64]
+    sample_rate: int
+
+
+def _read(path: Path, spec: MelSpec) -> tuple[NDArray[np.float32], _Clipped]:
+    """Return a recording as mono (T,) at the rate of `spec`, and where it is clipped."""
+    source = FileSource(path)
+    mixdown = plan_mixdown(source)
+    peak = max(float(np.abs(block).max()) for block in mixdown.mono_blocks(source))
+    limit = CLIPPED_RANGE * peak if peak >= MIN_CLIPPED_PEAK else np.inf
+    clipped: list[NDArray[np.int64]] = []
+
+    def blocks() -> Iterator[NDArray[np.float32]]:
+        n_read = 0
+        for block in mixdown.mono_blocks(source):
+            clipped.append(n_read + np.flatnonzero(np.abs(block) >= limit))
+            n_read += len(block)
+            yield block
+
+    n_samples = resampled_length(mixdown.n_samples, source.sample_rate, spec.sample_rate)
+    resampled = resample_blocks(blocks(), source.sample_rate, spec.sample_rate, n_samples)
+    waveform = np.concatenate(list(resampled))
+    return waveform, _Clipped(np.concatenate(clipped) / source.sample_rate, source.sample_rate)

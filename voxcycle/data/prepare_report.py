@@ -17,8 +17,8 @@ def draw_report(prepared: Prepared, out: Path) -> None:
 
     figure = Figure(figsize=(10, 7), layout="constrained")
     ((fate, length), (noise, pitch)) = figure.subplots(2, 2)
-    kept = [clip for clip in prepared.clips if not clip.problem]
-    dropped = [clip for clip in prepared.clips if clip.problem]
+    kept = [piece for piece in prepared.pieces if not piece.problem]
+    dropped = [piece for piece in prepared.pieces if piece.problem]
 
     minutes = {"kept": prepared.minutes_kept()} | prepared.minutes_dropped()
     pauses = prepared.minutes - sum(minutes.values())
@@ -51,7 +51,7 @@ def draw_report(prepared: Prepared, out: Path) -> None:
         )
     noise.set(title="noise", xlabel="loudness, dBFS", ylabel="loud over soft, dB")
 
-    voiced = [clip.quality for clip in kept if clip.quality.f0_hz[1] > 0]
+    voiced = [piece.quality for piece in kept if piece.quality.f0_hz[1] > 0]
     order = sorted(voiced, key=lambda quality: quality.f0_hz[1])
     index = np.arange(len(order))
     low, middle, high = np.array([quality.f0_hz for quality in order]).reshape(-1, 3).T

@@ -27,7 +27,7 @@ class ClipQuality:
         level_db: active loudness, dBFS.
         range_db: distance of its loud frames from its softest ones, nearly the signal-to-noise
             ratio where the clip has a pause.
-        clipped_share: of the samples, those within 0.1 % of the largest magnitude.
+        clipped_share: of the samples as they were recorded, those at the largest magnitude.
         bandwidth_hz: highest frequency within 65 dB of the strongest, in the mean power spectrum.
         voiced_share: of all frames.
         f0_hz: 5th, 50th and 95th percentile of F0; 0 where nothing is voiced.
@@ -55,9 +55,9 @@ class ClipQuality:
 
 
 def measure_quality(
-    waveform: NDArray[np.float32], spec: MelSpec, recorded: NDArray[np.float32]
+    waveform: NDArray[np.float32], spec: MelSpec, clipped_share: float
 ) -> ClipQuality:
-    """Measure a clip (T,) at the rate of `spec`; clipping in the samples as they were recorded."""
+    """Measure a clip (T,) at the rate of `spec`; resampling has hidden what was clipped."""
     f0_hz = extract_f0(waveform, spec)
     voiced = f0_hz[f0_hz > 0]
     low, middle, high = np.percentile(voiced, [5, 50, 95]) if len(voiced) else (0.0, 0.0, 0.0)
@@ -65,17 +65,11 @@ def measure_quality(
         duration_s=len(waveform) / spec.sample_rate,
         level_db=active_level_db(waveform, spec.sample_rate),
         range_db=dynamic_range_db(frame_levels_db(waveform, spec.sample_rate)),
-        clipped_share=clipped_share(recorded),
+        clipped_share=clipped_share,
         bandwidth_hz=bandwidth_hz(mean_spectrum(waveform), spec.sample_rate),
         voiced_share=len(voiced) / max(len(f0_hz), 1),
         f0_hz=(float(low), float(middle), float(high)),
     )
-
-
-def clipped_share(waveform: NDArray[np.float32]) -> float:
-    """Return the share of samples within 0.1 % of the largest magnitude."""
-    magnitude = np.abs(waveform)
-    return float((magnitude >= 0.999 * magnitude.max()).mean())
 
 
 def mean_spectrum(waveform: NDArray[np.float32]) -> NDArray[np.float64]:

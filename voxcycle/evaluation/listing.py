@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from voxcycle.data.corpus import AUDIO_SUFFIXES
+from voxcycle.audio.io import list_audio
 from voxcycle.evaluation.rows import Sentence, Speaker
 
 T = TypeVar("T")
@@ -36,8 +36,8 @@ def list_sources(
     """
     for named in (folder, *(f for f in (texts, parallel) if f is not None)):
         _require_folder(named)
-    folders = [f for f in sorted(folder.iterdir()) if f.is_dir() and _recordings(f)]
-    if _recordings(folder, recursive=False) or not folders:
+    folders = [f for f in sorted(folder.iterdir()) if f.is_dir() and list_audio(f)]
+    if list_audio(folder, recursive=False) or not folders:
         folders = [folder]
     speakers = tuple(
         _make_speaker(f, language, _beside(texts, f.name), _beside(parallel, f.name), n_sentences)
@@ -62,12 +62,12 @@ def list_target(
 def _make_speaker(
     folder: Path, language: str, texts: Path | None, parallel: Path | None, n_sentences: int
 ) -> Speaker:
-    paths = _recordings(folder)
+    paths = list_audio(folder)
     if not paths:
         raise ValueError(
             f"{folder}: no recordings found; put wav, flac, ogg or mp3 files of one speaker there"
         )
-    matches = {p.stem: p for p in _recordings(parallel)} if parallel else {}
+    matches = {p.stem: p for p in list_audio(parallel)} if parallel else {}
     scored = spread(paths, n_sentences)
     others = [p for p in paths if p not in set(scored)]
     # Too few others: the scored ones serve too, each left out when it is itself scored.
@@ -93,13 +93,6 @@ def spread(items: Sequence[T], n: int) -> list[T]:
     if len(items) <= n:
         return list(items)
     return [items[i * len(items) // n] for i in range(n)]
-
-
-def _recordings(folder: Path, recursive: bool = True) -> list[Path]:
-    files = folder.rglob("*") if recursive else folder.glob("*")
-    return sorted(
-        p for p in files if p.suffix.lower() in AUDIO_SUFFIXES and not p.name.startswith(".")
-    )
 
 
 def _beside(folder: Path | None, name: str) -> Path | None:

@@ -1,11 +1,12 @@
 """A Lightning Trainer around a `PhasedModule`: steps counted over resumptions, one checkpoint."""
 
+import functools
 import signal
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import torch
 from lightning import Callback, Trainer
@@ -15,6 +16,9 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from voxcycle.training.callbacks import Checkpoint, LiveProgress, Scalars, StepLimit
 from voxcycle.training.phases import PhasedModule
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,20 @@ class FitSettings:
     resume: bool = False
     device: str = "cpu"
     workers: int = 0
+
+
+def keeps_threads(train: Callable[P, R]) -> Callable[P, R]:
+    """Decorate a training: torch's number of threads is afterwards what it was."""
+
+    @functools.wraps(train)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        n_threads = torch.get_num_threads()
+        try:
+            return train(*args, **kwargs)
+        finally:
+            torch.set_num_threads(n_threads)
+
+    return run
 
 
 def check_beginning(device: str, start: Path | None) -> None:

@@ -24,7 +24,7 @@ from voxcycle.training.config import (
     resume_config,
     save_config,
 )
-from voxcycle.training.fit import FitSettings, check_beginning, fit
+from voxcycle.training.fit import FitSettings, check_beginning, fit, keeps_threads
 from voxcycle.training.lecture_config import SystemConfig
 from voxcycle.training.lecture_systems import Material, find_system
 from voxcycle.training.phases import PhasedModule
@@ -66,6 +66,7 @@ def settle(
     return load_config(kind, values)
 
 
+@keeps_threads
 def train_lecture(name: str, config: SystemConfig, resume: bool = False) -> TrainedModel:
     """Train a system of the lecture and write `model.safetensors` into the run's folder.
 

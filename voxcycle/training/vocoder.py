@@ -34,7 +34,7 @@ from voxcycle.models.vocoder import (
 )
 from voxcycle.training.callbacks import restore
 from voxcycle.training.config import TrainingConfig, check_run, resume_config, save_config
-from voxcycle.training.fit import FitSettings, check_beginning, fit
+from voxcycle.training.fit import FitSettings, check_beginning, fit, keeps_threads
 from voxcycle.training.phases import PhasedModule
 from voxcycle.vocoders.source_filter import SourceFilter
 from voxcycle.voices.registry import load_voice
@@ -96,6 +96,7 @@ class TrainedVocoder:
     seconds: float
 
 
+@keeps_threads
 def train_vocoder(config: VocoderTrainingConfig, resume: bool = False) -> TrainedVocoder:
     """Train a vocoder and write `vocoder.safetensors` into the run's folder.
 

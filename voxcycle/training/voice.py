@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.fabric.utilities import move_data_to_device
 from rich.console import Console
 
 from voxcycle.audio.mel import MelSpec
@@ -17,7 +18,7 @@ from voxcycle.evaluation.listing import spread
 from voxcycle.evaluation.rows import Speaker
 from voxcycle.training.callbacks import restore
 from voxcycle.training.config import check_run, resume_config, save_config
-from voxcycle.training.fit import FitSettings, check_beginning, fit
+from voxcycle.training.fit import FitSettings, check_beginning, fit, keeps_threads
 from voxcycle.training.phases import PhasedModule
 from voxcycle.training.samples import Direction, VoiceValidation
 from voxcycle.training.selection import (
@@ -39,7 +40,8 @@ DEFAULT_MINUTES = 30.0
 NETWORKS = ("g_ab", "g_ba")
 PROBE_STEPS = 8
 PROBE_WARM_UP = 4
-VALIDATE_EVERY = 100  # steps at least
+CLEARLY = 0.95  # what a time must be multiplied with to count as better
+VALIDATE_EVERY = 100  # steps at least, but for shorter runs
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class TrainedVoices:
     seconds: float
 
 
+@keeps_threads
 def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoices:
     """Train a pair of voices, or one any-to-one voice, and write the voice files.
 
@@ -199,12 +202,16 @@ def measure_step_seconds(
     config: VoiceTrainingConfig, crops: UnpairedCrops, n_steps: int = PROBE_STEPS
 ) -> float:
     """Return the mean wall time of a step, on throw-away networks, after a short warm-up."""
-    probe = PhasedModule(build_method(config, crops.spec))
+    probe = PhasedModule(build_method(config, crops.spec)).to(config.device)
     optimizers = probe.configure_optimizers()
+    device = torch.device(config.device)
     for step in range(PROBE_WARM_UP + n_steps):
         if step == PROBE_WARM_UP:
             started = time.perf_counter()
-        probe.run_phases(crops[step], optimizers, torch.Tensor.backward)
+        batch = move_data_to_device(crops[step], device)
+        probe.run_phases(batch, optimizers, torch.Tensor.backward)
+    if config.device == "cuda":
+        torch.cuda.synchronize()
     return (time.perf_counter() - started) / n_steps
 
 
@@ -213,15 +220,15 @@ def _settle_minutes(
 ) -> tuple[int, int]:
     """Return how many steps fit into the wanted minutes, and with how many threads.
 
-    Where none are named, one thread is tried beside all: on a machine that others use too, threads
+    Where none are named, one thread is tried beside all: on a CPU that others use too, threads
     that wait for one another are the slower.
     """
     n_threads, seconds = torch.get_num_threads(), measure_step_seconds(config, crops)
-    if n_threads > 1 and not config.threads:
+    if n_threads > 1 and not config.threads and config.device == "cpu":
         torch.set_num_threads(1)
         alone = measure_step_seconds(config, crops)
-        if alone < seconds:
-            console.print(f"other programs are busy: one thread is quicker than {n_threads}")
+        if alone < CLEARLY * seconds:
+            console.print(f"one thread is quicker here than {n_threads}")
             n_threads, seconds = 1, alone
         torch.set_num_threads(n_threads)
     minutes = config.minutes or DEFAULT_MINUTES

@@ -99,7 +99,8 @@ class VoiceTrainingConfig(TrainingConfig):
     samples: int = Field(
         10,
         ge=0,
-        description="validations in a run: losses, audio, pictures; 0 for none, and no judging",
+        description="validations in a run, 100 steps apart at least: losses, audio, pictures; "
+        "0 for none, and no judging",
     )
 
     @model_validator(mode="after")
