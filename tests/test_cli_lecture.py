@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -190,6 +191,20 @@ def test_no_result_takes_the_place_of_another(
     code, _, err = run("translate", model, folder / "a.png", "-o", folder)
     assert code == 2 and (folder / "a.png").read_bytes() == before
     assert err == f"error: {folder / 'a.png'} would be overwritten: name another folder with -o\n"
+
+
+def test_results_are_kept_and_never_sources(
+    run: Callable[..., tuple], model: Path, photos: Path, tmp_path: Path
+) -> None:
+    photos = shutil.copytree(photos, tmp_path / "photos")
+    out = photos / "out"
+    assert len(run("translate", model, photos, "-o", out)[1].splitlines()) == 12
+    code, _, err = run("translate", model, photos, "-o", out)
+    assert code == 2 and "exists already" in err and "--overwrite" in err
+    code, said, _ = run("translate", model, photos, "-o", out, "--overwrite")
+    assert code == 0 and len(said.splitlines()) == 12  # not 24
+    for path in (*out.rglob("*.png"),):
+        path.unlink()
 
 
 def test_there_is_no_way_back_through_a_bottleneck(
