@@ -111,6 +111,8 @@ def test_npz_there_and_back(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.pixels, images.pixels)
     np.testing.assert_array_equal(found.labels, images.labels)
     assert found.factors == images.factors
+    with pytest.raises(ValueError, match=r"set\.npz: sets in \.npz are not scaled; .*size=7"):
+        load_images(tmp_path / "sub" / "set.npz", size=7)
     some = found.subset(np.array([3, 1]))
     assert some.factor("number").tolist() == [3, 1]
     assert numbers(some.images()) == [3, 1]
@@ -129,6 +131,7 @@ def test_a_file_that_is_no_set(tmp_path: Path, content: bytes) -> None:
         ({"pixels": np.zeros((5, 2, 2), np.uint8)}, r"pixels are uint8 \(5, 2, 2\), not uint8"),
         ({"pixels": np.zeros((5, 1, 2, 2))}, r"pixels are float64 \(5, 1, 2, 2\), not uint8"),
         ({"pixels": np.zeros((5, 2, 2, 3), np.uint8)}, r"not uint8 \(N, 1 or 3, height, width\)"),
+        ({"pixels": np.zeros((0, 1, 2, 2), np.uint8)}, "there are no images in it"),
         ({"labels": np.zeros(5, int)}, r"labels are int64 \(5,\), not whole numbers \(5, 1\)"),
         ({"labels": np.zeros((4, 1), int)}, r"labels are int64 \(4, 1\), not"),
         ({"labels": np.zeros((5, 1))}, r"labels are float64 \(5, 1\), not whole numbers"),

@@ -80,7 +80,8 @@ def load_images(path: Path, size: int | None = None, n_channels: int = 3) -> Ima
             `list_attr_celeba.txt`, -1 and 1 become 0 and 1); or any folder of images, whose
             subfolders, if there are any, are the values of the one factor "class".
         size: height and width to bring the images of a folder to: the largest square in the
-            middle, scaled. None takes them as they are; they must then have one size.
+            middle, scaled. None takes them as they are; they must then have one size. Those of a
+            `.npz` are not scaled.
         n_channels: 3, or 1 for grey; of the images of a folder.
 
     Raises:
@@ -91,7 +92,7 @@ def load_images(path: Path, size: int | None = None, n_channels: int = 3) -> Ima
         try:
             with np.load(path, allow_pickle=False) as stored:
                 factors = tuple(str(name) for name in stored["factors"])
-                return _check(ImageSet(stored["pixels"], stored["labels"], factors))
+                images = _check(ImageSet(stored["pixels"], stored["labels"], factors))
         except (
             ValueError,
             KeyError,
@@ -102,6 +103,9 @@ def load_images(path: Path, size: int | None = None, n_channels: int = 3) -> Ima
             zlib.error,
         ) as error:
             raise ValueError(f"{path}: not a set of images in .npz ({error})") from error
+        if size is not None and images.pixels.shape[2:] != (size, size):
+            raise ValueError(f"{path}: sets in .npz are not scaled; leave size={size} away")
+        return images
     if not path.is_dir():
         raise ValueError(f"{path}: no such folder of images, nor a set of them in .npz")
     if (path / CELEBA_LABELS).is_file():
@@ -181,6 +185,8 @@ def _check(images: ImageSet) -> ImageSet:
         raise ValueError(
             f"pixels are {pixels.dtype} {pixels.shape}, not uint8 (N, 1 or 3, height, width)"
         )
+    if not len(pixels):
+        raise ValueError("there are no images in it")
     if labels.dtype.kind not in "iu" or labels.shape != (len(pixels), n):
         raise ValueError(
             f"labels are {labels.dtype} {labels.shape}, not whole numbers ({len(pixels)}, {n})"
