@@ -144,20 +144,25 @@ def test_a_killed_training_resumes_to_the_same_weights(folders: Path, tmp_path: 
     assert_same_weights(tmp_path / "whole", tmp_path / "killed")
 
 
-def test_ctrl_c_keeps_the_last_checkpoint_and_is_reported(folders: Path, tmp_path: Path) -> None:
-    arguments = [sys.executable, "-m", "voxcycle", "train"]
-    arguments += ["--a", str(folders / "low"), "--b", str(folders / "high"), "--steps", "100000"]
-    arguments += ["--out", str(tmp_path / "run"), "checkpoint_every=2"]
-    arguments += [f"{key}={str(value).strip('()')}" for key, value in SMALL.items()][3:]
-    arguments += ["width=16", "n_blocks=1"]
+def test_ctrl_c_ends_the_step_and_keeps_it(folders: Path, tmp_path: Path) -> None:
+    out = tmp_path / "stopped"
+    arguments = [sys.executable, "-m", "voxcycle", "train", "--out", str(out), "--steps", "100000"]
+    arguments += ["--a", str(folders / "low"), "--b", str(folders / "high"), "width=16"]
+    arguments += ["n_blocks=1", "discriminator_widths=[4, 4, 4, 4]"]
+    arguments += [f"{key}={SMALL[key]}" for key in list(SMALL)[3:]]
     process = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)
-    while not (tmp_path / "run" / "last.ckpt").exists() and process.poll() is None:
-        time.sleep(0.01)
+    assert process.stderr is not None
+    while not process.stderr.readline().startswith("step ") and process.poll() is None:
+        pass
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate()
     assert process.returncode == 130, stderr
-    assert "--resume goes on from the last checkpoint" in stderr
-    assert int(weights(tmp_path / "run")["steps_done"]) % 2 == 0
+    reached = int(weights(out)["steps_done"])
+    assert 1 <= reached < 500  # no checkpoint was due
+    assert f"stopped at step {reached}; --resume goes on from there" in stderr
+    train_voice(make_config(folders, out, steps=reached + 2), resume=True)
+    train_voice(make_config(folders, tmp_path / "whole", steps=reached + 2))
+    assert_same_weights(tmp_path / "whole", out)
 
 
 def test_a_pair_has_two_voices_with_each_others_statistics(folders: Path, tmp_path: Path) -> None:

@@ -64,8 +64,11 @@ def show(
     for field, value in header["card"].items():
         if field == "source":  # said below
             continue
-        text = _describe(value) if isinstance(value, dict) else str(value)
-        console.print(f"{field}: {text or NOT_STATED}")
+        if isinstance(value, dict) and value:
+            console.print(f"{field}:")
+            _print_values(console, value)
+        else:
+            console.print(f"{field}: {value or NOT_STATED}")
     converts = header["card"].get("source") or "the one speaker it was trained on"
     console.print(f"converts: {'anybody' if header['is_any_to_one'] else converts}")
     console.print(f"format: {header['format_version']}")
@@ -96,11 +99,12 @@ def _describe_score(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, int | float) else ""
 
 
-def _describe(values: dict[str, Any]) -> str:
-    parts = []
+def _print_values(console: "Console", values: dict[str, Any], indent: str = "  ") -> None:
+    """Print one value per line, those of dictionaries indented."""
     for key, value in values.items():
         if isinstance(value, dict):
-            parts.append(f"{key} ({_describe(value)})")
+            console.print(f"{indent}{key}:")
+            _print_values(console, value, indent + "  ")
         else:
-            parts.append(f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}")
-    return ", ".join(parts)
+            text = f"{value:.4g}" if isinstance(value, float) else str(value)
+            console.print(f"{indent}{key}: {text}")

@@ -1,8 +1,11 @@
 """What happens beside the training step: checkpoints, scalars, progress, and the end."""
 
+import signal
+import threading
 import time
 from pathlib import Path
 from pickle import UnpicklingError
+from types import FrameType
 from typing import Any
 
 import torch
@@ -18,13 +21,43 @@ MIN_WIDTH_FOR_LOSSES = 160  # columns of the terminal; TensorBoard has them anyw
 
 
 class StepLimit(Callback):
-    """Stops after a number of batches, counted over all resumptions."""
+    """Stops after a number of batches, counted over all resumptions, or after Ctrl-C.
+
+    Ctrl-C ends the step under way, so that the checkpoint at the end is that of a whole step; a
+    second one interrupts at once.
+
+    Attributes:
+        is_interrupted: whether Ctrl-C was pressed.
+    """
 
     def __init__(self, n_steps: int) -> None:
         self.n_steps = n_steps
+        self.is_interrupted = False
+        self._former: Any = None
+
+    def on_fit_start(self, trainer: Trainer, module: PhasedModule) -> None:  # type: ignore[override]  # noqa: D102
+        if threading.current_thread() is threading.main_thread():
+            self._former = signal.signal(signal.SIGINT, self._interrupt)
 
     def on_train_batch_end(self, trainer: Trainer, module: PhasedModule, *_: Any) -> None:  # type: ignore[override]  # noqa: D102
-        trainer.should_stop = int(module.steps_done) >= self.n_steps
+        trainer.should_stop = self.is_interrupted or int(module.steps_done) >= self.n_steps
+
+    def on_fit_end(self, trainer: Trainer, module: PhasedModule) -> None:  # type: ignore[override]  # noqa: D102
+        self._restore()
+
+    def on_exception(  # noqa: D102
+        self, trainer: Trainer, module: LightningModule, exception: BaseException
+    ) -> None:
+        self._restore()
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        self.is_interrupted = True
+        self._restore()
+
+    def _restore(self) -> None:
+        if self._former is not None:
+            signal.signal(signal.SIGINT, self._former)
+            self._former = None
 
 
 class Checkpoint(Callback):

@@ -87,8 +87,9 @@ def fit(
     callbacks: Sequence[Callback],
     console: Console,
 ) -> None:
-    """Train on `batches[i]` for every step i; Ctrl-C is KeyboardInterrupt, the checkpoint kept."""
+    """Train on `batches[i]` for every step i; Ctrl-C saves a checkpoint: KeyboardInterrupt."""
     checkpoint = settings.out / "last.ckpt"
+    limit = StepLimit(settings.n_steps)
     if settings.device == "cuda":
         torch.set_float32_matmul_precision("high")
     trainer = Trainer(
@@ -98,7 +99,7 @@ def fit(
         max_epochs=-1,
         logger=TensorBoardLogger(settings.out, name="", version="log"),
         callbacks=[
-            StepLimit(settings.n_steps),
+            limit,
             Scalars(settings.log_every),
             LiveProgress(settings.n_steps, console),
             *callbacks,
@@ -122,7 +123,7 @@ def fit(
             warnings.filterwarnings("ignore", module=r"lightning\.")
             resumed = checkpoint if settings.resume else None
             trainer.fit(module, loader, ckpt_path=resumed, weights_only=True)
-    except SystemExit:  # how Lightning answers Ctrl-C, which it goes on to ignore
+    except SystemExit:  # how Lightning answers a second Ctrl-C, which it goes on to ignore
         signal.signal(signal.SIGINT, handler)
         step = int(module.steps_done)
         if checkpoint.exists():
@@ -130,3 +131,6 @@ def fit(
         else:
             console.print(f"stopped at step {step}, before the first checkpoint")
         raise KeyboardInterrupt from None
+    if limit.is_interrupted and int(module.steps_done) < settings.n_steps:
+        console.print(f"stopped at step {int(module.steps_done)}; --resume goes on from there")
+        raise KeyboardInterrupt
