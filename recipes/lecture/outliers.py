@@ -3,7 +3,9 @@
     python recipes/lecture/outliers.py DATA OUT [key=value ...]
 
 The likelihood of a picture counts its pixels: digits are mostly black, which every model of clothes
-has learned to expect, and so they are *more* likely than clothes (Nalisnick et al., 2019).
+has learned to expect, and so they are *more* likely than clothes (Nalisnick et al., 2019). The
+squared error has the opposite fault: a network that knows nothing paints grey, and black pictures
+are farther from that. The share of a picture's variance that is left unexplained has neither.
 """
 
 from pathlib import Path
@@ -22,14 +24,17 @@ from voxcycle.evaluation.outliers import (
     distance_to_mean,
     outlier_scores,
     roc_curve,
+    unexplained_share,
 )
 from voxcycle.losses.elbo import bernoulli_negative_log_likelihood
+from voxcycle.training.lecture_systems import find_system
 
 ONE_CLASS = {"trousers": 1, "sneakers": 7}
 ONE_CLASS_STEPS = 600
 ERROR, ELBO, MEAN, EXCESS = "reconstruction error", "-ELBO", "distance to mean", "-ELBO - entropy"
-HELD = (ERROR, MEAN, ELBO)
-SHOWN = (ERROR, ELBO, EXCESS)
+UNEXPLAINED, MEAN_UNEXPLAINED = "unexplained share", "unexplained by the mean"
+HELD = (UNEXPLAINED, MEAN_UNEXPLAINED, ERROR, MEAN, ELBO)
+SHOWN = (UNEXPLAINED, ELBO, EXCESS)
 
 
 def entropy(images: Tensor) -> Tensor:
@@ -92,16 +97,28 @@ def main() -> None:
     scores = {kind: outlier_scores(trained.method, x) for kind, x in images.items()}
     for kind, x in images.items():
         scores[kind] |= {MEAN: distance_to_mean(x, train)}
+        scores[kind] |= {MEAN_UNEXPLAINED: unexplained_share(x, train.mean(0))}
         scores[kind] |= {EXCESS: scores[kind][ELBO] - entropy(x)}
     areas = {
         kind: {name: area_under_curve(scores["clothes"][name], x[name]) for name in x}
         for kind, x in scores.items()
     }
     digits = areas["digits"]
+    torch.manual_seed(0)
+    blank = find_system("vae").build(recipe.settle("vae"), test_set.shape, ()).eval()
+    untrained = {kind: outlier_scores(blank, images[kind]) for kind in ("clothes", "digits")}
+    unlearned = {
+        name: area_under_curve(untrained["clothes"][name], untrained["digits"][name])
+        for name in (UNEXPLAINED, ERROR)
+    }
     gates = [
-        at_least("AUROC of digits, reconstruction error", digits[ERROR], 0.95),
+        at_least("AUROC of digits, unexplained share", digits[UNEXPLAINED], 0.95),
+        reported("the same with the mean image", digits[MEAN_UNEXPLAINED]),
+        at_least("above that", digits[UNEXPLAINED] - digits[MEAN_UNEXPLAINED], 0.05),
+        at_most("the same with an untrained VAE", unlearned[UNEXPLAINED], 0.6),
+        reported("AUROC of digits, reconstruction error", digits[ERROR]),
         reported("by the distance to the mean image", digits[MEAN]),
-        at_least("reconstruction error, above that", digits[ERROR] - digits[MEAN], 0.05),
+        reported("by the error of an untrained VAE: digits are black", unlearned[ERROR]),
         at_most("by -ELBO: the paradox", digits[ELBO], 0.5),
         *(reported(f"by {name}", digits[name]) for name in digits if name not in HELD),
         at_least("AUROC of noise, reconstruction error", areas["noise"][ERROR], 0.99),
@@ -113,17 +130,17 @@ def main() -> None:
         model = recipe.train("vae", data=data, out=f"run-{name}", steps=ONE_CLASS_STEPS).method
         is_own = torch.from_numpy(test_set.factor("class") == value)
         inside, outside = images["clothes"][is_own], images["clothes"][~is_own]
-        pair = [outlier_scores(model, x)[ERROR] for x in (inside, outside)]
-        plain = [distance_to_mean(x, own.images()) for x in (inside, outside)]
+        pair = [outlier_scores(model, x)[UNEXPLAINED] for x in (inside, outside)]
+        plain = [unexplained_share(x, own.images().mean(0)) for x in (inside, outside)]
         gates.append(reported(f"AUROC of the rest, {name} alone known", area_under_curve(*pair)))
-        gates.append(reported("by the distance to their mean image", area_under_curve(*plain)))
+        gates.append(reported("by what their mean image leaves", area_under_curve(*plain)))
 
     draw_histograms(recipe.out / "histograms.png", scores)
     draw_curves(recipe.out / "curves.png", scores["clothes"], scores["digits"])
     draw_paradox(recipe.out / "paradox.png", images, scores)
     rows = []
     for kind in ("clothes", "digits"):
-        found = images[kind][scores[kind][ERROR].topk(14).indices]
+        found = images[kind][scores[kind][UNEXPLAINED].topk(14).indices]
         with torch.no_grad():
             rows += [found, trained.method.reconstruct(found)]
     likely = images["digits"][scores["digits"][ELBO].topk(14, largest=False).indices]

@@ -57,14 +57,25 @@ def _scores(model: LatentModel, images: Tensor, generator: torch.Generator) -> d
     noise = torch.randn(N_IMPORTANCE, len(images), model.n_latent, generator=generator)
     noise = noise.to(images.device)
     reconstruction, kl = model.elbo_terms(images, noise[0])
-    error = (model.reconstruct(images) - images).square().flatten(1).mean(1)
+    reconstructed = model.reconstruct(images)
     return {
-        "reconstruction error": error,
+        "reconstruction error": (reconstructed - images).square().flatten(1).mean(1),
+        "unexplained share": unexplained_share(images, reconstructed),
         "-ELBO": reconstruction + kl,
         "KL": kl_to_standard_normal(mu, log_var),
         "latent norm": mu.square().sum(1),
         f"-bound, {N_IMPORTANCE} draws": -model.log_likelihood_bound(images, noise),
     }
+
+
+def unexplained_share(images: Tensor, reconstructed: Tensor) -> Tensor:
+    """Return the variance of the residual over that of the image, (B,): 1 where nothing is known.
+
+    Unlike the error it cannot tell black images from grey ones: even an untrained network, which
+    paints grey, has a larger error on the black ones.
+    """
+    residual = (images - reconstructed).flatten(1).var(1)
+    return residual / images.flatten(1).var(1).clamp(min=1e-6)
 
 
 def distance_to_mean(images: Tensor, usual: Tensor) -> Tensor:
