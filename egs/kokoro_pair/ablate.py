@@ -53,7 +53,7 @@ VARIANTS: dict[str, dict[str, object]] = {
         "second_adversarial": 1.0,
     },
 }
-COLUMNS = ("secs_target", "secs_source", "nearer_target", "cer", "distillmos", "mcd_db")
+COLUMNS = ("secs_target", "secs_source", "cer", "distillmos", "f0_rmse_semitones", "mcd_db")
 
 
 def make_config(corpus: Path, out: Path, name: str, seed: int, steps: int) -> VoiceTrainingConfig:
