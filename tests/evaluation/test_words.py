@@ -59,7 +59,9 @@ def test_transcriber_answers_alike_twice(make_speech):
 
 
 def test_missing_judge_names_the_remedy():
-    with pytest.raises(MissingJudgeError, match=r"pip install 'voxcycle\[eval\]'"):
+    with pytest.raises(
+        MissingJudgeError, match=r"extra \[eval\], in a clone `pip install -e '.\[eval\]'`"
+    ):
         import_judge("no_such_judge")
     with pytest.raises(MissingJudgeError, match="no_such_judge"):
         judge_folder("no_such_judge")
