@@ -94,9 +94,12 @@ def test_clips_are_never_recordings(
 ) -> None:
     monkeypatch.chdir(folder)
     (tmp_path / "other").symlink_to(folder)
+    (folder / ".clips.part").mkdir()  # of a call that was killed
+    (folder / ".clips.part" / "long.wav-000.flac").write_bytes(b"half a clip")
     for again, root in enumerate((Path("."), Path("../anna"), tmp_path / "other")):
         prepared = prepare_folder(root, Path("clips"), overwrite=again > 0, n_jobs=1)
         assert len(prepared.kept) == 5
+        assert [name for name, _ in prepared.unreadable] == ["torn.wav"]
 
 
 def test_a_failure_leaves_nothing(

@@ -103,15 +103,10 @@ def plan_mixdown(source: AudioSource) -> Mixdown:
 
 def load_mono(path: Path, sample_rate: int) -> NDArray[np.float32]:
     """Read a whole file as mono at `sample_rate`, (T,); AudioError as `plan_mixdown`."""
-    mono, own_rate = read_mono(path)
-    return resample(mono, own_rate, sample_rate)
-
-
-def read_mono(path: Path) -> tuple[NDArray[np.float32], int]:
-    """Read a whole file as mono, (T,), at its own rate; AudioError as `plan_mixdown`."""
     source = FileSource(path)
     mixdown = plan_mixdown(source)
-    return np.concatenate(list(mixdown.mono_blocks(source))), source.sample_rate
+    mono = np.concatenate(list(mixdown.mono_blocks(source)))
+    return resample(mono, source.sample_rate, sample_rate)
 
 
 def _require_duration(source: AudioSource, n_samples: int) -> None:

@@ -116,10 +116,10 @@ def prepare_folder(
     from joblib import Parallel, delayed
 
     folder, out = folder.resolve(), out.resolve()
+    made = out.with_name(f".{out.name}.part")
+    shutil.rmtree(made, ignore_errors=True)  # of a call that was killed: no recordings
     paths = find_recordings(folder, out)
     former = list_former(out, overwrite)
-    made = out.with_name(f".{out.name}.part")
-    shutil.rmtree(made, ignore_errors=True)  # of a call that was killed
     pieces, unreadable, seconds = [], [], 0.0
     try:
         jobs = (delayed(_prepare_file)(folder, path, made) for path in paths)
