@@ -16,6 +16,7 @@ from voxcycle.data.corpus import Split
 from voxcycle.data.speech import UnpairedCrops
 from voxcycle.evaluation.listing import spread
 from voxcycle.evaluation.rows import Speaker
+from voxcycle.training.base_file import Base
 from voxcycle.training.callbacks import restore
 from voxcycle.training.config import check_run, resume_config, save_config
 from voxcycle.training.fit import FitSettings, check_beginning, fit, keeps_threads
@@ -98,8 +99,13 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
         raise
 
     torch.manual_seed(config.seed)
-    module = PhasedModule(build_method(config, spec), config.ema_decay)
-    crops = data.crops(config, spec, valid=False)
+    method = build_method(config, spec)
+    base = Base.load(config.base) if config.base else None
+    if base:
+        base.begin(method, config, data.stats_a, data.train_b.stats[0])
+    module = PhasedModule(method, config.ema_decay)
+    reference = base.reference if base else None
+    crops = data.crops(config, spec, valid=False, reference=reference)
     begun = checkpoint if resume else config.start
     if begun:
         restore(module, begun)
@@ -166,7 +172,7 @@ def _validation(
     if not config.any_to_one:
         directions.append(Direction("b to a", "g_ba", b.recordings[0], b.stats[0], a.stats[0]))
     return VoiceValidation(
-        data.crops(config, crops.spec, valid=True),
+        data.crops(config, crops.spec, valid=True, reference=crops.reference),
         directions,
         vocoder,
         max(config.steps // config.samples, min(config.steps, VALIDATE_EVERY)),
