@@ -24,6 +24,7 @@ from voxcycle.training.phases import PhasedModule
 from voxcycle.training.samples import Direction, VoiceValidation
 from voxcycle.training.selection import (
     N_SENTENCES,
+    UNKNOWN,
     Contest,
     Selection,
     best_path,
@@ -120,12 +121,13 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
         for network in NETWORKS:  # of a run that never reached a checkpoint
             best_path(config.out, network).unlink(missing_ok=True)
     save_config(config)
-    selection = None
+    selection = validation = None
     if config.samples:
         vocoder = load_vocoder("hifigan", spec)
+        validation = _validation(config, data, crops, vocoder)
         selection = _selection(config, module, domains, data, vocoder, console)
     if int(module.steps_done) < n_steps:
-        callbacks = [_validation(config, data, crops, vocoder), selection] if selection else []
+        callbacks = [validation, selection] if selection and validation else []
         settings = FitSettings(
             config.out,
             n_steps,
@@ -141,6 +143,7 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
         "steps": int(module.steps_done),
         "seconds_of_last_call": round(seconds),
         "seconds_of_judging": round(selection.seconds) if selection else 0,
+        "seconds_of_samples": round(validation.seconds) if validation else 0,
         "seed": config.seed,
         "minutes_of_speech": {s.name: _minutes(s, spec) for s in (*data.train_a, data.train_b)},
         "date": datetime.date.today().isoformat(),
@@ -189,7 +192,7 @@ def _selection(
 ) -> Selection:
     def speakers(side: str, splits: dict[str, Split]) -> list[Speaker]:
         folder = config.out / "validation" / side
-        language = config.language or "en"
+        language = config.language or UNKNOWN
         chosen = spread(list(splits), N_SENTENCES)
         made = [make_speaker(name, splits[name], language, folder / name) for name in chosen]
         # Of a pool, each speaker says one sentence.
