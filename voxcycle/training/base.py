@@ -13,7 +13,6 @@ from pydantic import Field
 from rich.console import Console
 
 from voxcycle.audio.mel import MelSpec
-from voxcycle.audio.perturb import RESYNTHESES, WARPS
 from voxcycle.audio.stats import DomainStats, average_stats
 from voxcycle.data.corpus import CorpusError, Split, scan_folder
 from voxcycle.methods.cyclegan import CycleGAN
@@ -23,7 +22,7 @@ from voxcycle.training.config import check_run, resume_config, save_config
 from voxcycle.training.fit import FitSettings, check_beginning, fit, keeps_threads
 from voxcycle.training.phases import PhasedModule
 from voxcycle.training.voice_config import MelCycleGANConfig
-from voxcycle.training.voice_data import MIN_POOL_SPEAKER_S, load_speaker, make_crops
+from voxcycle.training.voice_data import MIN_POOL_SPEAKER_S, load_speaker, make_crops, perturbations
 from voxcycle.training.voice_networks import build_base_method
 
 
@@ -77,7 +76,7 @@ def train_base(config: BaseTrainingConfig, resume: bool = False) -> TrainedBase:
     speakers = []
     for folder in config.folders:
         split = Split([clip.path for clip in scan_folder(folder, MIN_POOL_SPEAKER_S).clips], [], [])
-        speakers.append(load_speaker(folder.name, split, spec, WARPS + RESYNTHESES, console)[0])
+        speakers.append(load_speaker(folder.name, split, spec, perturbations(config), console)[0])
     reference = average_stats([speaker.stats[0] for speaker in speakers])
     crops = make_crops(speakers, speakers, spec, config, reference)
     torch.manual_seed(config.seed)

@@ -17,6 +17,9 @@ class MelCycleGANConfig(TrainingConfig):
     is_perturbed: bool = Field(
         True, description="feed the identity loss warped, filtered speech; false: the plain crop"
     )
+    separates_pitch: bool = Field(
+        True, description="perturb by WORLD resyntheses too: pitch moved far, formants a little"
+    )
     bends_bands: bool = Field(False, description="perturb by shifting formants one by one, too")
     blurs_bands: bool = Field(False, description="perturb by blurring and hiding bands, too")
     perturbed_source: float = Field(
@@ -101,9 +104,6 @@ class VoiceTrainingConfig(MelCycleGANConfig):
         None, gt=0, description="wall time; becomes a number of steps after a speed probe"
     )
 
-    separates_pitch: bool = Field(
-        True, description="perturb by WORLD resyntheses too: pitch moved far, formants a little"
-    )
     conditions_source: bool = Field(
         True, description="any_to_one: tell G_ba and D_a which speaker of the pool is meant"
     )

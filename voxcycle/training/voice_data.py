@@ -133,7 +133,7 @@ def load_data(
 ) -> VoiceData:
     """Extract or find the features of both domains and compute the statistics."""
     # A pool only needs the cheap perturbations: its identity loss merely closes the cycle.
-    all_kinds = WARPS + RESYNTHESES if config.separates_pitch else WARPS
+    all_kinds = perturbations(config)
     kinds_a = WARPS if config.any_to_one else all_kinds
     pairs_a = [load_speaker(n, s, spec, kinds_a, console) for n, s in domains.a.items()]
     ((name_b, split_b),) = domains.b.items()
@@ -150,11 +150,16 @@ def load_data(
     )
 
 
+def perturbations(config: MelCycleGANConfig) -> tuple[Perturbation, ...]:
+    """Return what the identity loss is fed, the recording itself first."""
+    return WARPS + RESYNTHESES if config.separates_pitch else WARPS
+
+
 def load_speaker(
     name: str,
     split: Split,
     spec: MelSpec,
-    perturbations: Sequence[Perturbation],
+    kinds: Sequence[Perturbation],
     console: Console,
 ) -> tuple[Speaker, Speaker]:
     """Return the speaker with training recordings, and the same one with validation recordings."""
@@ -166,7 +171,7 @@ def load_speaker(
     with Progress(console=console, transient=True, disable=quiet) as progress:
         task = progress.add_task(f"Analysing {name}", total=len(paths))
         features = cache_features(
-            paths, spec, cache_dir, perturbations, advance=lambda: progress.advance(task)
+            paths, spec, cache_dir, kinds, advance=lambda: progress.advance(task)
         )
     n_train = len(split.train)
     try:
