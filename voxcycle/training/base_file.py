@@ -23,6 +23,7 @@ from voxcycle.models.voice import VoiceGenerator
 from voxcycle.training.voice_config import MelCycleGANConfig, VoiceTrainingConfig
 from voxcycle.training.voice_networks import build_generator, build_judge, condition_size
 
+BASE_FILE = Path(__file__).with_name("base.safetensors")  # the packaged one
 FORMAT_VERSION = 1
 # What decides the shapes of the networks, and what they are told.
 SHAPING = (
@@ -67,10 +68,8 @@ class Base:
             if value != self.shape[key]:
                 raise ValueError(
                     f"the base has {key}={self.shape[key]}, not {value}: leave the setting away, "
-                    "or train from scratch"
+                    "or train without it (--from-scratch)"
                 )
-        if config.networks != "voxcycle":
-            raise ValueError(f"the base has no networks={config.networks}: train from scratch")
         is_told_a = config.any_to_one and config.conditions_source
         for stats, g, d in ((b, "g_ab", "d_b"), (a, "g_ba", "d_a")):
             own = self if is_told_a and g == "g_ba" else self.bind(stats)

@@ -16,7 +16,7 @@ from voxcycle.data.corpus import Split
 from voxcycle.data.speech import UnpairedCrops
 from voxcycle.evaluation.listing import spread
 from voxcycle.evaluation.rows import Speaker
-from voxcycle.training.base_file import Base
+from voxcycle.training.base_file import BASE_FILE, Base
 from voxcycle.training.callbacks import restore
 from voxcycle.training.config import check_run, resume_config, save_config
 from voxcycle.training.fit import FitSettings, check_beginning, fit, keeps_threads
@@ -101,8 +101,8 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
 
     torch.manual_seed(config.seed)
     method = build_method(config, spec)
-    base = Base.load(config.base) if config.base else None
-    if base:
+    base = None if config.from_scratch else Base.load(config.base or BASE_FILE)
+    if base and not config.start:
         base.begin(method, config, data.stats_a, data.train_b.stats[0])
     module = PhasedModule(method, config.ema_decay)
     reference = base.reference if base else None

@@ -95,8 +95,9 @@ class VoiceTrainingConfig(MelCycleGANConfig):
         None, description="checkpoint of another run, whose networks and steps to begin with"
     )
     base: Path | None = Field(
-        None, description="file of recipes/base.py, whose networks to begin with"
+        None, description="file of recipes/base.py to begin with; none takes the packaged one"
     )
+    from_scratch: bool = Field(False, description="begin with random networks, not with the base")
     steps: int | None = Field(
         None, ge=1, description="iterations, those of start included; exclusive with minutes"
     )
@@ -124,11 +125,12 @@ class VoiceTrainingConfig(MelCycleGANConfig):
         if self.steps is not None and self.minutes is not None:
             raise ValueError("give steps or minutes, not both")
         blind = ["uses_f0", "sees_excitation"] + ["conditions_source"] * self.any_to_one
-        told = [name for name in blind if getattr(self, name)]
-        if self.networks == "maskcyclegan-vc" and told:
+        needed = [f"{name}=false" for name in blind if getattr(self, name)]
+        needed += [] if self.from_scratch else ["from_scratch=true"]
+        if self.networks == "maskcyclegan-vc" and needed:
             raise ValueError(
-                "the published networks are told neither F0 nor speakers: set "
-                + " ".join(f"{name}=false" for name in told)
+                "the published networks are told neither F0 nor speakers, and have no base: set "
+                + " ".join(needed)
             )
         return self
 
