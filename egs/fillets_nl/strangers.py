@@ -19,8 +19,9 @@ from rich.progress import track
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.mixdown import load_mono
 from voxcycle.audio.segment import normalize_level
+from voxcycle.data.prepare import STRANGE
 from voxcycle.evaluation.summary import markdown_table
-from voxcycle.training.strangers import STRANGE, find_strangeness
+from voxcycle.training.strangers import find_strangeness
 
 N_OWN, N_PLANTED, N_DRAWS = 80, 4, 5
 MUSIC_S = 4.0

@@ -11,6 +11,8 @@
 # 6 vocoder train the vocoder "fast" with the shipped voices' help, and put it into the package: ten
 #           minutes of one H100; DEVICE=cpu, where there is no GPU, takes many times as long
 # 7 listen  score it in copy synthesis, evaluation speakers and real speech
+# 8 base    train the base on all speakers but those of tests and pairs, and put it into the package:
+#           BASE_STEPS (30000), three hours of one thread
 # Needs: pip install -e ".[kokoro,eval]"
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -23,7 +25,7 @@ python=${PYTHON:-.venv/bin/python}
 stage() { [ "$first" -le "$1" ] && [ "$1" -le "$last" ]; }
 
 if stage 1; then bash egs/kokoro/fetch.sh "$corpus"; fi
-if stage 2; then $python egs/kokoro/synthesize.py "$corpus" --roles target pool valid eval; fi
+if stage 2; then $python egs/kokoro/synthesize.py "$corpus" --roles target pool valid eval british; fi
 # train NAME SPEAKER RUN STEPS [setting...]
 train() {
     local name=$1 speaker=$2 run=$3 steps=$4
@@ -78,4 +80,12 @@ if stage 7; then
     PYTHON=$python bash egs/real/fetch.sh "$real"
     $python egs/kokoro/copy_synthesis.py --corpus "$corpus" --split eval --real "$real" \
         --json "$runs/copy_synthesis.json" hifigan fast griffin-lim
+fi
+if stage 8; then
+    PYTHON=$python bash egs/real/fetch.sh "$real"
+    resume=$([ -e "$runs/base/last.ckpt" ] && echo --resume || true)
+    $python recipes/base.py "$runs/base" "$corpus"/{pool,target,british}/* \
+        "$real/train/russian_woman" --steps "${BASE_STEPS:-30000}" $resume \
+        threads=1 perturbed_source=0.3 snapshot_every=2500
+    cp "$runs/base/base.safetensors" voxcycle/training/
 fi

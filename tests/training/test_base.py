@@ -107,7 +107,12 @@ def test_a_voice_begins_with_the_base_bound_to_its_speakers(
     folders: Path, trained: TrainedBase, tmp_path: Path
 ):
     base = Base.load(trained.path)
-    values = SMALL | {"a": folders / "one", "b": folders / "three", "base": trained.path}
+    values = SMALL | {
+        "prepares": False,
+        "a": folders / "one",
+        "b": folders / "three",
+        "base": trained.path,
+    }
     config = VoiceTrainingConfig(**values, out=tmp_path / "pair", steps=1, samples=0)
     method = build_method(config, MelSpec())
     a, b = base.reference, base.reference
@@ -127,7 +132,7 @@ def test_of_a_pool_the_base_is_told_the_speaker(
     folders: Path, trained: TrainedBase, tmp_path: Path
 ):
     base = Base.load(trained.path)
-    values = SMALL | {"a": folders, "b": folders / "three", "base": trained.path}
+    values = SMALL | {"prepares": False, "a": folders, "b": folders / "three", "base": trained.path}
     config = VoiceTrainingConfig(
         **values, out=tmp_path / "run", steps=1, samples=0, any_to_one=True
     )
@@ -148,7 +153,12 @@ def test_errors_are_one_sentence(folders: Path, trained: TrainedBase, tmp_path: 
     damaged.write_bytes(trained.path.read_bytes()[:2000])
     with pytest.raises(ValueError, match="damaged.safetensors: not a base of voxcycle, or damaged"):
         Base.load(damaged)
-    values = SMALL | {"a": folders / "one", "b": folders / "two", "base": trained.path}
+    values = SMALL | {
+        "prepares": False,
+        "a": folders / "one",
+        "b": folders / "two",
+        "base": trained.path,
+    }
     config = VoiceTrainingConfig(**values | {"width": 24}, out=tmp_path / "run", steps=1)
     with pytest.raises(ValueError, match="the base has width=16, not 24"):
         train_voice(config)

@@ -32,6 +32,7 @@ SMALL: dict[str, Any] = {
     "threads": 1,
     "samples": 0,
     "separates_pitch": False,  # WORLD would take most of the time here
+    "prepares": False,
     "from_scratch": True,  # the base has the default size
     "seed": 3,
 }
@@ -392,3 +393,33 @@ def test_the_command_lists_every_setting(capsys: pytest.CaptureFixture[str]) -> 
     printed = capsys.readouterr().out
     for key, field in VoiceTrainingConfig.model_fields.items():
         assert key in printed and (field.description or "?").split()[0] in printed
+
+
+def test_recordings_are_cut_and_screened_before_a_training(
+    tmp_path: Path, make_speech: Callable[..., np.ndarray], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """One tape per speaker, with a clipped part: from these alone a voice can be trained."""
+    pause = np.zeros(24_000, np.float32)
+    for name, f0_hz in (("low", 110.0), ("high", 210.0)):
+        spoken = [make_speech(10.5, 16_000, f0_hz, seed=index) for index in range(7)]
+        spoken[0] = np.clip(20 * spoken[0], -0.9, 0.9)
+        tape = np.concatenate([part for sentence in spoken for part in (sentence, pause)])
+        (tmp_path / name).mkdir()
+        soundfile.write(tmp_path / name / "tape.wav", tape, 16_000)
+    train_voice(make_config(tmp_path, tmp_path / "run", steps=1, prepares=True))
+    split = json.loads((tmp_path / "run" / "split.json").read_text())
+    assert len(split["a"]["low"]["train"]) >= 4
+    assert (tmp_path / "run" / "clips" / "a" / "low" / "report.png").exists()
+    told = capfd.readouterr().err
+    assert f"{tmp_path / 'low'}: " in told and "clipped" in told
+    # clips that are prepared already are not cut again
+    clips = tmp_path / "run" / "clips"
+    again = {"a": clips / "a" / "low", "b": clips / "b" / "high", "prepares": True}
+    train_voice(make_config(tmp_path, tmp_path / "again", steps=1, **again))
+    assert not (tmp_path / "again" / "clips").exists()
+    short = tmp_path / "short"
+    short.mkdir()
+    soundfile.write(short / "one.wav", make_speech(5.0, 16_000), 16_000)
+    config = make_config(tmp_path, tmp_path / "third", steps=1, a=short, prepares=True)
+    with pytest.raises(CorpusError, match=r"short: \d s of 5 s kept in 1 clips.*: at least 60 s"):
+        train_voice(config)

@@ -17,6 +17,9 @@ def prepare(
             "-o", "--output", help="Folder of the clips.", show_default="FOLDER-clips beside it"
         ),
     ] = None,
+    keep_strange: Annotated[
+        bool, typer.Option("--keep-strange", help="Keep clips that are unlike the others.")
+    ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the clips of an earlier call.")
     ] = False,
@@ -24,9 +27,9 @@ def prepare(
     """Cut recordings into clips to train on, and report what they are like.
 
     Recordings are made mono and cut at their pauses into clips of up to twelve seconds; clips that
-    are too short, clipped, noisy or without a voice are left out, the others brought to one level
-    and written as FLAC. What was kept, and why the rest was not: the table, report.json and
-    report.png beside the clips.
+    are too short, clipped, noisy or without a voice are left out, and so are those that are unlike
+    all others: another speaker, music. The rest is brought to one level and written as FLAC. What
+    was kept, and why the rest was not: the table, report.json and report.png beside the clips.
 
     Example: voxcycle prepare recordings/anna -o clips/anna
     """
@@ -35,6 +38,7 @@ def prepare(
 
     from voxcycle.data.prepare import prepare_folder
     from voxcycle.data.prepare_report import draw_report
+    from voxcycle.training.strangers import compare_clips
 
     name = folder.resolve().name
     out = output or folder.resolve().with_name(f"{name}-clips")
@@ -46,6 +50,8 @@ def prepare(
             out,
             overwrite,
             advance=lambda done, total: bar.update(task, completed=done, total=total),
+            compare=compare_clips,
+            keeps_strange=keep_strange,
         )
     _print_report(prepared)
     draw_report(prepared, out)
@@ -76,3 +82,8 @@ def _print_report(prepared: "Prepared") -> None:
     for row in rows:
         table.add_row(*row)
     Console(highlight=False, markup=False).print(table)
+    for piece in sorted(prepared.strange, key=lambda piece: -piece.strangeness):
+        typer.echo(
+            f"unlike the others{'' if piece.file else ', left out'}: {piece.source} from "
+            f"{piece.start_s:.1f} s, {piece.quality.duration_s:.1f} s long"
+        )

@@ -1,14 +1,15 @@
 """From recordings as they come to clips to train on, with a report of what was kept and why.
 
 Each recording is made mono, cut at its pauses (`audio/slices.py`), its clips measured
-(`data/quality.py`), the useless ones dropped, the others levelled and written.
+(`data/quality.py`), the useless ones dropped, the others levelled, compared with one another, and
+written.
 """
 
 import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -31,6 +32,10 @@ MAX_PEAK = 0.98
 CLIPPED_RANGE = 0.999  # of the largest magnitude
 MIN_CLIPPED_PEAK = 0.01  # below, the steps of 16 bits look like clipping
 REPORT = "report.json"
+STRANGE = 4.0  # deviations; measured by egs/fillets_nl/strangers.py
+STRANGE_PROBLEM = "unlike the others"
+MAX_STRANGE_SHARE = 0.2  # more of them are no strangers
+Compare = Callable[[Sequence[Path]], Sequence[float]]
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,7 @@ class Piece:
         quality: as it was in the recording.
         file: what was written, relative to the output folder; "" where it was dropped.
         problem: why it was dropped, or "".
+        strangeness: how far the clip is from the others, in deviations; 0 where none was compared.
     """
 
     source: str
@@ -50,6 +56,7 @@ class Piece:
     quality: ClipQuality
     file: str = ""
     problem: str = ""
+    strangeness: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -72,6 +79,11 @@ class Prepared:
     def kept(self) -> list[Piece]:
         """The pieces that were written."""
         return [piece for piece in self.pieces if piece.file]
+
+    @property
+    def strange(self) -> list[Piece]:
+        """The pieces that are unlike the others, kept or not."""
+        return [piece for piece in self.pieces if piece.strangeness >= STRANGE]
 
     def minutes_kept(self) -> float:
         """Return how long the pieces are that were written."""
@@ -97,6 +109,8 @@ def prepare_folder(
     overwrite: bool = False,
     n_jobs: int | None = None,
     advance: Callable[[int, int], None] = lambda done, total: None,
+    compare: Compare | None = None,
+    keeps_strange: bool = False,
 ) -> Prepared:
     """Cut all recordings below a folder into clips, written as FLAC at 22,050 Hz.
 
@@ -108,6 +122,10 @@ def prepare_folder(
         overwrite: replace what an earlier call has written there.
         n_jobs: processes; None takes one per core.
         advance: called with the numbers of recordings done and in all.
+        compare: maps clips to how strange each is among them, such as
+            `voxcycle.training.strangers.compare_clips`; None compares nothing.
+        keeps_strange: write clips that are unlike the others too. They are written in any case
+            where they are more than a fifth.
 
     Raises:
         CorpusError: there is no recording, nothing of use in them, or `out` holds other files.
@@ -132,6 +150,8 @@ def prepare_folder(
             else:
                 seconds += result[0]
                 pieces += result[1]
+        if compare:
+            pieces = _screen_strange(pieces, made, compare, keeps_strange)
         prepared = Prepared(str(folder), seconds / 60, pieces, unreadable)
         if not prepared.kept:
             reasons = [f"{name}: {reason}" for name, reason in unreadable]
@@ -146,6 +166,22 @@ def prepare_folder(
     finally:
         shutil.rmtree(made, ignore_errors=True)
     return prepared
+
+
+def _screen_strange(
+    pieces: list[Piece], made: Path, compare: Compare, keeps_strange: bool
+) -> list[Piece]:
+    """Return the pieces with their strangeness, the strange ones dropped unless they are many."""
+    written = [i for i, piece in enumerate(pieces) if piece.file]
+    scores = compare([made / pieces[i].file for i in written])
+    n_strange = sum(score >= STRANGE for score in scores)
+    keeps_strange = keeps_strange or n_strange > MAX_STRANGE_SHARE * len(written)
+    screened = list(pieces)
+    for i, score in zip(written, scores, strict=True):
+        screened[i] = replace(pieces[i], strangeness=round(float(score), 2))
+        if score >= STRANGE and not keeps_strange:
+            screened[i] = replace(screened[i], file="", problem=STRANGE_PROBLEM)
+    return screened
 
 
 def find_recordings(folder: Path, out: Path) -> list[Path]:

@@ -6,6 +6,7 @@ hears. Nothing is known beforehand of the speaker. What does not belong must be 
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -14,8 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from voxcycle.audio.mel import LogMel, MelSpec
+from voxcycle.audio.mixdown import load_mono
 from voxcycle.audio.pitch import extract_f0
 from voxcycle.audio.resample import resample
+from voxcycle.audio.segment import normalize_level
 from voxcycle.batches import ImageBatch
 from voxcycle.evaluation.extra import JUDGE_RATE, has_judges, import_judge
 from voxcycle.evaluation.outliers import outlier_scores
@@ -31,7 +34,8 @@ MIN_LEVEL = -1.0  # deviations; below, a patch is a pause
 RANGE = 3.0  # deviations that a pixel shows
 WIDTH, N_LATENT, N_STEPS, BATCH = 256, 16, 600, 128
 MAX_SCORE = 20.0
-STRANGE = 4.0  # `Strangeness.total` from which on a clip is flagged (egs/fillets_nl/strangers.py)
+MIN_COSINE_SCALE, MIN_LOG_F0_SCALE = 0.02, 0.05  # nobody sounds more alike than that
+MIN_NORM_SCALE = 0.1  # of the median
 
 
 class Strangeness(NamedTuple):
@@ -51,24 +55,39 @@ class Strangeness(NamedTuple):
         return float(np.hypot(self.voice, self.sound))
 
 
+def compare_clips(paths: Sequence[Path]) -> list[float]:
+    """Return `Strangeness.total` of recordings of at least a second, for `prepare_folder`."""
+    spec = MelSpec()
+    clips = [
+        normalize_level(load_mono(path, spec.sample_rate), spec.sample_rate).waveform
+        for path in paths
+    ]
+    return [score.total for score in find_strangeness(clips, spec)]
+
+
 def find_strangeness(clips: Sequence[NDArray[np.float32]], spec: MelSpec) -> list[Strangeness]:
     """Score clips (T,) at the rate of `spec`, levelled; zeros where there are fewer than 20."""
     if len(clips) < MIN_CLIPS:
         return [Strangeness(0.0, 0.0)] * len(clips)
-    voice = voice_distances(clips, spec) if has_judges() else pitch_distances(clips, spec)
-    sound = latent_norms(clips, spec)
-    return [Strangeness(*pair) for pair in zip(deviations(voice), deviations(sound), strict=True)]
+    if has_judges():
+        voice = deviations(voice_distances(clips, spec), MIN_COSINE_SCALE)
+    else:
+        voice = deviations(pitch_distances(clips, spec), MIN_LOG_F0_SCALE)
+    norms = latent_norms(clips, spec)
+    sound = deviations(norms, MIN_NORM_SCALE * float(np.nanmedian(norms)))
+    return [Strangeness(*pair) for pair in zip(voice, sound, strict=True)]
 
 
-def deviations(distances: Sequence[float]) -> list[float]:
+def deviations(distances: Sequence[float], min_scale: float) -> list[float]:
     """Return how far above the median each one is, in units of the median absolute deviation.
 
-    Times 1.4826, the standard deviation where they are normal; NaN counts as the farthest.
+    Times 1.4826, the standard deviation where they are normal; NaN counts as the farthest. The unit
+    is at least `min_scale`: among clips that are all alike a little is no reason to leave one out.
     """
     values = np.asarray(distances, float)
     middle = np.nanmedian(values)
     scale = 1.4826 * np.nanmedian(np.abs(values - middle))
-    scores = np.nan_to_num((values - middle) / max(scale, 1e-9), nan=MAX_SCORE)
+    scores = np.nan_to_num((values - middle) / max(scale, min_scale), nan=MAX_SCORE)
     return np.clip(scores, 0.0, MAX_SCORE).tolist()
 
 

@@ -81,6 +81,9 @@ class VoiceTrainingConfig(MelCycleGANConfig):
     b: Path = Field(description="folder of domain b")
     name_a: str = Field("", description="name of voice a; empty takes the folder's name")
     name_b: str = Field("", description="name of voice b; empty takes the folder's name")
+    prepares: bool = Field(
+        True, description="cut and screen the recordings first, as voxcycle prepare does"
+    )
     any_to_one: bool = Field(
         False, description="domain a is a pool of speakers; only voice b is made, for any source"
     )

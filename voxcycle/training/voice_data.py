@@ -12,9 +12,12 @@ from rich.progress import Progress
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.perturb import RESYNTHESES, WARPS, Perturbation
 from voxcycle.audio.stats import DomainStats, average_stats
-from voxcycle.data.corpus import Corpus, CorpusError, Split, scan_folder, split_files
+from voxcycle.data.corpus import MIN_TOTAL_S, CorpusError, Split, scan_folder, split_files
 from voxcycle.data.features import cache_features
+from voxcycle.data.prepare import REPORT, prepare_folder
+from voxcycle.data.prepare_report import draw_report
 from voxcycle.data.speech import Speaker, UnpairedCrops, build_speaker
+from voxcycle.training.strangers import compare_clips
 from voxcycle.training.voice_config import MelCycleGANConfig, VoiceTrainingConfig
 
 MIN_POOL_SPEAKER_S = 30.0
@@ -106,7 +109,7 @@ def make_crops(
 
 
 def find_domains(config: VoiceTrainingConfig, console: Console) -> Domains:
-    """Screen the folders, tell what is left out and why, and split by file.
+    """Prepare and screen the folders, tell what is left out and why, and split by file.
 
     Raises:
         CorpusError: there is too little usable speech; names files and reasons.
@@ -115,17 +118,41 @@ def find_domains(config: VoiceTrainingConfig, console: Console) -> Domains:
         folders = sorted(p for p in config.a.iterdir() if p.is_dir()) if config.a.is_dir() else []
         if len(folders) < 2:
             raise CorpusError(f"{config.a}: a pool needs at least two subfolders, one per speaker")
-        corpora_a = [scan_folder(folder, MIN_POOL_SPEAKER_S) for folder in folders]
     else:
-        corpora_a = [scan_folder(config.a)]
-    corpus_b = scan_folder(config.b)
+        folders = [config.a]
 
-    def split(corpus: Corpus) -> Split:
+    def split(folder: Path, side: str, min_total_s: float) -> tuple[str, Split]:
+        if config.prepares and not (folder / REPORT).exists():
+            clips = config.out / "clips" / side / folder.absolute().name
+            folder = prepare(folder, clips, min_total_s, console)
+        corpus = scan_folder(folder, min_total_s)
         for path, reason in corpus.rejected:
             console.print(f"left out {path}: {reason}", style="yellow", soft_wrap=True)
-        return split_files(corpus, config.seed)
+        return corpus.name, split_files(corpus, config.seed)
 
-    return Domains({c.name: split(c) for c in corpora_a}, {corpus_b.name: split(corpus_b)})
+    min_total_s = MIN_POOL_SPEAKER_S if config.any_to_one else MIN_TOTAL_S
+    return Domains(
+        dict(split(folder, "a", min_total_s) for folder in folders),
+        dict([split(config.b, "b", MIN_TOTAL_S)]),
+    )
+
+
+def prepare(folder: Path, clips: Path, min_total_s: float, console: Console) -> Path:
+    """Cut and screen a folder as `voxcycle prepare` does, tell what became of it, return `clips`.
+
+    Raises:
+        CorpusError: as `prepare_folder`, or there is too little usable speech.
+    """
+    prepared = prepare_folder(folder, clips, overwrite=True, compare=compare_clips)
+    left_out = [f"{reason} {60 * m:.0f} s" for reason, m in prepared.minutes_dropped().items()]
+    left_out += [f"{name}: {reason}" for name, reason in prepared.unreadable]
+    kept = f"{folder}: {60 * prepared.minutes_kept():.0f} s of {60 * prepared.minutes:.0f} s kept"
+    told = f"{kept} in {len(prepared.kept)} clips" + (f" ({'; '.join(left_out)})" * bool(left_out))
+    if 60 * prepared.minutes_kept() < min_total_s:
+        raise CorpusError(f"{told}: at least {min_total_s:.0f} s are needed")
+    console.print(told, soft_wrap=True)
+    draw_report(prepared, clips)
+    return clips
 
 
 def load_data(
