@@ -238,7 +238,7 @@ def test_evaluate_voice_with_pitch_alone(tmp_path: Path, make_speech, voice: Voi
         "DSP baseline",
         "unit",
     ]
-    request = requested_f0(speech, MelSpec(), voice.source_stats, voice.target_stats, True)
+    request = requested_f0(speech, voice)
     assert unconverted.pitch == compare_f0(request, extract_f0(speech, MelSpec()))
     assert target_own.pitch.rmse_semitones == 0  # asked for what it has
     assert copied.pitch.rmse_semitones < 0.5  # HiFi-GAN keeps the pitch of clean harmonics

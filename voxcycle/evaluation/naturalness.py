@@ -22,8 +22,6 @@ DNSMOS_OVERALL_FIT = (-0.06766283, 1.11546468, 0.04602535)
 class DistillMOS:
     """DistillMOS variant 7, weights from its package."""
 
-    name = "DistillMOS"
-
     def __init__(self) -> None:
         package = import_judge("distillmos")
         with contextlib.redirect_stdout(io.StringIO()):  # it prints its weights' path
@@ -43,8 +41,6 @@ class DNSMOS:
     The package's own wrapper uses every core and computes a second network whose score nobody
     reads here; this one computes the same overall score with the threads it is given.
     """
-
-    name = "DNSMOS"
 
     def __init__(self, n_threads: int = 1) -> None:
         onnxruntime = import_judge("onnxruntime")

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -101,11 +102,7 @@ def standard_rows(
         target: the speaker of the voice; None where no recording of him or her is at hand.
         cache: where copy synthesis and baseline are kept.
     """
-
-    def request(recording: Wave) -> Wave:
-        return requested_f0(
-            recording, voice.spec, voice.source_stats, voice.target_stats, voice.is_any_to_one
-        )
+    request = partial(requested_f0, voice=voice)
 
     def own(recording: Wave) -> Wave:
         return extract_f0(recording, voice.spec)

@@ -237,9 +237,7 @@ class _Drawer:
     def _request(self, source: Wave | None) -> dict[str, Wave]:
         if source is None:
             return {}
-        voice = self.voice
-        statistics = (voice.source_stats, voice.target_stats, voice.is_any_to_one)
-        return {"requested": requested_f0(source, voice.spec, *statistics)}
+        return {"requested": requested_f0(source, self.voice)}
 
     def _parallel(self, path: Path) -> Recording:
         if path not in self._parallels:

