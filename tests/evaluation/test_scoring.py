@@ -1,6 +1,5 @@
 import re
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -177,24 +176,6 @@ def test_any_number_of_threads_gives_the_same_scores_in_the_same_order(tmp_path:
         torch.set_num_threads(1)
     assert together == alone
     assert [s.sentence for s in together] == [s.name for s in sentences]
-
-
-def test_a_judge_is_loaded_once_by_all_threads():
-    judges, loads = Judges(("dnsmos",)), []
-
-    def load() -> str:
-        loads.append(1)
-        time.sleep(0.05)
-        return "judge"
-
-    with ThreadPoolExecutor(4) as pool:
-        assert set(pool.map(lambda _: judges._load("DNSMOS", load), range(8))) == {"judge"}
-    assert len(loads) == 1
-
-
-def test_unknown_metric_is_refused():
-    with pytest.raises(ValueError, match=r"\['loudness'\].*similarity"):
-        Judges(("loudness",))
 
 
 def test_copy_synthesis_keeps_length_and_speech(make_speech):

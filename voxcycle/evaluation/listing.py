@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from voxcycle.audio.io import list_audio
 from voxcycle.evaluation.rows import Sentence, Speaker
+from voxcycle.evaluation.words import check_language
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
@@ -26,7 +27,7 @@ def list_sources(
 
     Args:
         folder: of recordings, or of one folder per speaker.
-        language: ISO 639-1 code, for the recogniser.
+        language: ISO 639 code, for the recogniser, see `check_language`.
         texts: folder with `NAME.txt` for `NAME.wav`; None looks beside the recordings.
         parallel: folder of the target's recordings of the same sentences, under the same names.
         n_sentences: scored per speaker, spread evenly over the sorted files.
@@ -36,7 +37,7 @@ def list_sources(
 
     Raises:
         ValueError: there is no recording, no text or parallel recording fits one, or it is open
-            which one does.
+            which one does; or the language is unknown.
     """
     for named in (folder, *(f for f in (texts, parallel) if f is not None)):
         _require_folder(named)
@@ -132,7 +133,7 @@ def _make_speaker(
 
     return Speaker(
         folder.absolute().name,
-        language,
+        check_language(language),
         tuple(sentence(p) for p in scored),
         tuple(sentence(p) for p in references),
     )
