@@ -129,6 +129,8 @@ def test_the_target_s_texts(tmp_path: Path):
     assert said(tmp_path / "ann") == [None, None]
     write(ben / "1.txt", "Ben's first, beside it.")
     assert said(tmp_path / "ann") == ["Ben's first, beside it.", None]
+    write(texts / "ann" / "2.txt", "Ann's second.")
+    assert said(tmp_path / "ann") == ["Ben's first, beside it.", None]
     write(texts / "2.txt", "Ben's second.")
     assert said(tmp_path / "ann") == [None, "Ben's second."]
     write(texts / "ben" / "1.txt", "Ben's first.")

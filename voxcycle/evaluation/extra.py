@@ -56,6 +56,11 @@ def has_judges() -> bool:
     return all(find_spec(package) for package in PACKAGES)
 
 
+def is_judge_imported() -> bool:
+    """Tell whether a judge's package has been imported by this process."""
+    return any(package in sys.modules for package in PACKAGES)
+
+
 def _message(module: str) -> str:
     return (
         f"evaluation needs the package '{module}', which is not installed: "

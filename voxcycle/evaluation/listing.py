@@ -22,6 +22,7 @@ def list_sources(
     texts: Path | None = None,
     parallel: Path | None = None,
     n_sentences: int = N_SENTENCES,
+    target: Path | None = None,
 ) -> tuple[Speaker, ...]:
     """Return the speakers of a folder: one per subfolder with recordings, else the folder's one.
 
@@ -31,6 +32,8 @@ def list_sources(
         texts: folder with `NAME.txt` for `NAME.wav`; None looks beside the recordings.
         parallel: folder of the target's recordings of the same sentences, under the same names.
         n_sentences: scored per speaker, spread evenly over the sorted files.
+        target: folder of the target; what lies in the subfolder of `texts` that has its name is
+            what the target says.
 
     Texts and parallel recordings are found by `match_names`, in the speaker's own subfolder where
     there is one.
@@ -47,11 +50,12 @@ def list_sources(
     text_files = None if texts is None else sorted(texts.rglob("*.txt"))
     parallel_files = [] if parallel is None else list_audio(parallel)
     names = {f.name for f in folders}
+    text_names = names if target is None else names | {target.absolute().name}
     speakers = tuple(
         _make_speaker(
             f,
             language,
-            None if text_files is None else _own(text_files, texts, f.name, names),
+            None if text_files is None else _own(text_files, texts, f.name, text_names),
             _own(parallel_files, parallel, f.name, names),
             n_sentences,
         )
@@ -82,14 +86,17 @@ def list_target(
         language: see `list_sources`.
         texts: see `list_sources`.
         n_sentences: see `list_sources`.
-        source: folder of the sources. What lies in `texts` itself under the name of one of their
-            recordings is what these say: the target's of that name may say something else.
+        source: folder of the sources. Their subfolders of `texts`, and what lies in `texts` itself
+            under the name of one of their recordings, is what these say: the target's recording of
+            that name may say something else.
     """
     _require_folder(folder)
     if texts is not None:
         _require_folder(texts)
-        name = folder.absolute().name
-        files = _own(sorted(texts.rglob("*.txt")), texts, name, set())
+        name, strangers = folder.absolute().name, set[str]()
+        if source is not None:
+            strangers = {source.absolute().name, *(f.name for f in source.iterdir())}
+        files = _own(sorted(texts.rglob("*.txt")), texts, name, strangers)
         if source is not None and not (texts / name).is_dir():
             theirs = {path.stem for path in list_audio(source)}
             files = {k: v for k, v in files.items() if k.stem not in theirs}

@@ -62,7 +62,10 @@ def cosine(x: NDArray[np.float32], y: NDArray[np.float32]) -> float:
     return float(np.dot(x, y) / (np.linalg.norm(x) * np.linalg.norm(y)))
 
 
-def equal_error_rate(genuine: Sequence[float], impostors: Sequence[float]) -> float:
+Scores = Sequence[float] | NDArray[np.float64]
+
+
+def equal_error_rate(genuine: Scores, impostors: Scores) -> float:
     """Return the equal error rate of telling two sets of scores apart by a threshold, 0 to 1.
 
     0.5: impostors (converted speech) score like genuine recordings of the target, no threshold
