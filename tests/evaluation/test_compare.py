@@ -14,7 +14,12 @@ def evaluation(voice: str, mos: np.ndarray, errors: int) -> Evaluation:
         {},
         [
             UtteranceScores(
-                voice, "ann", f"{i}", distillmos=float(m), words=ErrorCount(errors * (i % 2), 10)
+                voice,
+                "ann",
+                f"{i}",
+                "digest",
+                distillmos=float(m),
+                words=ErrorCount(errors * (i % 2), 10),
             )
             for i, m in enumerate(mos)
         ],
@@ -59,17 +64,17 @@ def test_only_common_utterances_count():
     assert difference_cells([mos])[1][-2:] == ["", ""]
     left_out = "left out: 3 utterances of the first and 3 of the second that the other one lacks"
     assert left_out in describe(first, partly)
-    with pytest.raises(ValueError, match=r"no recording in common \(other names\)"):
+    with pytest.raises(ValueError, match=r"no recording in common \(no name is in both\)"):
         compare(first, Evaluation({}, renamed))
 
 
 def test_a_few_utterances_decide_nothing_and_failures_are_not_nearer():
     def one(name: str, n_lost: int) -> Evaluation:
         scores = [
-            UtteranceScores(name, "ann", str(i), secs_target=0.9, secs_source=0.5, distillmos=4.0)
+            UtteranceScores(name, "ann", str(i), "digest", 1.0, 0.9, 0.5, distillmos=4.0)
             for i in range(3)
         ]
-        lost = UtteranceScores(name, "ann", "0", failures=("rendering: silence",))
+        lost = UtteranceScores(name, "ann", "0", "digest", failures=("rendering: silence",))
         return Evaluation(
             {"voice": name, "vocoder": name},
             [replace(lost, sentence=str(i)) if i < n_lost else s for i, s in enumerate(scores)],
@@ -92,7 +97,7 @@ def test_other_recordings_of_the_same_names_are_left_out():
     mos = np.linspace(3, 4, 12)
     first, second = evaluation("old", mos, 0), evaluation("new", mos + 1, 0)
 
-    def recorded(given: Evaluation, digests: list[str]) -> Evaluation:
+    def recorded(given: Evaluation, digests: list[str | None]) -> Evaluation:
         pairs = zip(given.scores, digests, strict=True)
         return Evaluation({}, [replace(s, recording_sha256=digest) for s, digest in pairs])
 
@@ -100,9 +105,14 @@ def test_other_recordings_of_the_same_names_are_left_out():
     partly = recorded(second, ["a"] * 10 + ["b"] * 2)
     assert {d.n for d in compare(first, partly)} == {10}
     told = [line for line in describe(first, partly) if line.startswith("left out")]
-    assert len(told) == 1 and told[0].startswith("left out: 2 utterances that are different")
-    with pytest.raises(ValueError, match="under the same names are other recordings"):
+    assert len(told) == 1 and told[0].startswith(
+        "left out: 2 utterances (voice, ann, 10 and so on)"
+    )
+    with pytest.raises(ValueError, match="recordings differ under the same names"):
         compare(first, recorded(second, ["b"] * 12))
+    untold = [recorded(given, [None] * 12) for given in (first, second)]
+    with pytest.raises(ValueError, match="not told in a file of an earlier version"):
+        compare(*untold)
 
 
 def test_words_are_compared_against_the_same_reference_only():
@@ -137,7 +147,7 @@ def test_verdicts_allow_for_the_number_of_metrics():
             {},
             [
                 UtteranceScores(
-                    voice, "ann", f"{i}", distillmos=float(m), **dict.fromkeys(others, 1.0)
+                    voice, "ann", f"{i}", "a", distillmos=float(m), **dict.fromkeys(others, 1.0)
                 )
                 for i, m in enumerate(values)
             ],

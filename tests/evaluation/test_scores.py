@@ -56,6 +56,14 @@ def test_json_holds_every_utterance_and_reads_back(tmp_path: Path):
     assert [p.name for p in path.parent.iterdir()] == ["metrics.json"]
 
 
+def test_the_format_before_is_read(tmp_path: Path):
+    path = tmp_path / "metrics.json"
+    known = {"row": "voice", "speaker": "ann", "sentence": "0", "secs_target": 0.9}
+    path.write_text(json.dumps({"format": 2, "about": {}, "utterances": [known]}))
+    (scores,) = Evaluation.load(path).scores
+    assert scores == UtteranceScores("voice", "ann", "0", secs_target=0.9)
+
+
 @pytest.mark.parametrize("content", ["{}", "[1]", "not json", '{"format": 99}'])
 def test_another_file_is_refused(tmp_path: Path, content: str):
     path = tmp_path / "metrics.json"

@@ -23,6 +23,7 @@ VERDICTS = (
     "number of metrics (Bonferroni); the printed intervals are single ones"
 )
 
+OTHERS = "recordings differ under the same names, or are not told in a file of an earlier version"
 Key = tuple[str, str, str]
 
 
@@ -61,7 +62,7 @@ class Pairs(NamedTuple):
 
     Attributes:
         same: scores of the same recording in both.
-        others: names under which the two have different recordings.
+        others: names under which the two have different recordings, or one does not tell which.
         first_alone, second_alone: names that the other one lacks.
     """
 
@@ -79,9 +80,9 @@ def compare(first: Evaluation, second: Evaluation, seed: int = 0) -> list[Differ
     """
     pairs = pair(first, second)
     if not pairs.same:
-        others = "under the same names are other recordings" if pairs.others else "other names"
+        reason = f"their {OTHERS}" if pairs.others else "no name is in both"
         raise ValueError(
-            f"the two evaluations have no recording in common ({others}): nothing to compare"
+            f"the two evaluations have no recording in common ({reason}): nothing to compare"
         )
     differences = []
     for row in dict.fromkeys(key[0] for key in pairs.same):
@@ -96,7 +97,11 @@ def pair(first: Evaluation, second: Evaluation) -> Pairs:
     """Find the utterances of two evaluations that are of the same recordings."""
     left, right = _by_key(first.scores), _by_key(second.scores)
     common = {key: (scores, right[key]) for key, scores in left.items() if key in right}
-    same = {k: (x, y) for k, (x, y) in common.items() if x.recording_sha256 == y.recording_sha256}
+    same = {
+        key: (x, y)
+        for key, (x, y) in common.items()
+        if x.recording_sha256 is not None and x.recording_sha256 == y.recording_sha256
+    }
     return Pairs(
         same,
         [key for key in common if key not in same],
@@ -123,8 +128,8 @@ def describe(first: Evaluation, second: Evaluation) -> list[str]:
         )
     if pairs.others:
         lines.append(
-            f"left out: {len(pairs.others)} utterances that are different recordings under the "
-            f"same names ({', '.join(pairs.others[0])} and so on)"
+            f"left out: {len(pairs.others)} utterances ({', '.join(pairs.others[0])} and so on) "
+            f"whose {OTHERS}"
         )
     for key in ("voxcycle", "vocoder", "target", "inputs", "languages", "asr", "machine"):
         if left.get(key) != right.get(key):

@@ -29,6 +29,7 @@ from voxcycle.vocoders.registry import load_vocoder
 from voxcycle.voices.voice import Voice, read_header
 
 FORMAT = 3  # of metrics.json
+READABLE_FORMATS = (2, 3)  # 2 told neither recordings nor what words were compared with
 REFERENCE_VOCODER = "hifigan"  # of the row "copy synthesis", whatever the voice is rendered by
 
 
@@ -72,10 +73,9 @@ class Evaluation:
         """Read what `save` wrote; ValueError names the file where it is something else."""
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
-            if document["format"] != FORMAT:
-                raise ValueError(
-                    f"format {document['format']}; this version of voxcycle reads {FORMAT}"
-                )
+            if document["format"] not in READABLE_FORMATS:
+                known = " and ".join(map(str, READABLE_FORMATS))
+                raise ValueError(f"format {document['format']}, this version reads {known}")
             scores = [UtteranceScores.from_dict(values) for values in document["utterances"]]
             return cls(dict(document["about"]), scores)
         except (KeyError, TypeError, ValueError) as error:
