@@ -89,7 +89,7 @@ def main() -> None:
     spec = MelSpec()
     long_frames = round(LONG_S * spec.frame_rate)
     speakers = [build_speaker(name, random_speech(i), spec) for i, name in enumerate("ab")]
-    batch = UnpairedCrops(speakers[:1], speakers[1], spec, None, 1, N_FRAMES, 20, True, 0)[0]
+    batch = UnpairedCrops(speakers[:1], speakers[1:2], spec, None, 1, N_FRAMES, 20, True, 0)[0]
     ours = build_method(VoiceTrainingConfig(a=Path("a"), b=Path("b")), spec)
     published = published_method(spec.n_mels)
 

@@ -65,7 +65,7 @@ def main() -> None:
     config = VoiceTrainingConfig(a=Path("a"), b=Path("b"))
     spec = MelSpec()
     speakers = [build_speaker(name, random_speech(i), spec) for i, name in enumerate("ab")]
-    crops = UnpairedCrops(speakers[:1], speakers[1], spec, None, 4, 64, 20, True, 0)
+    crops = UnpairedCrops(speakers[:1], speakers[1:2], spec, None, 4, 64, 20, True, 0)
     module = PhasedModule(build_method(config, spec))
     optimizers = module.configure_optimizers()
     batch = crops[0]

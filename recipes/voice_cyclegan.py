@@ -29,7 +29,7 @@ def main() -> None:
         out=args.out or Path("runs") / f"{args.a.name}-{args.b.name}",
         minutes=args.minutes,  # a resumed run keeps the number of steps that it began with
         # What you may want to change for your own pair:
-        #   more than ten minutes per speaker: width=256 for a larger generator
+        #   more than ten minutes per speaker: width=256, from_scratch=True
         #   the result stays too close to the source: a higher adversarial_b, a lower cycle_a
         #   the words get lost: a higher identity_b
         adversarial_b=2.5,

@@ -25,9 +25,10 @@ if stage 2; then
         --minutes "$minutes" --out "$run" --no-add $resume
 fi
 if stage 3; then
-    for direction in allison:carlo:en carlo:allison:it; do
-        IFS=: read -r source target language <<<"$direction"
-        $python -m voxcycle evaluate --voice "$run/$target.safetensors" --language "$language" \
+    for direction in allison:carlo:en:it carlo:allison:it:en; do
+        IFS=: read -r source target language target_language <<<"$direction"
+        $python -m voxcycle evaluate --voice "$run/$target.safetensors" \
+            --language "$language" --target-language "$target_language" \
             --source "$real/wavs/$source" --target "$real/wavs/$target" -o "$reports/$target"
     done
 fi

@@ -3,15 +3,16 @@
 #
 #   egs/fillets_nl/run.sh [first stage] [last stage]
 #
-# 1 fetch   the recordings of the game Fish Fillets NG (apt, GPL-2: the voices are for yourself)
-# 2 choose  five minutes of each
-# 3 train   both directions
-# 4 convert the test clips, both ways
-# 5 score   similarity and naturalness of the conversions (needs pip install -e ".[eval]")
+# 1 fetch     the recordings of the game Fish Fillets NG (apt, GPL-2: the voices are for yourself)
+# 2 choose    five minutes of each to train on, 20 other clips to score
+# 3 train     both directions
+# 4 evaluate  both directions: REPORTS/<voice>/report.html and metrics.json
+# Needs: pip install -e ".[eval]"
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-first=${1:-1} last=${2:-5}
+first=${1:-1} last=${2:-4}
 data=${DATA:-$HOME/.cache/voxcycle/fillets_nl}
+reports=${REPORTS:-$data/reports}
 minutes=${MINUTES:-30}
 python=${PYTHON:-.venv/bin/python}
 stage() { [ "$first" -le "$1" ] && [ "$1" -le "$last" ]; }
@@ -28,9 +29,9 @@ if stage 3; then
         --licence GPL-2.0 --minutes "$minutes" --out "$data/run" --no-add $resume
 fi
 if stage 4; then
-    $python -m voxcycle convert "$data/test/woman" --to "$data/run/dutch_man.safetensors" \
-        -o "$data/converted/dutch_man" --overwrite
-    $python -m voxcycle convert "$data/test/man" --to "$data/run/dutch_woman.safetensors" \
-        -o "$data/converted/dutch_woman" --overwrite
+    for direction in woman:man man:woman; do
+        IFS=: read -r source target <<<"$direction"
+        $python -m voxcycle evaluate --voice "$data/run/dutch_$target.safetensors" --language nl \
+            --source "$data/test/$source" --target "$data/train/$target" -o "$reports/dutch_$target"
+    done
 fi
-if stage 5; then $python egs/fillets_nl/score.py "$data"; fi

@@ -67,6 +67,7 @@ def make_config(corpus: Path, out: Path, name: str, seed: int, steps: int) -> Vo
         seed=seed,
         steps=steps,
         threads=1,
+        from_scratch=True,
         samples=0,  # the last average is exported: no variant is chosen by judges
         **VARIANTS[name],
     )

@@ -38,7 +38,7 @@ def make_crops(seed: int = 0, is_pool: bool = True, **changes: object) -> Unpair
         "is_perturbed": True,
         "seed": seed,
     } | changes
-    return UnpairedCrops(speakers if is_pool else speakers[:1], target, SPEC, prior, **options)  # type: ignore[arg-type]
+    return UnpairedCrops(speakers if is_pool else speakers[:1], [target], SPEC, prior, **options)  # type: ignore[arg-type]
 
 
 def test_speaker_statistics_are_those_of_all_files_together() -> None:

@@ -3,6 +3,7 @@
 import copy
 import io
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from voxcycle.evaluation.scoring import Scored
 from voxcycle.evaluation.words import ErrorCount
 from voxcycle.training import selection
 from voxcycle.training.selection import (
+    UNKNOWN,
     Contest,
     Selection,
     best_path,
@@ -30,6 +32,8 @@ from voxcycle.training.selection import (
     summarize_scored,
 )
 from voxcycle.vocoders.registry import load_vocoder
+
+DEMO = Path(__file__).parents[2] / "recipes" / "demo.flac"
 
 
 def scored(secs: float, distillmos: float) -> Scored:
@@ -96,6 +100,7 @@ def test_the_best_weights_are_kept_and_known_after_a_restart(
 
     def run(steps: list[int]) -> dict:
         callback, _ = make_selection(contest, tmp_path)
+        callback.started = -np.inf  # long enough ago for any round
         for step in steps:
             monkeypatch.setattr(callback, "_score", lambda _, s=step: [scored(results[s], 4.0)])
             weight.data.fill_(step / 1000)
@@ -158,14 +163,36 @@ def test_means_and_warnings_by_hand():
     assert summarize_scored([Scored(failed, None, 16_000)]) == {"composite": 0.0}
 
 
-def test_words_of_a_language_that_the_recogniser_does_not_know_play_no_part(
+def test_the_judges_rest_while_they_have_had_too_much_of_the_time(
     speaker, voice, tmp_path: Path, monkeypatch
 ):
-    monkeypatch.setattr(selection, "has_judges", lambda: True)
-    dutch = replace(speaker, language="nl")
-    english, _ = make_selection(Contest("g_ab", (speaker,), speaker, voice), tmp_path)
-    other, _ = make_selection(Contest("g_ab", (dutch,), dutch, voice), tmp_path)
-    assert "words" in english.judges.metrics and "words" not in other.judges.metrics
+    callback, _ = make_selection(Contest("g_ab", (speaker,), speaker, voice), tmp_path)
+    rounds = []
+    monkeypatch.setattr(callback, "judge", lambda contest: rounds.append(contest) or {})
+    for seconds, n_rounds in ((4.0, 1), (6.0, 1), (4.0, 2)):  # of a hundred
+        callback.started, callback.seconds = time.monotonic() - 100, seconds
+        callback.on_train_batch_end(NoLogger(), step_to(2500))
+        assert len(rounds) == n_rounds
+
+
+def test_words_count_where_an_unknown_language_is_understood(speaker, voice, tmp_path: Path):
+    """An English recording is; tones that only resemble speech are not."""
+    demo, rate = soundfile.read(DEMO, dtype="float32")
+    for index in range(3):
+        soundfile.write(
+            tmp_path / f"demo{index}.wav", demo[index * rate : (index + 4) * rate], rate
+        )
+    paths = [tmp_path / f"demo{index}.wav" for index in range(3)]
+    known = make_speaker("demo", Split(paths[:1], paths[1:], []), UNKNOWN, tmp_path / "demo")
+    tones = replace(speaker, language=UNKNOWN)
+    contests = [Contest("g_ab", (known,), known, voice), Contest("g_ba", (tones,), tones, voice)]
+    written = io.StringIO()
+    vocoder = load_vocoder("griffin-lim", MelSpec())
+    callback = Selection(contests, vocoder, tmp_path, Console(file=written, width=500))
+    callback._try_languages()
+    assert [c.sources[0].language for c in callback.contests] == ["en", UNKNOWN]
+    assert "does not understand ann: the words are not judged" in written.getvalue()
+    assert "demo" not in written.getvalue()
 
 
 def test_without_judges_pitch_and_levels_are_logged_and_nothing_is_kept(

@@ -32,6 +32,7 @@ SMALL: dict[str, Any] = {
     "threads": 1,
     "samples": 0,
     "separates_pitch": False,  # WORLD would take most of the time here
+    "from_scratch": True,  # the base has the default size
     "seed": 3,
 }
 
@@ -256,6 +257,7 @@ def test_the_best_weights_of_the_run_are_exported(
         return [Scored(scores, None, 16_000)]
 
     monkeypatch.setattr(selection, "JUDGE_EVERY", 1)
+    monkeypatch.setattr(selection, "MAX_SHARE", float("inf"))
     monkeypatch.setattr(selection.Selection, "_score", score)
     run = tmp_path / "run"
     high, low = (
@@ -339,7 +341,7 @@ def test_unknown_keys_are_answered_with_those_like_them() -> None:
         load_config(
             VoiceTrainingConfig, {"a": "x", "b": "y", "n_frames": 32, "max_masked_frames": 32}
         )
-    with pytest.raises(ValueError, match="set uses_f0=false sees_excitation=false$"):
+    with pytest.raises(ValueError, match="uses_f0=false sees_excitation=false from_scratch=true$"):
         load_config(VoiceTrainingConfig, {"a": "x", "b": "y", "networks": "maskcyclegan-vc"})
     with pytest.raises(ValueError, match="cannot be read as YAML"):
         parse_overrides(["cycle_a=[1"])

@@ -60,6 +60,10 @@ def train(
         Path | None,
         typer.Option(help="Folder of the run: logs, checkpoint.", show_default="runs/A-B"),
     ] = None,
+    from_scratch: Annotated[
+        bool,
+        typer.Option("--from-scratch", help="Begin with random networks, not with the base."),
+    ] = False,
     config: Annotated[
         Path | None, typer.Option(help="YAML file of settings; the command line wins.")
     ] = None,
@@ -103,6 +107,7 @@ def train(
         "licence": licence,
         "consent": consent,
         "out": out,
+        "from_scratch": from_scratch or None,
     }
     values = {key: value for key, value in given.items() if value is not None}
     settled = load_config(VoiceTrainingConfig, values | parse_overrides(settings or []), config)

@@ -45,8 +45,8 @@ class VoiceBatch(NamedTuple):
         excitation_a: at the F0 of a.
         excitation_ab: at the F0 of a moved into the range of b.
         condition_a: (B, n_condition), the statistics of each crop's speaker.
-        real_b, source_b, perturbed_b, excitation_b, excitation_ba: likewise for domain b; the crops
-            of b are sent to the speakers of a's crops.
+        real_b, source_b, perturbed_b, excitation_b, excitation_ba, condition_b: likewise for
+            domain b; the crops of b are sent to the speakers of a's crops.
         mask_a, mask_b: (B, 1, F), 0 where frames are to be filled in.
     """
 
@@ -62,30 +62,31 @@ class VoiceBatch(NamedTuple):
     perturbed_b: Tensor
     excitation_b: Tensor
     excitation_ba: Tensor
+    condition_b: Tensor
     mask_b: Tensor
 
     def domains(self) -> tuple[Domain, Domain]:
-        """Return what a CycleGAN sees: generators are told excitation, mask, and speaker of a."""
+        """Return what a CycleGAN sees: generators are told excitation, mask, and speaker."""
         keep = torch.ones_like(self.mask_a)
-        condition = self.condition_a
         a = Domain(
             self.real_a,
             self.source_a,
             self.perturbed_a,
-            (self.excitation_a, keep, condition),
-            (self.excitation_ab, self.mask_a),
+            (self.excitation_a, keep, self.condition_a),
+            (self.excitation_ab, self.mask_a, self.condition_b),
             _planes(self.excitation_a),
             _planes(self.excitation_ab),
-            condition,
+            self.condition_a,
         )
         b = Domain(
             self.real_b,
             self.source_b,
             self.perturbed_b,
-            (self.excitation_b, keep),
-            (self.excitation_ba, self.mask_b, condition),
+            (self.excitation_b, keep, self.condition_b),
+            (self.excitation_ba, self.mask_b, self.condition_a),
             _planes(self.excitation_b),
             _planes(self.excitation_ba),
+            self.condition_b,
         )
         return a, b
 
@@ -149,12 +150,25 @@ def stats_condition(stats: DomainStats, prior: DomainStats) -> NDArray[np.float3
     ).astype(np.float32)
 
 
+class _Crop(NamedTuple):
+    """A crop: log-mel (F, n_mels), F0 (F,), and as it is shown to generators, normalised.
+
+    `stats` are those of the recording as a source, by which `source` is normalised.
+    """
+
+    mel: NDArray[np.float32]
+    f0_hz: NDArray[np.float32]
+    stats: DomainStats
+    source: NDArray[np.float32]
+    perturbed: NDArray[np.float32]
+
+
 class UnpairedCrops(Dataset[VoiceBatch]):
-    """Batches of crops of domain a (one speaker or a pool) and domain b (one speaker); endless.
+    """Batches of crops of two domains, each one speaker or a pool; endless.
 
     Args:
         speakers_a: the speakers of domain a, drawn with equal probability.
-        speaker_b: the target.
+        speakers_b: likewise.
         spec: the mel analysis.
         prior: statistics that estimates are shrunk to; None where both sides are known speakers,
             whose own statistics are then used throughout.
@@ -163,15 +177,16 @@ class UnpairedCrops(Dataset[VoiceBatch]):
         max_masked_frames: longest filling-in mask; 0 for none.
         is_perturbed: False feeds the identity loss the crops as they are.
         seed: of everything drawn.
-        perturbed_source: share of the crops of a that stand perturbed in `source_a`: more bodies
-            and channels than the pool has.
+        perturbed_source: share of the crops of a, and of b where that is a pool, that stand
+            perturbed in `source_a` and `source_b`: more bodies and channels than the pool has.
         bends_bands, blurs_bands: whether the perturbation has these parts; see `perturb.py`.
+        reference: statistics that conditions are relative to; None takes the prior, or those of a.
     """
 
     def __init__(
         self,
         speakers_a: Sequence[Speaker],
-        speaker_b: Speaker,
+        speakers_b: Sequence[Speaker],
         spec: MelSpec,
         prior: DomainStats | None,
         batch_size: int,
@@ -182,9 +197,10 @@ class UnpairedCrops(Dataset[VoiceBatch]):
         perturbed_source: float = 0.0,
         bends_bands: bool = False,
         blurs_bands: bool = False,
+        reference: DomainStats | None = None,
     ) -> None:
         self.speakers_a = list(speakers_a)
-        self.speaker_b = speaker_b
+        self.speakers_b = list(speakers_b)
         self.spec = spec
         self.prior = prior
         self.batch_size = batch_size
@@ -196,11 +212,11 @@ class UnpairedCrops(Dataset[VoiceBatch]):
         self.bends_bands = bends_bands
         self.blurs_bands = blurs_bands
         self.centres_hz = band_centres_hz(spec)
-        reference = prior or speakers_a[0].stats[0]
-        self.conditions = [stats_condition(s.stats[0], reference) for s in self.speakers_a]
+        self.reference = reference or prior or speakers_a[0].stats[0]
+        speakers = (*self.speakers_a, *self.speakers_b)
+        self.conditions = {id(s): stats_condition(s.stats[0], self.reference) for s in speakers}
         self.lengths = {
-            id(s): np.array([len(r.f0_hz) for r in s.recordings], float)
-            for s in (*self.speakers_a, speaker_b)
+            id(s): np.array([len(r.f0_hz) for r in s.recordings], float) for s in speakers
         }
 
     def __getitem__(self, index: int) -> VoiceBatch:
@@ -214,40 +230,37 @@ class UnpairedCrops(Dataset[VoiceBatch]):
         )
 
     def _draw_item(self, rng: np.random.Generator) -> list[NDArray[np.float32]]:
-        which = int(rng.integers(len(self.speakers_a)))
-        a, b = self.speakers_a[which], self.speaker_b
+        a, b = (
+            speakers[int(rng.integers(len(speakers)))]
+            for speakers in (self.speakers_a, self.speakers_b)
+        )
         stats_a, stats_b = a.stats[0], b.stats[0]
-        crop_a, f0_a, source_stats_a, perturbed_a = self._draw_crop(a, rng)
-        crop_b, f0_b, _, perturbed_b = self._draw_crop(b, rng)
-        real_b = stats_b.normalize(crop_b)
-        source_a = source_stats_a.normalize(crop_a)
-        if self.perturbed_source and rng.random() < self.perturbed_source:
-            source_a = perturbed_a
+        crop_a = self._draw_crop(a, True, rng)
+        crop_b = self._draw_crop(b, len(self.speakers_b) > 1, rng)
         return [
-            stats_a.normalize(crop_a),
-            source_a,
-            perturbed_a,
-            excitation_mel(f0_a, self.spec),
-            excitation_mel(transform_f0(f0_a, source_stats_a, stats_b), self.spec),
-            self.conditions[which],
+            stats_a.normalize(crop_a.mel),
+            crop_a.source,
+            crop_a.perturbed,
+            excitation_mel(crop_a.f0_hz, self.spec),
+            excitation_mel(transform_f0(crop_a.f0_hz, crop_a.stats, stats_b), self.spec),
+            self.conditions[id(a)],
             self._draw_mask(rng),
-            real_b,
-            real_b,
-            perturbed_b,
-            excitation_mel(f0_b, self.spec),
-            excitation_mel(transform_f0(f0_b, stats_b, stats_a), self.spec),
+            stats_b.normalize(crop_b.mel),
+            crop_b.source,
+            crop_b.perturbed,
+            excitation_mel(crop_b.f0_hz, self.spec),
+            excitation_mel(transform_f0(crop_b.f0_hz, crop_b.stats, stats_a), self.spec),
+            self.conditions[id(b)],
             self._draw_mask(rng),
         ]
 
-    def _draw_crop(
-        self, speaker: Speaker, rng: np.random.Generator
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32], DomainStats, NDArray[np.float32]]:
-        """Return crop (F, n_mels), F0 (F,), its source statistics, and the perturbed crop."""
+    def _draw_crop(self, speaker: Speaker, is_anybody: bool, rng: np.random.Generator) -> _Crop:
+        """Draw a crop, of anybody or of a speaker whose statistics a conversion will know."""
         lengths = self.lengths[id(speaker)]
         recording = speaker.recordings[rng.choice(len(lengths), p=lengths / lengths.sum())]
         start = int(rng.integers(max(1, len(recording.f0_hz) - self.n_frames + 1)))
-        source_stats = self._source_stats(speaker, 0, rng)
-        crop = self._cut(recording.mels[0], start)
+        stats = self._source_stats(speaker, 0, rng) if is_anybody else speaker.stats[0]
+        mel = self._cut(recording.mels[0], start)
         variant = int(rng.integers(len(recording.mels))) if self.is_perturbed else 0
         perturbed = self._cut(recording.mels[variant], start)
         perturbed = self._source_stats(speaker, variant, rng).normalize(perturbed)
@@ -257,8 +270,10 @@ class UnpairedCrops(Dataset[VoiceBatch]):
             if self.blurs_bands:
                 perturbed = blur_bands(perturbed, rng)
             perturbed = perturb_channel(perturbed, self.centres_hz, rng)
+        is_replaced = is_anybody and rng.random() < self.perturbed_source
+        source = perturbed if is_replaced else stats.normalize(mel)
         f0_hz = recording.f0_hz[start : start + self.n_frames]
-        return crop, np.pad(f0_hz, (0, self.n_frames - len(f0_hz))), source_stats, perturbed
+        return _Crop(mel, np.pad(f0_hz, (0, self.n_frames - len(f0_hz))), stats, source, perturbed)
 
     def _source_stats(
         self, speaker: Speaker, variant: int, rng: np.random.Generator

@@ -1,8 +1,23 @@
 """PatchGANs: judges of overlapping patches of images and mels, and of whole spectra over time."""
 
+import copy
+from typing import TypeVar
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+Judge = TypeVar("Judge", "PatchGAN", "PatchGAN1d")
+
+
+@torch.no_grad()
+def _bind(judge: Judge, condition: Tensor) -> Judge:
+    """Return an unconditional copy: what the condition adds to a layer goes into its bias."""
+    bound = copy.deepcopy(judge)
+    for layer, linear in zip(bound.layers, bound.conditions, strict=bool(bound.conditions)):
+        layer.bias += linear(condition)
+    bound.conditions = nn.ModuleList()
+    return bound
 
 
 class PatchGAN(nn.Module):
@@ -50,6 +65,10 @@ class PatchGAN(nn.Module):
             x = F.leaky_relu(x, 0.2, inplace=True)
         return self.outlet(x)
 
+    def bind(self, condition: Tensor) -> "PatchGAN":
+        """Return an unconditional copy that judges as this one does under (n_condition,)."""
+        return _bind(self, condition)
+
 
 class PatchGAN1d(nn.Module):
     """D: a convolutional judge over time that sees whole spectra; no sigmoid (least squares).
@@ -84,11 +103,15 @@ class PatchGAN1d(nn.Module):
             x = F.leaky_relu(x, 0.2, inplace=True)
         return self.outlet(x)
 
+    def bind(self, condition: Tensor) -> "PatchGAN1d":
+        """Return an unconditional copy that judges as this one does under (n_condition,)."""
+        return _bind(self, condition)
+
 
 class PatchGANPair(nn.Module):
     """D: a `PatchGAN` and a `PatchGAN1d` side by side, whose mean scores count equally."""
 
-    def __init__(self, patches: nn.Module, spectra: nn.Module) -> None:
+    def __init__(self, patches: PatchGAN, spectra: PatchGAN1d) -> None:
         super().__init__()
         self.patches, self.spectra = patches, spectra
 
@@ -98,3 +121,7 @@ class PatchGANPair(nn.Module):
         of_spectra = self.spectra(planes, condition).flatten(1)
         n_each = of_patches.shape[1] // of_spectra.shape[1]
         return torch.cat([of_patches, of_spectra.repeat(1, n_each)], 1)
+
+    def bind(self, condition: Tensor) -> "PatchGANPair":
+        """Return an unconditional copy that judges as this one does under (n_condition,)."""
+        return PatchGANPair(self.patches.bind(condition), self.spectra.bind(condition))

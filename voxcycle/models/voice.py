@@ -4,6 +4,7 @@ It is fully convolutional and stride-1 in time, so a file may be converted in ch
 `VoiceGenerator.context_frames` of context. What judges it is in `models/patchgan.py`.
 """
 
+import copy
 from typing import Any
 
 import torch
@@ -115,3 +116,18 @@ class VoiceGenerator(nn.Module):
             return self.outlet(self.norm(x)).transpose(1, 2)
         # In the normalised domain: with the skip an untrained generator exchanges statistics only.
         return (mel * mask).transpose(1, 2).add(self.outlet(self.norm(x))).transpose(1, 2)
+
+    @torch.no_grad()
+    def bind(self, condition: Tensor) -> "VoiceGenerator":
+        """Return an unconditional copy that does what this one does for one condition.
+
+        What the condition (n_condition,) adds to a block goes into the bias of its norm.
+        """
+        bound = copy.deepcopy(self)
+        bound.arguments = self.arguments | {"n_condition": 0}
+        for block in bound.blocks:
+            assert isinstance(block, ConvNeXtBlock)
+            if block.condition is not None:
+                block.norm.bias.add_(block.condition(condition))
+                block.condition = None
+        return bound

@@ -1,5 +1,6 @@
 """Validation during a training: losses on unseen files, audio and mel pictures for TensorBoard."""
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,16 +70,19 @@ class VoiceValidation(Callback):
         self.directions = directions
         self.vocoder = vocoder
         self.every = every
+        self.seconds = 0.0  # spent, in this call
 
     def on_train_batch_end(self, trainer: Trainer, module: PhasedModule, *_: Any) -> None:  # type: ignore[override]  # noqa: D102
         step = int(module.steps_done)
         if step % self.every or trainer.logger is None:
             return
+        started = time.monotonic()
         trainer.logger.log_metrics(self._losses(module), step=step)
         writer = trainer.logger.experiment  # type: ignore[attr-defined]
         for direction in self.directions:
             self._draw(module, direction, writer, step)
         writer.flush()
+        self.seconds += time.monotonic() - started
 
     def _losses(self, module: PhasedModule) -> dict[str, float]:
         sums: dict[str, float] = {}

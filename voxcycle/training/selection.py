@@ -2,14 +2,14 @@
 
 The same functions as `voxcycle evaluate`, on recordings that no step trains on. The score of a
 generator is the mean over its utterances of `UtteranceScores.composite`: similarity to the target,
-characters that the recogniser still hears as in the source, and DistillMOS, in equal parts. No
-judge enters a loss.
+characters that the recogniser still hears as in the source, and DistillMOS, in equal parts. Words
+count where the recogniser understands the speaker. No judge enters a loss.
 """
 
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ from voxcycle.evaluation.extra import has_judges
 from voxcycle.evaluation.judges import QUICK_METRICS, Judges
 from voxcycle.evaluation.listing import spread
 from voxcycle.evaluation.pitch import requested_f0
-from voxcycle.evaluation.rows import Row, Sentence, Speaker, Wave
+from voxcycle.evaluation.rows import Row, Sentence, Speaker, Wave, copy_synthesis
 from voxcycle.evaluation.scoring import Scored, score_rows
 from voxcycle.files import replacing
 from voxcycle.training.phases import PhasedModule
@@ -46,7 +46,10 @@ N_SENTENCES = 4
 N_REFERENCES = 8
 EXCERPT_S = 4.0
 JUDGE_EVERY = 2500  # steps: 10 minutes of one thread, for a round of 8 sentences
+MAX_SHARE = 0.05  # of the time; a round is left out while the former ones have had more
+UNDERSTOOD_CER = 0.3
 LOST_WORDS_CER = 0.5
+UNKNOWN = "und"  # ISO 639-2 for a language that is not known
 
 
 @dataclass(frozen=True)
@@ -88,18 +91,22 @@ class Selection(Callback):
         self.vocoder = vocoder
         self.folder = folder
         self.console = console
-        # The packaged recogniser knows English only; of another language it hears nothing of use.
-        knows = all(speaker.language == "en" for c in contests for speaker in c.sources)
-        judged = [name for name in QUICK_METRICS if knows or name != "words"]
-        metrics = (*judged, "pitch") if has_judges() else ("pitch",)
+        metrics = (*QUICK_METRICS, "pitch") if has_judges() else ("pitch",)
         self.judges = Judges(metrics, ContentCache(folder / "validation" / "scores"))
         self.is_broken = False
+        self.is_tried = not has_judges()  # whether unknown languages have been
+        self.started = time.monotonic()
         self.seconds = 0.0  # spent on judging, in this call
+
+    def on_fit_start(self, trainer: Trainer, module: PhasedModule) -> None:  # type: ignore[override]  # noqa: D102
+        self.started = time.monotonic()
 
     def on_train_batch_end(self, trainer: Trainer, module: PhasedModule, *_: Any) -> None:  # type: ignore[override]  # noqa: D102
         step = int(module.steps_done)
-        if step % JUDGE_EVERY or self.is_broken:
+        is_late = self.seconds > MAX_SHARE * (time.monotonic() - self.started)
+        if step % JUDGE_EVERY or self.is_broken or is_late:
             return
+        self._try_languages()
         for contest in self.contests:
             means = self.judge(contest)
             if trainer.logger is not None:
@@ -137,6 +144,7 @@ class Selection(Callback):
         entry's step is `step`. Prints warnings about what is exported.
         """
         chosen: dict[str, dict[str, Any]] = {}
+        self._try_languages()
         for contest in self.contests:
             last = {} if self.is_broken else self.judge(contest)
             best = read_best(self.folder, contest.network)
@@ -152,6 +160,40 @@ class Selection(Callback):
                 soft_wrap=True,
             )
         return chosen
+
+    def _try_languages(self) -> None:
+        """Let words count of speakers whose language is unknown but is understood; once."""
+        if self.is_tried:
+            return
+        self.is_tried = True
+        started = time.monotonic()
+        try:
+            self.contests = [replace(c, sources=self._understood(c.sources)) for c in self.contests]
+        except (OSError, ImportError, RuntimeError):  # the round that follows tells of it
+            return
+        self.seconds += time.monotonic() - started
+
+    def _understood(self, speakers: tuple[Speaker, ...]) -> tuple[Speaker, ...]:
+        if all(speaker.language != UNKNOWN for speaker in speakers):
+            return speakers
+        heard = tuple(replace(s, language="en") for s in speakers)
+        row = Row(
+            "copy synthesis",
+            heard,
+            lambda x, rate: copy_synthesis(x, rate, self.vocoder),
+            lambda x: extract_f0(x, self.vocoder.spec),
+        )
+        judges = replace(self.judges, metrics=("words",))
+        scores = [s.scores for s in score_rows([row], None, judges, self.vocoder.spec)]
+        rates = [s.characters.rate if s.characters else 1.0 for s in scores]
+        if np.mean(rates) < UNDERSTOOD_CER:
+            return heard
+        self.console.print(
+            f"the recogniser does not understand {', '.join(s.name for s in speakers)}: the words "
+            "are not judged (if this is English, check the recordings)",
+            soft_wrap=True,
+        )
+        return speakers
 
     def _score(self, contest: Contest) -> list[Scored]:
         voice = contest.voice

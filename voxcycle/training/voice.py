@@ -16,6 +16,7 @@ from voxcycle.data.corpus import Split
 from voxcycle.data.speech import UnpairedCrops
 from voxcycle.evaluation.listing import spread
 from voxcycle.evaluation.rows import Speaker
+from voxcycle.training.base_file import BASE_FILE, Base
 from voxcycle.training.callbacks import restore
 from voxcycle.training.config import check_run, resume_config, save_config
 from voxcycle.training.fit import FitSettings, check_beginning, fit, keeps_threads
@@ -23,6 +24,7 @@ from voxcycle.training.phases import PhasedModule
 from voxcycle.training.samples import Direction, VoiceValidation
 from voxcycle.training.selection import (
     N_SENTENCES,
+    UNKNOWN,
     Contest,
     Selection,
     best_path,
@@ -98,8 +100,13 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
         raise
 
     torch.manual_seed(config.seed)
-    module = PhasedModule(build_method(config, spec), config.ema_decay)
-    crops = data.crops(config, spec, valid=False)
+    method = build_method(config, spec)
+    base = None if config.from_scratch else Base.load(config.base or BASE_FILE)
+    if base and not config.start:
+        base.begin(method, config, data.stats_a, data.train_b.stats[0])
+    module = PhasedModule(method, config.ema_decay)
+    reference = base.reference if base else None
+    crops = data.crops(config, spec, valid=False, reference=reference)
     begun = checkpoint if resume else config.start
     if begun:
         restore(module, begun)
@@ -114,12 +121,13 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
         for network in NETWORKS:  # of a run that never reached a checkpoint
             best_path(config.out, network).unlink(missing_ok=True)
     save_config(config)
-    selection = None
+    selection = validation = None
     if config.samples:
         vocoder = load_vocoder("hifigan", spec)
+        validation = _validation(config, data, crops, vocoder)
         selection = _selection(config, module, domains, data, vocoder, console)
     if int(module.steps_done) < n_steps:
-        callbacks = [_validation(config, data, crops, vocoder), selection] if selection else []
+        callbacks = [validation, selection] if selection and validation else []
         settings = FitSettings(
             config.out,
             n_steps,
@@ -135,6 +143,7 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
         "steps": int(module.steps_done),
         "seconds_of_last_call": round(seconds),
         "seconds_of_judging": round(selection.seconds) if selection else 0,
+        "seconds_of_samples": round(validation.seconds) if validation else 0,
         "seed": config.seed,
         "minutes_of_speech": {s.name: _minutes(s, spec) for s in (*data.train_a, data.train_b)},
         "date": datetime.date.today().isoformat(),
@@ -166,7 +175,7 @@ def _validation(
     if not config.any_to_one:
         directions.append(Direction("b to a", "g_ba", b.recordings[0], b.stats[0], a.stats[0]))
     return VoiceValidation(
-        data.crops(config, crops.spec, valid=True),
+        data.crops(config, crops.spec, valid=True, reference=crops.reference),
         directions,
         vocoder,
         max(config.steps // config.samples, min(config.steps, VALIDATE_EVERY)),
@@ -183,7 +192,7 @@ def _selection(
 ) -> Selection:
     def speakers(side: str, splits: dict[str, Split]) -> list[Speaker]:
         folder = config.out / "validation" / side
-        language = config.language or "en"
+        language = config.language or UNKNOWN
         chosen = spread(list(splits), N_SENTENCES)
         made = [make_speaker(name, splits[name], language, folder / name) for name in chosen]
         # Of a pool, each speaker says one sentence.

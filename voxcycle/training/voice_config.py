@@ -8,38 +8,8 @@ from pydantic import Field, model_validator
 from voxcycle.training.config import TrainingConfig
 
 
-class VoiceTrainingConfig(TrainingConfig):
-    """What `train_voice` needs to know; unknown keys are errors."""
-
-    free_on_resume: ClassVar[frozenset[str]] = TrainingConfig.free_on_resume | {
-        "minutes",
-        "samples",
-    }
-    listing: ClassVar[str] = "voxcycle train --settings"
-
-    a: Path = Field(description="folder of domain a; with any_to_one, one subfolder per speaker")
-    b: Path = Field(description="folder of domain b")
-    name_a: str = Field("", description="name of voice a; empty takes the folder's name")
-    name_b: str = Field("", description="name of voice b; empty takes the folder's name")
-    any_to_one: bool = Field(
-        False, description="domain a is a pool of speakers; only voice b is made, for any source"
-    )
-    out: Path = Field(Path("runs/voice"), description="folder of the run: config, split, logs")
-    language: str = Field("", description="language of both voices, as in en or nl")
-    sex_a: str = Field("", description="sex of speaker a, for the voice list")
-    sex_b: str = Field("", description="sex of speaker b, for the voice list")
-    licence: str = Field("", description="licence of the voices made")
-    consent: str = Field("", description="statement that the speakers agreed, kept in the voices")
-
-    start: Path | None = Field(
-        None, description="checkpoint of another run, whose networks and steps to begin with"
-    )
-    steps: int | None = Field(
-        None, ge=1, description="iterations, those of start included; exclusive with minutes"
-    )
-    minutes: float | None = Field(
-        None, gt=0, description="wall time; becomes a number of steps after a speed probe"
-    )
+class MelCycleGANConfig(TrainingConfig):
+    """What a voice's training and that of the base share: crops, networks, weights, rates."""
 
     batch_size: int = Field(4, ge=1, description="crops per domain and iteration")
     n_frames: int = Field(64, ge=32, description="frames per crop, a multiple of 8")
@@ -55,19 +25,12 @@ class VoiceTrainingConfig(TrainingConfig):
     perturbed_source: float = Field(
         0.0, ge=0, le=1, description="share of the crops of a that G_ab is given perturbed"
     )
-    conditions_source: bool = Field(
-        True, description="any_to_one: tell G_ba and D_a which speaker of the pool is meant"
-    )
     uses_f0: bool = Field(True, description="show the generators the excitation of the output")
     sees_excitation: bool = Field(True, description="show it to the discriminators as well")
     judges_identity: bool = Field(
         True, description="let the discriminators judge the identity outputs too"
     )
 
-    networks: Literal["voxcycle", "maskcyclegan-vc"] = Field(
-        "voxcycle",
-        description="ours, or those published for MaskCycleGAN-VC: 60 times the arithmetic",
-    )
     width: int = Field(192, ge=8, description="channels of the generators")
     has_skip: bool = Field(
         False, description="the generators correct the source mel instead of making it anew"
@@ -96,6 +59,60 @@ class VoiceTrainingConfig(TrainingConfig):
         5.0, gt=0, description="largest gradient norm of the generators; null for none"
     )
 
+    @model_validator(mode="after")
+    def _frames(self) -> "MelCycleGANConfig":
+        if self.n_frames % 8:
+            raise ValueError(f"n_frames={self.n_frames} must be a multiple of 8")
+        if self.max_masked_frames >= self.n_frames:
+            raise ValueError(f"max_masked_frames={self.max_masked_frames} must be below n_frames")
+        return self
+
+
+class VoiceTrainingConfig(MelCycleGANConfig):
+    """What `train_voice` needs to know; unknown keys are errors."""
+
+    free_on_resume: ClassVar[frozenset[str]] = TrainingConfig.free_on_resume | {
+        "minutes",
+        "samples",
+    }
+    listing: ClassVar[str] = "voxcycle train --settings"
+
+    a: Path = Field(description="folder of domain a; with any_to_one, one subfolder per speaker")
+    b: Path = Field(description="folder of domain b")
+    name_a: str = Field("", description="name of voice a; empty takes the folder's name")
+    name_b: str = Field("", description="name of voice b; empty takes the folder's name")
+    any_to_one: bool = Field(
+        False, description="domain a is a pool of speakers; only voice b is made, for any source"
+    )
+    out: Path = Field(Path("runs/voice"), description="folder of the run: config, split, logs")
+    language: str = Field("", description="language of both voices, as in en or nl")
+    sex_a: str = Field("", description="sex of speaker a, for the voice list")
+    sex_b: str = Field("", description="sex of speaker b, for the voice list")
+    licence: str = Field("", description="licence of the voices made")
+    consent: str = Field("", description="statement that the speakers agreed, kept in the voices")
+
+    start: Path | None = Field(
+        None, description="checkpoint of another run, whose networks and steps to begin with"
+    )
+    base: Path | None = Field(
+        None, description="file of recipes/base.py to begin with; none takes the packaged one"
+    )
+    from_scratch: bool = Field(False, description="begin with random networks, not with the base")
+    steps: int | None = Field(
+        None, ge=1, description="iterations, those of start included; exclusive with minutes"
+    )
+    minutes: float | None = Field(
+        None, gt=0, description="wall time; becomes a number of steps after a speed probe"
+    )
+
+    conditions_source: bool = Field(
+        True, description="any_to_one: tell G_ba and D_a which speaker of the pool is meant"
+    )
+    networks: Literal["voxcycle", "maskcyclegan-vc"] = Field(
+        "voxcycle",
+        description="ours, or those published for MaskCycleGAN-VC: 60 times the arithmetic",
+    )
+
     samples: int = Field(
         10,
         ge=0,
@@ -107,17 +124,14 @@ class VoiceTrainingConfig(TrainingConfig):
     def _one_length(self) -> "VoiceTrainingConfig":
         if self.steps is not None and self.minutes is not None:
             raise ValueError("give steps or minutes, not both")
-        if self.n_frames % 8:
-            raise ValueError(f"n_frames={self.n_frames} must be a multiple of 8")
         blind = ["uses_f0", "sees_excitation"] + ["conditions_source"] * self.any_to_one
-        told = [name for name in blind if getattr(self, name)]
-        if self.networks == "maskcyclegan-vc" and told:
+        needed = [f"{name}=false" for name in blind if getattr(self, name)]
+        needed += [] if self.from_scratch else ["from_scratch=true"]
+        if self.networks == "maskcyclegan-vc" and needed:
             raise ValueError(
-                "the published networks are told neither F0 nor speakers: set "
-                + " ".join(f"{name}=false" for name in told)
+                "the published networks are told neither F0 nor speakers, and have no base: set "
+                + " ".join(needed)
             )
-        if self.max_masked_frames >= self.n_frames:
-            raise ValueError(f"max_masked_frames={self.max_masked_frames} must be below n_frames")
         return self
 
     def voice_names(self) -> list[str]:

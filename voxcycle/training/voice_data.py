@@ -15,7 +15,7 @@ from voxcycle.audio.stats import DomainStats, average_stats
 from voxcycle.data.corpus import Corpus, CorpusError, Split, scan_folder, split_files
 from voxcycle.data.features import cache_features
 from voxcycle.data.speech import Speaker, UnpairedCrops, build_speaker
-from voxcycle.training.voice_config import VoiceTrainingConfig
+from voxcycle.training.voice_config import MelCycleGANConfig, VoiceTrainingConfig
 
 MIN_POOL_SPEAKER_S = 30.0
 
@@ -67,22 +67,42 @@ class VoiceData:
     prior: DomainStats | None
     stats_a: DomainStats
 
-    def crops(self, config: VoiceTrainingConfig, spec: MelSpec, valid: bool) -> UnpairedCrops:
-        """Return the batches of training, or of validation."""
-        return UnpairedCrops(
-            self.valid_a if valid else self.train_a,
-            self.valid_b if valid else self.train_b,
-            spec,
-            self.prior,
-            config.batch_size,
-            config.n_frames,
-            config.max_masked_frames,
-            config.is_perturbed,
-            config.seed,
-            config.perturbed_source,
-            config.bends_bands,
-            config.blurs_bands,
-        )
+    def crops(
+        self,
+        config: VoiceTrainingConfig,
+        spec: MelSpec,
+        valid: bool,
+        reference: DomainStats | None = None,
+    ) -> UnpairedCrops:
+        """Return the batches of training, or of validation; see `make_crops`."""
+        a, b = (self.valid_a, self.valid_b) if valid else (self.train_a, self.train_b)
+        return make_crops(a, [b], spec, config, self.prior, reference)
+
+
+def make_crops(
+    speakers_a: Sequence[Speaker],
+    speakers_b: Sequence[Speaker],
+    spec: MelSpec,
+    config: MelCycleGANConfig,
+    prior: DomainStats | None,
+    reference: DomainStats | None = None,
+) -> UnpairedCrops:
+    """Return batches as the config wants them; see `UnpairedCrops`."""
+    return UnpairedCrops(
+        speakers_a,
+        speakers_b,
+        spec,
+        prior,
+        config.batch_size,
+        config.n_frames,
+        config.max_masked_frames,
+        config.is_perturbed,
+        config.seed,
+        config.perturbed_source,
+        config.bends_bands,
+        config.blurs_bands,
+        reference,
+    )
 
 
 def find_domains(config: VoiceTrainingConfig, console: Console) -> Domains:
@@ -113,11 +133,11 @@ def load_data(
 ) -> VoiceData:
     """Extract or find the features of both domains and compute the statistics."""
     # A pool only needs the cheap perturbations: its identity loss merely closes the cycle.
-    all_kinds = WARPS + RESYNTHESES if config.separates_pitch else WARPS
+    all_kinds = perturbations(config)
     kinds_a = WARPS if config.any_to_one else all_kinds
-    pairs_a = [_load_speaker(n, s, spec, kinds_a, console) for n, s in domains.a.items()]
+    pairs_a = [load_speaker(n, s, spec, kinds_a, console) for n, s in domains.a.items()]
     ((name_b, split_b),) = domains.b.items()
-    train_b, valid_b = _load_speaker(name_b, split_b, spec, all_kinds, console)
+    train_b, valid_b = load_speaker(name_b, split_b, spec, all_kinds, console)
     train_a = [train for train, _ in pairs_a]
     prior = average_stats([s.stats[0] for s in train_a]) if config.any_to_one else None
     return VoiceData(
@@ -130,11 +150,16 @@ def load_data(
     )
 
 
-def _load_speaker(
+def perturbations(config: MelCycleGANConfig) -> tuple[Perturbation, ...]:
+    """Return what the identity loss is fed, the recording itself first."""
+    return WARPS + RESYNTHESES if config.separates_pitch else WARPS
+
+
+def load_speaker(
     name: str,
     split: Split,
     spec: MelSpec,
-    perturbations: Sequence[Perturbation],
+    kinds: Sequence[Perturbation],
     console: Console,
 ) -> tuple[Speaker, Speaker]:
     """Return the speaker with training recordings, and the same one with validation recordings."""
@@ -146,7 +171,7 @@ def _load_speaker(
     with Progress(console=console, transient=True, disable=quiet) as progress:
         task = progress.add_task(f"Analysing {name}", total=len(paths))
         features = cache_features(
-            paths, spec, cache_dir, perturbations, advance=lambda: progress.advance(task)
+            paths, spec, cache_dir, kinds, advance=lambda: progress.advance(task)
         )
     n_train = len(split.train)
     try:

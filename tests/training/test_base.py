@@ -1,0 +1,155 @@
+"""The base: networks that are told the speaker, and voices that begin with them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from safetensors.torch import load_file
+
+from voxcycle.audio.mel import MelSpec
+from voxcycle.data.corpus import CorpusError
+from voxcycle.training.base import BaseTrainingConfig, TrainedBase, train_base
+from voxcycle.training.base_file import Base
+from voxcycle.training.voice import train_voice
+from voxcycle.training.voice_config import VoiceTrainingConfig
+from voxcycle.training.voice_networks import build_method
+
+SMALL: dict[str, Any] = {
+    "width": 16,
+    "n_blocks": 1,
+    "discriminator_widths": (4, 4, 4, 4),
+    "spectrum_width": 8,
+    "batch_size": 2,
+    "threads": 1,
+    "separates_pitch": False,  # WORLD would take most of the time here
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def folders(
+    tmp_path_factory: pytest.TempPathFactory, make_speech: Callable[..., np.ndarray]
+) -> Path:
+    root = tmp_path_factory.mktemp("speakers")
+    for name, f0_hz in (("one", 110.0), ("two", 160.0), ("three", 210.0)):
+        (root / name).mkdir(parents=True)
+        for index in range(6):
+            wave = make_speech(11.0, 16_000, f0_hz, seed=index)
+            soundfile.write(root / name / f"{index}.wav", wave, 16_000)
+    return root
+
+
+def make_config(folders: Path, out: Path, **changes: Any) -> BaseTrainingConfig:
+    values = SMALL | {"folders": (folders / "one", folders / "two"), "out": out, "steps": 4}
+    return BaseTrainingConfig(**values | changes)
+
+
+@pytest.fixture(scope="module")
+def trained(folders: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainedBase:
+    out = tmp_path_factory.mktemp("base")
+    return train_base(make_config(folders, out, snapshot_every=2))
+
+
+def test_one_generator_serves_both_directions_and_learns_from_both(trained: TrainedBase):
+    state = torch.load(trained.path.parent / "last.ckpt", weights_only=True)["state_dict"]
+    for name in (n for n in state if ".g_ab." in n):
+        assert torch.equal(state[name], state[name.replace(".g_ab.", ".g_ba.")]), name
+    early = load_file(trained.path.parent / "base-2.safetensors")
+    late = load_file(trained.path)
+    assert trained.n_steps == 4
+    # the speaker is told to generator and judge, and both have learned of it
+    told = [name for name in late if "condition" in name]
+    assert {name.split(".")[0] for name in told} == {"generator", "judge"}
+    assert all((early[name] != late[name]).any() for name in told)
+
+
+def test_a_base_goes_on_as_if_it_had_not_stopped(
+    folders: Path, trained: TrainedBase, tmp_path: Path
+):
+    train_base(make_config(folders, tmp_path / "run", steps=2))
+    train_base(make_config(folders, tmp_path / "run"), resume=True)
+    one, two = load_file(trained.path), load_file(tmp_path / "run" / "base.safetensors")
+    assert one.keys() == two.keys()
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_bound_networks_do_what_the_told_ones_do(trained: TrainedBase):
+    base = Base.load(trained.path)
+    stats = base.reference
+    moved = type(stats)(
+        stats.mel_mean + 0.5, stats.mel_std * 1.2, stats.log_f0_mean + 0.3, stats.log_f0_std
+    )
+    told, bound = base.condition(moved)[None], base.bind(moved)
+    assert told.abs().max() > 0
+    assert bound.generator.arguments["n_condition"] == 0
+    generator = torch.Generator().manual_seed(0)
+    mel, excitation = (torch.randn(1, n, 64, generator=generator) for n in (80, 81))
+    planes = torch.randn(1, 2, 80, 64, generator=generator)
+    with torch.no_grad():
+        wanted = base.generator(mel, excitation, condition=told)
+        torch.testing.assert_close(bound.generator(mel, excitation), wanted)
+        torch.testing.assert_close(bound.judge(planes), base.judge(planes, told))
+        plain = base.generator(mel, excitation, condition=torch.zeros_like(told))
+    assert (plain - wanted).abs().max() > 1e-4
+
+
+def test_a_voice_begins_with_the_base_bound_to_its_speakers(
+    folders: Path, trained: TrainedBase, tmp_path: Path
+):
+    base = Base.load(trained.path)
+    values = SMALL | {"a": folders / "one", "b": folders / "three", "base": trained.path}
+    config = VoiceTrainingConfig(**values, out=tmp_path / "pair", steps=1, samples=0)
+    method = build_method(config, MelSpec())
+    a, b = base.reference, base.reference
+    base.begin(method, config, a, b)
+    for name in ("g_ab", "g_ba"):
+        for key, value in base.bind(b).generator.state_dict().items():
+            assert torch.equal(method.generators[name].state_dict()[key], value)
+    train_voice(config)
+    state = torch.load(tmp_path / "pair" / "last.ckpt", weights_only=True)["state_dict"]
+    for key, value in base.generator.state_dict().items():
+        if "blocks" not in key:  # one step of Adam away
+            moved = (state[f"method.generators.g_ab.{key}"] - value).abs().max()
+            assert 0 < moved < 2 * config.generator_rate, key
+
+
+def test_of_a_pool_the_base_is_told_the_speaker(
+    folders: Path, trained: TrainedBase, tmp_path: Path
+):
+    base = Base.load(trained.path)
+    values = SMALL | {"a": folders, "b": folders / "three", "base": trained.path}
+    config = VoiceTrainingConfig(
+        **values, out=tmp_path / "run", steps=1, samples=0, any_to_one=True
+    )
+    method = build_method(config, MelSpec())
+    base.begin(method, config, base.reference, base.reference)
+    for key, value in base.judge.state_dict().items():
+        assert torch.equal(method.discriminators["d_a"].state_dict()[key], value)
+    assert train_voice(config).n_steps == 1
+
+
+def test_errors_are_one_sentence(folders: Path, trained: TrainedBase, tmp_path: Path):
+    alone = make_config(folders, tmp_path / "run").model_copy(
+        update={"folders": (folders / "one",)}
+    )
+    with pytest.raises(CorpusError, match="at least two folders"):
+        train_base(alone)
+    damaged = tmp_path / "damaged.safetensors"
+    damaged.write_bytes(trained.path.read_bytes()[:2000])
+    with pytest.raises(ValueError, match="damaged.safetensors: not a base of voxcycle, or damaged"):
+        Base.load(damaged)
+    values = SMALL | {"a": folders / "one", "b": folders / "two", "base": trained.path}
+    config = VoiceTrainingConfig(**values | {"width": 24}, out=tmp_path / "run", steps=1)
+    with pytest.raises(ValueError, match="the base has width=16, not 24"):
+        train_voice(config)
+    assert not (tmp_path / "run").exists()

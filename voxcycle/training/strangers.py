@@ -1,0 +1,136 @@
+"""Which clips do not belong among the others: another speaker, music, noise.
+
+Two scores of each clip against all: how far its speaker embedding lies from the middle one, and how
+far from the prior a VAE, trained for seconds on patches of these very clips, has to put what it
+hears. Nothing is known beforehand of the speaker. What does not belong must be rare.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from voxcycle.audio.mel import LogMel, MelSpec
+from voxcycle.audio.pitch import extract_f0
+from voxcycle.audio.resample import resample
+from voxcycle.batches import ImageBatch
+from voxcycle.evaluation.extra import JUDGE_RATE, has_judges, import_judge
+from voxcycle.evaluation.outliers import outlier_scores
+from voxcycle.evaluation.similarity import centroid
+from voxcycle.methods.vae import VAE
+from voxcycle.models.autoencoder import build_decoder, build_encoder
+from voxcycle.training.phases import PhasedModule
+
+MIN_CLIPS = 20  # fewer tell nothing of what is usual
+SIDE = 20  # of a patch: bands, and frames of 12 ms
+HOP = 5  # frames between patches
+MIN_LEVEL = -1.0  # deviations; below, a patch is a pause
+RANGE = 3.0  # deviations that a pixel shows
+WIDTH, N_LATENT, N_STEPS, BATCH = 256, 16, 600, 128
+MAX_SCORE = 20.0
+STRANGE = 4.0  # `Strangeness.total` from which on a clip is flagged (egs/fillets_nl/strangers.py)
+
+
+class Strangeness(NamedTuple):
+    """How far a clip is from the others, in robust deviations, 0 where it is nearer than most.
+
+    Attributes:
+        voice: by the speaker embedding; without the extra `[eval]`, by the median of log F0.
+        sound: by the VAE.
+    """
+
+    voice: float
+    sound: float
+
+    @property
+    def total(self) -> float:
+        """Both together."""
+        return float(np.hypot(self.voice, self.sound))
+
+
+def find_strangeness(clips: Sequence[NDArray[np.float32]], spec: MelSpec) -> list[Strangeness]:
+    """Score clips (T,) at the rate of `spec`, levelled; zeros where there are fewer than 20."""
+    if len(clips) < MIN_CLIPS:
+        return [Strangeness(0.0, 0.0)] * len(clips)
+    voice = voice_distances(clips, spec) if has_judges() else pitch_distances(clips, spec)
+    sound = latent_norms(clips, spec)
+    return [Strangeness(*pair) for pair in zip(deviations(voice), deviations(sound), strict=True)]
+
+
+def deviations(distances: Sequence[float]) -> list[float]:
+    """Return how far above the median each one is, in units of the median absolute deviation.
+
+    Times 1.4826, the standard deviation where they are normal; NaN counts as the farthest.
+    """
+    values = np.asarray(distances, float)
+    middle = np.nanmedian(values)
+    scale = 1.4826 * np.nanmedian(np.abs(values - middle))
+    scores = np.nan_to_num((values - middle) / max(scale, 1e-9), nan=MAX_SCORE)
+    return np.clip(scores, 0.0, MAX_SCORE).tolist()
+
+
+def voice_distances(clips: Sequence[NDArray[np.float32]], spec: MelSpec) -> list[float]:
+    """Return 1 - cosine to the middle of all speaker embeddings.
+
+    The clips go to Resemblyzer's network as they are: they are levelled and cut at pauses, and its
+    package's own preparation cuts so much away of short clips that of the other sex planted among
+    actors' it found a quarter (RESULTS.md).
+    """
+    encoder = import_judge("resemblyzer").VoiceEncoder("cpu", verbose=False)
+    speech = (resample(clip, spec.sample_rate, JUDGE_RATE) for clip in clips)
+    embeddings = np.array([encoder.embed_utterance(clip) for clip in speech])
+    return (1 - embeddings @ centroid([np.median(embeddings, axis=0)])).tolist()
+
+
+def pitch_distances(clips: Sequence[NDArray[np.float32]], spec: MelSpec) -> list[float]:
+    """Return how far the median of ln F0 is from that of all; NaN where nothing is voiced."""
+    contours = [extract_f0(clip, spec) for clip in clips]
+    middles = [np.median(np.log(f0[f0 > 0])) if (f0 > 0).any() else np.nan for f0 in contours]
+    return np.abs(np.array(middles) - np.nanmedian(middles)).tolist()
+
+
+def latent_norms(clips: Sequence[NDArray[np.float32]], spec: MelSpec, seed: int = 0) -> list[float]:
+    """Return the mean square of the latents that a VAE of all gives to the patches of each."""
+    log_mel = LogMel(spec)
+    with torch.inference_mode():
+        mels = [log_mel(torch.from_numpy(clip)[None])[0].T for clip in clips]  # (F, n_mels)
+    everything = torch.cat(mels)
+    mean, std = everything.mean(0), everything.std(0)
+    patches = [cut_patches((mel - mean) / std) for mel in mels]
+    vae = train_vae(torch.cat(patches), seed)
+    return [
+        float(outlier_scores(vae, part, seed)["latent norm"].mean()) if len(part) else np.nan
+        for part in patches
+    ]
+
+
+def cut_patches(mel: Tensor) -> Tensor:
+    """Cut normalised mels (F, n_mels) into images (N, 1, 20, 20) in [-1, 1], without pauses."""
+    bands = mel.unflatten(1, (SIDE, -1)).mean(2)
+    if len(bands) < SIDE:
+        return bands.new_zeros(0, 1, SIDE, SIDE)
+    patches = bands.unfold(0, SIDE, HOP)  # (N, bands, frames)
+    loud = patches.mean((1, 2)) > MIN_LEVEL
+    return (patches[loud] / RANGE).clamp(-1, 1)[:, None].clone()
+
+
+def train_vae(patches: Tensor, seed: int) -> VAE:
+    """Train the VAE of `methods/vae.py` on images (N, 1, 20, 20), for a few seconds."""
+    shape = (1, SIDE, SIDE)
+    drawn = torch.Generator().manual_seed(seed)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        encoder = build_encoder("mlp", shape, WIDTH, 2 * N_LATENT)
+        module = PhasedModule(VAE(encoder, build_decoder("mlp", shape, WIDTH, N_LATENT), N_LATENT))
+    optimizers = module.configure_optimizers()
+    for step in range(N_STEPS):
+        images = patches[torch.randint(len(patches), (BATCH,), generator=drawn)]
+        batch = ImageBatch(images, torch.zeros(BATCH, 1), step, step)
+        module.run_phases(batch, optimizers, Tensor.backward)
+        module.steps_done += 1
+    vae = module.method
+    assert isinstance(vae, VAE)
+    return vae.eval().requires_grad_(False)
