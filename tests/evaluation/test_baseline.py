@@ -6,8 +6,8 @@ from voxcycle.audio.perturb import band_centres_hz
 from voxcycle.audio.pitch import extract_f0
 from voxcycle.audio.segment import active_level_db
 from voxcycle.audio.stats import DomainStats
-from voxcycle.evaluation.baseline import convert_dsp, envelope_gain, source_statistics
-from voxcycle.evaluation.pitch import compare_f0, requested_f0
+from voxcycle.evaluation.baseline import convert_dsp, envelope_gain
+from voxcycle.evaluation.pitch import compare_f0, requested_f0, source_statistics
 
 SPEC = MelSpec()
 RATE = 24_000
@@ -38,7 +38,7 @@ def test_baseline_obeys_pitch_and_keeps_length_and_loudness(make_speech, voice):
         )
         for x in (speech, converted)
     ]
-    request = requested_f0(at_spec[0], SPEC, voice.source_stats, voice.target_stats, True)
+    request = requested_f0(at_spec[0], voice)
     assert compare_f0(request, extract_f0(at_spec[1], SPEC)).rmse_semitones < 0.3
 
 
@@ -46,7 +46,7 @@ def test_band_levels_move_towards_the_target(make_speech, voice):
     import torch
 
     speech = make_speech(1.5, SPEC.sample_rate, 140.0)
-    source = source_statistics(speech, voice)
+    source = source_statistics(speech, extract_f0(speech, SPEC), voice)
     converted = convert_dsp(speech, SPEC.sample_rate, voice)
 
     def band_means(waveform: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from voxcycle.evaluation.cache import ContentCache
 
@@ -35,6 +36,17 @@ def test_every_input_counts(tmp_path: Path):
         assert cache.remember(kind, lambda n=number: n, *inputs) == number
     for number, (kind, *inputs) in enumerate(keys):
         assert cache.remember(kind, lambda: -1, *inputs) == number
+
+
+@pytest.mark.parametrize("damage", [lambda b: b"", lambda b: b[:-5], lambda b: b"no array at all"])
+def test_damaged_files_are_computed_anew(tmp_path: Path, damage):
+    cache = ContentCache(tmp_path)
+    values = np.arange(5.0)
+    cache.remember("kind", lambda: values, "x")
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(damage(path.read_bytes()))
+    np.testing.assert_array_equal(cache.remember("kind", lambda: values, "x"), values)
+    np.testing.assert_array_equal(cache.remember("kind", lambda: None, "x"), values)  # mended
 
 
 def test_strings_come_back(tmp_path: Path):

@@ -1,5 +1,6 @@
 import base64
 import io
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -169,6 +170,16 @@ def test_players_hold_the_audio(page: Page):
     labels = [player["aria-label"] for player in players]
     assert sum("unit target, the same sentence" in label for label in labels) == 6
     assert sum("unit target, another sentence (other)" in label for label in labels) == 6
+
+
+def test_failures_are_at_the_front_of_both_tables(page_path: Path):
+    """Where a narrow window does not cut them off."""
+    html = page_path.read_text(encoding="utf-8")
+    for table, before in (("summary", ["row", "n"]), ("utterances", ["sentence", "speaker"])):
+        head = html.split(f'{table}">', 1)[1].split("</thead>", 1)[0]
+        cells = [cell.split("</th>")[0] for cell in head.split("<th ")[1:]]
+        names = [re.sub("<[^>]*>", "", cell.split(">", 1)[1]) for cell in cells]
+        assert names[:3] == [*before, "failed"]
 
 
 def test_the_worst_ten_come_first_and_open(page: Page, evaluated):

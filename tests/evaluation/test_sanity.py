@@ -90,6 +90,10 @@ def test_similarity_knows_who_speaks(speakers, judges):
     unconverted = score("unconverted", source, target, judges, leave)
     # the target's own speech scores as copy synthesis or better, the source as somebody else
     assert mean(own, "secs_target") >= mean(copied, "secs_target") - 0.01
+    assert mean(own, "distillmos") >= mean(copied, "distillmos") - 0.1
+    assert mean(own, "dnsmos") >= mean(copied, "dnsmos") - 0.1
+    # a vocoder costs few words of what is heard in the target itself
+    assert np.mean([s.characters.rate for s in copied]) < 0.1
     assert mean(copied, "secs_target") > mean(unconverted, "secs_target") + 0.1
     assert all(s.secs_source > s.secs_target for s in unconverted)
     # and a perfect conversion, the target's sentence in place of the source's, as the target

@@ -49,10 +49,19 @@ def test_json_holds_every_utterance_and_reads_back(tmp_path: Path):
     assert first["pitch"]["gross_rate"] == 0.25
     assert second["failures"] == ["words: nothing heard"]
     assert third["pitch"]["rmse_semitones"] is None  # JSON has no NaN
+    assert third["duration_s"] is None  # nobody measured it
     assert document["summary"][0]["distillmos"] == 4.0
-    assert document["summary"][0]["intervals"]["distillmos"] == [4.0, 4.0]
+    assert document["summary"][0]["intervals"] == {}  # of one sentence
     assert Evaluation.load(path).scores == SCORES
     assert [p.name for p in path.parent.iterdir()] == ["metrics.json"]
+
+
+def test_the_format_before_is_read(tmp_path: Path):
+    path = tmp_path / "metrics.json"
+    known = {"row": "voice", "speaker": "ann", "sentence": "0", "secs_target": 0.9}
+    path.write_text(json.dumps({"format": 2, "about": {}, "utterances": [known]}))
+    (scores,) = Evaluation.load(path).scores
+    assert scores == UtteranceScores("voice", "ann", "0", secs_target=0.9)
 
 
 @pytest.mark.parametrize("content", ["{}", "[1]", "not json", '{"format": 99}'])

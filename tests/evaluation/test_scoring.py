@@ -1,6 +1,5 @@
 import re
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import torch
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.mixdown import load_mono
 from voxcycle.audio.pitch import extract_f0
-from voxcycle.evaluation import scoring
+from voxcycle.evaluation import evaluate, scoring
 from voxcycle.evaluation.distance import Alignment
 from voxcycle.evaluation.evaluate import evaluate_voice
 from voxcycle.evaluation.judges import Judges
@@ -20,7 +19,9 @@ from voxcycle.evaluation.pitch import compare_f0, requested_f0
 from voxcycle.evaluation.rows import Row, Sentence, Speaker, copy_synthesis, count_utterances
 from voxcycle.evaluation.scores import UtteranceScores
 from voxcycle.evaluation.scoring import leave_out_unheard, score_rows
+from voxcycle.evaluation.summary import summarize
 from voxcycle.evaluation.words import ErrorCount
+from voxcycle.vocoders.hifigan import HiFiGAN
 from voxcycle.voices.voice import Voice
 
 RATE = 22_050
@@ -92,13 +93,49 @@ def test_the_target_is_compared_with_itself_alone(target):
     assert first.secs_source is None
 
 
-def test_words_count_against_the_text_or_the_source(source, target):
+def without_texts(speaker: Speaker) -> Speaker:
+    plain = tuple(replace(sentence, text=None) for sentence in speaker.sentences)
+    return replace(speaker, sentences=plain)
+
+
+def test_words_count_against_texts_where_there_are_some(source, target):
+    """In every row on the same sentences, those that have a text."""
     pytest.importorskip("jiwer")
-    first, second = score(render_row(lambda wave, rate: wave * 0.5, source), target, ("words",))
-    assert first.words == (0, 2)  # its text
-    assert second.words == (0, 2)  # what is heard in the source
-    _, unconverted = score(render_row(lambda wave, rate: wave, source), target, ("words",))
-    assert unconverted.words is None and unconverted.transcript == "en words"
+    for render in (lambda wave, rate: wave, lambda wave, rate: wave * 0.5):
+        first, second = score(render_row(render, source), target, ("words",))
+        assert (first.words, first.words_reference) == ((0, 2), "text")
+        assert (second.words, second.words_reference) == (None, None)
+        assert second.transcript == "en words"
+
+
+def test_words_count_against_the_source_where_there_is_no_text(source, target):
+    pytest.importorskip("jiwer")
+    untold = without_texts(source)
+    for scores in score(render_row(lambda wave, rate: wave * 0.5, untold), target, ("words",)):
+        assert (scores.words, scores.words_reference) == ((0, 2), "source")
+    for scores in score(render_row(lambda wave, rate: wave, untold), target, ("words",)):
+        assert scores.words is None and scores.transcript == "en words"
+
+
+def test_languages_that_the_recogniser_does_not_know_are_heard_for_texts_alone(source, target):
+    pytest.importorskip("jiwer")
+    heard = []
+
+    class English(AmplitudeJudges):
+        def knows(self, language):
+            return language == "en"
+
+        def transcribe(self, speech, language):
+            heard.append(language)
+            return super().transcribe(speech, language)
+
+    dutch = replace(source, language="nl")
+    for speaker, n_heard in ((dutch, 1), (without_texts(dutch), 0)):
+        row = render_row(lambda wave, rate: wave * 0.5, speaker)
+        scores = [s.scores for s in score_rows([row], target, English(("words",)), MelSpec())]
+        assert [s.words is not None for s in scores] == [bool(n_heard), False]
+        assert len(heard) == n_heard and not any(s.failures for s in scores)
+        heard.clear()
 
 
 def test_nothing_heard_is_a_failure_and_costs_every_word(source, target):
@@ -117,7 +154,9 @@ def test_unusable_output_is_listed(source, target, factor, message):
     first, _ = score(
         render_row(lambda wave, rate: wave * factor, source), target, ("similarity", "words")
     )
-    assert first.secs_target is None and first.words is None
+    # nothing is said in it, against the text
+    assert first.words == (2, 2) and first.characters == (8, 8)
+    assert first.secs_target is None and first.duration_s is None
     (failure,) = first.failures
     assert failure.startswith("rendering: ")
     assert re.search(message, failure)
@@ -129,6 +168,95 @@ def test_a_conversion_that_raises_is_listed(source, target):
 
     for scores in score(render_row(refuse, source), target, ("similarity",)):
         assert scores.failures == ("rendering: too short",)
+
+
+def test_half_of_the_outputs_lost_is_half_of_the_words(tmp_path: Path, target):
+    """Ten good and ten silent outputs, against what is heard in the sources."""
+    pytest.importorskip("jiwer")
+    sentences = tuple(write_sine(tmp_path, f"s{i:02}", 0.1 + 0.02 * i) for i in range(20))
+    speaker = Speaker("source", "en", sentences, sentences)
+
+    def render(wave: np.ndarray, rate: int) -> np.ndarray:
+        return wave * (amplitude(wave) > 0.29)
+
+    (line,) = summarize(score(render_row(render, speaker), target, ("words",)))
+    assert (line.values["wer"], line.values["cer"]) == (0.5, 0.5)
+    assert (line.n_sentences, line.n_words, line.n_failed) == (20, 20, 10)
+
+
+def test_an_unvoiced_output_has_voicing_errors(tmp_path: Path, make_speech, target):
+    """Whether it whispers or could not be made; both are failures."""
+    soundfile.write(tmp_path / "s.wav", make_speech(1.2, RATE), RATE, subtype="FLOAT")
+    n_voiced = int((extract_f0(load_mono(tmp_path / "s.wav", RATE), MelSpec()) > 0).sum())
+    speaker = Speaker("ann", "en", (Sentence("s", tmp_path / "s.wav"),), ())
+    noise = (0.05 * np.random.default_rng(0).standard_normal(round(1.2 * RATE))).astype(np.float32)
+    for output, failure in ((noise, "pitch: no frame is voiced in both"), (noise * 0, "rendering")):
+        row = render_row(lambda wave, rate, output=output: output, speaker)
+        (scores,) = score(row, target, ("pitch",))
+        assert scores.pitch.n_both == 0 and scores.pitch.n_voicing == n_voiced > 20
+        assert scores.failures[0].startswith(failure)
+        (line,) = summarize([scores])
+        assert line.values["f0_voicing_error_rate"] == n_voiced / scores.pitch.n_frames
+        assert "f0_rmse_semitones" not in line.values
+
+
+def test_a_network_that_fails_is_listed(source, target):
+    class Broken(AmplitudeJudges):
+        def embed(self, speech):
+            raise RuntimeError("out of memory")
+
+    row = render_row(lambda wave, rate: wave, source)
+    for scored in score_rows([row], target, Broken(("similarity",)), MelSpec()):
+        assert scored.scores.failures == ("similarity: out of memory",)
+
+    class Wrong(AmplitudeJudges):
+        def embed(self, speech):
+            raise AttributeError("no such thing")
+
+    with pytest.raises(AttributeError):  # a mistake in the program is no failure of an utterance
+        list(score_rows([row], target, Wrong(("similarity",)), MelSpec()))
+
+
+class Spectra(AmplitudeJudges):
+    """The modulation spectrum is the amplitude in dB, the cepstra its hundredfold."""
+
+    def modulation_spectrum(self, audio, sample_rate):
+        return np.full((24, 33), 100 * amplitude(audio))
+
+    def extract_cepstra(self, audio, sample_rate):
+        return amplitude(audio)
+
+
+def test_modulation_leaves_the_scored_sentence_out(source, target):
+    row = render_row(lambda wave, rate: wave, target)
+    first, second = (s.scores for s in score_rows([row], target, Spectra(("distance",)), MelSpec()))
+    # 10 against the other one, 12, and the other way round; against both it would be 1
+    assert first.modulation_db == pytest.approx(2, abs=1e-3)
+    assert second.modulation_db == pytest.approx(2, abs=1e-3)
+    row = render_row(lambda wave, rate: wave, source)
+    first, _ = (s.scores for s in score_rows([row], target, Spectra(("distance",)), MelSpec()))
+    assert first.modulation_db == pytest.approx(11 - 1, abs=1e-3)  # the mean of both
+
+
+def test_copy_synthesis_is_paired_with_its_recording(target, monkeypatch):
+    monkeypatch.setattr(
+        scoring, "align", lambda own, other: Alignment(own / other, float("nan"), float("nan"))
+    )
+    row = render_row(lambda wave, rate: wave * 0.5, target)
+    for pairs_itself, expected in ((True, 0.5), (False, None)):
+        own = replace(row, pairs_itself=pairs_itself)
+        scored = list(score_rows([own], target, Spectra(("distance",)), MelSpec()))
+        for s in scored:
+            assert s.scores.mcd_db == (expected and pytest.approx(expected, rel=1e-3))
+
+
+def test_recordings_are_known_by_their_content(source, target):
+    import hashlib
+
+    first, second = score(render_row(lambda wave, rate: wave, source), target, ())
+    content = source.sentences[0].path.read_bytes()
+    assert first.recording_sha256 == hashlib.sha256(content).hexdigest()[:16]
+    assert second.recording_sha256 != first.recording_sha256
 
 
 def test_alignments_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -179,24 +307,6 @@ def test_any_number_of_threads_gives_the_same_scores_in_the_same_order(tmp_path:
     assert [s.sentence for s in together] == [s.name for s in sentences]
 
 
-def test_a_judge_is_loaded_once_by_all_threads():
-    judges, loads = Judges(("dnsmos",)), []
-
-    def load() -> str:
-        loads.append(1)
-        time.sleep(0.05)
-        return "judge"
-
-    with ThreadPoolExecutor(4) as pool:
-        assert set(pool.map(lambda _: judges._load("DNSMOS", load), range(8))) == {"judge"}
-    assert len(loads) == 1
-
-
-def test_unknown_metric_is_refused():
-    with pytest.raises(ValueError, match=r"\['loudness'\].*similarity"):
-        Judges(("loudness",))
-
-
 def test_copy_synthesis_keeps_length_and_speech(make_speech):
     from voxcycle.vocoders.griffin_lim import GriffinLim
 
@@ -212,7 +322,9 @@ def test_copy_synthesis_keeps_length_and_speech(make_speech):
     assert max(correlations) > 0.8  # Griffin-Lim's phases beat a little
 
 
-def test_evaluate_voice_with_pitch_alone(tmp_path: Path, make_speech, voice: Voice):
+def test_evaluate_voice_with_pitch_alone(
+    tmp_path: Path, make_speech, voice: Voice, monkeypatch: pytest.MonkeyPatch
+):
     """No judge is needed for pitch: the rows, their requests and the record, end to end."""
     soundfile.write(tmp_path / "s.wav", make_speech(1.2, RATE), RATE, subtype="FLOAT")
     speech = load_mono(tmp_path / "s.wav", RATE)
@@ -220,6 +332,7 @@ def test_evaluate_voice_with_pitch_alone(tmp_path: Path, make_speech, voice: Voi
     source = Speaker("ann", "en", (Sentence("000", tmp_path / "s.wav"),), ())
     target = Speaker("unit", "en", (Sentence("000", tmp_path / "t.wav"),), ())
     seen = []
+    monkeypatch.setattr(evaluate, "is_judge_imported", lambda: False)
     evaluation = evaluate_voice(
         voice,
         (source,),
@@ -227,6 +340,8 @@ def test_evaluate_voice_with_pitch_alone(tmp_path: Path, make_speech, voice: Voi
         vocoder="griffin-lim",
         metrics=("pitch",),
         cache_dir=tmp_path / "cache",
+        keep_audio=True,
+        inputs={"source": "ann"},
         on_scored=lambda done, total: seen.append((done, total)),
     )
     assert seen == [(i, 5) for i in range(1, 6)]
@@ -238,7 +353,7 @@ def test_evaluate_voice_with_pitch_alone(tmp_path: Path, make_speech, voice: Voi
         "DSP baseline",
         "unit",
     ]
-    request = requested_f0(speech, MelSpec(), voice.source_stats, voice.target_stats, True)
+    request = requested_f0(speech, voice)
     assert unconverted.pitch == compare_f0(request, extract_f0(speech, MelSpec()))
     assert target_own.pitch.rmse_semitones == 0  # asked for what it has
     assert copied.pitch.rmse_semitones < 0.5  # HiFi-GAN keeps the pitch of clean harmonics
@@ -250,7 +365,12 @@ def test_evaluate_voice_with_pitch_alone(tmp_path: Path, make_speech, voice: Voi
     stages = cost["real_time_factor"]
     parts = sum(value for stage, value in stages.items() if stage != "whole")
     assert stages["whole"] == pytest.approx(parts, abs=1e-4)  # each is rounded to 1e-5
-    assert evaluation.audio == []
+    # through HiFi-GAN universal, whatever the voice is rendered by
+    spoken = load_mono(tmp_path / "t.wav", RATE)
+    expected = copy_synthesis(spoken, RATE, HiFiGAN.load_universal())
+    np.testing.assert_allclose(evaluation.audio[2].audio, expected, atol=1e-6)
+    assert evaluation.about["inputs"] == {"source": "ann"}
+    assert evaluation.about["vocoder"] == "griffin-lim"
     assert count_utterances([render_row(lambda w, r: w, source)]) == 1
     assert len(list((tmp_path / "cache").iterdir())) == 2  # copy synthesis and baseline
 
@@ -264,6 +384,30 @@ def test_without_a_target_the_voice_is_still_measured(tmp_path: Path, make_speec
     assert [s.row for s in evaluation.scores] == ["unconverted", "DSP baseline", "unit"]
     assert [s.scores for s in evaluation.audio] == evaluation.scores
     assert all(len(s.audio) == round(1.2 * RATE) for s in evaluation.audio)
+
+
+def test_memory_is_unknown_where_judges_are_in_it(tmp_path, make_speech, voice, monkeypatch):
+    monkeypatch.setattr(evaluate, "is_judge_imported", lambda: True)
+    soundfile.write(tmp_path / "s.wav", make_speech(0.5, RATE), RATE, subtype="FLOAT")
+    source = Speaker("ann", "en", (Sentence("000", tmp_path / "s.wav"),), ())
+    evaluation = evaluate_voice(voice, (source,), vocoder="griffin-lim", metrics=("pitch",))
+    assert evaluation.about["cost"]["peak_memory_mb"] is None
+    assert evaluation.audio == []
+
+
+def test_foreign_sentences_that_are_not_followed_are_left_out(
+    tmp_path: Path, make_speech, voice: Voice, monkeypatch: pytest.MonkeyPatch
+):
+    pytest.importorskip("jiwer")
+    monkeypatch.setattr(Judges, "transcribe", lambda self, speech, language: "goede dag")
+    for i in range(2):
+        soundfile.write(tmp_path / f"{i}.wav", make_speech(0.5, RATE, seed=i), RATE)
+    texts = ("Goede dag.", "Iets heel anders.")
+    sentences = tuple(Sentence(f"{i}", tmp_path / f"{i}.wav", texts[i]) for i in range(2))
+    for language, n_words in (("nl", 1), ("en", 2)):
+        source = Speaker("anna", language, sentences, ())
+        evaluation = evaluate_voice(voice, (source,), vocoder="griffin-lim", metrics=("words",))
+        assert [line.n_words for line in evaluation.summary()] == [n_words] * 3
 
 
 def test_sentences_that_the_recogniser_does_not_follow_are_left_out_of_every_row():
@@ -290,7 +434,7 @@ def test_unusable_recordings_are_listed_and_stop_nothing(tmp_path: Path, source,
     first, second, third = score(
         render_row(lambda wave, rate: wave, alone), target, ("similarity",)
     )
-    assert first.failures[0].startswith("rendering: ") and "broken.wav" in first.failures[0]
+    assert first.failures[0].startswith("rendering: broken.wav: ")  # and not where it is
     # its own recording is the only usable reference: similar to nobody, but nearness to the target
     assert second.failures == ("similarity: no other usable recording of alone to compare with",)
     assert second.secs_target is not None and second.secs_source is None
@@ -298,8 +442,6 @@ def test_unusable_recordings_are_listed_and_stop_nothing(tmp_path: Path, source,
 
 
 def test_a_source_and_a_target_of_one_name_stay_apart(source, target):
-    from dataclasses import replace
-
     first, _ = score(
         render_row(lambda wave, rate: wave, replace(source, name=target.name)),
         target,
@@ -320,8 +462,6 @@ def test_a_recording_above_full_scale_is_no_failure(tmp_path: Path, target):
 
 
 def test_a_speaker_who_failed_entirely_counts_in_the_mean():
-    from voxcycle.evaluation.summary import summarize
-
     good = UtteranceScores("voice", "ann", "0", secs_target=0.9, secs_source=0.1)
     lost = UtteranceScores("voice", "bob", "0", failures=("rendering: silence",))
     *_, mean = summarize([good, lost])

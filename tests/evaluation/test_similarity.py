@@ -69,6 +69,21 @@ def test_equal_error_rate_by_hand():
     assert equal_error_rate(scores[:2000], scores[2000:]) == pytest.approx(0.5, abs=0.03)
 
 
+def test_equal_error_rate_is_where_the_curves_cross():
+    """By brute force: walking along the lines between neighbouring thresholds in small steps."""
+    rng = np.random.default_rng(0)
+    for n_genuine, n_impostors in ((1, 1), (1, 7), (3, 2), (5, 13), (40, 7)):
+        # rounded, so that there are ties
+        genuine = np.round(rng.normal(0.5, 1, n_genuine), 1)
+        impostors = np.round(rng.normal(0, 1, n_impostors), 1)
+        scores = sorted({*genuine, *impostors}, reverse=True)
+        corners = [(0.0, 1.0)] + [(np.mean(impostors >= t), np.mean(genuine < t)) for t in scores]
+        lines = [np.linspace(a, b, 2001) for a, b in zip(corners, corners[1:], strict=False)]
+        points = np.concatenate(lines)
+        expected = points[np.argmin(np.abs(points[:, 0] - points[:, 1]))].mean()
+        assert equal_error_rate(genuine, impostors) == pytest.approx(expected, abs=1e-3)
+
+
 def test_another_embedder_can_judge():
     from voxcycle.evaluation.judges import Judges
 

@@ -1,13 +1,17 @@
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from voxcycle.evaluation.extra import MissingJudgeError, import_judge, judge_folder
 from voxcycle.evaluation.words import (
+    LANGUAGES,
     ErrorCount,
     WhisperTranscriber,
     character_errors,
+    check_language,
+    find_model,
     normalize_text,
     word_errors,
 )
@@ -56,6 +60,56 @@ def test_transcriber_answers_alike_twice(make_speech):
     transcriber = WhisperTranscriber()
     speech = make_speech(2, 16_000)
     assert transcriber.transcribe(speech, "en") == transcriber.transcribe(speech, "en")
+
+
+@pytest.mark.parametrize(("code", "expected"), [("en", "en"), (" NL", "nl"), ("yue", "yue")])
+def test_languages_that_whisper_knows(code, expected):
+    assert check_language(code) == expected
+
+
+@pytest.mark.parametrize("code", ["", "english", "en-US", "xx"])
+def test_other_languages_are_refused(code):
+    with pytest.raises(ValueError, match=f"language '{code}': .* known are af am"):
+        check_language(code)
+
+
+def test_languages_are_those_of_the_package():
+    tokenizer = pytest.importorskip("faster_whisper.tokenizer")
+    assert set(tokenizer._LANGUAGE_CODES) == LANGUAGES
+
+
+def test_a_model_is_a_complete_folder(tmp_path: Path):
+    with pytest.raises(OSError, match="no model.bin and no tokenizer.json there"):
+        find_model(str(tmp_path))
+    (tmp_path / "model.bin").write_bytes(b"weights")
+    with pytest.raises(OSError, match="no tokenizer.json there"):  # it would be fetched
+        find_model(str(tmp_path))
+    (tmp_path / "tokenizer.json").write_text("{}")
+    assert find_model(str(tmp_path)) == tmp_path
+
+
+@pytest.mark.parametrize("name", ["gone", "/gone/model", "tiny.en"])
+def test_a_model_that_is_nowhere_is_refused(name, monkeypatch, tmp_path):
+    """The last one is a name of faster-whisper, which is not in the cache: it is not fetched."""
+    faster_whisper = pytest.importorskip("faster_whisper")
+    fetched = []
+
+    def download(name: str, local_files_only: bool = False) -> str:
+        fetched.append(not local_files_only)
+        raise FileNotFoundError("not in the cache")
+
+    monkeypatch.setattr(faster_whisper, "download_model", download)
+    with pytest.raises(OSError, match=f"{name}: neither a folder nor the name"):
+        find_model(name)
+    assert fetched == [False]
+
+
+def test_a_name_in_the_cache_is_its_folder(monkeypatch, tmp_path: Path):
+    faster_whisper = pytest.importorskip("faster_whisper")
+    for file in ("model.bin", "tokenizer.json"):
+        (tmp_path / file).write_text("")
+    monkeypatch.setattr(faster_whisper, "download_model", lambda name, **_: str(tmp_path))
+    assert find_model("small") == tmp_path
 
 
 def test_missing_judge_names_the_remedy():

@@ -23,7 +23,10 @@ def evaluate(
         typer.Option(help="The target's recordings of the same sentences, under the same names."),
     ] = None,
     texts: Annotated[
-        Path | None, typer.Option(help="NAME.txt for NAME.wav.", show_default="beside recordings")
+        Path | None,
+        typer.Option(
+            help="NAME.txt for NAME.wav, sources' and target's.", show_default="beside recordings"
+        ),
     ] = None,
     language: Annotated[
         str | None, typer.Option(help="Of the recordings, such as en.", show_default="the voice's")
@@ -31,15 +34,17 @@ def evaluate(
     target_language: Annotated[
         str | None, typer.Option(help="Of the target's recordings.", show_default="the same")
     ] = None,
-    out: Annotated[
-        Path, typer.Option("-o", "--out", help="Folder for metrics.json and report.html.")
-    ] = Path("report"),
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the report.")] = Path(
+        "report"
+    ),
     sentences: Annotated[int, typer.Option(min=1, help="Sentences per speaker.")] = 20,
     vocoder: Annotated[str, typer.Option(help="As for convert.")] = "hifigan",
     asr: Annotated[
         str | None,
         typer.Option(
-            help="Folder of a faster-whisper model.", show_default="Whisper tiny, English"
+            help="Folder of a faster-whisper model, or its name if faster-whisper's own cache "
+            "holds it; nothing is fetched.",
+            show_default="Whisper tiny, English",
         ),
     ] = None,
     compare: Annotated[
@@ -60,19 +65,21 @@ def evaluate(
         return
     if voice is None or source is None:
         raise typer.BadParameter("--voice and --source are needed (or --compare A.json B.json)")
-    from voxcycle.evaluation.evaluate import default_cache_dir
+    from voxcycle.evaluation.evaluate import default_cache_dir, describe_path
     from voxcycle.evaluation.extra import require_judges
     from voxcycle.evaluation.listing import list_sources, list_target
-    from voxcycle.evaluation.page import write_page
+    from voxcycle.evaluation.report import check_report, write_report
     from voxcycle.evaluation.rows import voice_row
     from voxcycle.evaluation.terminal import evaluate_with_progress, print_evaluation
+    from voxcycle.evaluation.words import check_language
     from voxcycle.voices.registry import load_voice
 
     loaded = load_voice(voice)
-    spoken = language or loaded.card.language or "en"
-    speakers = list_sources(source, spoken, texts, parallel, sentences)
+    check_report(out)
+    spoken = check_language(language or loaded.card.language or "en")
+    speakers = list_sources(source, spoken, texts, parallel, sentences, target)
     heard = (
-        list_target(target, target_language or spoken, None, sentences)
+        list_target(target, target_language or spoken, texts, sentences, source)
         if target is not None
         else None
     )
@@ -87,7 +94,8 @@ def evaluate(
         )
     if heard is None:
         typer.echo("note: without --target no similarity to the target is measured", err=True)
-    out.mkdir(parents=True, exist_ok=True)
+    folders = {"source": source, "target": target, "parallel": parallel, "texts": texts}
+    named = {kind: describe_path(path) for kind, path in folders.items() if path is not None}
     evaluation = evaluate_with_progress(
         loaded,
         speakers,
@@ -96,11 +104,11 @@ def evaluate(
         asr=asr,
         cache_dir=default_cache_dir(),
         keep_audio=True,
+        inputs=named | {"sentences": sentences},
     )
-    evaluation.save(out / "metrics.json")
-    write_page(out / "report.html", evaluation, speakers, loaded)
+    written = write_report(out, evaluation, speakers, loaded)
     print_evaluation(evaluation)
-    typer.echo(f"{out / 'metrics.json'}\n{out / 'report.html'}", err=True)
+    typer.echo("\n".join(map(str, written)), err=True)
     converted = [s for s in evaluation.scores if s.row == voice_row(loaded)]
     if all(s.failures and s.composite in (None, 0.0) for s in converted):
         raise ValueError(f"{source}: no recording could be converted and scored; see the failures")

@@ -1,15 +1,15 @@
 """The DSP baseline: what conversion costs nothing to beat, WORLD with two mean statistics moved."""
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from voxcycle.audio.mel import LogMel, MelSpec
+from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.perturb import analyse_world, band_centres_hz
 from voxcycle.audio.pitch import ANALYSIS_MS, extract_f0, import_pyworld, transform_f0
 from voxcycle.audio.resample import resample
 from voxcycle.audio.segment import active_level_db, normalize_level
-from voxcycle.audio.stats import DomainStats, estimate_stats, sum_frames
+from voxcycle.audio.stats import DomainStats
+from voxcycle.evaluation.pitch import source_statistics
 from voxcycle.voices.voice import Voice
 
 
@@ -27,7 +27,7 @@ def convert_dsp(
     spec = voice.spec
     signal = resample(recording, sample_rate, spec.sample_rate)
     signal = normalize_level(signal, spec.sample_rate).waveform
-    source = source_statistics(signal, voice)
+    source = source_statistics(signal, extract_f0(signal, spec), voice)
     speech = analyse_world(signal, spec.sample_rate)
     gain = envelope_gain(source, voice.target_stats, spec, speech.envelope.shape[1])
     f0_hz = transform_f0(speech.f0_hz.astype(np.float32), source, voice.target_stats)
@@ -43,15 +43,6 @@ def convert_dsp(
     gain_db = active_level_db(recording, sample_rate) - active_level_db(waveform, sample_rate)
     factor = min(10 ** (gain_db / 20), 1 / float(np.abs(waveform).max()))  # full scale at most
     return (waveform * factor).astype(np.float32)
-
-
-def source_statistics(signal: NDArray[np.float32], voice: Voice) -> DomainStats:
-    """Return what a voice knows of a source (T,) at its analysis rate: stored, or from the file."""
-    if not voice.is_any_to_one:
-        return voice.source_stats
-    with torch.inference_mode():
-        mel = LogMel(voice.spec)(torch.from_numpy(signal)[None])[0].T.numpy()  # (F, n_mels)
-    return estimate_stats(sum_frames(mel, extract_f0(signal, voice.spec)), voice.source_stats)
 
 
 def envelope_gain(

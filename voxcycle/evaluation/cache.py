@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,8 @@ class ContentCache:
         if self.folder is None:
             return np.asarray(compute())
         path = self.folder / f"{_hash(kind, *inputs)}.npy"
-        if path.exists():
+        # What is missing, cut short or damaged is computed anew.
+        with suppress(OSError, EOFError, ValueError):
             return np.load(path, allow_pickle=False)
         result = np.asarray(compute())
         with replacing(path) as partial, partial.open("wb") as stream:

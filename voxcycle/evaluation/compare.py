@@ -1,4 +1,9 @@
-"""Two evaluations side by side: by how much they differ, and whether more than by chance."""
+"""Two evaluations side by side: by how much they differ, and whether more than by chance.
+
+Paired bootstrap over utterances (Efron and Tibshirani, 1993). A row has up to 14 metrics, of which
+up to half of the comparisons of equals would show a difference at 5 % each: a verdict holds at 5 %
+divided by the number of the row's metrics (Bonferroni).
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,17 +13,18 @@ import numpy as np
 from voxcycle.evaluation.evaluate import Evaluation
 from voxcycle.evaluation.rows import STANDARD_ROWS
 from voxcycle.evaluation.scores import UtteranceScores
-from voxcycle.evaluation.summary import (
-    CONFIDENCE,
-    MEASURES,
-    N_RESAMPLES,
-    Measure,
-    Ratio,
-    print_value,
-)
+from voxcycle.evaluation.summary import CONFIDENCE, MEASURES, Measure, Ratio, print_value
 
 VOICE = "voice"
-MIN_PAIRS = 6  # fewer resamples alike say nothing
+N_RESAMPLES = 10_000  # some 18 lie beyond either end of a corrected interval
+MIN_PAIRS = 10  # fewer agree by chance, with 2^(1 - n), more often than 5 % over 14
+VERDICTS = (
+    "better and worse: ten utterances or more, and zero outside the interval at 5 % divided by the "
+    "number of metrics (Bonferroni); the printed intervals are single ones"
+)
+
+OTHERS = "recordings differ under the same names, or are not told in a file of an earlier version"
+Key = tuple[str, str, str]
 
 
 class Difference(NamedTuple):
@@ -29,7 +35,9 @@ class Difference(NamedTuple):
         metric: of `MEASURES`.
         n: utterances.
         first, second: values over all these utterances.
-        low, high: 95 % interval of `second - first`, utterances drawn with replacement in pairs.
+        interval: 95 % interval of `second - first`, utterances drawn with replacement in pairs;
+            None where it cannot be had.
+        is_clear: whether the corrected interval, of at least ten utterances, leaves zero out.
     """
 
     row: str
@@ -37,37 +45,69 @@ class Difference(NamedTuple):
     n: int
     first: float
     second: float
-    low: float
-    high: float
+    interval: tuple[float, float] | None
+    is_clear: bool
 
     @property
-    def is_clear(self) -> bool:
-        """Whether the interval, of at least six utterances, leaves zero out."""
-        return self.n >= MIN_PAIRS and (self.low > 0 or self.high < 0)
+    def verdict(self) -> str:
+        """Whether the second voice is "better" or "worse"; "" if unclear, or no voice's row."""
+        if not self.is_clear or self.row in STANDARD_ROWS:
+            return ""
+        is_better = (self.second > self.first) == MEASURES[self.metric].is_better_high
+        return "better" if is_better else "worse"
+
+
+class Pairs(NamedTuple):
+    """The utterances of two evaluations by row, speaker and sentence.
+
+    Attributes:
+        same: scores of the same recording in both.
+        others: names under which the two have different recordings, or one does not tell which.
+        first_alone, second_alone: names that the other one lacks.
+    """
+
+    same: dict[Key, tuple[UtteranceScores, UtteranceScores]]
+    others: list[Key]
+    first_alone: list[Key]
+    second_alone: list[Key]
 
 
 def compare(first: Evaluation, second: Evaluation, seed: int = 0) -> list[Difference]:
     """Compare two evaluations of the same recordings, utterance by utterance.
 
     Raises:
-        ValueError: they have no utterance in common.
+        ValueError: they have no recording in common.
     """
-    left, right = _by_key(first.scores), _by_key(second.scores)
-    common = [key for key in left if key in right]
-    if not common:
-        raise ValueError("the two evaluations have no utterance in common: nothing to compare")
+    pairs = pair(first, second)
+    if not pairs.same:
+        reason = f"their {OTHERS}" if pairs.others else "no name is in both"
+        raise ValueError(
+            f"the two evaluations have no recording in common ({reason}): nothing to compare"
+        )
     differences = []
-    for row in dict.fromkeys(key[0] for key in common):
-        keys = [key for key in common if key[0] == row]
-        for name, measure in MEASURES.items():
-            pairs = [(measure.ratio(left[k]), measure.ratio(right[k])) for k in keys]
-            if name == "nearer_target" and any(x or y for x, y in pairs):
-                # What could not be scored is not nearer.
-                pairs = [(x or Ratio(0, 1), y or Ratio(0, 1)) for x, y in pairs]
-            known = [(x, y) for x, y in pairs if x is not None and y is not None]
-            if known:
-                differences.append(_difference(row, name, measure, known, seed))
+    for row in dict.fromkeys(key[0] for key in pairs.same):
+        of_row = [scores for key, scores in pairs.same.items() if key[0] == row]
+        known = {name: ratios for name in MEASURES if (ratios := _ratios(name, of_row))}
+        found = [_difference(row, name, ratios, len(known), seed) for name, ratios in known.items()]
+        differences += [difference for difference in found if difference is not None]
     return differences
+
+
+def pair(first: Evaluation, second: Evaluation) -> Pairs:
+    """Find the utterances of two evaluations that are of the same recordings."""
+    left, right = _by_key(first.scores), _by_key(second.scores)
+    common = {key: (scores, right[key]) for key, scores in left.items() if key in right}
+    same = {
+        key: (x, y)
+        for key, (x, y) in common.items()
+        if x.recording_sha256 is not None and x.recording_sha256 == y.recording_sha256
+    }
+    return Pairs(
+        same,
+        [key for key in common if key not in same],
+        [key for key in left if key not in right],
+        [key for key in right if key not in left],
+    )
 
 
 def describe(first: Evaluation, second: Evaluation) -> list[str]:
@@ -80,32 +120,69 @@ def describe(first: Evaluation, second: Evaluation) -> list[str]:
             ("second", right, [s for s in second.scores if s.failures]),
         )
     ]
-    for key in ("vocoder", "target", "languages", "asr", "machine"):
+    pairs = pair(first, second)
+    if pairs.first_alone or pairs.second_alone:
+        lines.append(
+            f"left out: {len(pairs.first_alone)} utterances of the first and "
+            f"{len(pairs.second_alone)} of the second that the other one lacks"
+        )
+    if pairs.others:
+        lines.append(
+            f"left out: {len(pairs.others)} utterances ({', '.join(pairs.others[0])} and so on) "
+            f"whose {OTHERS}"
+        )
+    for key in ("voxcycle", "vocoder", "target", "inputs", "languages", "asr", "machine"):
         if left.get(key) != right.get(key):
             lines.append(f"different {key}: {left.get(key)} against {right.get(key)}")
-    return lines
+    return [*lines, VERDICTS]
 
 
-def _by_key(scores: Sequence[UtteranceScores]) -> dict[tuple[str, str, str], UtteranceScores]:
+def _by_key(scores: Sequence[UtteranceScores]) -> dict[Key, UtteranceScores]:
     return {(s.row if s.row in STANDARD_ROWS else VOICE, s.speaker, s.sentence): s for s in scores}
 
 
+def _ratios(
+    name: str, pairs: Sequence[tuple[UtteranceScores, UtteranceScores]]
+) -> list[tuple[Ratio, Ratio]]:
+    """Return what each utterance that both scored adds to a metric in the two evaluations."""
+    ratio = MEASURES[name].ratio
+    if name in ("wer", "cer"):  # counted against the same words only
+        pairs = [(x, y) for x, y in pairs if x.words_reference == y.words_reference]
+    found = [(ratio(x), ratio(y)) for x, y in pairs]
+    if name == "nearer_target" and any(x or y for x, y in found):
+        # What could not be scored is not nearer.
+        found = [(x or Ratio(0, 1), y or Ratio(0, 1)) for x, y in found]
+    return [(x, y) for x, y in found if x is not None and y is not None]
+
+
 def _difference(
-    row: str, name: str, measure: Measure, pairs: list[tuple[Ratio, Ratio]], seed: int
-) -> Difference:
+    row: str, name: str, pairs: list[tuple[Ratio, Ratio]], n_metrics: int, seed: int
+) -> Difference | None:
+    measure, n = MEASURES[name], len(pairs)
     ratios = np.array(pairs, np.float64)  # (n, 2 evaluations, part and whole)
-    rng = np.random.default_rng(seed)
-    drawn = ratios[rng.integers(len(ratios), size=(N_RESAMPLES, len(ratios)))].sum(1)
+    values = _evaluate(measure, ratios.sum(0))
+    if not np.isfinite(values).all():  # nothing to stand on in one of them, such as voiced frames
+        return None
+    interval, is_clear = None, False
+    if n > 1:
+        rng = np.random.default_rng(seed)
+        drawn = ratios[rng.integers(n, size=(N_RESAMPLES, n))].sum(1)
+        first, second = _evaluate(measure, drawn).T
+        # A resample may lack what a ratio stands on: it says nothing.
+        gains = (second - first)[np.isfinite(second - first)]
+        tail = 100 * (1 - CONFIDENCE) / 2
+        ends = [tail, 100 - tail, tail / n_metrics, 100 - tail / n_metrics]
+        low, high, lowest, highest = np.percentile(gains, ends).tolist()
+        interval, is_clear = (low, high), n >= MIN_PAIRS and not lowest <= 0 <= highest
+    before, after = values.tolist()
+    return Difference(row, name, n, before, after, interval, is_clear)
+
+
+def _evaluate(measure: Measure, sums: np.ndarray) -> np.ndarray:
+    """Return a metric from sums (..., part and whole)."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        value, resampled = (sums[..., 0] / sums[..., 1] for sums in (ratios.sum(0), drawn))
-    if measure.is_root:
-        value, resampled = np.sqrt(value), np.sqrt(resampled)
-    tail = 100 * (1 - CONFIDENCE) / 2
-    gains = resampled[:, 1] - resampled[:, 0]
-    # A resample may lack what a ratio stands on (no voiced frame): it says nothing.
-    known = gains[np.isfinite(gains)]
-    low, high = np.percentile(known, [tail, 100 - tail]) if len(known) else (np.nan, np.nan)
-    return Difference(row, name, len(pairs), *map(float, (*value, low, high)))
+        values = sums[..., 0] / sums[..., 1]
+    return np.sqrt(values) if measure.is_root else values
 
 
 def difference_cells(differences: Sequence[Difference]) -> list[list[str]]:
@@ -113,16 +190,8 @@ def difference_cells(differences: Sequence[Difference]) -> list[list[str]]:
     body = []
     for d in differences:
         heading, form = MEASURES[d.metric].heading, MEASURES[d.metric].form
-        ends = " to ".join(print_value(v, form) for v in (d.low, d.high))
-        verdict = _verdict(d)
+        ends = " to ".join(print_value(v, form) for v in d.interval) if d.interval else ""
         values = [print_value(v, form) for v in (d.first, d.second, d.second - d.first)]
-        body.append([d.row, heading, str(d.n), *values, ends, verdict])
+        body.append([d.row, heading, str(d.n), *values, ends, d.verdict])
     headings = ["row", "metric", "n", "first", "second", "difference", "95 % interval", ""]
     return [headings, *body]
-
-
-def _verdict(difference: Difference) -> str:
-    if not difference.is_clear:
-        return ""
-    is_better_high = MEASURES[difference.metric].is_better_high
-    return "better" if (difference.low > 0) == is_better_high else "worse"

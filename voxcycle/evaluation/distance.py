@@ -48,7 +48,7 @@ class Alignment(NamedTuple):
 
 def extract_cepstra(waveform: NDArray[np.float32], sample_rate: int) -> Cepstra:
     """Analyse speech (T,); ValueError where less than 0.32 s of it is active."""
-    pysptk, pyworld = import_judge("pysptk"), import_pyworld()
+    pyworld = import_pyworld()
     signal = resample(waveform, sample_rate, ANALYSIS_RATE).astype(np.float64)
     f0_hz, times = track_f0(signal, ANALYSIS_RATE)
     power = pyworld.cheaptrick(signal, f0_hz, times, ANALYSIS_RATE)  # (F, n_bins)
@@ -57,7 +57,16 @@ def extract_cepstra(waveform: NDArray[np.float32], sample_rate: int) -> Cepstra:
     active = level_db >= np.percentile(level_db, 95) - ACTIVE_RANGE_DB
     if not np.any(waveform) or active.sum() < MIN_FRAMES:
         raise ValueError(f"less than {MIN_FRAMES * ANALYSIS_MS / 1000:.2f} s of speech to compare")
-    return Cepstra(pysptk.sp2mc(power[active], ORDER, WARPING), f0_hz[active])
+    return Cepstra(mel_cepstra(power[active]), f0_hz[active])
+
+
+def mel_cepstra(power: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the mel-cepstra (F, 25) of power spectra (F, n_bins) from 0 to 8 kHz.
+
+    Coefficients c_m of `ln |H(w)| = sum c_m cos(m w~)`, with w~ the phase of the all-pass at w
+    (Imai, 1983).
+    """
+    return import_judge("pysptk").sp2mc(power, ORDER, WARPING)
 
 
 def align(x: Cepstra, y: Cepstra) -> Alignment:

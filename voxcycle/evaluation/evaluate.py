@@ -13,10 +13,13 @@ from typing import Any
 import platformdirs
 import soundfile
 
+import voxcycle
 from voxcycle.conversion.offline import convert_waveform
 from voxcycle.evaluation.cache import ContentCache
 from voxcycle.evaluation.cost import CostMeter, describe_machine, peak_memory_mb
+from voxcycle.evaluation.extra import is_judge_imported
 from voxcycle.evaluation.judges import METRICS, Judges
+from voxcycle.evaluation.notes import find_notes
 from voxcycle.evaluation.rows import TARGET, Speaker, Wave, count_utterances, standard_rows
 from voxcycle.evaluation.scores import UtteranceScores
 from voxcycle.evaluation.scoring import Scored, leave_out_unheard, score_rows
@@ -25,7 +28,8 @@ from voxcycle.files import replacing
 from voxcycle.vocoders.registry import load_vocoder
 from voxcycle.voices.voice import Voice, read_header
 
-FORMAT = 2  # of metrics.json
+FORMAT = 3  # of metrics.json
+READABLE_FORMATS = (2, 3)  # 2 told neither recordings nor what words were compared with
 REFERENCE_VOCODER = "hifigan"  # of the row "copy synthesis", whatever the voice is rendered by
 
 
@@ -48,6 +52,10 @@ class Evaluation:
         genuine = [s.secs_target for s in self.scores if s.row == TARGET]
         return summarize(self.scores, [value for value in genuine if value is not None])
 
+    def notes(self) -> list[str]:
+        """Return what a reader of the numbers should know, one sentence part each."""
+        return find_notes(self.scores, self.about.get("metrics", ()))
+
     def save(self, path: Path) -> None:
         """Write everything but the audio as JSON; the file appears when it is complete."""
         document = {
@@ -65,8 +73,9 @@ class Evaluation:
         """Read what `save` wrote; ValueError names the file where it is something else."""
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
-            if document["format"] != FORMAT:
-                raise ValueError(f"format {document['format']}, this version reads {FORMAT}")
+            if document["format"] not in READABLE_FORMATS:
+                known = " and ".join(map(str, READABLE_FORMATS))
+                raise ValueError(f"format {document['format']}, this version reads {known}")
             scores = [UtteranceScores.from_dict(values) for values in document["utterances"]]
             return cls(dict(document["about"]), scores)
         except (KeyError, TypeError, ValueError) as error:
@@ -84,6 +93,7 @@ def evaluate_voice(
     asr: str | None = None,
     cache_dir: Path | None = None,
     keep_audio: bool = False,
+    inputs: dict[str, Any] | None = None,
     on_scored: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Score a voice beside the rows that tell what its numbers mean; see `standard_rows`.
@@ -97,12 +107,17 @@ def evaluate_voice(
         asr: see `Judges`.
         cache_dir: where scores of audio heard before are kept; None remembers nothing.
         keep_audio: whether the result holds every utterance's audio.
+        inputs: where the speakers come from, in plain values, for the record; see `describe_path`.
         on_scored: called with (utterances done, utterances in all) after each.
+
+    Raises:
+        OSError: the recogniser `asr` is not there.
+        VocoderError: the vocoder is not there.
     """
     started = time.perf_counter()
     cache, cost = ContentCache(cache_dir), CostMeter()
+    judges = Judges(metrics, cache, asr)
     renderer = load_vocoder(vocoder, voice.spec)
-    reference_vocoder = load_vocoder(REFERENCE_VOCODER, voice.spec)
 
     def convert(recording: Wave, sample_rate: int) -> Wave:
         conversion = convert_waveform(recording, sample_rate, voice, vocoder=renderer)
@@ -110,9 +125,9 @@ def evaluate_voice(
         return conversion.waveform
 
     memory_mb = _convert_longest(voice, sources, renderer)
+    reference_vocoder = load_vocoder(REFERENCE_VOCODER, voice.spec)
     rows = standard_rows(voice, convert, reference_vocoder, sources, target, cache)
     n_utterances = count_utterances(rows)
-    judges = Judges(metrics, cache, asr)
     scores, audio = [], []
     for scored in score_rows(rows, target, judges, voice.spec):
         scores.append(scored.scores)
@@ -129,21 +144,32 @@ def evaluate_voice(
         "voice": voice.card.name,
         "voice_sha256": read_header(voice.path)["sha256"] if voice.path else None,
         "training": voice.card.training,
-        "vocoder": renderer.name,
+        "voxcycle": voxcycle.__version__,
+        "vocoder": describe_path(renderer.name),
+        "inputs": inputs or {},
         "target": target.name if target else None,
         "languages": languages,
         "metrics": list(metrics),
-        "asr": asr or "packaged Whisper tiny (English)",
+        "asr": describe_path(asr) if asr else "packaged Whisper tiny (English)",
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "wall_s": round(time.perf_counter() - started, 1),
-        "cost": cost.report() | {"peak_memory_mb": round(memory_mb)},
+        "cost": cost.report() | {"peak_memory_mb": memory_mb},
         "machine": describe_machine(),
     }
     return Evaluation(about, scores, audio)
 
 
-def _convert_longest(voice: Voice, sources: tuple[Speaker, ...], vocoder: Any) -> float:
-    """Convert the longest source before any judge is loaded; returns the process's peak in MB."""
+def describe_path(path: str | Path) -> str:
+    """Return a path as a report names it, which is shown to others: an absolute one by its name."""
+    return Path(path).name if Path(path).is_absolute() else str(path)
+
+
+def _convert_longest(voice: Voice, sources: tuple[Speaker, ...], vocoder: Any) -> int | None:
+    """Convert the longest source before any judge is loaded; returns the process's peak in MB.
+
+    None where judges are in memory from an evaluation before: the peak would be theirs.
+    """
+    is_clean = not is_judge_imported()
     paths = [sentence.path for speaker in sources for sentence in speaker.sentences]
     longest = max(paths, key=_duration_s, default=None)
     if longest is not None:
@@ -151,7 +177,7 @@ def _convert_longest(voice: Voice, sources: tuple[Speaker, ...], vocoder: Any) -
         with suppress(ValueError, OSError, soundfile.LibsndfileError):
             waveform, sample_rate = soundfile.read(longest, dtype="float32")
             convert_waveform(waveform, sample_rate, voice, vocoder=vocoder)
-    return peak_memory_mb()
+    return round(peak_memory_mb()) if is_clean else None
 
 
 def _finite(value: Any) -> Any:

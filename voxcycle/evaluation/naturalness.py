@@ -22,8 +22,6 @@ DNSMOS_OVERALL_FIT = (-0.06766283, 1.11546468, 0.04602535)
 class DistillMOS:
     """DistillMOS variant 7, weights from its package."""
 
-    name = "DistillMOS"
-
     def __init__(self) -> None:
         package = import_judge("distillmos")
         with contextlib.redirect_stdout(io.StringIO()):  # it prints its weights' path
@@ -44,10 +42,10 @@ class DNSMOS:
     reads here; this one computes the same overall score with the threads it is given.
     """
 
-    name = "DNSMOS"
-
     def __init__(self, n_threads: int = 1) -> None:
         onnxruntime = import_judge("onnxruntime")
+        failures = import_judge("onnxruntime.capi.onnxruntime_pybind11_state")
+        self._failures = (failures.Fail, failures.InvalidArgument, failures.RuntimeException)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = n_threads
         path = judge_folder("speechmos") / "dnsmos_models" / "sig_bak_ovr.onnx"
@@ -57,7 +55,8 @@ class DNSMOS:
         """Return the predicted overall score of 16 kHz speech (T,).
 
         Shorter speech is repeated to 9.01 s; windows move by a second and their scores are
-        averaged. Raises ValueError for silence and for peaks above 1, which the network never saw.
+        averaged. Raises ValueError for silence and for peaks above 1, which the network never saw,
+        and RuntimeError where the network fails.
         """
         peak = float(np.abs(speech).max(initial=0.0))
         if peak == 0:
@@ -70,5 +69,8 @@ class DNSMOS:
         n_windows = int(len(speech) // JUDGE_RATE - DNSMOS_WINDOW_S) + 1
         starts = [i * JUDGE_RATE for i in range(n_windows)]
         batch = [speech[s : s + window] for s in starts if s + window <= len(speech)]
-        raw = [self._session.run(None, {"input_1": x[None]})[0][0][2] for x in batch]
+        try:
+            raw = [self._session.run(None, {"input_1": x[None]})[0][0][2] for x in batch]
+        except self._failures as error:  # of onnxruntime's own, which are no RuntimeErrors
+            raise RuntimeError(f"DNSMOS failed: {error}") from error
         return float(np.mean(np.polyval(DNSMOS_OVERALL_FIT, np.array(raw))))

@@ -45,8 +45,9 @@ METRIC_MEANINGS = {
     "better.",
     "nearer_target": "share of utterances whose embedding is nearer to the target than to the "
     "source.",
-    "wer": "word errors per word of the text, or where there is no text, of what the recogniser "
-    "hears in the source. The recogniser's own errors are among them: see the unconverted row.",
+    "wer": "word errors per word of the text, or where no sentence has a text, of what the "
+    "recogniser hears in the source; where nothing could be made or heard, all words are lost. "
+    "The recogniser's own errors are among them: see the unconverted row.",
     "cer": "the same by character.",
     "distillmos": "overall quality from 1 to 5 as a network predicts it: not listeners. Nobody has "
     "rated these recordings.",
@@ -55,8 +56,11 @@ METRIC_MEANINGS = {
     "moved to the target's mean and spread; in the rows of the target's recordings their own).",
     "f0_gross_rate": "share of voiced frames that are 5 semitones or more off that contour.",
     "f0_voicing_error_rate": "share of frames voiced in one of the two only.",
+    "n_failed": "sentences that could not be made or that some judge could not score, listed "
+    "below. What could not be made has lost its words, is unvoiced and not nearer to the target; "
+    "the other columns are means of the sentences that have a score.",
     "mcd_db": "mel-cepstral distortion against the target's recording of the same sentence, along "
-    "a DTW path.",
+    "a DTW path; of copy synthesis against the recording that it is made of.",
     "modulation_db": "distance of the modulation spectrum from that of the target's recordings, "
     "which over-smoothed speech is far from.",
     "parallel_f0_rmse_semitones": "F0 against the target's recording of the same sentence: "
@@ -140,6 +144,7 @@ def _header(evaluation: Evaluation) -> str:
         "Vocoder": about.get("vocoder"),
         "Recogniser": about.get("asr"),
         "Target": about.get("target") or "none: no similarity to the target was measured",
+        "Recordings": ", ".join(f"{k} {v}" for k, v in about.get("inputs", {}).items()),
         "Languages": ", ".join(f"{k}: {v}" for k, v in languages.items()),
         "Training": ", ".join(
             f"{k} {training[k]}" for k in ("steps", "seed", "date") if k in training
@@ -149,7 +154,8 @@ def _header(evaluation: Evaluation) -> str:
         f"{cost['audio_s']} s of audio"
         if "whole" in factors
         else None,
-        "Peak memory": f"{cost['peak_memory_mb']} MB" if "peak_memory_mb" in cost else None,
+        "Peak memory": f"{cost['peak_memory_mb']} MB" if cost.get("peak_memory_mb") else None,
+        "Version": about.get("voxcycle") and f"voxcycle {about['voxcycle']}",
         "Machine": ", ".join(_describe(k, v) for k, v in machine.items()),
     }
     items = "\n".join(
@@ -193,6 +199,7 @@ def _summary(evaluation: Evaluation, voice_name: str) -> str:
         for term, meaning in meanings.items()
     )
     recogniser = escape(str(evaluation.about.get("asr")))
+    notes = "".join(f"<br>\n{escape(note[0].upper() + note[1:])}." for note in evaluation.notes())
     columns = "".join(
         f'<th scope="col">{escape(heading)}</th>'
         for key, heading in zip(used, headings, strict=True)
@@ -209,7 +216,8 @@ def _summary(evaluation: Evaluation, voice_name: str) -> str:
 </table>
 </div>
 <p class="small">Small print: {100 * CONFIDENCE:.0f} % intervals over sentences (bootstrap,
-{N_RESAMPLES} resamples). Words by {recogniser}. MOS columns are predictions, not listeners.</p>
+{N_RESAMPLES} resamples). Words by {recogniser}. MOS columns are predictions, not
+listeners.{notes}</p>
 <details class="legend" open><summary>What the rows and columns mean</summary>
 <dl>
 {legend}
@@ -223,7 +231,7 @@ def _summary_row(line: Summary, used: list[str], cells: Sequence[str], voice_nam
     names = f"{escape(line.row)}<small>{escape(line.speaker)}</small>"
     shown = [f'<th scope="row"><div class="name">{names}</div></th>']
     for key, cell in zip(used, cells, strict=True):
-        ends = line.intervals.get(key) if line.n_sentences > 1 else None
+        ends = line.intervals.get(key)
         small = f"<small>{_print_interval(ends, COLUMNS[key][1])}</small>" if ends else ""
         if key not in ("row", "speaker"):
             shown.append(f"<td>{escape(cell)}{small}</td>")

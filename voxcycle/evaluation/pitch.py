@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from voxcycle.audio.mel import LogMel, MelSpec
+from voxcycle.audio.mel import LogMel
 from voxcycle.audio.pitch import extract_f0, transform_f0
 from voxcycle.audio.stats import DomainStats, estimate_stats, sum_frames
+from voxcycle.voices.voice import Voice
 
 GROSS_ERROR_SEMITONES = 5.0
 
@@ -71,26 +72,18 @@ def compare_f0(requested: NDArray[np.float32], measured: NDArray[np.float32]) ->
     )
 
 
-def requested_f0(
-    source: NDArray[np.float32],
-    spec: MelSpec,
-    source_stats: DomainStats,
-    target_stats: DomainStats,
-    estimate_source: bool,
-) -> NDArray[np.float32]:
-    """Return the contour (F,) in Hz that a conversion of `source` asks for.
+def requested_f0(source: NDArray[np.float32], voice: Voice) -> NDArray[np.float32]:
+    """Return the contour (F,) in Hz asked for of a source (T,) at the voice's analysis rate."""
+    f0_hz = extract_f0(source, voice.spec)
+    return transform_f0(f0_hz, source_statistics(source, f0_hz, voice), voice.target_stats)
 
-    Args:
-        source: the recording (T,) at the rate of `spec`.
-        spec: the mel analysis of the voice.
-        source_stats: the voice's domain a.
-        target_stats: the voice's domain b.
-        estimate_source: whether the source is anybody, so that its statistics are estimated from
-            the recording with `source_stats` as prior, or the speaker of domain a.
-    """
-    f0_hz = extract_f0(source, spec)
-    if estimate_source:
-        with torch.inference_mode():
-            mel = LogMel(spec)(torch.from_numpy(source)[None])[0].T.numpy()  # (F, n_mels)
-        source_stats = estimate_stats(sum_frames(mel, f0_hz), source_stats)
-    return transform_f0(f0_hz, source_stats, target_stats)
+
+def source_statistics(
+    source: NDArray[np.float32], f0_hz: NDArray[np.float32], voice: Voice
+) -> DomainStats:
+    """Return what a voice knows of a source (T,) with F0 (F,): stored, or from the file."""
+    if not voice.is_any_to_one:
+        return voice.source_stats
+    with torch.inference_mode():
+        mel = LogMel(voice.spec)(torch.from_numpy(source)[None])[0].T.numpy()  # (F, n_mels)
+    return estimate_stats(sum_frames(mel, f0_hz), voice.source_stats)

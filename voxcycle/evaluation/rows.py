@@ -3,12 +3,15 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+import voxcycle
 from voxcycle.audio.mel import LogMel
 from voxcycle.audio.pitch import extract_f0
 from voxcycle.audio.resample import resample
@@ -16,6 +19,7 @@ from voxcycle.evaluation.baseline import convert_dsp
 from voxcycle.evaluation.cache import ContentCache
 from voxcycle.evaluation.pitch import requested_f0
 from voxcycle.vocoders import Vocoder
+from voxcycle.vocoders.hifigan import WEIGHTS_PACKAGE
 from voxcycle.voices.voice import Voice
 
 Wave = NDArray[np.float32]
@@ -53,8 +57,9 @@ class Speaker:
         name: of the speaker.
         language: ISO 639-1 code, for the recogniser.
         sentences: what is rendered and scored.
-        references: what the speaker's centroid is made of. A reference with the name of the scored
-            sentence is left out, so that no recording is compared with itself.
+        references: what others are compared with: the speaker's centroid and mean modulation
+            spectrum. A reference with the path or name of the scored sentence is left out, so that
+            no recording is compared with itself.
     """
 
     name: str
@@ -72,12 +77,23 @@ class Row:
         speakers: whose sentences are rendered.
         render: waveform (T,) and its rate to a waveform (T,) of the same rate.
         request: the F0 contour asked for, from the recording at the rate of the mel analysis.
+        pairs_itself: whether the distance is that from the recording itself, not from the parallel
+            one.
     """
 
     name: str
     speakers: tuple[Speaker, ...]
     render: Render
     request: Callable[[Wave], Wave]
+    pairs_itself: bool = False
+
+    @property
+    def has_texts(self) -> bool:
+        """Whether words count against texts, of the sentences that have one.
+
+        Without any text in the row they count against what the recogniser hears in the recordings.
+        """
+        return any(sentence.text for speaker in self.speakers for sentence in speaker.sentences)
 
 
 def standard_rows(
@@ -96,23 +112,19 @@ def standard_rows(
     Args:
         voice: the voice, for its statistics and analysis.
         convert: the conversion to be measured.
-        vocoder: the vocoder of the copy synthesis.
+        vocoder: HiFi-GAN universal, for the copy synthesis.
         sources: whose sentences are converted.
         target: the speaker of the voice; None where no recording of him or her is at hand.
         cache: where copy synthesis and baseline are kept.
     """
-
-    def request(recording: Wave) -> Wave:
-        return requested_f0(
-            recording, voice.spec, voice.source_stats, voice.target_stats, voice.is_any_to_one
-        )
+    request = partial(requested_f0, voice=voice)
 
     def own(recording: Wave) -> Wave:
         return extract_f0(recording, voice.spec)
 
     def copy(recording: Wave, sample_rate: int) -> Wave:
         return cache.remember(
-            f"copy synthesis by {vocoder.name}",
+            f"copy synthesis 1 by {vocoder.name}, {WEIGHTS_PACKAGE} {version(WEIGHTS_PACKAGE)}",
             lambda: copy_synthesis(recording, sample_rate, vocoder),
             str(sample_rate),
             recording,
@@ -120,10 +132,11 @@ def standard_rows(
 
     def transform(recording: Wave, sample_rate: int) -> Wave:
         return cache.remember(
-            "DSP baseline 1",
+            f"DSP baseline 2, voxcycle {voxcycle.__version__}, pyworld {version('pyworld')}",
             lambda: convert_dsp(recording, sample_rate, voice),
             str(sample_rate),
             str(voice.is_any_to_one),
+            json.dumps(voice.spec.to_dict()),
             json.dumps([voice.source_stats.to_dict(), voice.target_stats.to_dict()]),
             recording,
         )
@@ -133,7 +146,12 @@ def standard_rows(
 
     rows = [Row(UNCONVERTED, sources, leave, request)]
     if target is not None:
-        rows += [Row(TARGET, (target,), leave, own), Row(COPY_SYNTHESIS, (target,), copy, own)]
+        # Where there is a column of MCD, copy synthesis gives its ceiling.
+        has_parallel = any(s.parallel for speaker in sources for s in speaker.sentences)
+        rows += [
+            Row(TARGET, (target,), leave, own),
+            Row(COPY_SYNTHESIS, (target,), copy, own, has_parallel),
+        ]
     return [
         *rows,
         Row(DSP_BASELINE, sources, transform, request),

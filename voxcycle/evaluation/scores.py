@@ -17,18 +17,22 @@ class UtteranceScores:
         row: what made the audio: one of `voxcycle.evaluation.rows`, or a voice.
         speaker: who is heard in the input.
         sentence: the utterance's name.
+        recording_sha256: of the recording's file, 16 digits.
         duration_s: of the audio.
         secs_target: cosine to the centroid of the target speaker.
         secs_source: cosine to the centroid of the source speaker.
-        words: word errors against the text, or where there is none, against what the recogniser
-            hears in the source.
+        words_reference: what words are compared with: "text", or "source" for what the recogniser
+            hears in the recording.
+        words: word errors against it. Of what could not be rendered every word is lost, likewise
+            where the recogniser hears none.
         characters: character errors, likewise.
         transcript: what the recogniser hears.
         distillmos: predicted overall quality, 1-5.
         dnsmos: predicted P.835 overall score, 1-5.
-        pitch: F0 errors against the requested contour.
+        pitch: F0 errors against the requested contour; what could not be rendered is unvoiced.
         modulation_db: distance of the modulation spectrum from that of the target's recordings.
-        mcd_db: mel-cepstral distortion against the target's recording of the same sentence.
+        mcd_db: mel-cepstral distortion against the target's recording of the same sentence; of
+            copy synthesis against the recording that it is made of.
         parallel_f0_rmse_semitones: F0 against that recording, along the same path, for information.
         parallel_f0_correlation: of ln F0, likewise.
         failures: what a judge could not score, and why.
@@ -37,9 +41,11 @@ class UtteranceScores:
     row: str
     speaker: str
     sentence: str
-    duration_s: float = 0.0
+    recording_sha256: str | None = None
+    duration_s: float | None = None
     secs_target: float | None = None
     secs_source: float | None = None
+    words_reference: str | None = None
     words: ErrorCount | None = None
     characters: ErrorCount | None = None
     transcript: str | None = None

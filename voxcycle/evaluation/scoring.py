@@ -1,5 +1,6 @@
 """Every utterance of every row before every judge."""
 
+import hashlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -41,6 +42,13 @@ class Rendered(NamedTuple):
     audio: Wave | None
     sample_rate: int
     failure: str = ""
+
+
+class Reference(NamedTuple):
+    """What the words of an utterance are compared with: "text" or "source", and the words."""
+
+    kind: str
+    text: str
 
 
 class Scored(NamedTuple):
@@ -103,7 +111,9 @@ def leave_out_unheard(
         and not s.characters.rate < MAX_UNCONVERTED_CER
     }
     return [
-        replace(s, words=None, characters=None) if (s.speaker, s.sentence) in unheard else s
+        replace(s, words=None, characters=None, words_reference=None)
+        if (s.speaker, s.sentence) in unheard
+        else s
         for s in scores
     ]
 
@@ -156,14 +166,24 @@ class _Scorer:
                 if isinstance(result, float) and not np.isfinite(result):
                     raise ValueError(f"the judge answered {result}")
                 return result
-            except ValueError as error:
+            except (ValueError, RuntimeError) as error:  # RuntimeError: a network that fails
                 failures.append(f"{metric}: {error}")
                 return None
 
+        reference = attempt("words", lambda: self._words_reference(rendered))
+        scores = UtteranceScores(
+            row=row.name,
+            speaker=speaker.name,
+            sentence=sentence.name,
+            recording_sha256=_hash_file(sentence.path),
+            pitch=attempt("pitch", lambda: self._pitch(rendered)),
+        )
         if audio is None:
+            lost = _count_words(scores, reference, "")
             reason = (f"rendering: {failure}",)
-            empty = UtteranceScores(row.name, speaker.name, sentence.name, failures=reason)
-            return Scored(empty, None, sample_rate)
+            return Scored(replace(lost, failures=reason), None, sample_rate)
+        if scores.pitch is not None and not scores.pitch.n_both:
+            failures.append("pitch: no frame is voiced in both the request and the output")
         speech = _to_judge_rate(audio, sample_rate)
         own = attempt("similarity", lambda: self.judges.embed(speech))
         to_target = to_source = None
@@ -171,47 +191,55 @@ class _Scorer:
             to_target = attempt("similarity", lambda: self._similarity(own, self.target, sentence))
             if speaker is not self.target:
                 to_source = attempt("similarity", lambda: self._similarity(own, speaker, sentence))
-        transcript = attempt("words", lambda: self.judges.transcribe(speech, speaker.language))
-        text = sentence.text
-        knows = self.judges.knows(speaker.language)
-        if text is None and audio is not recording and knows:
-            original = _to_judge_rate(recording, sample_rate)
-            text = attempt("words", lambda: self._hear_source(original, speaker.language))
-        heard = transcript or ""  # where nothing is heard, every word is lost
-        has_words = "words" in self.judges.metrics and text is not None
-        distillmos = attempt("distillmos", lambda: self.judges.score_distillmos(speech))
-        dnsmos = attempt("dnsmos", lambda: self.judges.score_dnsmos(speech))
-        pitch = attempt("pitch", lambda: self._pitch(row, recording, audio, sample_rate))
+        transcript = attempt("words", lambda: self._hear(speech, speaker.language, reference))
         modulation_db = alignment = None
         if self.target is not None:
             modulation_db = attempt(
                 "distance", lambda: self._modulation(audio, sample_rate, sentence)
             )
-        if sentence.parallel is not None:
-            alignment = attempt("distance", lambda: self._align(audio, sample_rate, sentence))
-        scores = UtteranceScores(
-            row=row.name,
-            speaker=speaker.name,
-            sentence=sentence.name,
+        partner = sentence.path if row.pairs_itself else sentence.parallel
+        if partner is not None:
+            alignment = attempt("distance", lambda: self._align(audio, sample_rate, partner))
+        scores = replace(
+            _count_words(scores, reference, transcript or ""),
             duration_s=len(audio) / sample_rate,
             secs_target=to_target,
             secs_source=to_source,
-            words=word_errors(text or "", heard) if has_words else None,
-            characters=character_errors(text or "", heard) if has_words else None,
             transcript=transcript,
-            distillmos=distillmos,
-            dnsmos=dnsmos,
-            pitch=pitch,
+            distillmos=attempt("distillmos", lambda: self.judges.score_distillmos(speech)),
+            dnsmos=attempt("dnsmos", lambda: self.judges.score_dnsmos(speech)),
             modulation_db=modulation_db,
             mcd_db=alignment and alignment.mcd_db,
             parallel_f0_rmse_semitones=alignment and finite(alignment.f0_rmse_semitones),
             parallel_f0_correlation=alignment and finite(alignment.f0_correlation),
-            failures=tuple(failures),
         )
-        return Scored(scores, audio, sample_rate)
+        return Scored(replace(scores, failures=tuple(failures)), audio, sample_rate)
+
+    def _words_reference(self, rendered: Rendered) -> Reference | None:
+        row, speaker, sentence, recording, audio, sample_rate, _ = rendered
+        if row.has_texts:
+            return Reference("text", sentence.text) if sentence.text else None
+        if audio is recording or not len(recording) or not self.judges.knows(speaker.language):
+            return None
+        try:
+            original = _to_judge_rate(recording, sample_rate)
+            return Reference("source", self.judges.transcribe(original, speaker.language))
+        except ValueError as error:
+            raise ValueError(f"in the source, {error}") from None
+
+    def _hear(self, speech: Wave, language: str, reference: Reference | None) -> str | None:
+        """Return what is heard; None in a language that the recogniser was not made for.
+
+        Unless there is a text: what follows the recording, though it knows another language, may
+        count (see `leave_out_unheard`).
+        """
+        is_of_use = reference is not None or self.judges.knows(language)
+        return self.judges.transcribe(speech, language) if is_of_use else None
 
     def _modulation(self, audio: Wave, sample_rate: int, sentence: Sentence) -> float:
-        others = [x for path, x in self._target_modulations.items() if path != sentence.path]
+        assert self.target is not None
+        found = (self._target_modulations.get(p) for p in _other_paths(self.target, sentence))
+        others = [spectrum for spectrum in found if spectrum is not None]
         if not others:
             raise ValueError("no other recording of the target is long enough to compare with")
         spectrum = self.judges.modulation_spectrum(audio, sample_rate)
@@ -220,9 +248,8 @@ class _Scorer:
     def _measure_modulation(self, path: Path) -> NDArray[np.float64]:
         return self.judges.modulation_spectrum(*_read(path))
 
-    def _align(self, audio: Wave, sample_rate: int, sentence: Sentence) -> Alignment:
-        assert sentence.parallel is not None
-        target = self.judges.extract_cepstra(*_read(sentence.parallel))
+    def _align(self, audio: Wave, sample_rate: int, partner: Path) -> Alignment:
+        target = self.judges.extract_cepstra(*_read(partner))
         own = self.judges.extract_cepstra(audio, sample_rate)
         with self._aligning:
             return align(own, target)
@@ -231,11 +258,7 @@ class _Scorer:
         return None if speaker is None else cosine(own, self._centroid(speaker, sentence))
 
     def _centroid(self, speaker: Speaker, sentence: Sentence) -> Wave:
-        embeddings = [
-            self._embeddings[reference.path]
-            for reference in speaker.references
-            if reference.path != sentence.path and reference.name != sentence.name
-        ]
+        embeddings = (self._embeddings[path] for path in _other_paths(speaker, sentence))
         known = [embedding for embedding in embeddings if embedding is not None]
         if not known:
             raise ValueError(f"no other usable recording of {speaker.name} to compare with")
@@ -244,36 +267,66 @@ class _Scorer:
     def _embed(self, path: Path) -> Wave:
         return self.judges.embed(_to_judge_rate(*_read(path)))
 
-    def _hear_source(self, recording: Wave, language: str) -> str:
-        try:
-            return self.judges.transcribe(recording, language)
-        except ValueError as error:
-            raise ValueError(f"in the source, {error}") from None
-
-    def _pitch(self, row: Row, recording: Wave, audio: Wave, sample_rate: int) -> PitchErrors:
+    def _pitch(self, rendered: Rendered) -> PitchErrors | None:
+        row, _, _, recording, audio, sample_rate, _ = rendered
+        if not len(recording):
+            return None
         requested = row.request(resample(recording, sample_rate, self.spec.sample_rate))
+        if audio is None:
+            return compare_f0(requested, np.zeros_like(requested))
         measured = extract_f0(resample(audio, sample_rate, self.spec.sample_rate), self.spec)
-        errors = compare_f0(requested, measured)
-        if not errors.n_both:
-            raise ValueError("no frame is voiced in both the request and the output")
-        return errors
+        return compare_f0(requested, measured)
+
+
+def _count_words(
+    scores: UtteranceScores, reference: Reference | None, heard: str
+) -> UtteranceScores:
+    """Return the scores with their errors of words and characters; in silence all are lost."""
+    if reference is None:
+        return scores
+    return replace(
+        scores,
+        words_reference=reference.kind,
+        words=word_errors(reference.text, heard),
+        characters=character_errors(reference.text, heard),
+    )
+
+
+def _other_paths(speaker: Speaker, sentence: Sentence) -> list[Path]:
+    """Return a speaker's references without the scored sentence itself."""
+    return [
+        reference.path
+        for reference in speaker.references
+        if reference.path != sentence.path and reference.name != sentence.name
+    ]
 
 
 def _or_none(function: Callable[[Path], T]) -> Callable[[Path], T | None]:
-    """Return the function with None for ValueError: too short or silent a reference is no use."""
+    """Return the function with None where it fails: too short or silent a reference is no use."""
 
     def attempt(path: Path) -> T | None:
         try:
             return function(path)
-        except ValueError:
+        except (ValueError, RuntimeError):
             return None
 
     return attempt
 
 
+def _hash_file(path: Path) -> str | None:
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
+    except OSError:
+        return None
+
+
 def _read(path: Path) -> tuple[Wave, int]:
-    source = FileSource(path)
-    return load_mono(path, source.sample_rate), source.sample_rate
+    try:
+        source = FileSource(path)
+        return load_mono(path, source.sample_rate), source.sample_rate
+    except ValueError as error:  # a report is shown to others: names of files, not their folders
+        raise ValueError(str(error).replace(str(path), path.name)) from error
 
 
 def _require_sound(audio: Wave, is_output: bool) -> None:

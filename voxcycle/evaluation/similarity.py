@@ -62,18 +62,23 @@ def cosine(x: NDArray[np.float32], y: NDArray[np.float32]) -> float:
     return float(np.dot(x, y) / (np.linalg.norm(x) * np.linalg.norm(y)))
 
 
-def equal_error_rate(genuine: Sequence[float], impostors: Sequence[float]) -> float:
+Scores = Sequence[float] | NDArray[np.float64]
+
+
+def equal_error_rate(genuine: Scores, impostors: Scores) -> float:
     """Return the equal error rate of telling two sets of scores apart by a threshold, 0 to 1.
 
     0.5: impostors (converted speech) score like genuine recordings of the target, no threshold
-    tells them apart; 0: every impostor scores below every genuine recording. Where no threshold
-    makes both errors equal, the mean of the two at the threshold where they are nearest. Above 0.5
-    impostors score higher than genuine speech.
+    tells them apart; 0: every impostor scores below every genuine recording. Above 0.5 impostors
+    score higher than genuine speech. A score at the threshold is accepted; where no threshold makes
+    both errors equal, the line between the two thresholds beside the crossing does.
     """
-    from sklearn.metrics import roc_curve
-
-    labels = [1] * len(genuine) + [0] * len(impostors)
-    accepted, kept, _ = roc_curve(labels, [*genuine, *impostors], drop_intermediate=False)
-    rejected = 1 - kept
-    nearest = int(np.argmin(np.abs(accepted - rejected)))
-    return float((accepted[nearest] + rejected[nearest]) / 2)
+    own, others = np.sort(genuine), np.sort(impostors)
+    # From accepting nobody, above all scores, down to accepting everybody, at the lowest.
+    thresholds = np.append(np.inf, np.unique([*own, *others])[::-1])
+    rejected = np.searchsorted(own, thresholds) / len(own)
+    accepted = 1 - np.searchsorted(others, thresholds) / len(others)
+    excess = accepted - rejected  # rises from -1 to 1
+    after = int(np.argmax(excess >= 0))
+    share = excess[after] / (excess[after] - excess[after - 1])
+    return float(rejected[after] + share * (rejected[after - 1] - rejected[after]))

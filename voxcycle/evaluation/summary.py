@@ -102,15 +102,15 @@ MEASURES: dict[str, Measure] = {
     "parallel_f0_correlation": Measure("F0 corr", "2", _plain("parallel_f0_correlation")),
 }
 EER = "equal_error_rate"
-# Headings and forms of all columns, in print order; the first two and the last are no metrics.
+# Headings and forms of all columns, in print order; the first five are no metrics.
 COLUMNS: dict[str, tuple[str, str]] = {
     "row": ("row", "text"),
     "speaker": ("speaker", "text"),
     "n_sentences": ("n", "text"),
+    "n_failed": ("failed", "text"),
     "n_words": ("n words", "text"),
     **{name: (measure.heading, measure.form) for name, measure in MEASURES.items()},
     EER: ("EER", "share"),
-    "n_failed": ("failed", "text"),
 }
 
 
@@ -121,19 +121,20 @@ class Summary(NamedTuple):
         row: what made the audio.
         speaker: whose sentences, or "mean".
         n_sentences: sentences in all.
-        n_words: sentences whose words count.
         n_failed: sentences that some judge could not score.
+        n_words: sentences whose words count.
         values: metric to value; a metric that nobody scored is absent. Error rates are those of all
             sentences together. `nearer_target` counts a sentence that could not be scored as not
             nearer.
-        intervals: metric to the ends of its 95 % interval over sentences.
+        intervals: metric to the ends of its 95 % interval over sentences; absent where a speaker
+            has fewer than two.
     """
 
     row: str
     speaker: str
     n_sentences: int
-    n_words: int | None
     n_failed: int
+    n_words: int | None
     values: dict[str, float]
     intervals: dict[str, tuple[float, float]]
 
@@ -186,17 +187,22 @@ def _summarize(
         if not np.isfinite(value):
             continue
         values[name] = float(value)
-        intervals[name] = _interval(measure, found, seed)
-    rates = [rate for group in groups if (rate := _error_rate(genuine, group)) is not None]
-    if rates:
-        values[EER] = float(np.mean(rates))
+        ends = _interval(measure, found, seed)
+        if ends is not None:
+            intervals[name] = ends
+    impostors = [own for group in groups if (own := _impostors(group))]
+    if genuine and impostors:
+        values[EER] = float(np.mean([equal_error_rate(genuine, own) for own in impostors]))
+        ends = _error_rate_interval(genuine, impostors, seed)
+        if ends is not None:
+            intervals[EER] = ends
     has_words = any(s.words is not None for s in everything)
     return Summary(
         row=everything[0].row,
         speaker=everything[0].speaker if len(groups) == 1 else MEAN,
         n_sentences=len(everything),
-        n_words=sum(s.words is not None for s in everything) if has_words else None,
         n_failed=sum(bool(s.failures) for s in everything),
+        n_words=sum(s.words is not None for s in everything) if has_words else None,
         values=values,
         intervals=intervals,
     )
@@ -222,25 +228,50 @@ def _average(measure: Measure, sums: list[NDArray[np.float64]]) -> NDArray[np.fl
     return np.where(known, values, 0).sum(0) / np.where(known.any(0), known.sum(0), np.nan)
 
 
-def _interval(measure: Measure, found: list[NDArray[np.float64]], seed: int) -> tuple[float, float]:
-    """Return the ends of a percentile bootstrap interval; sentences are drawn within speakers."""
+def _interval(
+    measure: Measure, found: list[NDArray[np.float64]], seed: int
+) -> tuple[float, float] | None:
+    """Return the ends of a percentile bootstrap interval; sentences are drawn within speakers.
+
+    None where a speaker has one sentence alone, which cannot vary.
+    """
+    if min(map(len, found)) < 2:
+        return None
     rng = np.random.default_rng(seed)
     drawn = [
         ratios[rng.integers(len(ratios), size=(N_RESAMPLES, len(ratios)))].sum(1)
         for ratios in found
     ]
-    tail = 100 * (1 - CONFIDENCE) / 2
     values = _average(measure, drawn)
     # A resample may lack what the ratio stands on (no voiced frame): it says nothing.
-    low, high = np.percentile(values[np.isfinite(values)], [tail, 100 - tail])
+    return _ends(values[np.isfinite(values)])
+
+
+def _ends(resampled: NDArray[np.float64]) -> tuple[float, float]:
+    tail = 100 * (1 - CONFIDENCE) / 2
+    low, high = np.percentile(resampled, [tail, 100 - tail])
     return float(low), float(high)
 
 
-def _error_rate(genuine: Sequence[float] | None, group: list[UtteranceScores]) -> float | None:
-    """Return the equal error rate of a row's sentences as impostors; None for the target's own."""
-    impostors = [s.secs_target for s in group if s.secs_target is not None]
-    is_other = group[0].row not in (TARGET, COPY_SYNTHESIS)
-    return equal_error_rate(genuine, impostors) if genuine and impostors and is_other else None
+def _impostors(group: list[UtteranceScores]) -> list[float]:
+    """Return the similarities to the target of a row's sentences; none for the target's own."""
+    if group[0].row in (TARGET, COPY_SYNTHESIS):
+        return []
+    return [s.secs_target for s in group if s.secs_target is not None]
+
+
+def _error_rate_interval(
+    genuine: Sequence[float], impostors: list[list[float]], seed: int
+) -> tuple[float, float] | None:
+    """Return the ends of the equal error rate's interval: the target's sentences are drawn too."""
+    if min(len(genuine), *map(len, impostors)) < 2:
+        return None
+    rng = np.random.default_rng(seed)
+    rates = [
+        np.mean([equal_error_rate(own, rng.choice(others, len(others))) for others in impostors])
+        for own in (rng.choice(genuine, len(genuine)) for _ in range(N_RESAMPLES))
+    ]
+    return _ends(np.array(rates))
 
 
 def table_cells(lines: Sequence[Summary]) -> list[list[str]]:
@@ -256,7 +287,8 @@ def markdown_table(cells: Sequence[Sequence[str]]) -> str:
     """Return headings and rows as a Markdown table."""
     headings, *body = cells
     rows = [headings, ["---"] * len(headings), *body]
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    escaped = [[cell.replace("|", "\\|") for cell in row] for row in rows]
+    return "\n".join("| " + " | ".join(row) + " |" for row in escaped)
 
 
 def print_value(value: Any, form: str) -> str:

