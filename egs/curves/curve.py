@@ -1,4 +1,4 @@
-"""How good a pair is after 1, 2, 5, 15, 30 and 60 minutes of training, from the base and from scratch.
+"""How good a pair is after 1 to 60 minutes of training, from the base and from scratch.
 
     python egs/curves/curve.py OUT probe                 # steps a minute holds, on one idle thread
     python egs/curves/curve.py OUT train NAME [MINUTES]  # one training, judged at every mark
@@ -140,7 +140,7 @@ def report(out: Path) -> None:
     print(markdown_table(cells))
     figure = Figure(figsize=(4 * len(ceilings), 6), dpi=110, layout="constrained")
     grid = figure.subplots(len(SHOWN), len(ceilings), sharex=True, sharey="row", squeeze=False)
-    for row, metric in enumerate(SHOWN):
+    for row in range(len(SHOWN)):
         for column, voice in enumerate(ceilings):
             axes = grid[row, column]
             for (owner, name), marks in curves.items():
