@@ -83,6 +83,7 @@ def run(command: str, folder: Path) -> None:
 def test_the_readme_has_the_commands_that_matter() -> None:
     commands = readme_commands()
     assert {command.split()[1] for command in commands} == {
+        "clone",
         "convert",
         "evaluate",
         "lecture",

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import typer
 
+from voxcycle.cli.clone import clone
 from voxcycle.cli.convert import convert
 from voxcycle.cli.evaluate import evaluate
 from voxcycle.cli.lecture import lecture_app
@@ -28,6 +29,7 @@ app = typer.Typer(
 app.command()(convert)
 app.command()(prepare)
 app.command()(train)
+app.command()(clone)
 app.command()(evaluate)
 app.add_typer(voices_app, name="voices")
 app.add_typer(lecture_app, name="lecture")

@@ -1,0 +1,64 @@
+"""`voxcycle clone`: a voice at once, without training."""
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def clone(
+    folder: Annotated[Path, typer.Argument(help="Recordings of one speaker.")],
+    name: Annotated[
+        str | None, typer.Option(help="Name of the voice.", show_default="the folder's")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Write the voice to this file, not to your own."),
+    ] = None,
+    language: Annotated[str | None, typer.Option(help="Such as en or nl.")] = None,
+    sex: Annotated[str | None, typer.Option(help="For the voice list.")] = None,
+    licence: Annotated[str | None, typer.Option(help="Licence of the voice.")] = None,
+    consent: Annotated[
+        str | None, typer.Option(help="That the speaker agreed, and to what; kept in the voice.")
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace your voice of the same name.")
+    ] = False,
+) -> None:
+    """Make a voice of somebody's recordings at once, for anybody's speech.
+
+    Half a minute of clean speech is enough, five minutes are better. Nothing is trained: the base,
+    networks that know many speakers, is told what this one is like. What comes out is natural and
+    of that kind; a trained pair (voxcycle train) is nearer to the very person.
+
+    Example: voxcycle clone recordings/ben && voxcycle convert talk.wav --to ben
+    """
+    from voxcycle.audio.io import check_target
+    from voxcycle.training.clone import clone_voice
+    from voxcycle.voices.registry import add_voice, list_voices
+    from voxcycle.voices.voice import VoiceCard
+
+    card = VoiceCard(
+        name or folder.absolute().name,
+        language=language or "",
+        sex=sex or "",
+        licence=licence or "",
+        consent=consent or "",
+    )
+    if output is not None:
+        if output.exists() and not replace:
+            raise ValueError(f"{output}: exists already; remove it, or add --replace")
+        check_target(output)
+        path = clone_voice(folder, card, output)
+        typer.echo(f"{path}: voxcycle convert recording.wav --to {path}")
+        return
+    if not replace and card.name in {voice.name for voice in list_voices()}:
+        raise ValueError(
+            f"there is a voice named {card.name} already; choose another with --name, or add "
+            "--replace"
+        )
+    with tempfile.TemporaryDirectory(prefix="voxcycle-") as temporary:
+        made = clone_voice(folder, card, Path(temporary) / "voice.safetensors")
+        path = add_voice(made, overwrite=replace)
+    typer.echo(f"{path}: voxcycle convert recording.wav --to {card.name}")
