@@ -1,25 +1,23 @@
 """`train_base`: from folders of many speakers to the networks with which any voice can begin."""
 
+import functools
 import json
-import logging
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning import Callback, Trainer
 from pydantic import Field
-from rich.console import Console
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.stats import DomainStats, average_stats
 from voxcycle.data.corpus import CorpusError, Split, scan_folder
 from voxcycle.methods.cyclegan import CycleGAN
 from voxcycle.training.base_file import Base, shape_of
-from voxcycle.training.callbacks import restore
-from voxcycle.training.config import check_run, resume_config, save_config
-from voxcycle.training.fit import FitSettings, check_beginning, fit, keeps_threads
+from voxcycle.training.callbacks import Snapshots, restore
+from voxcycle.training.config import save_config
+from voxcycle.training.fit import begin, fit, keeps_threads
 from voxcycle.training.phases import PhasedModule
 from voxcycle.training.voice_config import MelCycleGANConfig
 from voxcycle.training.voice_data import MIN_POOL_SPEAKER_S, load_speaker, make_crops, perturbations
@@ -34,7 +32,6 @@ class BaseTrainingConfig(MelCycleGANConfig):
     start: Path | None = Field(
         None, description="checkpoint of another run, whose networks and steps to begin with"
     )
-    workers: int = Field(0, ge=0, description="processes that make crops ahead of time")
     snapshot_every: int = Field(0, ge=0, description="steps between kept base files; 0: none")
 
 
@@ -62,15 +59,8 @@ def train_base(config: BaseTrainingConfig, resume: bool = False) -> TrainedBase:
         ValueError: there is nothing to resume, a setting differs, or a run would be overwritten.
     """
     started = time.monotonic()
-    console = Console(stderr=True, markup=False, highlight=False)
     spec = MelSpec()
-    checkpoint = check_run(config.out, resume)
-    if resume:
-        config = resume_config(config)
-    check_beginning(config.device, None if resume else config.start)
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    if config.threads:
-        torch.set_num_threads(config.threads)
+    config, begun, console = begin(config, resume, config.start)
     if len(config.folders) < 2:
         raise CorpusError("a base needs at least two folders, one per speaker")
     speakers = []
@@ -81,7 +71,6 @@ def train_base(config: BaseTrainingConfig, resume: bool = False) -> TrainedBase:
     crops = make_crops(speakers, speakers, spec, config, reference)
     torch.manual_seed(config.seed)
     module = PhasedModule(build_base_method(config, spec), config.ema_decay)
-    begun = checkpoint if resume else config.start
     if begun:
         restore(module, begun)
     about = {
@@ -89,29 +78,20 @@ def train_base(config: BaseTrainingConfig, resume: bool = False) -> TrainedBase:
         "config": json.loads(config.model_dump_json(exclude={"folders", "out", "start"})),
     }
     save_config(config)
-    if int(module.steps_done) < config.steps:
-        settings = FitSettings(
-            config.out,
-            config.steps,
-            config.checkpoint_every,
-            config.log_every,
-            resume,
-            config.device,
-            config.workers,
-        )
-        kept = [Snapshots(config, reference, about)] if config.snapshot_every else []
-        fit(module, crops, settings, kept, console)
     path = config.out / "base.safetensors"
-    save_base(module, config, reference, about, path)
+    save = functools.partial(save_base, config=config, reference=reference, about=about)
+    snapshots = [Snapshots(path.with_suffix(""), config.snapshot_every, save)]
+    fit(module, crops, config, resume, snapshots if config.snapshot_every else [], console)
+    save(module, path)
     return TrainedBase(path, int(module.steps_done), time.monotonic() - started)
 
 
 def save_base(
     module: PhasedModule,
+    path: Path,
     config: BaseTrainingConfig,
     reference: DomainStats,
     about: dict[str, Any],
-    path: Path,
 ) -> None:
     """Write the averaged generator and the judge."""
     assert module.ema is not None
@@ -125,18 +105,3 @@ def save_base(
         shape_of(config),
         about | {"steps": int(module.steps_done)},
     ).save(path)
-
-
-class Snapshots(Callback):
-    """Keeps the base as it is every n steps, for the curve of quality over time."""
-
-    def __init__(
-        self, config: BaseTrainingConfig, reference: DomainStats, about: dict[str, Any]
-    ) -> None:
-        self.config, self.reference, self.about = config, reference, about
-
-    def on_train_batch_end(self, trainer: Trainer, module: PhasedModule, *_: Any) -> None:  # type: ignore[override]  # noqa: D102
-        step = int(module.steps_done)
-        if step % self.config.snapshot_every == 0:
-            path = self.config.out / f"base-{step}.safetensors"
-            save_base(module, self.config, self.reference, self.about, path)

@@ -3,6 +3,7 @@
 import signal
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from pickle import UnpicklingError
 from types import FrameType
@@ -85,6 +86,24 @@ class Checkpoint(Callback):
         with replacing(self.path) as partial:
             trainer.save_checkpoint(partial)
         self.saved = time.monotonic()
+
+
+class Snapshots(Callback):
+    """Keeps what a training makes as it is every n steps, for the curve of quality over time.
+
+    Args:
+        stem: the files are named `stem-STEP.safetensors`.
+        every: n.
+        save: writes what the module holds to a path.
+    """
+
+    def __init__(self, stem: Path, every: int, save: Callable[[PhasedModule, Path], None]) -> None:
+        self.stem, self.every, self.save = stem, every, save
+
+    def on_train_batch_end(self, trainer: Trainer, module: PhasedModule, *_: Any) -> None:  # type: ignore[override]  # noqa: D102
+        step = int(module.steps_done)
+        if step % self.every == 0:
+            self.save(module, self.stem.with_name(f"{self.stem.name}-{step}.safetensors"))
 
 
 class Scalars(Callback):

@@ -23,7 +23,7 @@ class TrainingConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     free_on_resume: ClassVar[frozenset[str]] = frozenset(
-        {"steps", "out", "threads", "device", "checkpoint_every", "log_every"}
+        {"steps", "out", "threads", "workers", "device", "checkpoint_every", "log_every"}
     )
     listing: ClassVar[str] = "the recipe's --help"
 
@@ -32,6 +32,8 @@ class TrainingConfig(BaseModel):
     threads: int = Field(
         0, ge=0, description="CPU threads; 0 takes torch's, one per core or OMP_NUM_THREADS"
     )
+    steps: int | None = Field(None, ge=1, description="iterations")
+    workers: int = Field(0, ge=0, description="processes that make batches ahead of time")
     device: Literal["cpu", "cuda"] = Field("cpu", description="where it is trained")
     ema_decay: float = Field(0.999, ge=0, lt=1, description="of the averaged networks")
     checkpoint_every: int = Field(500, ge=1, description="steps between checkpoints")

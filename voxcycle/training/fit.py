@@ -1,10 +1,10 @@
 """A Lightning Trainer around a `PhasedModule`: steps counted over resumptions, one checkpoint."""
 
 import functools
+import logging
 import signal
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -15,33 +15,11 @@ from rich.console import Console
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from voxcycle.training.callbacks import Checkpoint, LiveProgress, Scalars, StepLimit
+from voxcycle.training.config import Config, TrainingConfig, check_run, resume_config
 from voxcycle.training.phases import PhasedModule
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-
-@dataclass(frozen=True)
-class FitSettings:
-    """How a module is trained.
-
-    Attributes:
-        out: folder of the run; gets the logs and `last.ckpt`.
-        n_steps: iterations in all, resumptions included.
-        checkpoint_every: steps between checkpoints.
-        log_every: steps between scalars.
-        resume: go on from `last.ckpt`.
-        device: "cpu" or "cuda".
-        workers: processes that make batches ahead of time; 0 makes them in between.
-    """
-
-    out: Path
-    n_steps: int
-    checkpoint_every: int
-    log_every: int
-    resume: bool = False
-    device: str = "cpu"
-    workers: int = 0
 
 
 def keeps_threads(train: Callable[P, R]) -> Callable[P, R]:
@@ -58,12 +36,31 @@ def keeps_threads(train: Callable[P, R]) -> Callable[P, R]:
     return run
 
 
-def check_beginning(device: str, start: Path | None) -> None:
-    """Raise ValueError, before any analysis, where a training cannot begin as it is told to."""
-    if device == "cuda" and not torch.cuda.is_available():
+def begin(
+    config: Config, resume: bool, start: Path | None = None
+) -> tuple[Config, Path | None, Console]:
+    """Check that a training can begin as it is told to, before any analysis; set its threads.
+
+    Returns:
+        The settings, of the run where it is resumed; the checkpoint whose networks it begins with,
+        if any; where to speak.
+
+    Raises:
+        ValueError: there is nothing to resume, a setting differs from the run's, a run would be
+            overwritten, the device or the checkpoint `start` is not there.
+    """
+    checkpoint = check_run(config.out, resume)
+    if config.device == "cuda" and not torch.cuda.is_available():
         raise ValueError("device=cuda: PyTorch finds no GPU here; leave the setting away")
-    if start is not None and not start.is_file():
+    if resume:
+        config = resume_config(config)
+    elif start is not None and not start.is_file():
         raise ValueError(f"{start}: no checkpoint to start from; name the last.ckpt of a run")
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    console = Console(stderr=True, markup=False, highlight=False)
+    return config, checkpoint if resume else start, console
 
 
 class _StepsLeft(Sampler[int]):
@@ -83,27 +80,34 @@ class _StepsLeft(Sampler[int]):
 def fit(
     module: PhasedModule,
     batches: Dataset[Any],
-    settings: FitSettings,
+    config: TrainingConfig,
+    resume: bool,
     callbacks: Sequence[Callback],
     console: Console,
 ) -> None:
-    """Train on `batches[i]` for every step i; Ctrl-C saves a checkpoint: KeyboardInterrupt."""
-    checkpoint = settings.out / "last.ckpt"
-    limit = StepLimit(settings.n_steps)
-    if settings.device == "cuda":
+    """Train on `batches[i]` for every step i that is left of `config.steps`, over all resumptions.
+
+    Ctrl-C saves a checkpoint: KeyboardInterrupt.
+    """
+    assert config.steps is not None
+    if int(module.steps_done) >= config.steps:
+        return
+    checkpoint = config.out / "last.ckpt"
+    limit = StepLimit(config.steps)
+    if config.device == "cuda":
         torch.set_float32_matmul_precision("high")
     trainer = Trainer(
-        accelerator=settings.device,
+        accelerator=config.device,
         benchmark=True,  # shapes never change
         devices=1,
         max_epochs=-1,
-        logger=TensorBoardLogger(settings.out, name="", version="log"),
+        logger=TensorBoardLogger(config.out, name="", version="log"),
         callbacks=[
             limit,
-            Scalars(settings.log_every),
-            LiveProgress(settings.n_steps, console),
+            Scalars(config.log_every),
+            LiveProgress(config.steps, console),
             *callbacks,
-            Checkpoint(checkpoint, settings.checkpoint_every),
+            Checkpoint(checkpoint, config.checkpoint_every),
         ],
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -113,15 +117,15 @@ def fit(
     loader = DataLoader(
         batches,
         batch_size=None,
-        sampler=_StepsLeft(module, settings.n_steps),
-        num_workers=settings.workers,
+        sampler=_StepsLeft(module, config.steps),
+        num_workers=config.workers,
     )
     handler = signal.getsignal(signal.SIGINT)
     try:
         with warnings.catch_warnings():
             # Lightning comments on its own dependencies and on our one endless epoch.
             warnings.filterwarnings("ignore", module=r"lightning\.")
-            resumed = checkpoint if settings.resume else None
+            resumed = checkpoint if resume else None
             trainer.fit(module, loader, ckpt_path=resumed, weights_only=True)
     except SystemExit:  # how Lightning answers a second Ctrl-C, which it goes on to ignore
         signal.signal(signal.SIGINT, handler)
@@ -131,6 +135,6 @@ def fit(
         else:
             console.print(f"stopped at step {step}, before the first checkpoint")
         raise KeyboardInterrupt from None
-    if limit.is_interrupted and int(module.steps_done) < settings.n_steps:
+    if limit.is_interrupted and int(module.steps_done) < config.steps:
         console.print(f"stopped at step {int(module.steps_done)}; --resume goes on from there")
         raise KeyboardInterrupt

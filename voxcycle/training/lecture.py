@@ -1,14 +1,12 @@
 """`train_lecture`: any system of the lecture, from images to a model file."""
 
 import json
-import logging
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
@@ -21,10 +19,9 @@ from voxcycle.training.config import (
     check_run,
     load_config,
     read_settings,
-    resume_config,
     save_config,
 )
-from voxcycle.training.fit import FitSettings, check_beginning, fit, keeps_threads
+from voxcycle.training.fit import begin, fit, keeps_threads
 from voxcycle.training.lecture_config import SystemConfig
 from voxcycle.training.lecture_systems import Material, find_system
 from voxcycle.training.phases import PhasedModule
@@ -80,32 +77,16 @@ def train_lecture(name: str, config: SystemConfig, resume: bool = False) -> Trai
             run would be overwritten.
     """
     started = time.monotonic()
-    console = Console(stderr=True, markup=False, highlight=False)
     system = find_system(name)
-    checkpoint = check_run(config.out, resume)
-    if resume:
-        config = resume_config(config)
-    check_beginning(config.device, None)
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    if config.threads:
-        torch.set_num_threads(config.threads)
+    config, checkpoint, console = begin(config, resume)
     material = system.load(config)
     torch.manual_seed(config.seed)
     method = system.build(config, material.shape, material.n_values)
     module = PhasedModule(method, config.ema_decay)
-    if resume:
+    if checkpoint:
         restore(module, checkpoint)
     save_config(config)
-    if int(module.steps_done) < config.steps:
-        settings = FitSettings(
-            config.out,
-            config.steps,
-            config.checkpoint_every,
-            config.log_every,
-            resume,
-            config.device,
-        )
-        fit(module, material.batches, settings, [], console)
+    fit(module, material.batches, config, resume, [], console)
     use_average(module)
     path = config.out / MODEL_FILE
     save_model(name, config, method, material, int(module.steps_done), path)

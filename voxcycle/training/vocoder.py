@@ -1,7 +1,7 @@
 """`train_vocoder`: from folders of recordings to a source-filter vocoder."""
 
+import functools
 import json
-import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from lightning import Callback, Trainer
 from numpy.typing import NDArray
 from platformdirs import user_cache_dir
 from pydantic import Field
@@ -32,9 +31,9 @@ from voxcycle.models.vocoder import (
     SourceFilterVocoder,
     SpectrogramDiscriminator,
 )
-from voxcycle.training.callbacks import restore
-from voxcycle.training.config import TrainingConfig, check_run, resume_config, save_config
-from voxcycle.training.fit import FitSettings, check_beginning, fit, keeps_threads
+from voxcycle.training.callbacks import Snapshots, restore
+from voxcycle.training.config import TrainingConfig, save_config
+from voxcycle.training.fit import begin, fit, keeps_threads
 from voxcycle.training.phases import PhasedModule
 from voxcycle.vocoders.source_filter import SourceFilter
 from voxcycle.voices.registry import load_voice
@@ -47,7 +46,7 @@ class VocoderTrainingConfig(TrainingConfig):
     """What `train_vocoder` needs to know; unknown keys are errors."""
 
     free_on_resume: ClassVar[frozenset[str]] = TrainingConfig.free_on_resume | {
-        *("snapshot_every", "workers", "folders", "voices", "converted_share")
+        *("snapshot_every", "folders", "voices", "converted_share")
     }
 
     folders: tuple[Path, ...] = Field(description="folders of recordings, any speakers")
@@ -60,7 +59,6 @@ class VocoderTrainingConfig(TrainingConfig):
         None, description="checkpoint of another run, whose networks and steps to begin with"
     )
     steps: int = Field(ge=1, description="iterations, those of `start` included")
-    workers: int = Field(0, ge=0, description="processes that make crops ahead of time")
     batch_size: int = Field(16, ge=1, description="crops per iteration")
     n_frames: int = Field(64, ge=16, description="frames per crop")
     error_share: float = Field(0.1, ge=0, le=1, description="share of crops with wrong F0")
@@ -109,15 +107,8 @@ def train_vocoder(config: VocoderTrainingConfig, resume: bool = False) -> Traine
         ValueError: there is nothing to resume, a setting differs, or a run would be overwritten.
     """
     started = time.monotonic()
-    console = Console(stderr=True, markup=False, highlight=False)
     spec = MelSpec()
-    checkpoint = check_run(config.out, resume)
-    if resume:
-        config = resume_config(config)
-    check_beginning(config.device, None if resume else config.start)
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    if config.threads:
-        torch.set_num_threads(config.threads)
+    config, begun, console = begin(config, resume, config.start)
     recordings = load_recordings(config.folders, spec, console)
     crops = VocoderCrops(
         recordings,
@@ -131,7 +122,6 @@ def train_vocoder(config: VocoderTrainingConfig, resume: bool = False) -> Traine
     )
     torch.manual_seed(config.seed)
     module = PhasedModule(build_vocoder_method(config, spec), config.ema_decay)
-    begun = checkpoint if resume else config.start
     if begun:
         restore(module, begun)
     about = {
@@ -139,20 +129,11 @@ def train_vocoder(config: VocoderTrainingConfig, resume: bool = False) -> Traine
         "config": json.loads(config.model_dump_json(exclude={"folders", "out", "voices", "start"})),
     }
     save_config(config)
-    if int(module.steps_done) < config.steps:
-        settings = FitSettings(
-            config.out,
-            config.steps,
-            config.checkpoint_every,
-            config.log_every,
-            resume,
-            config.device,
-            config.workers,
-        )
-        snapshots = Snapshots(config, about) if config.snapshot_every else None
-        fit(module, crops, settings, [snapshots] if snapshots else [], console)
     path = config.out / "vocoder.safetensors"
-    save_vocoder(module, path, about)
+    save = functools.partial(save_vocoder, about=about)
+    snapshots = [Snapshots(path.with_suffix(""), config.snapshot_every, save)]
+    fit(module, crops, config, resume, snapshots if config.snapshot_every else [], console)
+    save(module, path)
     return TrainedVocoder(path, int(module.steps_done), time.monotonic() - started)
 
 
@@ -162,19 +143,6 @@ def save_vocoder(module: PhasedModule, path: Path, about: dict[str, Any]) -> Non
     network = module.ema.module
     assert isinstance(network, SourceFilterVocoder)
     SourceFilter(network).save(path, about | {"steps": int(module.steps_done)})
-
-
-class Snapshots(Callback):
-    """Keeps the vocoder as it is every n steps, for the curve of quality over time."""
-
-    def __init__(self, config: VocoderTrainingConfig, about: dict[str, Any]) -> None:
-        self.config = config
-        self.about = about
-
-    def on_train_batch_end(self, trainer: Trainer, module: PhasedModule, *_: Any) -> None:  # type: ignore[override]  # noqa: D102
-        step = int(module.steps_done)
-        if step % self.config.snapshot_every == 0:
-            save_vocoder(module, self.config.out / f"vocoder-{step}.safetensors", self.about)
 
 
 def load_recordings(folders: Sequence[Path], spec: MelSpec, console: Console) -> list[Recording]:

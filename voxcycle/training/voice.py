@@ -1,7 +1,6 @@
 """`train_voice`: from two folders of recordings to voice files."""
 
 import datetime
-import logging
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,8 +17,8 @@ from voxcycle.evaluation.listing import spread
 from voxcycle.evaluation.rows import Speaker
 from voxcycle.training.base_file import BASE_FILE, Base
 from voxcycle.training.callbacks import restore
-from voxcycle.training.config import check_run, resume_config, save_config
-from voxcycle.training.fit import FitSettings, check_beginning, fit, keeps_threads
+from voxcycle.training.config import save_config
+from voxcycle.training.fit import begin, fit, keeps_threads
 from voxcycle.training.phases import PhasedModule
 from voxcycle.training.samples import Direction, VoiceValidation
 from voxcycle.training.selection import (
@@ -80,19 +79,13 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
             would be overwritten.
     """
     started = time.monotonic()
-    console = Console(stderr=True, markup=False, highlight=False)
     spec = MelSpec()
     _check_names(config)
-    checkpoint = check_run(config.out, resume)
-    check_beginning(config.device, None if resume else config.start)
+    config, begun, console = begin(config, resume, config.start)
     if resume:
-        config = resume_config(config)
         domains = Domains.load(config.out / "split.json")
     else:
         domains = find_domains(config, console)
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    if config.threads:
-        torch.set_num_threads(config.threads)
     try:
         data = load_data(config, domains, spec, console)
     except KeyboardInterrupt:
@@ -107,7 +100,6 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
     module = PhasedModule(method, config.ema_decay)
     reference = base.reference if base else None
     crops = data.crops(config, spec, valid=False, reference=reference)
-    begun = checkpoint if resume else config.start
     if begun:
         restore(module, begun)
     n_steps, n_threads = config.steps, config.threads
@@ -126,17 +118,8 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
         vocoder = load_vocoder("hifigan", spec)
         validation = _validation(config, data, crops, vocoder)
         selection = _selection(config, module, domains, data, vocoder, console)
-    if int(module.steps_done) < n_steps:
-        callbacks = [validation, selection] if selection and validation else []
-        settings = FitSettings(
-            config.out,
-            n_steps,
-            config.checkpoint_every,
-            config.log_every,
-            resume,
-            config.device,
-        )
-        fit(module, crops, settings, callbacks, console)
+    callbacks = [validation, selection] if selection and validation else []
+    fit(module, crops, config, resume, callbacks, console)
     chosen = selection.choose(int(module.steps_done)) if selection else {}
     seconds = time.monotonic() - started
     summary = {
