@@ -4,7 +4,7 @@
 #   egs/allison_carlo/run.sh [first stage] [last stage]
 #
 # 1 fetch     the recordings (apt; CC-BY-SA-3.0 and CC-BY-3.0: the voices are for yourself)
-# 2 train     both directions, MINUTES (30)
+# 2 train     both directions, MINUTES (15)
 # 3 evaluate  both directions: REPORTS/<voice>/report.html and metrics.json
 # Needs: pip install -e ".[eval]"
 set -euo pipefail
@@ -13,7 +13,7 @@ first=${1:-1} last=${2:-3}
 real=${REAL:-$HOME/.cache/voxcycle/real}
 run=${RUN:-$HOME/.cache/voxcycle/runs/allison_carlo}
 reports=${REPORTS:-$run/reports}
-minutes=${MINUTES:-30}
+minutes=${MINUTES:-15}
 python=${PYTHON:-.venv/bin/python}
 stage() { [ "$first" -le "$1" ] && [ "$1" -le "$last" ]; }
 

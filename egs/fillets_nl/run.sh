@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A pair of one's own: a Dutch woman and man, five minutes each, trained for MINUTES (30).
+# A pair of one's own: a Dutch woman and man, five minutes each, trained for MINUTES (15).
 #
 #   egs/fillets_nl/run.sh [first stage] [last stage]
 #
@@ -13,7 +13,7 @@ cd "$(dirname "$0")/../.."
 first=${1:-1} last=${2:-4}
 data=${DATA:-$HOME/.cache/voxcycle/fillets_nl}
 reports=${REPORTS:-$data/reports}
-minutes=${MINUTES:-30}
+minutes=${MINUTES:-15}
 python=${PYTHON:-.venv/bin/python}
 stage() { [ "$first" -le "$1" ] && [ "$1" -le "$last" ]; }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A synthetic pair, woman and man, five minutes each, trained for MINUTES (30), parallel test sentences.
+# A synthetic pair, woman and man, five minutes each, trained for MINUTES (15), parallel test sentences.
 #
 #   egs/kokoro_pair/run.sh [first stage] [last stage]
 #
@@ -14,7 +14,7 @@ first=${1:-1} last=${2:-4}
 corpus=${CORPUS:-$HOME/.cache/voxcycle/kokoro}
 run=${RUN:-$HOME/.cache/voxcycle/runs/kokoro_pair}
 reports=${REPORTS:-$run/reports}
-minutes=${MINUTES:-30}
+minutes=${MINUTES:-15}
 python=${PYTHON:-.venv/bin/python}
 stage() { [ "$first" -le "$1" ] && [ "$1" -le "$last" ]; }
 
