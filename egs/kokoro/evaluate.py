@@ -53,8 +53,9 @@ def main() -> None:
     args = parser.parse_args()
     voice = load_voice(args.voice)
     target = args.target or next(
-        (s for s in SPLIT["target"].speakers if s.split("_")[1] == voice.card.name), None
-    )
+        (s for s in (*SPLIT["target"].speakers, *SPLIT["british"].speakers)
+         if s.split("_")[1] == voice.card.name), None
+    )  # fmt: skip
     if target is None:
         raise SystemExit(f"whose voice is {voice.card.name}? name the Kokoro speaker with --target")
     limit = args.limit or (QUICK_SENTENCES if args.quick else None)
