@@ -39,8 +39,6 @@ VARIANTS: dict[str, dict[str, object]] = {
     "no-masks": {"max_masked_frames": 0},
     "blind-judges": {"sees_excitation": False},
     "two-step": {"second_adversarial": 1.0},
-    "skip": {"has_skip": True},
-    "patches-only": {"spectrum_width": 0},
     "published-losses": {
         "is_perturbed": False,
         "judges_identity": False,
