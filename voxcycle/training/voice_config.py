@@ -117,7 +117,7 @@ class VoiceTrainingConfig(MelCycleGANConfig):
     )
 
     samples: int = Field(
-        10,
+        5,
         ge=0,
         description="validations in a run, 100 steps apart at least: losses, audio, pictures; "
         "0 for none, and no judging",
