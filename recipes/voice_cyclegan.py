@@ -1,6 +1,6 @@
 """Train a pair of voices from two folders of recordings: read it, copy it, change it.
 
-    python recipes/voice_cyclegan.py recordings/anna recordings/ben --minutes 30
+    python recipes/voice_cyclegan.py recordings/anna recordings/ben --minutes 15
 
 Each folder holds a few minutes of one speaker (wav, flac, ogg or mp3; five minutes are a good
 start). The sentences need not be the same and no transcripts are needed. The result is two voice
@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("a", type=Path, help="recordings of speaker a")
     parser.add_argument("b", type=Path, help="recordings of speaker b")
     parser.add_argument("--out", type=Path, help="folder of the run (default runs/A-B)")
-    parser.add_argument("--minutes", type=float, default=30.0, help="time to train")
+    parser.add_argument("--minutes", type=float, default=15.0, help="time to train")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
     args = parser.parse_args()
 

@@ -18,7 +18,7 @@ from voxcycle.data.images import write_image
 from voxcycle.evaluation.extra import has_judges
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-# What makes a training short: the README's own 30 minutes give way to it.
+# What makes a training short: the README's own minutes give way to it.
 SHORT = "--steps 2 width=16 n_blocks=1 samples=0 separates_pitch=false from_scratch=true".split()
 
 

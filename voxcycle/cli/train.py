@@ -53,7 +53,7 @@ def train(
         str | None, typer.Option(help="Name of voice b.", show_default="the folder's")
     ] = None,
     minutes: Annotated[
-        float | None, typer.Option(help="How long to train.", show_default="30")
+        float | None, typer.Option(help="How long to train.", show_default="15")
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Iterations, instead of minutes.")] = None,
     out: Annotated[
@@ -87,7 +87,7 @@ def train(
     Five minutes of each speaker are a good start; no transcripts, no parallel sentences. The voices
     are ready for `voxcycle convert --to NAME` at the end. Stop with Ctrl-C, go on with --resume.
 
-    Example: voxcycle train --a anna/ --b ben/ --minutes 30 cycle_a=5
+    Example: voxcycle train --a anna/ --b ben/ --minutes 15 cycle_a=5
     """
     from voxcycle.training.config import load_config, parse_overrides
     from voxcycle.training.voice import train_voice

@@ -37,7 +37,7 @@ from voxcycle.vocoders import Vocoder
 from voxcycle.vocoders.registry import load_vocoder
 from voxcycle.voices.voice import check_voice_name
 
-DEFAULT_MINUTES = 30.0
+DEFAULT_MINUTES = 15.0
 NETWORKS = ("g_ab", "g_ba")
 PROBE_STEPS = 8
 PROBE_WARM_UP = 4
