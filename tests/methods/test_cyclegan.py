@@ -39,7 +39,7 @@ def make_batch(n_condition: int = 3) -> VoiceBatch:
     mask[:, :, 10:20] = 0
     return VoiceBatch(
         mel(), mel(), mel(), comb(), comb(), torch.randn(2, n_condition), mask,
-        mel(), mel(), mel(), comb(), comb(), mask,
+        mel(), mel(), mel(), comb(), comb(), torch.randn(2, n_condition), mask,
     )  # fmt: skip
 
 
