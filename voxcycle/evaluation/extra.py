@@ -5,8 +5,10 @@ import sys
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
+from threading import RLock
 from types import ModuleType
 
+IMPORTING = RLock()
 JUDGE_RATE = 16_000  # of the speech that all judges take
 PACKAGES = (
     "resemblyzer",
@@ -26,12 +28,13 @@ class MissingJudgeError(ImportError):
 
 def import_judge(module: str) -> ModuleType:
     """Import a judge's module; MissingJudgeError with the remedy where it is not installed."""
-    if module in sys.modules:  # filters of warnings are the process's: threads let them alone
-        return sys.modules[module]
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # deprecations inside the judges' own packages
-            return importlib.import_module(module)
+        with IMPORTING:  # another thread's half of an import is no module yet
+            if module in sys.modules:  # filters of warnings are the process's: let them alone
+                return sys.modules[module]
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # deprecations inside the judges' own packages
+                return importlib.import_module(module)
     except ImportError as error:
         raise MissingJudgeError(_message(module)) from error
 

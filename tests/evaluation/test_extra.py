@@ -1,0 +1,26 @@
+"""Judges are imported whole, whichever thread asks first."""
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from voxcycle.evaluation.extra import MissingJudgeError, import_judge
+
+
+def test_threads_get_whole_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "import time\ntime.sleep(0.3)\nready = True\n"
+    (tmp_path / "slow_judge.py").write_text(text, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            modules = list(pool.map(import_judge, ["slow_judge"] * 4))
+            assert all(module.ready for module in modules)
+    finally:
+        sys.modules.pop("slow_judge", None)
+
+
+def test_a_missing_judge_is_told_with_the_remedy() -> None:
+    with pytest.raises(MissingJudgeError, match=r"\[eval\]"):
+        import_judge("no_such_judge")
