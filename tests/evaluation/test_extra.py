@@ -1,6 +1,7 @@
 """Judges are imported whole, whichever thread asks first."""
 
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,9 +15,12 @@ def test_threads_get_whole_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (tmp_path / "slow_judge.py").write_text(text, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     try:
-        with ThreadPoolExecutor(4) as pool:
-            modules = list(pool.map(import_judge, ["slow_judge"] * 4))
-            assert all(module.ready for module in modules)
+        with ThreadPoolExecutor(1) as pool:
+            first = pool.submit(import_judge, "slow_judge")
+            while "slow_judge" not in sys.modules:  # it is now half imported
+                time.sleep(0.01)
+            assert import_judge("slow_judge").ready
+            assert first.result().ready
     finally:
         sys.modules.pop("slow_judge", None)
 
