@@ -12,7 +12,7 @@
 #           minutes of one H100; DEVICE=cpu, where there is no GPU, takes many times as long
 # 7 listen  score it in copy synthesis, evaluation speakers and real speech
 # 8 base    train the base on all speakers but those of tests and pairs, and put it into the package:
-#           BASE_STEPS (30000), three hours of one thread
+#           BASE_STEPS (10000), an hour of one thread
 # Needs: pip install -e ".[kokoro,eval]"
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -85,7 +85,7 @@ if stage 8; then
     PYTHON=$python bash egs/real/fetch.sh "$real"
     resume=$([ -e "$runs/base/last.ckpt" ] && echo --resume || true)
     $python recipes/base.py "$runs/base" "$corpus"/{pool,target,british}/* \
-        "$real/train/russian_woman" --steps "${BASE_STEPS:-30000}" $resume \
+        "$real/train/russian_woman" --steps "${BASE_STEPS:-10000}" $resume \
         threads=1 perturbed_source=0.3 snapshot_every=2500
     cp "$runs/base/base.safetensors" voxcycle/training/
 fi

@@ -47,6 +47,6 @@ SPLIT: dict[str, Role] = {
     "eval": Role(("af_sarah", "am_puck", "bf_alice", "bm_fable"), 0.0, ("valid", "eval")),
     # A pair of its own (egs/kokoro_pair); last, so that the others keep their sentences.
     "pair": Role(("af_kore", "am_liam"), 5.5, ("valid", "eval")),
-    # Two more targets; no shipped weights have learned from them yet.
+    # Two more targets; of the shipped weights, the base alone has learned from them.
     "british": Role(("bf_emma", "bm_george"), 6.0, ("valid", "eval")),
 }

@@ -66,6 +66,7 @@ def make_config(corpus: Path, out: Path, name: str, seed: int, steps: int) -> Vo
         steps=steps,
         threads=1,
         from_scratch=True,
+        prepares=False,
         samples=0,  # the last average is exported: no variant is chosen by judges
         **VARIANTS[name],
     )

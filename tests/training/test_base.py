@@ -159,7 +159,8 @@ def test_errors_are_one_sentence(folders: Path, trained: TrainedBase, tmp_path: 
         "b": folders / "two",
         "base": trained.path,
     }
-    config = VoiceTrainingConfig(**values | {"width": 24}, out=tmp_path / "run", steps=1)
+    wrong = {"width": 24, "a": folders / "nobody"}  # the folders are not even looked at
+    config = VoiceTrainingConfig(**values | wrong, out=tmp_path / "run", steps=1)
     with pytest.raises(ValueError, match="the base has width=16, not 24"):
         train_voice(config)
     assert not (tmp_path / "run").exists()

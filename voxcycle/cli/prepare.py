@@ -1,5 +1,6 @@
 """`voxcycle prepare`: from recordings as they come to clips to train on."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -45,12 +46,17 @@ def prepare(
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(f"cutting {name}", total=None)
+
+        def compare(paths: Sequence[Path]) -> list[float]:
+            bar.reset(task, total=None, description=f"comparing {len(paths)} clips")
+            return compare_clips(paths)
+
         prepared = prepare_folder(
             folder,
             out,
             overwrite,
             advance=lambda done, total: bar.update(task, completed=done, total=total),
-            compare=compare_clips,
+            compare=compare,
             keeps_strange=keep_strange,
         )
     _print_report(prepared)

@@ -56,20 +56,22 @@ class Base:
         """Return what the networks are told of a speaker, (n_condition,)."""
         return torch.from_numpy(stats_condition(stats, self.reference))
 
-    def begin(
-        self, method: CycleGAN, config: VoiceTrainingConfig, a: DomainStats, b: DomainStats
-    ) -> None:
-        """Copy the weights into a voice's networks, bound to speaker b, and a unless it is a pool.
-
-        Raises:
-            ValueError: the config wants networks of another kind than the base's.
-        """
+    def check(self, config: VoiceTrainingConfig) -> None:
+        """Raise ValueError where a config wants networks of another kind than the base's."""
         for key, value in shape_of(config).items():
             if value != self.shape[key]:
                 raise ValueError(
                     f"the base has {key}={self.shape[key]}, not {value}: leave the setting away, "
                     "or train without it (--from-scratch)"
                 )
+
+    def begin(
+        self, method: CycleGAN, config: VoiceTrainingConfig, a: DomainStats, b: DomainStats
+    ) -> None:
+        """Copy the weights into a voice's networks, bound to speaker b, and a unless it is a pool.
+
+        The config is one that `check` has found good.
+        """
         is_told_a = config.any_to_one and config.conditions_source
         for stats, g, d in ((b, "g_ab", "d_b"), (a, "g_ba", "d_a")):
             own = self if is_told_a and g == "g_ba" else self.bind(stats)

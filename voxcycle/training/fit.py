@@ -50,12 +50,12 @@ def begin(
             overwritten, the device or the checkpoint `start` is not there.
     """
     checkpoint = check_run(config.out, resume)
-    if config.device == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device=cuda: PyTorch finds no GPU here; leave the setting away")
     if resume:
         config = resume_config(config)
     elif start is not None and not start.is_file():
         raise ValueError(f"{start}: no checkpoint to start from; name the last.ckpt of a run")
+    if config.device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device=cuda: PyTorch finds no GPU here; leave the setting away")
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     if config.threads:
         torch.set_num_threads(config.threads)

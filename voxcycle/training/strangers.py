@@ -95,8 +95,7 @@ def voice_distances(clips: Sequence[NDArray[np.float32]], spec: MelSpec) -> list
     """Return 1 - cosine to the middle of all speaker embeddings.
 
     The clips go to Resemblyzer's network as they are: they are levelled and cut at pauses, and its
-    package's own preparation cuts so much away of short clips that of the other sex planted among
-    actors' it found a quarter (RESULTS.md).
+    package's own preparation leaves too little of short ones to tell two actors apart.
     """
     encoder = import_judge("resemblyzer").VoiceEncoder("cpu", verbose=False)
     speech = (resample(clip, spec.sample_rate, JUDGE_RATE) for clip in clips)

@@ -82,6 +82,9 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
     spec = MelSpec()
     _check_names(config)
     config, begun, console = begin(config, resume, config.start)
+    base = None if config.from_scratch else Base.load(config.base or BASE_FILE)
+    if base:
+        base.check(config)  # before the recordings are analysed
     if resume:
         domains = Domains.load(config.out / "split.json")
     else:
@@ -94,7 +97,6 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
 
     torch.manual_seed(config.seed)
     method = build_method(config, spec)
-    base = None if config.from_scratch else Base.load(config.base or BASE_FILE)
     if base and not config.start:
         base.begin(method, config, data.stats_a, data.train_b.stats[0])
     module = PhasedModule(method, config.ema_decay)

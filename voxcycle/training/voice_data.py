@@ -143,7 +143,8 @@ def prepare(folder: Path, clips: Path, min_total_s: float, console: Console) -> 
     Raises:
         CorpusError: as `prepare_folder`, or there is too little usable speech.
     """
-    prepared = prepare_folder(folder, clips, overwrite=True, compare=compare_clips)
+    with console.status(f"cutting and screening {folder}"):
+        prepared = prepare_folder(folder, clips, overwrite=True, compare=compare_clips)
     left_out = [f"{reason} {60 * m:.0f} s" for reason, m in prepared.minutes_dropped().items()]
     left_out += [f"{name}: {reason}" for name, reason in prepared.unreadable]
     kept = f"{folder}: {60 * prepared.minutes_kept():.0f} s of {60 * prepared.minutes:.0f} s kept"
