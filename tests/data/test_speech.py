@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -117,6 +119,20 @@ def test_parts_of_the_perturbation_change_its_output_alone(part: str) -> None:
     plain, changed = make_crops()[0], make_crops(**{part: True})[0]
     assert not torch.equal(plain.perturbed_a, changed.perturbed_a)
     assert torch.equal(plain.real_a[0], changed.real_a[0])
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25])
+def test_a_share_of_the_crops_is_drawn_where_rare_sounds_are(share: float) -> None:
+    source, target = make_speaker("source", -4, 110.0), make_speaker("target", -5, 180.0)
+    places = [np.zeros(337) for _ in target.recordings]
+    places[1][7] = 1.0  # the only rare sound
+    target = replace(target, places=places)
+    options = {"max_masked_frames": 0, "is_perturbed": True, "seed": 0, "rare_sounds": share}
+    crops = UnpairedCrops([source], [target], SPEC, None, 200, 64, **options)  # type: ignore[arg-type]
+    there = target.recordings[1].mels[0][7 : 7 + 64].astype(np.float32)
+    rare = torch.from_numpy(target.stats[0].normalize(there).T)
+    is_rare = torch.isclose(crops[0].real_b, rare).all(2).all(1)
+    assert is_rare.float().mean() == pytest.approx(share, abs=0.08 if share else 0)
 
 
 def test_estimates_from_longer_stretches_are_closer() -> None:

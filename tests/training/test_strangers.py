@@ -6,12 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-import torch
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.data.prepare import STRANGE, prepare_folder
 from voxcycle.training import strangers
-from voxcycle.training.strangers import compare_clips, cut_patches, deviations, find_strangeness
+from voxcycle.training.strangers import compare_clips, deviations, find_strangeness
 
 RATE = 22_050
 Speech = Callable[..., np.ndarray]
@@ -57,17 +56,6 @@ def test_deviations_by_hand() -> None:
     wanted = [0, 0, 0.5 / 1.4826, 1.5 / 1.4826, strangers.MAX_SCORE]
     assert deviations(values, 0.1) == pytest.approx(wanted)
     assert deviations(values, 3.0)[:4] == pytest.approx([0, 0, 0.5 / 3, 1.5 / 3])
-
-
-def test_patches_leave_pauses_out() -> None:
-    mel = torch.zeros(60, 80)
-    mel[30:] = -3.0  # a pause
-    patches = cut_patches(mel)
-    assert patches.shape[1:] == (1, 20, 20)
-    assert 3 <= len(patches) < 9  # nine begin every 5 frames, of which the last are silent
-    ramp = torch.arange(80.0)[None].repeat(20, 1) / 80
-    assert torch.allclose(cut_patches(ramp)[0, 0, :, 0] * 3, ramp[0].reshape(20, 4).mean(1))
-    assert len(cut_patches(torch.zeros(10, 80))) == 0
 
 
 @pytest.mark.parametrize("keeps", [False, True])

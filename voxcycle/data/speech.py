@@ -105,12 +105,15 @@ class Speaker:
         recordings: features of each file; files shorter than a crop are padded.
         stats: one `DomainStats` per perturbation of the features; index 0 is the speaker.
         blocks: sums over consecutive 2 s blocks, `blocks[perturbation][block]`.
+        places: how often a crop of rare sounds begins at each frame of each recording, 1 in all;
+            see `training.sounds.weigh_crops`.
     """
 
     name: str
     recordings: list[Features]
     stats: list[DomainStats]
     blocks: list[list[FrameSums]]
+    places: list[NDArray[np.float64]] | None = None
 
 
 def build_speaker(name: str, recordings: list[Features], spec: MelSpec) -> Speaker:
@@ -181,6 +184,8 @@ class UnpairedCrops(Dataset[VoiceBatch]):
             perturbed in `source_a` and `source_b`: more bodies and channels than the pool has.
         bends_bands, blurs_bands: whether the perturbation has these parts; see `perturb.py`.
         reference: statistics that conditions are relative to; None takes the prior, or those of a.
+        rare_sounds: share of the crops that are drawn by the speakers' `places`, where they have
+            any: by the kind of sound instead of by time.
     """
 
     def __init__(
@@ -198,6 +203,7 @@ class UnpairedCrops(Dataset[VoiceBatch]):
         bends_bands: bool = False,
         blurs_bands: bool = False,
         reference: DomainStats | None = None,
+        rare_sounds: float = 0.0,
     ) -> None:
         self.speakers_a = list(speakers_a)
         self.speakers_b = list(speakers_b)
@@ -211,6 +217,7 @@ class UnpairedCrops(Dataset[VoiceBatch]):
         self.perturbed_source = perturbed_source
         self.bends_bands = bends_bands
         self.blurs_bands = blurs_bands
+        self.rare_sounds = rare_sounds
         self.centres_hz = band_centres_hz(spec)
         self.reference = reference or prior or speakers_a[0].stats[0]
         speakers = (*self.speakers_a, *self.speakers_b)
@@ -256,9 +263,7 @@ class UnpairedCrops(Dataset[VoiceBatch]):
 
     def _draw_crop(self, speaker: Speaker, is_anybody: bool, rng: np.random.Generator) -> _Crop:
         """Draw a crop, of anybody or of a speaker whose statistics a conversion will know."""
-        lengths = self.lengths[id(speaker)]
-        recording = speaker.recordings[rng.choice(len(lengths), p=lengths / lengths.sum())]
-        start = int(rng.integers(max(1, len(recording.f0_hz) - self.n_frames + 1)))
+        recording, start = self._draw_place(speaker, rng)
         stats = self._source_stats(speaker, 0, rng) if is_anybody else speaker.stats[0]
         mel = self._cut(recording.mels[0], start)
         variant = int(rng.integers(len(recording.mels))) if self.is_perturbed else 0
@@ -274,6 +279,18 @@ class UnpairedCrops(Dataset[VoiceBatch]):
         source = perturbed if is_replaced else stats.normalize(mel)
         f0_hz = recording.f0_hz[start : start + self.n_frames]
         return _Crop(mel, np.pad(f0_hz, (0, self.n_frames - len(f0_hz))), stats, source, perturbed)
+
+    def _draw_place(self, speaker: Speaker, rng: np.random.Generator) -> tuple[Features, int]:
+        if speaker.places is not None and self.rare_sounds and rng.random() < self.rare_sounds:
+            shares = np.array([weights.sum() for weights in speaker.places])
+            index = rng.choice(len(shares), p=shares / shares.sum())
+            weights = speaker.places[index]
+            return speaker.recordings[index], int(
+                rng.choice(len(weights), p=weights / shares[index])
+            )
+        lengths = self.lengths[id(speaker)]
+        recording = speaker.recordings[rng.choice(len(lengths), p=lengths / lengths.sum())]
+        return recording, int(rng.integers(max(1, len(recording.f0_hz) - self.n_frames + 1)))
 
     def _source_stats(
         self, speaker: Speaker, variant: int, rng: np.random.Generator

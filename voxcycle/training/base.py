@@ -20,7 +20,13 @@ from voxcycle.training.config import save_config
 from voxcycle.training.fit import begin, fit, keeps_threads
 from voxcycle.training.phases import PhasedModule
 from voxcycle.training.voice_config import MelCycleGANConfig
-from voxcycle.training.voice_data import MIN_POOL_SPEAKER_S, load_speaker, make_crops, perturbations
+from voxcycle.training.voice_data import (
+    MIN_POOL_SPEAKER_S,
+    find_rare_sounds,
+    load_speaker,
+    make_crops,
+    perturbations,
+)
 from voxcycle.training.voice_networks import build_base_method
 
 
@@ -66,7 +72,8 @@ def train_base(config: BaseTrainingConfig, resume: bool = False) -> TrainedBase:
     speakers = []
     for folder in config.folders:
         split = Split([clip.path for clip in scan_folder(folder, MIN_POOL_SPEAKER_S).clips], [], [])
-        speakers.append(load_speaker(folder.name, split, spec, perturbations(config), console)[0])
+        speaker, _ = load_speaker(folder.name, split, spec, perturbations(config), console)
+        speakers.append(find_rare_sounds(speaker, config) if config.rare_sounds else speaker)
     reference = average_stats([speaker.stats[0] for speaker in speakers])
     crops = make_crops(speakers, speakers, spec, config, reference)
     torch.manual_seed(config.seed)

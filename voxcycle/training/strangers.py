@@ -12,27 +12,18 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from voxcycle.audio.mel import LogMel, MelSpec
 from voxcycle.audio.mixdown import load_mono
 from voxcycle.audio.pitch import extract_f0
 from voxcycle.audio.resample import resample
 from voxcycle.audio.segment import normalize_level
-from voxcycle.batches import ImageBatch
 from voxcycle.evaluation.extra import JUDGE_RATE, has_judges, import_judge
 from voxcycle.evaluation.outliers import outlier_scores
 from voxcycle.evaluation.similarity import centroid
-from voxcycle.methods.vae import VAE
-from voxcycle.models.autoencoder import build_decoder, build_encoder
-from voxcycle.training.phases import PhasedModule
+from voxcycle.training.sounds import cut_patches, train_vae
 
 MIN_CLIPS = 20  # fewer tell nothing of what is usual
-SIDE = 20  # of a patch: bands, and frames of 12 ms
-HOP = 5  # frames between patches
-MIN_LEVEL = -1.0  # deviations; below, a patch is a pause
-RANGE = 3.0  # deviations that a pixel shows
-WIDTH, N_LATENT, N_STEPS, BATCH = 256, 16, 600, 128
 MAX_SCORE = 20.0
 MIN_COSINE_SCALE, MIN_LOG_F0_SCALE = 0.02, 0.05  # nobody sounds more alike than that
 MIN_NORM_SCALE = 0.1  # of the median
@@ -115,40 +106,9 @@ def latent_norms(clips: Sequence[NDArray[np.float32]], spec: MelSpec, seed: int 
     log_mel = LogMel(spec)
     with torch.inference_mode():
         mels = [log_mel(torch.from_numpy(clip)[None])[0].T for clip in clips]  # (F, n_mels)
-    everything = torch.cat(mels)
-    mean, std = everything.mean(0), everything.std(0)
-    patches = [cut_patches((mel - mean) / std) for mel in mels]
+    patches = [images for images, _ in cut_patches(mels)]
     vae = train_vae(torch.cat(patches), seed)
     return [
         float(outlier_scores(vae, part, seed)["latent norm"].mean()) if len(part) else np.nan
         for part in patches
     ]
-
-
-def cut_patches(mel: Tensor) -> Tensor:
-    """Cut normalised mels (F, n_mels) into images (N, 1, 20, 20) in [-1, 1], without pauses."""
-    bands = mel.unflatten(1, (SIDE, -1)).mean(2)
-    if len(bands) < SIDE:
-        return bands.new_zeros(0, 1, SIDE, SIDE)
-    patches = bands.unfold(0, SIDE, HOP)  # (N, bands, frames)
-    loud = patches.mean((1, 2)) > MIN_LEVEL
-    return (patches[loud] / RANGE).clamp(-1, 1)[:, None].clone()
-
-
-def train_vae(patches: Tensor, seed: int) -> VAE:
-    """Train the VAE of `methods/vae.py` on images (N, 1, 20, 20), for a few seconds."""
-    shape = (1, SIDE, SIDE)
-    drawn = torch.Generator().manual_seed(seed)
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        encoder = build_encoder("mlp", shape, WIDTH, 2 * N_LATENT)
-        module = PhasedModule(VAE(encoder, build_decoder("mlp", shape, WIDTH, N_LATENT), N_LATENT))
-    optimizers = module.configure_optimizers()
-    for step in range(N_STEPS):
-        images = patches[torch.randint(len(patches), (BATCH,), generator=drawn)]
-        batch = ImageBatch(images, torch.zeros(BATCH, 1), step, step)
-        module.run_phases(batch, optimizers, Tensor.backward)
-        module.steps_done += 1
-    vae = module.method
-    assert isinstance(vae, VAE)
-    return vae.eval().requires_grad_(False)

@@ -22,6 +22,12 @@ class MelCycleGANConfig(TrainingConfig):
     )
     bends_bands: bool = Field(False, description="perturb by shifting formants one by one, too")
     blurs_bands: bool = Field(False, description="perturb by blurring and hiding bands, too")
+    rare_sounds: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of the crops drawn so that rare sounds come as often as usual ones",
+    )
     perturbed_source: float = Field(
         0.0, ge=0, le=1, description="share of the crops of a that G_ab is given perturbed"
     )

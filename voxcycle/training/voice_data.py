@@ -17,6 +17,7 @@ from voxcycle.data.features import cache_features
 from voxcycle.data.prepare import REPORT, prepare_folder
 from voxcycle.data.prepare_report import draw_report
 from voxcycle.data.speech import Speaker, UnpairedCrops, build_speaker
+from voxcycle.training.sounds import weigh_crops
 from voxcycle.training.strangers import compare_clips
 from voxcycle.training.voice_config import MelCycleGANConfig, VoiceTrainingConfig
 
@@ -105,6 +106,7 @@ def make_crops(
         config.bends_bands,
         config.blurs_bands,
         reference,
+        config.rare_sounds,
     )
 
 
@@ -167,6 +169,10 @@ def load_data(
     ((name_b, split_b),) = domains.b.items()
     train_b, valid_b = load_speaker(name_b, split_b, spec, all_kinds, console)
     train_a = [train for train, _ in pairs_a]
+    if config.rare_sounds:
+        with console.status("looking for rare sounds"):
+            train_a = [find_rare_sounds(speaker, config) for speaker in train_a]
+            train_b = find_rare_sounds(train_b, config)
     prior = average_stats([s.stats[0] for s in train_a]) if config.any_to_one else None
     return VoiceData(
         train_a,
@@ -176,6 +182,12 @@ def load_data(
         prior,
         prior or train_a[0].stats[0],
     )
+
+
+def find_rare_sounds(speaker: Speaker, config: MelCycleGANConfig) -> Speaker:
+    """Return the speaker with the places of its rare sounds."""
+    mels = [recording.mels[0] for recording in speaker.recordings]
+    return replace(speaker, places=weigh_crops(mels, config.n_frames, config.seed))
 
 
 def perturbations(config: MelCycleGANConfig) -> tuple[Perturbation, ...]:
