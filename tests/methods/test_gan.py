@@ -80,6 +80,24 @@ def test_each_player_moves_its_own_way_and_fakes_are_detached() -> None:
     assert method.discriminator.weight.item() == pytest.approx(0.9, abs=1e-4)
 
 
+def test_r1_by_hand_and_only_when_it_is_due() -> None:
+    """The logit w x has the gradient w everywhere."""
+    method = GAN(Shift(2.0), Slope(-1.5), n_latent=1, r1=0.5, r1_every=4)
+    assert [phase.name for phase in method.phases()] == ["generator", "discriminator", "r1"]
+    assert method.phases()[2].weights == {"r1": 0.5 / 2 * 4}
+    batch = batch_of(torch.tensor([0.5, -1.0])[:, None, None, None])
+    assert method.r1_losses(batch, {})["r1"].item() == pytest.approx(1.5**2)
+    module, due = PhasedModule(method), []
+    optimizers = module.configure_optimizers()
+    assert len(optimizers) == 2
+    for _ in range(5):
+        module.run_phases(batch, optimizers, torch.Tensor.backward)
+        due.append("r1/r1" in module.logged)
+        module.steps_done += 1
+    assert due == [True, False, False, False, True]
+    assert len(GAN(Shift(2.0), Slope(-1.5), n_latent=1).phases()) == 2
+
+
 def test_the_discriminator_does_not_reach_the_generator() -> None:
     method = GAN(Shift(2.0), Slope(1.0), n_latent=1)
     batch, memory = batch_of(torch.zeros(4, 1, 1, 1)), {}

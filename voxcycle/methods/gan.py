@@ -3,7 +3,8 @@
 Goodfellow et al. (2014): the min-max game of eq. 1, and the non-saturating loss of section 3.
 Mirza and Osindero (2014): both players are told the class (eq. 2). Departures: both players move
 once a step and the generator first, so that one draw of fakes serves both; the generator is
-averaged over training.
+averaged over training. Images have R1 (Mescheder et al., 2018, eq. 9) besides: without it the
+discriminator soon wins, and the generator learns no more.
 """
 
 import torch
@@ -15,6 +16,7 @@ from voxcycle.losses.adversarial import (
     minmax_value,
     non_saturating_generator_loss,
 )
+from voxcycle.losses.regularizers import r1_penalty
 from voxcycle.training.phases import Memory, Phase
 
 BETAS = (0.5, 0.99)  # of Adam; the first after DCGAN
@@ -30,6 +32,8 @@ class GAN(nn.Module):
         n_classes: kinds of images, told to both as the first factor of the labels; 0 for none.
         saturates: the generator minimises its part of the value, rather than -ln D(G(z)).
         rate: learning rate of both Adams.
+        r1: gamma, the weight of R1; 0 for none.
+        r1_every: steps between its updates.
     """
 
     def __init__(
@@ -40,34 +44,36 @@ class GAN(nn.Module):
         n_classes: int = 0,
         saturates: bool = False,
         rate: float = 2e-4,
+        r1: float = 0.0,
+        r1_every: int = 8,
     ) -> None:
         super().__init__()
         self.generator, self.discriminator = generator, discriminator
         self.n_latent = n_latent
         self.n_classes = n_classes
         self.generator_loss = minmax_generator_loss if saturates else non_saturating_generator_loss
-        self.rate = rate
+        self.rate, self.r1, self.r1_every = rate, r1, r1_every
 
     def averaged(self) -> nn.Module:
         """Return the generator."""
         return self.generator
 
     def phases(self) -> list[Phase]:
-        """Return the generator's phase, then the discriminator's on the same, detached fakes."""
+        """Return the generator's phase, the discriminator's on the same, detached fakes, and R1."""
 
         def adam(parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
             return torch.optim.Adam(parameters, self.rate, BETAS)
 
-        return [
-            Phase("generator", [self.generator], self.generator_losses, {"adversarial": 1.0}, adam),
-            Phase(
-                "discriminator",
-                [self.discriminator],
-                self.discriminator_losses,
-                {"value": -1.0},  # it maximises what a step minimises
-                adam,
-            ),
+        g: list[nn.Module] = [self.generator]
+        d: list[nn.Module] = [self.discriminator]
+        weight = self.r1 / 2 * self.r1_every
+        phases = [
+            Phase("generator", g, self.generator_losses, {"adversarial": 1.0}, adam),
+            # It maximises what a step minimises.
+            Phase("discriminator", d, self.discriminator_losses, {"value": -1.0}, adam),
+            Phase("r1", d, self.r1_losses, {"r1": weight}, "discriminator", every=self.r1_every),
         ]
+        return phases if self.r1 else phases[:2]
 
     def generator_losses(self, batch: ImageBatch, memory: Memory) -> dict[str, Tensor]:
         """Return the generator's loss; leaves detached fakes in `memory`."""
@@ -81,6 +87,11 @@ class GAN(nn.Module):
         labels = self._labels(batch)
         real_scores = self.discriminator(batch.images, *labels)
         return {"value": minmax_value(real_scores, self.discriminator(memory["fake"], *labels))}
+
+    def r1_losses(self, batch: ImageBatch, memory: Memory) -> dict[str, Tensor]:
+        """Return R1 on this step's images."""
+        images = batch.images.clone().requires_grad_()
+        return {"r1": r1_penalty(self.discriminator(images, *self._labels(batch)), images)}
 
     def _labels(self, batch: ImageBatch) -> tuple[Tensor, ...]:
         return (batch.labels[:, 0],) if self.n_classes else ()

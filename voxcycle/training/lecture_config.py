@@ -72,6 +72,8 @@ class GANConfig(LectureConfig):
     ema_decay: float = Field(0.999, ge=0, lt=1, description="of the averaged generator")
     width: int = Field(32, ge=1, description="channels of the layers next to the image")
     n_latent: int = Field(64, ge=1, description="width of the noise")
+    r1: float = Field(1.0, ge=0, description="gamma, weight of the R1 penalty; 0 for none")
+    r1_every: int = Field(8, ge=1, description="steps between updates with R1")
     condition: str | None = Field(
         None, description="factor of the labels that both players are told; null for none"
     )

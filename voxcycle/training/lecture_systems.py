@@ -181,6 +181,8 @@ def _build_gan(config: GANConfig, shape: Shape, n_values: Sequence[int]) -> nn.M
         config.n_latent,
         n_classes,
         rate=config.rate,
+        r1=config.r1,
+        r1_every=config.r1_every,
     )
 
 
