@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 from voxcycle.data.images import ImageSet
+from voxcycle.evaluation.gates import Result
 from voxcycle.training.lecture import MODEL_FILE
 
 
@@ -57,6 +59,20 @@ def test_the_parts_of_a_training_are_those_of_shorter_ones(
     assert [model.steps for model in again.values()] == [2, 4, 8]
     with pytest.raises(ValueError, match="has 8 steps and was not kept at 6"):
         begun.train_in_parts("gan_ring", (0.75, 1.0))
+
+
+def test_a_recipe_that_only_measures_keeps_the_time_of_its_training(tmp_path: Path) -> None:
+    import recipe
+
+    def finish(ago: float, n_steps: int) -> float:
+        out, started = tmp_path / "vae", time.monotonic() - ago
+        with pytest.raises(SystemExit):
+            recipe.Recipe("vae", tmp_path, out, (), started).finish([], {}, n_steps)
+        return Result.load(out).seconds
+
+    assert finish(500.0, 9) == pytest.approx(500, abs=5)
+    assert finish(3.0, 9) == pytest.approx(500, abs=5)
+    assert finish(3.0, 10) == pytest.approx(3, abs=5)  # another training
 
 
 def test_a_recipe_starts_in_any_folder(tmp_path: Path) -> None:
