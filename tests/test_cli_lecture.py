@@ -215,6 +215,27 @@ def test_there_is_no_way_back_through_a_bottleneck(
     assert err == f"error: {model}: a model of the method vae knows no way --back\n"
 
 
+def test_translate_goes_back_with_the_other_generator(
+    run: Callable[..., tuple], photos: Path, tmp_path: Path
+) -> None:
+    for side in "AB":
+        shutil.copytree(photos, tmp_path / "domains" / f"train{side}")
+    words = ["width=4", "n_blocks=1", "judge_widths=[4, 4]", "batch_size=4", "threads=1", "size=8"]
+    out = tmp_path / "run"
+    assert run("train", "cyclegan", *words, "--data", tmp_path / "domains", "--out", out,
+               "--steps", 1)[0] == 0  # fmt: skip
+    model, source = out / "model.safetensors", photos / "0.png"
+    translate = load_model(model).method.translate
+    pixels = torch.from_numpy(read_image(source, (8, 8)).copy())[None] / 127.5 - 1
+    there, back = (translate(pixels, is_back)[0] for is_back in (False, True))
+    assert (there - back).abs().max().item() > 0.1
+    for words, expected in (((), there), (("--back",), back)):
+        folder = tmp_path / f"out{len(words)}"
+        assert run("translate", model, source, "-o", folder, *words)[0] == 0
+        found = torch.from_numpy(read_image(folder / "0.png").copy()) / 127.5 - 1
+        assert (found - expected).abs().max().item() <= 1.01 / 255  # half a step of 2 / 255
+
+
 def test_traverse_draws_a_row_for_each_latent(
     run: Callable[..., tuple], model: Path, photos: Path, tmp_path: Path
 ) -> None:

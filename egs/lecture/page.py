@@ -63,9 +63,12 @@ def draw_system(system: dict[str, Any], result: Result, root: str) -> str:
         f"<figcaption>{escape(caption)}</figcaption></figure>"
         for name, caption in result.pictures.items()
     )
+    n, threads = result.n_trainings, result.machine["threads"]
     about = (
-        f"{result.n_steps:,} steps, seed {result.seed}; the whole recipe {result.seconds:,.0f} s "
-        f"on {result.machine['threads']} threads of {result.machine['cpu']}: {result.command}"
+        f"{result.n_steps:,} steps, seed {result.seed}; "
+        f"{f'all {n} trainings' if n > 1 else 'the training'} {result.seconds:,.0f} s on "
+        f"{f'{threads} threads' if threads > 1 else 'one thread'} of {result.machine['cpu']}: "
+        f"{result.command}"
     )
     return f"""<section id="{result.system}">
 <h2>{escape(system["title"])}</h2>

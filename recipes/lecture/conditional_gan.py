@@ -49,7 +49,7 @@ def main() -> None:
         reported("real test images called right", real.float().mean()),
         at_least("generated images called what was wanted", right.float().mean(), 0.8),
         reported("called the next class, as if labels were ignored", others.float().mean()),
-        *(reported(f"of {name}", share)
+        *(reported(f"of {name}", share.mean())
           for name, share in zip(CLASSES, right.float().split(N_EACH), strict=True)),
         reported("domain FID, real v real", quality.floor),
         reported("domain FID", quality.fid),

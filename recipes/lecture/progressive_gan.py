@@ -39,7 +39,7 @@ def seconds_per_step(recipe: Recipe) -> list[float]:
 
     It is kept: what is equal would else be another length each time that the recipe goes on.
     """
-    kept = recipe.out / "seconds.json"
+    kept = recipe.out / "step_seconds.json"
     if kept.exists():
         return list(json.loads(kept.read_text()))
     config = recipe.settle(METHOD)

@@ -1,6 +1,7 @@
 """What every recipe of the lecture begins and ends with: arguments, settings, the result."""
 
 import argparse
+import json
 import shutil
 import sys
 import time
@@ -9,16 +10,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 
-from voxcycle.evaluation.gates import RESULT_FILE, Gate, Result, print_gates
+from voxcycle.evaluation.cost import describe_machine
+from voxcycle.evaluation.gates import Gate, Result, print_gates
 from voxcycle.files import replacing
 from voxcycle.methods.classifier import ClassifierTraining
-from voxcycle.training.config import load_config, parse_overrides
+from voxcycle.training.config import CONFIG_FILE, load_config, parse_overrides, resume_config
 from voxcycle.training.lecture import MODEL_FILE, Model, TrainedModel, load_model, train_lecture
 from voxcycle.training.lecture_config import SystemConfig
 from voxcycle.training.lecture_systems import find_system
 
+TIMES_FILE = "seconds.json"  # of every training of a recipe
 SETTINGS = Path(__file__).parents[2] / "egs" / "lecture"
 
 
@@ -45,18 +49,20 @@ class Recipe:
 
         `data`, where there are any, are under the recipe's data, and `out` under its folder.
         """
-        path = SETTINGS / f"{self.name}.yaml"
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) | changed
-        values |= parse_overrides(list(self.words))
+        values = self._read_settings() | changed | parse_overrides(list(self.words))
         if "data" in values:
             values["data"] = self.data / values["data"]
         values["out"] = self.out / values.get("out", "run")
         return load_config(find_system(method).config, values)
 
+    def _read_settings(self) -> dict[str, Any]:
+        path = SETTINGS / f"{self.name}.yaml"
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+
     def train(self, method: str, **changed: Any) -> TrainedModel:
         """Train with the settings of `settle`; an interrupted training goes on."""
         config = self.settle(method, **changed)
-        return train_lecture(method, config, resume=(config.out / "last.ckpt").exists())
+        return self._train(method, config)
 
     def train_in_parts(
         self, method: str, parts: Sequence[float], **changed: Any
@@ -67,13 +73,14 @@ class Recipe:
             ValueError: the folder holds a training that has passed one of them unseen.
         """
         config = self.settle(method, **changed)
+        if (config.out / CONFIG_FILE).exists():
+            resume_config(config)  # the parts that are there must be of these settings
         models = {}
         for n_steps in (max(1, round(part * config.steps)) for part in parts):
             path = config.out / f"step-{n_steps}.safetensors"
             if not path.exists():
                 stopped = config.model_copy(update={"steps": n_steps})
-                resume = (config.out / "last.ckpt").exists()
-                trained = train_lecture(method, stopped, resume)
+                trained = self._train(method, stopped)
                 if trained.n_steps > n_steps:
                     raise ValueError(
                         f"{config.out}: this training has {trained.n_steps} steps and was not kept "
@@ -83,6 +90,22 @@ class Recipe:
                     shutil.copyfile(trained.path, partial)
             models[n_steps] = load_model(path)
         return models
+
+    def _train(self, method: str, config: SystemConfig) -> TrainedModel:
+        """Train, or go on, and note the wall time of what was trained."""
+        trained = train_lecture(method, config, resume=(config.out / "last.ckpt").exists())
+        if trained.n_new_steps:
+            times = self.wall_times()
+            name = str(config.out.relative_to(self.out))
+            times[name] = times.get(name, 0.0) + trained.seconds
+            with replacing(self.out / TIMES_FILE) as partial:
+                partial.write_text(json.dumps(times))
+        return trained
+
+    def wall_times(self) -> dict[str, float]:
+        """Return the seconds that each training under `out` took, all calls together."""
+        path = self.out / TIMES_FILE
+        return json.loads(path.read_text()) if path.exists() else {}
 
     def judge(self, data: str = "avatars") -> ClassifierTraining:
         """Return the classifier of a set's factors; all recipes with one OUT share it.
@@ -101,8 +124,6 @@ class Recipe:
     ) -> None:
         """Write and print the result; exit code 1 where a gate fails.
 
-        Its wall time is that of the longest call: one that finds all trained only measures.
-
         Args:
             gates: in the order in which they are read.
             pictures: file names in `out`, with captions.
@@ -112,18 +133,24 @@ class Recipe:
         command = " ".join(
             ["python", f"recipes/lecture/{self.name}.py", "DATA", "OUT", *self.words]
         )
-        seconds = round(time.monotonic() - self.started, 1)
-        if (self.out / RESULT_FILE).exists():  # what is trained already is judged anew
-            before = Result.load(self.out)
-            if (before.command, before.n_steps) == (command, n_steps):
-                seconds = max(seconds, before.seconds)
-        Result(self.name, command, n_steps, seconds, seed, list(gates), dict(pictures)).save(
-            self.out
-        )
+        times = self.wall_times()
+        settings = self._read_settings() | parse_overrides(list(self.words))
+        n_threads = settings.get("threads") or torch.get_num_threads()
+        Result(
+            self.name,
+            command,
+            n_steps,
+            len(times),
+            round(sum(times.values()), 1),
+            seed,
+            list(gates),
+            dict(pictures),
+            describe_machine() | {"threads": n_threads},
+        ).save(self.out)
         holds = print_gates(list(gates))
         for name in pictures:
             print(self.out / name)
-        print(f"{self.out / 'result.json'}  ({seconds:.0f} s)")
+        print(f"{self.out / 'result.json'}  ({time.monotonic() - self.started:.0f} s)")
         sys.exit(0 if holds else 1)
 
 

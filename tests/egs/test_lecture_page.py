@@ -25,7 +25,7 @@ def runs(tmp_path: Path) -> Path:
         folder = tmp_path / "runs" / name
         draw_grid(folder / "grid.png", [torch.zeros(60, 3, 32, 32)], ["<row>"])
         gates = [at_most("bound <nats>", value, 256), at_least("least", 2, 1), reported("x", 3)]
-        Result(name, "python x.py", 10, 1.5, 0, gates, {"grid.png": "Sixty <b>"}).save(folder)
+        Result(name, "python x.py", 10, 2, 1.5, 0, gates, {"grid.png": "Sixty <b>"}).save(folder)
     return tmp_path / "runs"
 
 

@@ -31,6 +31,13 @@ def test_losses_by_hand() -> None:
     assert method.discriminator_losses(BATCH, memory)["d"].item() == pytest.approx(1.5625)
 
 
+def test_the_adversarial_loss_reaches_the_generator() -> None:
+    method = make_method()
+    method.generator_losses(BATCH, {})["adversarial"].backward()
+    # 2 (score - 1), times the score's slope in the fake, -1, times the input
+    assert method.generator.weight.grad.item() == pytest.approx(2 * (-0.25 - 1) * -1 * 0.25)
+
+
 def test_the_discriminator_does_not_reach_the_generator() -> None:
     method, memory = make_method(), {}
     method.generator_losses(BATCH, memory)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import Tensor, nn
 
 from voxcycle.batches import ImageBatch
 from voxcycle.data.images import ImageSet
@@ -21,6 +22,13 @@ from voxcycle.training.phases import PhasedModule
 
 SHAPE = (3, 16, 16)
 GROWTH = Growth(first=0, last=2, fade_steps=4, stable_steps=3)
+
+
+class Energy(nn.Module):
+    """The score is the mean of the squared pixels, times what reals and fakes must agree on."""
+
+    def forward(self, images: Tensor, stage: int, alpha: float) -> Tensor:
+        return (stage + alpha) * images.square().mean((1, 2, 3))[:, None]
 
 
 def make_method(r1: float = 1.0) -> ProgressiveGAN:
@@ -81,6 +89,26 @@ def test_a_discriminator_that_cannot_tell_has_the_losses_of_the_paper() -> None:
     terms = method.discriminator_losses(make_batch(5), memory)
     assert terms["discriminator"].item() == pytest.approx(math.log(4))
     assert method.r1_losses(make_batch(5), memory)["r1"].item() == 0
+
+
+def test_losses_and_r1_by_hand() -> None:
+    """In step 5 a stage of 8 x 8 pixels has faded in by 3/4; its scores differ."""
+    method, batch, memory = make_method(), make_batch(5), {}
+    method.discriminator = Energy()
+    adversarial = method.generator_losses(batch, memory)["adversarial"].item()
+    discriminator = method.discriminator_losses(batch, memory)["discriminator"].item()
+    shrunk = method.shrink(batch.images, 1, 0.75)
+    real, fake = (
+        (1.75 * images.square().mean((1, 2, 3))).tolist() for images in (shrunk, memory["fakes"])
+    )
+    d_real, d_fake = ([1 / (1 + math.exp(-score)) for score in scores] for scores in (real, fake))
+    assert adversarial == pytest.approx(-sum(map(math.log, d_fake)) / 4, rel=1e-5)
+    value = sum(math.log(p) + math.log(1 - q) for p, q in zip(d_real, d_fake, strict=True)) / 4
+    assert discriminator == pytest.approx(-value, rel=1e-5)
+    # the gradient of 1.75 * |x|^2 / 192 is 2 * 1.75 * x / 192
+    squared = sum(shrunk.square().sum((1, 2, 3)).tolist()) / 4
+    r1 = method.r1_losses(batch, memory)["r1"].item()
+    assert r1 == pytest.approx((2 * 1.75 / 192) ** 2 * squared, rel=1e-5)
 
 
 def test_r1_steps_the_discriminator_s_own_adam() -> None:

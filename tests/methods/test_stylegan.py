@@ -1,9 +1,11 @@
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import Tensor, nn
 
 from voxcycle.batches import ImageBatch
 from voxcycle.data.images import ImageSet
@@ -16,6 +18,13 @@ from voxcycle.training.phases import PhasedModule
 
 SHAPE = (3, 16, 16)
 N_LATENT, N_STYLES = 5, 6
+
+
+class Energy(nn.Module):
+    """The score is the mean of the squared pixels."""
+
+    def forward(self, images: Tensor, stage: int) -> Tensor:
+        return images.square().mean((1, 2, 3))[:, None]
 
 
 def make_method(mixing: float = 0.9) -> StyleGAN:
@@ -71,6 +80,22 @@ def test_four_phases_and_two_optimizers() -> None:
         ran.append({key.split("/")[0] for key in module.logged})
     both = {"generator", "discriminator"}
     assert ran == [both | {"path_length", "r1"}, both, both | {"r1"}, both | {"path_length"}]
+
+
+def test_losses_and_r1_by_hand() -> None:
+    method, batch, memory = make_method(), make_batch(0), {}
+    method.discriminator = Energy()
+    adversarial = method.generator_losses(batch, memory)["adversarial"].item()
+    discriminator = method.discriminator_losses(batch, memory)["discriminator"].item()
+    real, fake = (x.square().mean((1, 2, 3)).tolist() for x in (batch.images, memory["fakes"]))
+    d_real, d_fake = ([1 / (1 + math.exp(-score)) for score in scores] for scores in (real, fake))
+    assert adversarial == pytest.approx(-sum(map(math.log, d_fake)) / 4, rel=1e-5)
+    value = sum(math.log(p) + math.log(1 - q) for p, q in zip(d_real, d_fake, strict=True)) / 4
+    assert discriminator == pytest.approx(-value, rel=1e-5)
+    # the gradient of |x|^2 / 768 is 2 x / 768
+    squared = sum(batch.images.square().sum((1, 2, 3)).tolist()) / 4
+    r1 = method.r1_losses(batch, memory)["r1"].item()
+    assert r1 == pytest.approx((2 / 768) ** 2 * squared, rel=1e-5)
 
 
 def test_a_step_moves_every_parameter() -> None:

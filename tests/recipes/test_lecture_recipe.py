@@ -61,18 +61,28 @@ def test_the_parts_of_a_training_are_those_of_shorter_ones(
         begun.train_in_parts("gan_ring", (0.75, 1.0))
 
 
-def test_a_recipe_that_only_measures_keeps_the_time_of_its_training(tmp_path: Path) -> None:
+def test_a_recipe_knows_the_time_of_trainings_of_earlier_calls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import recipe
 
-    def finish(ago: float, n_steps: int) -> float:
-        out, started = tmp_path / "vae", time.monotonic() - ago
-        with pytest.raises(SystemExit):
-            recipe.Recipe("vae", tmp_path, out, (), started).finish([], {}, n_steps)
-        return Result.load(out).seconds
+    (tmp_path / "gan_ring.yaml").write_text("width: 8\nbatch_size: 8\nsteps: 4\nthreads: 1\n")
+    monkeypatch.setattr(recipe, "SETTINGS", tmp_path)
 
-    assert finish(500.0, 9) == pytest.approx(500, abs=5)
-    assert finish(3.0, 9) == pytest.approx(500, abs=5)
-    assert finish(3.0, 10) == pytest.approx(3, abs=5)  # another training
+    def call(*words: str) -> Result:
+        begun = recipe.Recipe("gan_ring", tmp_path, tmp_path / "out", words, time.monotonic())
+        begun.train_in_parts("gan_ring", (0.5, 1.0), out="one")
+        begun.train("gan_ring", out="two", seed=1)
+        with pytest.raises(SystemExit):
+            begun.finish([], {}, 4)
+        return Result.load(tmp_path / "out")
+
+    first = call()
+    assert first.n_trainings == 2 and first.seconds > 0
+    assert first.machine["threads"] == 1
+    assert call().seconds == first.seconds  # nothing was trained
+    with pytest.raises(ValueError, match="width=8, not 16"):
+        call("width=16")  # another setting is not answered with what is there
 
 
 def test_a_recipe_starts_in_any_folder(tmp_path: Path) -> None:

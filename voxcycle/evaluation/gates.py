@@ -58,7 +58,8 @@ class Result:
         system: its name, the folder's.
         command: that repeats it.
         n_steps: iterations of the training that is shown.
-        seconds: wall time of the recipe.
+        n_trainings: how many there are, that one included.
+        seconds: wall time of all of them.
         seed: of the training that is shown.
         gates: numbers in the order in which they are read.
         pictures: file names in the recipe's folder, with captions.
@@ -68,6 +69,7 @@ class Result:
     system: str
     command: str
     n_steps: int
+    n_trainings: int
     seconds: float
     seed: int
     gates: list[Gate]

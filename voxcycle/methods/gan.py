@@ -4,7 +4,8 @@ Goodfellow et al. (2014): the min-max game of eq. 1, and the non-saturating loss
 Mirza and Osindero (2014): both players are told the class (eq. 2). Departures: both players move
 once a step and the generator first, so that one draw of fakes serves both; the generator is
 averaged over training. Images have R1 (Mescheder et al., 2018, eq. 9) besides: without it the
-discriminator soon wins, and the generator learns no more.
+discriminator soon wins, and the generator learns no more. Its batch norm makes of R1 a penalty on
+the gradient of all scores of a batch by each image.
 """
 
 import torch

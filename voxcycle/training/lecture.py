@@ -32,11 +32,20 @@ MODEL_FILE = "model.safetensors"
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """What a training made: the method with its final weights, its file, steps, wall time."""
+    """What a training made.
+
+    Attributes:
+        method: with its final weights.
+        path: of its file.
+        n_steps: iterations in all.
+        n_new_steps: those of this call.
+        seconds: wall time of this call.
+    """
 
     method: Any
     path: Path
     n_steps: int
+    n_new_steps: int
     seconds: float
 
 
@@ -86,12 +95,13 @@ def train_lecture(name: str, config: SystemConfig, resume: bool = False) -> Trai
     if checkpoint:
         restore(module, checkpoint)
     save_config(config)
+    n_before = int(module.steps_done)
     fit(module, material.batches, config, resume, [], console)
     use_average(module)
     path = config.out / MODEL_FILE
     save_model(name, config, method, material, int(module.steps_done), path)
-    seconds = time.monotonic() - started
-    return TrainedModel(method.eval(), path, int(module.steps_done), seconds)
+    n_steps, seconds = int(module.steps_done), time.monotonic() - started
+    return TrainedModel(method.eval(), path, n_steps, n_steps - n_before, seconds)
 
 
 def use_average(module: PhasedModule) -> None:
