@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from voxcycle.batches import ImageBatch
 from voxcycle.data.images import ImageSet
 from voxcycle.methods.stylegan import StyleGAN, StyleGANRegularizers
-from voxcycle.models.progressive import ProgressiveDiscriminator
+from voxcycle.models.gan import DCGANDiscriminator
 from voxcycle.models.stylegan import MappingNetwork, SynthesisNetwork
 from voxcycle.training.lecture import load_model, train_lecture
 from voxcycle.training.lecture_config import StyleGANConfig
@@ -23,8 +23,8 @@ N_LATENT, N_STYLES = 5, 6
 class Energy(nn.Module):
     """The score is the mean of the squared pixels."""
 
-    def forward(self, images: Tensor, stage: int) -> Tensor:
-        return images.square().mean((1, 2, 3))[:, None]
+    def forward(self, images: Tensor) -> Tensor:
+        return images.square().mean((1, 2, 3))
 
 
 def make_method(mixing: float = 0.9) -> StyleGAN:
@@ -32,8 +32,7 @@ def make_method(mixing: float = 0.9) -> StyleGAN:
     return StyleGAN(
         MappingNetwork(N_LATENT, 2),
         SynthesisNetwork(SHAPE, [6, 6, 4], N_LATENT),
-        ProgressiveDiscriminator(SHAPE, [6, 6, 4], 2),
-        2,
+        DCGANDiscriminator(SHAPE, 4),
         N_LATENT,
         1e-2,
         StyleGANRegularizers(1.0, 2, 2.0, 3, mixing),

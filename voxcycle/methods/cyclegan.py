@@ -68,7 +68,7 @@ class CycleGAN(nn.Module):
 
     Zhu et al. (2017): `adversarial_*` are Eq. 1 in its least-squares form, `cycle_*` Eq. 2, their
     weighted sum Eq. 3; `identity_*` is the identity loss of section 5.2, on disguised input.
-    `second_adversarial` is Eq. 4 of CycleGAN-VC2. Departures: see the head of this file.
+    `second_adversarial` is Eq. 4 of CycleGAN-VC2.
 
     Args:
         networks: generators and discriminators.
@@ -112,22 +112,13 @@ class CycleGAN(nn.Module):
         def adam(rate: float) -> Callable[[list[nn.Parameter]], torch.optim.Optimizer]:
             return lambda parameters: torch.optim.Adam(parameters, rate, rates.betas)
 
+        g: list[nn.Module] = [self.generators]
+        d: list[nn.Module] = [self.discriminators]
+        adam_g, adam_d = adam(rates.generator), adam(rates.discriminator)
+        judges = dict.fromkeys(self.discriminators, 1.0)
         return [
-            Phase(
-                "generator",
-                [self.generators],
-                self.generator_losses,
-                weights,
-                adam(rates.generator),
-                clip=rates.clip,
-            ),
-            Phase(
-                "discriminator",
-                [self.discriminators],
-                self.discriminator_losses,
-                {name: 1.0 for name in self.discriminators},
-                adam(rates.discriminator),
-            ),
+            Phase("generator", g, self.generator_losses, weights, adam_g, clip=rates.clip),
+            Phase("discriminator", d, self.discriminator_losses, judges, adam_d),
         ]
 
     def generator_losses(self, batch: UnpairedBatch, memory: Memory) -> dict[str, Tensor]:
@@ -150,13 +141,13 @@ class CycleGAN(nn.Module):
             "identity_b": F.l1_loss(identity_b, b.real),
         }
         if self.weights.second_adversarial:
-            planes_a = self._planes([cycled_a], [a.shown])
-            planes_b = self._planes([cycled_b], [b.shown])
-            memory |= {"cycled_a": planes_a.detach(), "cycled_b": planes_b.detach()}
-            second_d_a, second_d_b = (self.discriminators[f"second_d_{x}"] for x in "ab")
-            terms["second_adversarial"] = least_squares_generator_loss(
-                second_d_a(planes_a, a.condition)
-            ) + least_squares_generator_loss(second_d_b(planes_b, b.condition))
+            losses = []
+            for name, cycled, domain in (("a", cycled_a, a), ("b", cycled_b, b)):
+                planes = self._planes([cycled], [domain.shown])
+                memory[f"cycled_{name}"] = planes.detach()
+                scores = self.discriminators[f"second_d_{name}"](planes, domain.condition)
+                losses.append(least_squares_generator_loss(scores))
+            terms["second_adversarial"] = losses[0] + losses[1]
         return terms
 
     def discriminator_losses(self, batch: UnpairedBatch, memory: Memory) -> dict[str, Tensor]:
@@ -170,19 +161,15 @@ class CycleGAN(nn.Module):
                 terms[f"second_d_{name}"] = self._judge(f"second_d_{name}", real, cycled, domain)
         return terms
 
-    def translate(
-        self, source: Tensor, back: bool = False, told: tuple[Tensor, ...] = ()
-    ) -> Tensor:
+    def translate(self, x: Tensor, back: bool = False, told: tuple[Tensor, ...] = ()) -> Tensor:
         """Return a's examples as b's, or with `back` b's as a's; `told` is as in `Domain`."""
-        return self.generators["g_ba" if back else "g_ab"](source, *told)
+        return self.generators["g_ba" if back else "g_ab"](x, *told)
 
     def _render(self, name: str, source: Domain, target: Domain) -> tuple[Tensor, Tensor]:
         """Convert the source domain and rebuild the disguised target domain, in one call."""
-        told = zip(source.told_away, target.told, strict=True)
-        both = self.generators[name](
-            torch.cat([source.source, target.disguised]), *(torch.cat(pair) for pair in told)
-        )
-        fake, identity = both.chunk(2)
+        told = map(torch.cat, zip(source.told_away, target.told, strict=True))
+        both = torch.cat([source.source, target.disguised])
+        fake, identity = self.generators[name](both, *told).chunk(2)
         return fake, identity
 
     def _judge(self, name: str, real: Tensor, fake: Tensor, domain: Domain) -> Tensor:
@@ -192,11 +179,7 @@ class CycleGAN(nn.Module):
         return least_squares_discriminator_loss(scores[: len(real)], scores[len(real) :])
 
     def _planes(self, outputs: list[Tensor], shown: list[Tensor | None]) -> Tensor:
-        """Stack outputs, and what is shown beside them, as planes (k * B, C, H, W).
-
-        A mel is one plane (n_mels, F). Only the first is kept where identity outputs are not
-        judged.
-        """
+        """Stack outputs, and what is shown beside them, as planes (k * B, C, H, W)."""
         if not self.judges_identity:
             outputs, shown = outputs[:1], shown[:1]
         planes = torch.cat(outputs)

@@ -2,8 +2,9 @@
 
 Karras et al. (2019): mapping network and noise inputs (section 2), mixing regularization (3.1),
 truncation in W (appendix B). Karras et al. (2020): modulated convolutions (eq. 1 and 3), lazy
-regularization (3.1), path length regularization (eq. 4). Departures: narrow networks, a
-discriminator without residual connections, and for path lengths half of the batch.
+regularization (3.1), path length regularization (eq. 4). Departures: narrow networks, DCGAN's
+discriminator, whose batch norm takes the place of a minibatch deviation (R1 is then of whole
+batches, as in `gan.py`), and for path lengths half of the batch.
 """
 
 from dataclasses import dataclass
@@ -48,8 +49,7 @@ class StyleGAN(nn.Module):
     Args:
         mapping: latents to styles.
         synthesis: styles of every layer, and noise, to images.
-        discriminator: (images, stage) to scores.
-        stage: of full size.
+        discriminator: images to scores.
         n_latent: width of latents and styles.
         rate: learning rate of Adam.
         regularizers: weights and intervals.
@@ -64,7 +64,6 @@ class StyleGAN(nn.Module):
         mapping: MappingNetwork,
         synthesis: SynthesisNetwork,
         discriminator: nn.Module,
-        stage: int,
         n_latent: int,
         rate: float,
         regularizers: StyleGANRegularizers,
@@ -72,7 +71,6 @@ class StyleGAN(nn.Module):
         super().__init__()
         self.generator = nn.ModuleDict({"mapping": mapping, "synthesis": synthesis})
         self.discriminator = discriminator
-        self.stage = stage
         self.n_latent, self.n_styles = n_latent, synthesis.n_styles
         self.rate = rate
         self.regularizers = regularizers
@@ -91,15 +89,11 @@ class StyleGAN(nn.Module):
         g: list[nn.Module] = [self.generator]
         d: list[nn.Module] = [self.discriminator]
         own = self.regularizers
-        path_length = own.path_length * own.path_length_every
+        path_length, r1 = own.path_length * own.path_length_every, own.r1 / 2 * own.r1_every
+        adam_g = lazy_adam(self.rate, own.path_length_every)
+        adam_d = lazy_adam(self.rate, own.r1_every)
         return [
-            Phase(
-                "generator",
-                g,
-                self.generator_losses,
-                {"adversarial": 1.0},
-                lazy_adam(self.rate, own.path_length_every),
-            ),
+            Phase("generator", g, self.generator_losses, {"adversarial": 1.0}, adam_g),
             Phase(
                 "path_length",
                 g,
@@ -108,21 +102,8 @@ class StyleGAN(nn.Module):
                 "generator",
                 every=own.path_length_every,
             ),
-            Phase(
-                "discriminator",
-                d,
-                self.discriminator_losses,
-                {"discriminator": 1.0},
-                lazy_adam(self.rate, own.r1_every),
-            ),
-            Phase(
-                "r1",
-                d,
-                self.r1_losses,
-                {"r1": own.r1 / 2 * own.r1_every},
-                "discriminator",
-                every=own.r1_every,
-            ),
+            Phase("discriminator", d, self.discriminator_losses, {"discriminator": 1.0}, adam_d),
+            Phase("r1", d, self.r1_losses, {"r1": r1}, "discriminator", every=own.r1_every),
         ]
 
     def generator_losses(self, batch: ImageBatch, memory: Memory) -> dict[str, Tensor]:
@@ -131,8 +112,7 @@ class StyleGAN(nn.Module):
         self.mean_style.lerp_(styles[:, 0].detach().mean(0), 1 - MEAN_STYLE_DECAY)
         fakes = self.generator["synthesis"](styles, noise)
         memory["fakes"] = fakes.detach()
-        scores = self.discriminator(fakes, self.stage)
-        return {"adversarial": non_saturating_generator_loss(scores)}
+        return {"adversarial": non_saturating_generator_loss(self.discriminator(fakes))}
 
     def path_length_losses(self, batch: ImageBatch, memory: Memory) -> dict[str, Tensor]:
         """Return eq. 4, on half of the batch; `a` is a running mean of the lengths."""
@@ -144,14 +124,13 @@ class StyleGAN(nn.Module):
 
     def discriminator_losses(self, batch: ImageBatch, memory: Memory) -> dict[str, Tensor]:
         """Return the discriminator's loss on this step's images and detached fakes."""
-        real = self.discriminator(batch.images, self.stage)
-        fake = self.discriminator(memory["fakes"], self.stage)
-        return {"discriminator": -minmax_value(real, fake)}
+        real_scores = self.discriminator(batch.images)
+        return {"discriminator": -minmax_value(real_scores, self.discriminator(memory["fakes"]))}
 
     def r1_losses(self, batch: ImageBatch, memory: Memory) -> dict[str, Tensor]:
         """Return R1 on this step's images."""
         images = batch.images.clone().requires_grad_()
-        return {"r1": r1_penalty(self.discriminator(images, self.stage), images)}
+        return {"r1": r1_penalty(self.discriminator(images), images)}
 
     def map(self, z: Tensor) -> Tensor:
         """Return styles w (B, n_latent) of latents (B, n_latent)."""

@@ -150,6 +150,7 @@ class StyleGANConfig(RegularizedGANConfig):
     """Of `methods/stylegan.py`."""
 
     n_mapping: int = Field(2, ge=1, description="layers of the mapping network")
+    judge_width: int = Field(32, ge=1, description="channels of the discriminator's first layer")
     mixing: float = Field(0.9, ge=0, le=1, description="share of images with two latents' styles")
     path_length: float = Field(2.0, ge=0, description="weight of the path length penalty")
     path_length_every: int = Field(8, ge=1, description="steps between updates with it")

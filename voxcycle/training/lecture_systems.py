@@ -257,12 +257,10 @@ def _build_progressive_gan(
 
 def _build_stylegan(config: StyleGANConfig, shape: Shape, n_values: Sequence[int]) -> nn.Module:
     widths = stage_widths(shape, config.width, config.max_width)
-    last = len(widths) - 1
     return StyleGAN(
         MappingNetwork(config.n_latent, config.n_mapping),
         SynthesisNetwork(shape, widths, config.n_latent),
-        ProgressiveDiscriminator(shape, widths, last),
-        last,
+        DCGANDiscriminator(shape, config.judge_width),
         config.n_latent,
         config.rate,
         StyleGANRegularizers(
