@@ -9,11 +9,14 @@ from voxcycle.data.images import (
     ImageBatches,
     ImageSet,
     PairBatches,
+    find_value,
     load_domains,
     load_images,
     read_image,
     write_image,
 )
+
+NAMES = {"form": ("round", "süß")}
 
 
 def paint(path: Path, colour: tuple[int, ...], size: tuple[int, int] = (4, 4)) -> None:
@@ -55,7 +58,8 @@ def test_subfolders_are_the_values_of_the_factor_class(tmp_path: Path) -> None:
             paint(tmp_path / folder / f"{i}.png", (i, 0, 0))
     found = load_images(tmp_path)
     assert found.factors == ("class",)
-    assert found.factor("class").tolist() == [0, 1, 1, 2]  # ants, cats, cats, dogs/small
+    assert found.factor("class").tolist() == [0, 1, 1, 2]
+    assert found.values("class") == {0: "ants", 1: "cats", 2: "dogs/small"}
     with pytest.raises(ValueError, match="no factor 'colour': known are class"):
         found.factor("colour")
 
@@ -116,6 +120,29 @@ def test_npz_there_and_back(tmp_path: Path) -> None:
     some = found.subset(np.array([3, 1]))
     assert some.factor("number").tolist() == [3, 1]
     assert numbers(some.images()) == [3, 1]
+    assert some.values("number") == {1: "1", 3: "3"}  # they have no names
+
+
+def test_npz_keeps_the_names_of_values(tmp_path: Path) -> None:
+    labels = np.array([[1, 0], [0, 5], [1, 2]])
+    named = ImageSet(np.zeros((3, 1, 2, 2), np.uint8), labels, ("form", "size"), NAMES)
+    named.save(tmp_path / "set.npz")
+    found = load_images(tmp_path / "set.npz").subset(np.array([2, 0]))
+    assert found.value_names == NAMES and found.values("form") == {1: "süß"}
+    assert found.select(["size"]).value_names == {}
+    assert found.select(["form"]).value_names == NAMES
+    assert found.select(["size"]).labels.tolist() == [[2], [0]]
+    assert found.select([]).labels.shape == (2, 0)
+    old = {"pixels": named.pixels, "labels": labels, "factors": np.array(["form", "size"])}
+    np.savez(tmp_path / "old.npz", **old)  # as they were before values had names
+    assert load_images(tmp_path / "old.npz").value_names == {}
+
+
+def test_values_are_found_by_name_and_by_number() -> None:
+    values = {0: "cats", 1: "2", 2: "dogs"}
+    assert [find_value(x, values) for x in ("cats", "dogs", "2", 2, 0, "1")] == [0, 2, 1, 1, 0, 1]
+    with pytest.raises(ValueError, match="no 'birds': there are cats, 2, dogs"):
+        find_value("birds", values)
 
 
 @pytest.mark.parametrize("content", [b"no archive", b"PK\x03\x04 a torn archive", b""])
@@ -135,6 +162,10 @@ def test_a_file_that_is_no_set(tmp_path: Path, content: bytes) -> None:
         ({"labels": np.zeros(5, int)}, r"labels are int64 \(5,\), not whole numbers \(5, 1\)"),
         ({"labels": np.zeros((4, 1), int)}, r"labels are int64 \(4, 1\), not"),
         ({"labels": np.zeros((5, 1))}, r"labels are float64 \(5, 1\), not whole numbers"),
+        ({"value_names": "[1]"}, "has no attribute 'items'"),
+        ({"value_names": "{"}, "Expecting property name"),
+        ({"value_names": '{"form": ["a"]}'}, "no factor 'form': known are number"),
+        ({"value_names": '{"number": []}'}, "the factor number has more values than names"),
         (
             {"factors": np.array(["a", "b"])},
             r"labels are int64 \(5, 1\), not whole numbers \(5, 2\)",

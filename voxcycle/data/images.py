@@ -4,9 +4,10 @@ Batch i is a function of the seed and i alone, as for speech, so a resumed train
 that an uninterrupted one would have seen.
 """
 
+import json
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -32,11 +33,13 @@ class ImageSet:
         pixels: (N, C, H, W), 0 to 255.
         labels: (N, n_factors), the value of every factor of every image; -1 where unknown.
         factors: their names.
+        value_names: of a factor's values 0, 1, ...; of those factors where they are known.
     """
 
     pixels: NDArray[np.uint8]
     labels: NDArray[np.int64]
     factors: tuple[str, ...]
+    value_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -53,13 +56,24 @@ class ImageSet:
 
     def subset(self, indices: NDArray[np.int64] | NDArray[np.bool_]) -> "ImageSet":
         """Return some of the images."""
-        return ImageSet(self.pixels[indices], self.labels[indices], self.factors)
+        return replace(self, pixels=self.pixels[indices], labels=self.labels[indices])
+
+    def select(self, factors: Sequence[str]) -> "ImageSet":
+        """Return the images with some of the factors; ValueError where one is unknown."""
+        columns = np.array([self.factor(name) for name in factors], np.int64)
+        names = {key: self.value_names[key] for key in factors if key in self.value_names}
+        return ImageSet(self.pixels, columns.reshape(-1, len(self)).T, tuple(factors), names)
 
     def factor(self, name: str) -> NDArray[np.int64]:
         """Return the values (N,) of a factor; ValueError names those that there are."""
         if name not in self.factors:
             raise ValueError(f"no factor {name!r}: known are {', '.join(self.factors) or 'none'}")
         return self.labels[:, self.factors.index(name)]
+
+    def values(self, name: str) -> dict[int, str]:
+        """Return the values of a factor that occur, with their names."""
+        found = np.unique(self.factor(name)).tolist()
+        return name_values(found, self.value_names.get(name, ()))
 
     def save(self, path: Path) -> None:
         """Write the set as one compressed `.npz`, renamed when whole."""
@@ -69,7 +83,27 @@ class ImageSet:
                 pixels=self.pixels,
                 labels=self.labels,
                 factors=np.array(self.factors, dtype=str),
+                value_names=json.dumps(dict(self.value_names)),
             )
+
+
+def name_values(values: Iterable[int], names: Sequence[str]) -> dict[int, str]:
+    """Return values with their names; where there are none, they are called by their numbers."""
+    return {value: names[value] if names else str(value) for value in values}
+
+
+def find_value(which: int | str, values: Mapping[int, str]) -> int:
+    """Return the value of a name or, where no name is like that, of a number.
+
+    Raises:
+        ValueError: there is neither; it names those that there are.
+    """
+    numbers = {str(value): value for value in values}
+    names = {name: value for value, name in values.items()}
+    found = (numbers | names).get(str(which))
+    if found is None:
+        raise ValueError(f"no {which!r}: there are {', '.join(names)}")
+    return found
 
 
 def load_images(path: Path, size: int | None = None, n_channels: int = 3) -> ImageSet:
@@ -92,11 +126,14 @@ def load_images(path: Path, size: int | None = None, n_channels: int = 3) -> Ima
         try:
             with np.load(path, allow_pickle=False) as stored:
                 factors = tuple(str(name) for name in stored["factors"])
-                images = _check(ImageSet(stored["pixels"], stored["labels"], factors))
+                named = json.loads(str(stored["value_names"])) if "value_names" in stored else {}
+                names = {str(name): tuple(map(str, values)) for name, values in named.items()}
+                images = _check(ImageSet(stored["pixels"], stored["labels"], factors, names))
         except (
             ValueError,
             KeyError,
             TypeError,
+            AttributeError,
             OSError,
             EOFError,
             BadZipFile,
@@ -117,7 +154,7 @@ def load_images(path: Path, size: int | None = None, n_channels: int = 3) -> Ima
     if len(values) == 1:
         return ImageSet(pixels, np.zeros((len(files), 0), np.int64), ())
     labels = np.array([[values.index(folder)] for folder in folders], np.int64)
-    return ImageSet(pixels, labels, ("class",))
+    return ImageSet(pixels, labels, ("class",), {"class": tuple(values)})
 
 
 def load_domains(
@@ -191,7 +228,10 @@ def _check(images: ImageSet) -> ImageSet:
         raise ValueError(
             f"labels are {labels.dtype} {labels.shape}, not whole numbers ({len(pixels)}, {n})"
         )
-    return ImageSet(pixels, labels.astype(np.int64), images.factors)
+    for name, names in images.value_names.items():
+        if images.factor(name).max() >= len(names):
+            raise ValueError(f"the factor {name} has more values than names ({', '.join(names)})")
+    return replace(images, labels=labels.astype(np.int64))
 
 
 def _load_celeba(path: Path, size: int | None, n_channels: int) -> ImageSet:

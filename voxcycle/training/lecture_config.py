@@ -47,7 +47,10 @@ class VAEConfig(AutoencoderConfig):
 class DebiasingVAEConfig(AutoencoderConfig):
     """Of `methods/debiasing_vae.py`."""
 
-    face: str = Field("face", description="the factor that is 1 for faces and 0 for the rest")
+    face: str = Field("face", description="the factor that tells faces from the rest")
+    face_value: int | str | None = Field(
+        None, description="its value of faces, by name or number; null: 1 where values have no name"
+    )
     classification: float = Field(1.0, ge=0, description="weight of the cross entropy, c1")
     reconstruction: float = Field(1.0, ge=0, description="weight of the absolute error, c2")
     kl: float = Field(5e-4, ge=0, description="weight of the KL term, c3")

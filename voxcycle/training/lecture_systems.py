@@ -1,7 +1,7 @@
 """The systems of the lecture: for each its settings, how it is built, and what it sees."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from voxcycle.data.images import (
     ImageBatches,
     ImageSet,
     PairBatches,
+    find_value,
     load_domains,
     load_images,
 )
@@ -68,11 +69,13 @@ class Material:
         batches: batch i for step i.
         shape: channels, height and width of the images.
         n_values: how many values each factor of the labels has.
+        value_names: their names, of those factors where they are known.
     """
 
     batches: Dataset[Any]
     shape: Shape
     n_values: tuple[int, ...] = ()
+    value_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,8 @@ def _load_images(config: LectureConfig) -> Material:
 
 def _gather(images: ImageSet, config: LectureConfig) -> Material:
     n_values = tuple(int(column.max()) + 1 for column in images.labels.T)
-    return Material(ImageBatches(images, config.batch_size, config.seed), images.shape, n_values)
+    batches = ImageBatches(images, config.batch_size, config.seed)
+    return Material(batches, images.shape, n_values, images.value_names)
 
 
 def _build_coders(
@@ -141,9 +145,27 @@ def _load_labelled(config: ClassifierConfig) -> Material:
 
 def _load_faces(config: DebiasingVAEConfig) -> Material:
     images = load_images(config.data, config.size, config.n_channels)
-    is_face = _known_factor(images, config.face, config) == 1
+    is_face = _known_factor(images, config.face, config) == _face_value(images, config)
     faces, others = images.subset(is_face), images.subset(~is_face)
     return Material(FaceBatches(faces, others, config.batch_size, config.seed), images.shape)
+
+
+def _face_value(images: ImageSet, config: DebiasingVAEConfig) -> int:
+    values = images.values(config.face)
+    if len(values) != 2:
+        raise ValueError(
+            f"{config.data}: {config.face} has the values {', '.join(values.values())}; "
+            "faces and the rest are two"
+        )
+    which = config.face_value
+    if which is None and config.face in images.value_names:
+        raise ValueError(
+            f"{config.data}: say which are the faces, face_value={' or '.join(values.values())}"
+        )
+    try:
+        return find_value(1 if which is None else which, values)
+    except ValueError as error:
+        raise ValueError(f"{config.data}: face_value: {error}") from None
 
 
 def _build_debiasing_vae(
@@ -166,11 +188,10 @@ def _build_classifier(config: ClassifierConfig, shape: Shape, n_values: Sequence
 
 def _load_gan(config: GANConfig) -> Material:
     images = load_images(config.data, config.size, config.n_channels)
-    labels = np.zeros((len(images), 0), np.int64)
-    if config.condition is not None:
-        labels = _known_factor(images, config.condition, config)[:, None]
-    factors = () if config.condition is None else (config.condition,)
-    return _gather(ImageSet(images.pixels, labels, factors), config)
+    told = () if config.condition is None else (config.condition,)
+    for name in told:
+        _known_factor(images, name, config)
+    return _gather(images.select(told), config)
 
 
 def _build_gan(config: GANConfig, shape: Shape, n_values: Sequence[int]) -> nn.Module:
