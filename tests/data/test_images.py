@@ -9,7 +9,6 @@ from voxcycle.data.images import (
     ImageBatches,
     ImageSet,
     PairBatches,
-    find_value,
     load_domains,
     load_images,
     read_image,
@@ -89,6 +88,17 @@ def test_celeba_as_it_comes(tmp_path: Path) -> None:
     assert found.labels.tolist() == [[0, 1], [1, 0]]
     assert found.shape == (3, 8, 8)
     assert abs(int(found.pixels[1, 0, 4, 4]) - 200) <= 3  # JPEG
+    parts = tmp_path / "list_eval_partition.txt"
+    parts.write_text("000001.jpg 2\n000002.jpg 0\n")
+    found = load_images(tmp_path, size=8)
+    assert found.labels.tolist() == [[1, 0]] and len(found) == 1  # only what is to be trained on
+    assert abs(int(found.pixels[0, 0, 4, 4]) - 200) <= 3
+    parts.write_text("000001.jpg 2\n000002.jpg 1\n")
+    with pytest.raises(ValueError, match="partition.txt: no image of list_attr_celeba.txt is in"):
+        load_images(tmp_path, size=8)
+    parts.write_text("000001.jpg 2\n000002.jpg\n")
+    with pytest.raises(ValueError, match="partition.txt: 000002.jpg has not one part, 0, 1 or 2"):
+        load_images(tmp_path, size=8)
 
 
 @pytest.mark.parametrize(
@@ -136,13 +146,6 @@ def test_npz_keeps_the_names_of_values(tmp_path: Path) -> None:
     old = {"pixels": named.pixels, "labels": labels, "factors": np.array(["form", "size"])}
     np.savez(tmp_path / "old.npz", **old)  # as they were before values had names
     assert load_images(tmp_path / "old.npz").value_names == {}
-
-
-def test_values_are_found_by_name_and_by_number() -> None:
-    values = {0: "cats", 1: "2", 2: "dogs"}
-    assert [find_value(x, values) for x in ("cats", "dogs", "2", 2, 0, "1")] == [0, 2, 1, 1, 0, 1]
-    with pytest.raises(ValueError, match="no 'birds': there are cats, 2, dogs"):
-        find_value("birds", values)
 
 
 @pytest.mark.parametrize("content", [b"no archive", b"PK\x03\x04 a torn archive", b""])
@@ -198,7 +201,28 @@ def test_sizes_that_differ_need_one_for_all(tmp_path: Path) -> None:
     paint(tmp_path / "b.png", (255, 0, 0), (16, 8))
     with pytest.raises(ValueError, match=r"b\.png: 16 x 8 pixels, unlike a\.png; name a size"):
         load_images(tmp_path)
+    (tmp_path / "c.png").write_text("not reached: sizes are compared as they are read")
+    with pytest.raises(ValueError, match=r"b\.png: 16 x 8 pixels, unlike a\.png; name a size"):
+        load_images(tmp_path)
+    (tmp_path / "c.png").unlink()
     assert load_images(tmp_path, size=8).shape == (3, 8, 8)
+
+
+def test_reading_shows_how_far_it_is_once_it_takes_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for i in range(3):
+        paint(tmp_path / f"{i}.png", (0, 0, 0))
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes that for a terminal
+    load_images(tmp_path)
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.setattr("voxcycle.data.progress.PATIENCE_S", -1.0)
+    load_images(tmp_path)
+    out, err = capsys.readouterr()
+    assert out == "" and "reading images" in err and "/3" in err
+    monkeypatch.delenv("FORCE_COLOR")
+    load_images(tmp_path)
+    assert capsys.readouterr() == ("", "")  # a pipe or a log gets none
 
 
 def test_the_largest_square_in_the_middle_is_kept(tmp_path: Path) -> None:

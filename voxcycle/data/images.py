@@ -6,7 +6,7 @@ that an uninterrupted one would have seen.
 
 import json
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from zipfile import BadZipFile
@@ -18,11 +18,12 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from voxcycle.batches import ImageBatch, PairBatch
+from voxcycle.data import celeba
+from voxcycle.data.progress import late_progress
+from voxcycle.data.values import name_values
 from voxcycle.files import replacing
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"}
-CELEBA_LABELS = "list_attr_celeba.txt"
-CELEBA_IMAGES = "img_align_celeba"
 
 
 @dataclass(frozen=True)
@@ -87,32 +88,14 @@ class ImageSet:
             )
 
 
-def name_values(values: Iterable[int], names: Sequence[str]) -> dict[int, str]:
-    """Return values with their names; where there are none, they are called by their numbers."""
-    return {value: names[value] if names else str(value) for value in values}
-
-
-def find_value(which: int | str, values: Mapping[int, str]) -> int:
-    """Return the value of a name or, where no name is like that, of a number.
-
-    Raises:
-        ValueError: there is neither; it names those that there are.
-    """
-    numbers = {str(value): value for value in values}
-    names = {name: value for value, name in values.items()}
-    found = (numbers | names).get(str(which))
-    if found is None:
-        raise ValueError(f"no {which!r}: there are {', '.join(names)}")
-    return found
-
-
 def load_images(path: Path, size: int | None = None, n_channels: int = 3) -> ImageSet:
     """Read a set of images.
 
     Args:
         path: a `.npz` of `ImageSet.save`; a folder as CelebA comes (`img_align_celeba` and
-            `list_attr_celeba.txt`, -1 and 1 become 0 and 1); or any folder of images, whose
-            subfolders, if there are any, are the values of the one factor "class".
+            `list_attr_celeba.txt`, -1 and 1 become 0 and 1; with `list_eval_partition.txt` only the
+            images to train on); or any folder of images, whose subfolders, if there are any, are
+            the values of the one factor "class", numbered by name.
         size: height and width to bring the images of a folder to: the largest square in the
             middle, scaled. None takes them as they are; they must then have one size. Those of a
             `.npz` are not scaled.
@@ -145,8 +128,9 @@ def load_images(path: Path, size: int | None = None, n_channels: int = 3) -> Ima
         return images
     if not path.is_dir():
         raise ValueError(f"{path}: no such folder of images, nor a set of them in .npz")
-    if (path / CELEBA_LABELS).is_file():
-        return _load_celeba(path, size, n_channels)
+    if (path / celeba.LABELS).is_file():
+        files, labels, factors = celeba.list_celeba(path)
+        return ImageSet(_read_all(files, size, n_channels), labels, factors)
     files = list_images(path)
     pixels = _read_all(files, size, n_channels)
     folders = [file.parent.relative_to(path).as_posix() for file in files]
@@ -234,20 +218,6 @@ def _check(images: ImageSet) -> ImageSet:
     return replace(images, labels=labels.astype(np.int64))
 
 
-def _load_celeba(path: Path, size: int | None, n_channels: int) -> ImageSet:
-    listing, folder = path / CELEBA_LABELS, path / CELEBA_IMAGES
-    lines = listing.read_text(encoding="utf-8").splitlines()[1:]  # the first is how many there are
-    factors, *rows = [line.split() for line in lines if line.strip()] or [[]]
-    if not rows:
-        raise ValueError(f"{listing}: no images; a line of factors and one per image are wanted")
-    for row in rows:
-        if len(row) != 1 + len(factors) or not {*row[1:]} <= {"-1", "1"}:
-            raise ValueError(f"{listing}: {row[0]} has not one -1 or 1 for each of the factors")
-    pixels = _read_all([folder / row[0] for row in rows], size, n_channels)
-    labels = np.array([[value == "1" for value in row[1:]] for row in rows], np.int64)
-    return ImageSet(pixels, labels, tuple(factors))
-
-
 def list_images(path: Path, without: Path | None = None) -> list[Path]:
     """Return the image files under a folder, sorted; ValueError where there are none.
 
@@ -273,14 +243,19 @@ def list_images(path: Path, without: Path | None = None) -> list[Path]:
 
 def _read_all(files: Sequence[Path], size: int | None, n_channels: int) -> NDArray[np.uint8]:
     square = None if size is None else (size, size)
-    images = [read_image(file, square, n_channels) for file in files]
-    for file, image in zip(files, images, strict=True):
-        if image.shape != images[0].shape:
-            raise ValueError(
-                f"{file}: {image.shape[2]} x {image.shape[1]} pixels, unlike {files[0].name}; "
-                "name a size for all"
-            )
-    return np.stack(images)
+    shape = read_image(files[0], square, n_channels).shape
+    pixels = np.empty((len(files), *shape), np.uint8)
+    with late_progress("reading images", len(files)) as advance:
+        for place, file in zip(pixels, files, strict=True):
+            image = read_image(file, square, n_channels)
+            if image.shape != shape:
+                raise ValueError(
+                    f"{file}: {image.shape[2]} x {image.shape[1]} pixels, unlike {files[0].name}; "
+                    "name a size for all"
+                )
+            place[:] = image
+            advance()
+    return pixels
 
 
 class ImageBatches(Dataset[ImageBatch]):

@@ -14,11 +14,11 @@ from voxcycle.data.images import (
     ImageBatches,
     ImageSet,
     PairBatches,
-    find_value,
     load_domains,
     load_images,
 )
 from voxcycle.data.toy import POINT, RingBatches
+from voxcycle.data.values import find_value
 from voxcycle.methods.autoencoder import Autoencoder
 from voxcycle.methods.classifier import ClassifierTraining
 from voxcycle.methods.cyclegan import CycleGAN, CycleGANNetworks, CycleGANRates, CycleGANWeights
