@@ -8,8 +8,22 @@ import torch
 
 from voxcycle.data.faces import FaceBatches
 from voxcycle.data.images import ImageSet, write_image
-from voxcycle.training.lecture_config import DebiasingVAEConfig
+from voxcycle.training.lecture_config import DebiasingVAEConfig, Pix2PixConfig, VAEConfig
 from voxcycle.training.lecture_systems import SYSTEMS
+
+
+def test_a_judge_may_halve_down_to_one_pixel() -> None:
+    config = Pix2PixConfig(data=Path(), out=Path(), judge_widths=(4, 4, 4, 4), width=4, n_down=3)
+    method = SYSTEMS["pix2pix"].build(config, (3, 8, 16), ())
+    assert method.discriminator(torch.zeros(1, 6, 8, 16)).shape == (1, 1, 1, 2)
+    with pytest.raises(ValueError, match="3 halvings of 16 x 7 pixels leave none; at most 3 width"):
+        SYSTEMS["pix2pix"].build(config, (3, 7, 16), ())
+
+
+def test_settings_of_runs_that_named_an_average(tmp_path: Path) -> None:
+    """The files of earlier trainings name `ema_decay` where nothing is averaged."""
+    config = VAEConfig(data=tmp_path, out=tmp_path, ema_decay=0.999)
+    assert config.ema_decay == 0.999 and "ema_decay" not in config.model_dump()
 
 
 @pytest.fixture

@@ -232,10 +232,20 @@ def _load_domains(config: TranslationConfig) -> Material:
     return Material(batches, a.shape)
 
 
+def _build_judge(config: TranslationConfig, shape: Shape, n_channels: int) -> PatchGAN:
+    n_halvings = len(config.judge_widths) - 1
+    if min(shape[1:]) < 1 << n_halvings:
+        raise ValueError(
+            f"judge_widths: {n_halvings} halvings of {shape[2]} x {shape[1]} pixels leave none; "
+            f"at most {min(shape[1:]).bit_length()} widths, or larger images"
+        )
+    return PatchGAN(n_channels, config.judge_widths)
+
+
 def _build_pix2pix(config: Pix2PixConfig, shape: Shape, n_values: Sequence[int]) -> nn.Module:
     return Pix2Pix(
         UNet(shape[0], config.width, config.n_down),
-        PatchGAN(2 * shape[0], config.judge_widths),
+        _build_judge(config, shape, 2 * shape[0]),
         Pix2PixWeights(config.adversarial, config.l1),
         config.rate,
         config.betas,
@@ -245,7 +255,7 @@ def _build_pix2pix(config: Pix2PixConfig, shape: Shape, n_values: Sequence[int])
 def _build_cyclegan(config: CycleGANConfig, shape: Shape, n_values: Sequence[int]) -> nn.Module:
     networks = CycleGANNetworks(
         *(ResNetGenerator(shape[0], config.width, config.n_blocks) for _ in "ab"),
-        *(PatchGAN(shape[0], config.judge_widths) for _ in "ab"),
+        *(_build_judge(config, shape, shape[0]) for _ in "ab"),
     )
     weights = CycleGANWeights(
         adversarial_a=config.adversarial,
