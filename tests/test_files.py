@@ -20,3 +20,15 @@ def test_a_failure_keeps_what_was_there(tmp_path: Path) -> None:
         partial.write_text("ha")
         raise OSError("disk full")
     assert path.read_text() == "former" and list(tmp_path.iterdir()) == [path]
+
+
+def test_files_and_folders_are_not_mistaken_for_each_other(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("former")
+    for path in (tmp_path / "file" / "new", tmp_path / "file" / "deep" / "new"):
+        with pytest.raises(NotADirectoryError, match="file: a file, where a folder is due"):
+            with replacing(path):
+                pass
+    with pytest.raises(IsADirectoryError, match="a folder, where a file is due"):
+        with replacing(tmp_path):
+            pass
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

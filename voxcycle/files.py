@@ -7,12 +7,28 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+def check_folder(path: Path) -> None:
+    """Raise NotADirectoryError where a file is in the way of a folder."""
+    for folder in (path, *path.parents):
+        if folder.exists():
+            if not folder.is_dir():
+                raise NotADirectoryError(f"{folder}: a file, where a folder is due; name another")
+            return
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`: renamed to it at the end, removed after a failure.
 
     The folder is made if missing.
+
+    Raises:
+        NotADirectoryError: a file is in the way of the folder.
+        IsADirectoryError: `path` is a folder.
     """
+    check_folder(path.parent)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path}: a folder, where a file is due; name another")
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name[:60]}.{os.getpid()}-{threading.get_ident()}.part")
     try:

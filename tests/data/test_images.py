@@ -15,6 +15,8 @@ from voxcycle.data.images import (
     write_image,
 )
 
+NAMES = {"form": ("round", "süß")}
+
 
 def paint(path: Path, colour: tuple[int, ...], size: tuple[int, int] = (4, 4)) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,7 +57,8 @@ def test_subfolders_are_the_values_of_the_factor_class(tmp_path: Path) -> None:
             paint(tmp_path / folder / f"{i}.png", (i, 0, 0))
     found = load_images(tmp_path)
     assert found.factors == ("class",)
-    assert found.factor("class").tolist() == [0, 1, 1, 2]  # ants, cats, cats, dogs/small
+    assert found.factor("class").tolist() == [0, 1, 1, 2]
+    assert found.values("class") == {0: "ants", 1: "cats", 2: "dogs/small"}
     with pytest.raises(ValueError, match="no factor 'colour': known are class"):
         found.factor("colour")
 
@@ -85,6 +88,17 @@ def test_celeba_as_it_comes(tmp_path: Path) -> None:
     assert found.labels.tolist() == [[0, 1], [1, 0]]
     assert found.shape == (3, 8, 8)
     assert abs(int(found.pixels[1, 0, 4, 4]) - 200) <= 3  # JPEG
+    parts = tmp_path / "list_eval_partition.txt"
+    parts.write_text("000001.jpg 2\n000002.jpg 0\n")
+    found = load_images(tmp_path, size=8)
+    assert found.labels.tolist() == [[1, 0]] and len(found) == 1  # only what is to be trained on
+    assert abs(int(found.pixels[0, 0, 4, 4]) - 200) <= 3
+    parts.write_text("000001.jpg 2\n000002.jpg 1\n")
+    with pytest.raises(ValueError, match="partition.txt: no image of list_attr_celeba.txt is in"):
+        load_images(tmp_path, size=8)
+    parts.write_text("000001.jpg 2\n000002.jpg\n")
+    with pytest.raises(ValueError, match="partition.txt: 000002.jpg has not one part, 0, 1 or 2"):
+        load_images(tmp_path, size=8)
 
 
 @pytest.mark.parametrize(
@@ -116,6 +130,22 @@ def test_npz_there_and_back(tmp_path: Path) -> None:
     some = found.subset(np.array([3, 1]))
     assert some.factor("number").tolist() == [3, 1]
     assert numbers(some.images()) == [3, 1]
+    assert some.values("number") == {1: "1", 3: "3"}  # they have no names
+
+
+def test_npz_keeps_the_names_of_values(tmp_path: Path) -> None:
+    labels = np.array([[1, 0], [0, 5], [1, 2]])
+    named = ImageSet(np.zeros((3, 1, 2, 2), np.uint8), labels, ("form", "size"), NAMES)
+    named.save(tmp_path / "set.npz")
+    found = load_images(tmp_path / "set.npz").subset(np.array([2, 0]))
+    assert found.value_names == NAMES and found.values("form") == {1: "süß"}
+    assert found.select(["size"]).value_names == {}
+    assert found.select(["form"]).value_names == NAMES
+    assert found.select(["size"]).labels.tolist() == [[2], [0]]
+    assert found.select([]).labels.shape == (2, 0)
+    old = {"pixels": named.pixels, "labels": labels, "factors": np.array(["form", "size"])}
+    np.savez(tmp_path / "old.npz", **old)  # as they were before values had names
+    assert load_images(tmp_path / "old.npz").value_names == {}
 
 
 @pytest.mark.parametrize("content", [b"no archive", b"PK\x03\x04 a torn archive", b""])
@@ -135,6 +165,10 @@ def test_a_file_that_is_no_set(tmp_path: Path, content: bytes) -> None:
         ({"labels": np.zeros(5, int)}, r"labels are int64 \(5,\), not whole numbers \(5, 1\)"),
         ({"labels": np.zeros((4, 1), int)}, r"labels are int64 \(4, 1\), not"),
         ({"labels": np.zeros((5, 1))}, r"labels are float64 \(5, 1\), not whole numbers"),
+        ({"value_names": "[1]"}, "has no attribute 'items'"),
+        ({"value_names": "{"}, "Expecting property name"),
+        ({"value_names": '{"form": ["a"]}'}, "no factor 'form': known are number"),
+        ({"value_names": '{"number": []}'}, "the factor number has more values than names"),
         (
             {"factors": np.array(["a", "b"])},
             r"labels are int64 \(5, 1\), not whole numbers \(5, 2\)",
@@ -167,7 +201,28 @@ def test_sizes_that_differ_need_one_for_all(tmp_path: Path) -> None:
     paint(tmp_path / "b.png", (255, 0, 0), (16, 8))
     with pytest.raises(ValueError, match=r"b\.png: 16 x 8 pixels, unlike a\.png; name a size"):
         load_images(tmp_path)
+    (tmp_path / "c.png").write_text("not reached: sizes are compared as they are read")
+    with pytest.raises(ValueError, match=r"b\.png: 16 x 8 pixels, unlike a\.png; name a size"):
+        load_images(tmp_path)
+    (tmp_path / "c.png").unlink()
     assert load_images(tmp_path, size=8).shape == (3, 8, 8)
+
+
+def test_reading_shows_how_far_it_is_once_it_takes_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for i in range(3):
+        paint(tmp_path / f"{i}.png", (0, 0, 0))
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes that for a terminal
+    load_images(tmp_path)
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.setattr("voxcycle.data.progress.PATIENCE_S", -1.0)
+    load_images(tmp_path)
+    out, err = capsys.readouterr()
+    assert out == "" and "reading images" in err and "/3" in err
+    monkeypatch.delenv("FORCE_COLOR")
+    load_images(tmp_path)
+    assert capsys.readouterr() == ("", "")  # a pipe or a log gets none
 
 
 def test_the_largest_square_in_the_middle_is_kept(tmp_path: Path) -> None:

@@ -24,10 +24,12 @@ def print_settings(kind: "type[TrainingConfig]") -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from voxcycle.training.config import list_fields
+
     table = Table(box=None, pad_edge=False)
     for heading in ("key", "default", "meaning"):
         table.add_column(heading, overflow="fold", no_wrap=heading == "key")
-    for key, field in kind.model_fields.items():
+    for key, field in list_fields(kind).items():
         default = "needed" if field.is_required() else str(field.default)
         table.add_row(key, default, field.description)
     Console(markup=False, highlight=False).print(table)

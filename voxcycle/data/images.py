@@ -4,9 +4,10 @@ Batch i is a function of the seed and i alone, as for speech, so a resumed train
 that an uninterrupted one would have seen.
 """
 
+import json
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -17,11 +18,12 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from voxcycle.batches import ImageBatch, PairBatch
+from voxcycle.data import celeba
+from voxcycle.data.progress import late_progress
+from voxcycle.data.values import name_values
 from voxcycle.files import replacing
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"}
-CELEBA_LABELS = "list_attr_celeba.txt"
-CELEBA_IMAGES = "img_align_celeba"
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,13 @@ class ImageSet:
         pixels: (N, C, H, W), 0 to 255.
         labels: (N, n_factors), the value of every factor of every image; -1 where unknown.
         factors: their names.
+        value_names: of a factor's values 0, 1, ...; of those factors where they are known.
     """
 
     pixels: NDArray[np.uint8]
     labels: NDArray[np.int64]
     factors: tuple[str, ...]
+    value_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -53,13 +57,24 @@ class ImageSet:
 
     def subset(self, indices: NDArray[np.int64] | NDArray[np.bool_]) -> "ImageSet":
         """Return some of the images."""
-        return ImageSet(self.pixels[indices], self.labels[indices], self.factors)
+        return replace(self, pixels=self.pixels[indices], labels=self.labels[indices])
+
+    def select(self, factors: Sequence[str]) -> "ImageSet":
+        """Return the images with some of the factors; ValueError where one is unknown."""
+        columns = np.array([self.factor(name) for name in factors], np.int64)
+        names = {key: self.value_names[key] for key in factors if key in self.value_names}
+        return ImageSet(self.pixels, columns.reshape(-1, len(self)).T, tuple(factors), names)
 
     def factor(self, name: str) -> NDArray[np.int64]:
         """Return the values (N,) of a factor; ValueError names those that there are."""
         if name not in self.factors:
             raise ValueError(f"no factor {name!r}: known are {', '.join(self.factors) or 'none'}")
         return self.labels[:, self.factors.index(name)]
+
+    def values(self, name: str) -> dict[int, str]:
+        """Return the values of a factor that occur, with their names."""
+        found = np.unique(self.factor(name)).tolist()
+        return name_values(found, self.value_names.get(name, ()))
 
     def save(self, path: Path) -> None:
         """Write the set as one compressed `.npz`, renamed when whole."""
@@ -69,6 +84,7 @@ class ImageSet:
                 pixels=self.pixels,
                 labels=self.labels,
                 factors=np.array(self.factors, dtype=str),
+                value_names=json.dumps(dict(self.value_names)),
             )
 
 
@@ -77,8 +93,9 @@ def load_images(path: Path, size: int | None = None, n_channels: int = 3) -> Ima
 
     Args:
         path: a `.npz` of `ImageSet.save`; a folder as CelebA comes (`img_align_celeba` and
-            `list_attr_celeba.txt`, -1 and 1 become 0 and 1); or any folder of images, whose
-            subfolders, if there are any, are the values of the one factor "class".
+            `list_attr_celeba.txt`, -1 and 1 become 0 and 1; with `list_eval_partition.txt` only the
+            images to train on); or any folder of images, whose subfolders, if there are any, are
+            the values of the one factor "class", numbered by name.
         size: height and width to bring the images of a folder to: the largest square in the
             middle, scaled. None takes them as they are; they must then have one size. Those of a
             `.npz` are not scaled.
@@ -92,11 +109,14 @@ def load_images(path: Path, size: int | None = None, n_channels: int = 3) -> Ima
         try:
             with np.load(path, allow_pickle=False) as stored:
                 factors = tuple(str(name) for name in stored["factors"])
-                images = _check(ImageSet(stored["pixels"], stored["labels"], factors))
+                named = json.loads(str(stored["value_names"])) if "value_names" in stored else {}
+                names = {str(name): tuple(map(str, values)) for name, values in named.items()}
+                images = _check(ImageSet(stored["pixels"], stored["labels"], factors, names))
         except (
             ValueError,
             KeyError,
             TypeError,
+            AttributeError,
             OSError,
             EOFError,
             BadZipFile,
@@ -108,8 +128,9 @@ def load_images(path: Path, size: int | None = None, n_channels: int = 3) -> Ima
         return images
     if not path.is_dir():
         raise ValueError(f"{path}: no such folder of images, nor a set of them in .npz")
-    if (path / CELEBA_LABELS).is_file():
-        return _load_celeba(path, size, n_channels)
+    if (path / celeba.LABELS).is_file():
+        files, labels, factors = celeba.list_celeba(path)
+        return ImageSet(_read_all(files, size, n_channels), labels, factors)
     files = list_images(path)
     pixels = _read_all(files, size, n_channels)
     folders = [file.parent.relative_to(path).as_posix() for file in files]
@@ -117,7 +138,7 @@ def load_images(path: Path, size: int | None = None, n_channels: int = 3) -> Ima
     if len(values) == 1:
         return ImageSet(pixels, np.zeros((len(files), 0), np.int64), ())
     labels = np.array([[values.index(folder)] for folder in folders], np.int64)
-    return ImageSet(pixels, labels, ("class",))
+    return ImageSet(pixels, labels, ("class",), {"class": tuple(values)})
 
 
 def load_domains(
@@ -191,21 +212,10 @@ def _check(images: ImageSet) -> ImageSet:
         raise ValueError(
             f"labels are {labels.dtype} {labels.shape}, not whole numbers ({len(pixels)}, {n})"
         )
-    return ImageSet(pixels, labels.astype(np.int64), images.factors)
-
-
-def _load_celeba(path: Path, size: int | None, n_channels: int) -> ImageSet:
-    listing, folder = path / CELEBA_LABELS, path / CELEBA_IMAGES
-    lines = listing.read_text(encoding="utf-8").splitlines()[1:]  # the first is how many there are
-    factors, *rows = [line.split() for line in lines if line.strip()] or [[]]
-    if not rows:
-        raise ValueError(f"{listing}: no images; a line of factors and one per image are wanted")
-    for row in rows:
-        if len(row) != 1 + len(factors) or not {*row[1:]} <= {"-1", "1"}:
-            raise ValueError(f"{listing}: {row[0]} has not one -1 or 1 for each of the factors")
-    pixels = _read_all([folder / row[0] for row in rows], size, n_channels)
-    labels = np.array([[value == "1" for value in row[1:]] for row in rows], np.int64)
-    return ImageSet(pixels, labels, tuple(factors))
+    for name, names in images.value_names.items():
+        if images.factor(name).max() >= len(names):
+            raise ValueError(f"the factor {name} has more values than names ({', '.join(names)})")
+    return replace(images, labels=labels.astype(np.int64))
 
 
 def list_images(path: Path, without: Path | None = None) -> list[Path]:
@@ -233,14 +243,19 @@ def list_images(path: Path, without: Path | None = None) -> list[Path]:
 
 def _read_all(files: Sequence[Path], size: int | None, n_channels: int) -> NDArray[np.uint8]:
     square = None if size is None else (size, size)
-    images = [read_image(file, square, n_channels) for file in files]
-    for file, image in zip(files, images, strict=True):
-        if image.shape != images[0].shape:
-            raise ValueError(
-                f"{file}: {image.shape[2]} x {image.shape[1]} pixels, unlike {files[0].name}; "
-                "name a size for all"
-            )
-    return np.stack(images)
+    shape = read_image(files[0], square, n_channels).shape
+    pixels = np.empty((len(files), *shape), np.uint8)
+    with late_progress("reading images", len(files)) as advance:
+        for place, file in zip(pixels, files, strict=True):
+            image = read_image(file, square, n_channels)
+            if image.shape != shape:
+                raise ValueError(
+                    f"{file}: {image.shape[2]} x {image.shape[1]} pixels, unlike {files[0].name}; "
+                    "name a size for all"
+                )
+            place[:] = image
+            advance()
+    return pixels
 
 
 class ImageBatches(Dataset[ImageBatch]):

@@ -7,8 +7,9 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
 
-from voxcycle.files import replacing
+from voxcycle.files import check_folder, replacing
 
 CONFIG_FILE = "config.yaml"  # in the folder of a run
 
@@ -28,7 +29,7 @@ class TrainingConfig(BaseModel):
     listing: ClassVar[str] = "the recipe's --help"
 
     out: Path = Field(description="folder of the run: config, logs, checkpoint, results")
-    seed: int = Field(0, description="of weights and of everything that is drawn")
+    seed: int = Field(0, ge=0, description="of weights and of everything that is drawn")
     threads: int = Field(
         0, ge=0, description="CPU threads; 0 takes torch's, one per core or OMP_NUM_THREADS"
     )
@@ -76,7 +77,11 @@ def resume_config(given: Config) -> Config:
 
 
 def check_run(out: Path, resume: bool) -> Path:
-    """Return where the run's checkpoint is; ValueError unless it is there exactly if resumed."""
+    """Return where the run's checkpoint is; ValueError unless it is there exactly if resumed.
+
+    NotADirectoryError where the run's folder is a file.
+    """
+    check_folder(out)
     checkpoint = out / "last.ckpt"
     if resume and not checkpoint.exists():
         raise ValueError(f"{out}: no checkpoint to resume; start without --resume")
@@ -110,7 +115,8 @@ def load_config(kind: type[Config], values: dict[str, Any], path: Path | None = 
             if problem["type"] == "extra_forbidden":
                 lines.append(f"unknown key {key}; {_suggest(key, kind)}")
             else:
-                lines.append(f"{key}: {problem['msg']}" if key else problem["msg"])
+                words = problem["msg"].removeprefix("Value error, ")
+                lines.append(f"{key}: {words}" if key else words)
         raise ValueError("; ".join(lines)) from None
 
 
@@ -122,8 +128,13 @@ def read_settings(path: Path) -> dict[str, Any]:
     return loaded
 
 
+def list_fields(kind: type[TrainingConfig]) -> dict[str, FieldInfo]:
+    """Return the settings that there are to set."""
+    return {key: field for key, field in kind.model_fields.items() if not field.exclude}
+
+
 def _suggest(key: str, kind: type[TrainingConfig]) -> str:
-    near = difflib.get_close_matches(key, kind.model_fields, cutoff=0.5)
+    near = difflib.get_close_matches(key, list_fields(kind), cutoff=0.5)
     meant = f"did you mean {' or '.join(near)}? " if near else ""
     return f"{meant}{kind.listing} lists them all"
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, PositiveInt, field_validator
 
 from voxcycle.methods.resampling import Rule
 from voxcycle.training.config import TrainingConfig
@@ -29,7 +29,21 @@ class LectureConfig(SystemConfig):
     n_channels: Literal[1, 3] = Field(3, description="1 reads the images of a folder as grey")
 
 
-class AutoencoderConfig(LectureConfig):
+class UnaveragedConfig(LectureConfig):
+    """What the systems have in common that average no network."""
+
+    # files of models and runs from before this was told name it
+    ema_decay: float = Field(0.999, exclude=True, description="not used: nothing is averaged")
+
+    @field_validator("ema_decay")
+    @classmethod
+    def _is_not_set(cls, value: float) -> float:
+        if value != cls.model_fields["ema_decay"].default:
+            raise ValueError("this method averages no network; leave it away")
+        return value
+
+
+class AutoencoderConfig(UnaveragedConfig):
     """Of `methods/autoencoder.py`."""
 
     network: Literal["mlp", "conv"] = Field("mlp", description="kind of encoder and decoder")
@@ -47,7 +61,10 @@ class VAEConfig(AutoencoderConfig):
 class DebiasingVAEConfig(AutoencoderConfig):
     """Of `methods/debiasing_vae.py`."""
 
-    face: str = Field("face", description="the factor that is 1 for faces and 0 for the rest")
+    face: str = Field("face", description="the factor that tells faces from the rest")
+    face_value: int | str | None = Field(
+        None, description="its value of faces, by name or number; null: 1 where values have no name"
+    )
     classification: float = Field(1.0, ge=0, description="weight of the cross entropy, c1")
     reconstruction: float = Field(1.0, ge=0, description="weight of the absolute error, c2")
     kl: float = Field(5e-4, ge=0, description="weight of the KL term, c3")
@@ -58,7 +75,7 @@ class DebiasingVAEConfig(AutoencoderConfig):
     every: int = Field(200, ge=1, description="steps between two weighings, and before the first")
 
 
-class ClassifierConfig(LectureConfig):
+class ClassifierConfig(UnaveragedConfig):
     """Of `methods/classifier.py`."""
 
     width: int = Field(32, ge=1, description="channels of the first convolution")
@@ -102,7 +119,7 @@ class TranslationConfig(LectureConfig):
     ema_decay: float = Field(0.995, ge=0, lt=1, description="of the averaged generators")
     flips: bool = Field(False, description="mirror every second batch, drawn at random")
     width: int = Field(32, ge=1, description="channels of the generator's first layer")
-    judge_widths: tuple[int, ...] = Field(
+    judge_widths: tuple[PositiveInt, ...] = Field(
         (32, 64, 128), min_length=2, description="PatchGAN channels; all but the last halve"
     )
     adversarial: float = Field(1.0, ge=0, description="weight of the adversarial loss")
@@ -128,7 +145,9 @@ class CycleGANConfig(TranslationConfig):
 class RegularizedGANConfig(LectureConfig):
     """What Progressive GAN and StyleGAN have in common."""
 
-    batch_size: int = Field(16, ge=1, description="images per iteration; a multiple of four")
+    batch_size: int = Field(
+        16, ge=4, multiple_of=4, description="images per iteration; a multiple of four"
+    )
     rate: float = Field(2e-3, gt=0, description="learning rate")
     width: int = Field(16, ge=1, description="channels at full size, doubled at each stage below")
     max_width: int = Field(64, ge=1, description="channels at most")

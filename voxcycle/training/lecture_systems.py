@@ -1,7 +1,7 @@
 """The systems of the lecture: for each its settings, how it is built, and what it sees."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from voxcycle.data.images import (
     load_images,
 )
 from voxcycle.data.toy import POINT, RingBatches
+from voxcycle.data.values import find_value
 from voxcycle.methods.autoencoder import Autoencoder
 from voxcycle.methods.classifier import ClassifierTraining
 from voxcycle.methods.cyclegan import CycleGAN, CycleGANNetworks, CycleGANRates, CycleGANWeights
@@ -68,11 +69,13 @@ class Material:
         batches: batch i for step i.
         shape: channels, height and width of the images.
         n_values: how many values each factor of the labels has.
+        value_names: their names, of those factors where they are known.
     """
 
     batches: Dataset[Any]
     shape: Shape
     n_values: tuple[int, ...] = ()
+    value_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,8 @@ def _load_images(config: LectureConfig) -> Material:
 
 def _gather(images: ImageSet, config: LectureConfig) -> Material:
     n_values = tuple(int(column.max()) + 1 for column in images.labels.T)
-    return Material(ImageBatches(images, config.batch_size, config.seed), images.shape, n_values)
+    batches = ImageBatches(images, config.batch_size, config.seed)
+    return Material(batches, images.shape, n_values, images.value_names)
 
 
 def _build_coders(
@@ -141,9 +145,27 @@ def _load_labelled(config: ClassifierConfig) -> Material:
 
 def _load_faces(config: DebiasingVAEConfig) -> Material:
     images = load_images(config.data, config.size, config.n_channels)
-    is_face = _known_factor(images, config.face, config) == 1
+    is_face = _known_factor(images, config.face, config) == _face_value(images, config)
     faces, others = images.subset(is_face), images.subset(~is_face)
     return Material(FaceBatches(faces, others, config.batch_size, config.seed), images.shape)
+
+
+def _face_value(images: ImageSet, config: DebiasingVAEConfig) -> int:
+    values = images.values(config.face)
+    if len(values) != 2:
+        raise ValueError(
+            f"{config.data}: {config.face} has the values {', '.join(values.values())}; "
+            "faces and the rest are two"
+        )
+    which = config.face_value
+    if which is None and config.face in images.value_names:
+        raise ValueError(
+            f"{config.data}: say which are the faces, face_value={' or '.join(values.values())}"
+        )
+    try:
+        return find_value(1 if which is None else which, values)
+    except ValueError as error:
+        raise ValueError(f"{config.data}: face_value: {error}") from None
 
 
 def _build_debiasing_vae(
@@ -166,11 +188,10 @@ def _build_classifier(config: ClassifierConfig, shape: Shape, n_values: Sequence
 
 def _load_gan(config: GANConfig) -> Material:
     images = load_images(config.data, config.size, config.n_channels)
-    labels = np.zeros((len(images), 0), np.int64)
-    if config.condition is not None:
-        labels = _known_factor(images, config.condition, config)[:, None]
-    factors = () if config.condition is None else (config.condition,)
-    return _gather(ImageSet(images.pixels, labels, factors), config)
+    told = () if config.condition is None else (config.condition,)
+    for name in told:
+        _known_factor(images, name, config)
+    return _gather(images.select(told), config)
 
 
 def _build_gan(config: GANConfig, shape: Shape, n_values: Sequence[int]) -> nn.Module:
@@ -211,10 +232,20 @@ def _load_domains(config: TranslationConfig) -> Material:
     return Material(batches, a.shape)
 
 
+def _build_judge(config: TranslationConfig, shape: Shape, n_channels: int) -> PatchGAN:
+    n_halvings = len(config.judge_widths) - 1
+    if min(shape[1:]) < 1 << n_halvings:
+        raise ValueError(
+            f"judge_widths: {n_halvings} halvings of {shape[2]} x {shape[1]} pixels leave none; "
+            f"at most {min(shape[1:]).bit_length()} widths, or larger images"
+        )
+    return PatchGAN(n_channels, config.judge_widths)
+
+
 def _build_pix2pix(config: Pix2PixConfig, shape: Shape, n_values: Sequence[int]) -> nn.Module:
     return Pix2Pix(
         UNet(shape[0], config.width, config.n_down),
-        PatchGAN(2 * shape[0], config.judge_widths),
+        _build_judge(config, shape, 2 * shape[0]),
         Pix2PixWeights(config.adversarial, config.l1),
         config.rate,
         config.betas,
@@ -224,7 +255,7 @@ def _build_pix2pix(config: Pix2PixConfig, shape: Shape, n_values: Sequence[int])
 def _build_cyclegan(config: CycleGANConfig, shape: Shape, n_values: Sequence[int]) -> nn.Module:
     networks = CycleGANNetworks(
         *(ResNetGenerator(shape[0], config.width, config.n_blocks) for _ in "ab"),
-        *(PatchGAN(shape[0], config.judge_widths) for _ in "ab"),
+        *(_build_judge(config, shape, shape[0]) for _ in "ab"),
     )
     weights = CycleGANWeights(
         adversarial_a=config.adversarial,
