@@ -25,7 +25,7 @@ GROWTH = Growth(first=0, last=2, fade_steps=4, stable_steps=3)
 
 
 class Energy(nn.Module):
-    """The score is the mean of the squared pixels, times what reals and fakes must agree on."""
+    """The score is the mean of the squared pixels, times the place in the growth."""
 
     def forward(self, images: Tensor, stage: int, alpha: float) -> Tensor:
         return (stage + alpha) * images.square().mean((1, 2, 3))[:, None]

@@ -1,12 +1,75 @@
 """Recipes of the lecture as modules: started by name, they find what lies beside them."""
 
+import importlib
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from voxcycle.evaluation.gates import Result
+from voxcycle.training.lecture import train_lecture
+from voxcycle.training.lecture_config import ClassifierConfig
+
+RECIPES = Path(__file__).parents[2] / "recipes" / "lecture"
 
 
 @pytest.fixture(autouse=True)
 def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Let recipes import what lies beside them, as a script does, from any folder."""
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "recipes" / "lecture"))
+    monkeypatch.syspath_prepend(str(RECIPES))
     monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+
+
+@pytest.fixture
+def start_recipe(monkeypatch: pytest.MonkeyPatch) -> Callable[..., object]:
+    """Start a recipe on DATA and OUT with settings, some of its globals replaced.
+
+    Returns what it exits with.
+    """
+
+    def start(name: str, data: Path, out: Path, *settings: str, **replaced: object) -> object:
+        recipe = importlib.import_module(name)
+        with monkeypatch.context() as patch, pytest.raises(SystemExit) as ended:
+            patch.setattr(sys, "argv", [f"{name}.py", str(data), str(out), *settings])
+            for key, value in replaced.items():
+                patch.setattr(recipe, key, value)
+            recipe.main()
+        return ended.value.code
+
+    return start
+
+
+@pytest.fixture
+def run_recipe(start_recipe: Callable[..., object]) -> Callable[..., Result]:
+    """Run a recipe to its end; returns its result, whose pictures are there.
+
+    Networks that learned nothing fail gates: the exit code must say so.
+    """
+
+    def run(name: str, data: Path, out: Path, *settings: str, **replaced: object) -> Result:
+        code = start_recipe(name, data, out, *settings, **replaced)
+        result = Result.load(out / name)
+        assert code == (0 if all(gate.holds for gate in result.gates) else 1)
+        assert result.system == name and result.machine
+        assert result.command.endswith(" ".join(["DATA OUT", *settings]))
+        assert {path.name for path in (out / name).glob("*.png")} == set(result.pictures) != set()
+        for picture in result.pictures:
+            assert (out / name / picture).read_bytes().startswith(b"\x89PNG")
+        return result
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def train_judge() -> Callable[[Path, Path], None]:
+    """Train a judge that knows nothing, of the set at a path; a recipe with this OUT takes it."""
+
+    def train(data: Path, out: Path) -> None:
+        config = ClassifierConfig(
+            data=data, out=out / "classifier" / data.parent.name, steps=2, width=4, batch_size=8,
+            threads=1,
+        )  # fmt: skip
+        train_lecture("classifier", config)
+
+    return train
