@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from voxcycle.data.images import ImageSet, load_images
-from voxcycle.training.lecture import MODEL_FILE, load_model, train_lecture
+from voxcycle.training.lecture import MODEL_FILE, load_model, settle, train_lecture
 from voxcycle.training.lecture_config import AutoencoderConfig, ClassifierConfig, VAEConfig
 
 
@@ -122,6 +122,11 @@ def test_runs_are_neither_overwritten_nor_mixed_up(tmp_path: Path) -> None:
         train_lecture("vae", vae_config(tmp_path))
     with pytest.raises(ValueError, match="started with n_latent=3, not 5"):
         train_lecture("vae", vae_config(tmp_path, n_latent=5), resume=True)
+    with pytest.raises(ValueError, match="begun with vae, not autoencoder"):
+        train_lecture("autoencoder", vae_config(tmp_path), resume=True)
+    with pytest.raises(ValueError, match="begun with vae, not gan"):
+        settle("gan", {"out": tmp_path / "run"}, resume=True)
+    assert settle("vae", {"out": tmp_path / "run"}, resume=True).n_latent == 3
     with pytest.raises(ValueError, match="checkpoint is damaged or of another run"):
         (tmp_path / "run" / "last.ckpt").write_bytes(b"nothing")
         train_lecture("vae", vae_config(tmp_path, steps=9), resume=True)

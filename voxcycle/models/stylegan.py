@@ -1,8 +1,8 @@
 """StyleGAN's generator: a mapping network, and a synthesis network that its styles modulate.
 
-Karras et al. (2019), section 2, in the form of Karras et al. (2020), section 2: modulation and
-demodulation of the weights in place of adaptive instance normalisation, and outputs of every size
-that are added up. The discriminator is that of `progressive.py`, at full size from the start.
+Karras et al. (2019), section 2, with the modulation and demodulation of weights of Karras et al.
+(2020), section 2, in place of adaptive instance normalisation. Pixels come out of the last layer
+alone, as in 2019: where every size adds its own, as in 2020, coarse styles decide the colours too.
 """
 
 import math
@@ -98,7 +98,7 @@ class SynthesisNetwork(nn.Module):
     """Styles, one per layer, to images.
 
     Layers are numbered as the styles are: stage i has the convolutions 2i - 1 (which doubles) and
-    2i, stage 0 only 0; the way out of a stage has the style of the next convolution.
+    2i, stage 0 only 0; the last style is that of the way out.
 
     Args:
         shape: of the images.
@@ -117,7 +117,7 @@ class SynthesisNetwork(nn.Module):
             StyledLayer(n_in, n_out, n_style, doubles=i % 2 == 1)
             for i, (n_in, n_out) in enumerate(pairs)
         )
-        self.to_rgb = nn.ModuleList(ToRGB(n, shape[0], n_style) for n in widths)
+        self.to_rgb = ToRGB(widths[-1], shape[0], n_style)
         self.n_styles = 2 * len(widths)
         self.sides = [side << (i + 1) // 2 for i in range(len(pairs))]
         self.n_noise = sum(side**2 for side in self.sides)
@@ -131,14 +131,9 @@ class SynthesisNetwork(nn.Module):
         """
         planes = noise.split([side**2 for side in self.sides], 1)
         x = self.constant.expand(len(styles), -1, -1, -1)
-        images = None
         for i, (layer, side) in enumerate(zip(self.layers, self.sides, strict=True)):
             x = layer(x, styles[:, i], planes[i].reshape(-1, 1, side, side))
-            if i % 2 == 0:
-                pixels = self.to_rgb[i // 2](x, styles[:, i + 1])
-                images = pixels if images is None else upsample_smoothly(images) + pixels
-        assert images is not None
-        return images
+        return self.to_rgb(x, styles[:, -1])
 
 
 def upsample_smoothly(x: Tensor) -> Tensor:

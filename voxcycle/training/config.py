@@ -130,7 +130,8 @@ def read_settings(path: Path) -> dict[str, Any]:
 
 def list_fields(kind: type[TrainingConfig]) -> dict[str, FieldInfo]:
     """Return the settings that there are to set."""
-    return {key: field for key, field in kind.model_fields.items() if not field.exclude}
+    fields = kind.model_fields.items()
+    return {key: field for key, field in fields if field.repr and not field.exclude}
 
 
 def _suggest(key: str, kind: type[TrainingConfig]) -> str:

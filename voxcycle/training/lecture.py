@@ -66,10 +66,22 @@ def settle(
     if resume:
         folder = Path(str(values["out"]))
         check_run(folder, resume)
+        check_method(folder, name)
         values = read_settings(folder / CONFIG_FILE) | values
+        values.pop("method", None)
     if "data" in kind.model_fields and "data" not in values:
         raise ValueError("name the images: --data FOLDER")
     return load_config(kind, values)
+
+
+def check_method(folder: Path, name: str) -> None:
+    """ValueError where the run in a folder was begun with another method."""
+    stored = read_settings(folder / CONFIG_FILE).get("method", name)
+    if stored != name:
+        raise ValueError(
+            f"{folder}: this run was begun with {stored}, not {name}; go on with that, or name "
+            "another folder with --out"
+        )
 
 
 @keeps_threads
@@ -87,7 +99,10 @@ def train_lecture(name: str, config: SystemConfig, resume: bool = False) -> Trai
     """
     started = time.monotonic()
     system = find_system(name)
+    if resume and (config.out / CONFIG_FILE).exists():
+        check_method(config.out, name)
     config, checkpoint, console = begin(config, resume)
+    config = config.model_copy(update={"method": name})
     material = system.load(config)
     torch.manual_seed(config.seed)
     method = system.build(config, material.shape, material.n_values)

@@ -14,6 +14,7 @@ class SystemConfig(TrainingConfig):
 
     listing: ClassVar[str] = "voxcycle lecture train METHOD --settings"
 
+    method: str = Field("", repr=False, description="the system's name: noted, not set")
     steps: int = Field(1_500, ge=1, description="iterations")
     batch_size: int = Field(128, ge=1, description="examples per iteration")
     rate: float = Field(1e-3, gt=0, description="learning rate")
