@@ -23,6 +23,8 @@ RIVAL = Path("progressive_gan") / "grown-0" / MODEL_FILE  # in OUT
 LAYERS = {"coarse, 4-8": slice(0, 3), "middle, 16": slice(3, 5), "fine, 32": slice(5, 8)}
 COLOURS = ("skin", "hair colour", "clothes colour")
 LEAST = 0.01  # share that counts as none in a ratio
+MIN_COLOURS = 0.05  # share: a ratio of next to nothing would say nothing
+MIN_RECALL = 0.02  # a generator that always draws the same has 0
 PSIS = (1.0, 0.8, 0.6, 0.4, 0.2, 0.0, -0.2, -0.4)
 N_COLUMNS, N_WALKS, N_STEPS = 9, 4, 12
 
@@ -72,7 +74,7 @@ def main() -> None:
         shares = share_taken_over(labels, other_labels, judge.predict(mixed)).tolist()
         taken[name] = dict(zip(factors, shares, strict=True))
     coarse, fine = taken["coarse, 4-8"], taken["fine, 32"]
-    colours = mean(fine[name] for name in COLOURS)
+    colours, of_coarse = (mean(shares[name] for name in COLOURS) for shares in (fine, coarse))
 
     places = torch.rand(len(z), 1, generator=generator)
     in_w = path_length(method.synthesize, features, w, other, places)
@@ -94,11 +96,13 @@ def main() -> None:
         reported("Progressive GAN", rival_fid),
         at_most("StyleGAN", quality.fid, 1.1 * rival_fid),
         reported("precision", quality.precision),
-        reported("recall", quality.recall),
+        at_least("recall", quality.recall, MIN_RECALL),
         *(reported(f"{factor} taken over, {name}", shares[factor])
           for name, shares in taken.items() for factor in ("hair", *COLOURS)),
         at_least("coarse swap, hair over skin", coarse["hair"] / max(coarse["skin"], LEAST), 1.5),
         at_least("fine swap, colours over hair", colours / max(fine["hair"], LEAST), 1.5),
+        at_least("colours, fine swap over coarse swap", colours / max(of_coarse, LEAST), 1.5),
+        at_least("colours taken over by the fine swap", colours, MIN_COLOURS),
         reported("path length in Z", in_z),
         at_most("path length in W", in_w, in_z),
     ]  # fmt: skip
