@@ -62,13 +62,13 @@ def run_recipe(start_recipe: Callable[..., object]) -> Callable[..., Result]:
 
 
 @pytest.fixture(scope="session")
-def train_judge() -> Callable[[Path, Path], None]:
-    """Train a judge that knows nothing, of the set at a path; a recipe with this OUT takes it."""
+def train_judge() -> Callable[..., None]:
+    """Train a judge of the set at a path, which a recipe with this OUT takes; it knows little."""
 
-    def train(data: Path, out: Path) -> None:
+    def train(data: Path, out: Path, steps: int = 2) -> None:
         config = ClassifierConfig(
-            data=data, out=out / "classifier" / data.parent.name, steps=2, width=4, batch_size=8,
-            threads=1,
+            data=data, out=out / "classifier" / data.parent.name, steps=steps, width=4,
+            batch_size=8, threads=1,
         )  # fmt: skip
         train_lecture("classifier", config)
 
