@@ -1,4 +1,4 @@
-"""The recipes of translation, a few steps on made-up images: what they write, not how good."""
+"""The recipes of translation on made-up images: what they write, and what they must refuse."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,9 +20,7 @@ def make_images(value: int, n: int = 8) -> ImageSet:
 
 
 @pytest.fixture(scope="module")
-def folder(
-    tmp_path_factory: pytest.TempPathFactory, train_judge: Callable[[Path, Path], None]
-) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, train_judge: Callable[..., None]) -> Path:
     """Domains of every recipe, and a judge that knows nothing."""
     root = tmp_path_factory.mktemp("lecture")
     for name in ("edges", "skin", "sunglasses", "flags"):
@@ -52,3 +50,43 @@ def test_a_recipe_measures_draws_and_says_whether_its_gates_hold(
     assert (result.n_steps, len(result.gates), list(result.pictures)) == (2, n_gates, [picture])
     held = [gate for gate in result.gates if gate.bound is not None]
     assert not held or not all(gate.holds for gate in held)  # two steps do not reach every gate
+
+
+def save_outlines(folder: Path, split: str, n: int, shift: int) -> None:
+    """Save outlines of discs and discs, whose stripes cannot be told; others' if shifted."""
+    rng = np.random.default_rng(n)
+    y, x = np.mgrid[:16, :16]
+    a, b = np.full((n, 3, 16, 16), 255, np.uint8), np.empty((n, 3, 16, 16), np.uint8)
+    b[:] = np.array([200, 200, 90])[:, None, None]
+    for outline, disc in zip(a, b, strict=True):
+        top, left = rng.integers(3, 13, 2)
+        radius = rng.integers(2, 5)
+        distance = np.hypot(y - top, x - left)
+        outline[:, abs(distance - radius) < 0.7] = 0
+        stripes = 70 * ((x + y + rng.integers(2)) % 2)
+        is_in = distance < radius + 0.3
+        disc[:, is_in] = np.array([30, 30, 160])[:, None] + stripes[is_in]
+    for side, pixels in (("A", np.roll(a, shift, 0)), ("B", b)):
+        ImageSet(pixels, np.zeros((n, 0), np.int64), ()).save(folder / f"{split}{side}.npz")
+
+
+@pytest.mark.slow
+def test_pix2pix_with_others_inputs_or_without_a_discriminator_is_refused(
+    tmp_path: Path, run_recipe: Callable[..., Result]
+) -> None:
+    def failed(name: str, shift: int, *words: str) -> set[str]:
+        folder = tmp_path / name
+        for split, n, shifted in (("train", 400, shift), ("test", 100, 0)):
+            save_outlines(folder / "edges", split, n, shifted)
+        words = ("steps=500", "width=8", "judge_widths=[16, 32]", "batch_size=8", "rate=0.001",
+                 "ema_decay=0.98", "threads=1", *words)  # fmt: skip
+        gates = run_recipe("pix2pix", folder, folder / "out", *words).gates
+        return {gate.name for gate in gates if not gate.holds}
+
+    assert failed("pairs", 0) == set()
+    assert failed("others", 1) >= {
+        "L1 to the truth",
+        "SSIM with the truth",
+        "L1 with the input of another face, over that with its own",
+    }
+    assert failed("alone", 0, "adversarial=0") == {"the same with the discriminator"}
