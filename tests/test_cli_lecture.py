@@ -249,6 +249,8 @@ def test_traverse_draws_a_row_for_each_latent(
     assert height == pytest.approx(3 * (8 + 2) * 2, abs=4)  # three latents, two pixels a pixel
     assert width >= 11 * (8 + 2) * 2
     assert origin.read_bytes() != there.read_bytes()
+    assert run("traverse", model, "-o", there, "--rows", 2)[0] == 0
+    assert read_image(there).shape[1] == pytest.approx(2 * (8 + 2) * 2, abs=4)
 
 
 @pytest.mark.parametrize(
@@ -274,6 +276,9 @@ def test_traverse_draws_a_row_for_each_latent(
           for method in ("pix2pix", "cyclegan")),
         (["sample", "MODEL", "-o", "FOLDER"], "FOLDER: a folder, where a file is due"),
         (["sample", "MODEL", "-o", "FILE/a.png"], "FILE: a file, where a folder is due"),
+        (["translate", "MODEL", "DOMAINS", "-o", "FILE"], "FILE: a file, where a folder is due"),
+        (["sample", "MODEL", "--label", "cats"], "--label cats, but the model has no classes"),
+        (["sample", "MODEL", "--truncation", "0.7"], "method vae knows no --truncation"),
         (["sample", "no.safetensors"], "no.safetensors: not a model of voxcycle lecture"),
         (["translate", "MODEL", "nowhere"], "nowhere: no images"),
         (["traverse", "MODEL", "nothing.png"], "nothing.png: not an image that can be read"),

@@ -30,6 +30,7 @@ N_TRAIN, N_TEST = 12_000, 2_000  # avatars
 N_DOMAIN, N_TWINS = 3_000, 300  # of each side of a translation
 N_LIGHT, N_DARK, N_OBJECTS, N_GROUP = 900, 18, 2_200, 500  # of the biased set and its test groups
 N_TEST_FLAGS = 50
+VENDORS = ("google", "twitter")  # of emoji
 FASHION = "usr/share/datasets/fashion-mnist"
 FASHION_CLASSES = 10
 
@@ -130,7 +131,7 @@ def make_biased(download: Path, out: Path, names: Sequence[str]) -> None:
         return render_all(draw_faces(n, rng, has_ground=True, skin=skin), SIZE).pixels
 
     def things(names: Sequence[str], n: int) -> NDArray[np.uint8]:
-        folders = [extract_emoji(download, vendor) for vendor in ("google", "twitter")]
+        folders = [extract_emoji(download, vendor) for vendor in VENDORS]
         return draw_objects([folder / name for name in names for folder in folders][:n], rng)
 
     names = [names[i] for i in rng.permutation(len(names))]
@@ -173,16 +174,29 @@ def read_emoji(download: Path, vendor: str, names: Sequence[str]) -> ImageSet:
     return ImageSet(pixels, np.zeros((len(names), 0), np.int64), ())
 
 
+def drop_twins(names: Sequence[str], sets: Sequence[ImageSet]) -> list[str]:
+    """Return the names without those whose picture, in any of the sets, is that of one before."""
+    kept, seen = [], set()
+    for i, name in enumerate(names):
+        pictures = {(j, images.pixels[i].tobytes()) for j, images in enumerate(sets)}
+        if not pictures & seen:
+            kept.append(name)
+            seen |= pictures
+    return kept
+
+
 def make_flags(download: Path, out: Path, entries: list[dict[str, object]]) -> None:
-    """Write the flags of two vendors: halves without a common flag, and the same ones to test."""
+    """Write the flags of two vendors: halves without a common flag, and the same ones to test.
+
+    Some flags have several codes, such as Norway's, which is that of Svalbard as well.
+    """
     names = [str(e["image"]) for e in entries if e["category"] == "Flags"]
+    names = drop_twins(names, [read_emoji(download, vendor, names) for vendor in VENDORS])
     names = [names[i] for i in np.random.default_rng(3).permutation(len(names))]
     test, rest = names[:N_TEST_FLAGS], names[N_TEST_FLAGS:]
     half = len(rest) // 2
-    for vendor, side, train in (
-        ("google", "A", rest[:half]),
-        ("twitter", "B", rest[half : 2 * half]),
-    ):
+    halves = (rest[:half], rest[half : 2 * half])
+    for vendor, side, train in zip(VENDORS, "AB", halves, strict=True):
         read_emoji(download, vendor, train).save(out / f"train{side}.npz")
         read_emoji(download, vendor, test).save(out / f"test{side}.npz")
 

@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import shutil
 import subprocess
 import tarfile
 import zipfile
@@ -80,6 +81,24 @@ def test_flags_of_the_two_sides_are_never_the_same(
     seen = which["trainA"] + which["trainB"] + which["testA"]
     assert len(which["trainA"]) == len(which["trainB"]) == 10
     assert sorted(seen) == list(range(30))
+
+
+def test_a_flag_under_two_codes_is_seen_once(
+    prepare: ModuleType, download: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prepare, "N_TEST_FLAGS", 10)
+    google, twitter = (prepare.extract_emoji(download, x) for x in ("google", "twitter"))
+    for folder, twins in ((google, {3: (7, 8), 20: (21,)}), (twitter, {5: (12,), 20: (21,)})):
+        for first, others in twins.items():
+            for other in others:
+                shutil.copyfile(folder / f"{first}.png", folder / f"{other}.png")
+    prepare.make_flags(download, tmp_path / "flags", prepare.emoji_entries(download))
+    which = {}
+    for name in ("trainA", "trainB", "testA"):
+        pixels = load_images(tmp_path / "flags" / f"{name}.npz").pixels
+        which[name] = (pixels[:, 0, 16, 16] // 5).tolist()
+    assert len(which["testA"]) == 10 and len(which["trainA"]) == len(which["trainB"]) == 8
+    assert sorted(sum(which.values(), [])) == sorted({*range(30)} - {7, 8, 12, 21})
 
 
 def test_the_biased_set_has_its_shares_and_no_thing_on_both_sides(

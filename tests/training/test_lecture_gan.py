@@ -101,7 +101,7 @@ def test_the_command_draws_the_class_that_is_asked_for(
     assert np.abs(pictures[1] - pictures[2]).max() > 0
     capsys.readouterr()
     assert sample("--label", "2") == 2
-    assert "--label 2, but the model has classes 0 to 1" in capsys.readouterr().err
+    assert "--label: no '2': there are 0, 1" in capsys.readouterr().err
 
 
 def share_obeyed(data: Path, out: Path) -> float:
