@@ -2,7 +2,7 @@
 
     python recipes/lecture/cyclegan_flags.py DATA OUT [key=value ...]
 
-Real drawings by two studios, 110 flags of each and none in both; the 50 of the test are in both.
+Real drawings by two studios, 105 flags of each and none in both; the 50 of the test are in both.
 The two never agree in every pixel, so the distance has no bottom at 0. Reported, not gated.
 """
 

@@ -38,7 +38,7 @@ def draw_points(method: GAN, n: int = N_POINTS) -> Tensor:
 @torch.no_grad()
 def draw_snapshots(path: Path, rows: dict[str, dict[int, Model]], real: Tensor) -> None:
     """Draw the discriminator's surface and points over time, a row for each training."""
-    n_columns = len(PARTS)
+    n_columns = max(map(len, rows.values()))  # short trainings have fewer parts
     figure = Figure(figsize=(2.3 * n_columns, 2.5 * len(rows)), dpi=110, layout="constrained")
     grid = figure.subplots(len(rows), n_columns, squeeze=False, sharex=True, sharey=True)
     line = torch.linspace(-EDGE, EDGE, 120)
