@@ -318,3 +318,18 @@ def test_a_model_is_asked_for_what_it_can(
     assert code == 2
     assert err == f"error: {path}: a model of the method classifier cannot draw new images\n"
     assert run("translate", path, photos)[2].endswith("classifier cannot translate images\n")
+
+
+def test_a_model_knows_the_names_of_its_classes(
+    run: Callable[..., tuple], photos: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "run" / "model.safetensors"
+    assert run("train", "gan", "width=4", "batch_size=6", "threads=1", "size=8", "condition=class",
+               "--data", photos, "--out", path.parent, "--steps", 1)[0] == 0  # fmt: skip
+    pictures = []
+    for label in ("far", "1", "0"):  # the subfolder, and the folder itself, which is called .
+        assert run("sample", path, "-o", tmp_path / "a.png", "--n", 2, "--label", label)[0] == 0
+        pictures.append((tmp_path / "a.png").read_bytes())
+    assert pictures[0] == pictures[1] != pictures[2]
+    code, _, err = run("sample", path, "--label", "near")
+    assert (code, err) == (2, f"error: {path}: --label: no 'near': there are ., far\n")

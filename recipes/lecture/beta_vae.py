@@ -12,7 +12,6 @@ import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from recipe import begin
-from torch import Tensor
 
 from voxcycle.data.images import load_images
 from voxcycle.evaluation.disentanglement import (
@@ -22,20 +21,11 @@ from voxcycle.evaluation.disentanglement import (
 )
 from voxcycle.evaluation.gates import at_least, reported
 from voxcycle.evaluation.image_grids import draw_grid
+from voxcycle.training.lecture_use import walk_latents
 
 SEEDS = range(3)
 BETAS = (1.0, 4.0)
 REACH, N_VALUES = 2.0, 11
-
-
-def traverse(model, start: Tensor) -> list[Tensor]:  # type: ignore[no-untyped-def]
-    """Return a row of images for each latent, the others held at `start` (n_latent,)."""
-    rows = []
-    for i in range(model.n_latent):
-        z = start.repeat(N_VALUES, 1)
-        z[:, i] = torch.linspace(-REACH, REACH, N_VALUES)
-        rows.append(model.decode(z))
-    return rows
 
 
 def draw_informations(
@@ -81,7 +71,7 @@ def main() -> None:
             with torch.no_grad():
                 codes = model.encode(images)
                 seen.append([float(term.mean()) for term in model.elbo_terms(images, noise)])
-                walks.append(traverse(model, codes[len(codes) // 2]))
+                walks.append(walk_latents(model.decode, codes[len(codes) // 2], REACH, N_VALUES))
             gaps[beta].append(mutual_information_gap(codes.numpy(), shapes.labels))
             told.append(mutual_informations(codes.numpy(), shapes.labels))
         terms[beta] = np.array(seen)

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from voxcycle.data.images import ImageSet, read_image
 from voxcycle.evaluation.image_grids import draw_grid
+from voxcycle.methods.stylegan import NOISE_SEED
 from voxcycle.training.lecture import load_model, train_lecture
 from voxcycle.training.lecture_systems import SYSTEMS
 from voxcycle.training.lecture_use import draw_samples, draw_walks, walk_latents
@@ -115,11 +116,13 @@ def test_truncation_draws_styles_to_their_mean(models: dict[str, Path], tmp_path
     noise = torch.randn(4, 3, generator=torch.Generator().manual_seed(7))
     with torch.no_grad():
         w = method.map(noise)
-        styles = 0.5 * w + 0.5 * method.mean_style
-        draw_grid(tmp_path / "half.png", method.synthesize(styles).split(2))
-        mean = method.synthesize(method.mean_style[None]).expand(4, -1, -1, -1)
-        draw_grid(tmp_path / "none.png", mean.split(2))
-    for name, psi in (("half", 0.5), ("none", 0.0)):
+        drawn = torch.Generator().manual_seed(NOISE_SEED)
+        inputs = torch.randn(4, method.noise.shape[1], generator=drawn)
+        styles = {"all": w, "half": 0.5 * w + 0.5 * method.mean_style}
+        styles["none"] = method.mean_style.expand(4, -1)
+        for name, some in styles.items():
+            draw_grid(tmp_path / f"{name}.png", method.synthesize(some, inputs).split(2))
+    for name, psi in (("all", 1.0), ("half", 0.5), ("none", 0.0)):
         draw_samples(models["stylegan"], tmp_path / "a.png", n=4, seed=7, truncation=psi)
         found, expected = (read_image(tmp_path / f"{x}.png").astype(int) for x in ("a", name))
         assert np.abs(found - expected).max() <= 1  # another order of the same sums

@@ -154,14 +154,14 @@ class StyleGAN(nn.Module):
         styles[:, layers] = other[:, None]
         return styles
 
-    def sample(self, noise: Tensor) -> Tensor:
-        """Return images of noise (B, n_latent), with noise inputs that differ between them.
+    def sample(self, noise: Tensor, psi: float = 1.0) -> Tensor:
+        """Return images of noise (B, n_latent), truncated, with noise inputs that differ.
 
         They are always the same for the first image, the second, and so on.
         """
         drawn = torch.Generator().manual_seed(NOISE_SEED)
         inputs = torch.randn(len(noise), self.noise.shape[1], generator=drawn)
-        return self.synthesize(self.map(noise), inputs.to(noise.device))
+        return self.synthesize(self.truncate(self.map(noise), psi), inputs.to(noise.device))
 
     def _draw(self, batch: ImageBatch, n: int) -> tuple[Tensor, Tensor, Tensor]:
         """Return styles (n, n_styles, n_latent), partly mixed, noise inputs, and what is left over.

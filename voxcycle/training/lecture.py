@@ -144,6 +144,7 @@ def save_model(
         "config": json.loads(config.model_dump_json(exclude={"data", "out"})),
         "shape": material.shape,
         "n_values": material.n_values,
+        "value_names": dict(material.value_names),
         "steps": n_steps,
     }
     tensors = {key: value.contiguous() for key, value in method.state_dict().items()}

@@ -35,8 +35,7 @@ def draw_samples(
         seed: of the draw.
         label: class of all of them, by name or number, of a model that is told classes; without
             it they come in turn.
-        truncation: psi, for StyleGAN: the part of the way from the mean style that each goes. The
-            noise inputs are the same for all then.
+        truncation: psi, for StyleGAN: the part of the way from the mean style that each goes.
 
     Raises:
         ValueError: it is no model file, or the model cannot do that.
@@ -47,8 +46,7 @@ def draw_samples(
     if truncation is None:
         images = model.method.sample(noise, *labels)
     elif hasattr(model.method, "truncate"):
-        styles = model.method.truncate(model.method.map(noise), truncation)
-        images = model.method.synthesize(styles)
+        images = model.method.sample(noise, truncation)
     else:
         raise ValueError(f"{path}: a model of the method {model.name} knows no --truncation")
     if model.shape == POINT:
