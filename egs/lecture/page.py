@@ -59,7 +59,8 @@ def draw_system(system: dict[str, Any], result: Result, root: str) -> str:
     """Return a system's section; its pictures lie in a folder of its name."""
     files = ", ".join(f'<a href="{root}/{file}">{file}</a>' for file in system["files"])
     figures = "".join(
-        f'<figure><img src="{result.system}/{name}" alt="{escape(caption)}" loading="lazy">'
+        f'<figure><a href="{result.system}/{name}">'
+        f'<img src="{result.system}/{name}" alt="{escape(caption)}" loading="lazy"></a>'
         f"<figcaption>{escape(caption)}</figcaption></figure>"
         for name, caption in result.pictures.items()
     )
