@@ -31,6 +31,7 @@ METHOD = "progressive_gan"
 SEEDS = (0, 1, 2)
 N_LATER = 3  # times at which the last stage is judged
 SHOWN = 14
+MAX_SHARE = 0.9  # of the distance of the stage before; one that only scales it up has all of it
 Curve = dict[float, float]  # distance after seconds
 
 
@@ -133,7 +134,9 @@ def main() -> None:
         gates.append(reported(f"test images brought to {name}", distance(shrunk)))
         value, before = distance(drawn), gates[-2].value
         gates.append(
-            at_most(f"stage of {name}", value, before) if i else reported(f"stage of {name}", value)
+            at_most(f"stage of {name}", value, MAX_SHARE * before)
+            if i
+            else reported(f"stage of {name}", value)
         )
     gates += [
         reported(f"growing, seed {seed}", list(curve.values())[-1])
