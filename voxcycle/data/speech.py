@@ -225,6 +225,9 @@ class UnpairedCrops(Dataset[VoiceBatch]):
         self.lengths = {
             id(s): np.array([len(r.f0_hz) for r in s.recordings], float) for s in speakers
         }
+        self.rarities = {
+            id(s): np.array([weights.sum() for weights in s.places]) for s in speakers if s.places
+        }
 
     def __getitem__(self, index: int) -> VoiceBatch:
         rng = np.random.default_rng([self.seed, index])
@@ -282,7 +285,7 @@ class UnpairedCrops(Dataset[VoiceBatch]):
 
     def _draw_place(self, speaker: Speaker, rng: np.random.Generator) -> tuple[Features, int]:
         if speaker.places is not None and self.rare_sounds and rng.random() < self.rare_sounds:
-            shares = np.array([weights.sum() for weights in speaker.places])
+            shares = self.rarities[id(speaker)]
             index = rng.choice(len(shares), p=shares / shares.sum())
             weights = speaker.places[index]
             return speaker.recordings[index], int(

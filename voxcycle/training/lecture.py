@@ -68,7 +68,6 @@ def settle(
         check_run(folder, resume)
         check_method(folder, name)
         values = read_settings(folder / CONFIG_FILE) | values
-        values.pop("method", None)
     if "data" in kind.model_fields and "data" not in values:
         raise ValueError("name the images: --data FOLDER")
     return load_config(kind, values)
@@ -154,12 +153,21 @@ def save_model(
 
 @dataclass(frozen=True)
 class Model:
-    """A trained system: its name, the method in evaluation mode, image shape, steps."""
+    """A trained system.
+
+    Attributes:
+        name: of the system.
+        method: in evaluation mode.
+        shape: channels, height and width of its images.
+        steps: iterations of its training.
+        value_names: names of the values of factors, of those where they are known.
+    """
 
     name: str
     method: Any
     shape: Shape
     steps: int
+    value_names: dict[str, list[str]]
 
 
 def load_model(path: Path) -> Model:
@@ -182,4 +190,5 @@ def load_model(path: Path) -> Model:
             f"{path}: not a model of voxcycle lecture, or damaged ({reason})"
         ) from error
     method = method.eval().requires_grad_(False)
-    return Model(header["method"], method, (c, h, w), header["steps"])
+    names = header.get("value_names", {})
+    return Model(header["method"], method, (c, h, w), header["steps"], names)

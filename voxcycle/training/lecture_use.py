@@ -1,11 +1,9 @@
 """What trained models of the lecture are used for: new images, translations, walks."""
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
 from torch import Tensor
 
 from voxcycle.data.images import list_images, read_image, write_image
@@ -175,16 +173,10 @@ def _find_label(path: Path, model: Model, label: int | str) -> int:
     if not n_classes:
         raise ValueError(f"{path}: --label {label}, but the model has no classes")
     try:
-        return find_value(label, name_values(range(n_classes), _class_names(path)))
+        names = next(iter(model.value_names.values()), ())  # of the only factor, the condition
+        return find_value(label, name_values(range(n_classes), names))
     except ValueError as error:
         raise ValueError(f"{path}: --label: {error}") from None
-
-
-def _class_names(path: Path) -> Sequence[str]:
-    """Return the names of a conditional GAN's classes; none where the file does not know them."""
-    with safe_open(path, framework="pt") as opened:
-        header = json.loads(opened.metadata()["voxcycle_lecture"])
-    return header.get("value_names", {}).get(header["config"]["condition"], ())
 
 
 def _read(image: Path, model: Model) -> Tensor:
