@@ -23,7 +23,8 @@ from voxcycle.training.config import (
 )
 from voxcycle.training.fit import begin, fit, keeps_threads
 from voxcycle.training.lecture_config import SystemConfig
-from voxcycle.training.lecture_systems import Material, find_system
+from voxcycle.training.lecture_material import Material
+from voxcycle.training.lecture_systems import find_system
 from voxcycle.training.phases import PhasedModule
 
 FORMAT = 1  # of the model file

@@ -1,24 +1,11 @@
-"""The systems of the lecture: for each its settings, how it is built, and what it sees."""
+"""The systems of the lecture: for each its settings, how it is built, and who loads its images."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import nn
-from torch.utils.data import Dataset
 
-from voxcycle.data.faces import FaceBatches
-from voxcycle.data.images import (
-    ImageBatches,
-    ImageSet,
-    PairBatches,
-    load_domains,
-    load_images,
-)
-from voxcycle.data.toy import POINT, RingBatches
-from voxcycle.data.values import find_value
 from voxcycle.methods.autoencoder import Autoencoder
 from voxcycle.methods.classifier import ClassifierTraining
 from voxcycle.methods.cyclegan import CycleGAN, CycleGANNetworks, CycleGANRates, CycleGANWeights
@@ -50,7 +37,6 @@ from voxcycle.training.lecture_config import (
     CycleGANConfig,
     DebiasingVAEConfig,
     GANConfig,
-    LectureConfig,
     Pix2PixConfig,
     ProgressiveGANConfig,
     RingGANConfig,
@@ -59,23 +45,15 @@ from voxcycle.training.lecture_config import (
     TranslationConfig,
     VAEConfig,
 )
-
-
-@dataclass(frozen=True)
-class Material:
-    """What a training sees, and what a network must know of it.
-
-    Attributes:
-        batches: batch i for step i.
-        shape: channels, height and width of the images.
-        n_values: how many values each factor of the labels has.
-        value_names: their names, of those factors where they are known.
-    """
-
-    batches: Dataset[Any]
-    shape: Shape
-    n_values: tuple[int, ...] = ()
-    value_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+from voxcycle.training.lecture_material import (
+    Material,
+    load_faces,
+    load_gan,
+    load_labelled,
+    load_pair,
+    load_ring,
+    load_set,
+)
 
 
 @dataclass(frozen=True)
@@ -93,16 +71,6 @@ class System:
     config: type[SystemConfig]
     build: Callable[[Any, Shape, Sequence[int]], nn.Module]
     load: Callable[[Any], Material]
-
-
-def _load_images(config: LectureConfig) -> Material:
-    return _gather(load_images(config.data, config.size, config.n_channels), config)
-
-
-def _gather(images: ImageSet, config: LectureConfig) -> Material:
-    n_values = tuple(int(column.max()) + 1 for column in images.labels.T)
-    batches = ImageBatches(images, config.batch_size, config.seed)
-    return Material(batches, images.shape, n_values, images.value_names)
 
 
 def _build_coders(
@@ -127,47 +95,6 @@ def _build_vae(config: VAEConfig, shape: Shape, n_values: Sequence[int]) -> nn.M
     return VAE(*coders, config.n_latent, config.beta, config.rate)
 
 
-def _known_factor(images: ImageSet, name: str, config: LectureConfig) -> NDArray[np.int64]:
-    values = images.factor(name)
-    if (values < 0).any():
-        raise ValueError(f"{config.data}: not every image has a {name}")
-    return values
-
-
-def _load_labelled(config: ClassifierConfig) -> Material:
-    images = load_images(config.data, config.size, config.n_channels)
-    if not images.factors:
-        raise ValueError(f"{config.data}: no labels to tell; sort the images into subfolders")
-    for name in images.factors:
-        _known_factor(images, name, config)
-    return _gather(images, config)
-
-
-def _load_faces(config: DebiasingVAEConfig) -> Material:
-    images = load_images(config.data, config.size, config.n_channels)
-    is_face = _known_factor(images, config.face, config) == _face_value(images, config)
-    faces, others = images.subset(is_face), images.subset(~is_face)
-    return Material(FaceBatches(faces, others, config.batch_size, config.seed), images.shape)
-
-
-def _face_value(images: ImageSet, config: DebiasingVAEConfig) -> int:
-    values = images.values(config.face)
-    if len(values) != 2:
-        raise ValueError(
-            f"{config.data}: {config.face} has the values {', '.join(values.values())}; "
-            "faces and the rest are two"
-        )
-    which = config.face_value
-    if which is None and config.face in images.value_names:
-        raise ValueError(
-            f"{config.data}: say which are the faces, face_value={' or '.join(values.values())}"
-        )
-    try:
-        return find_value(1 if which is None else which, values)
-    except ValueError as error:
-        raise ValueError(f"{config.data}: face_value: {error}") from None
-
-
 def _build_debiasing_vae(
     config: DebiasingVAEConfig, shape: Shape, n_values: Sequence[int]
 ) -> nn.Module:
@@ -186,14 +113,6 @@ def _build_classifier(config: ClassifierConfig, shape: Shape, n_values: Sequence
     return ClassifierTraining(Classifier(shape, [*n_values, 2], config.width), config.rate)
 
 
-def _load_gan(config: GANConfig) -> Material:
-    images = load_images(config.data, config.size, config.n_channels)
-    told = () if config.condition is None else (config.condition,)
-    for name in told:
-        _known_factor(images, name, config)
-    return _gather(images.select(told), config)
-
-
 def _build_gan(config: GANConfig, shape: Shape, n_values: Sequence[int]) -> nn.Module:
     n_classes = n_values[0] if config.condition is not None else 0
     return GAN(
@@ -207,10 +126,6 @@ def _build_gan(config: GANConfig, shape: Shape, n_values: Sequence[int]) -> nn.M
     )
 
 
-def _load_ring(config: RingGANConfig) -> Material:
-    return Material(RingBatches(config.batch_size, config.seed, config.deviation), POINT)
-
-
 def _build_ring_gan(config: RingGANConfig, shape: Shape, n_values: Sequence[int]) -> nn.Module:
     return GAN(
         PointGenerator(config.width, config.n_latent),
@@ -219,17 +134,6 @@ def _build_ring_gan(config: RingGANConfig, shape: Shape, n_values: Sequence[int]
         saturates=config.saturates,
         rate=config.rate,
     )
-
-
-def _load_domains(config: TranslationConfig) -> Material:
-    a, b = load_domains(config.data, "train", config.size, config.n_channels)
-    if a.shape != b.shape:
-        raise ValueError(
-            f"{config.data}: trainA has images of the shape {a.shape}, trainB {b.shape}; set size"
-        )
-    is_paired = isinstance(config, Pix2PixConfig)
-    batches = PairBatches(a, b, config.batch_size, config.seed, is_paired, config.flips)
-    return Material(batches, a.shape)
 
 
 def _build_judge(config: TranslationConfig, shape: Shape, n_channels: int) -> PatchGAN:
@@ -309,61 +213,61 @@ SYSTEMS = {
         "a bottleneck and the reconstruction",
         AutoencoderConfig,
         _build_autoencoder,
-        _load_images,
+        load_set,
     ),
     "vae": System(
         "an autoencoder with a prior: samples, walks; with beta above 1, separate factors",
         VAEConfig,
         _build_vae,
-        _load_images,
+        load_set,
     ),
     "debiasing_vae": System(
         "tells faces from the rest, and draws those faces more often whose latents are rare",
         DebiasingVAEConfig,
         _build_debiasing_vae,
-        _load_faces,
+        load_faces,
     ),
     "classifier": System(
         "tells every factor of an image: the judge of the others' pictures",
         ClassifierConfig,
         _build_classifier,
-        _load_labelled,
+        load_labelled,
     ),
     "gan_ring": System(
         "two players on eight clusters of points: the game that can be watched",
         RingGANConfig,
         _build_ring_gan,
-        _load_ring,
+        load_ring,
     ),
     "gan": System(
         "a generator against a discriminator; with condition=FACTOR both are told the class",
         GANConfig,
         _build_gan,
-        _load_gan,
+        load_gan,
     ),
     "pix2pix": System(
         "translates images after pairs of them",
         Pix2PixConfig,
         _build_pix2pix,
-        _load_domains,
+        load_pair,
     ),
     "cyclegan": System(
         "translates between two domains without pairs: the core of the voices",
         CycleGANConfig,
         _build_cyclegan,
-        _load_domains,
+        load_pair,
     ),
     "progressive_gan": System(
         "a GAN that grows from 4 x 4 pixels to the full size",
         ProgressiveGANConfig,
         _build_progressive_gan,
-        _load_images,
+        load_set,
     ),
     "stylegan": System(
         "a GAN of styles, one per layer: mixing, truncation, walks in W",
         StyleGANConfig,
         _build_stylegan,
-        _load_images,
+        load_set,
     ),
 }
 
