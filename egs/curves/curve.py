@@ -19,6 +19,7 @@ from rich.console import Console
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.evaluation.evaluate import Evaluation, default_cache_dir
+from voxcycle.evaluation.judges import QUICK_METRICS
 from voxcycle.evaluation.listing import list_sources, list_target
 from voxcycle.evaluation.rows import COPY_SYNTHESIS
 from voxcycle.evaluation.summary import markdown_table, print_value
@@ -114,6 +115,7 @@ def train(out: Path, name: str, minutes: float) -> None:
                 load_voice(config.out / f"{target.name}.safetensors"),
                 list_sources(source.test, language, None, parallel),
                 list_target(target.target, language),
+                metrics=(*QUICK_METRICS, "distance"),
                 cache_dir=default_cache_dir(),
             )
             evaluation.save(file)

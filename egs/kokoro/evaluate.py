@@ -7,6 +7,7 @@ speaker's other 19 `valid` recordings, the scored sentence left out.
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from speakers import SPLIT
@@ -44,6 +45,8 @@ def main() -> None:
     parser.add_argument("--voice", required=True, help="name or file of the voice")
     parser.add_argument("--target", help="its Kokoro speaker; default: the one of that name")
     parser.add_argument("--split", choices=("valid", "eval"), default="valid")
+    parser.add_argument("--speakers", nargs="+", help="to convert; default: those of the split")
+    parser.add_argument("--strength", type=float, help="0 to 1; default: the voice's own")
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--vocoder", default="hifigan")
     parser.add_argument("--limit", type=int, help="sentences per speaker")
@@ -52,6 +55,8 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=default_cache_dir())
     args = parser.parse_args()
     voice = load_voice(args.voice)
+    if args.strength is not None:
+        voice = replace(voice, strength=args.strength)
     target = args.target or next(
         (s for s in (*SPLIT["target"].speakers, *SPLIT["british"].speakers)
          if s.split("_")[1] == voice.card.name), None
@@ -61,7 +66,10 @@ def main() -> None:
     limit = args.limit or (QUICK_SENTENCES if args.quick else None)
     evaluation = evaluate_with_progress(
         voice,
-        tuple(make_speaker(args.corpus, s, args.split, limit) for s in SPLIT[args.split].speakers),
+        tuple(
+            make_speaker(args.corpus, s, args.split, limit)
+            for s in args.speakers or SPLIT[args.split].speakers
+        ),
         make_speaker(args.corpus, target, args.split, limit),
         vocoder=args.vocoder,
         metrics=QUICK_METRICS if args.quick else METRICS,

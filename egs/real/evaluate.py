@@ -17,7 +17,12 @@ from voxcycle.evaluation.rows import Sentence, Speaker
 from voxcycle.evaluation.terminal import evaluate_with_progress, print_evaluation
 from voxcycle.voices.registry import load_voice
 
-KOKORO_SPEAKERS = {"heart": "af_heart", "michael": "am_michael"}
+KOKORO_SPEAKERS = {
+    "heart": "af_heart",
+    "michael": "am_michael",
+    "emma": "bf_emma",
+    "george": "bm_george",
+}
 
 
 def make_source(folder: Path, name: str, limit: int | None) -> Speaker:

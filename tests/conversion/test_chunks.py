@@ -14,7 +14,7 @@ from voxcycle.audio.segment import normalize_level
 from voxcycle.audio.stats import sum_frames
 from voxcycle.conversion import analysis
 from voxcycle.conversion.analysis import analyze
-from voxcycle.conversion.render import generate_mels, plan_chunks, render_waveform
+from voxcycle.conversion.render import convert_mel, generate_mels, plan_chunks, render_waveform
 from voxcycle.conversion.scratch import RowFile
 from voxcycle.models.hifigan import HiFiGANGenerator
 from voxcycle.models.vocoder import SourceFilterVocoder
@@ -50,7 +50,8 @@ def test_chunks_cover_every_frame_in_one_length() -> None:
         assert chunks[0].start == 0 and 0 <= chunks[-1].stop - n_frames < len(chunks)
 
 
-def test_generator_and_vocoder_agree_with_the_whole_to_80_db(voice: Voice) -> None:
+@pytest.mark.parametrize("strength", [0.0, 0.6])
+def test_generator_and_vocoder_agree_with_the_whole_to_80_db(voice: Voice, strength: float) -> None:
     rng = np.random.default_rng(0)
     n_frames = 301
     mels = RowFile(80)
@@ -61,7 +62,14 @@ def test_generator_and_vocoder_agree_with_the_whole_to_80_db(voice: Voice) -> No
     for max_frames in (n_frames, 37):
         converted = RowFile(80)
         generate_mels(
-            voice, voice.source_stats, mels, f0_hz, converted, lambda share: None, max_frames
+            voice,
+            voice.source_stats,
+            mels,
+            f0_hz,
+            converted,
+            lambda share: None,
+            strength,
+            max_frames,
         )
         waveform = np.concatenate(
             list(render_waveform(make_vocoder(), converted, f0_hz, max_frames))
@@ -72,6 +80,15 @@ def test_generator_and_vocoder_agree_with_the_whole_to_80_db(voice: Voice) -> No
     assert np.abs(chunked_mels - whole_mels).max() < 1e-4
     assert whole.std() > 0.01
     assert np.abs(chunked - whole).max() < 1e-4 * np.abs(whole).max()  # -80 dB
+
+
+def test_strength_goes_from_the_first_conversion_to_the_second(voice: Voice) -> None:
+    mel, excitation = torch.randn(1, 80, 40), torch.rand(1, 81, 40)
+    first, half, second = (convert_mel(voice, mel, excitation, s) for s in (0.0, 0.5, 1.0))
+    torch.testing.assert_close(first, voice.generator(mel, excitation))
+    torch.testing.assert_close(second, voice.generator(first, excitation))
+    torch.testing.assert_close(half, (first + second) / 2)
+    assert (second - first).abs().max() > 0.01
 
 
 def test_the_vocoder_needs_its_context(voice: Voice) -> None:

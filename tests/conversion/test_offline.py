@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -202,6 +203,17 @@ def test_pitch_is_corrected_where_the_vocoder_does_not_follow_it(
     assert np.abs(corrected.waveform - rendered.waveform).max() > 1e-3
 
 
+def test_strength_is_the_voices_own_unless_it_is_given(voice: Voice, make_speech: Speech) -> None:
+    speech, strong = make_speech(1.0, 22_050), replace(voice, strength=1.0)
+    plain, stronger, own, overruled = (
+        convert_waveform(speech, 22_050, v, vocoder="griffin-lim", strength=s).waveform
+        for v, s in ((voice, None), (voice, 1.0), (strong, None), (strong, 0.0))
+    )
+    np.testing.assert_array_equal(own, stronger)
+    np.testing.assert_array_equal(overruled, plain)
+    assert np.abs(stronger - plain).max() > 0.01
+
+
 def test_a_vocoder_of_another_analysis_is_refused(voice: Voice, make_speech: Speech) -> None:
     other = GriffinLim(MelSpec(hop_length=128))
     with pytest.raises(ValueError, match="hop_length 256 against 128"):
@@ -210,7 +222,11 @@ def test_a_vocoder_of_another_analysis_is_refused(voice: Voice, make_speech: Spe
 
 @pytest.mark.parametrize(
     ("options", "words"),
-    [({"pitch": "up"}, "pitch 'up'"), ({"output_rate": 100}, "sample rate of 100 Hz")],
+    [
+        ({"pitch": "up"}, "pitch 'up'"),
+        ({"output_rate": 100}, "sample rate of 100 Hz"),
+        ({"strength": 1.1}, "strength 1.1: a number from 0 to 1"),
+    ],
 )
 def test_wrong_options_are_told(
     voice: Voice, make_speech: Speech, spy: F0Spy, options: dict, words: str

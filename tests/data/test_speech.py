@@ -9,6 +9,7 @@ from voxcycle.audio.perturb import WARPS, band_centres_hz, perturb_channel
 from voxcycle.audio.stats import average_stats, compute_stats, sum_frames
 from voxcycle.data.features import Features
 from voxcycle.data.speech import (
+    Disguise,
     Speaker,
     UnpairedCrops,
     build_speaker,
@@ -166,3 +167,21 @@ def test_channel_perturbation_is_a_tilt_a_gain_and_a_low_pass() -> None:
         assert np.abs(np.diff(change[0], 2)).max() < 1e-5  # linear over bands
         assert np.abs(change).max() <= 0.8 + 1e-6
     assert 5 <= n_low_passed <= 30  # 15 expected
+
+
+def test_a_disguise_is_the_same_moment_of_the_recording_by_another_speaker() -> None:
+    """The recording's levels rise, those of its disguise fall: the one is minus the other."""
+
+    def ramp(slope: float) -> Features:
+        mel = slope * np.arange(200, dtype=np.float32)[:, None] / 100 + np.zeros(80)
+        mels = np.stack([mel] * len(WARPS)).astype(np.float16)
+        return Features(mels, np.full(200, 150, np.float32))
+
+    own, other = (build_speaker("ramp", [ramp(slope)], SPEC) for slope in (1, -2))
+    disguised = replace(own, disguises=[[Disguise(other, other.recordings[0])]])
+    pool = [make_speaker("low", -6, 110.0), make_speaker("higher", -4, 220.0)]
+    batch = UnpairedCrops(pool, [disguised], SPEC, None, 4, 64, 0, False, 1, disguised=1.0)[0]
+    assert batch.real_b.std() > 0.1
+    assert (batch.perturbed_b + batch.real_b).abs().max() < 0.01
+    plain = UnpairedCrops(pool, [disguised], SPEC, None, 4, 64, 0, False, 1, disguised=0.0)[0]
+    assert torch.equal(plain.perturbed_b, plain.real_b)

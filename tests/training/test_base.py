@@ -149,6 +149,8 @@ def test_errors_are_one_sentence(folders: Path, trained: TrainedBase, tmp_path: 
     )
     with pytest.raises(CorpusError, match="at least two folders"):
         train_base(alone)
+    with pytest.raises(CorpusError, match="no folder there has the name of a speaker"):
+        train_base(make_config(folders, tmp_path / "run", disguises=tmp_path))
     damaged = tmp_path / "damaged.safetensors"
     damaged.write_bytes(trained.path.read_bytes()[:2000])
     with pytest.raises(ValueError, match="damaged.safetensors: not a base of voxcycle, or damaged"):

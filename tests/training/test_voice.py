@@ -284,7 +284,10 @@ def test_a_resumed_run_keeps_its_settings_and_its_split(folders: Path, tmp_path:
     train_voice(make_config(folders, tmp_path / "run", steps=2, cycle_a=3.0, **own))
     split = (tmp_path / "run" / "split.json").read_text()
     shutil.copy(folders / "low" / "0.wav", tmp_path / "low" / "new.wav")
-    train_voice(VoiceTrainingConfig(**own, out=tmp_path / "run", steps=4), resume=True)
+    said = {"consent": "asked and agreed", "strength": 0.5}
+    train_voice(VoiceTrainingConfig(**own, out=tmp_path / "run", steps=4, **said), resume=True)
+    voice = Voice.load(tmp_path / "run" / "high.safetensors")
+    assert (voice.card.consent, voice.strength) == ("asked and agreed", 0.5)
     assert (tmp_path / "run" / "split.json").read_text() == split
     stored = load_config(VoiceTrainingConfig, {}, tmp_path / "run" / "config.yaml")
     assert (stored.cycle_a, stored.seed, stored.steps) == (3.0, 3, 4)
@@ -297,6 +300,33 @@ def test_a_resumed_run_keeps_its_settings_and_its_split(folders: Path, tmp_path:
     Path(json.loads(split)["a"]["low"]["train"][0]).unlink()
     with pytest.raises(CorpusError, match=r"\.wav: gone since the run"):
         train_voice(VoiceTrainingConfig(**own, out=tmp_path / "run"), resume=True)
+
+
+def test_disguises_are_found_by_the_recordings_names(
+    folders: Path, tmp_path: Path, make_speech: Callable[..., np.ndarray]
+) -> None:
+    disguises = tmp_path / "disguises"
+    for index in range(6):
+        (disguises / "high" / str(index)).mkdir(parents=True)
+        wave = make_speech(11.0, 16_000, 150.0, seed=index)
+        soundfile.write(disguises / "high" / str(index) / "cleo.flac", wave, 16_000)
+    given = {"steps": 2, "disguises": disguises}
+    train_voice(make_config(folders, tmp_path / "run", **given))
+    train_voice(make_config(folders, tmp_path / "without", **given, disguised=0.0))
+    changed, without = weights(tmp_path / "run"), weights(tmp_path / "without")
+    assert any(not torch.equal(changed[name], without[name]) for name in changed)
+    with pytest.raises(CorpusError, match="no folder low there, the disguises of b"):
+        swapped = {"a": folders / "high", "b": folders / "low"}
+        train_voice(make_config(folders, tmp_path / "swapped", **given, **swapped))
+    split = json.loads((tmp_path / "run" / "split.json").read_text())
+    own = Path(split["b"]["high"]["train"][0])
+    short = disguises / "high" / own.stem / "cleo.flac"
+    soundfile.write(short, make_speech(3.0, 16_000), 16_000)
+    with pytest.raises(CorpusError, match=f"cleo.flac: not as long as .*{own.name}"):
+        train_voice(make_config(folders, tmp_path / "short", **given))
+    short.unlink()
+    with pytest.raises(CorpusError, match=f"{own.stem}: no disguise of"):
+        train_voice(make_config(folders, tmp_path / "none", **given))
 
 
 def test_two_voices_of_one_name_are_refused(folders: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +32,13 @@ def rewrite(path: Path, change: Callable[[dict, dict], Any]) -> None:
 
 
 def test_saving_and_loading_keeps_everything(make_voice, tmp_path):
-    voice = make_voice()
+    voice = replace(make_voice(), strength=0.25)
     voice.save(tmp_path / "sub" / "ada.safetensors")
     loaded = Voice.load(tmp_path / "sub" / "ada.safetensors")
     assert loaded.card == voice.card
     assert loaded.spec == voice.spec
     assert loaded.is_any_to_one == voice.is_any_to_one
+    assert loaded.strength == 0.25
     assert loaded.path == tmp_path / "sub" / "ada.safetensors"
     assert loaded.generator.arguments == voice.generator.arguments
     assert not loaded.generator.training
@@ -54,6 +56,13 @@ def test_saving_and_loading_keeps_everything(make_voice, tmp_path):
     with torch.no_grad():
         wanted = voice.generator(mel, excitation, condition=condition)
         assert torch.equal(loaded.generator(mel, excitation, condition=condition), wanted)
+
+
+@pytest.mark.parametrize("strength", [-0.1, 1.5, float("nan")])
+def test_a_strength_out_of_range_is_refused(saved, strength):
+    rewrite(saved, lambda header, arrays: header.update(strength=strength))
+    with pytest.raises(VoiceError, match=r"ada.safetensors: .*strength .* is not from 0 to 1"):
+        Voice.load(saved)
 
 
 def test_weights_are_stored_as_fp16_and_nothing_is_left_beside(saved):

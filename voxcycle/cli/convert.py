@@ -38,7 +38,7 @@ def convert(
     vocoder: Annotated[
         str,
         typer.Option(
-            help="hifigan; fast, seven times quicker and truer in pitch, but rougher; "
+            help="hifigan; fast, six times quicker and truer in pitch, but rougher; "
             "griffin-lim; or the path of a vocoder of your own."
         ),
     ] = "hifigan",
@@ -53,6 +53,15 @@ def convert(
         bool,
         typer.Option("--file-stats", help="Normalise by the file's own statistics (pair voices)."),
     ] = False,
+    strength: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="How far to go: more is nearer to the voice and costs some of the words.",
+            show_default="the voice's own",
+        ),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Processes, each of one thread.")] = 1,
 ) -> None:
@@ -67,7 +76,7 @@ def convert(
     from voxcycle.conversion.offline import Options
     from voxcycle.voices.registry import find_voice
 
-    options = Options(_parse_pitch(pitch), sample_rate, file_stats)
+    options = Options(_parse_pitch(pitch), sample_rate, file_stats, strength)
     to_stdout = output == STREAM or (output is None and sources == [STREAM])
     if (STREAM in sources or to_stdout) and len(sources) > 1:
         raise typer.BadParameter("- stands for one recording: give no other source beside it")

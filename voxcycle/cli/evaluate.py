@@ -39,6 +39,10 @@ def evaluate(
     ),
     sentences: Annotated[int, typer.Option(min=1, help="Sentences per speaker.")] = 20,
     vocoder: Annotated[str, typer.Option(help="As for convert.")] = "hifigan",
+    strength: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="As for convert.", show_default="the voice's own"),
+    ] = None,
     asr: Annotated[
         str | None,
         typer.Option(
@@ -75,6 +79,8 @@ def evaluate(
     from voxcycle.voices.registry import load_voice
 
     loaded = load_voice(voice)
+    if strength is not None:
+        loaded = replace(loaded, strength=strength)
     check_report(out)
     spoken = check_language(language or loaded.card.language or "en")
     speakers = list_sources(source, spoken, texts, parallel, sentences, target)

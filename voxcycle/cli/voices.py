@@ -71,6 +71,7 @@ def show(
             console.print(f"{field}: {value or NOT_STATED}")
     converts = header["card"].get("source") or "the one speaker it was trained on"
     console.print(f"converts: {'anybody' if header['is_any_to_one'] else converts}")
+    console.print(f"strength: {header.get('strength', 0.0):g}")
     console.print(f"format: {header['format_version']}")
     console.print(f"file: {path} ({path.stat().st_size / 1e6:.1f} MB)")
 

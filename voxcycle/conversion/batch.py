@@ -52,6 +52,7 @@ def convert_files(
     sample_rate: int | None = None,
     format: str | None = None,
     use_file_stats: bool = False,
+    strength: float | None = None,
     overwrite: bool = False,
     jobs: int = 1,
     progress: Progress | None = None,
@@ -67,6 +68,7 @@ def convert_files(
         sample_rate: of the outputs in Hz; None keeps each input's.
         format: wav, flac, ogg, opus, aiff or mp3; None keeps each input's where sensible.
         use_file_stats: see `voxcycle.conversion.offline.Options`.
+        strength: how far to go towards the voice, 0 to 1; None takes the voice's own.
         overwrite: replace outputs that exist.
         jobs: processes, each of one thread; 1 works in this process with torch's threads.
         progress: called with a planned file and the share of it that is done.
@@ -81,7 +83,7 @@ def convert_files(
 
     listed = [paths] if isinstance(paths, str | Path) else paths
     voice_path = find_voice(to)
-    options = Options(pitch, sample_rate, use_file_stats)
+    options = Options(pitch, sample_rate, use_file_stats, strength)
     voice, _ = load_pair(voice_path, vocoder)
     plan = plan_files(
         [Path(path) for path in listed],

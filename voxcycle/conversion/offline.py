@@ -52,17 +52,21 @@ class Options:
         sample_rate: of the output in Hz; None keeps the input's.
         use_file_stats: normalise by the file's own statistics where the voice was trained on one
             source speaker (any-to-one voices always do).
+        strength: how far to go towards the voice, 0 to 1; None takes the voice's own.
     """
 
     pitch: Pitch = "auto"
     sample_rate: int | None = None
     use_file_stats: bool = False
+    strength: float | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.pitch, str) and self.pitch not in ("auto", "keep"):
             raise ValueError(f"pitch {self.pitch!r}: auto, keep or a number of semitones is needed")
         if not isinstance(self.pitch, str) and not math.isfinite(self.pitch):
             raise ValueError(f"pitch {self.pitch}: auto, keep or a number of semitones is needed")
+        if self.strength is not None and not 0 <= self.strength <= 1:
+            raise ValueError(f"strength {self.strength}: a number from 0 to 1 is needed")
         if self.sample_rate is not None:
             check_sample_rate(self.sample_rate, "the output")
 
@@ -95,6 +99,7 @@ def convert_waveform(
     vocoder: str | Vocoder = DEFAULT_VOCODER,
     output_rate: int | None = None,
     use_file_stats: bool = False,
+    strength: float | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Conversion:
     """Convert a waveform (T,) or (T, channels) to a voice.
@@ -107,6 +112,7 @@ def convert_waveform(
         vocoder: a name for `load_vocoder`, or a loaded vocoder.
         output_rate: in Hz; None keeps `sample_rate`.
         use_file_stats: see `Options`.
+        strength: 0 to 1, more is nearer to the voice and loses more of the words; see `Options`.
         progress: called with the share done, 0 to 1.
 
     Raises:
@@ -114,7 +120,7 @@ def convert_waveform(
         ValueError: the vocoder was made for another mel analysis.
     """
     source = ArraySource(waveform, sample_rate)
-    options = Options(pitch, output_rate, use_file_stats)
+    options = Options(pitch, output_rate, use_file_stats, strength)
     voice = _resolve_voice(voice)
     vocoder = load_vocoder(vocoder, voice.spec) if isinstance(vocoder, str) else vocoder
     with _converted(source, voice, vocoder, options, progress) as (result, blocks):
@@ -191,7 +197,13 @@ def _converted(
         source_stats = _choose_stats(analysis.sums, voice, options, notes)
         f0_hz = _choose_f0(analysis.f0_hz, source_stats, voice, options.pitch)
         generate_mels(
-            voice, source_stats, mels, f0_hz, converted, lambda share: report(0.15 + 0.1 * share)
+            voice,
+            source_stats,
+            mels,
+            f0_hz,
+            converted,
+            lambda share: report(0.15 + 0.1 * share),
+            voice.strength if options.strength is None else options.strength,
         )
         seconds["generator"] = perf_counter() - started
 

@@ -41,6 +41,7 @@ def generate_mels(
     f0_hz: NDArray[np.float32],
     converted: RowFile,
     advance: Callable[[float], None],
+    strength: float = 0.0,
     max_frames: int = CHUNK_FRAMES,
 ) -> None:
     """Append the voice's log-mels for the source's to `converted`.
@@ -55,19 +56,35 @@ def generate_mels(
         f0_hz: the target's F0, (F,).
         converted: gets F rows.
         advance: called with the share done, 0 to 1.
+        strength: see `convert_mel`.
         max_frames: longest chunk.
     """
-    context = voice.generator.context_frames
+    context = voice.generator.context_frames * (2 if strength else 1)
     for chunk in plan_chunks(len(mels), max_frames):
         start, stop = chunk.start - context, chunk.stop + context
         mel = np.minimum(source_stats.normalize(mels.read(start, stop)), MAX_DEVIATION)
         excitation = excitation_mel(_read_held(f0_hz, start, stop), voice.spec)
-        with torch.inference_mode():
-            output = voice.generator(_to_batch(mel), _to_batch(excitation))
+        output = convert_mel(voice, _to_batch(mel), _to_batch(excitation), strength)
         frames = voice.target_stats.denormalize(output[0].T.numpy())
         kept = frames[context : context + min(chunk.stop, len(mels)) - chunk.start]
         converted.append(np.maximum(kept, np.log(voice.spec.log_floor)))
         advance(min(chunk.stop / len(mels), 1.0))
+
+
+def convert_mel(
+    voice: Voice, mel: torch.Tensor, excitation: torch.Tensor, strength: float
+) -> torch.Tensor:
+    """Return the voice's normalised mels (1, n_mels, F) for the source's.
+
+    What is left of the source speaker is converted once more: 1 takes the second conversion, which
+    is nearer to the voice but has lost more of the words, 0 the first, a share of it what lies
+    between them.
+    """
+    with torch.inference_mode():
+        first = voice.generator(mel, excitation)
+        if not strength:
+            return first
+        return torch.lerp(first, voice.generator(first, excitation), strength)
 
 
 def render_waveform(

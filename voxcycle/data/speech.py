@@ -107,6 +107,8 @@ class Speaker:
         blocks: sums over consecutive 2 s blocks, `blocks[perturbation][block]`.
         places: how often a crop of rare sounds begins at each frame of each recording, 1 in all;
             see `training.sounds.weigh_crops`.
+        disguises: of each recording, what other voices say in its place: the same words at the same
+            times. Empty where there are none.
     """
 
     name: str
@@ -114,6 +116,14 @@ class Speaker:
     stats: list[DomainStats]
     blocks: list[list[FrameSums]]
     places: list[NDArray[np.float64]] | None = None
+    disguises: Sequence[Sequence["Disguise"]] = ()
+
+
+class Disguise(NamedTuple):
+    """A recording's words, at its times, by another speaker."""
+
+    speaker: Speaker
+    recording: Features
 
 
 def build_speaker(name: str, recordings: list[Features], spec: MelSpec) -> Speaker:
@@ -184,6 +194,8 @@ class UnpairedCrops(Dataset[VoiceBatch]):
             perturbed in `source_a` and `source_b`: more bodies and channels than the pool has.
         bends_bands, blurs_bands: whether the perturbation has these parts; see `perturb.py`.
         reference: statistics that conditions are relative to; None takes the prior, or those of a.
+        disguised: share of the crops whose perturbation is one of their recording's disguises,
+            where it has any.
         rare_sounds: share of the crops that are drawn by the speakers' `places`, where they have
             any: by the kind of sound instead of by time.
     """
@@ -204,6 +216,7 @@ class UnpairedCrops(Dataset[VoiceBatch]):
         blurs_bands: bool = False,
         reference: DomainStats | None = None,
         rare_sounds: float = 0.0,
+        disguised: float = 0.0,
     ) -> None:
         self.speakers_a = list(speakers_a)
         self.speakers_b = list(speakers_b)
@@ -218,6 +231,7 @@ class UnpairedCrops(Dataset[VoiceBatch]):
         self.bends_bands = bends_bands
         self.blurs_bands = blurs_bands
         self.rare_sounds = rare_sounds
+        self.disguised = disguised
         self.centres_hz = band_centres_hz(spec)
         self.reference = reference or prior or speakers_a[0].stats[0]
         speakers = (*self.speakers_a, *self.speakers_b)
@@ -266,12 +280,18 @@ class UnpairedCrops(Dataset[VoiceBatch]):
 
     def _draw_crop(self, speaker: Speaker, is_anybody: bool, rng: np.random.Generator) -> _Crop:
         """Draw a crop, of anybody or of a speaker whose statistics a conversion will know."""
-        recording, start = self._draw_place(speaker, rng)
+        index, start = self._draw_place(speaker, rng)
+        recording = speaker.recordings[index]
         stats = self._source_stats(speaker, 0, rng) if is_anybody else speaker.stats[0]
         mel = self._cut(recording.mels[0], start)
         variant = int(rng.integers(len(recording.mels))) if self.is_perturbed else 0
-        perturbed = self._cut(recording.mels[variant], start)
-        perturbed = self._source_stats(speaker, variant, rng).normalize(perturbed)
+        other, shown = speaker, recording
+        if speaker.disguises and self.disguised and rng.random() < self.disguised:
+            disguises = speaker.disguises[index]
+            other, shown = disguises[int(rng.integers(len(disguises)))]
+            variant = 0
+        perturbed = self._cut(shown.mels[variant], start)
+        perturbed = self._source_stats(other, variant, rng).normalize(perturbed)
         if self.is_perturbed:
             if self.bends_bands:
                 perturbed = bend_bands(perturbed, rng)
@@ -283,17 +303,17 @@ class UnpairedCrops(Dataset[VoiceBatch]):
         f0_hz = recording.f0_hz[start : start + self.n_frames]
         return _Crop(mel, np.pad(f0_hz, (0, self.n_frames - len(f0_hz))), stats, source, perturbed)
 
-    def _draw_place(self, speaker: Speaker, rng: np.random.Generator) -> tuple[Features, int]:
+    def _draw_place(self, speaker: Speaker, rng: np.random.Generator) -> tuple[int, int]:
+        """Draw the index of a recording and the frame where a crop of it begins."""
         if speaker.places is not None and self.rare_sounds and rng.random() < self.rare_sounds:
             shares = self.rarities[id(speaker)]
-            index = rng.choice(len(shares), p=shares / shares.sum())
+            index = int(rng.choice(len(shares), p=shares / shares.sum()))
             weights = speaker.places[index]
-            return speaker.recordings[index], int(
-                rng.choice(len(weights), p=weights / shares[index])
-            )
+            return index, int(rng.choice(len(weights), p=weights / shares[index]))
         lengths = self.lengths[id(speaker)]
-        recording = speaker.recordings[rng.choice(len(lengths), p=lengths / lengths.sum())]
-        return recording, int(rng.integers(max(1, len(recording.f0_hz) - self.n_frames + 1)))
+        index = int(rng.choice(len(lengths), p=lengths / lengths.sum()))
+        n_places = len(speaker.recordings[index].f0_hz) - self.n_frames + 1
+        return index, int(rng.integers(max(1, n_places)))
 
     def _source_stats(
         self, speaker: Speaker, variant: int, rng: np.random.Generator

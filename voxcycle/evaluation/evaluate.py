@@ -143,6 +143,7 @@ def evaluate_voice(
     about = {
         "voice": voice.card.name,
         "voice_sha256": read_header(voice.path)["sha256"] if voice.path else None,
+        "strength": voice.strength,
         "training": voice.card.training,
         "voxcycle": voxcycle.__version__,
         "vocoder": describe_path(renderer.name),

@@ -22,7 +22,7 @@ from voxcycle.training.phases import PhasedModule
 from voxcycle.training.voice_config import MelCycleGANConfig
 from voxcycle.training.voice_data import (
     MIN_POOL_SPEAKER_S,
-    find_rare_sounds,
+    equip,
     load_speaker,
     make_crops,
     perturbations,
@@ -73,7 +73,9 @@ def train_base(config: BaseTrainingConfig, resume: bool = False) -> TrainedBase:
     for folder in config.folders:
         split = Split([clip.path for clip in scan_folder(folder, MIN_POOL_SPEAKER_S).clips], [], [])
         speaker, _ = load_speaker(folder.name, split, spec, perturbations(config), console)
-        speakers.append(find_rare_sounds(speaker, config) if config.rare_sounds else speaker)
+        speakers.append(equip(speaker, split.train, config, spec, console))
+    if config.disguises and not any(speaker.disguises for speaker in speakers):
+        raise CorpusError(f"{config.disguises}: no folder there has the name of a speaker")
     reference = average_stats([speaker.stats[0] for speaker in speakers])
     crops = make_crops(speakers, speakers, spec, config, reference)
     torch.manual_seed(config.seed)
@@ -82,7 +84,9 @@ def train_base(config: BaseTrainingConfig, resume: bool = False) -> TrainedBase:
         restore(module, begun)
     about = {
         "speakers": [speaker.name for speaker in speakers],
-        "config": json.loads(config.model_dump_json(exclude={"folders", "out", "start"})),
+        "config": json.loads(
+            config.model_dump_json(exclude={"folders", "out", "start", "disguises"})
+        ),
     }
     save_config(config)
     path = config.out / "base.safetensors"

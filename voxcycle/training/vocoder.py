@@ -21,6 +21,7 @@ from voxcycle.audio.excitation import excitation_mel
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.perturb import WARPS, bend_bands
 from voxcycle.audio.stft import RESOLUTIONS
+from voxcycle.conversion.render import convert_mel
 from voxcycle.data.corpus import scan_folder
 from voxcycle.data.features import cache_features, load_analysis_waveform
 from voxcycle.data.speech import build_speaker
@@ -183,8 +184,7 @@ def convert_recordings(
             for variant in 1 + rng.permutation(len(WARPS) - 1)[:N_CONVERSIONS]:
                 mel = speaker.stats[variant].normalize(analysed.mels[variant].astype(np.float32))
                 disguised = torch.from_numpy(bend_bands(mel, rng).T.copy())[None]
-                with torch.inference_mode():
-                    output = voice.generator(disguised, excitation)[0].T.numpy()
+                output = convert_mel(voice, disguised, excitation, voice.strength)[0].T.numpy()
                 frames = np.maximum(voice.target_stats.denormalize(output), np.log(spec.log_floor))
                 converted.append(Recording(samples, frames.astype(np.float16), analysed.f0_hz))
     return converted

@@ -70,8 +70,8 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
     Args:
         config: see `VoiceTrainingConfig`.
         resume: continue from `last.ckpt` of the run's folder under the settings and the split that
-            it has recorded; only a number of steps may be new. The result equals that of an
-            uninterrupted run with the same number of threads.
+            it has recorded; the number of steps and what is said of the voices may be new. The
+            result equals that of an uninterrupted run with the same number of threads.
 
     Raises:
         CorpusError: the recordings do not suffice; names files and reasons.

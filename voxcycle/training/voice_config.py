@@ -28,6 +28,15 @@ class MelCycleGANConfig(TrainingConfig):
         le=1,
         description="share of the crops drawn so that rare sounds come as often as usual ones",
     )
+    disguises: Path | None = Field(
+        None,
+        description="folder of recordings in other voices, SPEAKER/NAME/OTHER.flac for NAME.flac "
+        "in a folder SPEAKER: the same words at the same times, as a synthesizer can say them; "
+        "with prepares=false, which leaves the names as they are",
+    )
+    disguised: float = Field(
+        0.5, ge=0, le=1, description="share of the perturbed crops that are taken from disguises"
+    )
     perturbed_source: float = Field(
         0.0, ge=0, le=1, description="share of the crops of a that G_ab is given perturbed"
     )
@@ -78,8 +87,8 @@ class VoiceTrainingConfig(MelCycleGANConfig):
     """What `train_voice` needs to know; unknown keys are errors."""
 
     free_on_resume: ClassVar[frozenset[str]] = TrainingConfig.free_on_resume | {
-        "minutes",
-        "samples",
+        *("minutes", "samples"),
+        *("strength", "licence", "consent", "sex_a", "sex_b"),  # what is said of the voices
     }
     listing: ClassVar[str] = "voxcycle train --settings"
 
@@ -114,6 +123,13 @@ class VoiceTrainingConfig(MelCycleGANConfig):
         None, gt=0, description="wall time; becomes a number of steps after a speed probe"
     )
 
+    strength: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="how far conversion by the voices goes, 0 to 1: more is nearer, with fewer of "
+        "the words",
+    )
     conditions_source: bool = Field(
         True, description="any_to_one: tell G_ba and D_a which speaker of the pool is meant"
     )

@@ -13,10 +13,10 @@ from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.perturb import RESYNTHESES, WARPS, Perturbation
 from voxcycle.audio.stats import DomainStats, average_stats
 from voxcycle.data.corpus import MIN_TOTAL_S, CorpusError, Split, scan_folder, split_files
-from voxcycle.data.features import cache_features
+from voxcycle.data.features import Features, cache_features
 from voxcycle.data.prepare import REPORT, prepare_folder
 from voxcycle.data.prepare_report import draw_report
-from voxcycle.data.speech import Speaker, UnpairedCrops, build_speaker
+from voxcycle.data.speech import Disguise, Speaker, UnpairedCrops, build_speaker
 from voxcycle.training.sounds import weigh_crops
 from voxcycle.training.strangers import compare_clips
 from voxcycle.training.voice_config import MelCycleGANConfig, VoiceTrainingConfig
@@ -107,6 +107,7 @@ def make_crops(
         config.blurs_bands,
         reference,
         config.rare_sounds,
+        config.disguised,
     )
 
 
@@ -168,11 +169,13 @@ def load_data(
     pairs_a = [load_speaker(n, s, spec, kinds_a, console) for n, s in domains.a.items()]
     ((name_b, split_b),) = domains.b.items()
     train_b, valid_b = load_speaker(name_b, split_b, spec, all_kinds, console)
-    train_a = [train for train, _ in pairs_a]
-    if config.rare_sounds:
-        with console.status("looking for rare sounds"):
-            train_a = [find_rare_sounds(speaker, config) for speaker in train_a]
-            train_b = find_rare_sounds(train_b, config)
+    train_a = [
+        equip(train, split.train, config, spec, console)
+        for (train, _), split in zip(pairs_a, domains.a.values(), strict=True)
+    ]
+    train_b = equip(train_b, split_b.train, config, spec, console)
+    if config.disguises and not train_b.disguises:
+        raise CorpusError(f"{config.disguises}: no folder {name_b} there, the disguises of b")
     prior = average_stats([s.stats[0] for s in train_a]) if config.any_to_one else None
     return VoiceData(
         train_a,
@@ -184,10 +187,60 @@ def load_data(
     )
 
 
+def equip(
+    speaker: Speaker,
+    paths: Sequence[Path],
+    config: MelCycleGANConfig,
+    spec: MelSpec,
+    console: Console,
+) -> Speaker:
+    """Return the speaker of training files with its rare sounds and disguises, where wanted."""
+    if config.disguises and (config.disguises / speaker.name).is_dir():
+        speaker = disguise(speaker, paths, config.disguises / speaker.name, spec, console)
+    if config.rare_sounds:
+        with console.status("looking for rare sounds"):
+            speaker = find_rare_sounds(speaker, config)
+    return speaker
+
+
 def find_rare_sounds(speaker: Speaker, config: MelCycleGANConfig) -> Speaker:
     """Return the speaker with the places of its rare sounds."""
     mels = [recording.mels[0] for recording in speaker.recordings]
     return replace(speaker, places=weigh_crops(mels, config.n_frames, config.seed))
+
+
+def disguise(
+    speaker: Speaker, paths: Sequence[Path], folder: Path, spec: MelSpec, console: Console
+) -> Speaker:
+    """Return the speaker with the disguises of its recordings.
+
+    Args:
+        speaker: its recordings.
+        paths: their files, in the same order.
+        folder: holds `<name of the file>/<other speaker>.flac`, as long as the file.
+        spec: the mel analysis.
+        console: gets the progress.
+
+    Raises:
+        CorpusError: a recording has no disguise, or one of another length.
+    """
+    files = {path: sorted((folder / path.stem).glob("*.flac")) for path in paths}
+    found = [(index, file) for index, path in enumerate(paths) for file in files[path]]
+    for path, own in files.items():
+        if not own:
+            raise CorpusError(f"{folder / path.stem}: no disguise of {path} there; make them again")
+    name = f"disguises of {speaker.name}"
+    features = analyse([file for _, file in found], spec, WARPS[:1], name, console)
+    by_speaker: dict[str, list[Features]] = {}
+    for (index, file), recording in zip(found, features, strict=True):
+        if len(recording.f0_hz) != len(speaker.recordings[index].f0_hz):
+            raise CorpusError(f"{file}: not as long as {paths[index]}; make it again")
+        by_speaker.setdefault(file.stem, []).append(recording)
+    others = {name: build_speaker(name, own, spec) for name, own in by_speaker.items()}
+    disguises: list[list[Disguise]] = [[] for _ in paths]
+    for (index, file), recording in zip(found, features, strict=True):
+        disguises[index].append(Disguise(others[file.stem], recording))
+    return replace(speaker, disguises=disguises)
 
 
 def perturbations(config: MelCycleGANConfig) -> tuple[Perturbation, ...]:
@@ -203,19 +256,27 @@ def load_speaker(
     console: Console,
 ) -> tuple[Speaker, Speaker]:
     """Return the speaker with training recordings, and the same one with validation recordings."""
-    cache_dir = Path(user_cache_dir("voxcycle")) / "features"
-    paths = split.train + split.valid
-    quiet = not console.is_terminal
-    if quiet:
-        console.print(f"analysing {name}: {len(paths)} files (kept for the next time)")
-    with Progress(console=console, transient=True, disable=quiet) as progress:
-        task = progress.add_task(f"Analysing {name}", total=len(paths))
-        features = cache_features(
-            paths, spec, cache_dir, kinds, advance=lambda: progress.advance(task)
-        )
+    features = analyse(split.train + split.valid, spec, kinds, name, console)
     n_train = len(split.train)
     try:
         speaker = build_speaker(name, features[:n_train], spec)
     except ValueError as error:
         raise CorpusError(f"{split.train[0].parent}: {error}") from None
     return speaker, replace(speaker, recordings=features[n_train:])
+
+
+def analyse(
+    paths: Sequence[Path],
+    spec: MelSpec,
+    kinds: Sequence[Perturbation],
+    name: str,
+    console: Console,
+) -> list[Features]:
+    """Return the features of files, with progress under a name."""
+    cache_dir = Path(user_cache_dir("voxcycle")) / "features"
+    quiet = not console.is_terminal
+    if quiet:
+        console.print(f"analysing {name}: {len(paths)} files (kept for the next time)")
+    with Progress(console=console, transient=True, disable=quiet) as progress:
+        task = progress.add_task(f"Analysing {name}", total=len(paths))
+        return cache_features(paths, spec, cache_dir, kinds, advance=lambda: progress.advance(task))

@@ -38,7 +38,15 @@ def build_voices(
             consent=config.consent,
         )
         generator = module.ema.module[network]  # type: ignore[index]
-        voices[network] = Voice(card, spec, source, target, config.any_to_one, generator)
+        voices[network] = Voice(
+            card,
+            spec,
+            source,
+            target,
+            config.any_to_one,
+            generator,
+            strength=config.strength,
+        )
     return voices
 
 
@@ -62,7 +70,7 @@ def export_voices(
             `Selection.choose`. The last average is taken where a network is absent.
     """
     paths = []
-    settings = json.loads(config.model_dump_json(exclude={"a", "b", "out", "start"}))
+    settings = json.loads(config.model_dump_json(exclude={"a", "b", "out", "start", "disguises"}))
     for network, voice in build_voices(module, config, spec, data).items():
         training = summary | {"config": settings}
         best = chosen.get(network)

@@ -61,6 +61,7 @@ class Voice:
         generator: G_ab in evaluation mode; a network of `build_generator`, called as
             `VoiceGenerator` is.
         path: the file it was loaded from.
+        strength: how far conversion goes, 0 to 1; see `voxcycle.conversion.render.convert_mel`.
     """
 
     card: VoiceCard
@@ -70,6 +71,7 @@ class Voice:
     is_any_to_one: bool
     generator: "Generator"
     path: Path | None = None
+    strength: float = 0.0
 
     def save(self, path: Path) -> None:
         """Write the voice file; it appears under its name only when complete."""
@@ -89,6 +91,7 @@ class Voice:
             "source_stats": self.source_stats.to_dict(),
             "target_stats": self.target_stats.to_dict(),
             "is_any_to_one": self.is_any_to_one,
+            "strength": self.strength,
             "card": asdict(self.card),
         }
         with replacing(path) as partial:
@@ -119,6 +122,9 @@ class Voice:
             generator.load_state_dict(
                 {k: torch.from_numpy(v.astype(np.float32)) for k, v in arrays.items()}
             )
+            strength = float(header.get("strength", 0.0))
+            if not 0 <= strength <= 1:
+                raise ValueError(f"strength {strength} is not from 0 to 1")
             voice = cls(
                 card=VoiceCard(**header["card"]),
                 spec=MelSpec(**header["mel_spec"]),
@@ -127,6 +133,7 @@ class Voice:
                 is_any_to_one=bool(header["is_any_to_one"]),
                 generator=generator.eval().requires_grad_(False),
                 path=path,
+                strength=strength,
             )
         except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             reason = (str(error).splitlines() or [""])[0].rstrip(":")  # PyTorch lists every tensor
