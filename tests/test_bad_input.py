@@ -172,15 +172,18 @@ def test_a_full_disk(
     assert list_names(tmp_path) == ["a.wav"]
 
 
+# Python ends by the signal itself if Ctrl-C comes while an import evaluates a string; a shell calls
+# both 130.
 @pytest.mark.parametrize(
-    ("number", "expected"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)]
+    ("number", "expected"),
+    [(signal.SIGINT, (130, -signal.SIGINT)), (signal.SIGKILL, (-signal.SIGKILL,))],
 )
 def test_an_end_mid_way_leaves_nothing(
     tmp_path: Path,
     voice_path: Path,
     make_speech: Callable[..., np.ndarray],
     number: signal.Signals,
-    expected: int,
+    expected: tuple[int, ...],
 ) -> None:
     speech = make_speech(5.0, RATE)
     soundfile.write(tmp_path / "a.wav", np.tile(speech, 60), RATE)  # five minutes: seconds of work
@@ -196,6 +199,6 @@ def test_an_end_mid_way_leaves_nothing(
     assert process.stdout.readline().startswith("voice unit")  # all is loaded, work begins
     process.send_signal(number)
     _, err = process.communicate()
-    assert process.returncode == expected
+    assert process.returncode in expected
     assert "Traceback" not in err
     assert list_names(tmp_path) == ["a.wav"]
