@@ -5,8 +5,8 @@
 #
 # 1 fetch   voice styles and sentences (npm, apt)
 # 2 read    let Kokoro-82M read the corpus, a quarter of an hour to 40 minutes on two cores
-# 3 train   the voices VOICES (heart michael) from the base, JOBS (2) at a time, one thread each, a
-#           quarter of an hour each: STEPS (3000)
+# 3 train   the voices VOICES (heart michael) from the base, JOBS (2) at a time, one thread each, five to
+#           fifteen minutes each; STEPS in place of their own
 # 4 score   evaluation speakers and real speech; run once per row of RESULTS.md
 # 5 ship    write the scores on the voices and put them into the package
 # 6 vocoder train the vocoder "fast" with the shipped voices' help, and put it into the package: ten
@@ -21,35 +21,35 @@ first=${1:-1} last=${2:-5}
 corpus=${CORPUS:-$HOME/.cache/voxcycle/kokoro}
 runs=${RUNS:-$HOME/.cache/voxcycle/runs}
 real=${REAL:-$HOME/.cache/voxcycle/real}
-voices=${VOICES:-heart michael} steps=${STEPS:-3000}
+voices=${VOICES:-heart michael}
 python=${PYTHON:-.venv/bin/python}
 stage() { [ "$first" -le "$1" ] && [ "$1" -le "$last" ]; }
 
 if stage 1; then bash egs/kokoro/fetch.sh "$corpus"; fi
 if stage 2; then $python egs/kokoro/synthesize.py "$corpus" --roles target pool valid eval british; fi
-# voice NAME: the speaker's folder in the corpus, sex, seed, strength. The strengths of heart and
-# michael were chosen on validation sentences (RESULTS.md), those of emma and george are not yet.
+# voice NAME: the speaker's folder in the corpus, sex, seed, steps, strength. Steps and strengths were
+# chosen on validation sentences; emma and george do not ship, since george lost words (RESULTS.md).
 voice() {
     case $1 in
-        heart) echo target/af_heart woman 1 0.5 ;;
-        michael) echo target/am_michael man 2 0 ;;
-        emma) echo british/bf_emma woman 3 0 ;;
-        george) echo british/bm_george man 4 0 ;;
+        heart) echo target/af_heart woman 1 3000 0.5 ;;
+        michael) echo target/am_michael man 2 3000 0 ;;
+        emma) echo british/bf_emma woman 3 1000 0.5 ;;
+        george) echo british/bm_george man 4 1000 0 ;;
         *) echo "$1: no such voice" >&2 && return 1 ;;
     esac
 }
 train() {
-    local name=$1 place folder sex seed strength
+    local name=$1 place folder sex seed steps strength
     place=$(voice "$name")
-    read -r folder sex seed strength <<<"$place"
+    read -r folder sex seed steps strength <<<"$place"
     $python -m voxcycle train --config egs/kokoro/voice.yaml --a "$corpus/pool" \
-        --b "$corpus/$folder" --out "$runs/$name" --steps "$steps" --no-add \
+        --b "$corpus/$folder" --out "$runs/$name" --steps "${STEPS:-$steps}" --no-add \
         $([ -e "$runs/$name/last.ckpt" ] && echo --resume || true) name_b="$name" sex_b="$sex" \
         seed="$seed" strength="$strength" "consent=synthetic speaker (Kokoro-82M ${folder#*/})"
 }
 if stage 3; then
     export -f train voice
-    export corpus runs steps python OMP_NUM_THREADS=1
+    export corpus runs python OMP_NUM_THREADS=1
     printf '%s\n' $voices | xargs -P "${JOBS:-2}" -I NAME bash -euc 'train NAME'
 fi
 if stage 4; then
