@@ -27,25 +27,26 @@ stage() { [ "$first" -le "$1" ] && [ "$1" -le "$last" ]; }
 
 if stage 1; then bash egs/kokoro/fetch.sh "$corpus"; fi
 if stage 2; then $python egs/kokoro/synthesize.py "$corpus" --roles target pool valid eval british; fi
-# voice NAME: the speaker's folder in the corpus, sex, seed, steps, strength. Steps and strengths were
-# chosen on validation sentences; emma and george do not ship, since george lost words (RESULTS.md).
+# voice NAME: the speaker's folder in the corpus, sex, seed, and what was chosen on validation sentences
+# (RESULTS.md): steps, strength, share of the base.
 voice() {
     case $1 in
-        heart) echo target/af_heart woman 1 3000 0.5 ;;
-        michael) echo target/am_michael man 2 3000 0 ;;
-        emma) echo british/bf_emma woman 3 1000 0.5 ;;
-        george) echo british/bm_george man 4 1000 0 ;;
+        heart) echo target/af_heart woman 1 3000 0.5 0 ;;
+        michael) echo target/am_michael man 2 3000 0 0 ;;
+        emma) echo british/bf_emma woman 3 3000 0 0.5 ;;
+        george) echo british/bm_george man 4 1000 0 0.5 ;;
         *) echo "$1: no such voice" >&2 && return 1 ;;
     esac
 }
 train() {
-    local name=$1 place folder sex seed steps strength
+    local name=$1 place folder sex seed steps strength share
     place=$(voice "$name")
-    read -r folder sex seed steps strength <<<"$place"
+    read -r folder sex seed steps strength share <<<"$place"
     $python -m voxcycle train --config egs/kokoro/voice.yaml --a "$corpus/pool" \
         --b "$corpus/$folder" --out "$runs/$name" --steps "${STEPS:-$steps}" --no-add \
         $([ -e "$runs/$name/last.ckpt" ] && echo --resume || true) name_b="$name" sex_b="$sex" \
-        seed="$seed" strength="$strength" "consent=synthetic speaker (Kokoro-82M ${folder#*/})"
+        seed="$seed" strength="$strength" base_share="$share" \
+        "consent=synthetic speaker (Kokoro-82M ${folder#*/})"
 }
 if stage 3; then
     export -f train voice

@@ -47,6 +47,8 @@ SPLIT: dict[str, Role] = {
     "eval": Role(("af_sarah", "am_puck", "bf_alice", "bm_fable"), 0.0, ("valid", "eval")),
     # A pair of its own (egs/kokoro_pair); last, so that the others keep their sentences.
     "pair": Role(("af_kore", "am_liam"), 5.5, ("valid", "eval")),
+    # Voices of other languages that read English: sources unlike any of the training, to tune on.
+    "foreign": Role(("ef_dora", "em_alex", "if_sara", "im_nicola"), 0.0, ("valid",)),
     # Two more targets; of the shipped weights, the base alone has learned from them.
     "british": Role(("bf_emma", "bm_george"), 6.0, ("valid", "eval")),
 }

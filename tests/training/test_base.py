@@ -12,11 +12,15 @@ from safetensors.torch import load_file
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.data.corpus import CorpusError
+from voxcycle.evaluation.scores import UtteranceScores
+from voxcycle.evaluation.scoring import Scored
 from voxcycle.training.base import BaseTrainingConfig, TrainedBase, train_base
 from voxcycle.training.base_file import Base
+from voxcycle.training.selection import Contest, Selection
 from voxcycle.training.voice import train_voice
 from voxcycle.training.voice_config import VoiceTrainingConfig
 from voxcycle.training.voice_networks import build_method
+from voxcycle.voices.voice import Voice
 
 SMALL: dict[str, Any] = {
     "width": 16,
@@ -126,6 +130,41 @@ def test_a_voice_begins_with_the_base_bound_to_its_speakers(
         if "blocks" not in key:  # one step of Adam away
             moved = (state[f"method.generators.g_ab.{key}"] - value).abs().max()
             assert 0 < moved < 2 * config.generator_rate, key
+
+
+def test_a_share_of_the_base_stays_in_the_voices(
+    folders: Path, trained: TrainedBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A voice lies between the average of the training and a clone, and the judges hear it so."""
+    heard: list[torch.Tensor] = []
+
+    def score(self: Selection, contest: Contest) -> list[Scored]:
+        heard.append(contest.voice.generator.outlet.bias.clone())
+        return [Scored(UtteranceScores("voice", "x", "0", secs_target=0.5), None, 16_000)]
+
+    monkeypatch.setattr(Selection, "_score", score)
+    base = Base.load(trained.path)
+    values = SMALL | {"prepares": False, "a": folders / "one", "b": folders / "three"}
+    values |= {"base": trained.path, "out": tmp_path / "pair", "steps": 2}
+    paths = train_voice(VoiceTrainingConfig(**values, samples=1, base_share=0.25)).voices
+    state = torch.load(tmp_path / "pair" / "last.ckpt", weights_only=True)["state_dict"]
+    for network, path, judged in zip(("g_ab", "g_ba"), paths, heard[-2:], strict=True):
+        voice = Voice.load(path)
+        begun = base.bind(voice.target_stats).generator.state_dict()
+        for key, value in voice.generator.state_dict().items():
+            blend = 0.75 * state[f"ema.module.{network}.{key}"] + 0.25 * begun[key]
+            torch.testing.assert_close(value, blend, atol=1e-4, rtol=1e-3)
+        bias = voice.generator.outlet.bias
+        torch.testing.assert_close(judged, bias, atol=1e-4, rtol=1e-3)
+        assert (state[f"ema.module.{network}.outlet.bias"] - bias).abs().max() > 1e-4
+    # another share of the same weights costs no training
+    again = VoiceTrainingConfig(**values, samples=0, base_share=1.0)
+    clone = Voice.load(train_voice(again, resume=True).voices[0])
+    begun = base.bind(clone.target_stats).generator.state_dict()
+    bias = clone.generator.outlet.bias
+    torch.testing.assert_close(bias, begun["outlet.bias"], atol=1e-4, rtol=1e-3)
+    with pytest.raises(ValueError, match="base_share is of the base"):
+        VoiceTrainingConfig(**values, base_share=0.5, from_scratch=True)
 
 
 def test_of_a_pool_the_base_is_told_the_speaker(

@@ -8,7 +8,7 @@ count where the recogniser understands the speaker. No judge enters a loss.
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -61,12 +61,14 @@ class Contest:
         sources: speakers with the recordings to convert.
         target: the speaker to be matched.
         voice: the voice that the generator will be, around the averaged network itself.
+        finish: makes of the generator what the voice is given of it.
     """
 
     network: str
     sources: tuple[Speaker, ...]
     target: Speaker
     voice: Voice
+    finish: Callable[[Any], Any] = lambda generator: generator
 
 
 class Selection(Callback):
@@ -122,7 +124,8 @@ class Selection(Callback):
         device = next(generator.parameters()).device
         try:
             generator.to("cpu")  # where voices are used
-            scored = self._score(contest)
+            finished = replace(contest.voice, generator=contest.finish(generator))
+            scored = self._score(replace(contest, voice=finished))
         except (OSError, ImportError, RuntimeError) as error:
             self.is_broken = True
             self.console.print(

@@ -31,7 +31,7 @@ from voxcycle.training.selection import (
 )
 from voxcycle.training.voice_config import VoiceTrainingConfig
 from voxcycle.training.voice_data import Domains, VoiceData, find_domains, load_data
-from voxcycle.training.voice_export import build_voices, export_voices
+from voxcycle.training.voice_export import build_voices, export_voices, make_finish
 from voxcycle.training.voice_networks import build_method
 from voxcycle.vocoders import Vocoder
 from voxcycle.vocoders.registry import load_vocoder
@@ -119,7 +119,7 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
     if config.samples:
         vocoder = load_vocoder("hifigan", spec)
         validation = _validation(config, data, crops, vocoder)
-        selection = _selection(config, module, domains, data, vocoder, console)
+        selection = _selection(config, module, domains, data, base, vocoder, console)
     callbacks = [validation, selection] if selection and validation else []
     fit(module, crops, config, resume, callbacks, console)
     chosen = selection.choose(int(module.steps_done)) if selection else {}
@@ -135,7 +135,7 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
         "losses": {k: round(float(v), 4) for k, v in module.logged.items()},
     }
     return TrainedVoices(
-        export_voices(module, config, spec, data, summary, chosen), n_steps, seconds
+        export_voices(module, config, spec, data, base, summary, chosen), n_steps, seconds
     )
 
 
@@ -172,6 +172,7 @@ def _selection(
     module: PhasedModule,
     domains: Domains,
     data: VoiceData,
+    base: Base | None,
     vocoder: Vocoder,
     console: Console,
 ) -> Selection:
@@ -186,9 +187,17 @@ def _selection(
 
     side_a, side_b = speakers("a", domains.a), speakers("b", domains.b)
     voices = build_voices(module, config, vocoder.spec, data)
-    contests = [Contest("g_ab", tuple(side_a), side_b[0], voices["g_ab"])]
-    if not config.any_to_one:
-        contests.append(Contest("g_ba", tuple(side_b), side_a[0], voices["g_ba"]))
+    sides = {"g_ab": (side_a, side_b), "g_ba": (side_b, side_a)}
+    contests = [
+        Contest(
+            network,
+            tuple(sides[network][0]),
+            sides[network][1][0],
+            voice,
+            make_finish(voice, config, base),
+        )
+        for network, voice in voices.items()
+    ]
     return Selection(contests, vocoder, config.out, console)
 
 

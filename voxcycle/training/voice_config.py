@@ -88,7 +88,8 @@ class VoiceTrainingConfig(MelCycleGANConfig):
 
     free_on_resume: ClassVar[frozenset[str]] = TrainingConfig.free_on_resume | {
         *("minutes", "samples"),
-        *("strength", "licence", "consent", "sex_a", "sex_b"),  # what is said of the voices
+        *("base_share", "strength"),  # what is made of the weights
+        *("licence", "consent", "sex_a", "sex_b"),  # what is said of the voices
     }
     listing: ClassVar[str] = "voxcycle train --settings"
 
@@ -123,6 +124,13 @@ class VoiceTrainingConfig(MelCycleGANConfig):
         None, gt=0, description="wall time; becomes a number of steps after a speed probe"
     )
 
+    base_share: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of the base in the weights of the voices: brings back words that "
+        "training has cost, and takes some of the likeness",
+    )
     strength: float = Field(
         0.0,
         ge=0,
@@ -149,6 +157,8 @@ class VoiceTrainingConfig(MelCycleGANConfig):
     def _one_length(self) -> "VoiceTrainingConfig":
         if self.steps is not None and self.minutes is not None:
             raise ValueError("give steps or minutes, not both")
+        if self.base_share and self.from_scratch:
+            raise ValueError("base_share is of the base: leave it or from_scratch away")
         blind = ["uses_f0", "sees_excitation"] + ["conditions_source"] * self.any_to_one
         needed = [f"{name}=false" for name in blind if getattr(self, name)]
         needed += [] if self.from_scratch else ["from_scratch=true"]

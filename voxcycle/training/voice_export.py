@@ -2,6 +2,7 @@
 
 import copy
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from safetensors.torch import load_file
 
 from voxcycle.audio.mel import MelSpec
+from voxcycle.training.base_file import Base
 from voxcycle.training.phases import PhasedModule
 from voxcycle.training.selection import best_path
 from voxcycle.training.voice_config import VoiceTrainingConfig
@@ -50,11 +52,21 @@ def build_voices(
     return voices
 
 
+def make_finish(
+    voice: Voice, config: VoiceTrainingConfig, base: Base | None
+) -> Callable[[Any], Any]:
+    """Return what makes the voice's generator of the trained one: its blend with the base."""
+    if base is None or not config.base_share:
+        return lambda generator: generator
+    return lambda generator: base.blend(generator, voice.target_stats, config.base_share)
+
+
 def export_voices(
     module: PhasedModule,
     config: VoiceTrainingConfig,
     spec: MelSpec,
     data: VoiceData,
+    base: Base | None,
     summary: dict[str, Any],
     chosen: dict[str, dict[str, Any]],
 ) -> list[Path]:
@@ -65,6 +77,7 @@ def export_voices(
         config: of the run.
         spec: the mel analysis.
         data: both domains, for their statistics.
+        base: what the training began with, if anything.
         summary: of the training, for the cards.
         chosen: by network, the step whose weights to take, and their scores; from
             `Selection.choose`. The last average is taken where a network is absent.
@@ -73,14 +86,15 @@ def export_voices(
     settings = json.loads(config.model_dump_json(exclude={"a", "b", "out", "start", "disguises"}))
     for network, voice in build_voices(module, config, spec, data).items():
         training = summary | {"config": settings}
-        best = chosen.get(network)
+        generator, best = voice.generator, chosen.get(network)
         if best is not None:
             training["selected"] = best
             if best["step"] != summary["steps"]:
-                generator = copy.deepcopy(voice.generator)
+                generator = copy.deepcopy(generator)
                 generator.load_state_dict(load_file(best_path(config.out, network)))
-                voice = replace(voice, generator=generator)
         path = config.out / f"{voice.card.name}.safetensors"
-        replace(voice, card=replace(voice.card, training=training)).save(path)
+        generator = make_finish(voice, config, base)(generator)
+        card = replace(voice.card, training=training)
+        replace(voice, card=card, generator=generator).save(path)
         paths.append(path)
     return paths
