@@ -49,6 +49,6 @@ SPLIT: dict[str, Role] = {
     "pair": Role(("af_kore", "am_liam"), 5.5, ("valid", "eval")),
     # Voices of other languages that read English: sources unlike any of the training, to tune on.
     "foreign": Role(("ef_dora", "em_alex", "if_sara", "im_nicola"), 0.0, ("valid",)),
-    # Two more targets; of the shipped weights, the base alone has learned from them.
+    # Two more targets.
     "british": Role(("bf_emma", "bm_george"), 6.0, ("valid", "eval")),
 }
