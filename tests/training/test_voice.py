@@ -293,6 +293,8 @@ def test_a_resumed_run_keeps_its_settings_and_its_split(folders: Path, tmp_path:
     assert (stored.cycle_a, stored.seed, stored.steps) == (3.0, 3, 4)
     assert int(weights(tmp_path / "run")["steps_done"]) == 4
     before = (tmp_path / "run" / "config.yaml").read_text()
+    with pytest.raises(ValueError, match="began without the base: leave base_share away"):
+        train_voice(VoiceTrainingConfig(**own, out=tmp_path / "run", base_share=0.5), resume=True)
     with pytest.raises(ValueError, match="started with cycle_a=3.0, not 4.0"):
         changed = VoiceTrainingConfig(**own, out=tmp_path / "run", cycle_a=4.0)
         train_voice(changed, resume=True)

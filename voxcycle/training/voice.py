@@ -85,6 +85,8 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
     base = None if config.from_scratch else Base.load(config.base or BASE_FILE)
     if base:
         base.check(config)  # before the recordings are analysed
+    elif config.base_share:  # of a resumed run, whose new settings nothing else has seen together
+        raise ValueError(f"{config.out}: this run began without the base: leave base_share away")
     if resume:
         domains = Domains.load(config.out / "split.json")
     else:
