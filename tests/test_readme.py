@@ -123,7 +123,7 @@ def test_the_python_example_runs(workplace: Path) -> None:
     assert sorted(p.name for p in (workplace / "converted").iterdir()) == ["call.wav", "talk.wav"]
 
 
-@pytest.mark.parametrize("name", ["heart", "michael", "george"])
+@pytest.mark.parametrize("name", ["heart", "michael", "emma", "george"])
 def test_the_shipped_voices_are_any_to_one_and_small(name: str) -> None:
     from voxcycle import load_voice
 

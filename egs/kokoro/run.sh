@@ -5,7 +5,7 @@
 #
 # 1 fetch   voice styles and sentences (npm, apt)
 # 2 read    let Kokoro-82M read the corpus, a quarter of an hour to 40 minutes on two cores
-# 3 train   the voices VOICES (heart michael george) from the base, JOBS (2) at a time, one thread each, five to
+# 3 train   the voices VOICES (heart michael emma george) from the base, JOBS (2) at a time, one thread each, five to
 #           fifteen minutes each; STEPS in place of their own
 # 4 score   evaluation speakers and real speech; run once per row of RESULTS.md
 # 5 ship    write the scores on the voices and put them into the package
@@ -21,7 +21,7 @@ first=${1:-1} last=${2:-5}
 corpus=${CORPUS:-$HOME/.cache/voxcycle/kokoro}
 runs=${RUNS:-$HOME/.cache/voxcycle/runs}
 real=${REAL:-$HOME/.cache/voxcycle/real}
-voices=${VOICES:-heart michael george}
+voices=${VOICES:-heart michael emma george}
 python=${PYTHON:-.venv/bin/python}
 stage() { [ "$first" -le "$1" ] && [ "$1" -le "$last" ]; }
 
