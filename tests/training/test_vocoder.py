@@ -9,6 +9,7 @@ import pytest
 import soundfile
 import torch
 from rich.console import Console
+from safetensors.torch import load_file
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.training.vocoder import (
@@ -18,6 +19,8 @@ from voxcycle.training.vocoder import (
     load_recordings,
     train_vocoder,
 )
+from voxcycle.vocoders import VocoderError
+from voxcycle.voices.registry import find_voice
 
 
 @pytest.fixture(scope="module")
@@ -136,3 +139,17 @@ def test_voices_lend_their_mels(folder: Path, tmp_path: Path) -> None:
     assert not np.array_equal(first.mel, converted[1].mel)
     config = make_config(folder, tmp_path / "run", voices={"heart": folder}, steps=1)
     train_vocoder(config)
+
+
+def test_a_run_may_begin_with_the_network_of_a_file(folder: Path, tmp_path: Path) -> None:
+    first = train_vocoder(make_config(folder, tmp_path / "first", steps=2)).path
+    config = make_config(folder, tmp_path / "second", start=first, steps=1)
+    trained = train_vocoder(config)
+    assert trained.n_steps == 1
+    name = "outlet.weight"
+    before, after = (load_file(path)[name].float() for path in (first, trained.path))
+    assert 0 < (before - after).abs().max() < 2 * config.generator_rate
+    with pytest.raises(ValueError, match="not of the size that the settings name"):
+        train_vocoder(make_config(folder, tmp_path / "third", start=first, width=8))
+    with pytest.raises(VocoderError, match="heart.safetensors: not a vocoder file"):
+        train_vocoder(make_config(folder, tmp_path / "fourth", start=find_voice("heart")))

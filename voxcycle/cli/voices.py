@@ -8,7 +8,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-SCORES = {"secs_target": "SECS", "wer": "WER", "distillmos": "MOS"}
+SCORES = {"secs_target": ("SECS", 3), "wer": ("WER", 3), "distillmos": ("MOS", 2)}  # decimals
 
 voices_app = typer.Typer(invoke_without_command=True)
 
@@ -31,8 +31,10 @@ def voices(context: typer.Context) -> None:
         )
         return
     table = Table(box=None, pad_edge=False)
-    for heading in ("name", "language", "sex", "licence", "converts", "size", *SCORES.values()):
-        table.add_column(heading, no_wrap=heading in SCORES.values())
+    for heading in ("name", "language", "sex", "licence", "converts", "size"):
+        table.add_column(heading)
+    for heading, _ in SCORES.values():
+        table.add_column(heading, no_wrap=True)
     console = _console()
     for voice in found:
         if voice.error:
@@ -45,7 +47,7 @@ def voices(context: typer.Context) -> None:
             voice.licence or NOT_STATED,
             "anybody" if voice.is_any_to_one else voice.source or "one speaker",
             f"{voice.n_bytes / 1e6:.1f} MB",
-            *(_describe_score(voice.scores.get(key)) for key in SCORES),
+            *(_print_score(voice.scores.get(key), n) for key, (_, n) in SCORES.items()),
         )
     console.print(table)
 
@@ -96,8 +98,8 @@ def _console() -> "Console":
     return Console(highlight=False, markup=False, soft_wrap=True)
 
 
-def _describe_score(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, int | float) else ""
+def _print_score(value: Any, decimals: int) -> str:
+    return f"{value:.{decimals}f}" if isinstance(value, int | float) else ""
 
 
 def _print_values(console: "Console", values: dict[str, Any], indent: str = "  ") -> None:

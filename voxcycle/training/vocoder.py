@@ -40,6 +40,7 @@ from voxcycle.vocoders.source_filter import SourceFilter
 from voxcycle.voices.registry import load_voice
 
 PERIODS = (2, 3, 5, 7, 11)
+VOCODER_SUFFIX = ".safetensors"
 N_CONVERSIONS = 4  # of every recording that a voice converts
 
 
@@ -57,8 +58,9 @@ class VocoderTrainingConfig(TrainingConfig):
     )  # fmt: skip
     converted_share: float = Field(0.5, ge=0, le=1, description="share of such crops")
     start: Path | None = Field(
-        None, description="checkpoint of another run, whose networks and steps to begin with"
-    )
+        None, description="begin with the networks and steps of another run (its last.ckpt), or "
+        "with the network of a vocoder file, against judges that are new"
+    )  # fmt: skip
     steps: int = Field(ge=1, description="iterations, those of `start` included")
     batch_size: int = Field(16, ge=1, description="crops per iteration")
     n_frames: int = Field(64, ge=16, description="frames per crop")
@@ -123,7 +125,9 @@ def train_vocoder(config: VocoderTrainingConfig, resume: bool = False) -> Traine
     )
     torch.manual_seed(config.seed)
     module = PhasedModule(build_vocoder_method(config, spec), config.ema_decay)
-    if begun:
+    if begun and begun.suffix == VOCODER_SUFFIX:
+        start_with(module, begun)
+    elif begun:
         restore(module, begun)
     about = {
         "minutes_of_speech": round(sum(len(r.f0_hz) for r in recordings) / spec.frame_rate / 60, 1),
@@ -144,6 +148,24 @@ def save_vocoder(module: PhasedModule, path: Path, about: dict[str, Any]) -> Non
     network = module.ema.module
     assert isinstance(network, SourceFilterVocoder)
     SourceFilter(network).save(path, about | {"steps": int(module.steps_done)})
+
+
+def start_with(module: PhasedModule, path: Path) -> None:
+    """Load the network of a vocoder file; the steps count from 0, the average begins with it.
+
+    Raises:
+        VocoderError: it is no vocoder file.
+        ValueError: its network is of another size.
+    """
+    state = SourceFilter.load(path).network.state_dict()
+    try:
+        module.method.generator.load_state_dict(state)  # type: ignore[union-attr]
+    except RuntimeError as error:
+        reason = str(error).splitlines()[1].strip()
+        raise ValueError(
+            f"{path}: its network is not of the size that the settings name ({reason}); give its "
+            "width and n_blocks"
+        ) from error
 
 
 def load_recordings(folders: Sequence[Path], spec: MelSpec, console: Console) -> list[Recording]:
