@@ -138,7 +138,8 @@ def report(out: Path) -> None:
                 printed = [print_value(values.get(column), "3") for column in COLUMNS]
                 cells.append([name, side.name, str(mark), *printed])
                 curves.setdefault((side.name, name), {})[mark] = [values[c] for c in SHOWN]
-                ceilings[side.name] = [lines[COPY_SYNTHESIS][c] for c in SHOWN]
+                # The runs with more or less speech have other test clips: the first run counts.
+                ceilings.setdefault(side.name, [lines[COPY_SYNTHESIS][c] for c in SHOWN])
     print(markdown_table(cells))
     figure = Figure(figsize=(4 * len(ceilings), 6), dpi=110, layout="constrained")
     grid = figure.subplots(len(SHOWN), len(ceilings), sharex=True, sharey="row", squeeze=False)

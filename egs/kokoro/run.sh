@@ -5,11 +5,11 @@
 #
 # 1 fetch   voice styles and sentences (npm, apt)
 # 2 read    let Kokoro-82M read the corpus, a quarter of an hour to 40 minutes on two cores
-# 3 train   the voices VOICES (heart michael emma george) from the base, JOBS (2) at a time, one thread each, five to
-#           fifteen minutes each; STEPS in place of their own
+# 3 train   the voices VOICES (heart michael emma george) from the base, JOBS (2) at a time, one thread each, ten to
+#           forty minutes each; STEPS in place of their own
 # 4 score   evaluation speakers and real speech; run once per row of RESULTS.md
 # 5 ship    write the scores on the voices and put them into the package
-# 6 vocoder train the vocoder "fast" with the shipped voices' help, and put it into the package: ten
+# 6 vocoder train the vocoder "fast" with the help of heart and michael, and put it into the package: ten
 #           minutes of one H100; DEVICE=cpu, where there is no GPU, takes many times as long
 # 7 listen  score it in copy synthesis, evaluation speakers and real speech
 # 8 base    train the base on all speakers but those of tests and pairs, and put it into the package:

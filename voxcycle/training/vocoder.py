@@ -36,11 +36,11 @@ from voxcycle.training.callbacks import Snapshots, restore
 from voxcycle.training.config import TrainingConfig, save_config
 from voxcycle.training.fit import begin, fit, keeps_threads
 from voxcycle.training.phases import PhasedModule
+from voxcycle.vocoders.registry import SUFFIX
 from voxcycle.vocoders.source_filter import SourceFilter
 from voxcycle.voices.registry import load_voice
 
 PERIODS = (2, 3, 5, 7, 11)
-VOCODER_SUFFIX = ".safetensors"
 N_CONVERSIONS = 4  # of every recording that a voice converts
 
 
@@ -125,7 +125,7 @@ def train_vocoder(config: VocoderTrainingConfig, resume: bool = False) -> Traine
     )
     torch.manual_seed(config.seed)
     module = PhasedModule(build_vocoder_method(config, spec), config.ema_decay)
-    if begun and begun.suffix == VOCODER_SUFFIX:
+    if begun and begun.suffix == SUFFIX:
         start_with(module, begun)
     elif begun:
         restore(module, begun)

@@ -7,6 +7,7 @@ from voxcycle.vocoders import Vocoder, VocoderError
 
 DEFAULT_VOCODER = "hifigan"
 VOCODER_NAMES = ("hifigan", "fast", "griffin-lim")
+SUFFIX = ".safetensors"  # of the files of source-filter vocoders
 FAST_FILE = Path(__file__).with_name("fast.safetensors")
 
 
@@ -32,7 +33,7 @@ def load_vocoder(name: str, spec: MelSpec) -> Vocoder:
         from voxcycle.vocoders.hifigan import HiFiGAN
 
         vocoder = HiFiGAN.load_universal()
-    elif name == "fast" or Path(name).suffix == ".safetensors":
+    elif name == "fast" or Path(name).suffix == SUFFIX:
         from voxcycle.vocoders.source_filter import SourceFilter
 
         vocoder = SourceFilter.load(FAST_FILE if name == "fast" else Path(name))
