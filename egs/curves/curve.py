@@ -82,7 +82,8 @@ def make_config(out: Path, name: str, steps: int) -> VoiceTrainingConfig:
         out=out / name,
         steps=steps,
         threads=1,
-        samples=0,  # the average at the mark is exported: nothing is chosen by judges
+        samples=0,  # the average at the mark is exported: nothing is chosen by judges,
+        sharpness=0.0,  # nor sharpened
         **settings,
     )
 

@@ -12,6 +12,8 @@ from voxcycle.data.corpus import scan_folder
 from voxcycle.data.features import cache_features
 from voxcycle.data.speech import build_speaker
 from voxcycle.training.base_file import BASE_FILE, Base
+from voxcycle.training.sharpening import sharpen
+from voxcycle.training.voice_config import SHARPNESS
 from voxcycle.training.voice_data import prepare
 from voxcycle.voices.voice import Voice, VoiceCard, check_voice_name
 
@@ -55,7 +57,7 @@ def clone_voice(
         "minutes_of_speech": {card.name: round(corpus.duration_s / 60, 2)},
         "date": datetime.date.today().isoformat(),
     }
-    generator = base.bind(stats).generator.eval().requires_grad_(False)
+    generator = sharpen(base.bind(stats).generator, stats, SHARPNESS).eval().requires_grad_(False)
     told = VoiceCard(**vars(card) | {"training": summary})
     Voice(told, base.spec, base.reference, stats, True, generator).save(path)
     return path

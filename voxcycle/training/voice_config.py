@@ -7,6 +7,8 @@ from pydantic import Field, model_validator
 
 from voxcycle.training.config import TrainingConfig
 
+SHARPNESS = 0.15  # chosen on validation speakers (RESULTS.md)
+
 
 class MelCycleGANConfig(TrainingConfig):
     """What a voice's training and that of the base share: crops, networks, weights, rates."""
@@ -88,7 +90,7 @@ class VoiceTrainingConfig(MelCycleGANConfig):
 
     free_on_resume: ClassVar[frozenset[str]] = TrainingConfig.free_on_resume | {
         *("minutes", "samples"),
-        *("base_share", "strength"),  # what is made of the weights
+        *("base_share", "sharpness", "strength"),  # what is made of the weights
         *("licence", "consent", "sex_a", "sex_b"),  # what is said of the voices
     }
     listing: ClassVar[str] = "voxcycle train --settings"
@@ -131,6 +133,12 @@ class VoiceTrainingConfig(MelCycleGANConfig):
         description="share of the base in the weights of the voices: brings back words that "
         "training has cost, and takes some of the likeness",
     )
+    sharpness: float = Field(
+        SHARPNESS,
+        ge=0,
+        le=1,
+        description="how much the formants of the voices are sharpened",
+    )
     strength: float = Field(
         0.0,
         ge=0,
@@ -162,11 +170,14 @@ class VoiceTrainingConfig(MelCycleGANConfig):
         blind = ["uses_f0", "sees_excitation"] + ["conditions_source"] * self.any_to_one
         needed = [f"{name}=false" for name in blind if getattr(self, name)]
         needed += [] if self.from_scratch else ["from_scratch=true"]
+        needed += ["sharpness=0"] if self.sharpness else []
         if self.networks == "maskcyclegan-vc" and needed:
             raise ValueError(
                 "the published networks are told neither F0 nor speakers, and have no base: set "
                 + " ".join(needed)
             )
+        if self.has_skip and self.sharpness:
+            raise ValueError("sharpness is of generators without a skip: set sharpness=0")
         return self
 
     def voice_names(self) -> list[str]:

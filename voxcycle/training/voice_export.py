@@ -13,6 +13,7 @@ from voxcycle.audio.mel import MelSpec
 from voxcycle.training.base_file import Base
 from voxcycle.training.phases import PhasedModule
 from voxcycle.training.selection import best_path
+from voxcycle.training.sharpening import sharpen
 from voxcycle.training.voice_config import VoiceTrainingConfig
 from voxcycle.training.voice_data import VoiceData
 from voxcycle.voices.voice import Voice, VoiceCard
@@ -55,10 +56,19 @@ def build_voices(
 def make_finish(
     voice: Voice, config: VoiceTrainingConfig, base: Base | None
 ) -> Callable[[Any], Any]:
-    """Return what makes the voice's generator of the trained one: its blend with the base."""
-    if base is None or not config.base_share:
-        return lambda generator: generator
-    return lambda generator: base.blend(generator, voice.target_stats, config.base_share)
+    """Return what makes the voice's generator of the trained one.
+
+    It is blended with the base, and its formants are sharpened.
+    """
+
+    def finish(generator: Any) -> Any:
+        if base is not None and config.base_share:
+            generator = base.blend(generator, voice.target_stats, config.base_share)
+        if config.sharpness:
+            generator = sharpen(generator, voice.target_stats, config.sharpness)
+        return generator
+
+    return finish
 
 
 def export_voices(
