@@ -28,24 +28,24 @@ stage() { [ "$first" -le "$1" ] && [ "$1" -le "$last" ]; }
 if stage 1; then bash egs/kokoro/fetch.sh "$corpus"; fi
 if stage 2; then $python egs/kokoro/synthesize.py "$corpus" --roles target pool valid foreign eval british; fi
 # voice NAME: the speaker's folder in the corpus, sex, seed, and what was chosen on validation sentences
-# (RESULTS.md): steps, strength, share of the base.
+# (RESULTS.md): steps, strength, share of the base, sharpness.
 voice() {
     case $1 in
-        heart) echo target/af_heart woman 1 3000 0.5 0 ;;
-        michael) echo target/am_michael man 2 3000 0 0 ;;
-        emma) echo british/bf_emma woman 3 3000 0 0.5 ;;
-        george) echo british/bm_george man 4 1000 0 0.5 ;;
+        heart) echo target/af_heart woman 1 3000 0.5 0 0.15 ;;
+        michael) echo target/am_michael man 2 3000 0 0 0.15 ;;
+        emma) echo british/bf_emma woman 3 3000 0 0.5 0.15 ;;
+        george) echo british/bm_george man 4 1000 0 0.5 0 ;;
         *) echo "$1: no such voice" >&2 && return 1 ;;
     esac
 }
 train() {
-    local name=$1 place folder sex seed steps strength share
+    local name=$1 place folder sex seed steps strength share sharpness
     place=$(voice "$name")
-    read -r folder sex seed steps strength share <<<"$place"
+    read -r folder sex seed steps strength share sharpness <<<"$place"
     $python -m voxcycle train --config egs/kokoro/voice.yaml --a "$corpus/pool" \
         --b "$corpus/$folder" --out "$runs/$name" --steps "${STEPS:-$steps}" --no-add \
         $([ -e "$runs/$name/last.ckpt" ] && echo --resume || true) name_b="$name" sex_b="$sex" \
-        seed="$seed" strength="$strength" base_share="$share" \
+        seed="$seed" strength="$strength" base_share="$share" sharpness="$sharpness" \
         "consent=synthetic speaker (Kokoro-82M ${folder#*/})"
 }
 if stage 3; then
