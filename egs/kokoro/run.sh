@@ -31,7 +31,7 @@ if stage 2; then $python egs/kokoro/synthesize.py "$corpus" --roles target pool 
 # (RESULTS.md): steps, strength, share of the base, sharpness.
 voice() {
     case $1 in
-        heart) echo target/af_heart woman 1 3000 0.5 0 0.15 ;;
+        heart) echo target/af_heart woman 1 3000 0.5 0 0 ;;
         michael) echo target/am_michael man 2 3000 0 0 0.15 ;;
         emma) echo british/bf_emma woman 3 3000 0 0.5 0.15 ;;
         george) echo british/bm_george man 4 1000 0 0.5 0 ;;
