@@ -27,8 +27,8 @@ stage() { [ "$first" -le "$1" ] && [ "$1" -le "$last" ]; }
 
 if stage 1; then bash egs/kokoro/fetch.sh "$corpus"; fi
 if stage 2; then $python egs/kokoro/synthesize.py "$corpus" --roles target pool valid foreign eval british; fi
-# voice NAME: the speaker's folder in the corpus, sex, seed, and what was chosen on validation sentences
-# (RESULTS.md): steps, strength, share of the base, sharpness.
+# voice NAME: the speaker's folder in the corpus, sex, seed, and what was chosen (RESULTS.md): steps,
+# strength, share of the base, sharpness.
 voice() {
     case $1 in
         heart) echo target/af_heart woman 1 3000 0.5 0 0 ;;

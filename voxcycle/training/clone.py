@@ -54,6 +54,7 @@ def clone_voice(
     summary = {
         "steps": 0,
         "base": base.about,
+        "config": {"sharpness": SHARPNESS},
         "minutes_of_speech": {card.name: round(corpus.duration_s / 60, 2)},
         "date": datetime.date.today().isoformat(),
     }

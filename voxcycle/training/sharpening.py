@@ -16,7 +16,7 @@ def sharpen(generator: VoiceGenerator, stats: DomainStats, sharpness: float) -> 
 
     Losses that average over what could be said make formants flat. Of what a frame differs from the
     speaker's mean spectrum, the part that the mean of the nine bands around it does not have grows
-    by `sharpness`: the postfilter of formant coders (Chen and Gersho, 1995) on mels. It is linear,
+    by `sharpness`: the postfilter of speech coders (Chen and Gersho, 1995) on mels. It is linear,
     as is the generator's last layer: both become one layer, and conversion costs what it did.
 
     Args:
@@ -28,8 +28,9 @@ def sharpen(generator: VoiceGenerator, stats: DomainStats, sharpness: float) -> 
     padded = F.pad(identity[:, None], [SMOOTHED_BANDS // 2] * 2, mode="replicate")
     contrast = identity - F.avg_pool1d(padded, SMOOTHED_BANDS, stride=1)[:, 0].T
     std = torch.from_numpy(stats.mel_std)
+    change = sharpness * contrast * std / std[:, None]  # of normalised mels
     sharp = copy.deepcopy(generator)
     with torch.no_grad():
         for values in (sharp.outlet.weight, sharp.outlet.bias):
-            values.add_((sharpness * contrast * std / std[:, None]).to(values) @ values)
+            values.add_(change.to(values) @ values)
     return sharp

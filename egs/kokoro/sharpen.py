@@ -1,0 +1,33 @@
+"""Sharpen the formants of a voice file that was trained with sharpness=0.
+
+Usage: sharpen.py VOICE SHARPNESS OUT.safetensors
+
+Where the run is still there, `voxcycle train --resume ... sharpness=X` does it without rounding twice.
+"""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from voxcycle.training.sharpening import sharpen
+from voxcycle.voices.registry import load_voice
+
+
+def main() -> None:
+    voice, sharpness, out = load_voice(sys.argv[1]), float(sys.argv[2]), Path(sys.argv[3])
+    training = voice.card.training
+    config = training.get("config", {})
+    if config.get("sharpness"):
+        raise SystemExit(f"{sys.argv[1]}: sharpened already, by {config['sharpness']}")
+    if voice.generator.has_skip:
+        raise SystemExit(f"{sys.argv[1]}: its generator has a skip, and cannot be sharpened")
+    card = replace(
+        voice.card, training=training | {"config": config | {"sharpness": sharpness}}, scores={}
+    )
+    generator = sharpen(voice.generator, voice.target_stats, sharpness)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    replace(voice, card=card, generator=generator).save(out)
+
+
+if __name__ == "__main__":
+    main()
