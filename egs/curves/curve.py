@@ -69,10 +69,9 @@ RUNS: dict[str, tuple[tuple[Side, ...], str, dict[str, Any]]] = {
     "dutch-2-minutes": (dutch("fillets_nl-2"), "nl", {}),
     "dutch-10-minutes": (dutch("fillets_nl-10"), "nl", {}),
 }
-# Levers on naturalness, the synthetic pair, by validation sentences: what a step costs in steps of
-# the default (timed in turns, beside another program), and settings. `train lever-NAME 5`.
+# Levers on naturalness, the synthetic pair from the base: what a step costs in steps of the default
+# (timed in turns, beside another program), and settings. `train lever-NAME 5`.
 LEVERS: dict[str, tuple[float, dict[str, Any]]] = {
-    "default": (1.0, {}),
     "adversarial": (1.0, {"adversarial_a": 5.0, "adversarial_b": 5.0}),
     "slow": (1.0, {"generator_rate": 1e-4, "discriminator_rate": 1.5e-4}),
     "feature-matching": (1.11, {"feature_matching": 5.0}),
@@ -81,18 +80,8 @@ LEVERS: dict[str, tuple[float, dict[str, Any]]] = {
     "r1": (1.04, {"r1": 1.0}),
     "content": (1.16, {"content": 5.0}),
     "batch-8": (1.88, {"batch_size": 8}),
-    "fakes-only": (0.81, {"judges_identity": False}),
-    "patches-only": (0.74, {"spectrum_width": 0}),
-    "rare-sounds": (1.0, {"rare_sounds": 1.0}),
-    "scratch": (1.0, {"from_scratch": True}),
-    "scratch-width-128": (0.79, {"from_scratch": True, "width": 128}),
-    "scratch-width-288": (1.49, {"from_scratch": True, "width": 288}),
 }
-VALIDATION = tuple(side._replace(test=side.target, target=side.test) for side in KOKORO)
-RUNS |= {f"lever-{name}": (VALIDATION, "en", settings) for name, (_, settings) in LEVERS.items()}
-# Does flattening of crops pay where the recordings are uneven?
-RUNS["dutch-rare-sounds"] = (dutch("fillets_nl"), "nl", {"rare_sounds": 1.0})
-RUNS["dutch-share"] = (dutch("fillets_nl"), "nl", {"base_share": 0.5})
+RUNS |= {f"lever-{name}": (KOKORO, "en", settings) for name, (_, settings) in LEVERS.items()}
 
 
 def make_config(out: Path, name: str, steps: int) -> VoiceTrainingConfig:
