@@ -69,19 +69,6 @@ RUNS: dict[str, tuple[tuple[Side, ...], str, dict[str, Any]]] = {
     "dutch-2-minutes": (dutch("fillets_nl-2"), "nl", {}),
     "dutch-10-minutes": (dutch("fillets_nl-10"), "nl", {}),
 }
-# Levers on naturalness, the synthetic pair from the base: what a step costs in steps of the default
-# (timed in turns, beside another program), and settings. `train lever-NAME 5`.
-LEVERS: dict[str, tuple[float, dict[str, Any]]] = {
-    "adversarial": (1.0, {"adversarial_a": 5.0, "adversarial_b": 5.0}),
-    "slow": (1.0, {"generator_rate": 1e-4, "discriminator_rate": 1.5e-4}),
-    "feature-matching": (1.11, {"feature_matching": 5.0}),
-    "ssim": (1.31, {"ssim": 5.0}),
-    "cutout": (1.0, {"cutout": 16}),
-    "r1": (1.04, {"r1": 1.0}),
-    "content": (1.16, {"content": 5.0}),
-    "batch-8": (1.88, {"batch_size": 8}),
-}
-RUNS |= {f"lever-{name}": (KOKORO, "en", settings) for name, (_, settings) in LEVERS.items()}
 
 
 def make_config(out: Path, name: str, steps: int) -> VoiceTrainingConfig:
@@ -117,9 +104,8 @@ def train(out: Path, name: str, minutes: float) -> None:
     """Train up to a mark, judge both directions, go on; what is there already is kept."""
     per_minute = json.loads((out / "steps.json").read_text())
     sides, language, _ = RUNS[name]
-    for mark in (m for m in MARKS if m <= minutes and (m == minutes or "lever" not in name)):
-        cost = LEVERS[name.removeprefix("lever-")][0] if "lever" in name else 1.0
-        config = make_config(out, name, round(mark * per_minute / cost))
+    for mark in (mark for mark in MARKS if mark <= minutes):
+        config = make_config(out, name, round(mark * per_minute))
         files = [config.out / f"{side.name}-{mark}.json" for side in sides]
         if all(file.exists() for file in files):
             continue

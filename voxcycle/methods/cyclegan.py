@@ -19,15 +19,12 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchmetrics.functional.image import structural_similarity_index_measure
 
 from voxcycle.batches import Domain, UnpairedBatch
 from voxcycle.losses.adversarial import (
-    feature_matching_loss,
     least_squares_discriminator_loss,
     least_squares_generator_loss,
 )
-from voxcycle.losses.regularizers import r1_penalty
 from voxcycle.training.phases import Memory, Phase
 
 
@@ -42,12 +39,6 @@ class CycleGANWeights:
     identity_a: float = 10.0
     identity_b: float = 10.0
     second_adversarial: float = 0.0
-    feature_matching: float = 0.0
-    ssim: float = 0.0
-    content: float = 0.0
-
-
-OPTIONAL = ("second_adversarial", "feature_matching", "ssim", "content")  # built where they weigh
 
 
 @dataclass(frozen=True)
@@ -94,12 +85,8 @@ class CycleGAN(nn.Module):
         rates: CycleGANRates | None = None,
         sees_excitation: bool = True,
         judges_identity: bool = True,
-        r1: float = 0.0,
-        cutout: int = 0,
     ) -> None:
         super().__init__()
-        self.r1, self.cutout = r1, cutout
-        self.neutral: nn.Module | None = None  # for `content`: renders anybody as one speaker
         self.generators = nn.ModuleDict({"g_ab": networks.g_ab, "g_ba": networks.g_ba})
         self.discriminators = nn.ModuleDict({"d_a": networks.d_a, "d_b": networks.d_b})
         self.weights = weights or CycleGANWeights()
@@ -119,9 +106,8 @@ class CycleGAN(nn.Module):
     def phases(self) -> list[Phase]:
         """Return the generators' phase, then the discriminators' on the same, detached fakes."""
         rates, weights = self.rates, dict(vars(self.weights))
-        for name in OPTIONAL:
-            if not weights[name]:
-                del weights[name]
+        if not weights["second_adversarial"]:
+            del weights["second_adversarial"]
 
         def adam(rate: float) -> Callable[[list[nn.Parameter]], torch.optim.Optimizer]:
             return lambda parameters: torch.optim.Adam(parameters, rate, rates.betas)
@@ -130,14 +116,10 @@ class CycleGAN(nn.Module):
         d: list[nn.Module] = [self.discriminators]
         adam_g, adam_d = adam(rates.generator), adam(rates.discriminator)
         judges = dict.fromkeys(self.discriminators, 1.0)
-        phases = [
+        return [
             Phase("generator", g, self.generator_losses, weights, adam_g, clip=rates.clip),
             Phase("discriminator", d, self.discriminator_losses, judges, adam_d),
         ]
-        if self.r1:
-            r1 = {name: 8.0 * self.r1 for name in ("d_a", "d_b")}  # half of every sixteenth
-            phases.append(Phase("r1", d, self.r1_losses, r1, "discriminator", every=16))
-        return phases
 
     def generator_losses(self, batch: UnpairedBatch, memory: Memory) -> dict[str, Tensor]:
         """Return the unweighted terms of both generators; leaves detached fakes in `memory`."""
@@ -166,34 +148,6 @@ class CycleGAN(nn.Module):
                 scores = self.discriminators[f"second_d_{name}"](planes, domain.condition)
                 losses.append(least_squares_generator_loss(scores))
             terms["second_adversarial"] = losses[0] + losses[1]
-        if self.weights.feature_matching:
-            terms["feature_matching"] = torch.zeros(())
-            for name, domain, identity in (("d_a", a, identity_a), ("d_b", b, identity_b)):
-                judge = self.discriminators[name]
-                made = judge.hidden(self._planes([identity], [domain.shown]), domain.condition)
-                real = judge.hidden(self._planes([domain.real], [domain.shown]), domain.condition)
-                terms["feature_matching"] = terms["feature_matching"] + feature_matching_loss(
-                    made, real
-                )
-        if self.weights.ssim:
-            pairs = ((cycled_a, a), (cycled_b, b), (identity_a, a), (identity_b, b))
-            terms["ssim"] = torch.stack([_dissimilarity(x, d.real) for x, d in pairs]).sum()
-        if self.weights.content:
-            losses = []
-            for domain, fake in ((a, fake_b), (b, fake_a)):
-                assert self.neutral is not None
-                wanted = self.neutral(domain.source, domain.told_away[0]).detach()
-                losses.append(F.l1_loss(self.neutral(fake, domain.told_away[0]), wanted))
-            terms["content"] = losses[0] + losses[1]
-        return terms
-
-    def r1_losses(self, batch: UnpairedBatch, memory: Memory) -> dict[str, Tensor]:
-        """Return the penalty on the judges' gradients at real crops (Mescheder et al., 2018)."""
-        terms = {}
-        for name, domain in zip(("d_a", "d_b"), batch.domains(), strict=True):
-            real = self._planes([domain.real], [domain.shown]).detach().requires_grad_()
-            scores = self.discriminators[name](real, domain.condition)
-            terms[name] = r1_penalty(scores.flatten(1).mean(1), real)
         return terms
 
     def discriminator_losses(self, batch: UnpairedBatch, memory: Memory) -> dict[str, Tensor]:
@@ -234,23 +188,7 @@ class CycleGAN(nn.Module):
         beside = [extra for extra in shown if extra is not None]
         if self.sees_excitation and beside:
             planes = torch.cat([planes, torch.cat(beside)], 1)
-        return self._cut(planes)
-
-    def _cut(self, planes: Tensor) -> Tensor:
-        """Blank a stretch of frames and a stretch of bands at random (DiffAugment's cutout)."""
-        if not self.cutout:
-            return planes
-        keep = planes.new_ones(len(planes), 1, *planes.shape[2:])
-        for i in range(len(planes)):
-            for axis in (1, 2):
-                first = int(torch.randint(keep.shape[axis + 1] - self.cutout, ()))
-                keep[i].narrow(axis, first, self.cutout).zero_()
-        return planes * keep
-
-
-def _dissimilarity(x: Tensor, y: Tensor) -> Tensor:
-    ssim = structural_similarity_index_measure(x[:, None], y[:, None], data_range=6.0)
-    return 1 - ssim
+        return planes
 
 
 def _repeat(domain: Domain, judged: Tensor) -> Tensor | None:

@@ -57,17 +57,13 @@ class PatchGAN(nn.Module):
         A mel is n_mels high and F wide. The eighth holds for four widths: every one but the last
         halves.
         """
-        return self.outlet(self.hidden(planes, condition)[-1])
-
-    def hidden(self, planes: Tensor, condition: Tensor | None = None) -> list[Tensor]:
-        x, layers = planes, []
+        x = planes
         for i, layer in enumerate(self.layers):
             x = layer(x)
             if self.conditions:
                 x = x + self.conditions[i](condition)[:, :, None, None]
             x = F.leaky_relu(x, 0.2, inplace=True)
-            layers.append(x)
-        return layers
+        return self.outlet(x)
 
     def bind(self, condition: Tensor) -> "PatchGAN":
         """Return an unconditional copy that judges as this one does under (n_condition,)."""
@@ -99,17 +95,13 @@ class PatchGAN1d(nn.Module):
 
     def forward(self, planes: Tensor, condition: Tensor | None = None) -> Tensor:
         """Judge (B, n_channels, n_mels, F); returns scores (B, 1, F / 4)."""
-        return self.outlet(self.hidden(planes, condition)[-1])
-
-    def hidden(self, planes: Tensor, condition: Tensor | None = None) -> list[Tensor]:
-        x, layers = planes.flatten(1, 2), []  # (B, n_channels * n_mels, F)
+        x = planes.flatten(1, 2)  # (B, n_channels * n_mels, F)
         for i, layer in enumerate(self.layers):
             x = layer(x)
             if self.conditions:
                 x = x + self.conditions[i](condition)[:, :, None]
             x = F.leaky_relu(x, 0.2, inplace=True)
-            layers.append(x)
-        return layers
+        return self.outlet(x)
 
     def bind(self, condition: Tensor) -> "PatchGAN1d":
         """Return an unconditional copy that judges as this one does under (n_condition,)."""
@@ -129,9 +121,6 @@ class PatchGANPair(nn.Module):
         of_spectra = self.spectra(planes, condition).flatten(1)
         n_each = of_patches.shape[1] // of_spectra.shape[1]
         return torch.cat([of_patches, of_spectra.repeat(1, n_each)], 1)
-
-    def hidden(self, planes: Tensor, condition: Tensor | None = None) -> list[Tensor]:
-        return self.patches.hidden(planes, condition) + self.spectra.hidden(planes, condition)
 
     def bind(self, condition: Tensor) -> "PatchGANPair":
         """Return an unconditional copy that judges as this one does under (n_condition,)."""

@@ -101,10 +101,6 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
     method = build_method(config, spec)
     if base and not config.start:
         base.begin(method, config, data.stats_a, data.train_b.stats[0])
-    if config.content:
-        assert base is not None
-        neutral = base.bind(base.reference).generator.eval().requires_grad_(False)
-        method.__dict__["neutral"] = neutral  # not in the module tree: not trained, not saved
     module = PhasedModule(method, config.ema_decay)
     reference = base.reference if base else None
     crops = data.crops(config, spec, valid=False, reference=reference)

@@ -69,11 +69,6 @@ class MelCycleGANConfig(TrainingConfig):
     second_adversarial: float = Field(
         0.0, ge=0, description="weight of the two-step adversarial loss; 0 builds no second judges"
     )
-    feature_matching: float = Field(0.0, ge=0, description="weight: judges' layers on identity")
-    ssim: float = Field(0.0, ge=0, description="weight: 1 - SSIM of cycles and identities")
-    content: float = Field(0.0, ge=0, description="weight: content heard by the base")
-    r1: float = Field(0.0, ge=0, description="lazy R1 of the judges")
-    cutout: int = Field(0, ge=0, description="frames and bands blanked before the judges")
     generator_rate: float = Field(3e-4, gt=0, description="learning rate of the generators")
     discriminator_rate: float = Field(4e-4, gt=0, description="learning rate of the judges")
     adam_betas: tuple[float, float] = Field((0.5, 0.99), description="of all optimizers")

@@ -80,6 +80,4 @@ def _surround(networks: CycleGANNetworks, config: MelCycleGANConfig) -> CycleGAN
         ),
         config.sees_excitation,
         config.judges_identity,
-        config.r1,
-        config.cutout,
     )
