@@ -98,9 +98,11 @@ class VocoderBatch(NamedTuple):
         log_mel: (B, n_mels, F), of the waveform within its recording.
         f0_hz: (B, F), some of it wrong on purpose.
         sources: (B, 3, F * hop_length), at `f0_hz`.
+        step: the batch's number.
     """
 
     waveform: Tensor
     log_mel: Tensor
     f0_hz: Tensor
     sources: Tensor
+    step: int

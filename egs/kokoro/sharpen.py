@@ -2,7 +2,8 @@
 
 Usage: sharpen.py VOICE SHARPNESS OUT.safetensors
 
-Where the run is still there, `voxcycle train --resume ... sharpness=X` does it without rounding twice.
+Where the run is still there, `voxcycle train --resume ... sharpness=X` does it without rounding
+twice.
 """
 
 import sys

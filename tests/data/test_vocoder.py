@@ -24,7 +24,8 @@ def make_crops(recording: Recording, error_share: float = 0.0, seed: int = 0) ->
 def test_a_batch_is_a_function_of_seed_and_index(recording):
     first, again = make_crops(recording, 0.5)[7], make_crops(recording, 0.5)[7]
     other = make_crops(recording, 0.5, seed=1)[7]
-    for a, b, c in zip(first, again, other, strict=True):
+    assert first.step == again.step == 7
+    for a, b, c in zip(first[:-1], again[:-1], other[:-1], strict=True):
         assert torch.equal(a, b) and not torch.equal(a, c)
 
 

@@ -12,7 +12,7 @@ from voxcycle.training.phases import PhasedModule, weigh
 SPEC = MelSpec()
 
 
-def make_batch() -> VocoderBatch:
+def make_batch(step: int = 0) -> VocoderBatch:
     generator = torch.Generator().manual_seed(0)
 
     def noise() -> torch.Tensor:
@@ -20,13 +20,14 @@ def make_batch() -> VocoderBatch:
 
     mel = torch.randn(2, SPEC.n_mels, 16, generator=generator) - 5
     sources = torch.stack([noise(), noise(), noise()], 1)
-    return VocoderBatch(0.1 * noise(), mel, torch.full((2, 16), 150.0), sources)
+    return VocoderBatch(0.1 * noise(), mel, torch.full((2, 16), 150.0), sources, step)
 
 
-def make_method(n_judges: int = 3) -> VocoderGAN:
+def make_method(n_judges: int = 3, n_heard: int | None = None) -> VocoderGAN:
     torch.manual_seed(0)
     judges = [SpectrogramDiscriminator(r, width=4) for r in RESOLUTIONS[:n_judges]]
-    return VocoderGAN(SourceFilterVocoder(SPEC, width=8, n_blocks=2), judges, SPEC)
+    network = SourceFilterVocoder(SPEC, width=8, n_blocks=2)
+    return VocoderGAN(network, judges, SPEC, n_heard=n_heard)
 
 
 @pytest.mark.parametrize("n_judges", [0, 3])
@@ -48,6 +49,22 @@ def test_a_step_moves_the_generator_and_every_judge():
     }
     assert {"discriminators.0", "discriminators.1", "discriminators.2"} < moved
     assert any(name.startswith("generator") for name in moved)
+
+
+def test_a_step_hears_the_judges_that_it_draws_in_both_phases():
+    method = make_method(n_heard=2)
+    for step in range(4):
+        memory: dict[str, torch.Tensor] = {}
+        method.zero_grad()
+        batch = make_batch(step)
+        for phase in method.phases():
+            weigh(phase.loss(batch, memory), phase.weights).backward()
+        moved = [d.outlet.weight.grad is not None for d in method.discriminators]
+        assert sum(moved) == 2
+    drawn = [tuple(map(id, method.heard(step))) for step in range(30)]
+    assert drawn == [tuple(map(id, method.heard(step))) for step in range(30)]
+    assert {judge for pair in drawn for judge in pair} == set(map(id, method.discriminators))
+    assert len(make_method().heard(0)) == 3
 
 
 def test_judges_learn_from_detached_fakes():

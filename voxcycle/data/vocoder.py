@@ -76,7 +76,7 @@ class VocoderCrops(Dataset[VocoderBatch]):
         phases = np.stack([onset_phases(f0, self.spec) for f0 in f0_hz.numpy()])
         noise = torch.from_numpy(rng.standard_normal(waveform.shape, np.float32))
         sources = source_signals(f0_hz, torch.from_numpy(phases), noise, self.spec)
-        return VocoderBatch(waveform, mel.transpose(1, 2), f0_hz, sources)
+        return VocoderBatch(waveform, mel.transpose(1, 2), f0_hz, sources, index)
 
     def _draw(
         self, rng: np.random.Generator

@@ -45,6 +45,8 @@ class VocoderGAN(nn.Module):
         weights: of the loss terms.
         generator_rate: learning rate of AdamW, betas 0.8 and 0.99 (HiFi-GAN's).
         discriminator_rate: likewise.
+        n_heard: discriminators that a step hears, drawn anew in each; None for all. They cost ten
+            times what the generator does.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class VocoderGAN(nn.Module):
         weights: VocoderWeights | None = None,
         generator_rate: float = 5e-4,
         discriminator_rate: float = 2e-4,
+        n_heard: int | None = None,
     ) -> None:
         super().__init__()
         self.generator = generator
@@ -62,6 +65,7 @@ class VocoderGAN(nn.Module):
         self.log_mel = LogMel(spec)
         self.weights = weights or VocoderWeights()
         self.rates = (generator_rate, discriminator_rate)
+        self.n_heard = n_heard
 
     def averaged(self) -> nn.Module:
         """Return the generator."""
@@ -107,7 +111,7 @@ class VocoderGAN(nn.Module):
         terms["mel"] = F.l1_loss(self.log_mel(fake), self.log_mel(batch.waveform))
         if self.discriminators:
             adversarial, matching = [], []
-            for discriminator in self.discriminators:
+            for discriminator in self.heard(batch.step):
                 scores, features = discriminator(fake)
                 with torch.no_grad():
                     _, real_features = discriminator(batch.waveform)
@@ -125,10 +129,17 @@ class VocoderGAN(nn.Module):
         entropy = F.binary_cross_entropy_with_logits(voicing, voiced)
         return entropy + error.sum() / voiced.sum().clamp(min=1.0)
 
+    def heard(self, step: int) -> list[nn.Module]:
+        """Return the discriminators of a step, the same in both of its phases."""
+        drawn = torch.randperm(
+            len(self.discriminators), generator=torch.Generator().manual_seed(step)
+        )
+        return [self.discriminators[int(index)] for index in drawn[: self.n_heard]]
+
     def discriminator_losses(self, batch: VocoderBatch, memory: Memory) -> dict[str, Tensor]:
-        """Return the mean least-squares loss over the judges."""
+        """Return the mean least-squares loss over the judges of this step."""
         losses = []
-        for discriminator in self.discriminators:
+        for discriminator in self.heard(batch.step):
             scores, _ = discriminator(torch.cat([batch.waveform, memory["fake"]]))
             real, fake = scores.chunk(2)
             losses.append(least_squares_discriminator_loss(real, fake))

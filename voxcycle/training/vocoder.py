@@ -76,6 +76,9 @@ class VocoderTrainingConfig(TrainingConfig):
         32, ge=0, description="channels of judges of spectrograms; 0 for none"
     )
     period_width: int = Field(32, ge=0, description="channels of judges by period; 0 for none")
+    judges_heard: int | None = Field(
+        None, ge=1, description="judges that a step hears, drawn anew in each; null for all of them"
+    )
 
     spectral_convergence: float = Field(0.5, ge=0, description="weight: STFT magnitudes")
     log_magnitude: float = Field(0.5, ge=0, description="weight: log STFT magnitudes")
@@ -240,4 +243,5 @@ def build_vocoder_method(config: VocoderTrainingConfig, spec: MelSpec) -> Vocode
         VocoderWeights(**weights),
         config.generator_rate,
         config.discriminator_rate,
+        config.judges_heard,
     )
