@@ -12,8 +12,9 @@ vocoder that has heard a generator's mels renders them better. Settings follow a
 
 import argparse
 from pathlib import Path
+from typing import Any
 
-from voxcycle.training.config import parse_overrides
+from voxcycle.training.config import load_config, parse_overrides
 from voxcycle.training.vocoder import VocoderTrainingConfig, train_vocoder
 
 
@@ -22,19 +23,19 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("out", type=Path, help="folder of the run")
-    parser.add_argument("folders", nargs="+", help="recordings, one folder per speaker; key=value")
+    parser.add_argument("folders", nargs="*", help="recordings, one folder per speaker; key=value")
     parser.add_argument("--voice", action="append", default=[], help="NAME=FOLDER, see above")
     parser.add_argument("--steps", type=int, default=20_000)
     parser.add_argument("--resume", action="store_true", help="go on with the run in OUT")
     args = parser.parse_intermixed_args()
-    settings = [word for word in args.folders if "=" in word]
-    config = VocoderTrainingConfig(
-        folders=tuple(Path(word) for word in args.folders if "=" not in word),
-        voices=parse_overrides(args.voice),
-        out=args.out,
-        steps=args.steps,
-        **parse_overrides(settings),
-    )
+    given: dict[str, Any] = {"out": args.out, "steps": args.steps}
+    folders = [Path(word) for word in args.folders if "=" not in word]
+    if folders or not args.resume:  # a resumed run has its own, and its voices
+        given["folders"] = folders
+    if args.voice:
+        given["voices"] = parse_overrides(args.voice)
+    settings = parse_overrides([word for word in args.folders if "=" in word])
+    config = load_config(VocoderTrainingConfig, given | settings)
     trained = train_vocoder(config, resume=args.resume)
     print(f"{trained.path}  ({trained.n_steps} steps)")
 

@@ -96,13 +96,15 @@ class VocoderBatch(NamedTuple):
     Attributes:
         waveform: (B, F * hop_length), what is to be rendered.
         log_mel: (B, n_mels, F), of the waveform within its recording.
-        f0_hz: (B, F), some of it wrong on purpose.
+        spoken_f0_hz: (B, F), of the waveform.
+        f0_hz: (B, F), what the network is told: some of it wrong on purpose.
         sources: (B, 3, F * hop_length), at `f0_hz`.
         step: the batch's number.
     """
 
     waveform: Tensor
     log_mel: Tensor
+    spoken_f0_hz: Tensor
     f0_hz: Tensor
     sources: Tensor
     step: int

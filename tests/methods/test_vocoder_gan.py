@@ -20,7 +20,8 @@ def make_batch(step: int = 0) -> VocoderBatch:
 
     mel = torch.randn(2, SPEC.n_mels, 16, generator=generator) - 5
     sources = torch.stack([noise(), noise(), noise()], 1)
-    return VocoderBatch(0.1 * noise(), mel, torch.full((2, 16), 150.0), sources, step)
+    f0_hz = torch.full((2, 16), 150.0)
+    return VocoderBatch(0.1 * noise(), mel, f0_hz, f0_hz, sources, step)
 
 
 def make_method(n_judges: int = 3, n_heard: int | None = None) -> VocoderGAN:
@@ -80,3 +81,13 @@ def test_feature_matching_by_hand():
     real = [torch.zeros(2, 3), torch.ones(4)]
     fake = [torch.full((2, 3), 2.0), torch.full((4,), 2.0)]
     assert feature_matching_loss(fake, real).item() == pytest.approx((2 + 1) / 2)
+
+
+def test_pitch_is_learned_from_what_was_spoken():
+    """Not from the F0 that the network is told, which is wrong on purpose now and then."""
+    method, batch = make_method(), make_batch()
+    wrong = batch._replace(f0_hz=batch.f0_hz * 2)
+    spoken_otherwise = batch._replace(spoken_f0_hz=batch.f0_hz * 2)
+    own = method.pitch_loss(batch).item()
+    assert method.pitch_loss(wrong).item() == own
+    assert method.pitch_loss(spoken_otherwise).item() != own

@@ -81,6 +81,7 @@ def _print_report(prepared: "Prepared") -> None:
         *((f"left out: {name}", reason) for name, reason in prepared.unreadable),
         ("loudness", f"{np.median([q.level_db for q in kept]):.0f} dBFS"),
         ("loud over soft", f"{np.median([q.range_db for q in kept]):.0f} dB"),
+        ("clipped", f"{100 * max(q.clipped_share for q in kept):.1f} % of the worst clip kept"),
         ("bandwidth", f"{np.median([q.bandwidth_hz for q in kept]) / 1000:.1f} kHz"),
         ("F0", f"{middle:.0f} Hz, mostly {low:.0f} to {high:.0f}"),
     ]

@@ -9,28 +9,33 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from voxcycle.audio.io import AudioError, AudioFormat, FileSource, list_audio, write_audio
+from voxcycle.audio.io import (
+    AudioError,
+    AudioFormat,
+    AudioSource,
+    FileSource,
+    list_audio,
+    write_audio,
+)
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.mixdown import plan_mixdown
 from voxcycle.audio.resample import resample_blocks, resampled_length
 from voxcycle.audio.segment import ANALYSIS_LEVEL_DB
 from voxcycle.audio.slices import find_slices
+from voxcycle.data.clipping import clipped_shares
 from voxcycle.data.corpus import CorpusError
 from voxcycle.data.quality import ClipQuality, measure_quality
 from voxcycle.files import replacing
 
 FLAC = AudioFormat("flac", "FLAC", "PCM_16")
 MAX_PEAK = 0.98
-CLIPPED_RANGE = 0.999  # of the largest magnitude
-MIN_CLIPPED_PEAK = 0.01  # below, the steps of 16 bits look like clipping
 REPORT = "report.json"
 STRANGE = 4.0  # deviations; measured by egs/fillets_nl/strangers.py
 STRANGE_PROBLEM = "unlike the others"
@@ -225,15 +230,16 @@ def _prepare_file(root: Path, path: Path, out: Path) -> tuple[float, list[Piece]
     """Return seconds and pieces of a recording, or why it cannot be read."""
     spec, name = MelSpec(), path.relative_to(root)
     try:
-        waveform, clipped_s = _read(path, spec)
+        source = FileSource(path)
+        waveform = _read(source, spec)
+        slices = find_slices(waveform, spec.sample_rate)
+        spans_s = [(first / spec.sample_rate, last / spec.sample_rate) for first, last in slices]
+        shares = list(clipped_shares(source, spans_s))
     except AudioError as error:
         return str(error).removeprefix(f"{path}: ")
     pieces: list[Piece] = []
-    for first, last in find_slices(waveform, spec.sample_rate):
+    for (first, last), (start_s, _), share in zip(slices, spans_s, shares, strict=True):
         samples = waveform[first:last]
-        start_s, stop_s = first / spec.sample_rate, last / spec.sample_rate
-        clipped = np.searchsorted(clipped_s.times, [start_s, stop_s])
-        share = float(np.diff(clipped)[0] / max((stop_s - start_s) * clipped_s.sample_rate, 1))
         quality = measure_quality(samples, spec, share)
         piece = Piece(str(name), round(start_s, 3), quality, "", quality.problem())
         if not piece.problem:
@@ -247,29 +253,11 @@ def _prepare_file(root: Path, path: Path, out: Path) -> tuple[float, list[Piece]
     return len(waveform) / spec.sample_rate, pieces
 
 
-class _Clipped(NamedTuple):
-    """When samples were at the largest magnitude, in seconds, and the rate they were taken at."""
-
-    times: NDArray[np.float64]
-    sample_rate: int
-
-
-def _read(path: Path, spec: MelSpec) -> tuple[NDArray[np.float32], _Clipped]:
-    """Return a recording as mono (T,) at the rate of `spec`, and where it is clipped."""
-    source = FileSource(path)
+def _read(source: AudioSource, spec: MelSpec) -> NDArray[np.float32]:
+    """Return a recording as mono (T,) at the rate of `spec`."""
     mixdown = plan_mixdown(source)
-    peak = max(float(np.abs(block).max()) for block in mixdown.mono_blocks(source))
-    limit = CLIPPED_RANGE * peak if peak >= MIN_CLIPPED_PEAK else np.inf
-    clipped: list[NDArray[np.int64]] = []
-
-    def blocks() -> Iterator[NDArray[np.float32]]:
-        n_read = 0
-        for block in mixdown.mono_blocks(source):
-            clipped.append(n_read + np.flatnonzero(np.abs(block) >= limit))
-            n_read += len(block)
-            yield block
-
     n_samples = resampled_length(mixdown.n_samples, source.sample_rate, spec.sample_rate)
-    resampled = resample_blocks(blocks(), source.sample_rate, spec.sample_rate, n_samples)
-    waveform = np.concatenate(list(resampled))
-    return waveform, _Clipped(np.concatenate(clipped) / source.sample_rate, source.sample_rate)
+    blocks = mixdown.mono_blocks(source)
+    return np.concatenate(
+        list(resample_blocks(blocks, source.sample_rate, spec.sample_rate, n_samples))
+    )

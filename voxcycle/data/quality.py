@@ -27,7 +27,7 @@ class ClipQuality:
         level_db: active loudness, dBFS.
         range_db: distance of its loud frames from its softest ones, nearly the signal-to-noise
             ratio where the clip has a pause.
-        clipped_share: of the samples as they were recorded, those at the largest magnitude.
+        clipped_share: of the samples as they were recorded; see `data/clipping.py`.
         bandwidth_hz: highest frequency within 65 dB of the strongest, in the mean power spectrum.
         voiced_share: of all frames.
         f0_hz: 5th, 50th and 95th percentile of F0; 0 where nothing is voiced.

@@ -29,8 +29,8 @@ class VocoderCrops(Dataset[VocoderBatch]):
     """Batches of crops, recordings drawn by their length; endless.
 
     Args:
-        recordings: each at least a crop long.
-        converted: recordings whose mels a voice made of them; see `converted_share`.
+        recordings: those that are shorter than a crop are left out.
+        converted: recordings whose mels a voice made of them, likewise; see `converted_share`.
         spec: the mel analysis.
         batch_size: crops in a batch.
         n_frames: frames of a crop.
@@ -53,6 +53,7 @@ class VocoderCrops(Dataset[VocoderBatch]):
     ) -> None:
         pools = [[r for r in pool if len(r.f0_hz) >= n_frames] for pool in (recordings, converted)]
         self.recordings = pools[0] + pools[1]
+        self.n_frames_recorded = sum(len(r.f0_hz) for r in pools[0])
         if not pools[0]:
             raise ValueError(f"no recording is as long as a crop of {n_frames} frames")
         self.spec = spec
@@ -72,15 +73,16 @@ class VocoderCrops(Dataset[VocoderBatch]):
     def __getitem__(self, index: int) -> VocoderBatch:
         rng = np.random.default_rng([self.seed, index])
         items = [self._draw(rng) for _ in range(self.batch_size)]
-        waveform, mel, f0_hz = (torch.from_numpy(np.stack(c)) for c in zip(*items, strict=True))
+        waveform, mel, spoken_f0_hz, f0_hz = (
+            torch.from_numpy(np.stack(column)) for column in zip(*items, strict=True)
+        )
         phases = np.stack([onset_phases(f0, self.spec) for f0 in f0_hz.numpy()])
         noise = torch.from_numpy(rng.standard_normal(waveform.shape, np.float32))
         sources = source_signals(f0_hz, torch.from_numpy(phases), noise, self.spec)
-        return VocoderBatch(waveform, mel.transpose(1, 2), f0_hz, sources, index)
+        return VocoderBatch(waveform, mel.transpose(1, 2), spoken_f0_hz, f0_hz, sources, index)
 
-    def _draw(
-        self, rng: np.random.Generator
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    def _draw(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], ...]:
+        """Draw a crop's waveform, its mel, its F0, and the F0 that the network is told."""
         recording = self.recordings[rng.choice(len(self.shares), p=self.shares)]
         start = int(rng.integers(len(recording.f0_hz) - self.n_frames + 1))
         stop = start + self.n_frames
@@ -92,9 +94,8 @@ class VocoderCrops(Dataset[VocoderBatch]):
         mel = recording.mel[start:stop].astype(np.float32) + np.log(gain)
         mel = np.maximum(mel, np.float32(np.log(self.spec.log_floor)))
         f0_hz = recording.f0_hz[start:stop].astype(np.float32)
-        if rng.random() < self.error_share:
-            f0_hz = err(f0_hz, rng)
-        return (samples * gain).astype(np.float32), mel, f0_hz
+        told = err(f0_hz, rng) if rng.random() < self.error_share else f0_hz
+        return (samples * gain).astype(np.float32), mel, f0_hz, told
 
 
 def err(f0_hz: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:

@@ -124,8 +124,8 @@ class VocoderGAN(nn.Module):
     def pitch_loss(self, batch: VocoderBatch) -> Tensor:
         """Return what F0 from the mel alone is off: cross entropy of voicing, L1 of log F0."""
         voicing, log_f0 = self.generator.pitch(batch.log_mel)  # type: ignore[operator]
-        voiced = (batch.f0_hz > 0).float()
-        error = (log_f0 - batch.f0_hz.clamp(min=1.0).log()).abs() * voiced
+        voiced = (batch.spoken_f0_hz > 0).float()
+        error = (log_f0 - batch.spoken_f0_hz.clamp(min=1.0).log()).abs() * voiced
         entropy = F.binary_cross_entropy_with_logits(voicing, voiced)
         return entropy + error.sum() / voiced.sum().clamp(min=1.0)
 

@@ -4,6 +4,7 @@ Bound to a speaker's statistics they are the networks with which that speaker's 
 """
 
 import copy
+import hashlib
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -52,6 +53,11 @@ class Base:
     reference: DomainStats
     shape: dict[str, Any]
     about: dict[str, Any]
+
+    @staticmethod
+    def sha256(path: Path) -> str:
+        """Return the hash of a base file, by which a run knows it again."""
+        return hashlib.sha256(path.read_bytes()).hexdigest()
 
     def condition(self, stats: DomainStats) -> Tensor:
         """Return what the networks are told of a speaker, (n_condition,)."""

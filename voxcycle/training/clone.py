@@ -51,14 +51,18 @@ def clone_voice(
         paths = [clip.path for clip in corpus.clips]
         features = cache_features(paths, base.spec, cache_dir, WARPS[:1])
         stats = build_speaker(card.name, features, base.spec).stats[0]
+    sharpness = 0.0 if base.generator.has_skip else SHARPNESS
     summary = {
         "steps": 0,
         "base": base.about,
-        "config": {"sharpness": SHARPNESS},
+        "config": {"sharpness": sharpness},
         "minutes_of_speech": {card.name: round(corpus.duration_s / 60, 2)},
         "date": datetime.date.today().isoformat(),
     }
-    generator = sharpen(base.bind(stats).generator, stats, SHARPNESS).eval().requires_grad_(False)
+    generator = base.bind(stats).generator
+    if sharpness:
+        generator = sharpen(generator, stats, sharpness)
+    generator.eval().requires_grad_(False)
     told = VoiceCard(**vars(card) | {"training": summary})
     Voice(told, base.spec, base.reference, stats, True, generator).save(path)
     return path

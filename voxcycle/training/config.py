@@ -46,11 +46,8 @@ Config = TypeVar("Config", bound=TrainingConfig)
 
 def save_config(config: TrainingConfig) -> None:
     """Write the settled config beside the run, with absolute paths."""
-    values = json.loads(config.model_dump_json())
-    for key in type(config).model_fields:
-        value = getattr(config, key)
-        if isinstance(value, Path):
-            values[key] = str(value.absolute())
+    paths = {key: _absolute(getattr(config, key)) for key in type(config).model_fields}
+    values = json.loads(config.model_copy(update=paths).model_dump_json())
     with replacing(config.out / CONFIG_FILE) as partial:
         partial.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
 
@@ -59,13 +56,12 @@ def resume_config(given: Config) -> Config:
     """Return the stored config of the run in `given.out`, with what may be new taken from `given`.
 
     Raises:
-        ValueError: a setting that was given explicitly differs from the run's.
+        ValueError: a setting that was given explicitly differs from the run's, or does not go
+            together with those of the run.
     """
     stored = load_config(type(given), {}, given.out / CONFIG_FILE)
     for key in sorted(given.model_fields_set - given.free_on_resume):
-        old, new = getattr(stored, key), getattr(given, key)
-        if isinstance(new, Path):
-            new = new.absolute()
+        old, new = getattr(stored, key), _absolute(getattr(given, key))
         if old != new:
             raise ValueError(
                 f"{given.out}: this run was started with {key}={old}, not {new}; leave {key} away, "
@@ -73,7 +69,23 @@ def resume_config(given: Config) -> Config:
             )
     free = given.model_fields_set & given.free_on_resume
     new_values = {key: getattr(given, key) for key in free if getattr(given, key) is not None}
-    return stored.model_copy(update=new_values | {"out": given.out})
+    if getattr(stored, "steps", None) is not None and "steps" not in new_values:
+        new_values.pop("minutes", None)  # they have become these steps
+    try:
+        return load_config(type(given), dict(stored) | new_values | {"out": given.out})
+    except ValueError as error:
+        raise ValueError(f"{given.out}: with the settings of this run, {error}") from None
+
+
+def _absolute(value: Any) -> Any:
+    """Return a setting with absolute paths, also within a tuple or a dict."""
+    if isinstance(value, Path):
+        return value.absolute()
+    if isinstance(value, tuple):
+        return tuple(_absolute(item) for item in value)
+    if isinstance(value, dict):
+        return {key: _absolute(item) for key, item in value.items()}
+    return value
 
 
 def check_run(out: Path, resume: bool) -> Path:

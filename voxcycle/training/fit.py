@@ -90,7 +90,9 @@ def fit(
     Ctrl-C saves a checkpoint: KeyboardInterrupt.
     """
     assert config.steps is not None
-    if int(module.steps_done) >= config.steps:
+    step = int(module.steps_done)
+    if step >= config.steps:
+        console.print(f"step {step}: nothing is left to train; more --steps go on", soft_wrap=True)
         return
     checkpoint = config.out / "last.ckpt"
     limit = StepLimit(config.steps)

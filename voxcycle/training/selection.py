@@ -6,10 +6,11 @@ characters that the recogniser still hears as in the source, and DistillMOS, in 
 count where the recogniser understands the speaker. No judge enters a loss.
 """
 
+import copy
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ import torch
 from lightning import Callback, Trainer
 from rich.console import Console
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from voxcycle.audio.mel import LogMel
 from voxcycle.audio.mixdown import load_mono
@@ -62,6 +63,7 @@ class Contest:
         target: the speaker to be matched.
         voice: the voice that the generator will be, around the averaged network itself.
         finish: makes of the generator what the voice is given of it.
+        made_with: the settings by which it does; scores of the same weights under others are none.
     """
 
     network: str
@@ -69,6 +71,7 @@ class Contest:
     target: Speaker
     voice: Voice
     finish: Callable[[Any], Any] = lambda generator: generator
+    made_with: dict[str, float] = field(default_factory=dict)
 
 
 class Selection(Callback):
@@ -150,7 +153,7 @@ class Selection(Callback):
         self._try_languages()
         for contest in self.contests:
             last = {} if self.is_broken else self.judge(contest)
-            best = read_best(self.folder, contest.network)
+            best = self._best(contest)
             if "composite" not in last or best is None or last["composite"] >= best["composite"]:
                 best = {k: round(v, 4) for k, v in last.items()} | {"step": step}
             chosen[contest.network] = best
@@ -208,13 +211,37 @@ class Selection(Callback):
         return list(score_rows([row], contest.target, self.judges, voice.spec))
 
     def _keep_best(self, contest: Contest, means: dict[str, float], step: int) -> None:
-        best = read_best(self.folder, contest.network)
-        if best is not None and best["composite"] > means["composite"]:
-            return
-        tensors = {k: v.contiguous() for k, v in contest.voice.generator.state_dict().items()}
+        best = self._best(contest)
+        if best is None or best["composite"] <= means["composite"]:
+            self._write_best(contest, contest.voice.generator, means, step)
+
+    def _best(self, contest: Contest) -> dict[str, Any] | None:
+        """Return step and scores of the best weights, judged anew if they were made otherwise."""
+        path, best = (
+            best_path(self.folder, contest.network),
+            read_best(self.folder, contest.network),
+        )
+        if best is None or read_made_with(path) == contest.made_with:
+            return best
+        generator = copy.deepcopy(contest.voice.generator)
+        generator.load_state_dict(load_file(path))
+        means = self.judge(replace(contest, voice=replace(contest.voice, generator=generator)))
+        if "composite" not in means:
+            return None
+        self._write_best(contest, generator, means, best["step"])
+        return read_best(self.folder, contest.network)
+
+    def _write_best(
+        self, contest: Contest, generator: Any, means: dict[str, float], step: int
+    ) -> None:
+        tensors = {k: v.contiguous() for k, v in generator.state_dict().items()}
         rounded = {k: round(v, 4) for k, v in means.items()} | {"step": step}
+        metadata = {
+            "selection": json.dumps(rounded),
+            "made_with": json.dumps(contest.made_with),
+        }
         with replacing(best_path(self.folder, contest.network)) as partial:
-            save_file(tensors, partial, metadata={"selection": json.dumps(rounded)})
+            save_file(tensors, partial, metadata=metadata)
 
 
 def make_speaker(name: str, split: Split, language: str, folder: Path) -> Speaker:
@@ -310,3 +337,10 @@ def read_best(folder: Path, network: str) -> dict[str, Any] | None:
         return None
     with safe_open(path, framework="numpy") as opened:
         return dict(json.loads(opened.metadata()["selection"]))
+
+
+def read_made_with(path: Path) -> dict[str, float] | None:
+    """Return the settings under which the weights of a file were judged; None if it says none."""
+    with safe_open(path, framework="numpy") as opened:
+        made_with = opened.metadata().get("made_with")
+    return json.loads(made_with) if made_with else None

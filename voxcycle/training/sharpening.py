@@ -23,7 +23,12 @@ def sharpen(generator: VoiceGenerator, stats: DomainStats, sharpness: float) -> 
         generator: without the skip.
         stats: of the speaker; their deviations denormalise its output.
         sharpness: 0 changes nothing.
+
+    Raises:
+        ValueError: the generator has a skip, which the filter would not reach.
     """
+    if generator.has_skip:
+        raise ValueError("sharpness is of generators without a skip: set sharpness=0")
     identity = torch.eye(len(stats.mel_std))
     padded = F.pad(identity[:, None], [SMOOTHED_BANDS // 2] * 2, mode="replicate")
     contrast = identity - F.avg_pool1d(padded, SMOOTHED_BANDS, stride=1)[:, 0].T

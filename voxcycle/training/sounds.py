@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from voxcycle.audio.stats import MIN_MEL_STD
 from voxcycle.batches import ImageBatch
 from voxcycle.methods.resampling import resampling_weights
 from voxcycle.methods.vae import VAE
@@ -32,7 +33,7 @@ def cut_patches(mels: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
     Each band is normalised over all of them. With the images come the frames at which they begin.
     """
     everything = torch.cat(list(mels))
-    mean, std = everything.mean(0), everything.std(0)
+    mean, std = everything.mean(0), everything.std(0).clamp(min=MIN_MEL_STD)
     return [_cut((mel - mean) / std) for mel in mels]
 
 

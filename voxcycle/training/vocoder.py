@@ -106,7 +106,8 @@ def train_vocoder(config: VocoderTrainingConfig, resume: bool = False) -> Traine
 
     Args:
         config: see `VocoderTrainingConfig`.
-        resume: go on from `last.ckpt`; the settings must be the run's but for its length.
+        resume: go on from `last.ckpt`; the settings must be the run's but for its length, for
+            recordings and voices, which are the run's unless others are named.
 
     Raises:
         CorpusError: a folder has too little usable speech.
@@ -116,6 +117,7 @@ def train_vocoder(config: VocoderTrainingConfig, resume: bool = False) -> Traine
     spec = MelSpec()
     config, begun, console = begin(config, resume, config.start)
     recordings = load_recordings(config.folders, spec, console)
+    console.print(f"{len(recordings)} recordings; voices: {', '.join(config.voices) or 'none'}")
     crops = VocoderCrops(
         recordings,
         spec,
@@ -133,7 +135,7 @@ def train_vocoder(config: VocoderTrainingConfig, resume: bool = False) -> Traine
     elif begun:
         restore(module, begun)
     about = {
-        "minutes_of_speech": round(sum(len(r.f0_hz) for r in recordings) / spec.frame_rate / 60, 1),
+        "minutes_of_speech": round(crops.n_frames_recorded / spec.frame_rate / 60, 1),
         "config": json.loads(config.model_dump_json(exclude={"folders", "out", "voices", "start"})),
     }
     save_config(config)
@@ -158,17 +160,20 @@ def start_with(module: PhasedModule, path: Path) -> None:
 
     Raises:
         VocoderError: it is no vocoder file.
-        ValueError: its network is of another size.
+        ValueError: its network is of another kind or size.
     """
-    state = SourceFilter.load(path).network.state_dict()
-    try:
-        module.method.generator.load_state_dict(state)  # type: ignore[union-attr]
-    except RuntimeError as error:
-        reason = str(error).splitlines()[1].strip()
+    network, own = SourceFilter.load(path).network, module.method.generator
+    assert isinstance(own, SourceFilterVocoder)
+    differing = [
+        f"{key}={str(value).lower()}"
+        for key, value in network.arguments.items()
+        if value != own.arguments[key] and key != "voiced_noise"
+    ]
+    if differing:
         raise ValueError(
-            f"{path}: its network is not of the size that the settings name ({reason}); give its "
-            "width and n_blocks"
-        ) from error
+            f"{path}: its network is another one than the settings name; give {' '.join(differing)}"
+        )
+    own.load_state_dict(network.state_dict())
 
 
 def load_recordings(folders: Sequence[Path], spec: MelSpec, console: Console) -> list[Recording]:

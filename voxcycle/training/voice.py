@@ -29,19 +29,20 @@ from voxcycle.training.selection import (
     best_path,
     make_speaker,
 )
-from voxcycle.training.voice_config import VoiceTrainingConfig
+from voxcycle.training.voice_config import MADE_WITH, VoiceTrainingConfig
 from voxcycle.training.voice_data import Domains, VoiceData, find_domains, load_data
 from voxcycle.training.voice_export import build_voices, export_voices, make_finish
 from voxcycle.training.voice_networks import build_method
 from voxcycle.vocoders import Vocoder
 from voxcycle.vocoders.registry import load_vocoder
-from voxcycle.voices.voice import check_voice_name
+from voxcycle.voices.voice import check_voice_name, read_header
 
 DEFAULT_MINUTES = 15.0
 NETWORKS = ("g_ab", "g_ba")
 PROBE_STEPS = 8
 PROBE_WARM_UP = 4
 CLEARLY = 0.95  # what a time must be multiplied with to count as better
+OF_TRAINING = ("seconds_of_last_call", "seconds_of_judging", "seconds_of_samples", "losses", "date")
 VALIDATE_EVERY = 100  # steps at least, but for shorter runs
 
 
@@ -82,11 +83,17 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
     spec = MelSpec()
     _check_names(config)
     config, begun, console = begin(config, resume, config.start)
-    base = None if config.from_scratch else Base.load(config.base or BASE_FILE)
-    if base:
+    base = None
+    if not config.from_scratch:
+        base_path = config.base or BASE_FILE
+        base, sha256 = Base.load(base_path), Base.sha256(base_path)
         base.check(config)  # before the recordings are analysed
-    elif config.base_share:  # of a resumed run, whose new settings nothing else has seen together
-        raise ValueError(f"{config.out}: this run began without the base: leave base_share away")
+        if resume and config.base_sha256 not in ("", sha256):
+            raise ValueError(
+                f"{config.out}: this run began with another base than {base_path} is now: put that "
+                "one back"
+            )
+        config = config.model_copy(update={"base_sha256": sha256})
     if resume:
         domains = Domains.load(config.out / "split.json")
     else:
@@ -106,6 +113,7 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
     crops = data.crops(config, spec, valid=False, reference=reference)
     if begun:
         restore(module, begun)
+    n_before = int(module.steps_done)
     n_steps, n_threads = config.steps, config.threads
     if n_steps is None:
         n_more, n_threads = _settle_minutes(config, crops, console)
@@ -136,9 +144,20 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
         "date": datetime.date.today().isoformat(),
         "losses": {k: round(float(v), 4) for k, v in module.logged.items()},
     }
+    if n_steps <= n_before:
+        summary |= _former_training(config)
     return TrainedVoices(
         export_voices(module, config, spec, data, base, summary, chosen), n_steps, seconds
     )
+
+
+def _former_training(config: VoiceTrainingConfig) -> dict[str, Any]:
+    """Return what the voice of a call that trained tells of it, for one that trains no more."""
+    path = config.out / f"{config.voice_names()[0]}.safetensors"
+    if not path.exists():
+        return {}
+    training = read_header(path)["card"]["training"]
+    return {key: training[key] for key in OF_TRAINING if key in training}
 
 
 def _check_names(config: VoiceTrainingConfig) -> None:
@@ -197,6 +216,7 @@ def _selection(
             sides[network][1][0],
             voice,
             make_finish(voice, config, base),
+            {key: getattr(config, key) for key in MADE_WITH},
         )
         for network, voice in voices.items()
     ]

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from voxcycle.training.config import TrainingConfig
 
 SHARPNESS = 0.15  # chosen on validation speakers (RESULTS.md)
+MADE_WITH = ("base_share", "sharpness", "strength")  # settings of what is made of the weights
 
 
 class MelCycleGANConfig(TrainingConfig):
@@ -90,7 +91,7 @@ class VoiceTrainingConfig(MelCycleGANConfig):
 
     free_on_resume: ClassVar[frozenset[str]] = TrainingConfig.free_on_resume | {
         *("minutes", "samples"),
-        *("base_share", "sharpness", "strength"),  # what is made of the weights
+        *MADE_WITH,
         *("licence", "consent", "sex_a", "sex_b"),  # what is said of the voices
     }
     listing: ClassVar[str] = "voxcycle train --settings"
@@ -118,6 +119,7 @@ class VoiceTrainingConfig(MelCycleGANConfig):
     base: Path | None = Field(
         None, description="file of recipes/base.py to begin with; none takes the packaged one"
     )
+    base_sha256: str = Field("", repr=False, description="of that file: noted, not set")
     from_scratch: bool = Field(False, description="begin with random networks, not with the base")
     steps: int | None = Field(
         None, ge=1, description="iterations, those of start included; exclusive with minutes"

@@ -36,7 +36,7 @@ def load_vocoder(name: str, spec: MelSpec) -> Vocoder:
     elif name == "fast" or Path(name).suffix == SUFFIX:
         from voxcycle.vocoders.source_filter import SourceFilter
 
-        vocoder = SourceFilter.load(FAST_FILE if name == "fast" else Path(name))
+        vocoder = SourceFilter.load(FAST_FILE if name == "fast" else Path(name), name)
     elif Path(name).exists():
         from voxcycle.vocoders.hifigan import HiFiGAN
 

@@ -23,8 +23,13 @@ class SourceFilter:
 
     follows_f0 = True
 
-    def __init__(self, network: SourceFilterVocoder, about: dict[str, Any] | None = None) -> None:
-        self.name = "fast"
+    def __init__(
+        self,
+        network: SourceFilterVocoder,
+        about: dict[str, Any] | None = None,
+        name: str = "source-filter",
+    ) -> None:
+        self.name = name  # as the user names it
         self.about = about or {}  # how it was trained
         self.network = network.eval()
         self.spec = network.spec
@@ -56,8 +61,11 @@ class SourceFilter:
             save_file(tensors, partial, metadata={"voxcycle_vocoder": json.dumps(header)})
 
     @classmethod
-    def load(cls, path: Path) -> "SourceFilter":
-        """Read a vocoder file; VocoderError names it and the remedy where it is none."""
+    def load(cls, path: Path, name: str | None = None) -> "SourceFilter":
+        """Read a vocoder file, by default named by its path.
+
+        VocoderError names it and the remedy where it is none.
+        """
         try:
             with safe_open(path, framework="pt") as opened:
                 header = json.loads((opened.metadata() or {})["voxcycle_vocoder"])
@@ -73,7 +81,7 @@ class SourceFilter:
             raise VocoderError(
                 f"{path}: not a vocoder file of voxcycle, or damaged ({reason}); fetch it again"
             ) from error
-        return cls(network.requires_grad_(False), header.get("about"))
+        return cls(network.requires_grad_(False), header.get("about"), name or str(path))
 
 
 def _phases(f0_hz: Tensor, spec: MelSpec) -> Tensor:

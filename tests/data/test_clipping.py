@@ -1,0 +1,78 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from voxcycle.audio.io import FileSource
+from voxcycle.data.clipping import clipped_share, clipped_shares
+from voxcycle.data.prepare import prepare_folder
+from voxcycle.data.quality import MAX_CLIPPED_SHARE
+
+DEMO = Path(__file__).parents[2] / "recipes" / "demo.flac"
+
+
+@pytest.fixture(scope="module")
+def speech() -> tuple[np.ndarray, int]:
+    """Real speech, its peak at full scale."""
+    samples, rate = soundfile.read(DEMO, dtype="float32")
+    return samples / np.abs(samples).max(), rate
+
+
+def test_what_is_cut_off_is_counted(speech) -> None:
+    samples, _ = speech
+    assert clipped_share(samples[:, None]) < 0.001
+    clipped = np.clip(4 * samples, -1, 1)
+    true_share = float(np.mean(np.abs(clipped) == 1))
+    assert clipped_share(0.3 * clipped[:, None]) == pytest.approx(true_share, rel=0.01)
+    # of two channels, the one that is clipped; their mean has hardly a sample at its peak
+    stereo = np.stack([clipped, 0.5 * samples], axis=1)
+    assert clipped_share(stereo) == pytest.approx(true_share, rel=0.01)
+    assert clipped_share(np.full((1000, 1), 1e-3, np.float32)) == 0
+
+
+@pytest.mark.parametrize("gain", [3.0, 8.0])
+def test_a_codec_does_not_hide_it(speech, tmp_path: Path, gain: float) -> None:
+    samples, rate = speech
+    for name, wave in (("clean", samples), ("clipped", np.clip(gain * samples, -1, 1))):
+        soundfile.write(tmp_path / f"{name}.ogg", 0.7 * wave, rate, format="OGG")
+    shares = [
+        clipped_share(soundfile.read(tmp_path / f"{name}.ogg", always_2d=True)[0])
+        for name in ("clean", "clipped")
+    ]
+    assert shares[0] < MAX_CLIPPED_SHARE / 2 < MAX_CLIPPED_SHARE < shares[1]
+
+
+class Blocks(FileSource):
+    """A file in blocks of a size that cuts stretches anywhere."""
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        for block in super().blocks():
+            yield from np.array_split(block, max(1, len(block) // 777))
+
+
+def test_stretches_are_those_of_the_whole(speech, tmp_path: Path) -> None:
+    samples, rate = speech
+    path = tmp_path / "a.wav"
+    loud = samples.copy()
+    loud[rate : 2 * rate] = np.clip(5 * loud[rate : 2 * rate], -1, 1)
+    soundfile.write(path, loud, rate, subtype="FLOAT")
+    end = len(loud) / rate
+    spans = [(0.0, 0.9), (1.0, 2.0), (2.0, 2.5), (end - 0.5, end + 0.01)]
+    shares = list(clipped_shares(Blocks(path), spans))
+    wanted = [clipped_share(loud[round(a * rate) : round(b * rate), None]) for a, b in spans]
+    assert shares == pytest.approx(wanted)
+    assert shares[1] > MAX_CLIPPED_SHARE > max(shares[0], shares[2], shares[3])
+
+
+def test_a_clipped_channel_is_left_out_by_prepare(speech, tmp_path: Path) -> None:
+    samples, rate = speech
+    (tmp_path / "ann").mkdir()
+    for name, gain in (("clean", 1.0), ("clipped", 5.0)):
+        stereo = np.stack([np.clip(gain * samples, -1, 1), 0.8 * samples], axis=1)
+        soundfile.write(tmp_path / "ann" / f"{name}.ogg", 0.7 * stereo, rate, format="OGG")
+    pieces = prepare_folder(tmp_path / "ann", tmp_path / "clips", n_jobs=1).pieces
+    fates = {name: {p.problem for p in pieces if p.source == f"{name}.ogg"} for name in
+             ("clean", "clipped")}  # fmt: skip
+    assert fates == {"clean": {""}, "clipped": {"clipped"}}

@@ -1,0 +1,59 @@
+"""How much of a recording is clipped, of its channels as they are: mixing and resampling hide it.
+
+Magnitudes of speech are the rarer the larger they are. Where a recording was clipped they pile up
+at the limit, also after a codec has spread them around it.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voxcycle.audio.io import AudioSource
+
+CLIPPED_RANGE = 0.999  # of the largest magnitude
+MIN_CLIPPED_PEAK = 0.01  # below, the steps of 16 bits look like clipping
+N_LIMITS = 60  # candidates for the limit, between the loudest fifth of the samples and the peak
+
+
+def clipped_share(samples: NDArray[np.float32]) -> float:
+    """Return the share of clipped samples (T, C) in the channel that has most of them.
+
+    The larger of two counts: of samples at the very peak, and of what a band around a limit holds
+    above the band below it, which of speech is always the fuller.
+    """
+    return max((_channel_share(channel) for channel in np.abs(samples).T), default=0.0)
+
+
+def _channel_share(magnitude: NDArray[np.float32]) -> float:
+    ordered = np.sort(magnitude)
+    if not len(ordered) or ordered[-1] < MIN_CLIPPED_PEAK:
+        return 0.0
+
+    def share_below(levels: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.searchsorted(ordered, levels) / len(ordered)
+
+    peak = float(ordered[-1])
+    at_peak = 1 - float(share_below(np.array([CLIPPED_RANGE * peak]))[0])
+    lowest = max(float(np.percentile(ordered, 80)), MIN_CLIPPED_PEAK)
+    limits = np.geomspace(lowest, peak, N_LIMITS)
+    at_limit = share_below(1.1 * limits) - share_below(0.9 * limits)
+    below = share_below(0.9 * limits) - share_below(0.7 * limits)
+    return max(at_peak, float((at_limit - below).max()))
+
+
+def clipped_shares(source: AudioSource, spans_s: Sequence[tuple[float, float]]) -> Iterator[float]:
+    """Yield `clipped_share` of stretches of a source, given in seconds, in order and apart."""
+    rate = source.sample_rate
+    spans = iter([(round(start * rate), round(stop * rate)) for start, stop in spans_s])
+    span, position, parts = next(spans, None), 0, []
+    for block in source.blocks():
+        while span is not None and span[0] < position + len(block):
+            parts.append(block[max(span[0] - position, 0) : span[1] - position])
+            if span[1] > position + len(block):
+                break
+            yield clipped_share(np.concatenate(parts))
+            span, parts = next(spans, None), []
+        position += len(block)
+    if span is not None:  # the last one may end a little after the source
+        yield clipped_share(np.concatenate(parts))
