@@ -169,6 +169,26 @@ def test_a_share_of_the_base_stays_in_the_voices(
         VoiceTrainingConfig(**values, base_share=0.5, from_scratch=True)
 
 
+def test_a_run_goes_on_with_the_base_that_it_began_with(
+    folders: Path, trained: TrainedBase, tmp_path: Path
+):
+    """Another file in its place would be blended with weights that it has nothing to do with."""
+    path = tmp_path / "base.safetensors"
+    path.write_bytes(trained.path.read_bytes())
+    values = SMALL | {"prepares": False, "a": folders / "one", "b": folders / "three"}
+    values |= {"base": path, "out": tmp_path / "pair", "samples": 0, "sharpness": 0.0}
+    first = Voice.load(train_voice(VoiceTrainingConfig(**values, steps=1)).voices[0])
+    assert first.card.training["config"]["base_sha256"] == Base.sha256(path)
+    seconds, losses = (first.card.training[key] for key in ("seconds_of_last_call", "losses"))
+    config = VoiceTrainingConfig(**values, base_share=0.5)
+    again = Voice.load(train_voice(config, resume=True).voices[0])
+    assert losses and again.card.training["losses"] == losses  # of the call that trained
+    assert again.card.training["seconds_of_last_call"] == seconds
+    path.write_bytes(trained.path.with_name("base-2.safetensors").read_bytes())
+    with pytest.raises(ValueError, match="began with another base than .*base.safetensors is now"):
+        train_voice(config, resume=True)
+
+
 def test_of_a_pool_the_base_is_told_the_speaker(
     folders: Path, trained: TrainedBase, tmp_path: Path
 ):

@@ -129,6 +129,40 @@ def test_better_last_weights_win_this_export_alone(speaker, voice, tmp_path: Pat
     assert read_best(tmp_path, "g_ab")["step"] == 2500
 
 
+def test_scores_under_other_settings_are_none(speaker, voice, tmp_path: Path, monkeypatch):
+    """Of a resumed run whose voices are made otherwise, the best weights are judged anew."""
+    monkeypatch.setattr(selection, "has_judges", lambda: True)
+    voice = replace(voice, generator=copy.deepcopy(voice.generator))
+    bias = voice.generator.outlet.bias
+    contest = Contest("g_ab", (speaker,), speaker, voice, made_with={"sharpness": 0.0})
+    heard = []
+
+    def score(values: dict[float, float]):
+        def by_bias(judged: Contest) -> list[Scored]:
+            heard.append(float(judged.voice.generator.outlet.bias[0]))
+            return [scored(values[heard[-1]], 4.0)]
+
+        return by_bias
+
+    callback, _ = make_selection(contest, tmp_path)
+    monkeypatch.setattr(callback, "_score", score({1.0: 0.9}))
+    bias.data.fill_(1.0)
+    callback.on_train_batch_end(NoLogger(), step_to(2500))
+    bias.data.fill_(2.0)
+    for made_with, secs, n_heard in (({"sharpness": 0.0}, 0.9, 1), ({"sharpness": 0.5}, 0.7, 2)):
+        again, _ = make_selection(replace(contest, made_with=made_with), tmp_path)
+        monkeypatch.setattr(again, "_score", score({1.0: 0.7, 2.0: 0.6}))
+        heard.clear()
+        chosen = again.choose(3000)["g_ab"]
+        assert (chosen["step"], chosen["secs_target"]) == (2500, secs)
+        assert len(heard) == n_heard
+        assert float(bias[0]) == 2.0
+    # where they are worse now, the last weights win
+    again, _ = make_selection(replace(contest, made_with={"sharpness": 1.0}), tmp_path)
+    monkeypatch.setattr(again, "_score", score({1.0: 0.5, 2.0: 0.6}))
+    assert again.choose(3000)["g_ab"]["step"] == 3000
+
+
 def test_no_score_between_the_rounds(speaker, voice, tmp_path: Path):
     callback, _ = make_selection(Contest("g_ab", (speaker,), speaker, voice), tmp_path)
     callback._score = None  # would fail if called

@@ -12,6 +12,7 @@ from rich.console import Console
 from safetensors.torch import load_file
 
 from voxcycle.audio.mel import MelSpec
+from voxcycle.training.config import load_config
 from voxcycle.training.vocoder import (
     N_CONVERSIONS,
     VocoderTrainingConfig,
@@ -139,6 +140,12 @@ def test_voices_lend_their_mels(folder: Path, tmp_path: Path) -> None:
     assert not np.array_equal(first.mel, converted[1].mel)
     config = make_config(folder, tmp_path / "run", voices={"heart": folder}, steps=1)
     train_vocoder(config)
+    # resumed without a word of them, it goes on with its recordings and voices
+    resumed = VocoderTrainingConfig(out=tmp_path / "run", folders=config.folders, steps=2)
+    train_vocoder(resumed, resume=True)
+    stored = load_config(VocoderTrainingConfig, {}, tmp_path / "run" / "config.yaml")
+    assert stored.voices == {"heart": folder.absolute()}
+    assert stored.folders == (folder.absolute(),)
 
 
 def test_a_run_may_begin_with_the_network_of_a_file(folder: Path, tmp_path: Path) -> None:
@@ -149,7 +156,12 @@ def test_a_run_may_begin_with_the_network_of_a_file(folder: Path, tmp_path: Path
     name = "outlet.weight"
     before, after = (load_file(path)[name].float() for path in (first, trained.path))
     assert 0 < (before - after).abs().max() < 2 * config.generator_rate
-    with pytest.raises(ValueError, match="not of the size that the settings name"):
-        train_vocoder(make_config(folder, tmp_path / "third", start=first, width=8))
+    for other in ({"width": 8}, {"has_prior": False}, {"has_puffs": False, "has_phase": False}):
+        wanted = " ".join(
+            f"{key}={16 if key == 'width' else 'true'}" for key in sorted(other)[::-1]
+        )
+        with pytest.raises(ValueError, match="another one than the settings name; give ") as told:
+            train_vocoder(make_config(folder, tmp_path / "third", start=first, **other))
+        assert set(wanted.split()) <= set(str(told.value).split())
     with pytest.raises(VocoderError, match="heart.safetensors: not a vocoder file"):
         train_vocoder(make_config(folder, tmp_path / "fourth", start=find_voice("heart")))

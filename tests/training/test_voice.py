@@ -306,6 +306,17 @@ def test_a_resumed_run_keeps_its_settings_and_its_split(folders: Path, tmp_path:
         train_voice(VoiceTrainingConfig(**own, out=tmp_path / "run"), resume=True)
 
 
+def test_new_settings_must_go_with_those_of_the_run(
+    folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    train_voice(make_config(folders, out, steps=1, has_skip=True, sharpness=0.0))
+    with pytest.raises(ValueError, match="run: .*sharpness is of generators without a skip"):
+        train_voice(make_config(folders, out, sharpness=0.15), resume=True)
+    train_voice(make_config(folders, out, sharpness=0.0), resume=True)
+    assert "step 1: nothing is left to train; more --steps go on" in capsys.readouterr().err
+
+
 def test_disguises_are_found_by_the_recordings_names(
     folders: Path, tmp_path: Path, make_speech: Callable[..., np.ndarray]
 ) -> None:
