@@ -55,7 +55,7 @@ def dutch(folder: str) -> tuple[Side, ...]:
     """Return the Dutch pair as a call of its prepare.py left it."""
     root = CACHE / folder
     return tuple(
-        Side(f"dutch_{name}", root / "train" / name, root / "test" / name, root / "train" / name)
+        Side(f"dutch_{name}", root / "train" / name, root / "test" / name, root / "test" / name)
         for name in ("woman", "man")
     )
 
@@ -102,6 +102,8 @@ def probe(out: Path) -> None:
 
 def train(out: Path, name: str, minutes: float) -> None:
     """Train up to a mark, judge both directions, go on; what is there already is kept."""
+    if not (out / "steps.json").exists():
+        raise SystemExit(f"{out}: how many steps a minute holds is not known; run probe first")
     per_minute = json.loads((out / "steps.json").read_text())
     sides, language, _ = RUNS[name]
     for mark in (mark for mark in MARKS if mark <= minutes):
@@ -109,6 +111,9 @@ def train(out: Path, name: str, minutes: float) -> None:
         files = [config.out / f"{side.name}-{mark}.json" for side in sides]
         if all(file.exists() for file in files):
             continue
+        checkpoint = config.out / "last.ckpt"
+        if checkpoint.exists() and steps_of(checkpoint) > config.steps:
+            raise SystemExit(f"{checkpoint}: trained beyond {mark} minutes, which are not judged")
         train_voice(config, resume=(config.out / "last.ckpt").exists())
         for target, source, file in zip(sides, sides[::-1], files, strict=True):
             parallel = target.test if language == "en" else None  # they say the same there
@@ -120,7 +125,11 @@ def train(out: Path, name: str, minutes: float) -> None:
                 cache_dir=default_cache_dir(),
             )
             evaluation.save(file)
-    shutil.rmtree(config.out / "log", ignore_errors=True)
+    shutil.rmtree(out / name / "log", ignore_errors=True)
+
+
+def steps_of(checkpoint: Path) -> int:
+    return int(torch.load(checkpoint, weights_only=True)["state_dict"]["steps_done"])
 
 
 def report(out: Path) -> None:

@@ -32,6 +32,6 @@ if stage 4; then
     for direction in woman:man man:woman; do
         IFS=: read -r source target <<<"$direction"
         $python -m voxcycle evaluate --voice "$data/run/dutch_$target.safetensors" --language nl \
-            --source "$data/test/$source" --target "$data/train/$target" -o "$reports/dutch_$target"
+            --source "$data/test/$source" --target "$data/test/$target" -o "$reports/dutch_$target"
     done
 fi

@@ -3,15 +3,19 @@
     python egs/fillets_nl/strangers.py DATA REAL    # folders of egs/fillets_nl and egs/real
 
 Four clips of a kind among eighty of the woman, then of the man, five times each kind with other
-clips. Found: at the threshold that flags 5 % of the own clips of that draw, by the embedding alone,
-by the VAE alone and by both; and at the threshold of the program, with what it flags of the own.
+clips, all of one level. Found: at the threshold that flags 5 % of the own clips of that draw, by
+the embedding alone, by the VAE alone and by both. Left out, as the program does: by their samples
+(clipped, noisy), by those or by being strange; and how many of the own.
 """
 
 import argparse
+import io
 import subprocess
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import soundfile
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
@@ -19,15 +23,28 @@ from rich.progress import track
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.mixdown import load_mono
 from voxcycle.audio.segment import normalize_level
+from voxcycle.data.clipping import clipped_share
 from voxcycle.data.prepare import STRANGE
+from voxcycle.data.quality import measure_quality
 from voxcycle.evaluation.summary import markdown_table
 from voxcycle.training.strangers import find_strangeness
 
 N_OWN, N_PLANTED, N_DRAWS = 80, 4, 5
 MUSIC_S = 4.0
 FALSE_ALARMS = 0.05
-GAIN = 8.0  # of what is then clipped
+GAINS = (3, 8)  # of what is then clipped at its own peak
 Wave = NDArray[np.float32]
+
+
+class Found(NamedTuple):
+    """Shares of the planted clips, and of the own ones."""
+
+    embedding: float
+    vae: float
+    both: float
+    by_samples: float
+    left_out: float
+    own_left_out: float
 
 
 def load(paths: list[Path], n: int, rng: np.random.Generator) -> list[Wave]:
@@ -36,7 +53,7 @@ def load(paths: list[Path], n: int, rng: np.random.Generator) -> list[Wave]:
     for index in rng.permutation(len(paths)):
         clip = load_mono(paths[index], MelSpec().sample_rate)
         if len(clip) >= MelSpec().sample_rate:
-            clips.append(normalize_level(clip, MelSpec().sample_rate).waveform)
+            clips.append(clip)
         if len(clips) == n:
             break
     return clips
@@ -61,8 +78,38 @@ def cut_music(paths: list[Path], rng: np.random.Generator) -> list[Wave]:
         for start in rng.integers(0, max(1, len(music) - round(MUSIC_S * rate)), 3):
             excerpt = music[start : start + round(MUSIC_S * rate)]
             if np.abs(excerpt).max() > 0.01:
-                excerpts.append(normalize_level(excerpt, rate).waveform)
+                excerpts.append(excerpt)
     return excerpts
+
+
+def clip(wave: Wave, gain: float, in_ogg: bool = False) -> Wave:
+    """Return a clip, too loud by a gain, cut off at its former peak, and compressed if wanted."""
+    peak, rate = np.abs(wave).max(), MelSpec().sample_rate
+    clipped = np.clip(gain * wave, -peak, peak)
+    if not in_ogg:
+        return clipped
+    file = io.BytesIO()
+    soundfile.write(file, clipped, rate, format="OGG")
+    file.seek(0)
+    return soundfile.read(file, dtype="float32")[0]
+
+
+def is_useless(wave: Wave) -> bool:
+    """Say whether a clip is left out for its samples, without a look at the others."""
+    share = clipped_share(wave[:, None])
+    return bool(measure_quality(wave, MelSpec(), share).problem())
+
+
+def find(own: list[Wave], planted: list[Wave]) -> Found:
+    """Look for planted clips among a speaker's own."""
+    spec, n = MelSpec(), len(own)
+    levelled = [normalize_level(wave, spec.sample_rate).waveform for wave in own + planted]
+    scores = find_strangeness(levelled, spec)
+    columns = np.array([[s.voice, s.sound, s.total] for s in scores])
+    found = (columns[n:] > np.quantile(columns[:n], 1 - FALSE_ALARMS, axis=0)).mean(0)
+    useless = np.array([is_useless(wave) for wave in own + planted])
+    left_out = useless | (columns[:, 2] >= STRANGE)
+    return Found(*found, useless[n:].mean(), left_out[n:].mean(), left_out[:n].mean())
 
 
 def main() -> None:
@@ -70,14 +117,14 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("real", type=Path)
     args = parser.parse_args()
-    rng, spec = np.random.default_rng(0), MelSpec()
+    rng = np.random.default_rng(0)
     dutch = {
         name: sorted((args.data / "download").rglob(f"nl/*-{letter}-*.ogg"))
         for name, letter in (("woman", "m"), ("man", "v"))
     }
     same_sex = {"woman": ("allison", "russian_woman"), "man": ("carlo",)}
     music = cut_music(fetch_music(args.data), rng)
-    cells = [["among", "planted", "embedding", "VAE", "both", "flagged", "own flagged"]]
+    cells = [["among", "planted", *(name.replace("_", " ") for name in Found._fields)]]
     for name in track(dutch, "Planting", console=Console(stderr=True)):
         own = load(dutch[name], N_OWN + 60, rng)
         usual, spare = own[:N_OWN], own[N_OWN:]
@@ -89,30 +136,20 @@ def main() -> None:
                 for speaker in same_sex[name]
             },
             "own, 0 dB noise": [
-                clip + rng.normal(0, clip.std(), len(clip)).astype(np.float32) for clip in spare
+                wave + rng.normal(0, wave.std(), len(wave)).astype(np.float32) for wave in spare
             ],
-            "own, clipped": [
-                np.clip(GAIN * clip, -np.abs(clip).max(), np.abs(clip).max()) for clip in spare
-            ],
+            **{
+                f"own, {gain} times too loud{', in OGG' if in_ogg else ''}": [
+                    clip(wave, gain, in_ogg) for wave in spare
+                ]
+                for gain in GAINS
+                for in_ogg in (False, True)
+            },
             "music": music,
         }
         for kind, clips in kinds.items():
-            rates = []
-            for _ in range(N_DRAWS):
-                planted = [clips[i] for i in rng.permutation(len(clips))[:N_PLANTED]]
-                scores = find_strangeness(usual + planted, spec)
-                columns = [[s.voice for s in scores], [s.sound for s in scores]]
-                columns.append([s.total for s in scores])
-                found = []
-                for column in np.array(columns):
-                    limit = np.quantile(column[:N_OWN], 1 - FALSE_ALARMS)
-                    found.append(np.mean(column[N_OWN:] > limit))
-                total = np.array(columns[-1])
-                found += [
-                    np.mean(total[N_OWN:] >= STRANGE),
-                    np.mean(total[:N_OWN] >= STRANGE),
-                ]
-                rates.append(found)
+            draws = [rng.permutation(len(clips))[:N_PLANTED] for _ in range(N_DRAWS)]
+            rates = [find(usual, [clips[i] for i in drawn]) for drawn in draws]
             cells.append([name, kind, *(f"{100 * x:.0f} %" for x in np.mean(rates, 0))])
     print(markdown_table(cells))
 
