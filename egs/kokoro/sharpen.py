@@ -15,13 +15,13 @@ from voxcycle.voices.registry import load_voice
 
 
 def main() -> None:
+    if len(sys.argv) != 4:
+        raise SystemExit(__doc__)
     voice, sharpness, out = load_voice(sys.argv[1]), float(sys.argv[2]), Path(sys.argv[3])
     training = voice.card.training
     config = training.get("config", {})
     if config.get("sharpness"):
         raise SystemExit(f"{sys.argv[1]}: sharpened already, by {config['sharpness']}")
-    if voice.generator.has_skip:
-        raise SystemExit(f"{sys.argv[1]}: its generator has a skip, and cannot be sharpened")
     card = replace(
         voice.card, training=training | {"config": config | {"sharpness": sharpness}}, scores={}
     )

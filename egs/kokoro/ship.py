@@ -1,6 +1,7 @@
 """Stage 5: write a voice's measured scores on its card and put it into the package.
 
-Usage: ship.py VOICE.safetensors EVAL.json   (EVAL.json from evaluate.py of the same voice)
+Usage: ship.py VOICE.safetensors EVAL.json   (EVAL.json from evaluate.py --split eval of the same
+voice, through the default vocoder)
 """
 
 import json
@@ -9,13 +10,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from voxcycle.evaluation.summary import MEAN
+from voxcycle.vocoders.registry import DEFAULT_VOCODER
 from voxcycle.voices.registry import EMBEDDED_DIR
 from voxcycle.voices.voice import Voice, read_header
 
+N_UTTERANCES = 80  # 20 sentences of each evaluation speaker
 SHOWN = ("secs_target", "secs_source", "nearer_target", "wer", "distillmos", "dnsmos")
 
 
 def main() -> None:
+    if len(sys.argv) != 3:
+        raise SystemExit(__doc__)
     path, scores_path = Path(sys.argv[1]), Path(sys.argv[2])
     evaluation = json.loads(scores_path.read_text(encoding="utf-8"))
     voice, about = Voice.load(path), evaluation["about"]
@@ -27,6 +32,11 @@ def main() -> None:
         for line in evaluation["summary"]
         if line["row"] == voice.card.name and line["speaker"] == MEAN
     )
+    if about["vocoder"] != DEFAULT_VOCODER or mean["n"] < N_UTTERANCES:
+        raise SystemExit(
+            f"{scores_path}: {mean['n']} utterances through {about['vocoder']}; the card has the "
+            f"scores of {N_UTTERANCES} through {DEFAULT_VOCODER}"
+        )
     scores = {key: round(mean[key], 3) for key in SHOWN}
     target = EMBEDDED_DIR / f"{voice.card.name}.safetensors"
     replace(voice, card=replace(voice.card, scores=scores)).save(target)
