@@ -185,6 +185,8 @@ def main() -> None:
         report(args.out)
     elif args.name is None:
         parser.error("train needs the name of a run")
+    elif args.minutes < min(MARKS):
+        parser.error(f"{args.minutes:g} minutes end before the first mark, {min(MARKS)}")
     else:
         train(args.out, args.name, args.minutes)
 

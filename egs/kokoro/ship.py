@@ -32,9 +32,9 @@ def main() -> None:
         for line in evaluation["summary"]
         if line["row"] == voice.card.name and line["speaker"] == MEAN
     )
-    if about["vocoder"] != DEFAULT_VOCODER or mean["n"] < N_UTTERANCES:
+    if about["vocoder"] != DEFAULT_VOCODER or mean["n_sentences"] < N_UTTERANCES:
         raise SystemExit(
-            f"{scores_path}: {mean['n']} utterances through {about['vocoder']}; the card has the "
+            f"{scores_path}: {mean['n_sentences']} utterances through {about['vocoder']}; the card has the "
             f"scores of {N_UTTERANCES} through {DEFAULT_VOCODER}"
         )
     scores = {key: round(mean[key], 3) for key in SHOWN}

@@ -1,0 +1,62 @@
+"""What goes onto a shipped voice's card: scores of that voice, of all sentences, as it is used."""
+
+import importlib.util
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from voxcycle.voices.registry import find_voice
+from voxcycle.voices.voice import Voice, read_header
+
+SCRIPT = Path(__file__).parents[2] / "egs" / "kokoro" / "ship.py"
+
+
+@pytest.fixture
+def ship(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The script, shipping into a folder of the test's own."""
+    spec = importlib.util.spec_from_file_location("ship", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "EMBEDDED_DIR", tmp_path / "embedded")
+    (tmp_path / "embedded").mkdir()
+    path = tmp_path / "emma.safetensors"
+    shutil.copy(find_voice("emma"), path)
+
+    def run(vocoder: str = "hifigan", n_sentences: int = 80, sha256: str = "") -> Path:
+        voice = Voice.load(path)
+        about = {
+            "voice_sha256": sha256 or read_header(path)["sha256"],
+            "strength": voice.strength,
+            "vocoder": vocoder,
+        }
+        line = dict.fromkeys(module.SHOWN, 0.12345)
+        line |= {"row": "emma", "speaker": module.MEAN, "n_sentences": n_sentences}
+        scores = tmp_path / "emma.json"
+        scores.write_text(json.dumps({"about": about, "summary": [line]}))
+        monkeypatch.setattr(sys, "argv", ["ship.py", str(path), str(scores)])
+        module.main()
+        return tmp_path / "embedded" / "emma.safetensors"
+
+    return run
+
+
+def test_scores_go_onto_the_card(ship) -> None:
+    card = Voice.load(ship()).card
+    assert card.scores["wer"] == card.scores["secs_target"] == 0.123
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        ({"vocoder": "fast"}, "80 utterances through fast; the card has"),
+        ({"n_sentences": 20}, "20 utterances through hifigan"),
+        ({"sha256": "0" * 64}, "measured another voice"),
+    ],
+)
+def test_other_scores_are_refused(ship, tmp_path: Path, told: dict, message: str) -> None:
+    with pytest.raises(SystemExit, match=message):
+        ship(**told)
+    assert not list((tmp_path / "embedded").iterdir())
