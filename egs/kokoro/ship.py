@@ -34,8 +34,8 @@ def main() -> None:
     )
     if about["vocoder"] != DEFAULT_VOCODER or mean["n_sentences"] < N_UTTERANCES:
         raise SystemExit(
-            f"{scores_path}: {mean['n_sentences']} utterances through {about['vocoder']}; the card has the "
-            f"scores of {N_UTTERANCES} through {DEFAULT_VOCODER}"
+            f"{scores_path}: {mean['n_sentences']} utterances through {about['vocoder']}; the "
+            f"card has the scores of {N_UTTERANCES} through {DEFAULT_VOCODER}"
         )
     scores = {key: round(mean[key], 3) for key in SHOWN}
     target = EMBEDDED_DIR / f"{voice.card.name}.safetensors"

@@ -51,7 +51,7 @@ def test_scores_go_onto_the_card(ship) -> None:
 @pytest.mark.parametrize(
     ("told", "message"),
     [
-        ({"vocoder": "fast"}, "80 utterances through fast; the card has"),
+        ({"vocoder": "fast"}, "80 utterances through fast; the card"),
         ({"n_sentences": 20}, "20 utterances through hifigan"),
         ({"sha256": "0" * 64}, "measured another voice"),
     ],
