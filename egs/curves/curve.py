@@ -114,7 +114,7 @@ def train(out: Path, name: str, minutes: float) -> None:
         checkpoint = config.out / "last.ckpt"
         if checkpoint.exists() and steps_of(checkpoint) > config.steps:
             raise SystemExit(f"{checkpoint}: trained beyond {mark} minutes, which are not judged")
-        train_voice(config, resume=(config.out / "last.ckpt").exists())
+        train_voice(config, resume=checkpoint.exists())
         for target, source, file in zip(sides, sides[::-1], files, strict=True):
             parallel = target.test if language == "en" else None  # they say the same there
             evaluation = evaluate_with_progress(

@@ -1,11 +1,9 @@
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from voxcycle.audio.io import FileSource
 from voxcycle.data.clipping import clipped_share, clipped_shares
 from voxcycle.data.prepare import prepare_folder
 from voxcycle.data.quality import MAX_CLIPPED_SHARE
@@ -44,24 +42,20 @@ def test_a_codec_does_not_hide_it(speech, tmp_path: Path, gain: float) -> None:
     assert shares[0] < MAX_CLIPPED_SHARE / 2 < MAX_CLIPPED_SHARE < shares[1]
 
 
-class Blocks(FileSource):
-    """A file in blocks of a size that cuts stretches anywhere."""
-
-    def blocks(self) -> Iterator[np.ndarray]:
-        for block in super().blocks():
-            yield from np.array_split(block, max(1, len(block) // 777))
-
-
-def test_stretches_are_those_of_the_whole(speech, tmp_path: Path) -> None:
+def test_stretches_are_those_of_the_whole(speech) -> None:
     samples, rate = speech
-    path = tmp_path / "a.wav"
     loud = samples.copy()
     loud[rate : 2 * rate] = np.clip(5 * loud[rate : 2 * rate], -1, 1)
-    soundfile.write(path, loud, rate, subtype="FLOAT")
-    end = len(loud) / rate
-    spans = [(0.0, 0.9), (1.0, 2.0), (2.0, 2.5), (end - 0.5, end + 0.01)]
-    shares = list(clipped_shares(Blocks(path), spans))
-    wanted = [clipped_share(loud[round(a * rate) : round(b * rate), None]) for a, b in spans]
+    end = len(loud)
+    spans = [
+        (0, 9 * rate // 10),
+        (rate, 2 * rate),
+        (2 * rate, 5 * rate // 2),
+        (end - 9000, end + 9),
+    ]
+    blocks = np.array_split(loud[:, None], len(loud) // 777)  # which cut stretches anywhere
+    shares = list(clipped_shares(blocks, spans))
+    wanted = [clipped_share(loud[start:stop, None]) for start, stop in spans]
     assert shares == pytest.approx(wanted)
     assert shares[1] > MAX_CLIPPED_SHARE > max(shares[0], shares[2], shares[3])
 
@@ -76,3 +70,16 @@ def test_a_clipped_channel_is_left_out_by_prepare(speech, tmp_path: Path) -> Non
     fates = {name: {p.problem for p in pieces if p.source == f"{name}.ogg"} for name in
              ("clean", "clipped")}  # fmt: skip
     assert fates == {"clean": {""}, "clipped": {"clipped"}}
+
+
+def test_an_offset_is_not_clipping(speech, tmp_path: Path) -> None:
+    """Around it, magnitudes pile up as well."""
+    samples, rate = speech
+    (tmp_path / "ann").mkdir()
+    pause = np.zeros(rate // 4, np.float32)
+    words = np.concatenate([part for word in np.array_split(samples, 8) for part in (word, pause)])
+    shifted = 0.1 * words + 0.3
+    assert clipped_share(shifted[:, None]) > MAX_CLIPPED_SHARE
+    soundfile.write(tmp_path / "ann" / "offset.wav", shifted, rate)
+    pieces = prepare_folder(tmp_path / "ann", tmp_path / "clips", n_jobs=1).pieces
+    assert pieces and {piece.problem for piece in pieces} == {""}

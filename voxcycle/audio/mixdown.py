@@ -35,6 +35,11 @@ class Mixdown:
     n_samples: int
     notes: list[str]
 
+    def channel_blocks(self, source: AudioSource) -> Iterator[NDArray[np.float32]]:
+        """Yield the source's blocks as its live channels (T, n), without their offsets."""
+        for block in source.blocks():
+            yield np.asarray((block - self.offset)[:, self.weights != 0], np.float32)
+
     def mono_blocks(self, source: AudioSource) -> Iterator[NDArray[np.float32]]:
         """Yield the source's blocks as mono (T,)."""
         for block in source.blocks():

@@ -1,15 +1,13 @@
-"""How much of a recording is clipped, of its channels as they are: mixing and resampling hide it.
+"""How much of a recording is clipped, in each of its channels: mixing and resampling hide it.
 
 Magnitudes of speech are the rarer the larger they are. Where a recording was clipped they pile up
 at the limit, also after a codec has spread them around it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-
-from voxcycle.audio.io import AudioSource
 
 CLIPPED_RANGE = 0.999  # of the largest magnitude
 MIN_CLIPPED_PEAK = 0.01  # below, the steps of 16 bits look like clipping
@@ -42,18 +40,19 @@ def _channel_share(magnitude: NDArray[np.float32]) -> float:
     return max(at_peak, float((at_limit - below).max()))
 
 
-def clipped_shares(source: AudioSource, spans_s: Sequence[tuple[float, float]]) -> Iterator[float]:
-    """Yield `clipped_share` of stretches of a source, given in seconds, in order and apart."""
-    rate = source.sample_rate
-    spans = iter([(round(start * rate), round(stop * rate)) for start, stop in spans_s])
-    span, position, parts = next(spans, None), 0, []
-    for block in source.blocks():
+def clipped_shares(
+    blocks: Iterable[NDArray[np.float32]], spans: Sequence[tuple[int, int]]
+) -> Iterator[float]:
+    """Yield `clipped_share` of stretches of blocks (T, C), by sample, in order and apart."""
+    waiting = iter(spans)
+    span, position, parts = next(waiting, None), 0, []
+    for block in blocks:
         while span is not None and span[0] < position + len(block):
             parts.append(block[max(span[0] - position, 0) : span[1] - position])
             if span[1] > position + len(block):
                 break
             yield clipped_share(np.concatenate(parts))
-            span, parts = next(spans, None), []
+            span, parts = next(waiting, None), []
         position += len(block)
-    if span is not None:  # the last one may end a little after the source
+    if span is not None:  # the last one may end a little after the blocks
         yield clipped_share(np.concatenate(parts))

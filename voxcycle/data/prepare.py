@@ -25,7 +25,7 @@ from voxcycle.audio.io import (
     write_audio,
 )
 from voxcycle.audio.mel import MelSpec
-from voxcycle.audio.mixdown import plan_mixdown
+from voxcycle.audio.mixdown import Mixdown, plan_mixdown
 from voxcycle.audio.resample import resample_blocks, resampled_length
 from voxcycle.audio.segment import ANALYSIS_LEVEL_DB
 from voxcycle.audio.slices import find_slices
@@ -231,17 +231,20 @@ def _prepare_file(root: Path, path: Path, out: Path) -> tuple[float, list[Piece]
     spec, name = MelSpec(), path.relative_to(root)
     try:
         source = FileSource(path)
-        waveform = _read(source, spec)
+        mixdown = plan_mixdown(source)
+        waveform = _read(source, mixdown, spec)
         slices = find_slices(waveform, spec.sample_rate)
-        spans_s = [(first / spec.sample_rate, last / spec.sample_rate) for first, last in slices]
-        shares = list(clipped_shares(source, spans_s))
+        scale = source.sample_rate / spec.sample_rate
+        spans = [(round(scale * first), round(scale * last)) for first, last in slices]
+        shares = list(clipped_shares(mixdown.channel_blocks(source), spans))
     except AudioError as error:
         return str(error).removeprefix(f"{path}: ")
     pieces: list[Piece] = []
-    for (first, last), (start_s, _), share in zip(slices, spans_s, shares, strict=True):
+    for (first, last), share in zip(slices, shares, strict=True):
         samples = waveform[first:last]
         quality = measure_quality(samples, spec, share)
-        piece = Piece(str(name), round(start_s, 3), quality, "", quality.problem())
+        start_s = round(first / spec.sample_rate, 3)
+        piece = Piece(str(name), start_s, quality, "", quality.problem())
         if not piece.problem:
             target = name.with_name(f"{name.name}-{len(pieces):03}.flac")
             gain = 10 ** ((ANALYSIS_LEVEL_DB - quality.level_db) / 20)
@@ -253,9 +256,8 @@ def _prepare_file(root: Path, path: Path, out: Path) -> tuple[float, list[Piece]
     return len(waveform) / spec.sample_rate, pieces
 
 
-def _read(source: AudioSource, spec: MelSpec) -> NDArray[np.float32]:
+def _read(source: AudioSource, mixdown: Mixdown, spec: MelSpec) -> NDArray[np.float32]:
     """Return a recording as mono (T,) at the rate of `spec`."""
-    mixdown = plan_mixdown(source)
     n_samples = resampled_length(mixdown.n_samples, source.sample_rate, spec.sample_rate)
     blocks = mixdown.mono_blocks(source)
     return np.concatenate(

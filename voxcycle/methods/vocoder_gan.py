@@ -45,8 +45,8 @@ class VocoderGAN(nn.Module):
         weights: of the loss terms.
         generator_rate: learning rate of AdamW, betas 0.8 and 0.99 (HiFi-GAN's).
         discriminator_rate: likewise.
-        n_heard: discriminators that a step hears, drawn anew in each; None for all. They cost ten
-            times what the generator does.
+        n_heard: discriminators that a step hears, drawn anew in each; None for all. Together they
+            cost many times what the generator does.
     """
 
     def __init__(
