@@ -24,5 +24,5 @@ for name in $order; do
         threads=1 batch_size=8 n_frames=64 discriminator_width=0 period_width=0 ${settings[$name]}
 done
 # shellcheck disable=SC2046
-$python egs/kokoro/copy_synthesis.py --corpus "$corpus" --limit 10 --metrics distillmos pitch \
-    $(printf "$runs/%s/vocoder.safetensors " $order)
+$python egs/kokoro/copy_synthesis.py $(printf "$runs/%s/vocoder.safetensors " $order) \
+    --corpus "$corpus" --limit "${LIMIT:-10}" --metrics distillmos pitch
