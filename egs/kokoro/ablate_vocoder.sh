@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What each part of the vocoder is worth: short trainings by the spectral losses alone, from scratch, of equal steps;
 # scored in copy synthesis of the validation speakers. A quarter of an hour of one thread each; started ones go on.
-# Needs: egs/kokoro/run.sh 1 2
+# STEPS (1500), and LIMIT (10) sentences of each speaker. Needs: egs/kokoro/run.sh 1 2
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 corpus=${CORPUS:-$HOME/.cache/voxcycle/kokoro}

@@ -118,7 +118,9 @@ def main() -> None:
         means = np.mean(of, 0).tolist() if of else [np.nan] * len(DISTANCES)
         lines.append(line.to_dict() | dict(zip(DISTANCES, means, strict=True)))
         shown = [print_value(line.values.get(m), MEASURES[m].form) for m in METRICS_SHOWN]
-        name = Path(line.row).stem if "/" in line.row else line.row
+        name = line.row
+        if "/" in name:  # a file, told from its like by its folder
+            name = "/".join(Path(name).with_suffix("").parts[-2:])
         cells.append([name, line.speaker, *shown, *(f"{m:.3f}" for m in means)])
     print(markdown_table(cells))
     if args.json:
