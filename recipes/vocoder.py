@@ -4,9 +4,9 @@
     voxcycle convert talk.wav --to heart --vocoder runs/vocoder/vocoder.safetensors
 
 Any speakers, any sentences, no transcripts; three quarters of an hour of clean speech of fourteen
-speakers made the shipped one. With `--voice heart=recordings/heart`, the folder of the
-voice's own speaker, it also trains on what that voice makes of these recordings in disguise: a
-vocoder that has heard a generator's mels renders them better. Settings follow as key=value, such as
+speakers made the shipped one. With `--voice heart`, once for each voice, it also trains on what
+these voices make of the recordings, as HiFi-GAN renders it: a vocoder that has heard a generator's
+mels renders them better. Settings follow as key=value, such as
 `discriminator_width=0 period_width=0` (the spectral losses alone: much faster, less natural).
 """
 
@@ -24,7 +24,7 @@ def main() -> None:
     )
     parser.add_argument("out", type=Path, help="folder of the run")
     parser.add_argument("folders", nargs="*", help="recordings, one folder per speaker; key=value")
-    parser.add_argument("--voice", action="append", default=[], help="NAME=FOLDER, see above")
+    parser.add_argument("--voice", action="append", default=[], help="name or file, see above")
     parser.add_argument("--steps", type=int, default=20_000)
     parser.add_argument("--resume", action="store_true", help="go on with the run in OUT")
     args = parser.parse_intermixed_args()
@@ -33,7 +33,7 @@ def main() -> None:
     if folders or not args.resume:  # a resumed run has its own, and its voices
         given["folders"] = folders
     if args.voice:
-        given["voices"] = parse_overrides(args.voice)
+        given["voices"] = args.voice
     settings = parse_overrides([word for word in args.folders if "=" in word])
     config = load_config(VocoderTrainingConfig, given | settings)
     trained = train_vocoder(config, resume=args.resume)

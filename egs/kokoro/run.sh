@@ -72,8 +72,8 @@ if stage 5; then
 fi
 if stage 6; then
     resume=$([ -e "$runs/vocoder/last.ckpt" ] && echo --resume || true)
-    $python recipes/vocoder.py "$runs/vocoder" "$corpus"/pool/* "$corpus"/target/* $resume \
-        --voice heart="$corpus/target/af_heart" --voice michael="$corpus/target/am_michael" \
+    $python recipes/vocoder.py "$runs/vocoder" "$corpus"/{pool,target,british}/* \
+        "$real/train/russian_woman" $resume $(printf ' --voice %s' $voices) \
         --steps "${VOCODER_STEPS:-6000}" device="${DEVICE:-cuda}" workers=2 converted_share=0.25
     $python egs/kokoro/ship_vocoder.py "$runs/vocoder/vocoder.safetensors"
 fi

@@ -3,7 +3,7 @@
 import functools
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,14 +17,15 @@ from rich.console import Console
 from rich.progress import track
 from torch import nn
 
-from voxcycle.audio.excitation import excitation_mel
 from voxcycle.audio.mel import MelSpec
-from voxcycle.audio.perturb import WARPS, bend_bands
+from voxcycle.audio.perturb import WARPS
+from voxcycle.audio.pitch import extract_f0, transform_f0
+from voxcycle.audio.stats import estimate_stats, sum_frames
 from voxcycle.audio.stft import RESOLUTIONS
-from voxcycle.conversion.render import convert_mel
+from voxcycle.conversion.render import generate_mels
+from voxcycle.conversion.scratch import RowFile
 from voxcycle.data.corpus import scan_folder
-from voxcycle.data.features import cache_features, load_analysis_waveform
-from voxcycle.data.speech import build_speaker
+from voxcycle.data.features import Features, cache_features, load_analysis_waveform
 from voxcycle.data.vocoder import Recording, VocoderCrops
 from voxcycle.methods.vocoder_gan import VocoderGAN, VocoderWeights
 from voxcycle.models.vocoder import (
@@ -36,12 +37,13 @@ from voxcycle.training.callbacks import Snapshots, restore
 from voxcycle.training.config import TrainingConfig, save_config
 from voxcycle.training.fit import begin, fit, keeps_threads
 from voxcycle.training.phases import PhasedModule
-from voxcycle.vocoders.registry import SUFFIX
+from voxcycle.vocoders.registry import SUFFIX, load_vocoder
 from voxcycle.vocoders.source_filter import SourceFilter
 from voxcycle.voices.registry import load_voice
+from voxcycle.voices.voice import Voice
 
 PERIODS = (2, 3, 5, 7, 11)
-N_CONVERSIONS = 4  # of every recording that a voice converts
+N_CONVERSIONS = 60  # recordings that each voice converts
 
 
 class VocoderTrainingConfig(TrainingConfig):
@@ -52,10 +54,9 @@ class VocoderTrainingConfig(TrainingConfig):
     }
 
     folders: tuple[Path, ...] = Field(description="folders of recordings, any speakers")
-    voices: dict[str, Path] = Field(
-        {}, description="voice (name or file) to a folder of its own speaker: train on what the "
-        "voice makes of these recordings, disguised, as well"
-    )  # fmt: skip
+    voices: tuple[str, ...] = Field(
+        (), description="voices (names or files): train on what they make of the recordings as well"
+    )
     converted_share: float = Field(0.5, ge=0, le=1, description="share of such crops")
     start: Path | None = Field(
         None, description="begin with the networks and steps of another run (its last.ckpt), or "
@@ -125,7 +126,7 @@ def train_vocoder(config: VocoderTrainingConfig, resume: bool = False) -> Traine
         config.n_frames,
         config.error_share,
         config.seed,
-        convert_recordings(config.voices, spec, config.seed, console),
+        convert_recordings(config.voices, config.folders, spec, config.seed, console),
         config.converted_share,
     )
     torch.manual_seed(config.seed)
@@ -192,32 +193,44 @@ def load_recordings(folders: Sequence[Path], spec: MelSpec, console: Console) ->
 
 
 def convert_recordings(
-    voices: Mapping[str, Path], spec: MelSpec, seed: int, console: Console
+    voices: Sequence[str], folders: Sequence[Path], spec: MelSpec, seed: int, console: Console
 ) -> list[Recording]:
-    """Return recordings of each voice's own speaker with the mels that the voice makes of them.
+    """Return what each voice makes of some of the recordings: its mels, and how they should sound.
 
-    The voice gets them in disguise (warped and bent, as in its own training), so that it has
-    something to convert, and the recording is still what the mels should sound like.
+    Nobody has recorded that, so HiFi-GAN renders the mels; F0 is measured in what it made, whose
+    pitch is not quite the one that was asked for.
     """
+    if not voices:
+        return []
+    teacher = load_vocoder("hifigan", spec)
+    paths = [clip.path for folder in folders for clip in scan_folder(folder).clips]
     cache_dir = Path(user_cache_dir("voxcycle")) / "features"
     rng = np.random.default_rng(seed)
     quiet = not console.is_terminal
     converted = []
-    for name, folder in voices.items():
+    for name in voices:
         voice = load_voice(name)
-        paths = [clip.path for clip in scan_folder(folder).clips]
-        speaker = build_speaker(name, cache_features(paths, spec, cache_dir), spec)
-        pairs = list(zip(paths, speaker.recordings, strict=True))
-        for path, analysed in track(pairs, f"Converting {name}", console=console, disable=quiet):
-            samples = _quantize(load_analysis_waveform(path, spec))
-            excitation = torch.from_numpy(excitation_mel(analysed.f0_hz, spec).T.copy())[None]
-            for variant in 1 + rng.permutation(len(WARPS) - 1)[:N_CONVERSIONS]:
-                mel = speaker.stats[variant].normalize(analysed.mels[variant].astype(np.float32))
-                disguised = torch.from_numpy(bend_bands(mel, rng).T.copy())[None]
-                output = convert_mel(voice, disguised, excitation, voice.strength)[0].T.numpy()
-                frames = np.maximum(voice.target_stats.denormalize(output), np.log(spec.log_floor))
-                converted.append(Recording(samples, frames.astype(np.float16), analysed.f0_hz))
+        voice.spec.require_same(spec, f"the voice {name}", "the vocoder")
+        chosen = [paths[index] for index in rng.permutation(len(paths))[:N_CONVERSIONS]]
+        features = cache_features(chosen, spec, cache_dir, WARPS[:1])
+        for analysed in track(features, f"Converting to {name}", console=console, disable=quiet):
+            mel = _convert(voice, analysed)
+            with torch.inference_mode():
+                waveform = teacher.decode(torch.from_numpy(mel.T.copy())[None])[0].numpy()
+            f0_hz = extract_f0(waveform, spec)
+            converted.append(Recording(_quantize(waveform), mel.astype(np.float16), f0_hz))
     return converted
+
+
+def _convert(voice: Voice, analysed: Features) -> NDArray[np.float32]:
+    """Return the voice's log-mels (F, n_mels) for a recording by its own statistics."""
+    mel = np.asarray(analysed.mels[0], np.float32)
+    source = estimate_stats(sum_frames(mel, analysed.f0_hz), voice.source_stats)
+    f0_hz = transform_f0(np.asarray(analysed.f0_hz), source, voice.target_stats)
+    with RowFile(voice.spec.n_mels) as mels, RowFile(voice.spec.n_mels) as converted:
+        mels.append(mel)
+        generate_mels(voice, source, mels, f0_hz, converted, lambda share: None, voice.strength)
+        return converted.read(0, len(converted))
 
 
 def _quantize(waveform: NDArray[np.float32]) -> NDArray[np.int16]:
