@@ -9,8 +9,8 @@
 #           forty minutes each; STEPS in place of their own
 # 4 score   evaluation speakers and real speech; run once per row of RESULTS.md
 # 5 ship    write the scores on the voices and put them into the package
-# 6 vocoder train the vocoder "fast" with the help of heart and michael, and put it into the package: ten
-#           minutes of one H100; DEVICE=cpu, where there is no GPU, takes many times as long
+# 6 vocoder train the vocoder "fast" on from what the package has, also on what VOICES make of the recordings, and
+#           put it into the package: VOCODER_STEPS (16000), an hour and a half of one thread
 # 7 listen  score it in copy synthesis, evaluation speakers and real speech
 # 8 base    train the base on all speakers but those of tests and pairs, and put it into the package:
 #           BASE_STEPS (10000), an hour of one thread
@@ -71,10 +71,13 @@ if stage 5; then
     done
 fi
 if stage 6; then
+    PYTHON=$python bash egs/real/fetch.sh "$real"
     resume=$([ -e "$runs/vocoder/last.ckpt" ] && echo --resume || true)
     $python recipes/vocoder.py "$runs/vocoder" "$corpus"/{pool,target,british}/* \
-        "$real/train/russian_woman" $resume $(printf ' --voice %s' $voices) \
-        --steps "${VOCODER_STEPS:-6000}" device="${DEVICE:-cuda}" workers=2 converted_share=0.25
+        "$real/train/russian_woman" $(printf -- '--voice %s ' $voices) $resume \
+        --steps "${VOCODER_STEPS:-16000}" start=voxcycle/vocoders/fast.safetensors \
+        generator_rate=2e-4 discriminator_rate=4e-4 batch_size=4 judges_heard=2 \
+        discriminator_width=16 period_width=16 threads=1 snapshot_every=1000
     $python egs/kokoro/ship_vocoder.py "$runs/vocoder/vocoder.safetensors"
 fi
 if stage 7; then

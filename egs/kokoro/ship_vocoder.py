@@ -1,8 +1,9 @@
 """Put a trained vocoder into the package as `fast`.
 
-    python egs/kokoro/ship_vocoder.py VOCODER [--voiced-noise 0.5]
+    python egs/kokoro/ship_vocoder.py VOCODER [--voiced-noise 0.5] [--out FILE]
 
-The factor on the noise of voiced frames is chosen on the validation speakers (RESULTS.md).
+The factor on the noise of voiced frames is chosen on the validation speakers (RESULTS.md), from
+candidates written to FILE.
 """
 
 import argparse
@@ -17,13 +18,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("vocoder", type=Path)
     parser.add_argument("--voiced-noise", type=float, default=0.5)
+    parser.add_argument("--out", type=Path, default=FAST_FILE)
     args = parser.parse_args()
     trained = SourceFilter.load(args.vocoder)
     arguments = trained.network.arguments | {"voiced_noise": args.voiced_noise}
     network = SourceFilterVocoder(trained.spec, **arguments)
     network.load_state_dict(trained.network.state_dict())
-    SourceFilter(network).save(FAST_FILE, trained.about)
-    print(f"{FAST_FILE}: {FAST_FILE.stat().st_size / 1e6:.1f} MB")
+    SourceFilter(network).save(args.out, trained.about)
+    print(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":
