@@ -10,7 +10,7 @@
 # 4 score   evaluation speakers and real speech; run once per row of RESULTS.md
 # 5 ship    write the scores on the voices and put them into the package
 # 6 vocoder train the vocoder "fast" on from what the package has, also on what VOICES make of the recordings, and
-#           put it into the package: VOCODER_STEPS (16000), an hour and a half of one thread
+#           put it into the package: VOCODER_STEPS (28000), two and a half hours of one thread
 # 7 listen  score it in copy synthesis, evaluation speakers and real speech
 # 8 base    train the base on all speakers but those of tests and pairs, and put it into the package:
 #           BASE_STEPS (10000), an hour of one thread
@@ -75,7 +75,7 @@ if stage 6; then
     resume=$([ -e "$runs/vocoder/last.ckpt" ] && echo --resume || true)
     $python recipes/vocoder.py "$runs/vocoder" "$corpus"/{pool,target,british}/* \
         "$real/train/russian_woman" $(printf -- '--voice %s ' $voices) $resume \
-        --steps "${VOCODER_STEPS:-16000}" start=voxcycle/vocoders/fast.safetensors \
+        --steps "${VOCODER_STEPS:-28000}" start=voxcycle/vocoders/fast.safetensors \
         generator_rate=2e-4 discriminator_rate=4e-4 batch_size=4 judges_heard=2 \
         discriminator_width=16 period_width=16 threads=1 snapshot_every=1000
     $python egs/kokoro/ship_vocoder.py "$runs/vocoder/vocoder.safetensors"
