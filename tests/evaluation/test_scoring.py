@@ -322,6 +322,23 @@ def test_copy_synthesis_keeps_length_and_speech(make_speech):
     assert max(correlations) > 0.8  # Griffin-Lim's phases beat a little
 
 
+def test_copy_synthesis_stays_within_full_scale(make_speech):
+    """What passes it would count as lost."""
+    from voxcycle.vocoders.griffin_lim import GriffinLim
+
+    class Loud(GriffinLim):
+        def decode(self, log_mel, f0_hz=None):
+            return self.gain * super().decode(log_mel, f0_hz)
+
+    speech, vocoder = make_speech(1.0, 24_000), Loud(MelSpec())
+    vocoder.gain = 1.0
+    plain = copy_synthesis(speech, 24_000, vocoder)
+    vocoder.gain = 3.0 / float(np.abs(plain).max())
+    copied = copy_synthesis(speech, 24_000, vocoder)
+    assert np.abs(copied).max() == pytest.approx(10 ** (-0.1 / 20), rel=1e-4)
+    assert np.allclose(copied / np.abs(copied).max(), plain / np.abs(plain).max(), atol=1e-4)
+
+
 def test_evaluate_voice_with_pitch_alone(
     tmp_path: Path, make_speech, voice: Voice, monkeypatch: pytest.MonkeyPatch
 ):

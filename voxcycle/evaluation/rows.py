@@ -15,6 +15,7 @@ import voxcycle
 from voxcycle.audio.mel import LogMel
 from voxcycle.audio.pitch import extract_f0
 from voxcycle.audio.resample import resample
+from voxcycle.conversion.loudness import PEAK_LIMIT_DB
 from voxcycle.evaluation.baseline import convert_dsp
 from voxcycle.evaluation.cache import ContentCache
 from voxcycle.evaluation.pitch import requested_f0
@@ -124,7 +125,7 @@ def standard_rows(
 
     def copy(recording: Wave, sample_rate: int) -> Wave:
         return cache.remember(
-            f"copy synthesis 1 by {vocoder.name}, {WEIGHTS_PACKAGE} {version(WEIGHTS_PACKAGE)}",
+            f"copy synthesis 2 by {vocoder.name}, {WEIGHTS_PACKAGE} {version(WEIGHTS_PACKAGE)}",
             lambda: copy_synthesis(recording, sample_rate, vocoder),
             str(sample_rate),
             recording,
@@ -171,7 +172,10 @@ def count_utterances(rows: Sequence[Row]) -> int:
 
 
 def copy_synthesis(recording: Wave, sample_rate: int, vocoder: Vocoder) -> Wave:
-    """Return a recording (T,) as its own mels through a vocoder, same rate and length."""
+    """Return a recording (T,) as its own mels through a vocoder, same rate and length.
+
+    Quieter where its peaks would pass full scale, as conversions are.
+    """
     spec = vocoder.spec
     waveform = resample(recording, sample_rate, spec.sample_rate)
     f0_hz = torch.from_numpy(extract_f0(waveform, spec))[None]
@@ -179,4 +183,6 @@ def copy_synthesis(recording: Wave, sample_rate: int, vocoder: Vocoder) -> Wave:
         log_mel = LogMel(spec)(torch.from_numpy(waveform)[None])
         rendered = vocoder.decode(log_mel, f0_hz)[0].numpy()
     back = resample(rendered, spec.sample_rate, sample_rate)[: len(recording)]
-    return np.pad(back, (0, len(recording) - len(back)))
+    peak = max(float(np.abs(back).max(initial=0.0)), 1e-9)
+    gain = min(1.0, 10 ** (PEAK_LIMIT_DB / 20) / peak)
+    return np.pad(back * np.float32(gain), (0, len(recording) - len(back)))
