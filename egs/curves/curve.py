@@ -60,7 +60,8 @@ def dutch(folder: str) -> tuple[Side, ...]:
     )
 
 
-# Pair, language, settings. The last two: as much or as little speech, from the base.
+# Pair, language, settings. The others, from the base: as much or as little speech; crops drawn so
+# that rare sounds come as often as usual ones.
 RUNS: dict[str, tuple[tuple[Side, ...], str, dict[str, Any]]] = {
     "kokoro-base": (KOKORO, "en", {}),
     "kokoro-scratch": (KOKORO, "en", {"from_scratch": True}),
@@ -68,6 +69,8 @@ RUNS: dict[str, tuple[tuple[Side, ...], str, dict[str, Any]]] = {
     "dutch-scratch": (dutch("fillets_nl"), "nl", {"from_scratch": True}),
     "dutch-2-minutes": (dutch("fillets_nl-2"), "nl", {}),
     "dutch-10-minutes": (dutch("fillets_nl-10"), "nl", {}),
+    "dutch-rare-sounds": (dutch("fillets_nl"), "nl", {"rare_sounds": 1.0}),
+    "kokoro-rare-sounds": (KOKORO, "en", {"rare_sounds": 1.0}),
 }
 
 
