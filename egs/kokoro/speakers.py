@@ -1,9 +1,9 @@
 """The fixed split of the Kokoro speakers and of what each of them says.
 
-Roles never mix: `pool` trains domain a of the any-to-one voices, `valid` selects and tunes, `eval`
-is run once per row of RESULTS.md, `pair` is what training a pair is measured on. Training sentences
-differ between speakers; validation and evaluation sentences are the same for everybody who says
-them (parallel).
+Roles never mix: `pool` and `wide` train domain a of the any-to-one voices, `valid` selects and
+tunes, `eval` is run once per row of RESULTS.md, `pair` is what training a pair is measured on.
+Training sentences differ between speakers; validation and evaluation sentences are the same for
+everybody who says them (parallel).
 """
 
 from typing import NamedTuple
@@ -51,4 +51,17 @@ SPLIT: dict[str, Role] = {
     "foreign": Role(("ef_dora", "em_alex", "if_sara", "im_nicola"), 0.0, ("valid",)),
     # Two more targets.
     "british": Role(("bf_emma", "bm_george"), 6.0, ("valid", "eval")),
+    # All that are left, most of them of other languages reading English: a wider pool.
+    "wide": Role(
+        (
+            *("af_bella", "am_fenrir", "bf_isabella", "bm_lewis"),
+            *("em_santa", "ff_siwis", "pf_dora", "pm_alex", "pm_santa"),
+            *("hf_alpha", "hf_beta", "hm_omega", "hm_psi"),
+            *("jf_alpha", "jf_gongitsune", "jf_nezumi", "jf_tebukuro", "jm_kumo"),
+            *("zf_xiaobei", "zf_xiaoni", "zf_xiaoxiao", "zf_xiaoyi"),
+            *("zm_yunjian", "zm_yunxi", "zm_yunxia", "zm_yunyang"),
+        ),
+        1.0,
+        (),
+    ),
 }
