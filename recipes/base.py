@@ -20,12 +20,14 @@ def main() -> None:
     )
     parser.add_argument("out", type=Path, help="folder of the run")
     parser.add_argument("folders", nargs="+", help="recordings, one folder per speaker; key=value")
-    parser.add_argument("--steps", type=int, default=20_000)
+    parser.add_argument("--steps", type=int, help="in all; default: 20000, or the run's own")
     parser.add_argument("--resume", action="store_true", help="go on with the run in OUT")
     args = parser.parse_intermixed_args()
     folders = [Path(word).absolute() for word in args.folders if "=" not in word]
     settings = parse_overrides([word for word in args.folders if "=" in word])
-    given = {"folders": folders, "out": args.out, "steps": args.steps}
+    given = {"folders": folders, "out": args.out}
+    if args.steps is not None:
+        given["steps"] = args.steps
     trained = train_base(load_config(BaseTrainingConfig, given | settings), resume=args.resume)
     print(f"{trained.path}  ({trained.n_steps} steps)")
 

@@ -211,3 +211,16 @@ def test_voices_are_listed_shown_and_added(
     row = next(line for line in out.splitlines() if line.startswith("unit "))
     assert "woman" in row and "not stated" in row and "anybody" in row
     assert "consent: not stated" in out
+
+
+def test_one_file_name_for_two_recordings_is_refused(source: Path, run, tmp_path: Path) -> None:
+    other = tmp_path / "other.wav"
+    other.write_bytes(source.read_bytes())
+    code, _, err = run(source, other, "-o", tmp_path / "single.wav")
+    assert code == 2 and "single.wav: the name of one file, for more than one" in err
+    assert not (tmp_path / "single.wav").exists()
+
+
+def test_a_file_in_the_way_of_a_folder_is_named(source: Path, run, tmp_path: Path) -> None:
+    code, _, err = run(source, "-o", source / "out.wav")
+    assert code == 2 and "my söurce.wav: a file, where a folder is due" in err

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Quality against training time: an hour of each pair and start, a quarter of an hour with more or less
-# speech and by kind of sound; JOBS trainings (2) at a time, four hours. Finished marks are kept; started ones go on.
+# speech and by kind of sound; JOBS trainings (2) at a time, three hours. Finished marks are kept; started ones go on.
 # Needs: pip install -e ".[kokoro,eval]", egs/kokoro_pair/run.sh 1 2, egs/fillets_nl/run.sh 1 2
 set -euo pipefail
 cd "$(dirname "$0")/../.."

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What each part of the vocoder is worth: short trainings by the spectral losses alone, from scratch, of equal steps;
-# scored in copy synthesis of the validation speakers. A quarter of an hour of one thread each; started ones go on.
+# scored in copy synthesis of the validation speakers. Eight minutes of one thread each; what is finished is kept,
+# started ones go on.
 # STEPS (1500), and LIMIT (10) sentences of each speaker. Needs: egs/kokoro/run.sh 1 2
 set -euo pipefail
 cd "$(dirname "$0")/../.."

@@ -25,7 +25,10 @@ def main() -> None:
     card = replace(
         voice.card, training=training | {"config": config | {"sharpness": sharpness}}, scores={}
     )
-    generator = sharpen(voice.generator, voice.target_stats, sharpness)
+    try:
+        generator = sharpen(voice.generator, voice.target_stats, sharpness)
+    except ValueError as error:
+        raise SystemExit(f"{sys.argv[1]}: cannot be sharpened: {error}") from None
     out.parent.mkdir(parents=True, exist_ok=True)
     replace(voice, card=card, generator=generator).save(out)
 

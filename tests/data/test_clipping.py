@@ -42,6 +42,16 @@ def test_a_codec_does_not_hide_it(speech, tmp_path: Path, gain: float) -> None:
     assert shares[0] < MAX_CLIPPED_SHARE / 2 < MAX_CLIPPED_SHARE < shares[1]
 
 
+def test_the_steps_of_eight_bits_are_not_clipping(speech, tmp_path: Path) -> None:
+    samples, rate = speech
+    for peak in (0.1, 0.2, 0.4):
+        path = tmp_path / f"{peak}.wav"
+        soundfile.write(path, peak * samples, rate, subtype="PCM_U8")
+        assert clipped_share(soundfile.read(path, always_2d=True)[0]) < MAX_CLIPPED_SHARE
+    soundfile.write(path, np.clip(4 * samples, -0.9, 0.9), rate, subtype="PCM_U8")
+    assert clipped_share(soundfile.read(path, always_2d=True)[0]) > MAX_CLIPPED_SHARE
+
+
 def test_stretches_are_those_of_the_whole(speech) -> None:
     samples, rate = speech
     loud = samples.copy()

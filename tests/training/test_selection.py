@@ -163,6 +163,32 @@ def test_scores_under_other_settings_are_none(speaker, voice, tmp_path: Path, mo
     assert again.choose(3000)["g_ab"]["step"] == 3000
 
 
+def test_the_best_stay_where_they_cannot_be_judged_again(
+    speaker, voice, tmp_path: Path, monkeypatch
+):
+    monkeypatch.setattr(selection, "has_judges", lambda: True)
+    contest = Contest("g_ab", (speaker,), speaker, voice, made_with={"sharpness": 0.0})
+    callback, _ = make_selection(contest, tmp_path)
+    monkeypatch.setattr(callback, "_score", lambda _: [scored(0.9, 4.0)])
+    callback.on_train_batch_end(NoLogger(), step_to(2500))
+    again, written = make_selection(replace(contest, made_with={"sharpness": 0.5}), tmp_path)
+    rounds = iter([[scored(0.1, 4.0)]])
+
+    def score(_):
+        for result in rounds:
+            return result
+        raise OSError("no space left")
+
+    monkeypatch.setattr(again, "_score", score)
+    again.started = -np.inf
+    again.on_train_batch_end(NoLogger(), step_to(5000))
+    assert again.is_broken
+    best = read_best(tmp_path, "g_ab")
+    assert (best["step"], best["secs_target"]) == (2500, 0.9)
+    assert again.choose(6000) == {"g_ab": {"step": 6000}}
+    assert written.getvalue().count("the judges failed") == 1
+
+
 def test_no_score_between_the_rounds(speaker, voice, tmp_path: Path):
     callback, _ = make_selection(Contest("g_ab", (speaker,), speaker, voice), tmp_path)
     callback._score = None  # would fail if called

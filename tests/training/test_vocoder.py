@@ -12,11 +12,14 @@ from rich.console import Console
 from safetensors.torch import load_file
 
 from voxcycle.audio.mel import LogMel, MelSpec
+from voxcycle.data.corpus import CorpusError
 from voxcycle.training import vocoder as training
 from voxcycle.training.config import load_config
 from voxcycle.training.vocoder import VocoderTrainingConfig, convert_recordings, train_vocoder
 from voxcycle.vocoders import VocoderError
+from voxcycle.vocoders.registry import FAST_FILE
 from voxcycle.voices.registry import find_voice, load_voice
+from voxcycle.voices.voice import VoiceError
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +52,13 @@ def make_config(folder: Path, out: Path, **changes: Any) -> VocoderTrainingConfi
     )
 
 
-def test_stopping_and_resuming_changes_nothing(folder: Path, tmp_path: Path) -> None:
-    train_vocoder(make_config(folder, tmp_path / "whole"))
-    train_vocoder(make_config(folder, tmp_path / "parts", steps=2))
-    train_vocoder(make_config(folder, tmp_path / "parts"), resume=True)
+@pytest.mark.parametrize("heard", [None, 1])
+def test_stopping_and_resuming_changes_nothing(
+    folder: Path, tmp_path: Path, heard: int | None
+) -> None:
+    train_vocoder(make_config(folder, tmp_path / "whole", judges_heard=heard))
+    train_vocoder(make_config(folder, tmp_path / "parts", steps=2, judges_heard=heard))
+    train_vocoder(make_config(folder, tmp_path / "parts", judges_heard=heard), resume=True)
     first, second = (
         torch.load(tmp_path / run / "last.ckpt", weights_only=True)["state_dict"]
         for run in ("whole", "parts")
@@ -122,6 +128,29 @@ def test_a_run_may_begin_with_the_networks_of_another(folder: Path, tmp_path: Pa
     assert 0 < (before[name] - after[name]).abs().max() < 2 * config.generator_rate
 
 
+def test_what_cannot_begin_is_told_before_recordings_are_read(
+    folder: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(training, "load_recordings", None)  # would fail if called
+    with pytest.raises(CorpusError, match="name folders"):
+        train_vocoder(VocoderTrainingConfig(out=tmp_path / "run"))
+    with pytest.raises(VoiceError, match="unknown voice 'hart'"):
+        train_vocoder(make_config(folder, tmp_path / "run", voices=("hart",)))
+    with pytest.raises(ValueError, match="another one than the settings name"):
+        train_vocoder(make_config(folder, tmp_path / "run", start=FAST_FILE))
+
+
+def test_voice_files_are_stored_with_their_whole_paths() -> None:
+    config = VocoderTrainingConfig(
+        out=Path("run"), voices=("heart", "mine.safetensors", "sub/other")
+    )
+    assert config.voices == (
+        "heart",
+        str(Path("mine.safetensors").absolute()),
+        str(Path("sub/other").absolute()),
+    )
+
+
 def test_voices_lend_their_mels(folder: Path, tmp_path: Path, monkeypatch: Any) -> None:
     """What is converted is the voice's, at its pitch, and sounds as its mels say."""
     monkeypatch.setattr(training, "N_CONVERSIONS", 2)
@@ -140,8 +169,9 @@ def test_voices_lend_their_mels(folder: Path, tmp_path: Path, monkeypatch: Any) 
     config = make_config(folder, tmp_path / "run", voices=("heart",), steps=1)
     train_vocoder(config)
     # resumed without a word of them, it goes on with its recordings and voices
-    resumed = VocoderTrainingConfig(out=tmp_path / "run", folders=config.folders, steps=2)
-    train_vocoder(resumed, resume=True)
+    assert train_vocoder(VocoderTrainingConfig(out=config.out), resume=True).n_steps == 1
+    resumed = VocoderTrainingConfig(out=config.out, steps=2)
+    assert train_vocoder(resumed, resume=True).n_steps == 2
     stored = load_config(VocoderTrainingConfig, {}, tmp_path / "run" / "config.yaml")
     assert stored.voices == ("heart",)
     assert stored.folders == (folder.absolute(),)

@@ -5,6 +5,11 @@ from voxcycle.vocoders import VocoderError
 from voxcycle.vocoders.registry import load_vocoder
 
 
+def test_a_path_that_leads_nowhere_is_told_as_one():
+    with pytest.raises(VocoderError, match="missing/generator.pt: no such vocoder file"):
+        load_vocoder("missing/generator.pt", MelSpec())
+
+
 def test_unknown_name_lists_the_known_ones():
     with pytest.raises(VocoderError, match="unknown vocoder 'wavenet'.*hifigan, fast, griffin-lim"):
         load_vocoder("wavenet", MelSpec())

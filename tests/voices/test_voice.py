@@ -151,3 +151,7 @@ def test_a_pickle_named_as_a_voice_runs_nothing(saved, tmp_path):
     with pytest.raises(VoiceError, match="not a voice file"):
         Voice.load(saved)
     assert not (tmp_path / "executed").exists()
+
+
+def test_a_voice_is_told_in_a_line(voice: Voice) -> None:
+    assert repr(voice) == f"Voice({voice.card.name!r}, any source, of no file)"

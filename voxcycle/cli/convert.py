@@ -38,7 +38,7 @@ def convert(
     vocoder: Annotated[
         str,
         typer.Option(
-            help="hifigan; fast, six times quicker and truer in pitch, but rougher; "
+            help="hifigan; fast, six to ten times quicker and truer in pitch, but rougher; "
             "griffin-lim; or the path of a vocoder of your own."
         ),
     ] = "hifigan",
@@ -132,12 +132,16 @@ def _plan(
     overwrite: bool,
 ) -> "list[PlannedFile]":
     """Plan one file where one is named, else a folder or outputs beside their inputs."""
+    from voxcycle.audio.io import READABLE_SUFFIXES
     from voxcycle.conversion.plan import plan_file, plan_files
 
     paths = [received if source == STREAM else Path(source) for source in sources]
     name = "standard input" if sources == [STREAM] else None
     out = Path(output) if output is not None else None
     is_one = len(paths) == 1 and not paths[0].is_dir()
+    is_file_name = out is not None and out.suffix.lower() in READABLE_SUFFIXES and not out.is_dir()
+    if is_file_name and not is_one:
+        raise ValueError(f"{out}: the name of one file, for more than one; name a folder with -o")
     if out is not None and is_one and not out.is_dir() and not str(output).endswith("/"):
         if out.suffix or name:
             return [plan_file(paths[0], out, format, overwrite, name)]

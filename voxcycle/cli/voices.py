@@ -89,7 +89,8 @@ def add(
     from voxcycle.voices.registry import add_voice
 
     path = add_voice(file, overwrite)
-    _console().print(f"added as {path.stem}: {path}")
+    is_new = path.resolve() != file.resolve()
+    _console().print(f"{'added as' if is_new else 'there already:'} {path.stem}: {path}")
 
 
 def _console() -> "Console":

@@ -16,6 +16,7 @@ import torch
 from voxcycle.audio.io import AudioError, FileSource
 from voxcycle.conversion.offline import Options, Pitch, convert_file
 from voxcycle.conversion.plan import PlannedFile, plan_files
+from voxcycle.files import check_folder
 from voxcycle.vocoders import Vocoder
 from voxcycle.vocoders.registry import DEFAULT_VOCODER, load_vocoder
 from voxcycle.voices.voice import Voice
@@ -142,6 +143,7 @@ def _convert_planned(
         return FileResult(planned.source, error=planned.error)
     try:
         voice, loaded_vocoder = load_pair(voice_path, vocoder)
+        check_folder(planned.target.parent)
         planned.target.parent.mkdir(parents=True, exist_ok=True)
         result = convert_file(
             FileSource(planned.source, planned.name),

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 CLIPPED_RANGE = 0.999  # of the largest magnitude
-MIN_CLIPPED_PEAK = 0.01  # below, the steps of 16 bits look like clipping
+MIN_CLIPPED_PEAK = 0.01
+MIN_CLIPPED_STEPS = 32  # of the samples' own grid: below, the steps of 8 bits look like clipping
 N_LIMITS = 60  # candidates for the limit, between the loudest fifth of the samples and the peak
 
 
@@ -20,11 +21,11 @@ def clipped_share(samples: NDArray[np.float32]) -> float:
     The larger of two counts: of samples at the very peak, and of what a band around a limit holds
     above the band below it, which of speech is always the fuller.
     """
-    return max((_channel_share(channel) for channel in np.abs(samples).T), default=0.0)
+    return max((_channel_share(channel) for channel in samples.T), default=0.0)
 
 
-def _channel_share(magnitude: NDArray[np.float32]) -> float:
-    ordered = np.sort(magnitude)
+def _channel_share(samples: NDArray[np.float32]) -> float:
+    ordered = np.sort(np.abs(samples))
     if not len(ordered) or ordered[-1] < MIN_CLIPPED_PEAK:
         return 0.0
 
@@ -33,7 +34,10 @@ def _channel_share(magnitude: NDArray[np.float32]) -> float:
 
     peak = float(ordered[-1])
     at_peak = 1 - float(share_below(np.array([CLIPPED_RANGE * peak]))[0])
-    lowest = max(float(np.percentile(ordered, 80)), MIN_CLIPPED_PEAK)
+    step = float(np.diff(np.unique(samples)).min(initial=1.0))
+    lowest = max(float(np.percentile(ordered, 80)), MIN_CLIPPED_PEAK, MIN_CLIPPED_STEPS * step)
+    if lowest > peak:
+        return at_peak
     limits = np.geomspace(lowest, peak, N_LIMITS)
     at_limit = share_below(1.1 * limits) - share_below(0.9 * limits)
     below = share_below(0.9 * limits) - share_below(0.7 * limits)

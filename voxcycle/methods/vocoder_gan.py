@@ -25,7 +25,7 @@ from voxcycle.training.phases import Memory, Phase
 
 @dataclass(frozen=True)
 class VocoderWeights:
-    """Weights of the generator's terms; adversarial and feature_matching at 0 build no judges."""
+    """Weights of the generator's terms; without discriminators the last but one two count not."""
 
     spectral_convergence: float = 0.5
     log_magnitude: float = 0.5

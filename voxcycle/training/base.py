@@ -34,7 +34,7 @@ class BaseTrainingConfig(MelCycleGANConfig):
     """What `train_base` needs to know; unknown keys are errors."""
 
     folders: tuple[Path, ...] = Field(description="recordings, one folder per speaker")
-    steps: int = Field(ge=1, description="iterations")
+    steps: int = Field(20_000, ge=1, description="iterations")
     start: Path | None = Field(
         None, description="checkpoint of another run, whose networks and steps to begin with"
     )

@@ -59,7 +59,10 @@ def resume_config(given: Config) -> Config:
         ValueError: a setting that was given explicitly differs from the run's, or does not go
             together with those of the run.
     """
-    stored = load_config(type(given), {}, given.out / CONFIG_FILE)
+    try:
+        stored = load_config(type(given), {}, given.out / CONFIG_FILE)
+    except ValueError as error:
+        raise ValueError(f"{given.out / CONFIG_FILE}: {error}") from None
     for key in sorted(given.model_fields_set - given.free_on_resume):
         old, new = getattr(stored, key), _absolute(getattr(given, key))
         if old != new:
@@ -134,6 +137,8 @@ def load_config(kind: type[Config], values: dict[str, Any], path: Path | None = 
 
 def read_settings(path: Path) -> dict[str, Any]:
     """Read a YAML file of settings, as they are."""
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file of settings")
     loaded = _read_yaml(path.read_text(encoding="utf-8"), str(path)) or {}
     if not isinstance(loaded, dict):
         raise ValueError(f"{path}: settings are lines of the form key: value")

@@ -153,8 +153,8 @@ class Selection(Callback):
         self._try_languages()
         for contest in self.contests:
             last = {} if self.is_broken else self.judge(contest)
-            best = self._best(contest)
-            if "composite" not in last or best is None or last["composite"] >= best["composite"]:
+            best = self._find_best(contest) if "composite" in last else None
+            if best is None or last["composite"] >= best["composite"]:
                 best = {k: round(v, 4) for k, v in last.items()} | {"step": step}
             chosen[contest.network] = best
             for warning in find_warnings(contest.voice.card.name, best):
@@ -211,16 +211,16 @@ class Selection(Callback):
         return list(score_rows([row], contest.target, self.judges, voice.spec))
 
     def _keep_best(self, contest: Contest, means: dict[str, float], step: int) -> None:
-        best = self._best(contest)
+        best = self._find_best(contest)
+        if self.is_broken:  # the best could not be judged again: it stays
+            return
         if best is None or best["composite"] <= means["composite"]:
             self._write_best(contest, contest.voice.generator, means, step)
 
-    def _best(self, contest: Contest) -> dict[str, Any] | None:
+    def _find_best(self, contest: Contest) -> dict[str, Any] | None:
         """Return step and scores of the best weights, judged anew if they were made otherwise."""
-        path, best = (
-            best_path(self.folder, contest.network),
-            read_best(self.folder, contest.network),
-        )
+        path = best_path(self.folder, contest.network)
+        best = read_best(self.folder, contest.network)
         if best is None or read_made_with(path) == contest.made_with:
             return best
         generator = copy.deepcopy(contest.voice.generator)

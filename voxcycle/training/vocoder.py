@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from platformdirs import user_cache_dir
-from pydantic import Field
+from pydantic import Field, field_validator
 from rich.console import Console
 from rich.progress import track
 from torch import nn
@@ -24,7 +24,7 @@ from voxcycle.audio.stats import estimate_stats, sum_frames
 from voxcycle.audio.stft import RESOLUTIONS
 from voxcycle.conversion.render import generate_mels
 from voxcycle.conversion.scratch import RowFile
-from voxcycle.data.corpus import scan_folder
+from voxcycle.data.corpus import CorpusError, scan_folder
 from voxcycle.data.features import Features, cache_features, load_analysis_waveform
 from voxcycle.data.vocoder import Recording, VocoderCrops
 from voxcycle.methods.vocoder_gan import VocoderGAN, VocoderWeights
@@ -39,7 +39,7 @@ from voxcycle.training.fit import begin, fit, keeps_threads
 from voxcycle.training.phases import PhasedModule
 from voxcycle.vocoders.registry import SUFFIX, load_vocoder
 from voxcycle.vocoders.source_filter import SourceFilter
-from voxcycle.voices.registry import load_voice
+from voxcycle.voices.registry import find_voice, load_voice, names_file
 from voxcycle.voices.voice import Voice
 
 PERIODS = (2, 3, 5, 7, 11)
@@ -53,7 +53,7 @@ class VocoderTrainingConfig(TrainingConfig):
         *("snapshot_every", "folders", "voices", "converted_share")
     }
 
-    folders: tuple[Path, ...] = Field(description="folders of recordings, any speakers")
+    folders: tuple[Path, ...] = Field((), description="folders of recordings, any speakers")
     voices: tuple[str, ...] = Field(
         (), description="voices (names or files): train on what they make of the recordings as well"
     )
@@ -62,7 +62,7 @@ class VocoderTrainingConfig(TrainingConfig):
         None, description="begin with the networks and steps of another run (its last.ckpt), or "
         "with the network of a vocoder file, against judges that are new"
     )  # fmt: skip
-    steps: int = Field(ge=1, description="iterations, those of `start` included")
+    steps: int = Field(20_000, ge=1, description="iterations, those of `start` included")
     batch_size: int = Field(16, ge=1, description="crops per iteration")
     n_frames: int = Field(64, ge=16, description="frames per crop")
     error_share: float = Field(0.1, ge=0, le=1, description="share of crops with wrong F0")
@@ -91,6 +91,11 @@ class VocoderTrainingConfig(TrainingConfig):
     discriminator_rate: float = Field(2e-4, gt=0, description="learning rate of the judges")
     snapshot_every: int = Field(0, ge=0, description="steps between kept vocoder files; 0: none")
 
+    @field_validator("voices")
+    @classmethod
+    def _absolute_files(cls, voices: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(str(Path(v).absolute()) if names_file(v) else v for v in voices)
+
 
 @dataclass(frozen=True)
 class TrainedVocoder:
@@ -117,6 +122,16 @@ def train_vocoder(config: VocoderTrainingConfig, resume: bool = False) -> Traine
     started = time.monotonic()
     spec = MelSpec()
     config, begun, console = begin(config, resume, config.start)
+    if not config.folders:
+        raise CorpusError("a vocoder needs recordings: name folders of them")
+    torch.manual_seed(config.seed)
+    module = PhasedModule(build_vocoder_method(config, spec), config.ema_decay)
+    if begun and begun.suffix == SUFFIX:
+        start_with(module, begun)
+    elif begun:
+        restore(module, begun)
+    for voice in config.voices:  # before the recordings are analysed
+        find_voice(voice)
     recordings = load_recordings(config.folders, spec, console)
     console.print(f"{len(recordings)} recordings; voices: {', '.join(config.voices) or 'none'}")
     crops = VocoderCrops(
@@ -129,12 +144,6 @@ def train_vocoder(config: VocoderTrainingConfig, resume: bool = False) -> Traine
         convert_recordings(config.voices, config.folders, spec, config.seed, console),
         config.converted_share,
     )
-    torch.manual_seed(config.seed)
-    module = PhasedModule(build_vocoder_method(config, spec), config.ema_decay)
-    if begun and begun.suffix == SUFFIX:
-        start_with(module, begun)
-    elif begun:
-        restore(module, begun)
     about = {
         "minutes_of_speech": round(crops.n_frames_recorded / spec.frame_rate / 60, 1),
         "config": json.loads(config.model_dump_json(exclude={"folders", "out", "voices", "start"})),

@@ -35,7 +35,7 @@ from voxcycle.training.voice_export import build_voices, export_voices, make_fin
 from voxcycle.training.voice_networks import build_method
 from voxcycle.vocoders import Vocoder
 from voxcycle.vocoders.registry import load_vocoder
-from voxcycle.voices.voice import check_voice_name, read_header
+from voxcycle.voices.voice import VoiceError, check_voice_name, read_header
 
 DEFAULT_MINUTES = 15.0
 NETWORKS = ("g_ab", "g_ba")
@@ -145,18 +145,21 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
         "losses": {k: round(float(v), 4) for k, v in module.logged.items()},
     }
     if n_steps <= n_before:
-        summary |= _former_training(config)
+        summary |= _former_training(config, int(module.steps_done))
     return TrainedVoices(
         export_voices(module, config, spec, data, base, summary, chosen), n_steps, seconds
     )
 
 
-def _former_training(config: VoiceTrainingConfig) -> dict[str, Any]:
+def _former_training(config: VoiceTrainingConfig, n_steps: int) -> dict[str, Any]:
     """Return what the voice of a call that trained tells of it, for one that trains no more."""
     path = config.out / f"{config.voice_names()[0]}.safetensors"
-    if not path.exists():
+    try:
+        training = read_header(path)["card"]["training"]
+    except VoiceError:  # none, or damaged: the export writes it anew
         return {}
-    training = read_header(path)["card"]["training"]
+    if training.get("steps") != n_steps:
+        return {}
     return {key: training[key] for key in OF_TRAINING if key in training}
 
 

@@ -1,5 +1,6 @@
 """Vocoders by name."""
 
+import os
 from pathlib import Path
 
 from voxcycle.audio.mel import MelSpec
@@ -41,6 +42,8 @@ def load_vocoder(name: str, spec: MelSpec) -> Vocoder:
         from voxcycle.vocoders.hifigan import HiFiGAN
 
         vocoder = HiFiGAN.load(Path(name))
+    elif "/" in name or os.sep in name:
+        raise VocoderError(f"{name}: no such vocoder file")
     else:
         raise VocoderError(
             f"unknown vocoder {name!r}: known are {', '.join(VOCODER_NAMES)} and the path of a "

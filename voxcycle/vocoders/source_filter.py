@@ -78,6 +78,8 @@ class SourceFilter:
             network.load_state_dict({k: v.float() for k, v in load_file(path).items()})
         except (OSError, SafetensorError, KeyError, TypeError, RuntimeError) as error:
             reason = (str(error).splitlines() or [""])[0]
+            if isinstance(error, KeyError):
+                reason = f"it says nothing of {reason}"
             raise VocoderError(
                 f"{path}: not a vocoder file of voxcycle, or damaged ({reason}); fetch it again"
             ) from error

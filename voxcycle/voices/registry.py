@@ -65,7 +65,7 @@ def find_voice(name_or_path: str | Path) -> Path:
         VoiceError: there is none; known and similar names are listed.
     """
     text = str(name_or_path)
-    if isinstance(name_or_path, Path) or text.endswith(SUFFIX) or "/" in text or os.sep in text:
+    if isinstance(name_or_path, Path) or names_file(text):
         path = Path(name_or_path)
         if not path.is_file():
             raise VoiceError(f"{path}: no such voice file")
@@ -81,6 +81,11 @@ def find_voice(name_or_path: str | Path) -> Path:
     similar = difflib.get_close_matches(text.lower(), files, n=2)
     hint = f" (did you mean {' or '.join(similar)}?)" if similar else ""
     raise VoiceError(f"unknown voice {text!r}{hint}: known are {', '.join(sorted(files))}")
+
+
+def names_file(text: str) -> bool:
+    """Return whether a name is the path of a voice file rather than a voice's name."""
+    return text.endswith(SUFFIX) or "/" in text or os.sep in text
 
 
 def load_voice(name_or_path: str | Path) -> Voice:

@@ -73,6 +73,10 @@ class Voice:
     path: Path | None = None
     strength: float = 0.0
 
+    def __repr__(self) -> str:
+        kind = "any source" if self.is_any_to_one else self.card.source or "one source"
+        return f"Voice({self.card.name!r}, {kind}, {self.path or 'of no file'})"
+
     def save(self, path: Path) -> None:
         """Write the voice file; it appears under its name only when complete."""
         import torch
