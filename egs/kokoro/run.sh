@@ -6,7 +6,7 @@
 # 1 fetch   voice styles and sentences (npm, apt)
 # 2 read    let Kokoro-82M read the corpus, a quarter of an hour to 40 minutes on two cores
 # 3 train   the voices VOICES (heart michael emma george) from the base, JOBS (2) at a time, one thread each, ten to
-#           forty minutes each; STEPS in place of their own
+#           forty minutes each; STEPS in place of their own; POOL=wide for all speakers that are left
 # 4 score   evaluation speakers and real speech; run once per row of RESULTS.md
 # 5 ship    write the scores on the voices and put them into the package
 # 6 vocoder train the vocoder "fast" on from what the package has, also on what VOICES make of the recordings, and
@@ -22,6 +22,7 @@ corpus=${CORPUS:-$HOME/.cache/voxcycle/kokoro}
 runs=${RUNS:-$HOME/.cache/voxcycle/runs}
 real=${REAL:-$HOME/.cache/voxcycle/real}
 voices=${VOICES:-heart michael emma george}
+pool=$corpus/${POOL:-pool}
 python=${PYTHON:-.venv/bin/python}
 stage() { [ "$first" -le "$1" ] && [ "$1" -le "$last" ]; }
 
@@ -42,7 +43,7 @@ train() {
     local name=$1 place folder sex seed steps strength share sharpness
     place=$(voice "$name")
     read -r folder sex seed steps strength share sharpness <<<"$place"
-    $python -m voxcycle train --config egs/kokoro/voice.yaml --a "$corpus/pool" \
+    $python -m voxcycle train --config egs/kokoro/voice.yaml --a "$pool" \
         --b "$corpus/$folder" --out "$runs/$name" --steps "${STEPS:-$steps}" --no-add \
         $([ -e "$runs/$name/last.ckpt" ] && echo --resume || true) name_b="$name" sex_b="$sex" \
         seed="$seed" strength="$strength" base_share="$share" sharpness="$sharpness" \
@@ -50,7 +51,7 @@ train() {
 }
 if stage 3; then
     export -f train voice
-    export corpus runs python OMP_NUM_THREADS=1
+    export pool corpus runs python OMP_NUM_THREADS=1
     printf '%s\n' $voices | xargs -P "${JOBS:-2}" -I NAME bash -euc 'train NAME'
 fi
 if stage 4; then

@@ -51,7 +51,8 @@ SPLIT: dict[str, Role] = {
     "foreign": Role(("ef_dora", "em_alex", "if_sara", "im_nicola"), 0.0, ("valid",)),
     # Two more targets.
     "british": Role(("bf_emma", "bm_george"), 6.0, ("valid", "eval")),
-    # All that are left, most of them of other languages reading English: a wider pool.
+    # All that are left, most of them of other languages reading English: a wider pool, for a trial
+    # (RESULTS.md) that did not pay.
     "wide": Role(
         (
             *("af_bella", "am_fenrir", "bf_isabella", "bm_lewis"),

@@ -3,7 +3,8 @@
 Writes OUT/wavs/<speaker>/<train|valid|eval>/<nnn>.flac (24 kHz) with the text beside it (.txt), and
 links OUT/<role>/<speaker> to the training folders of pool, target and pair, OUT/valid/<speaker> and
 OUT/eval/<speaker> to the parallel sentences. A training sentence is read by one speaker only. 20-45
-minutes on two cores; --roles pool target valid eval leaves the pair out.
+minutes on two cores; --roles pool target valid eval leaves the pair out. The wider pool is read only where it is named;
+OUT/wide holds the links of the pool as well.
 """
 
 import argparse
@@ -143,6 +144,8 @@ def read_all(utterances: Sequence[Utterance], download: Path, jobs: int, title: 
 def link_roles(out: Path) -> None:
     """Make OUT/<role or kind>/<speaker>, the folders that training and evaluation are given."""
     for role, (speakers, train_minutes, parallel) in SPLIT.items():
+        if role == "wide":
+            speakers = SPLIT["pool"].speakers + speakers
         for kind in ([role] if train_minutes else []) + list(parallel):
             (out / kind).mkdir(exist_ok=True)
             for speaker in speakers:
@@ -156,7 +159,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
-    parser.add_argument("--roles", nargs="+", choices=SPLIT, default=list(SPLIT))
+    parser.add_argument(
+        "--roles", nargs="+", choices=SPLIT, default=[r for r in SPLIT if r != "wide"]
+    )
     args = parser.parse_args()
     download = args.out / "download"
     plan = plan_corpus(args.out, download / "usr/share/games/fortunes")
