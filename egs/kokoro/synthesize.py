@@ -3,8 +3,8 @@
 Writes OUT/wavs/<speaker>/<train|valid|eval>/<nnn>.flac (24 kHz) with the text beside it (.txt), and
 links OUT/<role>/<speaker> to the training folders of pool, target and pair, OUT/valid/<speaker> and
 OUT/eval/<speaker> to the parallel sentences. A training sentence is read by one speaker only. 20-45
-minutes on two cores; --roles pool target valid eval leaves the pair out. The wider pool is read only where it is named;
-OUT/wide holds the links of the pool as well.
+minutes on two cores; --roles pool target valid eval leaves the pair out. The wider pool is read
+only where it is named; OUT/wide links to the pool, too.
 """
 
 import argparse
