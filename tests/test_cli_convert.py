@@ -15,6 +15,7 @@ import soundfile
 
 from voxcycle.cli import main
 from voxcycle.conversion import batch
+from voxcycle.voices.registry import find_voice
 
 RATE = 16_000
 
@@ -211,6 +212,19 @@ def test_voices_are_listed_shown_and_added(
     row = next(line for line in out.splitlines() if line.startswith("unit "))
     assert "woman" in row and "not stated" in row and "anybody" in row
     assert "consent: not stated" in out
+
+
+def test_a_shipped_voice_is_not_added_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VOXCYCLE_DATA", str(tmp_path))
+    copy = tmp_path / "copy.safetensors"
+    copy.write_bytes(find_voice("heart").read_bytes())
+    with pytest.raises(SystemExit) as caught:
+        main(["voices", "add", str(copy)])
+    assert not caught.value.code
+    assert capsys.readouterr().out.startswith("shipped already as heart: ")
+    assert not (tmp_path / "voices").exists()
 
 
 def test_one_file_name_for_two_recordings_is_refused(source: Path, run, tmp_path: Path) -> None:

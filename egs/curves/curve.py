@@ -70,7 +70,6 @@ RUNS: dict[str, tuple[tuple[Side, ...], str, dict[str, Any]]] = {
     "dutch-2-minutes": (dutch("fillets_nl-2"), "nl", {}),
     "dutch-10-minutes": (dutch("fillets_nl-10"), "nl", {}),
     "dutch-rare-sounds": (dutch("fillets_nl"), "nl", {"rare_sounds": 1.0}),
-    "kokoro-rare-sounds": (KOKORO, "en", {"rare_sounds": 1.0}),
 }
 
 

@@ -15,6 +15,6 @@ for minutes in 2 10; do
 done
 [ -e "$out/steps.json" ] || $python egs/curves/curve.py "$out" probe
 printf '%s\n' "kokoro-base 60" "dutch-base 60" "kokoro-scratch 60" "dutch-scratch 60" \
-    "dutch-2-minutes 15" "dutch-10-minutes 15" "dutch-rare-sounds 15" "kokoro-rare-sounds 15" |
+    "dutch-2-minutes 15" "dutch-10-minutes 15" "dutch-rare-sounds 15" |
     xargs -P "${JOBS:-2}" -L 1 $python egs/curves/curve.py "$out" train
 $python egs/curves/curve.py "$out" report

@@ -6,7 +6,8 @@
 # 1 fetch   voice styles and sentences (npm, apt)
 # 2 read    let Kokoro-82M read the corpus, a quarter of an hour to 40 minutes on two cores
 # 3 train   the voices VOICES (heart michael emma george) from the base, JOBS (2) at a time, one thread each, ten to
-#           forty minutes each; STEPS in place of their own; POOL=wide for all speakers that are left
+#           forty minutes each; STEPS in place of their own; POOL=wide for a wider
+#           pool (read it first: egs/kokoro/synthesize.py CORPUS --roles wide)
 # 4 score   evaluation speakers and real speech; run once per row of RESULTS.md
 # 5 ship    write the scores on the voices and put them into the package
 # 6 vocoder train the vocoder "fast" on from what the package has, also on what VOICES make of the recordings, and

@@ -28,7 +28,7 @@ def main() -> None:
     try:
         generator = sharpen(voice.generator, voice.target_stats, sharpness)
     except ValueError as error:
-        raise SystemExit(f"{sys.argv[1]}: cannot be sharpened: {error}") from None
+        raise SystemExit(f"{sys.argv[1]}: cannot be sharpened ({error})") from None
     out.parent.mkdir(parents=True, exist_ok=True)
     replace(voice, card=card, generator=generator).save(out)
 

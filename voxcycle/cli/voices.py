@@ -86,11 +86,11 @@ def add(
     ] = False,
 ) -> None:
     """Add a voice file to your own voices."""
-    from voxcycle.voices.registry import add_voice
+    from voxcycle.voices.registry import add_voice, own_voices_dir
 
     path = add_voice(file, overwrite)
-    is_new = path.resolve() != file.resolve()
-    _console().print(f"{'added as' if is_new else 'there already:'} {path.stem}: {path}")
+    is_own = path.parent == own_voices_dir()  # else the same as a shipped one
+    _console().print(f"{'added as' if is_own else 'shipped already as'} {path.stem}: {path}")
 
 
 def _console() -> "Console":

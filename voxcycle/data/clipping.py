@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 CLIPPED_RANGE = 0.999  # of the largest magnitude
-MIN_CLIPPED_PEAK = 0.01
+MIN_CLIPPED_PEAK = 0.01  # what is quieter is not looked at
 MIN_CLIPPED_STEPS = 32  # of the samples' own grid: below, the steps of 8 bits look like clipping
 N_LIMITS = 60  # candidates for the limit, between the loudest fifth of the samples and the peak
 
