@@ -144,6 +144,7 @@ def _convert_planned(
     try:
         voice, loaded_vocoder = load_pair(voice_path, vocoder)
         check_folder(planned.target.parent)
+        planned.target.parent.mkdir(parents=True, exist_ok=True)
         result = convert_file(
             FileSource(planned.source, planned.name),
             planned.target,
