@@ -72,7 +72,7 @@ def evaluate(
     from voxcycle.evaluation.evaluate import default_cache_dir, describe_path
     from voxcycle.evaluation.extra import require_judges
     from voxcycle.evaluation.listing import list_sources, list_target
-    from voxcycle.evaluation.report import check_report, write_report
+    from voxcycle.evaluation.report.report_files import check_report, write_report
     from voxcycle.evaluation.rows import voice_row
     from voxcycle.evaluation.terminal import evaluate_with_progress, print_evaluation
     from voxcycle.evaluation.words import check_language

@@ -1,0 +1,108 @@
+"""Make RESULTS.md and the README's table of numbers from the result files.
+
+    python -m voxcycle.evaluation.report.results_page [--check] [--root FOLDER]
+
+The texts around the numbers are the templates `results/RESULTS.md.j2` and `results/numbers.md.j2`.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from voxcycle.evaluation.report.number_check import find_unknown_numbers
+from voxcycle.evaluation.report.results import Bar, Result, Value, load_results
+from voxcycle.files import replacing
+
+BEGIN, END = "<!-- numbers: made by results_page -->", "<!-- end of numbers -->"
+
+
+def print_number(value: Value, spec: str = ".3f") -> str:
+    """Return a number as the page prints it: `98.8 %`, `3,509`, nothing for a missing score."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    return format(value, spec).replace("%", " %")
+
+
+def print_bound(bar: Bar) -> str:
+    """Return a bar's bound in words."""
+    low = "" if bar.at_least is None else f"at least {print_number(bar.at_least, bar.spec)}"
+    high = "" if bar.at_most is None else f"at most {print_number(bar.at_most, bar.spec)}"
+    return ", ".join(part for part in (low, high) if part)
+
+
+def print_verdict(bar: Bar) -> str:
+    """Return the measured number of a bar and whether it passes."""
+    return f"{print_number(bar.measured, bar.spec)} {'pass' if bar.passes else '**fail**'}"
+
+
+def render(template: Path, results: dict[str, Result]) -> str:
+    """Fill a template; only current results can be named in it.
+
+    Raises:
+        jinja2.UndefinedError: the template names a result that is missing or superseded.
+    """
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
+    current = {name: result for name, result in results.items() if result.status == "current"}
+    environment.filters |= {"n": print_number, "bound": print_bound, "verdict": print_verdict}
+    return environment.from_string(template.read_text(encoding="utf-8")).render(results=current)
+
+
+def make_files(root: Path) -> dict[Path, str]:
+    """Return the texts of RESULTS.md and of README.md with its table of numbers renewed.
+
+    Raises:
+        ValueError: the README lacks the two comments between which the table stands.
+    """
+    results = load_results(root / "results")
+    readme = root / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"{readme}: the table of numbers needs the lines {BEGIN} and {END}")
+    numbers = render(root / "results" / "numbers.md.j2", results)
+    return {
+        root / "RESULTS.md": render(root / "results" / "RESULTS.md.j2", results),
+        readme: f"{before}{BEGIN}\n{numbers}{END}{after}",
+    }
+
+
+def find_differences(root: Path) -> list[str]:
+    """Return a sentence for each file and number that disagrees with the result files."""
+    results = load_results(root / "results")
+    problems = []
+    for path, text in make_files(root).items():
+        found = path.read_text(encoding="utf-8") if path.exists() else ""
+        if found != text:
+            problems.append(
+                f"{path.name} differs from the result files; "
+                "run python -m voxcycle.evaluation.report.results_page"
+            )
+        problems += [f"{path.name}: {number}" for number in find_unknown_numbers(found, results)]
+    return problems
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Write or check the files and return the exit code."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 on differences")
+    parser.add_argument("--root", type=Path, default=Path(), help="folder of the repository")
+    args = parser.parse_args(argv)
+    if args.check:
+        problems = find_differences(args.root)
+        print("\n".join(problems) or "RESULTS.md and README.md agree with the result files")
+        return 1 if problems else 0
+    for path, text in make_files(args.root).items():
+        with replacing(path) as partial:
+            partial.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
