@@ -17,31 +17,40 @@ matplotlib.use("Agg")  # a file is drawn, no window opened
 import matplotlib.pyplot as plt
 import numpy as np
 import soundfile
-import torch
 
 import voxcycle
-from voxcycle.audio.mel import LogMel, MelSpec
 from voxcycle.voices.registry import list_voices
 
+SAMPLE_RATE = 22_050
+N_FFT = 1_024  # 46 ms: harmonics of a low voice are still apart
+HOP = 256
+SECONDS = 2
+TOP_HZ = 3_000
 
-def read_mel(path: Path, spec: MelSpec) -> np.ndarray:
+
+def read_spectrogram(path: Path) -> np.ndarray:
+    """Return decibels, shape (bins up to TOP_HZ, frames), of the first seconds of a file."""
     waveform, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    mono = librosa.resample(waveform.mean(axis=1), orig_sr=rate, target_sr=spec.sample_rate)
-    return LogMel(spec)(torch.from_numpy(mono)[None])[0].numpy()
+    mono = librosa.resample(waveform.mean(axis=1), orig_sr=rate, target_sr=SAMPLE_RATE)
+    start = librosa.util.fix_length(mono, size=SECONDS * SAMPLE_RATE)
+    magnitude = np.abs(librosa.stft(start, n_fft=N_FFT, hop_length=HOP))
+    n_bins = TOP_HZ * N_FFT // SAMPLE_RATE
+    return librosa.amplitude_to_db(magnitude[:n_bins], ref=float(magnitude.max()), top_db=60)
 
 
-def draw_mels(mels: dict[str, np.ndarray], spec: MelSpec, path: Path) -> None:
+def draw_spectrograms(files: dict[str, Path], path: Path) -> None:
+    """Draw the files side by side; harmonics lie closer together where the pitch is lower."""
     figure, axes = plt.subplots(
-        len(mels), 1, figsize=(10, 2.4 * len(mels)), sharex=True, layout="constrained"
+        1, len(files), figsize=(11, 3.4), sharey=True, layout="constrained", squeeze=False
     )
-    top = max(mel.max() for mel in mels.values())
-    for axis, (title, mel) in zip(np.atleast_1d(axes), mels.items(), strict=True):
-        extent = (0, mel.shape[1] / spec.frame_rate, 0, spec.n_mels)
-        axis.imshow(mel, origin="lower", aspect="auto", extent=extent, vmin=top - 8, vmax=top)
+    for axis, (title, file) in zip(axes[0], files.items(), strict=True):
+        extent = (0, SECONDS, 0, TOP_HZ / 1000)
+        decibels = read_spectrogram(file)
+        axis.imshow(decibels, origin="lower", aspect="auto", extent=extent, interpolation="nearest")
         axis.set_title(title, loc="left")
-        axis.set_ylabel("mel band")
-    axis.set_xlabel("seconds")
-    figure.savefig(path, dpi=120)
+        axis.set_xlabel("seconds")
+    axes[0][0].set_ylabel("kHz")
+    figure.savefig(path, dpi=100)
 
 
 def main() -> None:
@@ -65,9 +74,8 @@ def main() -> None:
             raise SystemExit(result.error)
         files[f"after: {name}"] = result.output
 
-    spec = MelSpec()
-    picture = args.out / "mels.png"
-    draw_mels({title: read_mel(path, spec) for title, path in files.items()}, spec, picture)
+    picture = args.out / "before_after.png"
+    draw_spectrograms(files, picture)
     for title, path in [*files.items(), ("picture", picture)]:
         print(f"{title:16} {path.absolute()}")
 
