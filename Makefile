@@ -21,7 +21,7 @@ test-all: check
 	bash tests/wheel_check.sh $(BIN)/python
 
 lecture: .venv/lecture.stamp
-	PYTHON=$(BIN)/python bash egs/lecture/run.sh
+	PYTHON=$(BIN)/python bash egs/images/run.sh
 
 check: .venv/test.stamp
 	$(BIN)/ruff check

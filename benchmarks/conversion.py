@@ -21,7 +21,7 @@ import torch
 from timing import median_seconds
 
 from voxcycle import convert, load_voice
-from voxcycle.evaluation.cost import cpu_name, peak_memory_mb
+from voxcycle.evaluation.stats.cost import cpu_name, peak_memory_mb
 from voxcycle.vocoders.registry import load_vocoder
 
 STAGE_S = 10.0

@@ -21,13 +21,13 @@ from torch.utils.flop_counter import FlopCounterMode
 from training_step import count_convolution_backward, random_speech
 
 from voxcycle.audio.mel import MelSpec
-from voxcycle.data.speech import UnpairedCrops, VoiceBatch, build_speaker
-from voxcycle.evaluation.cost import cpu_name
+from voxcycle.evaluation.stats.cost import cpu_name
 from voxcycle.methods.cyclegan import CycleGAN, CycleGANNetworks, CycleGANRates, CycleGANWeights
+from voxcycle.methods.phase import PhasedModule
 from voxcycle.models.maskcyclegan_vc import MaskCycleGANDiscriminator, MaskCycleGANGenerator
-from voxcycle.training.phases import PhasedModule
-from voxcycle.training.voice_config import VoiceTrainingConfig
-from voxcycle.training.voice_networks import build_method
+from voxcycle.speech.config import VoiceTrainingConfig
+from voxcycle.speech.crops import UnpairedCrops, VoiceBatch, build_speaker
+from voxcycle.speech.networks import build_method
 
 N_FRAMES = 64
 LONG_S = 10.0

@@ -8,7 +8,7 @@ import sys
 
 from timing import median_seconds
 
-from voxcycle.evaluation.cost import cpu_name
+from voxcycle.evaluation.stats.cost import cpu_name
 
 
 def main() -> None:

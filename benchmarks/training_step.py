@@ -19,12 +19,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.perturb import WARPS
-from voxcycle.data.features import Features
-from voxcycle.data.speech import UnpairedCrops, build_speaker
-from voxcycle.evaluation.cost import cpu_name
-from voxcycle.training.phases import PhasedModule
-from voxcycle.training.voice_config import VoiceTrainingConfig
-from voxcycle.training.voice_networks import build_method
+from voxcycle.evaluation.stats.cost import cpu_name
+from voxcycle.methods.phase import PhasedModule
+from voxcycle.speech.config import VoiceTrainingConfig
+from voxcycle.speech.crops import UnpairedCrops, build_speaker
+from voxcycle.speech.features import Features
+from voxcycle.speech.networks import build_method
 
 N_STEPS = 10
 

@@ -19,7 +19,7 @@ import numpy as np
 import soundfile
 
 import voxcycle
-from voxcycle.voices.registry import list_voices
+from voxcycle.voices.library import list_voices
 
 SAMPLE_RATE = 22_050
 N_FFT = 1_024  # 46 ms: harmonics of a low voice are still apart

@@ -14,8 +14,8 @@ import soundfile
 import torch
 
 from voxcycle.cli import main
-from voxcycle.data.images import write_image
-from voxcycle.evaluation.extra import has_judges
+from voxcycle.evaluation.optional_deps import has_judges
+from voxcycle.images.image_set import write_image
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 # What makes a training short: the README's own minutes give way to it.
@@ -66,7 +66,7 @@ def run(command: str, folder: Path) -> None:
     """Run one line: in this process, or in a shell where it redirects."""
     if command.startswith("voxcycle train"):
         command = re.sub(r"--minutes \S+", "", command) + " " + shlex.join(SHORT)
-    if command.startswith("voxcycle lecture train"):
+    if command.startswith("voxcycle images train"):
         command += " --steps 2 batch_size=2 width=2"
     if not set("<>|") & set(command):
         with pytest.raises(SystemExit) as left:
@@ -86,7 +86,7 @@ def test_the_readme_has_the_commands_that_matter() -> None:
         "clone",
         "convert",
         "evaluate",
-        "lecture",
+        "images",
         "prepare",
         "train",
         "voices",

@@ -27,7 +27,7 @@ import sys
 from pathlib import Path
 
 import voxcycle
-from voxcycle.voices.registry import list_voices
+from voxcycle.voices.library import list_voices
 
 work, clone = map(Path, sys.argv[1:])
 print(f"the wheel's package: {voxcycle.__file__}")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from voxcycle.audio.mel import MelSpec
     from voxcycle.conversion.batch import convert_files
-    from voxcycle.conversion.offline import convert_waveform as convert
-    from voxcycle.voices.registry import load_voice
+    from voxcycle.conversion.pipeline import convert_waveform as convert
+    from voxcycle.voices.library import load_voice
     from voxcycle.voices.voice import Voice
 
 __version__ = "0.1.0"
@@ -19,9 +19,9 @@ __all__ = ["MelSpec", "Voice", "convert", "convert_files", "load_voice"]
 _HOMES = {
     "MelSpec": ("voxcycle.audio.mel", "MelSpec"),
     "Voice": ("voxcycle.voices.voice", "Voice"),
-    "convert": ("voxcycle.conversion.offline", "convert_waveform"),
+    "convert": ("voxcycle.conversion.pipeline", "convert_waveform"),
     "convert_files": ("voxcycle.conversion.batch", "convert_files"),
-    "load_voice": ("voxcycle.voices.registry", "load_voice"),
+    "load_voice": ("voxcycle.voices.library", "load_voice"),
 }
 
 

@@ -18,16 +18,16 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from voxcycle.audio.mel import MelSpec
-from voxcycle.evaluation.evaluate import Evaluation, default_cache_dir
-from voxcycle.evaluation.judges import QUICK_METRICS
-from voxcycle.evaluation.listing import list_sources, list_target
-from voxcycle.evaluation.rows import COPY_SYNTHESIS
-from voxcycle.evaluation.summary import markdown_table, print_value
-from voxcycle.evaluation.terminal import evaluate_with_progress
-from voxcycle.training.voice import measure_step_seconds, train_voice
-from voxcycle.training.voice_config import VoiceTrainingConfig
-from voxcycle.training.voice_data import find_domains, load_data
-from voxcycle.voices.registry import load_voice
+from voxcycle.evaluation.dataset import list_sources, list_target
+from voxcycle.evaluation.metrics.all_metrics import QUICK_METRICS
+from voxcycle.evaluation.report.terminal import evaluate_with_progress
+from voxcycle.evaluation.run import Evaluation, default_cache_dir
+from voxcycle.evaluation.stats.summary import markdown_table, print_value
+from voxcycle.evaluation.systems import COPY_SYNTHESIS
+from voxcycle.speech.config import VoiceTrainingConfig
+from voxcycle.speech.domains import find_domains, load_data
+from voxcycle.speech.train_voice import measure_step_seconds, train_voice
+from voxcycle.voices.library import load_voice
 
 CACHE = Path.home() / ".cache" / "voxcycle"
 MARKS = (1, 2, 5, 15, 30, 60)  # minutes

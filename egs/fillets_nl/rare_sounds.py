@@ -16,11 +16,11 @@ import torch
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.stats import active_frames
-from voxcycle.data.corpus import scan_folder
-from voxcycle.data.features import extract_features
-from voxcycle.evaluation.summary import markdown_table
+from voxcycle.evaluation.stats.summary import markdown_table
 from voxcycle.methods.resampling import effective_sample_size
-from voxcycle.training.sounds import weigh_crops
+from voxcycle.speech.corpus import scan_folder
+from voxcycle.speech.features import extract_features
+from voxcycle.speech.patch_vae import weigh_crops
 
 N_FRAMES, SEED = 64, 0
 COLUMNS = ("pauses", "noise", "voiced", "high F0", "low F0", "likeliest", "counting")

@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
+from voxcycle.audio.level import normalize_level
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.mixdown import load_mono
-from voxcycle.audio.segment import normalize_level
-from voxcycle.data.clipping import clipped_share
-from voxcycle.data.prepare import STRANGE
-from voxcycle.data.quality import measure_quality
-from voxcycle.evaluation.summary import markdown_table
-from voxcycle.training.strangers import find_strangeness
+from voxcycle.evaluation.stats.summary import markdown_table
+from voxcycle.speech.clip_quality import measure_quality
+from voxcycle.speech.clipping import clipped_share
+from voxcycle.speech.prepare import STRANGE
+from voxcycle.speech.screening import find_strangeness
 
 N_OWN, N_PLANTED, N_DRAWS = 80, 4, 5
 MUSIC_S = 4.0

@@ -21,7 +21,7 @@ for name in $order; do
     [ -e "$runs/$name/vocoder.safetensors" ] && continue
     resume=$([ -e "$runs/$name/last.ckpt" ] && echo --resume || true)
     # shellcheck disable=SC2086
-    $python recipes/vocoder.py "$runs/$name" "$corpus"/{pool,target}/* $resume --steps "${STEPS:-1500}" \
+    $python recipes/train_vocoder.py "$runs/$name" "$corpus"/{pool,target}/* $resume --steps "${STEPS:-1500}" \
         threads=1 batch_size=8 n_frames=64 discriminator_width=0 period_width=0 ${settings[$name]}
 done
 # shellcheck disable=SC2046

@@ -14,12 +14,12 @@ from pathlib import Path
 from evaluate import make_speaker
 from speakers import SPLIT
 
-from voxcycle.evaluation.evaluate import default_cache_dir
-from voxcycle.evaluation.judges import QUICK_METRICS
-from voxcycle.evaluation.summary import MEAN, MEASURES, markdown_table, print_value
-from voxcycle.evaluation.terminal import evaluate_with_progress
-from voxcycle.training.clone import clone_voice
-from voxcycle.voices.registry import load_voice
+from voxcycle.evaluation.metrics.all_metrics import QUICK_METRICS
+from voxcycle.evaluation.report.terminal import evaluate_with_progress
+from voxcycle.evaluation.run import default_cache_dir
+from voxcycle.evaluation.stats.summary import MEAN, MEASURES, markdown_table, print_value
+from voxcycle.speech.clone import clone_voice
+from voxcycle.voices.library import load_voice
 from voxcycle.voices.voice import VoiceCard
 
 SHOWN = ("secs_target", "secs_source", "nearer_target", "wer", "distillmos")

@@ -20,15 +20,15 @@ from rich.console import Console
 from rich.progress import track
 from speakers import SPLIT
 
+from voxcycle.audio.f0 import extract_f0
 from voxcycle.audio.mel import LogMel, MelSpec
-from voxcycle.audio.pitch import extract_f0
 from voxcycle.audio.resample import resample
 from voxcycle.evaluation.cache import ContentCache
-from voxcycle.evaluation.evaluate import default_cache_dir
-from voxcycle.evaluation.judges import METRICS, Judges
-from voxcycle.evaluation.rows import Row, Sentence, Speaker, Wave, copy_synthesis
-from voxcycle.evaluation.scoring import score_rows
-from voxcycle.evaluation.summary import MEAN, MEASURES, markdown_table, print_value, summarize
+from voxcycle.evaluation.metrics.all_metrics import METRICS, Judges
+from voxcycle.evaluation.run import default_cache_dir
+from voxcycle.evaluation.score import score_rows
+from voxcycle.evaluation.stats.summary import MEAN, MEASURES, markdown_table, print_value, summarize
+from voxcycle.evaluation.systems import Row, Sentence, Speaker, Wave, copy_synthesis
 from voxcycle.losses.spectral import multi_resolution_stft_loss
 from voxcycle.vocoders.registry import load_vocoder
 

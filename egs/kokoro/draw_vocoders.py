@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.resample import resample
-from voxcycle.evaluation.rows import copy_synthesis
+from voxcycle.evaluation.systems import copy_synthesis
 from voxcycle.vocoders.registry import load_vocoder
 
 SENTENCES = {"af_sarah": "003", "am_puck": "003"}

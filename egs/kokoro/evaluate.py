@@ -12,11 +12,11 @@ from pathlib import Path
 
 from speakers import SPLIT
 
-from voxcycle.evaluation.evaluate import default_cache_dir
-from voxcycle.evaluation.judges import METRICS, QUICK_METRICS
-from voxcycle.evaluation.rows import Sentence, Speaker
-from voxcycle.evaluation.terminal import evaluate_with_progress, print_evaluation
-from voxcycle.voices.registry import load_voice
+from voxcycle.evaluation.metrics.all_metrics import METRICS, QUICK_METRICS
+from voxcycle.evaluation.report.terminal import evaluate_with_progress, print_evaluation
+from voxcycle.evaluation.run import default_cache_dir
+from voxcycle.evaluation.systems import Sentence, Speaker
+from voxcycle.voices.library import load_voice
 
 QUICK_SENTENCES = 10
 

@@ -75,7 +75,7 @@ fi
 if stage 6; then
     PYTHON=$python bash egs/real/fetch.sh "$real"
     resume=$([ -e "$runs/vocoder/last.ckpt" ] && echo --resume || true)
-    $python recipes/vocoder.py "$runs/vocoder" "$corpus"/{pool,target,british}/* \
+    $python recipes/train_vocoder.py "$runs/vocoder" "$corpus"/{pool,target,british}/* \
         "$real/train/russian_woman" $(printf -- '--voice %s ' $voices) $resume \
         --steps "${VOCODER_STEPS:-28000}" start=voxcycle/vocoders/fast.safetensors \
         generator_rate=2e-4 discriminator_rate=4e-4 batch_size=4 judges_heard=2 \
@@ -90,8 +90,8 @@ fi
 if stage 8; then
     PYTHON=$python bash egs/real/fetch.sh "$real"
     resume=$([ -e "$runs/base/last.ckpt" ] && echo --resume || true)
-    $python recipes/base.py "$runs/base" "$corpus"/{pool,target,british}/* \
+    $python recipes/train_pretrained.py "$runs/base" "$corpus"/{pool,target,british}/* \
         "$real/train/russian_woman" --steps "${BASE_STEPS:-10000}" $resume \
         threads=1 perturbed_source=0.3 snapshot_every=2500
-    cp "$runs/base/base.safetensors" voxcycle/training/
+    cp "$runs/base/base.safetensors" voxcycle/voices/pretrained.safetensors
 fi

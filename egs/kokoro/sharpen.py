@@ -10,8 +10,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from voxcycle.training.sharpening import sharpen
-from voxcycle.voices.registry import load_voice
+from voxcycle.voices.formant_postfilter import sharpen
+from voxcycle.voices.library import load_voice
 
 
 def main() -> None:

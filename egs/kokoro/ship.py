@@ -9,9 +9,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from voxcycle.evaluation.summary import MEAN
+from voxcycle.evaluation.stats.summary import MEAN
 from voxcycle.vocoders.registry import DEFAULT_VOCODER
-from voxcycle.voices.registry import EMBEDDED_DIR
+from voxcycle.voices.library import EMBEDDED_DIR
 from voxcycle.voices.voice import Voice, read_header
 
 N_UTTERANCES = 80  # 20 sentences of each evaluation speaker

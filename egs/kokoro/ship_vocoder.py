@@ -9,7 +9,7 @@ candidates written to FILE.
 import argparse
 from pathlib import Path
 
-from voxcycle.models.vocoder import SourceFilterVocoder
+from voxcycle.models.source_filter_networks import SourceFilterVocoder
 from voxcycle.vocoders.registry import FAST_FILE
 from voxcycle.vocoders.source_filter import SourceFilter
 

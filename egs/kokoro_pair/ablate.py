@@ -17,14 +17,14 @@ import torch
 from rich.console import Console
 
 from voxcycle.audio.mel import MelSpec
-from voxcycle.evaluation.evaluate import Evaluation, default_cache_dir
-from voxcycle.evaluation.listing import list_sources, list_target
-from voxcycle.evaluation.summary import markdown_table, print_value
-from voxcycle.evaluation.terminal import evaluate_with_progress
-from voxcycle.training.voice import measure_step_seconds, train_voice
-from voxcycle.training.voice_config import VoiceTrainingConfig
-from voxcycle.training.voice_data import find_domains, load_data
-from voxcycle.voices.registry import load_voice
+from voxcycle.evaluation.dataset import list_sources, list_target
+from voxcycle.evaluation.report.terminal import evaluate_with_progress
+from voxcycle.evaluation.run import Evaluation, default_cache_dir
+from voxcycle.evaluation.stats.summary import markdown_table, print_value
+from voxcycle.speech.config import VoiceTrainingConfig
+from voxcycle.speech.domains import find_domains, load_data
+from voxcycle.speech.train_voice import measure_step_seconds, train_voice
+from voxcycle.voices.library import load_voice
 
 CPU_MINUTES = 20
 N_TIMED_STEPS = 40

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from speakers import N_SCORED, SPEAKERS
 
-from voxcycle.evaluation.evaluate import default_cache_dir
-from voxcycle.evaluation.rows import Sentence, Speaker
-from voxcycle.evaluation.terminal import evaluate_with_progress, print_evaluation
-from voxcycle.voices.registry import load_voice
+from voxcycle.evaluation.report.terminal import evaluate_with_progress, print_evaluation
+from voxcycle.evaluation.run import default_cache_dir
+from voxcycle.evaluation.systems import Sentence, Speaker
+from voxcycle.voices.library import load_voice
 
 KOKORO_SPEAKERS = {
     "heart": "af_heart",

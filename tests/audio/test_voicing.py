@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from voxcycle.audio.pitch import drop_short_runs, import_pyworld, love_train, track_f0
+from voxcycle.audio.f0 import drop_short_runs, import_pyworld, love_train, track_f0
 
 SAMPLE_RATE = 22_050
 TIMES = np.arange(40) * 0.005 + 0.2

@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 import torch
 
+from voxcycle.audio.f0 import extract_f0
 from voxcycle.audio.io import ArraySource
+from voxcycle.audio.level import normalize_level
 from voxcycle.audio.mel import LogMel, MelSpec
 from voxcycle.audio.mixdown import plan_mixdown
-from voxcycle.audio.pitch import extract_f0
-from voxcycle.audio.segment import normalize_level
 from voxcycle.audio.stats import sum_frames
 from voxcycle.conversion import analysis
 from voxcycle.conversion.analysis import analyze
-from voxcycle.conversion.render import convert_mel, generate_mels, plan_chunks, render_waveform
-from voxcycle.conversion.scratch import RowFile
-from voxcycle.models.hifigan import HiFiGANGenerator
-from voxcycle.models.vocoder import SourceFilterVocoder
+from voxcycle.conversion.generator import convert_mel, generate_mels, plan_chunks, render_waveform
+from voxcycle.conversion.spooled_frames import RowFile
+from voxcycle.models.hifigan_generator import HiFiGANGenerator
+from voxcycle.models.source_filter_networks import SourceFilterVocoder
 from voxcycle.vocoders.hifigan import HiFiGAN
 from voxcycle.vocoders.source_filter import SourceFilter
 from voxcycle.voices.voice import Voice

@@ -18,8 +18,8 @@ import json, sys
 from pathlib import Path
 import torch
 from voxcycle.audio.io import FileSource, choose_format
-from voxcycle.conversion.offline import convert_file
-from voxcycle.evaluation.cost import peak_memory_mb
+from voxcycle.conversion.pipeline import convert_file
+from voxcycle.evaluation.stats.cost import peak_memory_mb
 from voxcycle.vocoders import griffin_lim
 from voxcycle.voices.voice import Voice
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from voxcycle.audio.segment import active_level_db
+from voxcycle.audio.level import active_level_db
 from voxcycle.conversion.loudness import Rendered, find_pause_gain_db, match_level
-from voxcycle.conversion.scratch import RowFile
+from voxcycle.conversion.spooled_frames import RowFile
 
 RATE, HOP = 22_050, 256
 

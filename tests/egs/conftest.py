@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-LECTURE = Path(__file__).parents[2] / "egs" / "lecture"
+LECTURE = Path(__file__).parents[2] / "egs" / "images"
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from voxcycle.evaluation.extra import has_judges
+from voxcycle.evaluation.optional_deps import has_judges
 
 EGS = Path(__file__).parents[2] / "egs"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from voxcycle.voices.registry import find_voice
+from voxcycle.voices.library import find_voice
 from voxcycle.voices.voice import Voice, read_header
 
 SCRIPT = Path(__file__).parents[2] / "egs" / "kokoro" / "ship.py"

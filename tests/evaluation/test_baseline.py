@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
+from voxcycle.audio.f0 import extract_f0
+from voxcycle.audio.level import active_level_db
 from voxcycle.audio.mel import LogMel, MelSpec
 from voxcycle.audio.perturb import band_centres_hz
-from voxcycle.audio.pitch import extract_f0
-from voxcycle.audio.segment import active_level_db
 from voxcycle.audio.stats import DomainStats
 from voxcycle.evaluation.baseline import convert_dsp, envelope_gain
-from voxcycle.evaluation.pitch import compare_f0, requested_f0, source_statistics
+from voxcycle.evaluation.metrics.pitch import compare_f0, requested_f0, source_statistics
 
 SPEC = MelSpec()
 RATE = 24_000

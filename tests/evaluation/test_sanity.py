@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 import soundfile
 
+from voxcycle.audio.f0 import ANALYSIS_MS, extract_f0, import_pyworld
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.perturb import Perturbation, analyse_world, resynthesize
-from voxcycle.audio.pitch import ANALYSIS_MS, extract_f0, import_pyworld
 from voxcycle.audio.resample import resample
-from voxcycle.evaluation.distance import align, extract_cepstra
-from voxcycle.evaluation.extra import has_judges
-from voxcycle.evaluation.judges import METRICS, Judges
-from voxcycle.evaluation.rows import Row, Sentence, Speaker, copy_synthesis
-from voxcycle.evaluation.scores import UtteranceScores
-from voxcycle.evaluation.scoring import score_rows
+from voxcycle.evaluation.metrics.all_metrics import METRICS, Judges
+from voxcycle.evaluation.metrics.distance import align, extract_cepstra
+from voxcycle.evaluation.optional_deps import has_judges
+from voxcycle.evaluation.score import score_rows
+from voxcycle.evaluation.stats.scores import UtteranceScores
+from voxcycle.evaluation.systems import Row, Sentence, Speaker, copy_synthesis
 from voxcycle.vocoders.registry import load_vocoder
 
 pytestmark = pytest.mark.skipif(not has_judges(), reason="needs the extra [eval]")

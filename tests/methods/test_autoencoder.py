@@ -2,9 +2,9 @@ import pytest
 import torch
 from torch import nn
 
-from voxcycle.batches import ImageBatch
 from voxcycle.methods.autoencoder import Autoencoder
-from voxcycle.training.phases import PhasedModule
+from voxcycle.methods.batches import ImageBatch
+from voxcycle.methods.phase import PhasedModule
 
 
 def make_linear() -> Autoencoder:

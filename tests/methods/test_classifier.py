@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from voxcycle.batches import ImageBatch
+from voxcycle.methods.batches import ImageBatch
 from voxcycle.methods.classifier import NOISE, ClassifierTraining
-from voxcycle.models.classifier import Classifier
-from voxcycle.training.phases import PhasedModule
+from voxcycle.methods.phase import PhasedModule
+from voxcycle.models.factor_classifier import Classifier
 
 
 class Recorder(nn.Module):

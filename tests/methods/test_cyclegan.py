@@ -1,12 +1,12 @@
 import pytest
 import torch
 
-from voxcycle.batches import PairBatch
-from voxcycle.data.speech import VoiceBatch
+from voxcycle.methods.batches import PairBatch
 from voxcycle.methods.cyclegan import CycleGAN, CycleGANNetworks, CycleGANWeights
+from voxcycle.methods.phase import PhasedModule, weigh
 from voxcycle.models.patchgan import PatchGAN
-from voxcycle.models.voice import VoiceGenerator
-from voxcycle.training.phases import PhasedModule, weigh
+from voxcycle.models.voice_generator import VoiceGenerator
+from voxcycle.speech.crops import VoiceBatch
 
 ADVERSARIAL_AND_CYCLE = ("adversarial_a", "adversarial_b", "cycle_a", "cycle_b")
 

@@ -5,16 +5,16 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from voxcycle.batches import FaceBatch
-from voxcycle.data.faces import FaceBatches
-from voxcycle.data.images import ImageSet, load_images
+from voxcycle.images.config import DebiasingVAEConfig
+from voxcycle.images.face_batches import FaceBatches
+from voxcycle.images.image_set import ImageSet, load_images
+from voxcycle.images.train import load_model, train_lecture
 from voxcycle.losses.elbo import kl_to_standard_normal
+from voxcycle.methods.batches import FaceBatch
 from voxcycle.methods.debiasing_vae import DebiasingVAE
+from voxcycle.methods.phase import PhasedModule
 from voxcycle.methods.resampling import effective_sample_size, resampling_weights
-from voxcycle.models.autoencoder import build_decoder, build_encoder
-from voxcycle.training.lecture import load_model, train_lecture
-from voxcycle.training.lecture_config import DebiasingVAEConfig
-from voxcycle.training.phases import PhasedModule
+from voxcycle.models.coders import build_decoder, build_encoder
 
 SHAPE = (1, 8, 8)
 
@@ -193,7 +193,7 @@ def test_the_gates_hold_for_the_maximum_and_fail_for_the_product() -> None:
     """Light faces lost at most .01, effective sample size at least a tenth, mass at least 1.3."""
     folder = Path.home() / ".cache" / "voxcycle" / "lecture" / "biased"
     if not folder.exists():
-        pytest.skip("needs the images of egs/lecture/prepare.py")
+        pytest.skip("needs the images of egs/images/prepare.py")
     train, test = (load_images(folder / f"{split}.npz") for split in ("train", "test"))
     is_face = train.factor("face") == 1
     faces = train.subset(is_face)

@@ -5,17 +5,17 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from voxcycle.batches import ImageBatch
-from voxcycle.data.toy import RingBatches, ring_centres
-from voxcycle.evaluation.modes import ModeCoverage, cover_modes
+from voxcycle.images.metrics.mode_coverage import ModeCoverage, cover_modes
+from voxcycle.images.ring import RingBatches, ring_centres
+from voxcycle.methods.batches import ImageBatch
 from voxcycle.methods.gan import GAN
-from voxcycle.models.gan import (
+from voxcycle.methods.phase import PhasedModule
+from voxcycle.models.dcgan import (
     DCGANDiscriminator,
     DCGANGenerator,
     PointDiscriminator,
     PointGenerator,
 )
-from voxcycle.training.phases import PhasedModule
 
 
 class Shift(nn.Module):

@@ -2,9 +2,9 @@ import pytest
 import torch
 from torch import nn
 
-from voxcycle.batches import PairBatch
+from voxcycle.methods.batches import PairBatch
+from voxcycle.methods.phase import PhasedModule
 from voxcycle.methods.pix2pix import Pix2Pix, Pix2PixWeights
-from voxcycle.training.phases import PhasedModule
 
 
 def make_method(weights: Pix2PixWeights | None = None) -> Pix2Pix:

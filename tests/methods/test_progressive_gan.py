@@ -7,18 +7,18 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from voxcycle.batches import ImageBatch
-from voxcycle.data.images import ImageSet
+from voxcycle.images.config import ProgressiveGANConfig
+from voxcycle.images.image_set import ImageSet
+from voxcycle.images.train import load_model, train_lecture
+from voxcycle.methods.batches import ImageBatch
+from voxcycle.methods.phase import PhasedModule
 from voxcycle.methods.progressive_gan import Growth, ProgressiveGAN, lazy_adam
-from voxcycle.models.progressive import (
+from voxcycle.models.growing_networks import (
     ProgressiveDiscriminator,
     ProgressiveGenerator,
     downsample,
     upsample,
 )
-from voxcycle.training.lecture import load_model, train_lecture
-from voxcycle.training.lecture_config import ProgressiveGANConfig
-from voxcycle.training.phases import PhasedModule
 
 SHAPE = (3, 16, 16)
 GROWTH = Growth(first=0, last=2, fade_steps=4, stable_steps=3)

@@ -7,14 +7,14 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from voxcycle.batches import ImageBatch
-from voxcycle.data.images import ImageSet
+from voxcycle.images.config import StyleGANConfig
+from voxcycle.images.image_set import ImageSet
+from voxcycle.images.train import load_model, train_lecture
+from voxcycle.methods.batches import ImageBatch
+from voxcycle.methods.phase import PhasedModule
 from voxcycle.methods.stylegan import StyleGAN, StyleGANRegularizers
-from voxcycle.models.gan import DCGANDiscriminator
-from voxcycle.models.stylegan import MappingNetwork, SynthesisNetwork
-from voxcycle.training.lecture import load_model, train_lecture
-from voxcycle.training.lecture_config import StyleGANConfig
-from voxcycle.training.phases import PhasedModule
+from voxcycle.models.dcgan import DCGANDiscriminator
+from voxcycle.models.style_networks import MappingNetwork, SynthesisNetwork
 
 SHAPE = (3, 16, 16)
 N_LATENT, N_STYLES = 5, 6

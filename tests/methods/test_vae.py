@@ -6,20 +6,20 @@ import pytest
 import torch
 from torch.distributions import Normal
 
-from voxcycle.batches import ImageBatch
-from voxcycle.data.images import ImageBatches, ImageSet
-from voxcycle.data.shapes import draw_shapes
-from voxcycle.evaluation.disentanglement import mutual_information_gap
+from voxcycle.images.config import VAEConfig
+from voxcycle.images.image_set import ImageBatches, ImageSet
+from voxcycle.images.metrics.disentanglement import mutual_information_gap
+from voxcycle.images.shapes import draw_shapes
+from voxcycle.images.train import train_lecture
 from voxcycle.losses.elbo import kl_to_standard_normal
+from voxcycle.methods.batches import ImageBatch
+from voxcycle.methods.phase import Phase, PhasedModule, weigh
 from voxcycle.methods.vae import VAE, reparameterize
-from voxcycle.models.autoencoder import build_decoder, build_encoder
-from voxcycle.training.lecture import train_lecture
-from voxcycle.training.lecture_config import VAEConfig
-from voxcycle.training.phases import Phase, PhasedModule, weigh
+from voxcycle.models.coders import build_decoder, build_encoder
 
 SHAPE = (1, 8, 8)
-MIN_GAP, MIN_GAP_RATIO = 0.3, 1.5  # of recipes/lecture/beta_vae.py
-MAX_NEGATIVE_ELBO, MIN_KL, MAX_KL = 256, 8, 25  # the gates of recipes/lecture/vae.py
+MIN_GAP, MIN_GAP_RATIO = 0.3, 1.5  # of recipes/images/beta_vae.py
+MAX_NEGATIVE_ELBO, MIN_KL, MAX_KL = 256, 8, 25  # the gates of recipes/images/vae.py
 
 
 def make_vae(beta: float = 1.0, n_latent: int = 3) -> VAE:
@@ -127,8 +127,8 @@ class _AveragedKL(VAE):
 def fashion() -> tuple[ImageSet, torch.Tensor]:
     folder = Path.home() / ".cache" / "voxcycle" / "lecture" / "fashion"
     if not folder.exists():
-        pytest.skip("needs the images of egs/lecture/prepare.py")
-    from voxcycle.data.images import load_images
+        pytest.skip("needs the images of egs/images/prepare.py")
+    from voxcycle.images.image_set import load_images
 
     return load_images(folder / "train.npz"), load_images(folder / "test.npz").images()
 

@@ -3,11 +3,11 @@ import torch
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.stft import RESOLUTIONS
-from voxcycle.batches import VocoderBatch
 from voxcycle.losses.adversarial import feature_matching_loss
+from voxcycle.methods.batches import VocoderBatch
+from voxcycle.methods.phase import PhasedModule, weigh
 from voxcycle.methods.vocoder_gan import VocoderGAN
-from voxcycle.models.vocoder import SourceFilterVocoder, SpectrogramDiscriminator
-from voxcycle.training.phases import PhasedModule, weigh
+from voxcycle.models.source_filter_networks import SourceFilterVocoder, SpectrogramDiscriminator
 
 SPEC = MelSpec()
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from voxcycle.models.maskcyclegan_vc import MaskCycleGANDiscriminator, MaskCycleGANGenerator
 from voxcycle.models.patchgan import PatchGAN
-from voxcycle.models.voice import VoiceGenerator
+from voxcycle.models.voice_generator import VoiceGenerator
 
 
 def make_mels(n_frames: int, n_mels: int = 16) -> Tensor:

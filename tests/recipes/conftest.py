@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from voxcycle.evaluation.gates import Result
-from voxcycle.training.lecture import train_lecture
-from voxcycle.training.lecture_config import ClassifierConfig
+from voxcycle.evaluation.stats.bounds import Result
+from voxcycle.images.config import ClassifierConfig
+from voxcycle.images.train import train_lecture
 
-RECIPES = Path(__file__).parents[2] / "recipes" / "lecture"
+RECIPES = Path(__file__).parents[2] / "recipes" / "images"
 
 
 @pytest.fixture(autouse=True)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from torch import Tensor
 
-from voxcycle.data.images import ImageSet, load_images
-from voxcycle.evaluation.gates import Result
+from voxcycle.evaluation.stats.bounds import Result
+from voxcycle.images.image_set import ImageSet, load_images
 
 
 def save_noise(path: Path, n: int, shape: tuple[int, int, int], factor: str) -> None:

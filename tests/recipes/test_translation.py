@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from voxcycle.data.images import ImageSet
-from voxcycle.evaluation.gates import Result
+from voxcycle.evaluation.stats.bounds import Result
+from voxcycle.images.image_set import ImageSet
 
 FACTORS = ("skin", "accessory", "hair")
 

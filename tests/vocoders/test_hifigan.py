@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from voxcycle.audio.mel import LogMel, MelSpec
-from voxcycle.models.hifigan import HiFiGANGenerator
+from voxcycle.models.hifigan_generator import HiFiGANGenerator
 from voxcycle.vocoders import VocoderError
 from voxcycle.vocoders.hifigan import GENERATOR_FIELDS, HiFiGAN
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from voxcycle.audio.f0 import extract_f0
 from voxcycle.audio.mel import LogMel, MelSpec
-from voxcycle.audio.pitch import extract_f0
-from voxcycle.models.vocoder import LOG_F0_MEAN, LOG_F0_STD, SourceFilterVocoder
+from voxcycle.models.source_filter_networks import LOG_F0_MEAN, LOG_F0_STD, SourceFilterVocoder
 from voxcycle.vocoders import VocoderError
 from voxcycle.vocoders.registry import load_vocoder
 from voxcycle.vocoders.source_filter import SourceFilter

@@ -7,7 +7,7 @@ import torch
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.stats import DomainStats
-from voxcycle.models.voice import VoiceGenerator
+from voxcycle.models.voice_generator import VoiceGenerator
 from voxcycle.voices.voice import Voice, VoiceCard
 
 

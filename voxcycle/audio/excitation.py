@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from voxcycle.audio.f0 import F0_MAX_HZ, F0_MIN_HZ
 from voxcycle.audio.mel import LogMel, MelSpec
-from voxcycle.audio.pitch import F0_MAX_HZ, F0_MIN_HZ
 
 STEPS_PER_OCTAVE = 96  # an eighth of a semitone: neighbouring rows differ by less than 0.8 %
 PIT = -2.5  # floor between the harmonics of a high F0, in deviations of the table

@@ -12,7 +12,7 @@ import typer
 from voxcycle.cli.clone import clone
 from voxcycle.cli.convert import convert
 from voxcycle.cli.evaluate import evaluate
-from voxcycle.cli.lecture import lecture_app
+from voxcycle.cli.images import images_app
 from voxcycle.cli.prepare import prepare
 from voxcycle.cli.train import train
 from voxcycle.cli.voices import voices_app
@@ -32,7 +32,7 @@ app.command()(train)
 app.command()(clone)
 app.command()(evaluate)
 app.add_typer(voices_app, name="voices")
-app.add_typer(lecture_app, name="lecture")
+app.add_typer(images_app, name="images")
 
 
 @app.callback(invoke_without_command=True)

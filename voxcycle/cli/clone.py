@@ -35,8 +35,8 @@ def clone(
     Example: voxcycle clone recordings/ben && voxcycle convert talk.wav --to ben
     """
     from voxcycle.audio.io import check_target
-    from voxcycle.training.clone import clone_voice
-    from voxcycle.voices.registry import add_voice, list_voices
+    from voxcycle.speech.clone import clone_voice
+    from voxcycle.voices.library import add_voice, list_voices
     from voxcycle.voices.voice import VoiceCard
 
     card = VoiceCard(

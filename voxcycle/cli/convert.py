@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from voxcycle.conversion.offline import Options, Pitch
+    from voxcycle.conversion.pipeline import Options, Pitch
     from voxcycle.conversion.plan import PlannedFile
     from voxcycle.voices.voice import Voice
 
@@ -73,8 +73,8 @@ def convert(
     from rich.console import Console
 
     from voxcycle.conversion.batch import load_pair
-    from voxcycle.conversion.offline import Options
-    from voxcycle.voices.registry import find_voice
+    from voxcycle.conversion.pipeline import Options
+    from voxcycle.voices.library import find_voice
 
     options = Options(_parse_pitch(pitch), sample_rate, file_stats, strength)
     to_stdout = output == STREAM or (output is None and sources == [STREAM])

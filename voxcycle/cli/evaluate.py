@@ -69,14 +69,14 @@ def evaluate(
         return
     if voice is None or source is None:
         raise typer.BadParameter("--voice and --source are needed (or --compare A.json B.json)")
-    from voxcycle.evaluation.evaluate import default_cache_dir, describe_path
-    from voxcycle.evaluation.extra import require_judges
-    from voxcycle.evaluation.listing import list_sources, list_target
+    from voxcycle.evaluation.dataset import list_sources, list_target
+    from voxcycle.evaluation.metrics.asr import check_language
+    from voxcycle.evaluation.optional_deps import require_judges
     from voxcycle.evaluation.report.report_files import check_report, write_report
-    from voxcycle.evaluation.rows import voice_row
-    from voxcycle.evaluation.terminal import evaluate_with_progress, print_evaluation
-    from voxcycle.evaluation.words import check_language
-    from voxcycle.voices.registry import load_voice
+    from voxcycle.evaluation.report.terminal import evaluate_with_progress, print_evaluation
+    from voxcycle.evaluation.run import default_cache_dir, describe_path
+    from voxcycle.evaluation.systems import voice_row
+    from voxcycle.voices.library import load_voice
 
     loaded = load_voice(voice)
     if strength is not None:
@@ -121,7 +121,7 @@ def evaluate(
 
 
 def _compare(first: Path, second: Path) -> None:
-    from voxcycle.evaluation.evaluate import Evaluation
-    from voxcycle.evaluation.terminal import print_comparison
+    from voxcycle.evaluation.report.terminal import print_comparison
+    from voxcycle.evaluation.run import Evaluation
 
     print_comparison(Evaluation.load(first), Evaluation.load(second))

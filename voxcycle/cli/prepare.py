@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from voxcycle.data.prepare import Prepared
+    from voxcycle.speech.prepare import Prepared
 
 
 def prepare(
@@ -37,9 +37,9 @@ def prepare(
     from rich.console import Console
     from rich.progress import Progress
 
-    from voxcycle.data.prepare import prepare_folder
-    from voxcycle.data.prepare_report import draw_report
-    from voxcycle.training.strangers import compare_clips
+    from voxcycle.speech.prepare import prepare_folder
+    from voxcycle.speech.prepare_report import draw_report
+    from voxcycle.speech.screening import compare_clips
 
     name = folder.resolve().name
     out = output or folder.resolve().with_name(f"{name}-clips")

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from voxcycle.speech.config import VoiceTrainingConfig
     from voxcycle.training.config import TrainingConfig
-    from voxcycle.training.voice_config import VoiceTrainingConfig
 
 
 def list_settings(wanted: bool) -> None:
     """Print every key that may follow as key=value, and leave."""
     if wanted:
-        from voxcycle.training.voice_config import VoiceTrainingConfig
+        from voxcycle.speech.config import VoiceTrainingConfig
 
         print_settings(VoiceTrainingConfig)
         raise typer.Exit
@@ -91,10 +91,10 @@ def train(
 
     Example: voxcycle train --a anna/ --b ben/ --minutes 15 cycle_a=5
     """
+    from voxcycle.speech.config import VoiceTrainingConfig
+    from voxcycle.speech.train_voice import train_voice
     from voxcycle.training.config import load_config, parse_overrides
-    from voxcycle.training.voice import train_voice
-    from voxcycle.training.voice_config import VoiceTrainingConfig
-    from voxcycle.voices.registry import add_voice, list_voices
+    from voxcycle.voices.library import add_voice, list_voices
 
     given: dict[str, Any] = {
         "a": a,
@@ -133,7 +133,7 @@ def train(
 
 def _voices_of_this_run(config: "VoiceTrainingConfig") -> set[str]:
     """Return the names under which the user's voices are those that this run made before."""
-    from voxcycle.voices.registry import list_voices
+    from voxcycle.voices.library import list_voices
 
     made = {path.stem: path for path in config.out.glob("*.safetensors")}
     return {

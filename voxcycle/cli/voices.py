@@ -20,7 +20,7 @@ def voices(context: typer.Context) -> None:
         return
     from rich.table import Table
 
-    from voxcycle.voices.registry import list_voices
+    from voxcycle.voices.library import list_voices
     from voxcycle.voices.voice import NOT_STATED
 
     found = list_voices()
@@ -57,7 +57,7 @@ def show(
     name: Annotated[str, typer.Argument(help="Name of a voice, or a voice file.")],
 ) -> None:
     """Show all that a voice file says of itself."""
-    from voxcycle.voices.registry import find_voice
+    from voxcycle.voices.library import find_voice
     from voxcycle.voices.voice import NOT_STATED, read_header
 
     path = find_voice(name)
@@ -86,7 +86,7 @@ def add(
     ] = False,
 ) -> None:
     """Add a voice file to your own voices."""
-    from voxcycle.voices.registry import add_voice, own_voices_dir
+    from voxcycle.voices.library import add_voice, own_voices_dir
 
     path = add_voice(file, overwrite)
     is_own = path.parent == own_voices_dir()  # else the same as a shipped one

@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from voxcycle.audio.f0 import ANALYSIS_MS, extract_f0
 from voxcycle.audio.io import AudioSource
+from voxcycle.audio.level import ANALYSIS_LEVEL_DB, LEVEL_HOP_S, active_power, frame_power
 from voxcycle.audio.mel import LogMel, MelSpec
 from voxcycle.audio.mixdown import Mixdown
-from voxcycle.audio.pitch import ANALYSIS_MS, extract_f0
 from voxcycle.audio.resample import resample_blocks, resampled_length
-from voxcycle.audio.segment import ANALYSIS_LEVEL_DB, LEVEL_HOP_S, active_power, frame_power
 from voxcycle.audio.stats import ACTIVE_RANGE_DB, FrameSums, add_sums, frame_level_db, sum_frames
-from voxcycle.conversion.scratch import RowFile
+from voxcycle.conversion.spooled_frames import RowFile
 
 PIECE_S = 60.0  # of F0 analysis: bounds its memory
 PIECE_OVERLAP_S = 2.0  # DIO's decision on a frame depends on half a second around it

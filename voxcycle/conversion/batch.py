@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from voxcycle.audio.io import AudioError, FileSource
-from voxcycle.conversion.offline import Options, Pitch, convert_file
+from voxcycle.conversion.pipeline import Options, Pitch, convert_file
 from voxcycle.conversion.plan import PlannedFile, plan_files
 from voxcycle.files import check_folder
 from voxcycle.vocoders import Vocoder
@@ -68,7 +68,7 @@ def convert_files(
         vocoder: a name for `load_vocoder`.
         sample_rate: of the outputs in Hz; None keeps each input's.
         format: wav, flac, ogg, opus, aiff or mp3; None keeps each input's where sensible.
-        use_file_stats: see `voxcycle.conversion.offline.Options`.
+        use_file_stats: see `voxcycle.conversion.pipeline.Options`.
         strength: how far to go towards the voice, 0 to 1; None takes the voice's own.
         overwrite: replace outputs that exist.
         jobs: processes, each of one thread; 1 works in this process with torch's threads.
@@ -80,7 +80,7 @@ def convert_files(
     Raises:
         VoiceError, VocoderError, AudioError, ValueError: what concerns all files.
     """
-    from voxcycle.voices.registry import find_voice
+    from voxcycle.voices.library import find_voice
 
     listed = [paths] if isinstance(paths, str | Path) else paths
     voice_path = find_voice(to)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from voxcycle.audio.level import ACTIVE_RANGE_DB, active_power
 from voxcycle.audio.resample import resample_blocks
-from voxcycle.audio.segment import ACTIVE_RANGE_DB, active_power
 from voxcycle.conversion.analysis import PowerMeter
-from voxcycle.conversion.scratch import RowFile
+from voxcycle.conversion.spooled_frames import RowFile
 
 PEAK_LIMIT_DB = -0.1
 PAUSE_FLOOR_DB = -60.0

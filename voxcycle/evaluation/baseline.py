@@ -3,13 +3,13 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from voxcycle.audio.f0 import ANALYSIS_MS, extract_f0, import_pyworld, transform_f0
+from voxcycle.audio.level import active_level_db, normalize_level
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.perturb import analyse_world, band_centres_hz
-from voxcycle.audio.pitch import ANALYSIS_MS, extract_f0, import_pyworld, transform_f0
 from voxcycle.audio.resample import resample
-from voxcycle.audio.segment import active_level_db, normalize_level
 from voxcycle.audio.stats import DomainStats
-from voxcycle.evaluation.pitch import source_statistics
+from voxcycle.evaluation.metrics.pitch import source_statistics
 from voxcycle.voices.voice import Voice
 
 

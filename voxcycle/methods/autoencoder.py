@@ -7,8 +7,8 @@ the space of the first principal components (Baldi and Hornik, 1989).
 import torch
 from torch import Tensor, nn
 
-from voxcycle.batches import ImageBatch
-from voxcycle.training.phases import Memory, Phase
+from voxcycle.methods.batches import ImageBatch
+from voxcycle.methods.phase import Memory, Phase
 
 
 class Autoencoder(nn.Module):

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from voxcycle.batches import ImageBatch
-from voxcycle.training.phases import Memory, Phase
+from voxcycle.methods.batches import ImageBatch
+from voxcycle.methods.phase import Memory, Phase
 
 NOISE = 0.3  # largest standard deviation, images in [-1, 1]
 

@@ -20,12 +20,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from voxcycle.batches import Domain, UnpairedBatch
 from voxcycle.losses.adversarial import (
     least_squares_discriminator_loss,
     least_squares_generator_loss,
 )
-from voxcycle.training.phases import Memory, Phase
+from voxcycle.methods.batches import Domain, UnpairedBatch
+from voxcycle.methods.phase import Memory, Phase
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from voxcycle.batches import FaceBatch
 from voxcycle.losses.elbo import kl_to_standard_normal
+from voxcycle.methods.batches import FaceBatch
+from voxcycle.methods.phase import Memory, Phase
 from voxcycle.methods.resampling import Rule, resampling_weights
 from voxcycle.methods.vae import reparameterize
-from voxcycle.models.autoencoder import to_images
-from voxcycle.training.phases import Memory, Phase
+from voxcycle.models.coders import to_images
 
 CHUNK = 500  # faces encoded at once
 

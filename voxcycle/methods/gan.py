@@ -11,14 +11,14 @@ the gradient of all scores of a batch by each image.
 import torch
 from torch import Tensor, nn
 
-from voxcycle.batches import ImageBatch
 from voxcycle.losses.adversarial import (
     minmax_generator_loss,
     minmax_value,
     non_saturating_generator_loss,
 )
 from voxcycle.losses.regularizers import r1_penalty
-from voxcycle.training.phases import Memory, Phase
+from voxcycle.methods.batches import ImageBatch
+from voxcycle.methods.phase import Memory, Phase
 
 BETAS = (0.5, 0.99)  # of Adam; the first after DCGAN
 

@@ -11,11 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from voxcycle.batches import ImageBatch
 from voxcycle.losses.adversarial import minmax_value, non_saturating_generator_loss
 from voxcycle.losses.regularizers import r1_penalty
-from voxcycle.models.progressive import downsample, upsample
-from voxcycle.training.phases import Memory, OptimizerFactory, Phase
+from voxcycle.methods.batches import ImageBatch
+from voxcycle.methods.phase import Memory, OptimizerFactory, Phase
+from voxcycle.models.growing_networks import downsample, upsample
 
 BETAS = (0.0, 0.99)
 

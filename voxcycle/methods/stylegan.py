@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from voxcycle.batches import ImageBatch
 from voxcycle.losses.adversarial import minmax_value, non_saturating_generator_loss
 from voxcycle.losses.regularizers import path_lengths, r1_penalty
+from voxcycle.methods.batches import ImageBatch
+from voxcycle.methods.phase import Memory, Phase
 from voxcycle.methods.progressive_gan import lazy_adam
-from voxcycle.models.stylegan import MappingNetwork, SynthesisNetwork
-from voxcycle.training.phases import Memory, Phase
+from voxcycle.models.style_networks import MappingNetwork, SynthesisNetwork
 
 MEAN_STYLE_DECAY = 0.998
 MEAN_LENGTH_DECAY = 0.99

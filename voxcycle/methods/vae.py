@@ -7,15 +7,15 @@ reparameterization trick of section 2.4. Higgins et al. (2017): the KL term weig
 import torch
 from torch import Tensor, nn
 
-from voxcycle.batches import ImageBatch
 from voxcycle.losses.elbo import (
     bernoulli_negative_log_likelihood,
     importance_weighted_bound,
     kl_to_standard_normal,
     normal_log_density,
 )
-from voxcycle.models.autoencoder import to_images
-from voxcycle.training.phases import Memory, Phase
+from voxcycle.methods.batches import ImageBatch
+from voxcycle.methods.phase import Memory, Phase
+from voxcycle.models.coders import to_images
 
 
 def reparameterize(mu: Tensor, log_var: Tensor, noise: Tensor) -> Tensor:

@@ -13,14 +13,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from voxcycle.audio.mel import LogMel, MelSpec
-from voxcycle.batches import VocoderBatch
 from voxcycle.losses.adversarial import (
     feature_matching_loss,
     least_squares_discriminator_loss,
     least_squares_generator_loss,
 )
 from voxcycle.losses.spectral import multi_resolution_stft_loss
-from voxcycle.training.phases import Memory, Phase
+from voxcycle.methods.batches import VocoderBatch
+from voxcycle.methods.phase import Memory, Phase
 
 
 @dataclass(frozen=True)

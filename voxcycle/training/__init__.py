@@ -1,1 +1,1 @@
-"""Running methods: phases, trainers, callbacks."""
+"""Running the phases of a method: loop, checkpoints, configs; knows no domain."""

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from voxcycle.files import replacing
-from voxcycle.training.phases import PhasedModule
+from voxcycle.methods.phase import PhasedModule
 
 MAX_SECONDS_BETWEEN = 300.0  # two checkpoints
 MIN_WIDTH_FOR_LOSSES = 160  # columns of the terminal; TensorBoard has them anyway

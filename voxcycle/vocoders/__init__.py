@@ -16,7 +16,7 @@ class Place(NamedTuple):
 
     Attributes:
         first_frame: its index in the file; negative in the context before it.
-        phases: (B, F) in turns, from `voxcycle.audio.source.onset_phases` over the whole file.
+        phases: (B, F) in turns, from `audio.source_signals.onset_phases` over the whole file.
     """
 
     first_frame: int

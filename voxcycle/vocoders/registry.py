@@ -47,7 +47,7 @@ def load_vocoder(name: str, spec: MelSpec) -> Vocoder:
     else:
         raise VocoderError(
             f"unknown vocoder {name!r}: known are {', '.join(VOCODER_NAMES)} and the path of a "
-            "HiFi-GAN checkpoint with its config.json, or of a .safetensors of recipes/vocoder.py"
+            "HiFi-GAN checkpoint with its config.json, or of a file of recipes/train_vocoder.py"
         )
     spec.require_same(vocoder.spec, "the voice", f"the vocoder {name}")
     return vocoder

@@ -10,9 +10,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from voxcycle.audio.mel import MelSpec
-from voxcycle.audio.source import noise_blocks, onset_phases, source_signals
+from voxcycle.audio.source_signals import noise_blocks, onset_phases, source_signals
 from voxcycle.files import replacing
-from voxcycle.models.vocoder import SourceFilterVocoder
+from voxcycle.models.source_filter_networks import SourceFilterVocoder
 from voxcycle.vocoders import Place, VocoderError
 
 FORMAT_VERSION = 1

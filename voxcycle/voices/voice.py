@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from voxcycle.models.maskcyclegan_vc import MaskCycleGANGenerator
-    from voxcycle.models.voice import VoiceGenerator
+    from voxcycle.models.voice_generator import VoiceGenerator
 
     Generator = VoiceGenerator | MaskCycleGANGenerator
 
@@ -61,7 +61,7 @@ class Voice:
         generator: G_ab in evaluation mode; a network of `build_generator`, called as
             `VoiceGenerator` is.
         path: the file it was loaded from.
-        strength: how far conversion goes, 0 to 1; see `voxcycle.conversion.render.convert_mel`.
+        strength: how far conversion goes, 0 to 1; see `voxcycle.conversion.generator.convert_mel`.
     """
 
     card: VoiceCard
@@ -152,9 +152,9 @@ class Voice:
     ) -> "NDArray[np.float32]":
         """Convert a waveform (T,) or (T, channels) at `sample_rate`; the result is (T,), same rate.
 
-        Options are those of `voxcycle.conversion.offline.convert_waveform`: `pitch`, `vocoder`, ...
+        Options are those of `conversion.pipeline.convert_waveform`: `pitch`, `vocoder`, ...
         """
-        from voxcycle.conversion.offline import convert_waveform
+        from voxcycle.conversion.pipeline import convert_waveform
 
         return convert_waveform(waveform, sample_rate, self, **options).waveform
 
@@ -162,7 +162,7 @@ class Voice:
 def build_generator(network: str, arguments: dict[str, Any]) -> "Generator":
     """Build the network that a voice file names; ValueError for one that does not exist."""
     from voxcycle.models.maskcyclegan_vc import MaskCycleGANGenerator
-    from voxcycle.models.voice import VoiceGenerator
+    from voxcycle.models.voice_generator import VoiceGenerator
 
     known: dict[str, type[Generator]] = {
         cls.__name__: cls for cls in (VoiceGenerator, MaskCycleGANGenerator)

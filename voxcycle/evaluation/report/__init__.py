@@ -1,1 +1,1 @@
-"""What evaluations leave behind: report folders, result files and the page made from them."""
+"""What an evaluation leaves behind: the report, result files and the page made from them."""

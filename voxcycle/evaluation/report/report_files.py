@@ -3,10 +3,10 @@
 import os
 from pathlib import Path
 
-from voxcycle.evaluation.evaluate import Evaluation
-from voxcycle.evaluation.page import write_page
-from voxcycle.evaluation.rows import Speaker
-from voxcycle.evaluation.summary import markdown_table, table_cells
+from voxcycle.evaluation.report.page import write_page
+from voxcycle.evaluation.run import Evaluation
+from voxcycle.evaluation.stats.summary import markdown_table, table_cells
+from voxcycle.evaluation.systems import Speaker
 from voxcycle.files import replacing
 from voxcycle.voices.voice import Voice
 

@@ -1,0 +1,76 @@
+"""An autoencoder on clothes, beside principal components of the same width.
+
+python recipes/images/autoencoder.py DATA OUT [key=value ...]
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from recipe import begin
+from sklearn.decomposition import PCA
+from torch import Tensor
+
+from voxcycle.evaluation.stats.bounds import at_most, reported
+from voxcycle.images.grids import draw_grid
+from voxcycle.images.image_set import load_images
+
+WIDTHS = (2, 4, 8, 16, 32)
+SHOWN = 16
+
+
+def squared_error(x: Tensor, y: Tensor) -> float:
+    """Return the mean squared error per pixel, of images brought to [0, 1]."""
+    return float((x - y).square().mean() / 4)
+
+
+def project(train: Tensor, test: Tensor, n_components: int) -> Tensor:
+    """Return the test images sent through the first principal components of the training ones."""
+    pca = PCA(n_components, svd_solver="randomized", random_state=0)
+    pca.fit(train.flatten(1).numpy())
+    sent = pca.inverse_transform(pca.transform(test.flatten(1).numpy()))
+    return torch.from_numpy(sent.astype(np.float32)).reshape(test.shape)
+
+
+def draw_widths(path: Path, own: list[float], linear: list[float]) -> None:
+    """Draw both errors over the width of the code."""
+    figure = Figure(figsize=(5, 3), dpi=150, layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot(WIDTHS, own, "o-", label="autoencoder")
+    axes.plot(WIDTHS, linear, "s--", label="principal components")
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(WIDTHS, [str(width) for width in WIDTHS])
+    axes.set(xlabel="width of the code", ylabel="mean squared error", ylim=(0, None))
+    axes.legend()
+    figure.savefig(path)
+
+
+def main() -> None:
+    recipe = begin("autoencoder", __doc__)
+    train = load_images(recipe.data / "fashion" / "train.npz").images()
+    test = load_images(recipe.data / "fashion" / "test.npz").images()
+    own, linear, gates = [], [], []
+    for width in WIDTHS:
+        trained = recipe.train("autoencoder", n_latent=width, out=f"run-{width}")
+        with torch.no_grad():
+            sent = trained.method.reconstruct(test)
+        projected = project(train, test, width)
+        own.append(squared_error(sent, test))
+        linear.append(squared_error(projected, test))
+        gates.append(reported(f"MSE, {width} components", linear[-1]))
+        gates.append(at_most(f"MSE, code of {width}", own[-1], linear[-1]))
+        if width == SHOWN:
+            rows = [test[:14], sent[:14], projected[:14]]
+            draw_grid(recipe.out / "rows.png", rows, ["input", "autoencoder", "components"])
+    draw_widths(recipe.out / "widths.png", own, linear)
+    pictures = {
+        "rows.png": f"Clothes that it never saw; what passes a code of {SHOWN} numbers; what "
+        f"{SHOWN} principal components keep.",
+        "widths.png": "The error against the width of the bottleneck.",
+    }
+    recipe.finish(gates, pictures, trained.n_steps)
+
+
+if __name__ == "__main__":
+    main()

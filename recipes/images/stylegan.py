@@ -1,0 +1,119 @@
+"""StyleGAN on faces: what each layer's style decides, truncation, and walks in W.
+
+    python recipes/images/stylegan.py DATA OUT [key=value ...]
+
+Run progressive_gan.py with the same OUT before it: its first seed is what this is held against.
+"""
+
+from pathlib import Path
+from statistics import mean
+
+import torch
+from recipe import begin
+from torch import Tensor
+
+from voxcycle.evaluation.stats.bounds import at_least, at_most, reported
+from voxcycle.images.grids import draw_grid
+from voxcycle.images.image_set import load_images
+from voxcycle.images.metrics.image_quality import compare_images
+from voxcycle.images.metrics.latent_metrics import path_length, share_taken_over, slerp
+from voxcycle.images.train import MODEL_FILE, load_model
+
+RIVAL = Path("progressive_gan") / "grown-0" / MODEL_FILE  # in OUT
+LAYERS = {"coarse, 4-8": slice(0, 3), "middle, 16": slice(3, 5), "fine, 32": slice(5, 8)}
+COLOURS = ("skin", "hair colour", "clothes colour")
+LEAST = 0.01  # share that counts as none in a ratio
+MIN_COLOURS = 0.05  # share: a ratio of next to nothing would say nothing
+MIN_RECALL = 0.02  # a generator that always draws the same has 0
+PSIS = (1.0, 0.8, 0.6, 0.4, 0.2, 0.0, -0.2, -0.4)
+N_COLUMNS, N_WALKS, N_STEPS = 9, 4, 12
+
+
+def draw_mixing(path: Path, method, w: Tensor) -> None:  # type: ignore[no-untyped-def]
+    """Draw the other images on top, own images at the left, and what becomes of both."""
+    other = w[:N_COLUMNS]
+    blank = torch.ones(1, 3, 32, 32)
+    rows, labels = [torch.cat([blank, method.synthesize(other)])], ["styles of:"]
+    for name, layers in LAYERS.items():
+        for own in w[N_COLUMNS : N_COLUMNS + 3]:
+            mixed = method.mix(own.expand(N_COLUMNS, -1), other, layers)
+            rows.append(torch.cat([method.synthesize(own[None]), method.synthesize(mixed)]))
+            labels.append(name)
+    draw_grid(path, rows, labels, ["into"])
+
+
+@torch.no_grad()
+def main() -> None:
+    recipe = begin("stylegan", __doc__)
+    rival_path = recipe.out.parent / RIVAL
+    if not rival_path.exists():
+        raise SystemExit(f"{rival_path}: not there; run recipes/images/progressive_gan.py first")
+    test_set = load_images(recipe.data / "avatars" / "test.npz")
+    test, factors = test_set.images(), list(test_set.factors)
+    judge = recipe.judge()
+    features = judge.network.features
+    with torch.enable_grad():
+        trained = recipe.train("stylegan")
+    method = trained.method
+    generator = torch.Generator().manual_seed(0)
+    z, other_z = torch.randn(2, len(test), method.n_latent, generator=generator)
+    w, other = method.map(z), method.map(other_z)
+
+    def draw(decode, codes: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
+        return torch.cat([decode(part) for part in codes.split(250)])
+
+    images = draw(method.sample, z)
+    quality = compare_images(images, test, features)
+    rival = draw(load_model(rival_path).method.sample, z)
+    rival_fid = compare_images(rival, test, features).fid
+
+    labels, other_labels = (judge.predict(draw(method.synthesize, x)) for x in (w, other))
+    taken = {}
+    for name, layers in LAYERS.items():
+        mixed = draw(method.synthesize, method.mix(w, other, layers))
+        shares = share_taken_over(labels, other_labels, judge.predict(mixed)).tolist()
+        taken[name] = dict(zip(factors, shares, strict=True))
+    coarse, fine = taken["coarse, 4-8"], taken["fine, 32"]
+    colours, of_coarse = (mean(shares[name] for name in COLOURS) for shares in (fine, coarse))
+
+    places = torch.rand(len(z), 1, generator=generator)
+    in_w = path_length(method.synthesize, features, w, other, places)
+    in_z = path_length(
+        lambda at: method.synthesize(method.map(at)), features, z, other_z, places, slerp
+    )
+
+    draw_grid(recipe.out / "samples.png", list(images[:60].split(15)))
+    draw_mixing(recipe.out / "mixing.png", method, w)
+    drawn = [torch.cat([method.truncate(x[None], psi) for psi in PSIS]) for x in w[:6]]
+    rows = [method.synthesize(styles) for styles in drawn]
+    draw_grid(recipe.out / "truncation.png", rows, [], [f"{psi:g}" for psi in PSIS])
+    ts = torch.linspace(0, 1, N_STEPS)[:, None]
+    walks = [method.synthesize(torch.lerp(w[i], other[i], ts)) for i in range(N_WALKS)]
+    draw_grid(recipe.out / "walks.png", walks)
+
+    gates = [
+        reported("domain FID of two halves of the test images", quality.floor),
+        reported("Progressive GAN", rival_fid),
+        at_most("StyleGAN", quality.fid, 1.1 * rival_fid),
+        reported("precision", quality.precision),
+        at_least("recall", quality.recall, MIN_RECALL),
+        *(reported(f"{factor} taken over, {name}", shares[factor])
+          for name, shares in taken.items() for factor in ("hair", *COLOURS)),
+        at_least("coarse swap, hair over skin", coarse["hair"] / max(coarse["skin"], LEAST), 1.5),
+        at_least("fine swap, colours over hair", colours / max(fine["hair"], LEAST), 1.5),
+        at_least("colours, fine swap over coarse swap", colours / max(of_coarse, LEAST), 1.5),
+        at_least("colours taken over by the fine swap", colours, MIN_COLOURS),
+        reported("path length in Z", in_z),
+        at_most("path length in W", in_w, in_z),
+    ]  # fmt: skip
+    pictures = {
+        "samples.png": "Faces that nobody drew.",
+        "mixing.png": "Each image at the left with the styles of those on top in some layers.",
+        "truncation.png": "Styles drawn towards the mean, 0, and beyond it.",
+        "walks.png": "From one style to another along a straight line in W.",
+    }
+    recipe.finish(gates, pictures, trained.n_steps)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""Train a source-filter vocoder from folders of recordings.
+
+    python recipes/train_vocoder.py runs/vocoder recordings/anna recordings/ben --steps 20000
+    voxcycle convert talk.wav --to heart --vocoder runs/vocoder/vocoder.safetensors
+
+Any speakers, any sentences, no transcripts; 65 minutes of clean speech of seventeen speakers, and
+what the four shipped voices make of it, made the shipped one. With `--voice heart`, once for each
+voice, it also trains on what these voices make of the recordings, as HiFi-GAN renders it: a vocoder
+that has heard a generator's mels renders them better. Settings follow as key=value, such as
+`discriminator_width=0 period_width=0` (the spectral losses alone: much faster, less natural).
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from voxcycle.speech.train_vocoder import VocoderTrainingConfig, train_vocoder
+from voxcycle.training.config import load_config, parse_overrides
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("out", type=Path, help="folder of the run")
+    parser.add_argument("folders", nargs="*", help="recordings, one folder per speaker; key=value")
+    parser.add_argument("--voice", action="append", default=[], help="name or file, see above")
+    parser.add_argument("--steps", type=int, help="in all; default: 20000, or the run's own")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in OUT")
+    args = parser.parse_intermixed_args()
+    given: dict[str, Any] = {"out": args.out}
+    if args.steps is not None:
+        given["steps"] = args.steps
+    folders = [Path(word) for word in args.folders if "=" not in word]
+    if folders or not args.resume:  # a resumed run has its own, and its voices
+        given["folders"] = folders
+    if args.voice:
+        given["voices"] = args.voice
+    settings = parse_overrides([word for word in args.folders if "=" in word])
+    config = load_config(VocoderTrainingConfig, given | settings)
+    trained = train_vocoder(config, resume=args.resume)
+    print(f"{trained.path}  ({trained.n_steps} steps)")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+import torch
+from scipy.signal import lfilter
+
+from voxcycle.audio.f0 import extract_f0
+from voxcycle.audio.mel import MelSpec
+from voxcycle.audio.source_signals import noise_blocks, onset_phases, source_signals
+
+SPEC = MelSpec()
+
+
+def render(f0_hz: np.ndarray) -> np.ndarray:
+    phases = torch.from_numpy(onset_phases(f0_hz, SPEC))[None]
+    noise = torch.zeros(1, len(f0_hz) * SPEC.hop_length)
+    return source_signals(torch.from_numpy(f0_hz)[None], phases, noise, SPEC)[0, 0].numpy()
+
+
+def test_a_constant_pitch_is_the_sum_of_its_harmonics():
+    f0 = 187.5
+    wave = render(np.full(20, f0, np.float32))
+    times = np.arange(len(wave)) / SPEC.sample_rate
+    n_harmonics = int(SPEC.sample_rate / 2 / f0)
+    expected = sum(np.cos(2 * np.pi * k * f0 * times) for k in range(1, n_harmonics + 1))
+    np.testing.assert_allclose(wave, expected * np.sqrt(2 / n_harmonics), atol=1e-4)
+    assert np.mean(wave**2) == pytest.approx(1, abs=0.05)
+
+
+def test_a_glide_has_the_pitch_that_was_asked_for():
+    f0 = np.geomspace(90, 300, 150).astype(np.float32)
+    # falling by 6 dB an octave, as a voice does: a flat spectrum counts as unvoiced
+    voice = lfilter([0.01], [1, -0.99], render(f0)).astype(np.float32)
+    found = extract_f0(voice, SPEC)
+    both = found[5:-5] > 0
+    cents = 1200 * np.abs(np.log2(found[5:-5][both] / f0[5:-5][both]))
+    assert both.mean() > 0.9 and np.median(cents) < 10
+
+
+def test_unvoiced_frames_are_silent_and_onsets_begin_with_a_pulse():
+    f0 = np.array([0, 0, 150, 160, 0, 0, 220, 220], np.float32)
+    frames = render(f0).reshape(len(f0), SPEC.hop_length)
+    assert not frames[[0, 1, 4, 5]].any()
+    for onset in (2, 6):
+        assert frames[onset].argmax() == 0
+
+
+def test_phases_are_the_sum_of_the_samples():
+    """Across a frame border the phase goes on: no jump larger than one sample's step."""
+    f0 = np.array([100, 130, 90, 200, 210], np.float32)
+    phases = onset_phases(f0, SPEC)
+    centres = (np.arange(5) + 0.5) * SPEC.hop_length
+    samples = np.interp(np.arange(5 * SPEC.hop_length) + 0.5, centres, f0)  # held at the ends
+    sums = np.concatenate([[0], np.cumsum(samples)])[:: SPEC.hop_length][:5]
+    np.testing.assert_allclose(phases, sums / SPEC.sample_rate % 1, atol=1e-9)
+
+
+def test_chunks_equal_the_whole():
+    rng = np.random.default_rng(0)
+    f0 = np.where(rng.random(200) < 0.8, rng.uniform(80, 300, 200), 0).astype(np.float32)
+    whole = render(f0)
+    phases = onset_phases(f0, SPEC)
+    start, stop = 61, 130
+    # one frame of context to either side: F0 is interpolated
+    part = source_signals(
+        torch.from_numpy(f0[start - 1 : stop + 1])[None],
+        torch.from_numpy(phases[start - 1 : stop + 1])[None],
+        torch.zeros(1, (stop - start + 2) * SPEC.hop_length),
+        SPEC,
+    )[0, 0].numpy()[SPEC.hop_length : -SPEC.hop_length]
+    expected = whole[start * SPEC.hop_length : stop * SPEC.hop_length]
+    np.testing.assert_allclose(part, expected, atol=1e-6)
+
+
+def test_puffs_open_with_the_pulse_and_have_unit_power():
+    f0 = np.array([0] * 40 + [150] * 400, np.float32)
+    phases = torch.from_numpy(onset_phases(f0, SPEC))[None]
+    noise = noise_blocks(0, len(f0), SPEC)[None]
+    pulses, same, puffs = source_signals(torch.from_numpy(f0)[None], phases, noise, SPEC)[0]
+    voiced = slice(40 * SPEC.hop_length, None)
+    assert torch.equal(same, noise[0]) and not puffs[: 40 * SPEC.hop_length].any()
+    assert puffs[voiced].square().mean() == pytest.approx(1, abs=0.02)
+    at_pulse = pulses[voiced] > 0.9 * pulses.max()
+    assert puffs[voiced][at_pulse].square().mean() == pytest.approx(4 * 2 / 3, rel=0.15)
+
+
+def test_noise_depends_on_its_position_alone():
+    whole = noise_blocks(-10, 200, SPEC)
+    part = noise_blocks(35, 20, SPEC)
+    assert torch.equal(part, whole[45 * SPEC.hop_length : 65 * SPEC.hop_length])
+    assert whole.std() == pytest.approx(1, abs=0.01)
+    spectrum = np.abs(np.fft.rfft(whole.numpy())) ** 2
+    quarters = [q.mean() for q in np.array_split(spectrum, 4)]
+    assert max(quarters) / min(quarters) < 1.1  # white
+    assert not torch.equal(noise_blocks(0, 5, SPEC, seed=1), noise_blocks(0, 5, SPEC))

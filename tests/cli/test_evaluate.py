@@ -1,0 +1,187 @@
+"""`voxcycle evaluate` as a user calls it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from voxcycle.cli import main
+from voxcycle.evaluation.optional_deps import has_judges
+from voxcycle.evaluation.report import terminal
+
+
+def run(*arguments: str | Path) -> int:
+    with pytest.raises(SystemExit) as left:
+        main([str(a) for a in arguments])
+    return int(left.value.code or 0)
+
+
+@pytest.fixture
+def recordings(
+    tmp_path: Path, make_speech: Callable[..., np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """Two speakers with two clips each."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for name, f0_hz in (("ann", 120.0), ("ben", 200.0)):
+        (tmp_path / name).mkdir()
+        for i in range(2):
+            speech = make_speech(1.6, 16_000, f0_hz, seed=i)
+            soundfile.write(tmp_path / name / f"{i}.wav", speech, 16_000)
+    return tmp_path
+
+
+@pytest.mark.skipif(not has_judges(), reason="needs the extra [eval]")
+def test_report_and_comparison(recordings: Path, voice_path: Path, capsys):
+    out = recordings / "report"
+    common = ("evaluate", "--voice", voice_path, "--source", recordings / "ann")
+    rest = ("--vocoder", "griffin-lim", "--sentences", "1", "--strength", "0.5")
+    assert (
+        run(
+            *(*common, "--target", recordings / "ben", "--parallel", recordings / "ben"),
+            *("-o", out, *rest),
+        )
+        == 0
+    )
+    shown = capsys.readouterr()
+    assert "| unit | ann | 1 |" in shown.out
+    document = json.loads((out / "metrics.json").read_text())
+    rows = ["unconverted", "target", "copy synthesis", "DSP baseline", "unit"]
+    assert [u["row"] for u in document["utterances"]] == rows
+    voice_row = document["utterances"][-1]
+    assert voice_row["mcd_db"] > 0 and voice_row["modulation_db"] > 0
+    assert voice_row["words_reference"] == "source" and voice_row["recording_sha256"]
+    copied = document["utterances"][2]
+    assert copied["mcd_db"] > 0  # the column's ceiling
+    assert document["about"]["strength"] == 0.5
+    assert document["about"]["inputs"] == {
+        "source": "ann",
+        "target": "ben",
+        "parallel": "ben",
+        "sentences": 1,
+    }
+    assert "<audio" in (out / "report.html").read_text(encoding="utf-8")
+    table, notes = (out / "summary.md").read_text(encoding="utf-8").split("\n\n")
+    assert table + "\n" == shown.out
+    assert "- words count against what the recogniser hears in the recording: " in notes
+
+    assert run("evaluate", "--compare", out / "metrics.json", out / "metrics.json") == 0
+    table = capsys.readouterr().out
+    assert "| voice | DistillMOS | 1 |" in table and "better" not in table
+
+
+def test_wrong_input_is_one_sentence(recordings: Path, voice_path: Path, capsys):
+    cases = [
+        (("--voice", voice_path), "--voice and --source are needed"),
+        (("--voice", voice_path, "--source", recordings / "gone"), "gone: no such folder"),
+        (("--voice", "nobody", "--source", recordings / "ann"), "nobody"),
+        (
+            ("--compare", recordings / "ann" / "0.wav", recordings / "x.json"),
+            "0.wav: not a metrics",
+        ),
+    ]
+    for arguments, message in cases:
+        assert run("evaluate", *arguments, "-o", recordings / "report") == 2
+        shown = capsys.readouterr().err
+        assert message in shown and "Traceback" not in shown
+    assert not (recordings / "report").exists()
+
+
+@pytest.mark.skipif(not has_judges(), reason="needs the extra [eval]")
+def test_wrong_options_leave_nothing_behind(recordings: Path, voice_path: Path, capsys):
+    out = recordings / "report"
+    taken = recordings / "taken"
+    taken.write_text("a file")
+    (recordings / "full" / "report.html").mkdir(parents=True)
+    cases = [
+        (("--asr", recordings / "gone", "-o", out), "gone: neither a folder nor the name"),
+        (("--asr", recordings / "ann", "-o", out), "ann: no model.bin"),
+        (("--vocoder", "gone", "-o", out), "unknown vocoder 'gone'"),
+        (("--language", "english", "-o", out), "language 'english': "),
+        (("--target", recordings / "ben", "--target-language", "x", "-o", out), "language 'x': "),
+        (("-o", taken), "taken: a file, where the report needs a folder"),
+        (("-o", taken / "report"), "taken: a file, where the report needs a folder"),
+        (("-o", recordings / "full"), "report.html: a folder, where the report's file belongs"),
+    ]
+    for options, message in cases:
+        source = ("--source", recordings / "ann")
+        assert run("evaluate", "--voice", voice_path, *source, *options) == 2
+        shown = capsys.readouterr().err
+        assert message in shown and shown.count("error: ") == 1 and "Traceback" not in shown
+    assert not out.exists()
+
+
+class Asked(Exception):
+    """What `evaluate_voice` would have been called with."""
+
+
+def ask(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> dict[str, Any]:
+    """Return what the options mean, without an evaluation."""
+
+    def stop(voice: Any, sources: Any, target: Any, **options: Any) -> None:
+        raise Asked({"sources": sources, "target": target} | options)
+
+    monkeypatch.setattr(terminal, "evaluate_with_progress", stop)
+    with pytest.raises(Asked) as asked:
+        main([str(a) for a in arguments])
+    return asked.value.args[0]
+
+
+@pytest.mark.skipif(not has_judges(), reason="needs the extra [eval]")
+def test_options_arrive(recordings: Path, voice_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (recordings / "texts" / "ben").mkdir(parents=True)
+    (recordings / "texts" / "0.txt").write_text("Buongiorno.")
+    (recordings / "texts" / "ben" / "1.txt").write_text("Good day.")
+    common = ("evaluate", "--voice", voice_path, "--source", recordings / "ann")
+    asked = ask(
+        monkeypatch,
+        *(*common, "--target", recordings / "ben", "--texts", recordings / "texts"),
+        *("--language", "IT", "--target-language", "en", "--asr", "models/small"),
+        *("--sentences", "7", "-o", recordings / "report"),
+    )
+    (ann,), ben = asked["sources"], asked["target"]
+    assert (ann.language, ben.language) == ("it", "en")
+    assert [s.text for s in ann.sentences] == ["Buongiorno.", None]
+    assert [s.text for s in ben.sentences] == [None, "Good day."]
+    assert asked["asr"] == "models/small"
+    assert asked["inputs"] == {
+        "source": "ann",
+        "target": "ben",
+        "texts": "texts",
+        "sentences": 7,
+    }
+    plain = ask(monkeypatch, *common, "--target", recordings / "ben")
+    # the language is the voice's, the target's the same, and texts are beside recordings
+    assert plain["sources"][0].language == plain["target"].language == "en"
+    assert plain["asr"] is None and plain["sources"][0].sentences[0].text is None
+
+
+@pytest.mark.skipif(not has_judges(), reason="needs the extra [eval]")
+def test_recordings_that_cannot_be_read(recordings: Path, voice_path: Path, capsys):
+    """Listed where some can, one sentence and exit code 2 where none can; a report either way."""
+    (recordings / "ann" / "0.wav").write_text("no sound")
+    common = ("evaluate", "--voice", voice_path, "--vocoder", "griffin-lim")
+    out = recordings / "report"
+    assert run(*common, "--source", recordings / "ann", "-o", out) == 0
+    shown = capsys.readouterr().err
+    assert "failed: unit, ann 0: rendering: " in shown and "0.wav" in shown
+    (recordings / "ann" / "1.wav").write_bytes(b"")
+    assert run(*common, "--source", recordings / "ann", "-o", out) == 2
+    assert "ann: no recording could be converted and scored" in capsys.readouterr().err
+    assert sorted(p.name for p in out.iterdir()) == ["metrics.json", "report.html", "summary.md"]
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "rendering: 0.wav: " in page and str(recordings) not in page
+
+
+@pytest.mark.skipif(not has_judges(), reason="needs the extra [eval]")
+def test_a_broken_parallel_recording_is_listed(recordings: Path, voice_path: Path, capsys):
+    for i in range(2):
+        (recordings / "ben" / f"{i}.wav").write_text("no sound")
+    arguments = ("--source", recordings / "ann", "--parallel", recordings / "ben")
+    common = ("evaluate", "--voice", voice_path, "--vocoder", "griffin-lim", "--sentences", "1")
+    assert run(*common, *arguments, "-o", recordings / "report") == 0
+    assert "failed: unit, ann 0: distance: " in capsys.readouterr().err
+    assert (recordings / "report" / "report.html").exists()

@@ -1,0 +1,275 @@
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from voxcycle.audio.mel import MelSpec
+from voxcycle.conversion import pipeline as offline
+from voxcycle.conversion.pipeline import Conversion, convert_waveform
+from voxcycle.conversion.spooled_frames import RowFile
+from voxcycle.vocoders.griffin_lim import GriffinLim
+from voxcycle.vocoders.registry import load_vocoder
+from voxcycle.voices.voice import Voice
+
+Speech = Callable[..., NDArray[np.float32]]
+Convert = Callable[..., Conversion]
+
+
+class F0Spy:
+    """A vocoder that renders noise as loud as its mels and keeps the F0 that it was given."""
+
+    name, spec, context_frames, follows_f0 = "spy", MelSpec(), 2, True
+
+    def __init__(self) -> None:
+        self.f0_hz = torch.zeros(0)
+
+    def decode(
+        self, log_mel: torch.Tensor, f0_hz: torch.Tensor | None = None, place: object = None
+    ) -> torch.Tensor:
+        assert f0_hz is not None
+        self.f0_hz = torch.cat([self.f0_hz, f0_hz[0]])
+        level = log_mel.exp().mean(1, keepdim=True)
+        noise = torch.rand(256, generator=torch.Generator().manual_seed(0)) - 0.5
+        return (level.transpose(1, 2) * noise).flatten(1)
+
+    @property
+    def mean_hz(self) -> float:
+        return float(self.f0_hz[self.f0_hz > 0].log().mean().exp())
+
+
+class Drone(F0Spy):
+    """A vocoder of one pitch, 172 Hz."""
+
+    follows_f0 = False
+
+    def decode(
+        self, log_mel: torch.Tensor, f0_hz: torch.Tensor | None = None, place: object = None
+    ) -> torch.Tensor:
+        period = torch.linspace(0.1, -0.1, 128)
+        return period.repeat(1, 2 * log_mel.shape[2])
+
+
+@pytest.fixture
+def spy() -> F0Spy:
+    return F0Spy()
+
+
+def frame_level_db(waveform: NDArray[np.float32], sample_rate: int, frame_s: float) -> np.ndarray:
+    """Return the RMS level of consecutive frames in dBFS: no code of the package's."""
+    length = int(frame_s * sample_rate)
+    n_frames = len(waveform) // length
+    frames = waveform[: n_frames * length].astype(np.float64).reshape(n_frames, length)
+    return 10 * np.log10(np.maximum(np.mean(frames**2, axis=1), 1e-12))
+
+
+def measure_active_db(waveform: NDArray[np.float32], sample_rate: int) -> float:
+    level = frame_level_db(waveform, sample_rate, 0.02)
+    active = level[level > np.percentile(level, 95) - 40]
+    return float(10 * np.log10(np.mean(10 ** (active / 10))))
+
+
+@pytest.fixture(scope="module")
+def converted(
+    voice: Voice, make_speech: Speech
+) -> Iterator[dict[int, tuple[np.ndarray, Conversion]]]:
+    """Quiet speech of 3.2 s at three rates (so that no peak comes near full scale), converted."""
+    vocoder = GriffinLim(MelSpec())
+    results = {}
+    for rate in (8_000, 22_050, 48_000):
+        speech = 0.1 * make_speech(3.2, rate)[: int(3.2 * rate) - 17]
+        results[rate] = (speech, convert_waveform(speech, rate, voice, vocoder=vocoder))
+    yield results
+
+
+@pytest.mark.parametrize("rate", [8_000, 22_050, 48_000])
+def test_duration_and_level_are_the_inputs(
+    converted: dict[int, tuple[np.ndarray, Conversion]], rate: int
+) -> None:
+    speech, result = converted[rate]
+    assert result.sample_rate == rate
+    assert len(result.waveform) == result.n_samples == len(speech)
+    assert result.waveform.dtype == np.float32
+    difference = measure_active_db(result.waveform, rate) - measure_active_db(speech, rate)
+    assert abs(difference) < 0.5
+    assert result.notes == []
+
+
+@pytest.mark.parametrize("rate", [8_000, 22_050, 48_000])
+def test_pauses_stay_quiet(converted: dict[int, tuple[np.ndarray, Conversion]], rate: int) -> None:
+    speech, result = converted[rate]
+    source_db = frame_level_db(speech, rate, 0.02)
+    output_db = frame_level_db(result.waveform, rate, 0.02)
+    in_pause = source_db < np.percentile(source_db, 95) - 40
+    in_pause[1:] &= in_pause[:-1].copy()  # not the frames in which speech ends or begins
+    in_pause[:-1] &= in_pause[1:].copy()
+    assert in_pause.sum() > 5
+    excess = output_db[in_pause] - np.maximum(source_db[in_pause] + 3, -60)
+    assert excess.max() < 0
+
+
+@pytest.mark.parametrize("rate", [8_000, 22_050, 48_000])
+def test_there_is_no_delay(converted: dict[int, tuple[np.ndarray, Conversion]], rate: int) -> None:
+    speech, result = converted[rate]
+    envelopes = []
+    for waveform in (speech, result.waveform):
+        smooth = np.convolve(waveform**2, np.hanning(rate // 50), "same") ** 0.5
+        envelope = smooth[:: rate // 1000]  # 1 ms
+        envelopes.append(envelope - envelope.mean())
+    correlation = np.correlate(envelopes[1], envelopes[0], "full")
+    assert abs(int(np.argmax(correlation)) - (len(envelopes[0]) - 1)) <= 6
+
+
+def test_loud_input_stays_below_full_scale(voice: Voice, make_speech: Speech, spy: F0Spy) -> None:
+    speech = 0.95 * np.tanh(20 * make_speech(1.5, 22_050))  # hardly any peaks above its level
+    result = convert_waveform(speech, 22_050, voice, vocoder=spy)
+    assert np.abs(result.waveform).max() == pytest.approx(10 ** (-0.1 / 20), abs=1e-5)
+    assert any("quieter than the input" in note for note in result.notes)
+
+
+@pytest.mark.parametrize("output_rate", [8_000, 16_000, 44_100, 192_000])
+def test_the_rate_is_the_users(
+    voice: Voice, make_speech: Speech, spy: F0Spy, output_rate: int
+) -> None:
+    speech = make_speech(1.0, 16_000)
+    result = convert_waveform(speech, 16_000, voice, vocoder=spy, output_rate=output_rate)
+    assert result.sample_rate == output_rate
+    assert len(result.waveform) == output_rate
+
+
+def test_the_same_input_gives_the_same_bits(voice: Voice, make_speech: Speech) -> None:
+    speech = make_speech(1.2, 44_100)
+    first, second = (
+        convert_waveform(speech, 44_100, voice, vocoder="griffin-lim").waveform for _ in range(2)
+    )
+    assert np.array_equal(first, second)
+
+
+def test_channels_do_not_matter(voice: Voice, make_speech: Speech, spy: F0Spy) -> None:
+    speech = make_speech(1.2, 22_050)
+    mono = convert_waveform(speech, 22_050, voice, vocoder=spy).waveform
+    both = np.stack([speech, speech], 1)
+    dead = np.stack([np.zeros_like(speech), speech], 1)
+    # 1e-4: the mean of each channel is taken off in another order of rounding.
+    for stereo in (both, dead):
+        output = convert_waveform(stereo, 22_050, voice, vocoder=spy).waveform
+        assert output == pytest.approx(mono, abs=1e-4)
+
+
+def test_pitch_follows_the_options(voice: Voice, make_speech: Speech) -> None:
+    speech = make_speech(3.0, 22_050, f0_hz=120.0)
+    means = {}
+    for pitch in ("auto", "keep", 12.0, -5):
+        spy = F0Spy()
+        convert_waveform(speech, 22_050, voice, vocoder=spy, pitch=pitch)
+        means[pitch] = spy.mean_hz
+    assert means["keep"] == pytest.approx(120.0, rel=0.06)  # the signal's own
+    assert means["auto"] == pytest.approx(210.0, rel=0.06)  # the mean of the voice's statistics
+    assert means[12.0] == pytest.approx(2 * means["auto"], rel=1e-3)
+    assert means[-5] == pytest.approx(2 ** (-5 / 12) * means["auto"], rel=1e-3)
+
+
+def test_a_pair_voice_keeps_its_source_statistics(
+    make_voice: Callable[..., Voice], make_speech: Speech
+) -> None:
+    pair = make_voice(is_any_to_one=False)
+    near, far = make_speech(2.0, 22_050, f0_hz=130.0), make_speech(2.0, 22_050, f0_hz=190.0)
+    means = []
+    for speech, use_file_stats, n_notes in ((near, False, 0), (far, False, 1), (far, True, 0)):
+        spy = F0Spy()
+        result = convert_waveform(speech, 22_050, pair, vocoder=spy, use_file_stats=use_file_stats)
+        assert len(result.notes) == n_notes
+        means.append(spy.mean_hz)
+    assert means[0] == pytest.approx(210.0, rel=0.06)
+    # 190 Hz against the stored 130 Hz stays as far above the target's mean as it was above 130.
+    assert means[1] == pytest.approx(210 * 190 / 130, rel=0.06)
+    assert means[2] == pytest.approx(210.0, rel=0.06)
+
+
+def test_pitch_is_corrected_where_the_vocoder_does_not_follow_it(
+    voice: Voice, make_speech: Speech, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def copy(waveform: RowFile, f0: object, spec: object, corrected: RowFile, _: object) -> None:
+        corrected.append(waveform.read(0, len(waveform)))
+
+    speech = make_speech(2.0, 22_050, 110.0)
+    corrected = convert_waveform(speech, 22_050, voice, vocoder=Drone())
+    monkeypatch.setattr(offline, "correct_pitch", copy)
+    rendered = convert_waveform(speech, 22_050, voice, vocoder=Drone())
+    assert "correction" in corrected.seconds
+    assert np.abs(corrected.waveform - rendered.waveform).max() > 1e-3
+
+
+def test_strength_is_the_voices_own_unless_it_is_given(voice: Voice, make_speech: Speech) -> None:
+    speech, strong = make_speech(1.0, 22_050), replace(voice, strength=1.0)
+    plain, stronger, own, overruled = (
+        convert_waveform(speech, 22_050, v, vocoder="griffin-lim", strength=s).waveform
+        for v, s in ((voice, None), (voice, 1.0), (strong, None), (strong, 0.0))
+    )
+    np.testing.assert_array_equal(own, stronger)
+    np.testing.assert_array_equal(overruled, plain)
+    assert np.abs(stronger - plain).max() > 0.01
+
+
+def test_a_vocoder_of_another_analysis_is_refused(voice: Voice, make_speech: Speech) -> None:
+    other = GriffinLim(MelSpec(hop_length=128))
+    with pytest.raises(ValueError, match="hop_length 256 against 128"):
+        convert_waveform(make_speech(0.5, 22_050), 22_050, voice, vocoder=other)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"pitch": "up"}, "pitch 'up'"),
+        ({"output_rate": 100}, "sample rate of 100 Hz"),
+        ({"strength": 1.1}, "strength 1.1: a number from 0 to 1"),
+    ],
+)
+def test_wrong_options_are_told(
+    voice: Voice, make_speech: Speech, spy: F0Spy, options: dict, words: str
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        convert_waveform(make_speech(0.5, 22_050), 22_050, voice, vocoder=spy, **options)
+
+
+def test_progress_rises_to_one_and_stages_are_timed(
+    voice: Voice, make_speech: Speech, spy: F0Spy
+) -> None:
+    shares: list[float] = []
+    result = convert_waveform(
+        make_speech(1.0, 22_050), 22_050, voice, vocoder=spy, progress=shares.append
+    )
+    assert shares == sorted(shares) and shares[-1] == 1.0
+    assert set(result.seconds) == {"read", "mel", "f0", "generator", "vocoder", "level"}
+
+
+def test_the_public_names(voice_path: Path, make_speech: Speech) -> None:
+    import voxcycle
+
+    voice = voxcycle.load_voice(voice_path)
+    assert isinstance(voice, voxcycle.Voice)
+    speech = make_speech(0.6, 16_000)
+    waveform = voice.convert(speech, 16_000, vocoder="griffin-lim")
+    same = voxcycle.convert(speech, 16_000, voice_path, vocoder="griffin-lim").waveform
+    assert len(waveform) == len(speech)
+    assert np.array_equal(waveform, same)
+
+
+def test_hifigan_chunks_agree_with_the_whole(voice: Voice) -> None:
+    """The published weights, 1.2 s: chunked equals whole to -80 dB."""
+    from voxcycle.conversion.generator import render_waveform
+    from voxcycle.conversion.spooled_frames import RowFile
+
+    n_frames = 100
+    bands, frames = np.linspace(0, 1, 80), np.arange(n_frames)
+    mels = RowFile(80)
+    mels.append((-4 - 3 * bands + 2 * np.sin(frames / 5)[:, None]).astype(np.float32))
+    vocoder, f0_hz = load_vocoder("hifigan", voice.spec), np.zeros(n_frames, np.float32)
+    whole, chunked = (
+        np.concatenate(list(render_waveform(vocoder, mels, f0_hz, max_frames)))
+        for max_frames in (n_frames, 34)
+    )
+    assert np.abs(chunked - whole).max() < 1e-4 * np.abs(whole).max()

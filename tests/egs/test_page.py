@@ -1,0 +1,63 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from voxcycle.evaluation.stats.bounds import Result, at_least, at_most, reported
+from voxcycle.images.grids import draw_grid
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def write_page(lecture: Path) -> Any:
+    from page import write_page
+
+    return write_page
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    """Results of two systems, one with a gate that fails."""
+    for name, value in (("vae", 250.0), ("gan", 300.0)):
+        folder = tmp_path / "runs" / name
+        draw_grid(folder / "grid.png", [torch.zeros(60, 3, 32, 32)], ["<row>"])
+        gates = [at_most("bound <nats>", value, 256), at_least("least", 2, 1), reported("x", 3)]
+        Result(name, "python x.py", 10, 2, 1.5, 0, gates, {"grid.png": "Sixty <b>"}).save(folder)
+    return tmp_path / "runs"
+
+
+def test_every_system_of_the_list_has_its_files() -> None:
+    systems = yaml.safe_load((ROOT / "egs/images/systems.yaml").read_text(encoding="utf-8"))
+    for system in systems:
+        for file in system["files"]:
+            assert (ROOT / file).is_file(), file
+
+
+def test_the_page_holds_results_in_the_order_of_the_lecture(write_page, runs, tmp_path) -> None:
+    missing = write_page(runs, tmp_path / "page")
+    html = (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
+    assert html.index('id="vae"') < html.index('id="gan"')
+    assert "bound &lt;nats&gt;" in html and "<b>" not in html
+    assert html.count('class="ok">holds') == 3 and html.count('class="fails">fails') == 1
+    assert "autoencoder" in missing and "vae" not in missing
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_it_fits_the_screen_and_shows_its_pictures(
+    write_page, runs, tmp_path, browser, width
+) -> None:
+    write_page(runs, tmp_path / "page")
+    size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.get((tmp_path / "page" / "index.html").as_uri())
+    widest = browser.execute_script("return document.documentElement.scrollWidth")
+    assert widest <= width
+    browser.execute_script("document.querySelectorAll('img').forEach(i => i.loading = 'eager')")
+    loaded = browser.execute_async_script(
+        "const done = arguments[0]; Promise.all([...document.images].map(i => i.decode()))"
+        ".then(() => done([...document.images].map(i => i.naturalWidth)))"
+    )
+    assert len(loaded) == 2 and all(w > 0 for w in loaded)

@@ -1,0 +1,130 @@
+"""What trained models are used for, on models of one step."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from voxcycle.images.grids import draw_grid
+from voxcycle.images.image_set import ImageSet, read_image
+from voxcycle.images.sample import draw_samples, draw_walks, walk_latents
+from voxcycle.images.systems import SYSTEMS
+from voxcycle.images.train import load_model, train_lecture
+from voxcycle.methods.stylegan import NOISE_SEED
+
+NETWORKS = {
+    "vae": {"network": "conv"},
+    "gan": {},
+    "conditional": {"condition": "form"},
+    "progressive_gan": {"max_width": 4},
+    "stylegan": {"max_width": 4},
+}
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A model file of each kind, with three latents."""
+    folder = tmp_path_factory.mktemp("models")
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 3, 8, 8), dtype=np.uint8)
+    labels = np.arange(8).reshape(-1, 1) % 3
+    ImageSet(pixels, labels, ("form",)).save(folder / "images.npz")
+    paths = {}
+    for name, own in NETWORKS.items():
+        method = "gan" if name == "conditional" else name
+        config = SYSTEMS[method].config(
+            data=folder / "images.npz", out=folder / name, steps=1, batch_size=8, width=4,
+            n_latent=3, threads=1, **own,
+        )  # fmt: skip
+        paths[name] = train_lecture(method, config).path
+    return paths
+
+
+def give_names(path: Path, target: Path, names: tuple[str, ...]) -> Path:
+    """Write a model file whose header knows the names of its classes."""
+    with safe_open(path, framework="pt") as opened:
+        header = json.loads(opened.metadata()["voxcycle_lecture"])
+    header["value_names"] = {"form": names}
+    save_file(load_file(path), target, metadata={"voxcycle_lecture": json.dumps(header)})
+    return target
+
+
+def test_a_row_of_a_walk_moves_one_latent() -> None:
+    rows = walk_latents(lambda z: z, torch.tensor([5.0, 6.0, 7.0]), 2.0, n_values=3, n_rows=2)
+    assert [row.tolist() for row in rows] == [
+        [[-2, 6, 7], [0, 6, 7], [2, 6, 7]],
+        [[5, -2, 7], [5, 0, 7], [5, 2, 7]],
+    ]
+    assert len(walk_latents(lambda z: z, torch.zeros(3), 2.0)) == 3
+
+
+@pytest.mark.parametrize("name", list(NETWORKS))
+def test_walks_of_any_model_that_draws(name: str, models: dict[str, Path], tmp_path: Path) -> None:
+    draw_walks(models[name], tmp_path / "walk.png", reach=1.5, n_rows=2)
+    method = load_model(models[name]).method
+    if name == "vae":
+        start, decode = torch.zeros(3), method.decode
+    else:
+        start = torch.randn(1, 3, generator=torch.Generator().manual_seed(0))[0]
+        decode = {
+            "conditional": lambda z: method.sample(z, torch.zeros(11, dtype=torch.long)),
+            "stylegan": lambda z: method.synthesize(method.map(z)),  # one noise for all
+        }.get(name, method.sample)
+    with torch.no_grad():
+        rows = walk_latents(decode, start, 1.5)[:2]
+    draw_grid(tmp_path / "expected.png", rows, ["z1", "z2"])
+    found, expected = (read_image(tmp_path / f"{x}.png") for x in ("walk", "expected"))
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_walks_that_cannot_be(models: dict[str, Path], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="method stylegan knows no latents of an image"):
+        draw_walks(models["stylegan"], tmp_path / "a.png", image=tmp_path / "b.png")
+    config = SYSTEMS["gan_ring"].config(
+        out=tmp_path / "ring", steps=1, batch_size=8, width=4, threads=1
+    )
+    with pytest.raises(ValueError, match="method gan_ring draws points, not images"):
+        draw_walks(train_lecture("gan_ring", config).path, tmp_path / "a.png")
+
+
+def test_classes_are_asked_for_by_name_and_by_number(
+    models: dict[str, Path], tmp_path: Path
+) -> None:
+    named = give_names(models["conditional"], tmp_path / "named.safetensors", ("2", "dogs", "cats"))
+    pictures = []
+    for label in ("dogs", 1, "1", "cats", "2"):
+        draw_samples(named, tmp_path / "a.png", n=2, label=label)
+        pictures.append((tmp_path / "a.png").read_bytes())
+    draw_samples(models["conditional"], tmp_path / "a.png", n=2, label="0")
+    pictures.append((tmp_path / "a.png").read_bytes())
+    dogs, one, also_one, cats, two, none = pictures
+    assert dogs == one == also_one != cats
+    assert two == none != cats  # what is called 2 is number 0
+    with pytest.raises(ValueError, match="named.safetensors: --label: no 'cat': there are 2, dogs"):
+        draw_samples(named, tmp_path / "a.png", label="cat")
+    with pytest.raises(ValueError, match="--label: no 'dogs': there are 0, 1, 2"):
+        draw_samples(models["conditional"], tmp_path / "a.png", label="dogs")
+    with pytest.raises(ValueError, match="--label 0, but the model has no classes"):
+        draw_samples(models["vae"], tmp_path / "a.png", label="0")
+
+
+def test_truncation_draws_styles_to_their_mean(models: dict[str, Path], tmp_path: Path) -> None:
+    method = load_model(models["stylegan"]).method
+    noise = torch.randn(4, 3, generator=torch.Generator().manual_seed(7))
+    with torch.no_grad():
+        w = method.map(noise)
+        drawn = torch.Generator().manual_seed(NOISE_SEED)
+        inputs = torch.randn(4, method.noise.shape[1], generator=drawn)
+        styles = {"all": w, "half": 0.5 * w + 0.5 * method.mean_style}
+        styles["none"] = method.mean_style.expand(4, -1)
+        for name, some in styles.items():
+            draw_grid(tmp_path / f"{name}.png", method.synthesize(some, inputs).split(2))
+    for name, psi in (("all", 1.0), ("half", 0.5), ("none", 0.0)):
+        draw_samples(models["stylegan"], tmp_path / "a.png", n=4, seed=7, truncation=psi)
+        found, expected = (read_image(tmp_path / f"{x}.png").astype(int) for x in ("a", name))
+        assert np.abs(found - expected).max() <= 1  # another order of the same sums
+    with pytest.raises(ValueError, match="a model of the method gan knows no --truncation"):
+        draw_samples(models["gan"], tmp_path / "a.png", truncation=0.7)

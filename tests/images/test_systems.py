@@ -1,0 +1,70 @@
+"""What the systems of the lecture see, and what they refuse before anything is trained."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from voxcycle.images.config import DebiasingVAEConfig, Pix2PixConfig, VAEConfig
+from voxcycle.images.face_batches import FaceBatches
+from voxcycle.images.image_set import ImageSet, write_image
+from voxcycle.images.systems import SYSTEMS
+
+
+def test_a_judge_may_halve_down_to_one_pixel() -> None:
+    config = Pix2PixConfig(data=Path(), out=Path(), judge_widths=(4, 4, 4, 4), width=4, n_down=3)
+    method = SYSTEMS["pix2pix"].build(config, (3, 8, 16), ())
+    assert method.discriminator(torch.zeros(1, 6, 8, 16)).shape == (1, 1, 1, 2)
+    with pytest.raises(ValueError, match="3 halvings of 16 x 7 pixels leave none; at most 3 width"):
+        SYSTEMS["pix2pix"].build(config, (3, 7, 16), ())
+
+
+def test_settings_of_runs_that_named_an_average(tmp_path: Path) -> None:
+    """The files of earlier trainings name `ema_decay` where nothing is averaged."""
+    config = VAEConfig(data=tmp_path, out=tmp_path, ema_decay=0.999)
+    assert config.ema_decay == 0.999 and "ema_decay" not in config.model_dump()
+
+
+@pytest.fixture
+def faces(tmp_path: Path) -> Path:
+    """White faces and black objects, in folders whose order is not that of 0 and 1."""
+    for i in range(4):
+        write_image(tmp_path / "faces" / f"{i}.png", torch.ones(3, 8, 8))
+        write_image(tmp_path / "objects" / f"{i}.png", -torch.ones(3, 8, 8))
+    return tmp_path
+
+
+def load_faces(data: Path, **changed: object) -> FaceBatches:
+    config = DebiasingVAEConfig(data=data, out=data / "run", batch_size=4, **changed)
+    batches = SYSTEMS["debiasing_vae"].load(config).batches
+    assert isinstance(batches, FaceBatches)
+    return batches
+
+
+@pytest.mark.parametrize(("value", "brightness"), [("faces", 255), (0, 255), ("objects", 0)])
+def test_faces_are_those_of_the_named_folder(faces: Path, value: object, brightness: int) -> None:
+    batches = load_faces(faces, face="class", face_value=value)
+    assert set(batches.faces.unique().tolist()) == {brightness}
+    assert set(np.unique(batches.others.pixels)) == {255 - brightness}
+
+
+def test_folders_do_not_say_which_are_faces(faces: Path) -> None:
+    with pytest.raises(ValueError, match="say which are the faces, face_value=faces or objects"):
+        load_faces(faces, face="class")
+    with pytest.raises(ValueError, match="face_value: no 'face': there are faces, objects"):
+        load_faces(faces, face="class", face_value="face")
+    write_image(faces / "cats" / "0.png", torch.zeros(3, 8, 8))
+    words = "class has the values cats, faces, objects; faces and the rest are two"
+    with pytest.raises(ValueError, match=words):
+        load_faces(faces, face="class", face_value="faces")
+
+
+def test_without_names_faces_are_the_ones(tmp_path: Path) -> None:
+    pixels = np.arange(6, dtype=np.uint8)[:, None, None, None].repeat(8, 2).repeat(8, 3)
+    labels = np.array([[0, 0], [1, 0], [0, 0], [1, 0], [0, 0], [1, 0]])
+    ImageSet(pixels, labels, ("face", "none")).save(tmp_path / "set.npz")
+    assert load_faces(tmp_path / "set.npz").faces.unique().tolist() == [1, 3, 5]
+    assert load_faces(tmp_path / "set.npz", face_value=0).faces.unique().tolist() == [0, 2, 4]
+    with pytest.raises(ValueError, match="none has the values 0; faces and the rest are two"):
+        load_faces(tmp_path / "set.npz", face="none")

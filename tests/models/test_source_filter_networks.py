@@ -1,0 +1,146 @@
+import numpy as np
+import pytest
+import torch
+
+from voxcycle.audio.f0 import extract_f0
+from voxcycle.audio.mel import LogMel, MelSpec
+from voxcycle.audio.source_signals import noise_blocks, onset_phases, source_signals
+from voxcycle.audio.stft import RESOLUTIONS
+from voxcycle.models.source_filter_networks import (
+    PeriodDiscriminator,
+    SourceFilterVocoder,
+    SpectralFrames,
+    SpectrogramDiscriminator,
+)
+
+SPEC = MelSpec()
+HOP = SPEC.hop_length
+
+
+def make_inputs(waveform: np.ndarray) -> dict[str, torch.Tensor]:
+    waveform = waveform[: len(waveform) // HOP * HOP]
+    f0_hz = extract_f0(waveform, SPEC)
+    phases = torch.from_numpy(onset_phases(f0_hz, SPEC))[None]
+    f0 = torch.from_numpy(f0_hz)[None]
+    return {
+        "log_mel": LogMel(SPEC)(torch.from_numpy(waveform)[None]),
+        "f0_hz": f0,
+        "sources": source_signals(f0, phases, noise_blocks(0, len(f0_hz), SPEC)[None], SPEC),
+    }
+
+
+@pytest.fixture(scope="module")
+def inputs(make_speech) -> dict[str, torch.Tensor]:
+    return make_inputs(make_speech(1.5, SPEC.sample_rate))
+
+
+@pytest.fixture(params=[False, True], ids=["plain", "sees-source"])
+def vocoder(request: pytest.FixtureRequest) -> SourceFilterVocoder:
+    """A small network whose weights are all in use, as after training."""
+    torch.manual_seed(0)
+    built = SourceFilterVocoder(SPEC, width=24, n_blocks=3, expansion=2, sees_source=request.param)
+    for parameter in built.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    return built.eval()
+
+
+def test_the_inverse_undoes_the_stft():
+    frames = SpectralFrames(SPEC)
+    waveform = torch.randn(2, 20 * HOP, generator=torch.Generator().manual_seed(0))
+    back = frames.synthesize(frames.analyse(waveform))
+    torch.testing.assert_close(back, waveform, atol=1e-4, rtol=1e-4)
+
+
+def test_untrained_noise_has_the_levels_of_the_mel(inputs):
+    """The prior alone: noise through the mel's own envelope has about the mel that was given."""
+    vocoder = SourceFilterVocoder(SPEC, width=8, n_blocks=1)
+    torch.nn.init.zeros_(vocoder.outlet.weight)
+    unvoiced = inputs | {"f0_hz": torch.zeros_like(inputs["f0_hz"])}
+    unvoiced["sources"] = inputs["sources"] * torch.tensor([0.0, 1.0, 0.0])[:, None]
+    with torch.no_grad():
+        mel = LogMel(SPEC)(vocoder(**unvoiced))
+    active = inputs["log_mel"] > inputs["log_mel"].max() - 6
+    difference = (mel - inputs["log_mel"])[active]
+    # magnitudes of noise vary by 0.6 nepers and average 0.12 below their RMS
+    assert difference.mean().item() == pytest.approx(-0.12, abs=0.35)
+    assert difference.std().item() < 1.0
+
+
+def test_output_has_a_sample_per_sample_and_uses_every_input(vocoder, inputs):
+    with torch.no_grad():
+        whole = vocoder(**inputs)
+        assert whole.shape == (1, inputs["f0_hz"].shape[1] * HOP)
+        for name in ("log_mel", "f0_hz"):
+            other = vocoder(**inputs | {name: inputs[name] * 0.9})
+            assert not torch.allclose(other, whole, atol=1e-4), name
+        for index in range(3):
+            sources = inputs["sources"].clone()
+            sources[:, index] *= 0.9
+            assert not torch.allclose(vocoder(**inputs | {"sources": sources}), whole, atol=1e-4)
+
+
+def test_the_noise_of_voiced_frames_can_be_turned_down(inputs):
+    torch.manual_seed(0)
+    vocoder = SourceFilterVocoder(SPEC, width=8, n_blocks=1)
+    silent = inputs["sources"] * torch.tensor([0.0, 1.0, 1.0])[:, None]
+    for f0_hz, expected in ((150.0, 0.25), (0.0, 1.0)):
+        noise = inputs | {"sources": silent, "f0_hz": torch.full_like(inputs["f0_hz"], f0_hz)}
+        with torch.no_grad():
+            vocoder.voiced_noise = 1.0
+            full = vocoder(**noise)
+            vocoder.voiced_noise = 0.25
+            torch.testing.assert_close(vocoder(**noise), expected * full)
+
+
+def test_every_weight_gets_a_gradient(inputs):
+    torch.manual_seed(0)
+    vocoder = SourceFilterVocoder(SPEC, width=8, n_blocks=2)
+    vocoder(**inputs).square().sum().backward()
+    voicing, log_f0 = vocoder.pitch(inputs["log_mel"])
+    (voicing + log_f0).sum().backward()
+    assert all(p.grad.abs().sum() > 0 for p in vocoder.parameters())
+
+
+def test_chunks_with_context_equal_the_whole(vocoder, inputs):
+    context = vocoder.context_frames
+    with torch.no_grad():
+        whole = vocoder(**inputs)[0]
+        start, stop = 40, 70
+        low, high = start - context, stop + context
+        assert low > 0 and high < inputs["f0_hz"].shape[1]
+        chunk = vocoder(
+            inputs["log_mel"][..., low:high],
+            inputs["f0_hz"][:, low:high],
+            inputs["sources"][..., low * HOP : high * HOP],
+        )[0]
+    part = chunk[context * HOP : -context * HOP]
+    error = (part - whole[start * HOP : stop * HOP]).abs().max() / whole.abs().max()
+    assert error < 1e-4  # -80 dB
+
+
+def test_it_sees_no_further_ahead_than_it_says(vocoder, inputs):
+    mel = inputs["log_mel"].clone().requires_grad_()
+    frame = 60
+    output = vocoder(**inputs | {"log_mel": mel})
+    output[0, frame * HOP : (frame + 1) * HOP].square().sum().backward()
+    touched = mel.grad[0].abs().sum(0).nonzero()[:, 0]
+    # 3 frames of the network, and 2 frames whose windows reach into this one
+    assert int(touched.max()) <= frame + 3 + 2
+    assert int(touched.min()) >= frame - vocoder.context_frames
+
+
+@pytest.mark.parametrize(
+    "judge", [SpectrogramDiscriminator(RESOLUTIONS[0], 4), PeriodDiscriminator(3, 4)]
+)
+def test_judges_hear_the_difference_between_a_tone_and_noise_of_its_level(judge):
+    times = torch.arange(4000) / SPEC.sample_rate
+    tone = torch.sin(2 * torch.pi * 440 * times)[None]
+    noise = torch.randn(1, 4000, generator=torch.Generator().manual_seed(0)) / 2**0.5
+    optimizer = torch.optim.Adam(judge.parameters(), 3e-3)
+    for _ in range(40):
+        loss = (judge(tone)[0] - 1).square().mean() + judge(noise)[0].square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert judge(tone)[0].mean() > 0.7 and judge(noise)[0].mean() < 0.3
+    assert len(judge(tone)[1]) == 4

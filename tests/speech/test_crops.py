@@ -1,0 +1,187 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from voxcycle.audio.mel import MelSpec
+from voxcycle.audio.perturb import WARPS, band_centres_hz, perturb_channel
+from voxcycle.audio.stats import average_stats, compute_stats, sum_frames
+from voxcycle.speech.crops import (
+    Disguise,
+    Speaker,
+    UnpairedCrops,
+    build_speaker,
+    draw_stats,
+    stats_condition,
+)
+from voxcycle.speech.features import Features
+
+SPEC = MelSpec()
+
+
+def make_speaker(name: str, level: float, f0_hz: float, n_files: int = 3) -> Speaker:
+    rng = np.random.default_rng(len(name))
+    recordings = []
+    for _ in range(n_files):
+        mels = rng.normal(level, 1.0, (len(WARPS), 400, 80)).astype(np.float16)
+        f0 = f0_hz * np.exp(rng.normal(0, 0.1, 400))
+        recordings.append(Features(mels, np.where(rng.random(400) < 0.7, f0, 0).astype(np.float32)))
+    return build_speaker(name, recordings, SPEC)
+
+
+def make_crops(seed: int = 0, is_pool: bool = True, **changes: object) -> UnpairedCrops:
+    speakers = [make_speaker("low", -6, 110.0), make_speaker("higher", -4, 220.0)]
+    target = make_speaker("target", -5, 180.0)
+    prior = average_stats([s.stats[0] for s in speakers]) if is_pool else None
+    options = {
+        "batch_size": 4,
+        "n_frames": 64,
+        "max_masked_frames": 20,
+        "is_perturbed": True,
+        "seed": seed,
+    } | changes
+    return UnpairedCrops(speakers if is_pool else speakers[:1], [target], SPEC, prior, **options)  # type: ignore[arg-type]
+
+
+def test_speaker_statistics_are_those_of_all_files_together() -> None:
+    speaker = make_speaker("solo", -5, 150.0)
+    mel = np.concatenate([r.mels[3] for r in speaker.recordings]).astype(np.float32)
+    f0 = np.concatenate([r.f0_hz for r in speaker.recordings])
+    whole = compute_stats(sum_frames(mel, f0, np.ones(len(mel), bool)))
+    assert np.abs(speaker.stats[3].mel_mean - whole.mel_mean).max() < 1e-3
+    assert speaker.stats[0].log_f0_mean == pytest.approx(whole.log_f0_mean, abs=1e-6)
+
+
+def test_a_batch_is_a_function_of_seed_and_index() -> None:
+    one, two = make_crops(seed=5), make_crops(seed=5)
+    one[0], one[1]  # what was drawn before does not matter
+    for first, second in zip(one[7], two[7], strict=True):
+        assert torch.equal(first, second)
+    assert not torch.equal(one[7].real_a, one[8].real_a)
+    assert not torch.equal(one[7].real_a, make_crops(seed=6)[7].real_a)
+
+
+def test_crops_are_normalised_by_their_own_speaker() -> None:
+    crops = make_crops()
+    real = torch.cat([crops[i].real_a for i in range(8)])
+    assert abs(real.mean().item()) < 0.05
+    assert abs(real.std().item() - 1) < 0.05
+
+
+def test_excitations_hold_the_right_contours() -> None:
+    """The voicing row is the same before and after the transform; the comb moves with F0."""
+    batch = make_crops()[0]
+    assert torch.equal(batch.excitation_a[:, -1], batch.excitation_ab[:, -1])
+    assert torch.equal(batch.excitation_b[:, -1], batch.excitation_ba[:, -1])
+    assert not torch.equal(batch.excitation_a, batch.excitation_ab)
+
+
+def test_masks_hide_at_most_the_stated_frames_in_one_piece() -> None:
+    masks = torch.cat([make_crops()[i].mask_a for i in range(16)])
+    hidden = (1 - masks).sum(-1)
+    assert hidden.max() <= 20 and hidden.max() > 10
+    edges = (masks[..., 1:] != masks[..., :-1]).sum(-1)
+    assert edges.max() <= 2
+    assert make_crops(max_masked_frames=0)[0].mask_b.min() == 1
+
+
+def test_a_known_pair_uses_stored_statistics_and_a_pool_estimates() -> None:
+    pair = make_crops(is_pool=False)[0]
+    assert torch.equal(pair.real_a, pair.source_a)
+    pool = make_crops()[0]
+    assert not torch.equal(pool.real_a, pool.source_a)
+
+
+def test_without_perturbation_the_identity_input_is_the_crop() -> None:
+    batch = make_crops(is_pool=False, is_perturbed=False)[0]
+    assert torch.equal(batch.perturbed_b, batch.real_b)
+
+
+def test_a_share_of_the_sources_is_perturbed() -> None:
+    """And with everything perturbed the source of the conversion is that of the identity."""
+    batch = make_crops(perturbed_source=1.0)[0]
+    assert torch.equal(batch.source_a, batch.perturbed_a)
+    batches = [make_crops(perturbed_source=0.5)[i] for i in range(25)]
+    perturbed = [
+        torch.equal(source, other)
+        for batch in batches
+        for source, other in zip(batch.source_a, batch.perturbed_a, strict=True)
+    ]
+    assert 30 < sum(perturbed) < 70  # of 100
+    # what the judges and the reconstructions see stays as it was recorded
+    few = make_crops(perturbed_source=1e-9)[0]
+    assert torch.equal(few.real_a, make_crops(perturbed_source=1.0)[0].real_a)
+    assert not torch.equal(few.source_a, few.perturbed_a)
+
+
+@pytest.mark.parametrize("part", ["bends_bands", "blurs_bands"])
+def test_parts_of_the_perturbation_change_its_output_alone(part: str) -> None:
+    plain, changed = make_crops()[0], make_crops(**{part: True})[0]
+    assert not torch.equal(plain.perturbed_a, changed.perturbed_a)
+    assert torch.equal(plain.real_a[0], changed.real_a[0])
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25])
+def test_a_share_of_the_crops_is_drawn_where_rare_sounds_are(share: float) -> None:
+    source, target = make_speaker("source", -4, 110.0), make_speaker("target", -5, 180.0)
+    places = [np.zeros(337) for _ in target.recordings]
+    places[1][7] = 1.0  # the only rare sound
+    target = replace(target, places=places)
+    options = {"max_masked_frames": 0, "is_perturbed": True, "seed": 0, "rare_sounds": share}
+    crops = UnpairedCrops([source], [target], SPEC, None, 200, 64, **options)  # type: ignore[arg-type]
+    there = target.recordings[1].mels[0][7 : 7 + 64].astype(np.float32)
+    rare = torch.from_numpy(target.stats[0].normalize(there).T)
+    is_rare = torch.isclose(crops[0].real_b, rare).all(2).all(1)
+    assert is_rare.float().mean() == pytest.approx(share, abs=0.08 if share else 0)
+
+
+def test_estimates_from_longer_stretches_are_closer() -> None:
+    speaker = make_speaker("stretch", -5, 150.0, n_files=10)
+    prior = average_stats([make_speaker("low", -8, 100.0).stats[0]])
+    rng = np.random.default_rng(0)
+    errors = [
+        np.abs(draw_stats(speaker, 0, prior, rng).mel_mean - speaker.stats[0].mel_mean).mean()
+        for _ in range(50)
+    ]
+    assert max(errors) < 1.0  # the prior is 3 nats away: two seconds already outweigh it
+    assert min(errors) < 0.1
+
+
+def test_condition_of_the_prior_is_zero() -> None:
+    stats = make_speaker("low", -6, 110.0).stats[0]
+    assert np.abs(stats_condition(stats, stats)).max() == 0
+
+
+def test_channel_perturbation_is_a_tilt_a_gain_and_a_low_pass() -> None:
+    centres = band_centres_hz(SPEC)
+    mel = np.random.default_rng(0).normal(size=(30, 80)).astype(np.float32)
+    n_low_passed = 0
+    for seed in range(100):
+        out = perturb_channel(mel, centres, np.random.default_rng(seed))
+        emptied = np.all(out == 0, axis=0)
+        n_low_passed += emptied.any()
+        assert not emptied[centres < 3400].any()
+        change = (out - mel)[:, ~emptied]
+        assert np.abs(change - change[0]).max() < 1e-5  # constant in time
+        assert np.abs(np.diff(change[0], 2)).max() < 1e-5  # linear over bands
+        assert np.abs(change).max() <= 0.8 + 1e-6
+    assert 5 <= n_low_passed <= 30  # 15 expected
+
+
+def test_a_disguise_is_the_same_moment_of_the_recording_by_another_speaker() -> None:
+    """The recording's levels rise, those of its disguise fall: the one is minus the other."""
+
+    def ramp(slope: float) -> Features:
+        mel = slope * np.arange(200, dtype=np.float32)[:, None] / 100 + np.zeros(80)
+        mels = np.stack([mel] * len(WARPS)).astype(np.float16)
+        return Features(mels, np.full(200, 150, np.float32))
+
+    own, other = (build_speaker("ramp", [ramp(slope)], SPEC) for slope in (1, -2))
+    disguised = replace(own, disguises=[[Disguise(other, other.recordings[0])]])
+    pool = [make_speaker("low", -6, 110.0), make_speaker("higher", -4, 220.0)]
+    batch = UnpairedCrops(pool, [disguised], SPEC, None, 4, 64, 0, False, 1, disguised=1.0)[0]
+    assert batch.real_b.std() > 0.1
+    assert (batch.perturbed_b + batch.real_b).abs().max() < 0.01
+    plain = UnpairedCrops(pool, [disguised], SPEC, None, 4, 64, 0, False, 1, disguised=0.0)[0]
+    assert torch.equal(plain.perturbed_b, plain.real_b)

@@ -1,0 +1,176 @@
+import json
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from voxcycle.audio.level import active_level_db
+from voxcycle.audio.mel import MelSpec
+from voxcycle.cli import main
+from voxcycle.speech import prepare
+from voxcycle.speech.clip_quality import measure_quality
+from voxcycle.speech.corpus import CorpusError, scan_folder, split_files
+from voxcycle.speech.prepare import prepare_folder
+
+RATE = 16_000
+Speech = Callable[..., np.ndarray]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, make_speech: Speech) -> Path:
+    """One long recording of five sentences with pauses, one clipped, one noise, one no audio."""
+    root = tmp_path / "anna"
+    (root / "old").mkdir(parents=True)
+    pause = np.zeros(3 * RATE // 2, np.float32)
+    sentences = [np.concatenate([make_speech(2.5, RATE, seed=i), pause]) for i in range(5)]
+    stereo = np.stack([np.concatenate(sentences)] * 2, axis=1)
+    soundfile.write(root / "long.wav", 0.3 * stereo, RATE)
+    loud = make_speech(2.5, RATE, seed=7)
+    soundfile.write(root / "old" / "clipped.wav", np.clip(20 * loud, -1, 1), RATE)
+    noise = np.random.default_rng(0).standard_normal(3 * RATE) * 0.1
+    soundfile.write(root / "noise.flac", noise, RATE)
+    (root / "torn.wav").write_text("no audio")
+    return root
+
+
+def test_a_folder_becomes_clips_of_one_level(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "clips"
+    prepared = prepare_folder(folder, out, n_jobs=1)
+    names = [clip.file for clip in prepared.kept]
+    assert names == [f"long.wav-{i:03}.flac" for i in range(5)]
+    for name in names:
+        samples, rate = soundfile.read(out / name, dtype="float32")
+        assert (rate, samples.ndim) == (22_050, 1)
+        assert 2.3 < len(samples) / rate < 2.8
+        assert active_level_db(samples, rate) == pytest.approx(-23, abs=0.1)
+    problems = {clip.source: clip.problem for clip in prepared.pieces if clip.problem}
+    assert problems["old/clipped.wav"] == "clipped"
+    assert "noise.flac" not in {clip.source for clip in prepared.kept}
+    assert [name for name, _ in prepared.unreadable] == ["torn.wav"]
+    assert prepared.minutes_kept() == pytest.approx(5 * 2.6 / 60, abs=0.02)
+    assert json.loads((out / "report.json").read_text())["minutes"] == prepared.minutes
+    assert len(split_files(scan_folder(out, min_total_s=1), 0).train) == 3  # it can be trained on
+
+
+def test_only_its_own_clips_are_replaced(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "clips"
+    prepare_folder(folder, out, n_jobs=1)
+    with pytest.raises(CorpusError, match="holds clips already; .*--overwrite"):
+        prepare_folder(folder, out, n_jobs=1)
+    (out / "mine.txt").write_text("kept")
+    (folder / "long.wav").rename(folder / "renamed.wav")
+    prepare_folder(folder, out, overwrite=True, n_jobs=1)
+    assert (out / "mine.txt").read_text() == "kept"
+    assert [p.name for p in out.glob("*000.flac")] == ["renamed.wav-000.flac"]
+    (folder / "renamed.wav").unlink()  # now nothing is of use: what was made before stays
+    with pytest.raises(CorpusError, match="no clip is of use; torn.wav: "):
+        prepare_folder(folder, out, overwrite=True, n_jobs=1)
+    assert len(list(out.glob("*.flac"))) == 5 and (out / "report.json").exists()
+    assert not list(tmp_path.glob(".*.part"))
+
+
+@pytest.mark.parametrize("report", [None, "", "{}", '{"pieces": [{"file": "../tape.wav"}]}'])
+def test_the_files_of_others_are_kept(folder: Path, tmp_path: Path, report: str | None) -> None:
+    out = tmp_path / "full"
+    out.mkdir()
+    (out / "letter.txt").write_text("kept")
+    (tmp_path / "tape.wav").write_text("kept")
+    if report is not None:
+        (out / "report.json").write_text(report)
+    if report and "tape" in report:
+        prepare_folder(folder, out, overwrite=True, n_jobs=1)
+    else:
+        with pytest.raises(CorpusError, match="holds files that are no clips of an earlier call"):
+            prepare_folder(folder, out, overwrite=True)
+    assert (out / "letter.txt").exists() and (tmp_path / "tape.wav").exists()
+
+
+def test_clips_are_never_recordings(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    (tmp_path / "other").symlink_to(folder)
+    (folder / ".clips.part").mkdir()  # of a call that was killed
+    (folder / ".clips.part" / "long.wav-000.flac").write_bytes(b"half a clip")
+    for again, root in enumerate((Path("."), Path("../anna"), tmp_path / "other")):
+        prepared = prepare_folder(root, Path("clips"), overwrite=again > 0, n_jobs=1)
+        assert len(prepared.kept) == 5
+        assert [name for name, _ in prepared.unreadable] == ["torn.wav"]
+
+
+def test_a_failure_leaves_nothing(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(prepare, "find_slices", fail)
+    with pytest.raises(KeyboardInterrupt):
+        prepare_folder(folder, tmp_path / "clips", n_jobs=1)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["anna"]
+
+
+def test_a_name_that_is_no_text_is_reported(folder: Path, tmp_path: Path) -> None:
+    name = os.fsdecode(b"l\xe9ng.wav")
+    (folder / name).write_bytes((folder / "long.wav").read_bytes())
+    assert len(prepare_folder(folder, tmp_path / "clips", n_jobs=1).kept) == 5
+    report = json.loads((tmp_path / "clips" / "report.json").read_text())
+    assert dict(report["unreadable"])[name].startswith("the file's name is not valid text")
+
+
+def test_what_cannot_be_prepared_is_told(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="no such folder"):
+        prepare_folder(tmp_path / "none", tmp_path / "out")
+    with pytest.raises(CorpusError, match="among the recordings"):
+        prepare_folder(folder, folder)
+    with pytest.raises(CorpusError, match="not a folder"):
+        prepare_folder(folder, folder / "torn.wav")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(CorpusError, match="no recordings found"):
+        prepare_folder(tmp_path / "empty", tmp_path / "out")
+
+
+def test_little_speech_in_a_long_recording_is_found(tmp_path: Path, make_speech: Speech) -> None:
+    tape = 1e-3 * np.random.default_rng(0).standard_normal(90 * RATE).astype(np.float32)
+    tape[40 * RATE :][: 3 * RATE] += make_speech(3.0, RATE)
+    (tmp_path / "tape").mkdir()
+    soundfile.write(tmp_path / "tape" / "tape.wav", tape, RATE)
+    (piece,) = prepare_folder(tmp_path / "tape", tmp_path / "clips", n_jobs=1).pieces
+    assert piece.file
+    assert piece.start_s == pytest.approx(39.9, abs=0.1)
+    assert piece.quality.duration_s == pytest.approx(3.2, abs=0.2)
+
+
+def test_measures_of_a_clip(make_speech: Speech) -> None:
+    spec = MelSpec()
+    speech = np.concatenate([make_speech(3.0, spec.sample_rate, 140.0), np.zeros(11_025)])
+    quality = measure_quality(speech.astype(np.float32), spec, 0.0)
+    assert quality.duration_s == pytest.approx(3.5)
+    assert quality.f0_hz[1] == pytest.approx(140, rel=0.1)
+    assert quality.problem() == ""
+    assert replace(quality, clipped_share=0.02).problem() == "clipped"
+    random = np.random.default_rng(0)
+    spectrum = np.fft.rfft(random.standard_normal(3 * spec.sample_rate))
+    spectrum[3 * 4000 :] = 0  # nothing above 4 kHz
+    narrow = measure_quality(np.fft.irfft(spectrum).astype(np.float32), spec, 0.0)
+    assert narrow.bandwidth_hz == pytest.approx(4000, abs=200)  # a window's leak
+    assert narrow.problem().startswith("noisy")
+
+
+def test_the_command_prints_and_draws(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["prepare", str(folder)])
+    assert not caught.value.code
+    out = tmp_path / "anna-clips"
+    printed = capsys.readouterr().out
+    assert "in 5 clips" in printed and "left out: clipped" in printed and "torn.wav" in printed
+    assert (out / "report.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(SystemExit) as caught:
+        main(["prepare", str(tmp_path / "none")])
+    assert caught.value.code == 2

@@ -1,0 +1,229 @@
+"""The base: networks that are told the speaker, and voices that begin with them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from safetensors.torch import load_file
+
+from voxcycle.audio.mel import MelSpec
+from voxcycle.evaluation.score import Scored
+from voxcycle.evaluation.stats.scores import UtteranceScores
+from voxcycle.speech.config import VoiceTrainingConfig
+from voxcycle.speech.corpus import CorpusError
+from voxcycle.speech.networks import build_method
+from voxcycle.speech.selector import Contest, Selection
+from voxcycle.speech.train_pretrained import BaseTrainingConfig, TrainedBase, train_base
+from voxcycle.speech.train_voice import train_voice
+from voxcycle.voices.formant_postfilter import sharpen
+from voxcycle.voices.pretrained import Base
+from voxcycle.voices.voice import Voice
+
+SMALL: dict[str, Any] = {
+    "width": 16,
+    "n_blocks": 1,
+    "discriminator_widths": (4, 4, 4, 4),
+    "spectrum_width": 8,
+    "batch_size": 2,
+    "threads": 1,
+    "separates_pitch": False,  # WORLD would take most of the time here
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def folders(
+    tmp_path_factory: pytest.TempPathFactory, make_speech: Callable[..., np.ndarray]
+) -> Path:
+    root = tmp_path_factory.mktemp("speakers")
+    for name, f0_hz in (("one", 110.0), ("two", 160.0), ("three", 210.0)):
+        (root / name).mkdir(parents=True)
+        for index in range(6):
+            wave = make_speech(11.0, 16_000, f0_hz, seed=index)
+            soundfile.write(root / name / f"{index}.wav", wave, 16_000)
+    return root
+
+
+def make_config(folders: Path, out: Path, **changes: Any) -> BaseTrainingConfig:
+    values = SMALL | {"folders": (folders / "one", folders / "two"), "out": out, "steps": 4}
+    return BaseTrainingConfig(**values | changes)
+
+
+@pytest.fixture(scope="module")
+def trained(folders: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainedBase:
+    out = tmp_path_factory.mktemp("base")
+    return train_base(make_config(folders, out, snapshot_every=2))
+
+
+def test_one_generator_serves_both_directions_and_learns_from_both(trained: TrainedBase):
+    state = torch.load(trained.path.parent / "last.ckpt", weights_only=True)["state_dict"]
+    for name in (n for n in state if ".g_ab." in n):
+        assert torch.equal(state[name], state[name.replace(".g_ab.", ".g_ba.")]), name
+    early = load_file(trained.path.parent / "base-2.safetensors")
+    late = load_file(trained.path)
+    assert trained.n_steps == 4
+    # the speaker is told to generator and judge, and both have learned of it
+    told = [name for name in late if "condition" in name]
+    assert {name.split(".")[0] for name in told} == {"generator", "judge"}
+    assert all((early[name] != late[name]).any() for name in told)
+
+
+def test_a_base_goes_on_as_if_it_had_not_stopped(
+    folders: Path, trained: TrainedBase, tmp_path: Path
+):
+    train_base(make_config(folders, tmp_path / "run", steps=2))
+    train_base(make_config(folders, tmp_path / "run"), resume=True)
+    one, two = load_file(trained.path), load_file(tmp_path / "run" / "base.safetensors")
+    assert one.keys() == two.keys()
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_bound_networks_do_what_the_told_ones_do(trained: TrainedBase):
+    base = Base.load(trained.path)
+    stats = base.reference
+    moved = type(stats)(
+        stats.mel_mean + 0.5, stats.mel_std * 1.2, stats.log_f0_mean + 0.3, stats.log_f0_std
+    )
+    told, bound = base.condition(moved)[None], base.bind(moved)
+    assert told.abs().max() > 0
+    assert bound.generator.arguments["n_condition"] == 0
+    generator = torch.Generator().manual_seed(0)
+    mel, excitation = (torch.randn(1, n, 64, generator=generator) for n in (80, 81))
+    planes = torch.randn(1, 2, 80, 64, generator=generator)
+    with torch.no_grad():
+        wanted = base.generator(mel, excitation, condition=told)
+        torch.testing.assert_close(bound.generator(mel, excitation), wanted)
+        torch.testing.assert_close(bound.judge(planes), base.judge(planes, told))
+        plain = base.generator(mel, excitation, condition=torch.zeros_like(told))
+    assert (plain - wanted).abs().max() > 1e-4
+
+
+def test_a_voice_begins_with_the_base_bound_to_its_speakers(
+    folders: Path, trained: TrainedBase, tmp_path: Path
+):
+    base = Base.load(trained.path)
+    values = SMALL | {
+        "prepares": False,
+        "a": folders / "one",
+        "b": folders / "three",
+        "base": trained.path,
+    }
+    config = VoiceTrainingConfig(**values, out=tmp_path / "pair", steps=1, samples=0)
+    method = build_method(config, MelSpec())
+    a, b = base.reference, base.reference
+    base.begin(method, config, a, b)
+    for name in ("g_ab", "g_ba"):
+        for key, value in base.bind(b).generator.state_dict().items():
+            assert torch.equal(method.generators[name].state_dict()[key], value)
+    train_voice(config)
+    state = torch.load(tmp_path / "pair" / "last.ckpt", weights_only=True)["state_dict"]
+    for key, value in base.generator.state_dict().items():
+        if "blocks" not in key:  # one step of Adam away
+            moved = (state[f"method.generators.g_ab.{key}"] - value).abs().max()
+            assert 0 < moved < 2 * config.generator_rate, key
+
+
+def test_a_share_of_the_base_stays_in_the_voices(
+    folders: Path, trained: TrainedBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A voice lies between the average of the training and a clone, and the judges hear it so."""
+    heard: list[torch.Tensor] = []
+
+    def score(self: Selection, contest: Contest) -> list[Scored]:
+        heard.append(contest.voice.generator.outlet.bias.clone())
+        return [Scored(UtteranceScores("voice", "x", "0", secs_target=0.5), None, 16_000)]
+
+    monkeypatch.setattr(Selection, "_score", score)
+    base = Base.load(trained.path)
+    values = SMALL | {"prepares": False, "a": folders / "one", "b": folders / "three"}
+    values |= {"base": trained.path, "out": tmp_path / "pair", "steps": 2}
+    made = {"samples": 1, "base_share": 0.25, "sharpness": 0.0}
+    paths = train_voice(VoiceTrainingConfig(**values, **made)).voices
+    state = torch.load(tmp_path / "pair" / "last.ckpt", weights_only=True)["state_dict"]
+    for network, path, judged in zip(("g_ab", "g_ba"), paths, heard[-2:], strict=True):
+        voice = Voice.load(path)
+        begun = base.bind(voice.target_stats).generator.state_dict()
+        for key, value in voice.generator.state_dict().items():
+            blend = 0.75 * state[f"ema.module.{network}.{key}"] + 0.25 * begun[key]
+            torch.testing.assert_close(value, blend, atol=1e-4, rtol=1e-3)
+        bias = voice.generator.outlet.bias
+        torch.testing.assert_close(judged, bias, atol=1e-4, rtol=1e-3)
+        assert (state[f"ema.module.{network}.outlet.bias"] - bias).abs().max() > 1e-4
+    # another share of the same weights costs no training, nor do sharper formants
+    again = VoiceTrainingConfig(**values, samples=0, base_share=1.0, sharpness=0.5)
+    clone = Voice.load(train_voice(again, resume=True).voices[0])
+    begun = sharpen(base.bind(clone.target_stats).generator, clone.target_stats, 0.5)
+    for key, value in clone.generator.state_dict().items():
+        torch.testing.assert_close(value, begun.state_dict()[key], atol=1e-4, rtol=1e-3)
+    with pytest.raises(ValueError, match="base_share is of the base"):
+        VoiceTrainingConfig(**values, base_share=0.5, from_scratch=True)
+
+
+def test_a_run_goes_on_with_the_base_that_it_began_with(
+    folders: Path, trained: TrainedBase, tmp_path: Path
+):
+    """Another file in its place would be blended with weights that it has nothing to do with."""
+    path = tmp_path / "base.safetensors"
+    path.write_bytes(trained.path.read_bytes())
+    values = SMALL | {"prepares": False, "a": folders / "one", "b": folders / "three"}
+    values |= {"base": path, "out": tmp_path / "pair", "samples": 0, "sharpness": 0.0}
+    first = Voice.load(train_voice(VoiceTrainingConfig(**values, steps=1)).voices[0])
+    assert first.card.training["config"]["base_sha256"] == Base.sha256(path)
+    seconds, losses = (first.card.training[key] for key in ("seconds_of_last_call", "losses"))
+    config = VoiceTrainingConfig(**values, base_share=0.5)
+    again = Voice.load(train_voice(config, resume=True).voices[0])
+    assert losses and again.card.training["losses"] == losses  # of the call that trained
+    assert again.card.training["seconds_of_last_call"] == seconds
+    path.write_bytes(trained.path.with_name("base-2.safetensors").read_bytes())
+    with pytest.raises(ValueError, match="began with another base than .*base.safetensors is now"):
+        train_voice(config, resume=True)
+
+
+def test_of_a_pool_the_base_is_told_the_speaker(
+    folders: Path, trained: TrainedBase, tmp_path: Path
+):
+    base = Base.load(trained.path)
+    values = SMALL | {"prepares": False, "a": folders, "b": folders / "three", "base": trained.path}
+    config = VoiceTrainingConfig(
+        **values, out=tmp_path / "run", steps=1, samples=0, any_to_one=True
+    )
+    method = build_method(config, MelSpec())
+    base.begin(method, config, base.reference, base.reference)
+    for key, value in base.judge.state_dict().items():
+        assert torch.equal(method.discriminators["d_a"].state_dict()[key], value)
+    assert train_voice(config).n_steps == 1
+
+
+def test_errors_are_one_sentence(folders: Path, trained: TrainedBase, tmp_path: Path):
+    alone = make_config(folders, tmp_path / "run").model_copy(
+        update={"folders": (folders / "one",)}
+    )
+    with pytest.raises(CorpusError, match="at least two folders"):
+        train_base(alone)
+    with pytest.raises(CorpusError, match="no folder there has the name of a speaker"):
+        train_base(make_config(folders, tmp_path / "run", disguises=tmp_path))
+    damaged = tmp_path / "damaged.safetensors"
+    damaged.write_bytes(trained.path.read_bytes()[:2000])
+    with pytest.raises(ValueError, match="damaged.safetensors: not a base of voxcycle, or damaged"):
+        Base.load(damaged)
+    values = SMALL | {
+        "prepares": False,
+        "a": folders / "one",
+        "b": folders / "two",
+        "base": trained.path,
+    }
+    wrong = {"width": 24, "a": folders / "nobody"}  # the folders are not even looked at
+    config = VoiceTrainingConfig(**values | wrong, out=tmp_path / "run", steps=1)
+    with pytest.raises(ValueError, match="the base has width=16, not 24"):
+        train_voice(config)
+    assert not (tmp_path / "run").exists()

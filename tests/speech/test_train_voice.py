@@ -1,0 +1,471 @@
+"""Training end to end on synthetic speech, with tiny networks: determinism, resuming, voices."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from voxcycle.cli import main
+from voxcycle.speech import train_voice as voice_training
+from voxcycle.speech.config import VoiceTrainingConfig
+from voxcycle.speech.corpus import CorpusError
+from voxcycle.speech.train_voice import train_voice
+from voxcycle.training.config import list_fields, load_config, parse_overrides
+from voxcycle.voices.voice import Voice, VoiceError
+
+SMALL: dict[str, Any] = {
+    "width": 16,
+    "n_blocks": 1,
+    "discriminator_widths": (4, 4, 4, 4),
+    "batch_size": 2,
+    "threads": 1,
+    "samples": 0,
+    "separates_pitch": False,  # WORLD would take most of the time here
+    "prepares": False,
+    "from_scratch": True,  # the base has the default size
+    "seed": 3,
+}
+
+
+@pytest.fixture(scope="module")
+def folders(
+    tmp_path_factory: pytest.TempPathFactory, make_speech: Callable[..., np.ndarray]
+) -> Path:
+    """Two speakers of six clips of eleven seconds, and a pool of two."""
+    root = tmp_path_factory.mktemp("speakers")
+    for name, f0_hz in (("low", 110.0), ("high", 210.0), ("pool/one", 130.0), ("pool/two", 190.0)):
+        (root / name).mkdir(parents=True)
+        for index in range(6):
+            wave = make_speech(11.0, 16_000, f0_hz, seed=index)
+            soundfile.write(root / name / f"{index}.wav", wave, 16_000)
+    return root
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture(autouse=True)
+def keep_threads() -> Any:
+    n_threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(n_threads)
+
+
+def make_config(folders: Path, out: Path, **changes: Any) -> VoiceTrainingConfig:
+    values = SMALL | {"a": folders / "low", "b": folders / "high", "out": out} | changes
+    return VoiceTrainingConfig(**values)
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    return torch.load(run / "last.ckpt", weights_only=True)["state_dict"]
+
+
+def assert_same_weights(one: Path, two: Path) -> None:
+    first, second = weights(one), weights(two)
+    assert first.keys() == second.keys()
+    for name in first:  # raw networks, the average and the counter
+        assert torch.equal(first[name], second[name]), name
+
+
+def test_stopping_and_resuming_changes_nothing(folders: Path, tmp_path: Path) -> None:
+    whole = train_voice(make_config(folders, tmp_path / "whole", steps=8))
+    train_voice(make_config(folders, tmp_path / "parts", steps=4))
+    parts = train_voice(make_config(folders, tmp_path / "parts", steps=8), resume=True)
+    assert whole.n_steps == parts.n_steps == 8
+    assert_same_weights(tmp_path / "whole", tmp_path / "parts")
+    names = [path.name for path in whole.voices]
+    assert names == ["high.safetensors", "low.safetensors"]
+    for name in names:
+        one, two = Voice.load(tmp_path / "whole" / name), Voice.load(tmp_path / "parts" / name)
+        for key, value in one.generator.state_dict().items():
+            assert torch.equal(value, two.generator.state_dict()[key])
+
+
+def test_a_run_may_begin_with_the_networks_of_another(folders: Path, tmp_path: Path) -> None:
+    train_voice(make_config(folders, tmp_path / "first", steps=3))
+    begun = {"start": tmp_path / "first" / "last.ckpt", "cycle_a": 1.0}
+    trained = train_voice(make_config(folders, tmp_path / "second", steps=4, **begun))
+    assert trained.n_steps == 4
+    before, after = weights(tmp_path / "first"), weights(tmp_path / "second")
+    moved = [
+        (before[name] - after[name]).abs().max().item()
+        for name in before
+        if name.startswith("method.generators") and before[name].is_floating_point()
+    ]
+    # one step of Adam moves no weight by more than about its rate
+    assert 0 < max(moved) < 2 * VoiceTrainingConfig.model_fields["generator_rate"].default
+    again = train_voice(make_config(folders, tmp_path / "second", steps=5, **begun), resume=True)
+    assert again.n_steps == 5
+    timed = train_voice(make_config(folders, tmp_path / "third", minutes=0.001, **begun))
+    assert timed.n_steps > 3
+
+
+def test_a_damaged_checkpoint_is_one_sentence(folders: Path, tmp_path: Path) -> None:
+    train_voice(make_config(folders, tmp_path / "run", steps=1))
+    checkpoint = tmp_path / "run" / "last.ckpt"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
+    with pytest.raises(ValueError, match="last.ckpt: the checkpoint is damaged"):
+        train_voice(make_config(folders, tmp_path / "run", steps=2), resume=True)
+
+
+def test_a_killed_training_resumes_to_the_same_weights(folders: Path, tmp_path: Path) -> None:
+    config = make_config(folders, tmp_path / "killed", steps=40, checkpoint_every=2)
+    script = (
+        "import sys, json; from voxcycle.speech.train_voice import train_voice;"
+        "from voxcycle.speech.config import VoiceTrainingConfig;"
+        "train_voice(VoiceTrainingConfig(**json.loads(sys.argv[1])))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, config.model_dump_json()],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    checkpoint = tmp_path / "killed" / "last.ckpt"
+    while not checkpoint.exists() and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    reached = int(weights(tmp_path / "killed")["steps_done"])
+    assert 2 <= reached
+    train_voice(config, resume=True)
+    train_voice(make_config(folders, tmp_path / "whole", steps=40))
+    assert_same_weights(tmp_path / "whole", tmp_path / "killed")
+
+
+def test_ctrl_c_ends_the_step_and_keeps_it(folders: Path, tmp_path: Path) -> None:
+    out = tmp_path / "stopped"
+    arguments = [sys.executable, "-m", "voxcycle", "train", "--out", str(out), "--steps", "100000"]
+    arguments += ["--a", str(folders / "low"), "--b", str(folders / "high"), "width=16"]
+    arguments += ["n_blocks=1", "discriminator_widths=[4, 4, 4, 4]"]
+    arguments += [f"{key}={SMALL[key]}" for key in list(SMALL)[3:]]
+    process = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    while not process.stderr.readline().startswith("step ") and process.poll() is None:
+        pass
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate()
+    assert process.returncode == 130, stderr
+    reached = int(weights(out)["steps_done"])
+    assert 1 <= reached < 500  # no checkpoint was due
+    assert f"stopped at step {reached}; --resume goes on from there" in stderr
+    train_voice(make_config(folders, out, steps=reached + 2), resume=True)
+    train_voice(make_config(folders, tmp_path / "whole", steps=reached + 2))
+    assert_same_weights(tmp_path / "whole", out)
+
+
+def test_a_pair_has_two_voices_with_each_others_statistics(folders: Path, tmp_path: Path) -> None:
+    config = make_config(
+        folders, tmp_path / "pair", steps=1, name_a="ann", sex_a="woman", language="nl",
+        consent="both agreed",
+    )  # fmt: skip
+    trained = train_voice(config)
+    high, ann = (Voice.load(path) for path in trained.voices)
+    assert (high.card.name, ann.card.name) == ("high", "ann")
+    assert (ann.card.sex, high.card.sex, ann.card.language) == ("woman", "", "nl")
+    assert ann.card.consent == "both agreed"
+    assert (high.card.source, ann.card.source) == ("ann", "high")
+    assert high.target_stats.log_f0_mean == ann.source_stats.log_f0_mean
+    # the synthetic speakers' contours circle around 110 and 210 Hz
+    assert np.exp(ann.target_stats.log_f0_mean) == pytest.approx(110, rel=0.1)
+    assert np.exp(high.target_stats.log_f0_mean) == pytest.approx(210, rel=0.1)
+    assert not high.is_any_to_one
+    split = json.loads((tmp_path / "pair" / "split.json").read_text())
+    assert {len(split["a"]["low"][part]) for part in ("valid", "held_out")} == {1}
+    assert len(split["a"]["low"]["train"]) == 4
+
+
+def test_any_to_one_makes_one_voice_with_the_pool_as_its_source(
+    folders: Path, tmp_path: Path
+) -> None:
+    config = make_config(
+        folders, tmp_path / "any", steps=2, a=folders / "pool", any_to_one=True, name_b="target"
+    )
+    (path,) = train_voice(config).voices
+    voice = Voice.load(path)
+    assert voice.is_any_to_one and not voice.card.source
+    # the prior is the geometric mean of the pool's F0
+    assert np.exp(voice.source_stats.log_f0_mean) == pytest.approx((130 * 190) ** 0.5, rel=0.1)
+
+
+def test_minutes_become_a_stored_number_of_steps(folders: Path, tmp_path: Path) -> None:
+    trained = train_voice(make_config(folders, tmp_path / "timed", minutes=0.005))
+    stored = load_config(VoiceTrainingConfig, {}, tmp_path / "timed" / "config.yaml")
+    assert stored.minutes is None
+    assert stored.steps == trained.n_steps >= 1
+    again = train_voice(make_config(folders, tmp_path / "timed"), resume=True)
+    assert again.n_steps == trained.n_steps
+    timed = make_config(folders, tmp_path / "timed", minutes=3)
+    assert train_voice(timed, resume=True).n_steps == trained.n_steps  # not probed again
+
+
+@pytest.mark.parametrize(("alone", "expected"), [(1.0, 1), (3.0, 2)])
+def test_minutes_take_one_thread_where_it_is_quicker(
+    folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, alone: float, expected: int
+) -> None:
+    torch.set_num_threads(2)
+    seconds = {1: alone, 2: 2.0}
+    monkeypatch.setattr(
+        voice_training,
+        "measure_step_seconds",
+        lambda config, crops: seconds[torch.get_num_threads()],
+    )
+    timed = make_config(folders, tmp_path / "timed", minutes=0.1, threads=0)
+    assert train_voice(timed).n_steps == round(6 / min(alone, 2.0))
+    assert torch.get_num_threads() == 2  # as before
+    assert load_config(VoiceTrainingConfig, {}, timed.out / "config.yaml").threads == expected
+
+
+def test_validation_draws_losses_audio_and_pictures(folders: Path, tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    train_voice(make_config(folders, tmp_path / "seen", steps=2, samples=1, log_every=1))
+    events = EventAccumulator(str(tmp_path / "seen" / "log"))
+    events.Reload()
+    scalars = set(events.Tags()["scalars"])
+    assert {"generator/cycle_a", "discriminator/d_b", "valid/identity_b"} <= scalars
+    assert [e.step for e in events.Scalars("generator/cycle_a")] == [1, 2]
+    assert events.Tags()["audio"] == ["a to b", "b to a"]
+    assert events.Tags()["images"] == ["a to b", "b to a"]
+
+
+def test_the_best_weights_of_the_run_are_exported(
+    folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Judged every step here: the voice has the best weights, the checkpoint the last."""
+    from voxcycle.evaluation.score import Scored
+    from voxcycle.evaluation.stats.scores import UtteranceScores
+    from voxcycle.speech import selector as selection
+
+    similarity = {"low": iter([0.5, 0.4, 0.3, 0.3]), "high": iter([0.1, 0.9, 0.2, 0.2])}
+
+    def score(self: selection.Selection, contest: selection.Contest) -> list[Scored]:
+        value = next(similarity[contest.voice.card.name])
+        scores = UtteranceScores("voice", "x", "0", secs_target=value)
+        return [Scored(scores, None, 16_000)]
+
+    monkeypatch.setattr(selection, "JUDGE_EVERY", 1)
+    monkeypatch.setattr(selection, "MAX_SHARE", float("inf"))
+    monkeypatch.setattr(selection.Selection, "_score", score)
+    run, plain = tmp_path / "run", {"sharpness": 0.0}
+    high, low = (
+        Voice.load(path)
+        for path in train_voice(make_config(folders, run, steps=3, samples=1, **plain)).voices
+    )
+    assert low.card.training["selected"]["step"] == 1
+    assert high.card.training["selected"]["step"] == 2
+    last = weights(run)["ema.module.g_ab.outlet.bias"]
+    assert not torch.equal(high.generator.outlet.bias, last.half().float())
+    # a call that judges nothing exports the last weights, whatever an earlier one thought best
+    train_voice(make_config(folders, run, steps=3, samples=0, **plain), resume=True)
+    again = Voice.load(run / "high.safetensors")
+    assert "selected" not in again.card.training
+    assert torch.equal(again.generator.outlet.bias, last.half().float())
+
+
+def test_a_resumed_run_keeps_its_settings_and_its_split(folders: Path, tmp_path: Path) -> None:
+    """New files in a folder, or settings that are not repeated, do not change a run."""
+    for name in ("low", "high"):
+        shutil.copytree(folders / name, tmp_path / name)
+    own = {"a": tmp_path / "low", "b": tmp_path / "high"}
+    train_voice(make_config(folders, tmp_path / "run", steps=2, cycle_a=3.0, **own))
+    split = (tmp_path / "run" / "split.json").read_text()
+    shutil.copy(folders / "low" / "0.wav", tmp_path / "low" / "new.wav")
+    said = {"consent": "asked and agreed", "strength": 0.5}
+    train_voice(VoiceTrainingConfig(**own, out=tmp_path / "run", steps=4, **said), resume=True)
+    voice = Voice.load(tmp_path / "run" / "high.safetensors")
+    assert (voice.card.consent, voice.strength) == ("asked and agreed", 0.5)
+    assert (tmp_path / "run" / "split.json").read_text() == split
+    stored = load_config(VoiceTrainingConfig, {}, tmp_path / "run" / "config.yaml")
+    assert (stored.cycle_a, stored.seed, stored.steps) == (3.0, 3, 4)
+    assert int(weights(tmp_path / "run")["steps_done"]) == 4
+    before = (tmp_path / "run" / "config.yaml").read_text()
+    with pytest.raises(
+        ValueError, match="run: with the settings of this run, base_share is of the base"
+    ):
+        train_voice(VoiceTrainingConfig(**own, out=tmp_path / "run", base_share=0.5), resume=True)
+    with pytest.raises(ValueError, match="started with cycle_a=3.0, not 4.0"):
+        changed = VoiceTrainingConfig(**own, out=tmp_path / "run", cycle_a=4.0)
+        train_voice(changed, resume=True)
+    assert (tmp_path / "run" / "config.yaml").read_text() == before
+    Path(json.loads(split)["a"]["low"]["train"][0]).unlink()
+    with pytest.raises(CorpusError, match=r"\.wav: gone since the run"):
+        train_voice(VoiceTrainingConfig(**own, out=tmp_path / "run"), resume=True)
+
+
+def test_new_settings_must_go_with_those_of_the_run(
+    folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    train_voice(make_config(folders, out, steps=1, has_skip=True, sharpness=0.0))
+    with pytest.raises(ValueError, match="run: .*sharpness is of generators without a skip"):
+        train_voice(make_config(folders, out, sharpness=0.15), resume=True)
+    train_voice(make_config(folders, out, sharpness=0.0), resume=True)
+    assert "step 1: nothing is left to train; more --steps go on" in capsys.readouterr().err
+
+
+def test_disguises_are_found_by_the_recordings_names(
+    folders: Path, tmp_path: Path, make_speech: Callable[..., np.ndarray]
+) -> None:
+    disguises = tmp_path / "disguises"
+    for index in range(6):
+        (disguises / "high" / str(index)).mkdir(parents=True)
+        wave = make_speech(11.0, 16_000, 150.0, seed=index)
+        soundfile.write(disguises / "high" / str(index) / "cleo.flac", wave, 16_000)
+    given = {"steps": 2, "disguises": disguises}
+    train_voice(make_config(folders, tmp_path / "run", **given))
+    train_voice(make_config(folders, tmp_path / "without", **given, disguised=0.0))
+    changed, without = weights(tmp_path / "run"), weights(tmp_path / "without")
+    assert any(not torch.equal(changed[name], without[name]) for name in changed)
+    with pytest.raises(CorpusError, match="no folder low there, the disguises of b"):
+        swapped = {"a": folders / "high", "b": folders / "low"}
+        train_voice(make_config(folders, tmp_path / "swapped", **given, **swapped))
+    split = json.loads((tmp_path / "run" / "split.json").read_text())
+    own = Path(split["b"]["high"]["train"][0])
+    short = disguises / "high" / own.stem / "cleo.flac"
+    soundfile.write(short, make_speech(3.0, 16_000), 16_000)
+    with pytest.raises(CorpusError, match=f"cleo.flac: not as long as .*{own.name}"):
+        train_voice(make_config(folders, tmp_path / "short", **given))
+    short.unlink()
+    with pytest.raises(CorpusError, match=f"{own.stem}: no disguise of"):
+        train_voice(make_config(folders, tmp_path / "none", **given))
+
+
+def test_two_voices_of_one_name_are_refused(folders: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="both voices would be named high"):
+        train_voice(make_config(folders, tmp_path / "run", steps=1, name_a="high"))
+
+
+def test_a_finished_run_is_not_overwritten(folders: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no checkpoint to resume"):
+        train_voice(make_config(folders, tmp_path / "run", steps=1), resume=True)
+    train_voice(make_config(folders, tmp_path / "run", steps=1))
+    with pytest.raises(ValueError, match="add --resume"):
+        train_voice(make_config(folders, tmp_path / "run", steps=1))
+
+
+def test_wrong_data_is_refused_before_anything_is_written(folders: Path, tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="no such folder"):
+        train_voice(make_config(folders, tmp_path / "run", steps=1, a=folders / "absent"))
+    with pytest.raises(CorpusError, match="at least two subfolders"):
+        train_voice(make_config(folders, tmp_path / "run", steps=1, any_to_one=True))
+    assert not (tmp_path / "run").exists()
+
+
+def test_where_a_training_cannot_begin_is_said_at_once(folders: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="none.ckpt: no checkpoint to start from"):
+        train_voice(make_config(folders, tmp_path / "run", steps=1, start=tmp_path / "none.ckpt"))
+    if not torch.cuda.is_available():
+        with pytest.raises(ValueError, match="device=cuda: PyTorch finds no GPU"):
+            train_voice(make_config(folders, tmp_path / "run", steps=1, device="cuda"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_unknown_keys_are_answered_with_those_like_them() -> None:
+    with pytest.raises(ValueError, match=r"unknown key cycle_weight; did you mean cycle_.*\?"):
+        load_config(VoiceTrainingConfig, {"a": "x", "b": "y", "cycle_weight": 3})
+    with pytest.raises(ValueError, match="unknown key zzz; voxcycle train --settings lists"):
+        load_config(VoiceTrainingConfig, {"a": "x", "b": "y", "zzz": 3})
+    with pytest.raises(ValueError, match="steps or minutes, not both"):
+        load_config(VoiceTrainingConfig, {"a": "x", "b": "y", "steps": 3, "minutes": 3})
+    with pytest.raises(ValueError, match="multiple of 8"):
+        load_config(VoiceTrainingConfig, {"a": "x", "b": "y", "n_frames": 50})
+    with pytest.raises(ValueError, match="must be below n_frames"):
+        load_config(
+            VoiceTrainingConfig, {"a": "x", "b": "y", "n_frames": 32, "max_masked_frames": 32}
+        )
+    with pytest.raises(ValueError, match="uses_f0=false .* from_scratch=true sharpness=0$"):
+        load_config(VoiceTrainingConfig, {"a": "x", "b": "y", "networks": "maskcyclegan-vc"})
+    with pytest.raises(ValueError, match="cannot be read as YAML"):
+        parse_overrides(["cycle_a=[1"])
+    with pytest.raises(ValueError, match="written key=value"):
+        parse_overrides(["cycle_a"])
+    assert parse_overrides(["cycle_a=3", "uses_f0=false"]) == {"cycle_a": 3, "uses_f0": False}
+
+
+def test_published_networks_train_and_convert(
+    folders: Path, tmp_path: Path, make_speech: Callable[..., np.ndarray]
+) -> None:
+    config = make_config(
+        folders,
+        tmp_path / "run",
+        steps=1,
+        batch_size=1,
+        n_frames=32,
+        networks="maskcyclegan-vc",
+        sharpness=0.0,
+        uses_f0=False,
+        sees_excitation=False,
+        judges_identity=False,
+        is_perturbed=False,
+    )
+    path = train_voice(config).voices[0]
+    voice = Voice.load(path)
+    assert sum(p.numel() for p in voice.generator.parameters()) == 24_523_649
+    speech = make_speech(1.0, 16_000)
+    converted = voice.convert(speech, 16_000, vocoder="griffin-lim")
+    assert converted.shape == speech.shape and np.abs(converted).max() > 0.01
+
+
+def test_every_weight_and_switch_is_documented() -> None:
+    assert all(field.description for field in VoiceTrainingConfig.model_fields.values())
+
+
+def test_a_name_that_cannot_be_a_file_is_refused_before_training(
+    folders: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(VoiceError, match="cannot be a file's name"):
+        train_voice(make_config(folders, tmp_path / "run", steps=1, name_b="../evil"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_command_lists_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["train", "--settings"])
+    assert not left.value.code
+    printed = capsys.readouterr().out
+    for key, field in list_fields(VoiceTrainingConfig).items():
+        assert key in printed and (field.description or "?").split()[0] in printed
+
+
+def test_recordings_are_cut_and_screened_before_a_training(
+    tmp_path: Path, make_speech: Callable[..., np.ndarray], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """One tape per speaker, with a clipped part: from these alone a voice can be trained."""
+    pause = np.zeros(24_000, np.float32)
+    for name, f0_hz in (("low", 110.0), ("high", 210.0)):
+        spoken = [make_speech(10.5, 16_000, f0_hz, seed=index) for index in range(7)]
+        spoken[0] = np.clip(20 * spoken[0], -0.9, 0.9)
+        tape = np.concatenate([part for sentence in spoken for part in (sentence, pause)])
+        (tmp_path / name).mkdir()
+        soundfile.write(tmp_path / name / "tape.wav", tape, 16_000)
+    train_voice(make_config(tmp_path, tmp_path / "run", steps=1, prepares=True))
+    split = json.loads((tmp_path / "run" / "split.json").read_text())
+    assert len(split["a"]["low"]["train"]) >= 4
+    assert (tmp_path / "run" / "clips" / "a" / "low" / "report.png").exists()
+    told = capfd.readouterr().err
+    assert f"{tmp_path / 'low'}: " in told and "clipped" in told
+    # clips that are prepared already are not cut again
+    clips = tmp_path / "run" / "clips"
+    again = {"a": clips / "a" / "low", "b": clips / "b" / "high", "prepares": True}
+    train_voice(make_config(tmp_path, tmp_path / "again", steps=1, **again))
+    assert not (tmp_path / "again" / "clips").exists()
+    short = tmp_path / "short"
+    short.mkdir()
+    soundfile.write(short / "one.wav", make_speech(5.0, 16_000), 16_000)
+    config = make_config(tmp_path, tmp_path / "third", steps=1, a=short, prepares=True)
+    with pytest.raises(CorpusError, match=r"short: \d s of 5 s kept in 1 clips.*: at least 60 s"):
+        train_voice(config)

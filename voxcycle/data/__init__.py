@@ -1,1 +1,0 @@
-"""From folders of recordings to training batches."""

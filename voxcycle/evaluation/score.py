@@ -1,0 +1,344 @@
+"""Every utterance of every row before every judge."""
+
+import hashlib
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from threading import Lock
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from voxcycle.audio.f0 import extract_f0, import_pyworld
+from voxcycle.audio.io import FileSource
+from voxcycle.audio.mel import MelSpec
+from voxcycle.audio.mixdown import load_mono
+from voxcycle.audio.resample import resample
+from voxcycle.evaluation.metrics.all_metrics import Judges
+from voxcycle.evaluation.metrics.asr import character_errors, word_errors
+from voxcycle.evaluation.metrics.distance import Alignment, align, modulation_distance
+from voxcycle.evaluation.metrics.pitch import PitchErrors, compare_f0
+from voxcycle.evaluation.metrics.similarity import centroid, cosine
+from voxcycle.evaluation.optional_deps import JUDGE_RATE
+from voxcycle.evaluation.stats.scores import UtteranceScores, finite
+from voxcycle.evaluation.systems import TARGET, UNCONVERTED, Row, Sentence, Speaker, Wave
+
+T = TypeVar("T")
+MAX_UNCONVERTED_CER = 0.3
+GROUP = 8  # utterances rendered before they are judged
+
+
+class Rendered(NamedTuple):
+    """A sentence of a row and its audio (T,), or why there is none."""
+
+    row: Row
+    speaker: Speaker
+    sentence: Sentence
+    recording: Wave
+    audio: Wave | None
+    sample_rate: int
+    failure: str = ""
+
+
+class Reference(NamedTuple):
+    """What the words of an utterance are compared with: "text" or "source", and the words."""
+
+    kind: str
+    text: str
+
+
+class Scored(NamedTuple):
+    """An utterance's scores and its audio (T,); no audio where it could not be rendered."""
+
+    scores: UtteranceScores
+    audio: Wave | None
+    sample_rate: int
+
+
+def score_rows(
+    rows: Sequence[Row], target: Speaker | None, judges: Judges, spec: MelSpec
+) -> Iterator[Scored]:
+    """Yield the scores of every sentence of every row, `count_utterances(rows)` in all.
+
+    Nothing is dropped: what cannot be rendered or scored comes with its reason in `failures`.
+    Without a target, no similarity to it and no distance from it is scored. Utterances are rendered
+    with all of PyTorch's threads and nothing beside, so that their cost can be measured, and judged
+    side by side with one thread each.
+    """
+    scorer = _Scorer(target, judges, spec)
+    import_pyworld()  # here and once, not by whichever thread is the first
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        with _one_thread_each():
+            scorer.hear_references(pool, [s for row in rows for s in row.speakers])
+        for row in rows:
+            spoken = [(speaker, s) for speaker in row.speakers for s in speaker.sentences]
+            for start in range(0, len(spoken), GROUP):
+                rendered = [scorer.render(row, *pair) for pair in spoken[start : start + GROUP]]
+                with _one_thread_each():
+                    scored = list(pool.map(scorer.judge, rendered))
+                yield from scored
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Let threads that begin meanwhile, and this one, compute with one thread of PyTorch's."""
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(n_threads)
+
+
+def leave_out_unheard(
+    scores: Sequence[UtteranceScores], speakers: Collection[str]
+) -> list[UtteranceScores]:
+    """Drop the word errors of sentences whose recording the recogniser itself does not follow.
+
+    Those with a character error rate of 0.3 or more in the recording, in every row: for speakers of
+    languages that the recogniser knows badly. The sentences keep their other scores.
+    """
+    unheard = {
+        (s.speaker, s.sentence)
+        for s in scores
+        if s.speaker in speakers
+        and s.row in (UNCONVERTED, TARGET)
+        and s.characters is not None
+        and not s.characters.rate < MAX_UNCONVERTED_CER
+    }
+    return [
+        replace(s, words=None, characters=None, words_reference=None)
+        if (s.speaker, s.sentence) in unheard
+        else s
+        for s in scores
+    ]
+
+
+class _Scorer:
+    """Renders and judges utterances; what is known of references is computed once."""
+
+    def __init__(self, target: Speaker | None, judges: Judges, spec: MelSpec) -> None:
+        self.target = target
+        self.judges = judges
+        self.spec = spec
+        self._embeddings: dict[Path, Wave | None] = {}
+        self._target_modulations: dict[Path, NDArray[np.float64]] = {}
+        self._aligning = Lock()  # a minute with a minute takes 3 GB: one pair at a time
+
+    def hear_references(self, pool: ThreadPoolExecutor, speakers: Sequence[Speaker]) -> None:
+        """Analyse the recordings that others are compared with; those of no use are left out."""
+        target = [self.target] if self.target else []
+        if "similarity" in self.judges.metrics:
+            paths = {r.path: None for speaker in (*speakers, *target) for r in speaker.references}
+            embeddings = pool.map(_or_none(self._embed), paths)
+            self._embeddings = dict(zip(paths, embeddings, strict=True))
+        if "distance" in self.judges.metrics:
+            paths = {r.path: None for speaker in target for r in speaker.references}
+            spectra = pool.map(_or_none(self._measure_modulation), paths)
+            found = zip(paths, spectra, strict=True)
+            self._target_modulations = {path: x for path, x in found if x is not None}
+
+    def render(self, row: Row, speaker: Speaker, sentence: Sentence) -> Rendered:
+        """Make a sentence's audio."""
+        sample_rate, recording = 0, np.zeros(0, np.float32)
+        try:
+            recording, sample_rate = _read(sentence.path)
+            audio = row.render(recording, sample_rate)
+            _require_sound(audio, is_output=audio is not recording)
+        except (ValueError, RuntimeError) as error:
+            return Rendered(row, speaker, sentence, recording, None, sample_rate, str(error))
+        return Rendered(row, speaker, sentence, recording, audio, sample_rate)
+
+    def judge(self, rendered: Rendered) -> Scored:
+        """Put an utterance before every judge."""
+        row, speaker, sentence, recording, audio, sample_rate, failure = rendered
+        failures: list[str] = []
+
+        def attempt(metric: str, judge: Callable[[], T]) -> T | None:
+            if metric not in self.judges.metrics:
+                return None
+            try:
+                result = judge()
+                if isinstance(result, float) and not np.isfinite(result):
+                    raise ValueError(f"the judge answered {result}")
+                return result
+            except (ValueError, RuntimeError) as error:  # RuntimeError: a network that fails
+                failures.append(f"{metric}: {error}")
+                return None
+
+        reference = attempt("words", lambda: self._words_reference(rendered))
+        scores = UtteranceScores(
+            row=row.name,
+            speaker=speaker.name,
+            sentence=sentence.name,
+            recording_sha256=_hash_file(sentence.path),
+            pitch=attempt("pitch", lambda: self._pitch(rendered)),
+        )
+        if audio is None:
+            lost = _count_words(scores, reference, "")
+            reason = (f"rendering: {failure}",)
+            return Scored(replace(lost, failures=reason), None, sample_rate)
+        if scores.pitch is not None and not scores.pitch.n_both:
+            failures.append("pitch: no frame is voiced in both the request and the output")
+        speech = _to_judge_rate(audio, sample_rate)
+        own = attempt("similarity", lambda: self.judges.embed(speech))
+        to_target = to_source = None
+        if own is not None:
+            to_target = attempt("similarity", lambda: self._similarity(own, self.target, sentence))
+            if speaker is not self.target:
+                to_source = attempt("similarity", lambda: self._similarity(own, speaker, sentence))
+        transcript = attempt("words", lambda: self._hear(speech, speaker.language, reference))
+        modulation_db = alignment = None
+        if self.target is not None:
+            modulation_db = attempt(
+                "distance", lambda: self._modulation(audio, sample_rate, sentence)
+            )
+        partner = sentence.path if row.pairs_itself else sentence.parallel
+        if partner is not None:
+            alignment = attempt("distance", lambda: self._align(audio, sample_rate, partner))
+        scores = replace(
+            _count_words(scores, reference, transcript or ""),
+            duration_s=len(audio) / sample_rate,
+            secs_target=to_target,
+            secs_source=to_source,
+            transcript=transcript,
+            distillmos=attempt("distillmos", lambda: self.judges.score_distillmos(speech)),
+            dnsmos=attempt("dnsmos", lambda: self.judges.score_dnsmos(speech)),
+            modulation_db=modulation_db,
+            mcd_db=alignment and alignment.mcd_db,
+            parallel_f0_rmse_semitones=alignment and finite(alignment.f0_rmse_semitones),
+            parallel_f0_correlation=alignment and finite(alignment.f0_correlation),
+        )
+        return Scored(replace(scores, failures=tuple(failures)), audio, sample_rate)
+
+    def _words_reference(self, rendered: Rendered) -> Reference | None:
+        row, speaker, sentence, recording, audio, sample_rate, _ = rendered
+        if row.has_texts:
+            return Reference("text", sentence.text) if sentence.text else None
+        if audio is recording or not len(recording) or not self.judges.knows(speaker.language):
+            return None
+        try:
+            original = _to_judge_rate(recording, sample_rate)
+            return Reference("source", self.judges.transcribe(original, speaker.language))
+        except ValueError as error:
+            raise ValueError(f"in the source, {error}") from None
+
+    def _hear(self, speech: Wave, language: str, reference: Reference | None) -> str | None:
+        """Return what is heard; None in a language that the recogniser was not made for.
+
+        Unless there is a text: what follows the recording, though it knows another language, may
+        count (see `leave_out_unheard`).
+        """
+        is_of_use = reference is not None or self.judges.knows(language)
+        return self.judges.transcribe(speech, language) if is_of_use else None
+
+    def _modulation(self, audio: Wave, sample_rate: int, sentence: Sentence) -> float:
+        assert self.target is not None
+        found = (self._target_modulations.get(p) for p in _other_paths(self.target, sentence))
+        others = [spectrum for spectrum in found if spectrum is not None]
+        if not others:
+            raise ValueError("no other recording of the target is long enough to compare with")
+        spectrum = self.judges.modulation_spectrum(audio, sample_rate)
+        return modulation_distance(spectrum, np.mean(others, axis=0))
+
+    def _measure_modulation(self, path: Path) -> NDArray[np.float64]:
+        return self.judges.modulation_spectrum(*_read(path))
+
+    def _align(self, audio: Wave, sample_rate: int, partner: Path) -> Alignment:
+        target = self.judges.extract_cepstra(*_read(partner))
+        own = self.judges.extract_cepstra(audio, sample_rate)
+        with self._aligning:
+            return align(own, target)
+
+    def _similarity(self, own: Wave, speaker: Speaker | None, sentence: Sentence) -> float | None:
+        return None if speaker is None else cosine(own, self._centroid(speaker, sentence))
+
+    def _centroid(self, speaker: Speaker, sentence: Sentence) -> Wave:
+        embeddings = (self._embeddings[path] for path in _other_paths(speaker, sentence))
+        known = [embedding for embedding in embeddings if embedding is not None]
+        if not known:
+            raise ValueError(f"no other usable recording of {speaker.name} to compare with")
+        return centroid(known)
+
+    def _embed(self, path: Path) -> Wave:
+        return self.judges.embed(_to_judge_rate(*_read(path)))
+
+    def _pitch(self, rendered: Rendered) -> PitchErrors | None:
+        row, _, _, recording, audio, sample_rate, _ = rendered
+        if not len(recording):
+            return None
+        requested = row.request(resample(recording, sample_rate, self.spec.sample_rate))
+        if audio is None:
+            return compare_f0(requested, np.zeros_like(requested))
+        measured = extract_f0(resample(audio, sample_rate, self.spec.sample_rate), self.spec)
+        return compare_f0(requested, measured)
+
+
+def _count_words(
+    scores: UtteranceScores, reference: Reference | None, heard: str
+) -> UtteranceScores:
+    """Return the scores with their errors of words and characters; in silence all are lost."""
+    if reference is None:
+        return scores
+    return replace(
+        scores,
+        words_reference=reference.kind,
+        words=word_errors(reference.text, heard),
+        characters=character_errors(reference.text, heard),
+    )
+
+
+def _other_paths(speaker: Speaker, sentence: Sentence) -> list[Path]:
+    """Return a speaker's references without the scored sentence itself."""
+    return [
+        reference.path
+        for reference in speaker.references
+        if reference.path != sentence.path and reference.name != sentence.name
+    ]
+
+
+def _or_none(function: Callable[[Path], T]) -> Callable[[Path], T | None]:
+    """Return the function with None where it fails: too short or silent a reference is no use."""
+
+    def attempt(path: Path) -> T | None:
+        try:
+            return function(path)
+        except (ValueError, RuntimeError):
+            return None
+
+    return attempt
+
+
+def _hash_file(path: Path) -> str | None:
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
+    except OSError:
+        return None
+
+
+def _read(path: Path) -> tuple[Wave, int]:
+    try:
+        source = FileSource(path)
+        return load_mono(path, source.sample_rate), source.sample_rate
+    except ValueError as error:  # a report is shown to others: names of files, not their folders
+        raise ValueError(str(error).replace(str(path), path.name)) from error
+
+
+def _require_sound(audio: Wave, is_output: bool) -> None:
+    """Refuse what no judge can hear; recordings, unlike outputs, may exceed full scale."""
+    if not np.isfinite(audio).all():
+        raise ValueError("the output holds NaN or infinity")
+    peak = float(np.abs(audio).max(initial=0.0))
+    if not peak or (is_output and peak > 1):
+        raise ValueError(f"the output's peak is {peak:.3f}, not within 0 and full scale")
+
+
+def _to_judge_rate(audio: Wave, sample_rate: int) -> Wave:
+    speech = resample(audio, sample_rate, JUDGE_RATE)
+    # Resampling may overshoot by a few per cent; the judges want no more than full scale.
+    return (speech / max(1.0, float(np.abs(speech).max(initial=0.0)))).astype(np.float32)

@@ -1,0 +1,197 @@
+"""Two evaluations side by side: by how much they differ, and whether more than by chance.
+
+Paired bootstrap over utterances (Efron and Tibshirani, 1993). A row has up to 14 metrics, of which
+up to half of the comparisons of equals would show a difference at 5 % each: a verdict holds at 5 %
+divided by the number of the row's metrics (Bonferroni).
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from voxcycle.evaluation.run import Evaluation
+from voxcycle.evaluation.stats.scores import UtteranceScores
+from voxcycle.evaluation.stats.summary import CONFIDENCE, MEASURES, Measure, Ratio, print_value
+from voxcycle.evaluation.systems import STANDARD_ROWS
+
+VOICE = "voice"
+N_RESAMPLES = 10_000  # some 18 lie beyond either end of a corrected interval
+MIN_PAIRS = 10  # fewer agree by chance, with 2^(1 - n), more often than 5 % over 14
+VERDICTS = (
+    "better and worse: ten utterances or more, and zero outside the interval at 5 % divided by the "
+    "number of metrics (Bonferroni); the printed intervals are single ones"
+)
+
+OTHERS = "recordings differ under the same names, or are not told in a file of an earlier version"
+Key = tuple[str, str, str]
+
+
+class Difference(NamedTuple):
+    """One metric of one row in two evaluations, over the utterances that both scored.
+
+    Attributes:
+        row: a standard row, or "voice" for the voices compared, whatever their names.
+        metric: of `MEASURES`.
+        n: utterances.
+        first, second: values over all these utterances.
+        interval: 95 % interval of `second - first`, utterances drawn with replacement in pairs;
+            None where it cannot be had.
+        is_clear: whether the corrected interval, of at least ten utterances, leaves zero out.
+    """
+
+    row: str
+    metric: str
+    n: int
+    first: float
+    second: float
+    interval: tuple[float, float] | None
+    is_clear: bool
+
+    @property
+    def verdict(self) -> str:
+        """Whether the second voice is "better" or "worse"; "" if unclear, or no voice's row."""
+        if not self.is_clear or self.row in STANDARD_ROWS:
+            return ""
+        is_better = (self.second > self.first) == MEASURES[self.metric].is_better_high
+        return "better" if is_better else "worse"
+
+
+class Pairs(NamedTuple):
+    """The utterances of two evaluations by row, speaker and sentence.
+
+    Attributes:
+        same: scores of the same recording in both.
+        others: names under which the two have different recordings, or one does not tell which.
+        first_alone, second_alone: names that the other one lacks.
+    """
+
+    same: dict[Key, tuple[UtteranceScores, UtteranceScores]]
+    others: list[Key]
+    first_alone: list[Key]
+    second_alone: list[Key]
+
+
+def compare(first: Evaluation, second: Evaluation, seed: int = 0) -> list[Difference]:
+    """Compare two evaluations of the same recordings, utterance by utterance.
+
+    Raises:
+        ValueError: they have no recording in common.
+    """
+    pairs = pair(first, second)
+    if not pairs.same:
+        reason = f"their {OTHERS}" if pairs.others else "no name is in both"
+        raise ValueError(
+            f"the two evaluations have no recording in common ({reason}): nothing to compare"
+        )
+    differences = []
+    for row in dict.fromkeys(key[0] for key in pairs.same):
+        of_row = [scores for key, scores in pairs.same.items() if key[0] == row]
+        known = {name: ratios for name in MEASURES if (ratios := _ratios(name, of_row))}
+        found = [_difference(row, name, ratios, len(known), seed) for name, ratios in known.items()]
+        differences += [difference for difference in found if difference is not None]
+    return differences
+
+
+def pair(first: Evaluation, second: Evaluation) -> Pairs:
+    """Find the utterances of two evaluations that are of the same recordings."""
+    left, right = _by_key(first.scores), _by_key(second.scores)
+    common = {key: (scores, right[key]) for key, scores in left.items() if key in right}
+    same = {
+        key: (x, y)
+        for key, (x, y) in common.items()
+        if x.recording_sha256 is not None and x.recording_sha256 == y.recording_sha256
+    }
+    return Pairs(
+        same,
+        [key for key in common if key not in same],
+        [key for key in left if key not in right],
+        [key for key in right if key not in left],
+    )
+
+
+def describe(first: Evaluation, second: Evaluation) -> list[str]:
+    """Return who is compared, and what else differs between the two, one line each."""
+    left, right = first.about, second.about
+    lines = [
+        f"{which}: voice {about.get('voice')}, {len(failed)} utterances with failures"
+        for which, about, failed in (
+            ("first", left, [s for s in first.scores if s.failures]),
+            ("second", right, [s for s in second.scores if s.failures]),
+        )
+    ]
+    pairs = pair(first, second)
+    if pairs.first_alone or pairs.second_alone:
+        lines.append(
+            f"left out: {len(pairs.first_alone)} utterances of the first and "
+            f"{len(pairs.second_alone)} of the second that the other one lacks"
+        )
+    if pairs.others:
+        lines.append(
+            f"left out: {len(pairs.others)} utterances ({', '.join(pairs.others[0])} and so on) "
+            f"whose {OTHERS}"
+        )
+    for key in ("voxcycle", "vocoder", "target", "inputs", "languages", "asr", "machine"):
+        if left.get(key) != right.get(key):
+            lines.append(f"different {key}: {left.get(key)} against {right.get(key)}")
+    return [*lines, VERDICTS]
+
+
+def _by_key(scores: Sequence[UtteranceScores]) -> dict[Key, UtteranceScores]:
+    return {(s.row if s.row in STANDARD_ROWS else VOICE, s.speaker, s.sentence): s for s in scores}
+
+
+def _ratios(
+    name: str, pairs: Sequence[tuple[UtteranceScores, UtteranceScores]]
+) -> list[tuple[Ratio, Ratio]]:
+    """Return what each utterance that both scored adds to a metric in the two evaluations."""
+    ratio = MEASURES[name].ratio
+    if name in ("wer", "cer"):  # counted against the same words only
+        pairs = [(x, y) for x, y in pairs if x.words_reference == y.words_reference]
+    found = [(ratio(x), ratio(y)) for x, y in pairs]
+    if name == "nearer_target" and any(x or y for x, y in found):
+        # What could not be scored is not nearer.
+        found = [(x or Ratio(0, 1), y or Ratio(0, 1)) for x, y in found]
+    return [(x, y) for x, y in found if x is not None and y is not None]
+
+
+def _difference(
+    row: str, name: str, pairs: list[tuple[Ratio, Ratio]], n_metrics: int, seed: int
+) -> Difference | None:
+    measure, n = MEASURES[name], len(pairs)
+    ratios = np.array(pairs, np.float64)  # (n, 2 evaluations, part and whole)
+    values = _evaluate(measure, ratios.sum(0))
+    if not np.isfinite(values).all():  # nothing to stand on in one of them, such as voiced frames
+        return None
+    interval, is_clear = None, False
+    if n > 1:
+        rng = np.random.default_rng(seed)
+        drawn = ratios[rng.integers(n, size=(N_RESAMPLES, n))].sum(1)
+        first, second = _evaluate(measure, drawn).T
+        # A resample may lack what a ratio stands on: it says nothing.
+        gains = (second - first)[np.isfinite(second - first)]
+        tail = 100 * (1 - CONFIDENCE) / 2
+        ends = [tail, 100 - tail, tail / n_metrics, 100 - tail / n_metrics]
+        low, high, lowest, highest = np.percentile(gains, ends).tolist()
+        interval, is_clear = (low, high), n >= MIN_PAIRS and not lowest <= 0 <= highest
+    before, after = values.tolist()
+    return Difference(row, name, n, before, after, interval, is_clear)
+
+
+def _evaluate(measure: Measure, sums: np.ndarray) -> np.ndarray:
+    """Return a metric from sums (..., part and whole)."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        values = sums[..., 0] / sums[..., 1]
+    return np.sqrt(values) if measure.is_root else values
+
+
+def difference_cells(differences: Sequence[Difference]) -> list[list[str]]:
+    """Return headings and printed values of a comparison."""
+    body = []
+    for d in differences:
+        heading, form = MEASURES[d.metric].heading, MEASURES[d.metric].form
+        ends = " to ".join(print_value(v, form) for v in d.interval) if d.interval else ""
+        values = [print_value(v, form) for v in (d.first, d.second, d.second - d.first)]
+        body.append([d.row, heading, str(d.n), *values, ends, d.verdict])
+    headings = ["row", "metric", "n", "first", "second", "difference", "95 % interval", ""]
+    return [headings, *body]

@@ -1,0 +1,300 @@
+"""Means over sentences, per speaker and row, with bootstrap intervals; printed as tables.
+
+Every metric is a ratio of sums over sentences (a mean: the sum of scores over their number; a word
+error rate: errors over words), so one bootstrap serves all: sentences are drawn with replacement
+within each speaker (Efron and Tibshirani, 1993, percentile intervals).
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voxcycle.evaluation.metrics.similarity import equal_error_rate
+from voxcycle.evaluation.stats.scores import UtteranceScores
+from voxcycle.evaluation.systems import COPY_SYNTHESIS, TARGET
+
+MEAN = "mean"
+N_RESAMPLES = 1000
+CONFIDENCE = 0.95
+
+
+class Ratio(NamedTuple):
+    """What a sentence adds to a metric: the metric is sum of `part` over sum of `whole`."""
+
+    part: float
+    whole: float
+
+
+class Measure(NamedTuple):
+    """A column of the summary.
+
+    Attributes:
+        heading: as printed.
+        form: how a value is printed: number of decimals, or share for per cent.
+        ratio: what an utterance adds, None where it has no such score.
+        is_better_high: whether more is better.
+        is_root: whether the metric is the square root of the ratio.
+    """
+
+    heading: str
+    form: str
+    ratio: Callable[[UtteranceScores], Ratio | None]
+    is_better_high: bool = True
+    is_root: bool = False
+
+    def value(self, scores: UtteranceScores) -> float | None:
+        """Return the metric of one utterance; None where it has none."""
+        ratio = self.ratio(scores)
+        if ratio is None or not ratio.whole:
+            return None
+        value = ratio.part / ratio.whole
+        return float(np.sqrt(value) if self.is_root else value)
+
+
+def _plain(name: str) -> Callable[[UtteranceScores], Ratio | None]:
+    def ratio(scores: UtteranceScores) -> Ratio | None:
+        value = getattr(scores, name)
+        return None if value is None else Ratio(value, 1)
+
+    return ratio
+
+
+def _errors(name: str) -> Callable[[UtteranceScores], Ratio | None]:
+    def ratio(scores: UtteranceScores) -> Ratio | None:
+        count = getattr(scores, name)
+        return None if count is None else Ratio(count.errors, count.length)
+
+    return ratio
+
+
+def _frames(part: str, whole: str) -> Callable[[UtteranceScores], Ratio | None]:
+    def ratio(scores: UtteranceScores) -> Ratio | None:
+        pitch = scores.pitch
+        return None if pitch is None else Ratio(getattr(pitch, part), getattr(pitch, whole))
+
+    return ratio
+
+
+def _nearer(scores: UtteranceScores) -> Ratio | None:
+    if scores.secs_source is None or scores.secs_target is None:
+        return None
+    return Ratio(scores.secs_target > scores.secs_source, 1)
+
+
+MEASURES: dict[str, Measure] = {
+    "secs_target": Measure("SECS target", "3", _plain("secs_target")),
+    "secs_source": Measure("SECS source", "3", _plain("secs_source"), False),
+    "nearer_target": Measure("nearer target", "share", _nearer),
+    "wer": Measure("WER", "3", _errors("words"), False),
+    "cer": Measure("CER", "3", _errors("characters"), False),
+    "distillmos": Measure("DistillMOS", "2", _plain("distillmos")),
+    "dnsmos": Measure("DNSMOS", "2", _plain("dnsmos")),
+    "f0_rmse_semitones": Measure("F0 RMSE st", "2", _frames("sum_square", "n_fine"), False, True),
+    "f0_gross_rate": Measure("F0 gross", "share", _frames("n_gross", "n_both"), False),
+    "f0_voicing_error_rate": Measure("voicing", "share", _frames("n_voicing", "n_frames"), False),
+    "mcd_db": Measure("MCD dB", "2", _plain("mcd_db"), False),
+    "modulation_db": Measure("MSD dB", "2", _plain("modulation_db"), False),
+    "parallel_f0_rmse_semitones": Measure(
+        "parallel F0 st", "2", _plain("parallel_f0_rmse_semitones"), False
+    ),
+    "parallel_f0_correlation": Measure("F0 corr", "2", _plain("parallel_f0_correlation")),
+}
+EER = "equal_error_rate"
+# Headings and forms of all columns, in print order; the first five are no metrics.
+COLUMNS: dict[str, tuple[str, str]] = {
+    "row": ("row", "text"),
+    "speaker": ("speaker", "text"),
+    "n_sentences": ("n", "text"),
+    "n_failed": ("failed", "text"),
+    "n_words": ("n words", "text"),
+    **{name: (measure.heading, measure.form) for name, measure in MEASURES.items()},
+    EER: ("EER", "share"),
+}
+
+
+class Summary(NamedTuple):
+    """One line of the table: a speaker's sentences, or the mean over speakers.
+
+    Attributes:
+        row: what made the audio.
+        speaker: whose sentences, or "mean".
+        n_sentences: sentences in all.
+        n_failed: sentences that some judge could not score.
+        n_words: sentences whose words count.
+        values: metric to value; a metric that nobody scored is absent. Error rates are those of all
+            sentences together. `nearer_target` counts a sentence that could not be scored as not
+            nearer.
+        intervals: metric to the ends of its 95 % interval over sentences; absent where a speaker
+            has fewer than two.
+    """
+
+    row: str
+    speaker: str
+    n_sentences: int
+    n_failed: int
+    n_words: int | None
+    values: dict[str, float]
+    intervals: dict[str, tuple[float, float]]
+
+    def get(self, column: str) -> Any:
+        """Return what the table shows under a column; None for nothing."""
+        return self.values.get(column, getattr(self, column, None))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values: every column, and `intervals`."""
+        return {k: self.get(k) for k in COLUMNS} | {
+            "intervals": {k: list(v) for k, v in self.intervals.items()}
+        }
+
+
+def summarize(
+    scores: Sequence[UtteranceScores], genuine: Sequence[float] | None = None, seed: int = 0
+) -> list[Summary]:
+    """Return one line per row and speaker, and after each row of several speakers their mean.
+
+    Args:
+        scores: of utterances, those of a row together.
+        genuine: cosines of the target's own recordings to the target, for the equal error rate.
+        seed: of the bootstrap.
+    """
+    lines: list[Summary] = []
+    for row in dict.fromkeys(s.row for s in scores):
+        of_row = [s for s in scores if s.row == row]
+        by_speaker = [
+            [s for s in of_row if s.speaker == name]
+            for name in dict.fromkeys(s.speaker for s in of_row)
+        ]
+        lines += [_summarize([group], genuine, seed) for group in by_speaker]
+        if len(by_speaker) > 1:
+            lines.append(_summarize(by_speaker, genuine, seed))
+    return lines
+
+
+def _summarize(
+    groups: list[list[UtteranceScores]], genuine: Sequence[float] | None, seed: int
+) -> Summary:
+    """Summarise one speaker, or average several."""
+    everything = [s for group in groups for s in group]
+    values, intervals = {}, {}
+    for name, measure in MEASURES.items():
+        has_any = any(measure.ratio(s) is not None for s in everything)
+        found = [sums for group in groups if len(sums := _ratios(name, measure, group, has_any))]
+        if not found:
+            continue
+        value = _average(measure, [sums.sum(0)[None] for sums in found])[0]
+        if not np.isfinite(value):
+            continue
+        values[name] = float(value)
+        ends = _interval(measure, found, seed)
+        if ends is not None:
+            intervals[name] = ends
+    impostors = [own for group in groups if (own := _impostors(group))]
+    if genuine and impostors:
+        values[EER] = float(np.mean([equal_error_rate(genuine, own) for own in impostors]))
+        ends = _error_rate_interval(genuine, impostors, seed)
+        if ends is not None:
+            intervals[EER] = ends
+    has_words = any(s.words is not None for s in everything)
+    return Summary(
+        row=everything[0].row,
+        speaker=everything[0].speaker if len(groups) == 1 else MEAN,
+        n_sentences=len(everything),
+        n_failed=sum(bool(s.failures) for s in everything),
+        n_words=sum(s.words is not None for s in everything) if has_words else None,
+        values=values,
+        intervals=intervals,
+    )
+
+
+def _ratios(
+    name: str, measure: Measure, group: list[UtteranceScores], has_any: bool
+) -> NDArray[np.float64]:
+    """Return what each sentence of a speaker adds, (n, 2)."""
+    ratios = [measure.ratio(s) for s in group]
+    if name == "nearer_target" and has_any:  # what could not be scored is not nearer
+        ratios = [r or Ratio(0, 1) for r in ratios]
+    return np.array([r for r in ratios if r is not None], np.float64)
+
+
+def _average(measure: Measure, sums: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Return the mean over speakers of a metric, from sums (k, 2) each."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratios = np.stack([s[:, 0] / s[:, 1] for s in sums])
+    ratios = np.where(np.isfinite(ratios), ratios, np.nan)
+    values = np.sqrt(ratios) if measure.is_root else ratios
+    known = np.isfinite(values)
+    return np.where(known, values, 0).sum(0) / np.where(known.any(0), known.sum(0), np.nan)
+
+
+def _interval(
+    measure: Measure, found: list[NDArray[np.float64]], seed: int
+) -> tuple[float, float] | None:
+    """Return the ends of a percentile bootstrap interval; sentences are drawn within speakers.
+
+    None where a speaker has one sentence alone, which cannot vary.
+    """
+    if min(map(len, found)) < 2:
+        return None
+    rng = np.random.default_rng(seed)
+    drawn = [
+        ratios[rng.integers(len(ratios), size=(N_RESAMPLES, len(ratios)))].sum(1)
+        for ratios in found
+    ]
+    values = _average(measure, drawn)
+    # A resample may lack what the ratio stands on (no voiced frame): it says nothing.
+    return _ends(values[np.isfinite(values)])
+
+
+def _ends(resampled: NDArray[np.float64]) -> tuple[float, float]:
+    tail = 100 * (1 - CONFIDENCE) / 2
+    low, high = np.percentile(resampled, [tail, 100 - tail])
+    return float(low), float(high)
+
+
+def _impostors(group: list[UtteranceScores]) -> list[float]:
+    """Return the similarities to the target of a row's sentences; none for the target's own."""
+    if group[0].row in (TARGET, COPY_SYNTHESIS):
+        return []
+    return [s.secs_target for s in group if s.secs_target is not None]
+
+
+def _error_rate_interval(
+    genuine: Sequence[float], impostors: list[list[float]], seed: int
+) -> tuple[float, float] | None:
+    """Return the ends of the equal error rate's interval: the target's sentences are drawn too."""
+    if min(len(genuine), *map(len, impostors)) < 2:
+        return None
+    rng = np.random.default_rng(seed)
+    rates = [
+        np.mean([equal_error_rate(own, rng.choice(others, len(others))) for others in impostors])
+        for own in (rng.choice(genuine, len(genuine)) for _ in range(N_RESAMPLES))
+    ]
+    return _ends(np.array(rates))
+
+
+def table_cells(lines: Sequence[Summary]) -> list[list[str]]:
+    """Return headings and printed values; columns that nobody filled are left out."""
+    used = [k for k in COLUMNS if any(line.get(k) is not None for line in lines)]
+    if all(line.n_words in (None, line.n_sentences) for line in lines):
+        used = [k for k in used if k != "n_words"]
+    body = [[print_value(line.get(k), COLUMNS[k][1]) for k in used] for line in lines]
+    return [[COLUMNS[k][0] for k in used], *body]
+
+
+def markdown_table(cells: Sequence[Sequence[str]]) -> str:
+    """Return headings and rows as a Markdown table."""
+    headings, *body = cells
+    rows = [headings, ["---"] * len(headings), *body]
+    escaped = [[cell.replace("|", "\\|") for cell in row] for row in rows]
+    return "\n".join("| " + " | ".join(row) + " |" for row in escaped)
+
+
+def print_value(value: Any, form: str) -> str:
+    """Return a value as the tables print it; nothing for None."""
+    if value is None:
+        return ""
+    if form == "text":
+        return str(value)
+    return f"{100 * value:.1f} %" if form == "share" else f"{value:.{form}f}"

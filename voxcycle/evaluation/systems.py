@@ -1,0 +1,188 @@
+"""What is compared: speakers, their sentences, and the ways of making audio from them."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+import voxcycle
+from voxcycle.audio.f0 import extract_f0
+from voxcycle.audio.mel import LogMel
+from voxcycle.audio.resample import resample
+from voxcycle.conversion.loudness import PEAK_LIMIT_DB
+from voxcycle.evaluation.baseline import convert_dsp
+from voxcycle.evaluation.cache import ContentCache
+from voxcycle.evaluation.metrics.pitch import requested_f0
+from voxcycle.vocoders import Vocoder
+from voxcycle.vocoders.hifigan import WEIGHTS_PACKAGE
+from voxcycle.voices.voice import Voice
+
+Wave = NDArray[np.float32]
+Render = Callable[[Wave, int], Wave]
+
+UNCONVERTED = "unconverted"
+TARGET = "target"
+COPY_SYNTHESIS = "copy synthesis"
+DSP_BASELINE = "DSP baseline"
+STANDARD_ROWS = (UNCONVERTED, TARGET, COPY_SYNTHESIS, DSP_BASELINE)
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """One recording.
+
+    Attributes:
+        name: of the sentence.
+        path: of the recording.
+        text: what it says, None where nobody wrote it down.
+        parallel: the target's recording of the same sentence, None where there is none.
+    """
+
+    name: str
+    path: Path
+    text: str | None = None
+    parallel: Path | None = None
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """A speaker of the evaluation.
+
+    Attributes:
+        name: of the speaker.
+        language: ISO 639-1 code, for the recogniser.
+        sentences: what is rendered and scored.
+        references: what others are compared with: the speaker's centroid and mean modulation
+            spectrum. A reference with the path or name of the scored sentence is left out, so that
+            no recording is compared with itself.
+    """
+
+    name: str
+    language: str
+    sentences: tuple[Sentence, ...]
+    references: tuple[Sentence, ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One way of making audio from recordings.
+
+    Attributes:
+        name: as it appears in the table.
+        speakers: whose sentences are rendered.
+        render: waveform (T,) and its rate to a waveform (T,) of the same rate.
+        request: the F0 contour asked for, from the recording at the rate of the mel analysis.
+        pairs_itself: whether the distance is that from the recording itself, not from the parallel
+            one.
+    """
+
+    name: str
+    speakers: tuple[Speaker, ...]
+    render: Render
+    request: Callable[[Wave], Wave]
+    pairs_itself: bool = False
+
+    @property
+    def has_texts(self) -> bool:
+        """Whether words count against texts, of the sentences that have one.
+
+        Without any text in the row they count against what the recogniser hears in the recordings.
+        """
+        return any(sentence.text for speaker in self.speakers for sentence in speaker.sentences)
+
+
+def standard_rows(
+    voice: Voice,
+    convert: Render,
+    vocoder: Vocoder,
+    sources: tuple[Speaker, ...],
+    target: Speaker | None,
+    cache: ContentCache,
+) -> list[Row]:
+    """Return the rows of every evaluation.
+
+    Unconverted sources; the target's own recordings and their copy synthesis, where there is a
+    target; the DSP baseline; the voice.
+
+    Args:
+        voice: the voice, for its statistics and analysis.
+        convert: the conversion to be measured.
+        vocoder: HiFi-GAN universal, for the copy synthesis.
+        sources: whose sentences are converted.
+        target: the speaker of the voice; None where no recording of him or her is at hand.
+        cache: where copy synthesis and baseline are kept.
+    """
+    request = partial(requested_f0, voice=voice)
+
+    def own(recording: Wave) -> Wave:
+        return extract_f0(recording, voice.spec)
+
+    def copy(recording: Wave, sample_rate: int) -> Wave:
+        return cache.remember(
+            f"copy synthesis 2 by {vocoder.name}, {WEIGHTS_PACKAGE} {version(WEIGHTS_PACKAGE)}",
+            lambda: copy_synthesis(recording, sample_rate, vocoder),
+            str(sample_rate),
+            recording,
+        )
+
+    def transform(recording: Wave, sample_rate: int) -> Wave:
+        return cache.remember(
+            f"DSP baseline 2, voxcycle {voxcycle.__version__}, pyworld {version('pyworld')}",
+            lambda: convert_dsp(recording, sample_rate, voice),
+            str(sample_rate),
+            str(voice.is_any_to_one),
+            json.dumps(voice.spec.to_dict()),
+            json.dumps([voice.source_stats.to_dict(), voice.target_stats.to_dict()]),
+            recording,
+        )
+
+    def leave(recording: Wave, sample_rate: int) -> Wave:
+        return recording
+
+    rows = [Row(UNCONVERTED, sources, leave, request)]
+    if target is not None:
+        # Where there is a column of MCD, copy synthesis gives its ceiling.
+        has_parallel = any(s.parallel for speaker in sources for s in speaker.sentences)
+        rows += [
+            Row(TARGET, (target,), leave, own),
+            Row(COPY_SYNTHESIS, (target,), copy, own, has_parallel),
+        ]
+    return [
+        *rows,
+        Row(DSP_BASELINE, sources, transform, request),
+        Row(voice_row(voice), sources, convert, request),
+    ]
+
+
+def voice_row(voice: Voice) -> str:
+    """Return the name of a voice's row, which no standard row has."""
+    name = voice.card.name
+    return f"voice {name}" if name in STANDARD_ROWS else name
+
+
+def count_utterances(rows: Sequence[Row]) -> int:
+    """Return how many utterances the rows have."""
+    return sum(len(speaker.sentences) for row in rows for speaker in row.speakers)
+
+
+def copy_synthesis(recording: Wave, sample_rate: int, vocoder: Vocoder) -> Wave:
+    """Return a recording (T,) as its own mels through a vocoder, same rate and length.
+
+    Quieter where its peaks would pass full scale, as conversions are.
+    """
+    spec = vocoder.spec
+    waveform = resample(recording, sample_rate, spec.sample_rate)
+    f0_hz = torch.from_numpy(extract_f0(waveform, spec))[None]
+    with torch.inference_mode():
+        log_mel = LogMel(spec)(torch.from_numpy(waveform)[None])
+        rendered = vocoder.decode(log_mel, f0_hz)[0].numpy()
+    back = resample(rendered, spec.sample_rate, sample_rate)[: len(recording)]
+    peak = max(float(np.abs(back).max(initial=0.0)), 1e-9)
+    gain = min(1.0, 10 ** (PEAK_LIMIT_DB / 20) / peak)
+    return np.pad(back * np.float32(gain), (0, len(recording) - len(back)))

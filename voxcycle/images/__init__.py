@@ -1,0 +1,1 @@
+"""The lecture on images: image sets, systems, training and use."""

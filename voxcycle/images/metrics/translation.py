@@ -1,0 +1,113 @@
+"""How well images were translated where the true results are known, as for drawn twins.
+
+Images are (N, C, H, W) in [-1, 1]; distances are on the scale of 0 to 1, black to white.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from voxcycle.images.grids import draw_grid
+
+AGREE = 0.02  # twins agree in a pixel where no channel differs by more
+HOTTEST = 0.3  # difference that is drawn white
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way between two domains, images (N, C, H, W) each.
+
+    Attributes:
+        source: images of the one domain.
+        fake: their translations.
+        cycled: these translated back.
+        twins: the true translations, of which no training saw one.
+    """
+
+    source: Tensor
+    fake: Tensor
+    cycled: Tensor
+    twins: Tensor
+
+    @property
+    def ratio(self) -> float:
+        """Distance to the twins, over the distance that leaving the source as it is would have."""
+        return mean_distance(self.fake, self.twins) / mean_distance(self.source, self.twins)
+
+    @property
+    def change_outside(self) -> float:
+        """Mean change of the pixels that the translation has nothing to do with."""
+        differs = (self.source - self.twins).abs().amax(1, keepdim=True) / 2 > AGREE
+        outside = ~differs.expand_as(self.source)
+        return mean_distance(self.fake[outside], self.source[outside])
+
+    @property
+    def cycle(self) -> float:
+        """Distance of what comes back from what left."""
+        return mean_distance(self.cycled, self.source)
+
+
+@torch.no_grad()
+def translate_both_ways(
+    translate: Callable[[Tensor, bool], Tensor], a: Tensor, b: Tensor
+) -> tuple[Way, Way]:
+    """Translate twins a to b and b to a.
+
+    Args:
+        translate: maps images to the other domain; with True from b to a.
+        a: images of the one domain.
+        b: the same in the other.
+    """
+    fake_b, fake_a = translate(a, False), translate(b, True)
+    return (
+        Way(a, fake_b, translate(fake_b, True), b),
+        Way(b, fake_a, translate(fake_a, False), a),
+    )
+
+
+def mean_distance(x: Tensor, y: Tensor) -> float:
+    """Return the mean absolute difference (L1)."""
+    return float((x - y).abs().mean() / 2)
+
+
+def structural_similarity(x: Tensor, y: Tensor) -> float:
+    """Return the mean SSIM of pairs of images, Wang et al. (2004)."""
+    from torchmetrics.functional.image import structural_similarity_index_measure
+
+    # The formula wants brightness from 0: around 0, an image is like its own negative.
+    value = structural_similarity_index_measure((x + 1) / 2, (y + 1) / 2, data_range=1.0)
+    return torch.as_tensor(value).item()
+
+
+def gradient_energy(images: Tensor) -> float:
+    """Return the mean squared difference of neighbours, down plus right: what blur lowers."""
+    down, right = (images.diff(dim=dim) / 2 for dim in (-2, -1))
+    return float(down.square().mean() + right.square().mean())
+
+
+def draw_ways(path: Path, ways: tuple[Way, Way], names: tuple[str, str], n: int = 10) -> None:
+    """Draw both ways: source, translation, true twin, where these differ, and what comes back.
+
+    Args:
+        path: PNG file.
+        ways: from a to b and from b to a.
+        names: of a and of b.
+        n: images of each.
+    """
+    rows, labels = [], []
+    for way, (source, target) in zip(ways, (names, names[::-1]), strict=True):
+        rows += [way.source, way.fake, way.twins, heat(way.fake, way.twins), way.cycled]
+        labels += [f"real {source}", f"made {target}", "true twin", "difference", "and back"]
+    draw_grid(path, [row[:n] for row in rows], labels)
+
+
+def heat(x: Tensor, y: Tensor) -> Tensor:
+    """Return pictures (N, 3, H, W) of the difference in each pixel: black none, white `HOTTEST`."""
+    from matplotlib import colormaps
+
+    difference = (x - y).abs().mean(1) / 2 / HOTTEST
+    colours = colormaps["inferno"](difference.clamp(max=1).cpu().numpy())[..., :3]
+    return torch.from_numpy(colours).float().movedim(-1, 1) * 2 - 1

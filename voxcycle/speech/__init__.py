@@ -1,0 +1,1 @@
+"""From folders of recordings to trained voices: corpus, crops, trainings, clones."""

@@ -1,0 +1,149 @@
+"""Cached features: log-mels, perturbed ones too, and F0 of each recording, computed once.
+
+A cache entry is named by the SHA-256 of the file's content, the MelSpec, the perturbations and the
+version of this module; it holds `mels` (n_variants, F, n_mels) in fp16 and `f0` (F,) in fp32 as two
+.npy files, which training maps into memory.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voxcycle.audio.level import normalize_level
+from voxcycle.audio.mel import MelSpec
+from voxcycle.audio.mixdown import load_mono
+from voxcycle.audio.perturb import WARPS, Perturbation, WorldSpeech, analyse_world, resynthesize
+from voxcycle.files import replacing
+
+FEATURE_VERSION = 3
+PIECE_S = 30.0
+
+
+class Features(NamedTuple):
+    """Features of one recording.
+
+    Attributes:
+        mels: (n_variants, F, n_mels) log-mels at the analysis level, fp16, one per perturbation;
+            index 0 is the recording itself.
+        f0_hz: (F,), 0 where unvoiced.
+    """
+
+    mels: NDArray[np.float16]
+    f0_hz: NDArray[np.float32]
+
+
+def load_analysis_waveform(path: Path, spec: MelSpec) -> NDArray[np.float32]:
+    """Read a recording as conversion does: mono, resampled, at the analysis level, (T,)."""
+    mono = load_mono(path, spec.sample_rate)
+    return normalize_level(mono, spec.sample_rate).waveform
+
+
+def extract_features(
+    path: Path, spec: MelSpec, perturbations: Sequence[Perturbation] = WARPS
+) -> Features:
+    """Compute the features of one recording."""
+    import torch
+
+    from voxcycle.audio.f0 import extract_f0
+    from voxcycle.audio.mel import LogMel, mel_filterbank
+
+    waveform = load_analysis_waveform(path, spec)
+    log_mel = LogMel(spec)
+    magnitude = log_mel.magnitude(torch.from_numpy(waveform)[None])
+    # WORLD's parameters take 16 kB per frame: long recordings are resynthesised in pieces.
+    n_pieces = max(1, round(len(waveform) / spec.sample_rate / PIECE_S))
+    pieces = np.array_split(waveform, n_pieces)
+    speech: list[WorldSpeech] = []
+    mels = []
+    for perturbation in perturbations:
+        if perturbation.formant == perturbation.pitch:
+            mel = log_mel.project(magnitude, mel_filterbank(spec, perturbation.formant))
+        else:
+            speech = speech or [analyse_world(piece, spec.sample_rate) for piece in pieces]
+            other = np.concatenate(
+                [
+                    resynthesize(part, perturbation, spec.sample_rate, len(piece))
+                    for part, piece in zip(speech, pieces, strict=True)
+                ]
+            )
+            mel = log_mel(torch.from_numpy(other)[None])
+        mels.append(mel[0].T)
+    return Features(torch.stack(mels).half().numpy(), extract_f0(waveform, spec))
+
+
+def _entry(
+    path: Path, spec: MelSpec, perturbations: Sequence[Perturbation], cache_dir: Path
+) -> Path:
+    digest = hashlib.sha256(path.read_bytes())
+    digest.update(json.dumps([FEATURE_VERSION, spec.to_dict(), list(perturbations)]).encode())
+    return cache_dir / digest.hexdigest()[:32]
+
+
+def _cache_one(
+    path: Path, spec: MelSpec, perturbations: Sequence[Perturbation], cache_dir: Path
+) -> Path:
+    import torch
+
+    entry = _entry(path, spec, perturbations, cache_dir)
+    if not entry.with_suffix(".f0.npy").exists():
+        torch.set_num_threads(1)  # one process per core
+        features = extract_features(path, spec, perturbations)
+        # The F0 file is renamed last: where it exists, the entry is complete.
+        for suffix, array in ((".mels.npy", features.mels), (".f0.npy", features.f0_hz)):
+            with replacing(entry.with_suffix(suffix)) as partial, partial.open("wb") as file:
+                np.save(file, array)
+    return entry
+
+
+def cache_features(
+    paths: Sequence[Path],
+    spec: MelSpec,
+    cache_dir: Path,
+    perturbations: Sequence[Perturbation] = WARPS,
+    n_jobs: int | None = None,
+    advance: Callable[[], None] | None = None,
+) -> list[Features]:
+    """Return memory-mapped features of every file, computing the missing ones in parallel.
+
+    Args:
+        paths: recordings.
+        spec: the mel analysis.
+        cache_dir: where entries live; made if missing.
+        perturbations: which variants of the mels to compute.
+        n_jobs: processes; None takes one per core.
+        advance: called once per finished file, for a progress bar.
+    """
+    from joblib import Parallel, delayed
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+    cache_dir.mkdir(parents=True, exist_ok=True)
+    # Processes of joblib outlive a call and, unlike those of the standard library, do not run the
+    # caller's script again. They keep the working directory of their start.
+    results = Parallel(n_jobs=n_jobs or os.cpu_count(), return_as="generator")(
+        delayed(_cache_one)(path.absolute(), spec, perturbations, cache_dir.absolute())
+        for path in paths
+    )
+    entries: list[Path] = []
+    try:
+        for entry in results:
+            entries.append(entry)
+            if advance:
+                advance()
+    except TerminatedWorkerError as error:
+        raise OSError(
+            f"{paths[len(entries)]}: the analysis was killed at this file or one near it, most "
+            "likely for want of memory; close other programs and start again, what is done is kept"
+        ) from error
+    return [
+        Features(
+            np.load(entry.with_suffix(".mels.npy"), mmap_mode="r"),
+            np.load(entry.with_suffix(".f0.npy")),
+        )
+        for entry in entries
+    ]

@@ -1,0 +1,265 @@
+"""From recordings as they come to clips to train on, with a report of what was kept and why.
+
+Each recording is made mono, cut at its pauses (`audio/slices.py`), its clips measured
+(`data/quality.py`), the useless ones dropped, the others levelled, compared with one another, and
+written.
+"""
+
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voxcycle.audio.io import (
+    AudioError,
+    AudioFormat,
+    AudioSource,
+    FileSource,
+    list_audio,
+    write_audio,
+)
+from voxcycle.audio.level import ANALYSIS_LEVEL_DB
+from voxcycle.audio.mel import MelSpec
+from voxcycle.audio.mixdown import Mixdown, plan_mixdown
+from voxcycle.audio.resample import resample_blocks, resampled_length
+from voxcycle.audio.segment import find_slices
+from voxcycle.files import replacing
+from voxcycle.speech.clip_quality import ClipQuality, measure_quality
+from voxcycle.speech.clipping import clipped_shares
+from voxcycle.speech.corpus import CorpusError
+
+FLAC = AudioFormat("flac", "FLAC", "PCM_16")
+MAX_PEAK = 0.98
+REPORT = "report.json"
+STRANGE = 4.0  # deviations; measured by egs/fillets_nl/strangers.py
+STRANGE_PROBLEM = "unlike the others"
+MAX_STRANGE_SHARE = 0.2  # more of them are no strangers
+Compare = Callable[[Sequence[Path]], Sequence[float]]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A clip, or what was to be one.
+
+    Attributes:
+        source: the recording.
+        start_s: where in it the piece begins.
+        quality: as it was in the recording.
+        file: what was written, relative to the output folder; "" where it was dropped.
+        problem: why it was dropped, or "".
+        strangeness: how far the clip is from the others, in deviations; 0 where none was compared.
+    """
+
+    source: str
+    start_s: float
+    quality: ClipQuality
+    file: str = ""
+    problem: str = ""
+    strangeness: float = 0.0
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What became of a folder of recordings.
+
+    Attributes:
+        folder: of the recordings.
+        minutes: of recordings that could be read, pauses included.
+        pieces: in the order of the recordings.
+        unreadable: recording and reason.
+    """
+
+    folder: str
+    minutes: float
+    pieces: list[Piece]
+    unreadable: list[tuple[str, str]]
+
+    @property
+    def kept(self) -> list[Piece]:
+        """The pieces that were written."""
+        return [piece for piece in self.pieces if piece.file]
+
+    @property
+    def strange(self) -> list[Piece]:
+        """The pieces that are unlike the others, kept or not."""
+        return [piece for piece in self.pieces if piece.strangeness >= STRANGE]
+
+    def minutes_kept(self) -> float:
+        """Return how long the pieces are that were written."""
+        return sum(piece.quality.duration_s for piece in self.kept) / 60
+
+    def minutes_dropped(self) -> dict[str, float]:
+        """Return minutes by reason, the most first."""
+        dropped: Counter[str] = Counter()
+        for piece in self.pieces:
+            if piece.problem:
+                dropped[piece.problem] += piece.quality.duration_s / 60  # type: ignore[assignment]
+        return dict(dropped.most_common())
+
+    def save(self, path: Path) -> None:
+        """Write all of it as JSON."""
+        with replacing(path) as partial:
+            partial.write_text(json.dumps(asdict(self), indent=1), "utf-8")
+
+
+def prepare_folder(
+    folder: Path,
+    out: Path,
+    overwrite: bool = False,
+    n_jobs: int | None = None,
+    advance: Callable[[int, int], None] = lambda done, total: None,
+    compare: Compare | None = None,
+    keeps_strange: bool = False,
+) -> Prepared:
+    """Cut all recordings below a folder into clips, written as FLAC at 22,050 Hz.
+
+    The clips are made in a folder beside `out`, and moved there when all are whole.
+
+    Args:
+        folder: recordings of one speaker.
+        out: receives the clips, laid out as the recordings, and `report.json`.
+        overwrite: replace what an earlier call has written there.
+        n_jobs: processes; None takes one per core.
+        advance: called with the numbers of recordings done and in all.
+        compare: maps clips to how strange each is among them, such as
+            `voxcycle.speech.screening.compare_clips`; None compares nothing.
+        keeps_strange: write clips that are unlike the others too. They are written in any case
+            where they are more than a fifth.
+
+    Raises:
+        CorpusError: there is no recording, nothing of use in them, or `out` holds other files.
+        AudioError: a clip cannot be written.
+    """
+    from joblib import Parallel, delayed
+
+    folder, out = folder.resolve(), out.resolve()
+    made = out.with_name(f".{out.name}.part")
+    shutil.rmtree(made, ignore_errors=True)  # of a call that was killed: no recordings
+    paths = find_recordings(folder, out)
+    former = list_former(out, overwrite)
+    pieces, unreadable, seconds = [], [], 0.0
+    try:
+        jobs = (delayed(_prepare_file)(folder, path, made) for path in paths)
+        results = Parallel(n_jobs=n_jobs or os.cpu_count(), return_as="generator")(jobs)
+        advance(0, len(paths))
+        for done, (path, result) in enumerate(zip(paths, results, strict=True), 1):
+            advance(done, len(paths))
+            if isinstance(result, str):
+                unreadable.append((str(path.relative_to(folder)), result))
+            else:
+                seconds += result[0]
+                pieces += result[1]
+        if compare:
+            pieces = _screen_strange(pieces, made, compare, keeps_strange)
+        prepared = Prepared(str(folder), seconds / 60, pieces, unreadable)
+        if not prepared.kept:
+            reasons = [f"{name}: {reason}" for name, reason in unreadable]
+            reasons += [f"{piece.source}: {piece.problem}" for piece in pieces]
+            raise CorpusError(f"{folder}: no clip is of use; " + "; ".join(reasons[:3]))
+        for path in former:
+            path.unlink(missing_ok=True)
+        for piece in prepared.kept:
+            (out / piece.file).parent.mkdir(parents=True, exist_ok=True)
+            os.replace(made / piece.file, out / piece.file)
+        prepared.save(out / REPORT)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    return prepared
+
+
+def _screen_strange(
+    pieces: list[Piece], made: Path, compare: Compare, keeps_strange: bool
+) -> list[Piece]:
+    """Return the pieces with their strangeness, the strange ones dropped unless they are many."""
+    written = [i for i, piece in enumerate(pieces) if piece.file]
+    scores = compare([made / pieces[i].file for i in written])
+    n_strange = sum(score >= STRANGE for score in scores)
+    keeps_strange = keeps_strange or n_strange > MAX_STRANGE_SHARE * len(written)
+    screened = list(pieces)
+    for i, score in zip(written, scores, strict=True):
+        screened[i] = replace(pieces[i], strangeness=round(float(score), 2))
+        if score >= STRANGE and not keeps_strange:
+            screened[i] = replace(screened[i], file="", problem=STRANGE_PROBLEM)
+    return screened
+
+
+def find_recordings(folder: Path, out: Path) -> list[Path]:
+    """Return all recordings below a folder; those in an output folder within it not."""
+    if not folder.is_dir():
+        raise CorpusError(f"{folder}: no such folder; name a folder of recordings of one speaker")
+    if folder.is_relative_to(out):
+        raise CorpusError(f"{out}: the clips would lie among the recordings; name another folder")
+    paths = [path for path in list_audio(folder) if not path.is_relative_to(out)]
+    if not paths:
+        raise CorpusError(f"{folder}: no recordings found; put wav, flac, ogg or mp3 files there")
+    return paths
+
+
+def list_former(out: Path, overwrite: bool) -> list[Path]:
+    """Return what an earlier call has left in `out` and this one may replace.
+
+    Raises:
+        CorpusError: `out` holds other files, or replacing is not wanted.
+    """
+    if not out.exists():
+        return []
+    if not out.is_dir():
+        raise CorpusError(f"{out}: not a folder; name another")
+    if not any(out.iterdir()):
+        return []
+    report = out / REPORT
+    try:
+        names = [piece["file"] for piece in json.loads(report.read_text("utf-8"))["pieces"]]
+        former = [(out / name).resolve() for name in names if name]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise CorpusError(
+            f"{out}: holds files that are no clips of an earlier call; name another"
+        ) from None
+    if not overwrite:
+        raise CorpusError(f"{out}: holds clips already; name another, or add --overwrite")
+    return [*(path for path in former if path.is_relative_to(out)), report]
+
+
+def _prepare_file(root: Path, path: Path, out: Path) -> tuple[float, list[Piece]] | str:
+    """Return seconds and pieces of a recording, or why it cannot be read."""
+    spec, name = MelSpec(), path.relative_to(root)
+    try:
+        source = FileSource(path)
+        mixdown = plan_mixdown(source)
+        waveform = _read(source, mixdown, spec)
+        slices = find_slices(waveform, spec.sample_rate)
+        scale = source.sample_rate / spec.sample_rate
+        spans = [(round(scale * first), round(scale * last)) for first, last in slices]
+        shares = list(clipped_shares(mixdown.channel_blocks(source), spans))
+    except AudioError as error:
+        return str(error).removeprefix(f"{path}: ")
+    pieces: list[Piece] = []
+    for (first, last), share in zip(slices, shares, strict=True):
+        samples = waveform[first:last]
+        quality = measure_quality(samples, spec, share)
+        start_s = round(first / spec.sample_rate, 3)
+        piece = Piece(str(name), start_s, quality, "", quality.problem())
+        if not piece.problem:
+            target = name.with_name(f"{name.name}-{len(pieces):03}.flac")
+            gain = 10 ** ((ANALYSIS_LEVEL_DB - quality.level_db) / 20)
+            gain = min(gain, MAX_PEAK / float(np.abs(samples).max()))
+            (out / target).parent.mkdir(parents=True, exist_ok=True)
+            write_audio(out / target, [samples * np.float32(gain)], spec.sample_rate, FLAC, {})
+            piece = replace(piece, file=str(target))
+        pieces.append(piece)
+    return len(waveform) / spec.sample_rate, pieces
+
+
+def _read(source: AudioSource, mixdown: Mixdown, spec: MelSpec) -> NDArray[np.float32]:
+    """Return a recording as mono (T,) at the rate of `spec`."""
+    n_samples = resampled_length(mixdown.n_samples, source.sample_rate, spec.sample_rate)
+    blocks = mixdown.mono_blocks(source)
+    return np.concatenate(
+        list(resample_blocks(blocks, source.sample_rate, spec.sample_rate, n_samples))
+    )

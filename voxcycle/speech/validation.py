@@ -1,0 +1,126 @@
+"""Validation during a training: losses on unseen files, audio and mel pictures for TensorBoard."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from lightning import Callback, Trainer
+from numpy.typing import NDArray
+from torch import nn
+from torch.utils.tensorboard import SummaryWriter
+
+from voxcycle.audio.excitation import excitation_mel
+from voxcycle.audio.f0 import transform_f0
+from voxcycle.audio.mel import MelSpec
+from voxcycle.audio.stats import DomainStats
+from voxcycle.methods.phase import PhasedModule
+from voxcycle.speech.crops import UnpairedCrops
+from voxcycle.speech.features import Features
+from voxcycle.vocoders import Vocoder
+
+N_VALID_BATCHES = 8
+SAMPLE_S = 4.0
+
+
+@dataclass(frozen=True)
+class Direction:
+    """One conversion to listen to: a validation recording, which generator, both statistics."""
+
+    name: str
+    generator: str
+    recording: Features
+    source: DomainStats
+    target: DomainStats
+
+
+def convert_features(
+    generator: nn.Module,
+    features: Features,
+    source: DomainStats,
+    target: DomainStats,
+    spec: MelSpec,
+    n_frames: int,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Convert the first frames of a recording's features; returns mels (F, n_mels) and F0 (F,)."""
+    f0_hz = transform_f0(np.asarray(features.f0_hz[:n_frames]), source, target)
+    mel = source.normalize(features.mels[0, :n_frames].astype(np.float32))
+    device = next(generator.parameters()).device
+    inputs = (torch.from_numpy(x.T[None]).to(device) for x in (mel, excitation_mel(f0_hz, spec)))
+    with torch.no_grad():
+        out = generator(*inputs)
+    return target.denormalize(out[0].T.cpu().numpy()), f0_hz
+
+
+class VoiceValidation(Callback):
+    """Every n steps: generator losses on validation crops (`valid/term`), audio and pictures.
+
+    Args:
+        crops: batches drawn from validation files; their first eight are used.
+        directions: what to convert and hear.
+        vocoder: renders the audio.
+        every: steps between validations.
+    """
+
+    def __init__(
+        self, crops: UnpairedCrops, directions: list[Direction], vocoder: Vocoder, every: int
+    ) -> None:
+        self.crops = crops
+        self.directions = directions
+        self.vocoder = vocoder
+        self.every = every
+        self.seconds = 0.0  # spent, in this call
+
+    def on_train_batch_end(self, trainer: Trainer, module: PhasedModule, *_: Any) -> None:  # type: ignore[override]  # noqa: D102
+        step = int(module.steps_done)
+        if step % self.every or trainer.logger is None:
+            return
+        started = time.monotonic()
+        trainer.logger.log_metrics(self._losses(module), step=step)
+        writer = trainer.logger.experiment  # type: ignore[attr-defined]
+        for direction in self.directions:
+            self._draw(module, direction, writer, step)
+        writer.flush()
+        self.seconds += time.monotonic() - started
+
+    def _losses(self, module: PhasedModule) -> dict[str, float]:
+        sums: dict[str, float] = {}
+        with torch.no_grad():
+            for index in range(N_VALID_BATCHES):
+                batch = module.transfer_batch_to_device(self.crops[index], module.device, 0)
+                terms = module.phases[0].loss(batch, {})
+                for name, term in terms.items():
+                    key = f"valid/{name}"
+                    sums[key] = sums.get(key, 0.0) + float(term) / N_VALID_BATCHES
+        return sums
+
+    def _draw(
+        self, module: PhasedModule, direction: Direction, writer: SummaryWriter, step: int
+    ) -> None:
+        from matplotlib.figure import Figure
+
+        assert module.ema is not None
+        spec = self.crops.spec
+        n_frames = round(SAMPLE_S * spec.frame_rate)
+        mel, f0_hz = convert_features(
+            module.ema.module[direction.generator],  # type: ignore[index]
+            direction.recording,
+            direction.source,
+            direction.target,
+            spec,
+            n_frames,
+        )
+        with torch.no_grad():
+            waveform = self.vocoder.decode(
+                torch.from_numpy(mel.T[None].copy()), torch.from_numpy(f0_hz[None])
+            )
+        writer.add_audio(direction.name, waveform[0].clamp(-1, 1), step, spec.sample_rate)
+        figure = Figure(figsize=(8, 5), layout="constrained")
+        panels = (("source", direction.recording.mels[0, :n_frames]), (direction.name, mel))
+        for axes, (title, picture) in zip(figure.subplots(2), panels, strict=True):
+            axes.imshow(
+                np.asarray(picture, np.float32).T, origin="lower", aspect="auto", vmin=-11.5, vmax=1
+            )
+            axes.set(title=title, xlabel="frame", ylabel="mel band")
+        writer.add_figure(direction.name, figure, step)

@@ -1,0 +1,116 @@
+"""Crops of recordings with their analysis, for a vocoder: batch i is a function of seed and i."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from voxcycle.audio.f0 import limit_f0
+from voxcycle.audio.mel import MelSpec
+from voxcycle.audio.source_signals import onset_phases, source_signals
+from voxcycle.methods.batches import VocoderBatch
+
+MAX_GAIN_DB = 6.0
+MAX_ERROR_FRAMES = 12
+
+
+class Recording(NamedTuple):
+    """A recording at the analysis level: (T,) in int16, its log-mels (F, n_mels), its F0 (F,)."""
+
+    samples: NDArray[np.int16]
+    mel: NDArray[np.float16]
+    f0_hz: NDArray[np.float32]
+
+
+class VocoderCrops(Dataset[VocoderBatch]):
+    """Batches of crops, recordings drawn by their length; endless.
+
+    Args:
+        recordings: those that are shorter than a crop are left out.
+        converted: recordings whose mels a voice made of them, likewise; see `converted_share`.
+        spec: the mel analysis.
+        batch_size: crops in a batch.
+        n_frames: frames of a crop.
+        error_share: share of the crops whose F0 is wrong for a while: an octave up or down, or
+            voicing lost or invented, as trackers err.
+        seed: of everything drawn.
+        converted_share: share of the crops that come from `converted`, where there are any.
+    """
+
+    def __init__(
+        self,
+        recordings: Sequence[Recording],
+        spec: MelSpec,
+        batch_size: int,
+        n_frames: int,
+        error_share: float,
+        seed: int,
+        converted: Sequence[Recording] = (),
+        converted_share: float = 0.5,
+    ) -> None:
+        pools = [[r for r in pool if len(r.f0_hz) >= n_frames] for pool in (recordings, converted)]
+        self.recordings = pools[0] + pools[1]
+        self.n_frames_recorded = sum(len(r.f0_hz) for r in pools[0])
+        if not pools[0]:
+            raise ValueError(f"no recording is as long as a crop of {n_frames} frames")
+        self.spec = spec
+        self.batch_size = batch_size
+        self.n_frames = n_frames
+        self.error_share = error_share
+        self.seed = seed
+        shares = (1 - converted_share, converted_share) if pools[1] else (1.0, 0.0)
+        self.shares = np.concatenate(
+            [
+                share * lengths / max(lengths.sum(), 1.0)
+                for share, pool in zip(shares, pools, strict=True)
+                for lengths in [np.array([len(r.f0_hz) for r in pool], float)]
+            ]
+        )
+
+    def __getitem__(self, index: int) -> VocoderBatch:
+        rng = np.random.default_rng([self.seed, index])
+        items = [self._draw(rng) for _ in range(self.batch_size)]
+        waveform, mel, spoken_f0_hz, f0_hz = (
+            torch.from_numpy(np.stack(column)) for column in zip(*items, strict=True)
+        )
+        phases = np.stack([onset_phases(f0, self.spec) for f0 in f0_hz.numpy()])
+        noise = torch.from_numpy(rng.standard_normal(waveform.shape, np.float32))
+        sources = source_signals(f0_hz, torch.from_numpy(phases), noise, self.spec)
+        return VocoderBatch(waveform, mel.transpose(1, 2), spoken_f0_hz, f0_hz, sources, index)
+
+    def _draw(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], ...]:
+        """Draw a crop's waveform, its mel, its F0, and the F0 that the network is told."""
+        recording = self.recordings[rng.choice(len(self.shares), p=self.shares)]
+        start = int(rng.integers(len(recording.f0_hz) - self.n_frames + 1))
+        stop = start + self.n_frames
+        hop = self.spec.hop_length
+        gain_db = rng.uniform(-MAX_GAIN_DB, MAX_GAIN_DB)
+        gain = np.float32(10 ** (gain_db / 20))
+        samples = recording.samples[start * hop : stop * hop].astype(np.float32) / 32768
+        # A gain on the log-mel is a sum; what lies at its floor stays there.
+        mel = recording.mel[start:stop].astype(np.float32) + np.log(gain)
+        mel = np.maximum(mel, np.float32(np.log(self.spec.log_floor)))
+        f0_hz = recording.f0_hz[start:stop].astype(np.float32)
+        told = err(f0_hz, rng) if rng.random() < self.error_share else f0_hz
+        return (samples * gain).astype(np.float32), mel, f0_hz, told
+
+
+def err(f0_hz: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """Return a contour (F,) with one error of up to 12 frames: octave, lost or invented voicing."""
+    length = int(rng.integers(1, MAX_ERROR_FRAMES + 1))
+    start = int(rng.integers(max(1, len(f0_hz) - length + 1)))
+    part = slice(start, start + length)
+    out = f0_hz.copy()
+    kind = rng.choice(("octave up", "octave down", "lost", "invented"))
+    if kind == "octave up":
+        out[part] *= 2
+    elif kind == "octave down":
+        out[part] /= 2
+    elif kind == "lost":
+        out[part] = 0
+    else:
+        out[part] = np.where(out[part] > 0, out[part], np.exp(rng.uniform(np.log(80), np.log(300))))
+    return limit_f0(out)
