@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from voxcycle.audio.mel import MelSpec
     from voxcycle.conversion.batch import convert_files
-    from voxcycle.conversion.pipeline import convert_waveform as convert
+    from voxcycle.conversion.pipeline import Conversion, convert
     from voxcycle.voices.library import load_voice
     from voxcycle.voices.voice import Voice
 
 __version__ = "0.1.0"
-__all__ = ["MelSpec", "Voice", "convert", "convert_files", "load_voice"]
+__all__ = ["Conversion", "MelSpec", "Voice", "convert", "convert_files", "load_voice"]
 
 _HOMES = {
+    "Conversion": ("voxcycle.conversion.pipeline", "Conversion"),
     "MelSpec": ("voxcycle.audio.mel", "MelSpec"),
     "Voice": ("voxcycle.voices.voice", "Voice"),
-    "convert": ("voxcycle.conversion.pipeline", "convert_waveform"),
+    "convert": ("voxcycle.conversion.pipeline", "convert"),
     "convert_files": ("voxcycle.conversion.batch", "convert_files"),
     "load_voice": ("voxcycle.voices.library", "load_voice"),
 }

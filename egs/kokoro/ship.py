@@ -9,10 +9,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from voxcycle.artifacts import VOICE, read_header
 from voxcycle.evaluation.stats.summary import MEAN
 from voxcycle.vocoders.registry import DEFAULT_VOCODER
 from voxcycle.voices.library import EMBEDDED_DIR
-from voxcycle.voices.voice import Voice, read_header
+from voxcycle.voices.voice import Voice
 
 N_UTTERANCES = 80  # 20 sentences of each evaluation speaker
 SHOWN = ("secs_target", "secs_source", "nearer_target", "wer", "distillmos", "dnsmos")
@@ -24,8 +25,8 @@ def main() -> None:
     path, scores_path = Path(sys.argv[1]), Path(sys.argv[2])
     evaluation = json.loads(scores_path.read_text(encoding="utf-8"))
     voice, about = Voice.load(path), evaluation["about"]
-    measured = (about["voice_sha256"], about.get("strength"))
-    if measured != (read_header(path)["sha256"], voice.strength):
+    measured = (about["voice_sha256"], about.get("second_pass"))
+    if measured != (read_header(path, VOICE)["sha256"], voice.second_pass):
         raise SystemExit(f"{scores_path} measured another voice than {path}: evaluate it again")
     (mean,) = (
         line

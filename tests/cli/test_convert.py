@@ -61,7 +61,7 @@ def test_one_command_one_file(run: Callable[..., tuple], source: Path) -> None:
         (["--format", "ogg"], "my söurce.unit.ogg", RATE, "VORBIS"),
         (["--sample-rate", "44100", "--pitch", "-2"], "my söurce.unit.wav", 44_100, "PCM_16"),
         (["--pitch", "+1.5", "--file-stats"], "my söurce.unit.wav", RATE, "PCM_16"),
-        (["--pitch", "keep", "--strength", "0.5"], "my söurce.unit.wav", RATE, "PCM_16"),
+        (["--pitch", "keep", "--second-pass", "0.5"], "my söurce.unit.wav", RATE, "PCM_16"),
     ],
 )
 def test_options(

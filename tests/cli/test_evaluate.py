@@ -38,7 +38,7 @@ def recordings(
 def test_report_and_comparison(recordings: Path, voice_path: Path, capsys):
     out = recordings / "report"
     common = ("evaluate", "--voice", voice_path, "--source", recordings / "ann")
-    rest = ("--vocoder", "griffin-lim", "--sentences", "1", "--strength", "0.5")
+    rest = ("--vocoder", "griffin-lim", "--sentences", "1", "--second-pass", "0.5")
     assert (
         run(
             *(*common, "--target", recordings / "ben", "--parallel", recordings / "ben"),
@@ -56,7 +56,7 @@ def test_report_and_comparison(recordings: Path, voice_path: Path, capsys):
     assert voice_row["words_reference"] == "source" and voice_row["recording_sha256"]
     copied = document["utterances"][2]
     assert copied["mcd_db"] > 0  # the column's ceiling
-    assert document["about"]["strength"] == 0.5
+    assert document["about"]["second_pass"] == 0.5
     assert document["about"]["inputs"] == {
         "source": "ann",
         "target": "ben",

@@ -112,7 +112,7 @@ def test_a_fault_of_ours_stays_with_its_file(
 
 
 def test_outputs_beside_inputs_carry_the_voice(recording: Path) -> None:
-    (planned,) = plan_files([recording], "heart", None, None, False)
+    (planned,) = plan_files([recording], "heart")
     assert planned.target == recording.with_name("a.heart.wav")
 
 
@@ -120,27 +120,27 @@ def test_outputs_that_would_meet_are_kept_apart(recording: Path, tmp_path: Path)
     shutil.copy(recording, tmp_path / "a.wav")
     soundfile.write(tmp_path / "a.mp3", soundfile.read(recording)[0], RATE)
     out = tmp_path / "out"
-    plan = plan_files([tmp_path], "heart", out, None, False)
+    plan = plan_files([tmp_path], "heart", out_dir=out)
     assert [p.target for p in plan] == [out / "a.mp3.wav", out / "a.wav"]
-    plan = plan_files([tmp_path / "a.mp3", tmp_path / "a.wav"], "heart", None, None, False)
+    plan = plan_files([tmp_path / "a.mp3", tmp_path / "a.wav"], "heart")
     assert [p.target and p.target.name for p in plan] == ["a.mp3.heart.wav", "a.heart.wav"]
 
 
 def test_two_inputs_for_one_output_are_told(recording: Path, folder: Path, tmp_path: Path) -> None:
-    plan = plan_files([recording, folder / "a.wav"], "heart", tmp_path / "out", None, False)
+    plan = plan_files([recording, folder / "a.wav"], "heart", out_dir=tmp_path / "out")
     assert plan[0].error is None
     assert plan[1].error is not None and "would both be written to it" in plan[1].error
 
 
 def test_an_input_is_never_overwritten(folder: Path) -> None:
-    (planned,) = plan_files([folder / "a.wav"], "heart", folder, None, True)
+    (planned,) = plan_files([folder / "a.wav"], "heart", out_dir=folder, overwrite=True)
     assert planned.error is not None and "is an input" in planned.error
-    planned = plan_file(folder / "a.wav", folder / "a.wav", None, True)
+    planned = plan_file(folder / "a.wav", folder / "a.wav", overwrite=True)
     assert planned.error is not None and "is an input" in planned.error
 
 
 def test_a_file_given_twice_is_converted_once(folder: Path, tmp_path: Path) -> None:
-    plan = plan_files([folder / "a.wav", folder], "heart", tmp_path / "out", None, False)
+    plan = plan_files([folder / "a.wav", folder], "heart", out_dir=tmp_path / "out")
     assert [p.source.name for p in plan] == ["a.wav", "broken.wav", "b é.wav"]
 
 
@@ -152,14 +152,14 @@ def test_outputs_within_the_folder_are_not_inputs(folder: Path, voice_path: Path
 
 
 def test_outputs_may_lie_above_the_folder_but_not_in_its_place(folder: Path) -> None:
-    planned = plan_files([folder], "heart", folder.parent, None, False)
+    planned = plan_files([folder], "heart", out_dir=folder.parent)
     assert folder.parent / "a.wav" in [p.target for p in planned]
     with pytest.raises(AudioError, match="the outputs would lie among the inputs"):
-        plan_files([folder], "heart", folder, None, True)
+        plan_files([folder], "heart", out_dir=folder, overwrite=True)
 
 
 def test_results_come_as_they_are_made(folder: Path, voice_path: Path, tmp_path: Path) -> None:
-    plan = plan_files([folder], "heart", tmp_path / "out", None, False)
+    plan = plan_files([folder], "heart", out_dir=tmp_path / "out")
     results = run_plan(plan, voice_path, "griffin-lim", Options())
     index, first = next(results)
     assert first.source == plan[index].source
@@ -169,20 +169,20 @@ def test_results_come_as_they_are_made(folder: Path, voice_path: Path, tmp_path:
 
 def test_folders_need_a_place_and_content(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(AudioError, match="-o"):
-        plan_files([folder], "heart", None, None, False)
+        plan_files([folder], "heart")
     (tmp_path / "empty").mkdir()
     # an empty folder fails alone: the recordings beside it are planned
-    plan = plan_files([tmp_path / "empty", folder], "heart", tmp_path / "out", None, False)
+    plan = plan_files([tmp_path / "empty", folder], "heart", out_dir=tmp_path / "out")
     assert plan[0].error == f"{tmp_path / 'empty'}: no audio files in this folder"
     assert any(planned.error is None for planned in plan[1:])
 
 
 def test_the_name_says_the_format(recording: Path, tmp_path: Path) -> None:
-    planned = plan_file(recording, tmp_path / "b.flac", None, False)
+    planned = plan_file(recording, tmp_path / "b.flac")
     assert planned.audio_format is not None and planned.audio_format.format == "FLAC"
-    assert plan_file(recording, tmp_path / "b.flac", "flac", False).error is None
+    assert plan_file(recording, tmp_path / "b.flac", requested_format="flac").error is None
     for target, requested in (("b.flac", "wav"), ("b.xyz", None)):
-        assert plan_file(recording, tmp_path / target, requested, False).error is not None
+        assert plan_file(recording, tmp_path / target, requested_format=requested).error is not None
 
 
 def test_a_voice_cannot_name_another_folder() -> None:

@@ -6,18 +6,24 @@ import numpy as np
 import pytest
 import torch
 
+from voxcycle.audio.excitation import excitation_mel
 from voxcycle.audio.f0 import extract_f0
 from voxcycle.audio.io import ArraySource
 from voxcycle.audio.level import normalize_level
 from voxcycle.audio.mel import LogMel, MelSpec
 from voxcycle.audio.mixdown import plan_mixdown
+from voxcycle.audio.source_signals import onset_phases
 from voxcycle.audio.stats import sum_frames
 from voxcycle.conversion import analysis
 from voxcycle.conversion.analysis import analyze
-from voxcycle.conversion.generator import convert_mel, generate_mels, plan_chunks, render_waveform
-from voxcycle.conversion.spooled_frames import RowFile
+from voxcycle.conversion.chunks import Windows, equal_chunk_frames
+from voxcycle.conversion.generator import MelConverter, convert_mels
+from voxcycle.conversion.renderer import Renderer
+from voxcycle.conversion.runtime import to_batch, to_frames
+from voxcycle.conversion.spooled_frames import SpooledFrames
 from voxcycle.models.hifigan_generator import HiFiGANGenerator
 from voxcycle.models.source_filter_networks import SourceFilterVocoder
+from voxcycle.vocoders import Vocoder
 from voxcycle.vocoders.hifigan import HiFiGAN
 from voxcycle.vocoders.source_filter import SourceFilter
 from voxcycle.voices.voice import Voice
@@ -41,40 +47,75 @@ def make_vocoder() -> HiFiGAN:
     return HiFiGAN(generator.eval().requires_grad_(False), SPEC, "tiny")
 
 
-def test_chunks_cover_every_frame_in_one_length() -> None:
-    for n_frames in (1, 9, 511, 512, 513, 10_000):
-        chunks = plan_chunks(n_frames)
-        lengths = {chunk.stop - chunk.start for chunk in chunks}
-        assert len(lengths) == 1 and max(lengths) <= 512
-        assert [chunk.start for chunk in chunks[1:]] == [chunk.stop for chunk in chunks[:-1]]
-        assert chunks[0].start == 0 and 0 <= chunks[-1].stop - n_frames < len(chunks)
-
-
-@pytest.mark.parametrize("strength", [0.0, 0.6])
-def test_generator_and_vocoder_agree_with_the_whole_to_80_db(voice: Voice, strength: float) -> None:
+def draw_frames(n_frames: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return log-mels (F, 80) and an F0 contour (F,) with gaps."""
     rng = np.random.default_rng(0)
-    n_frames = 301
-    mels = RowFile(80)
-    mels.append(rng.normal(-6, 2, (n_frames, 80)).astype(np.float32))
+    mels = rng.normal(-6, 2, (n_frames, 80)).astype(np.float32)
     f0_hz = np.where(rng.random(n_frames) < 0.8, rng.uniform(100, 300, n_frames), 0)
-    f0_hz = f0_hz.astype(np.float32)
+    return mels, f0_hz.astype(np.float32)
+
+
+def convert_in_chunks(
+    voice: Voice, mels: np.ndarray, f0_hz: np.ndarray, second_pass: float, n: int, step: int
+) -> np.ndarray:
+    stage = MelConverter(
+        voice.generator,
+        spec=SPEC,
+        source=voice.source_stats,
+        target=voice.target_stats,
+        second_pass=second_pass,
+        chunk_frames=n,
+    )
+    pushed = [
+        stage.push(mels[i : i + step], f0_hz[i : i + step]) for i in range(0, len(mels), step)
+    ]
+    return np.concatenate([*pushed, stage.flush()])
+
+
+def render_in_chunks(
+    vocoder: Vocoder, mels: np.ndarray, f0_hz: np.ndarray, n: int, step: int = 50
+) -> np.ndarray:
+    stage, phases = Renderer(vocoder, n), onset_phases(f0_hz, SPEC)
+    columns = (mels, f0_hz, phases)
+    pushed = [
+        stage.push(*(column[i : i + step] for column in columns)) for i in range(0, len(mels), step)
+    ]
+    return np.concatenate([*pushed, stage.flush()])
+
+
+@pytest.mark.parametrize("n_frames", [1, 9, 511, 512, 513, 10_000])
+def test_chunks_split_the_frames_evenly(n_frames: int) -> None:
+    length = equal_chunk_frames(n_frames)
+    n_chunks = -(-n_frames // length)
+    assert 1 <= length <= 512 and 0 <= n_chunks * length - n_frames < n_chunks
+
+
+@pytest.mark.parametrize("step", [1, 3, 7, 40])
+@pytest.mark.parametrize(("n_frames", "chunk", "context"), [(23, 5, 4), (4, 6, 9), (10, 5, 0)])
+def test_windows_hold_both_ends_however_the_frames_come(
+    n_frames: int, chunk: int, context: int, step: int
+) -> None:
+    values, windows = np.arange(n_frames), Windows(context, chunk)
+    made = [w for i in range(0, n_frames, step) for w in windows.push(values[i : i + step])]
+    made += list(windows.flush())
+    starts = list(range(0, n_frames, chunk))
+    assert [w.start for w in made] == [start - context for start in starts]
+    assert [w.n_kept for w in made] == [min(chunk, n_frames - start) for start in starts]
+    for window, start in zip(made, starts, strict=True):
+        wanted = np.clip(np.arange(start - context, start + chunk + context), 0, n_frames - 1)
+        assert np.array_equal(window.columns[0], wanted)
+
+
+@pytest.mark.parametrize("second_pass", [0.0, 0.6])
+def test_generator_and_vocoder_agree_with_the_whole_to_80_db(
+    voice: Voice, second_pass: float
+) -> None:
+    n_frames = 301
+    mels, f0_hz = draw_frames(n_frames)
     results = []
-    for max_frames in (n_frames, 37):
-        converted = RowFile(80)
-        generate_mels(
-            voice,
-            voice.source_stats,
-            mels,
-            f0_hz,
-            converted,
-            lambda share: None,
-            strength,
-            max_frames,
-        )
-        waveform = np.concatenate(
-            list(render_waveform(make_vocoder(), converted, f0_hz, max_frames))
-        )
-        results.append((converted.read(0, n_frames), waveform))
+    for chunk, step in ((n_frames, n_frames), (37, 20)):
+        converted = convert_in_chunks(voice, mels, f0_hz, second_pass, chunk, step)
+        results.append((converted, render_in_chunks(make_vocoder(), converted, f0_hz, chunk)))
     (whole_mels, whole), (chunked_mels, chunked) = results
     assert len(whole) == n_frames * SPEC.hop_length
     assert np.abs(chunked_mels - whole_mels).max() < 1e-4
@@ -82,23 +123,42 @@ def test_generator_and_vocoder_agree_with_the_whole_to_80_db(voice: Voice, stren
     assert np.abs(chunked - whole).max() < 1e-4 * np.abs(whole).max()  # -80 dB
 
 
-def test_strength_goes_from_the_first_conversion_to_the_second(voice: Voice) -> None:
-    mel, excitation = torch.randn(1, 80, 40), torch.rand(1, 81, 40)
-    first, half, second = (convert_mel(voice, mel, excitation, s) for s in (0.0, 0.5, 1.0))
-    torch.testing.assert_close(first, voice.generator(mel, excitation))
-    torch.testing.assert_close(second, voice.generator(first, excitation))
-    torch.testing.assert_close(half, (first + second) / 2)
-    assert (second - first).abs().max() > 0.01
+def test_the_second_pass_converts_the_first_conversion_again(voice: Voice) -> None:
+    """`convert_mels` is what `Conversion`s and validation are made by; held against the network."""
+    mels, f0_hz = draw_frames(40)
+    first, half, second = (
+        convert_mels(
+            voice.generator,
+            mels,
+            f0_hz,
+            spec=SPEC,
+            source=voice.source_stats,
+            target=voice.target_stats,
+            second_pass=share,
+        )
+        for share in (0.0, 0.5, 1.0)
+    )
+    inside = slice(2 * voice.generator.context_frames, -2 * voice.generator.context_frames)
+    excitation = to_batch(excitation_mel(f0_hz, SPEC))
+    source = np.minimum(voice.source_stats.normalize(mels), 4.0)
+    once = voice.generator(to_batch(source), excitation)
+    wanted = voice.target_stats.denormalize(to_frames(once))
+    floor = np.log(SPEC.log_floor)
+    np.testing.assert_allclose(first[inside], wanted.clip(floor)[inside], atol=1e-4)
+    twice = voice.target_stats.denormalize(to_frames(voice.generator(once, excitation)))
+    np.testing.assert_allclose(second[inside], twice.clip(floor)[inside], atol=1e-4)
+    above = (first > floor) & (second > floor) & (half > floor)
+    np.testing.assert_allclose(half[above], (first + second)[above] / 2, atol=1e-4)
+    assert np.abs(second - first).max() > 0.01
 
 
 def test_the_vocoder_needs_its_context(voice: Voice) -> None:
     """The test above has teeth: with no context, chunks differ by much more than -80 dB."""
-    mels = RowFile(80)
-    mels.append(np.random.default_rng(0).normal(-6, 2, (120, 80)).astype(np.float32))
+    mels, _ = draw_frames(120)
     vocoder, f0_hz = make_vocoder(), np.zeros(120, np.float32)
-    whole = np.concatenate(list(render_waveform(vocoder, mels, f0_hz)))
+    whole = render_in_chunks(vocoder, mels, f0_hz, 120)
     vocoder.context_frames = 0
-    chunked = np.concatenate(list(render_waveform(vocoder, mels, f0_hz, 30)))
+    chunked = render_in_chunks(vocoder, mels, f0_hz, 30)
     assert np.abs(chunked - whole).max() > 1e-2 * np.abs(whole).max()
 
 
@@ -110,7 +170,7 @@ def test_analysis_in_pieces_is_that_of_training(
     monkeypatch.setattr(analysis, "MEL_FRAMES", 100)
     monkeypatch.setattr(analysis, "PIECE_S", 5.0)
     source = ArraySource(waveform, SPEC.sample_rate)
-    found = analyze(source, plan_mixdown(source), SPEC, RowFile(80), lambda share: None)
+    found = analyze(source, plan_mixdown(source), SPEC, SpooledFrames(80), lambda share: None)
 
     levelled = normalize_level(waveform, SPEC.sample_rate).waveform
     mels = LogMel(SPEC)(torch.from_numpy(levelled)[None])[0].T.numpy()
@@ -129,7 +189,7 @@ def test_analysis_in_pieces_is_that_of_training(
 
 def test_rows_outlive_memory() -> None:
     rows = np.arange(12, dtype=np.float32).reshape(6, 2)
-    with RowFile(2) as file:
+    with SpooledFrames(2) as file:
         file.append(rows[:4])
         file._file.rollover()
         file.append(rows[4:])
@@ -146,14 +206,7 @@ def test_the_source_filter_vocoder_agrees_with_the_whole_to_80_db() -> None:
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
     vocoder = SourceFilter(network.requires_grad_(False))
-    rng = np.random.default_rng(0)
-    n_frames = 201
-    mels = RowFile(80)
-    mels.append(rng.normal(-6, 2, (n_frames, 80)).astype(np.float32))
-    f0_hz = np.where(rng.random(n_frames) < 0.9, rng.uniform(100, 300, n_frames), 0)
-    whole, pieces = (
-        np.concatenate(list(render_waveform(vocoder, mels, f0_hz.astype(np.float32), n)))
-        for n in (n_frames, 37)
-    )
+    mels, f0_hz = draw_frames(n_frames := 201)
+    whole, pieces = (render_in_chunks(vocoder, mels, f0_hz, n) for n in (n_frames, 37))
     assert whole.shape == (n_frames * SPEC.hop_length,)
     assert np.abs(whole - pieces).max() < 1e-4 * np.abs(whole).max()

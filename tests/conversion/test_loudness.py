@@ -3,7 +3,7 @@ import pytest
 
 from voxcycle.audio.level import active_level_db
 from voxcycle.conversion.loudness import Rendered, find_pause_gain_db, match_level
-from voxcycle.conversion.spooled_frames import RowFile
+from voxcycle.conversion.spooled_frames import SpooledFrames
 
 RATE, HOP = 22_050, 256
 
@@ -33,7 +33,7 @@ def test_a_quiet_recording_keeps_the_distance_of_its_noise() -> None:
 
 
 def make_rendered(waveform: np.ndarray, level_db: float, pause_gain_db: float = 0.0) -> Rendered:
-    file = RowFile(1)
+    file = SpooledFrames(1)
     file.append(waveform.astype(np.float32))
     gains = np.full(len(waveform) // HOP, pause_gain_db)
     return Rendered(file, RATE, HOP, gains, level_db)

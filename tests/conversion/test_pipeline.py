@@ -4,13 +4,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from numpy.typing import NDArray
 
 from voxcycle.audio.mel import MelSpec
+from voxcycle.audio.source_signals import onset_phases
 from voxcycle.conversion import pipeline as offline
-from voxcycle.conversion.pipeline import Conversion, convert_waveform
-from voxcycle.conversion.spooled_frames import RowFile
+from voxcycle.conversion.pipeline import Conversion, convert
+from voxcycle.conversion.renderer import Renderer
+from voxcycle.conversion.spooled_frames import SpooledFrames
+from voxcycle.vocoders import Vocoder
 from voxcycle.vocoders.griffin_lim import GriffinLim
 from voxcycle.vocoders.registry import load_vocoder
 from voxcycle.voices.voice import Voice
@@ -28,7 +32,7 @@ class F0Spy:
         self.f0_hz = torch.zeros(0)
 
     def decode(
-        self, log_mel: torch.Tensor, f0_hz: torch.Tensor | None = None, place: object = None
+        self, log_mel: torch.Tensor, f0_hz: torch.Tensor | None = None, position: object = None
     ) -> torch.Tensor:
         assert f0_hz is not None
         self.f0_hz = torch.cat([self.f0_hz, f0_hz[0]])
@@ -47,7 +51,7 @@ class Drone(F0Spy):
     follows_f0 = False
 
     def decode(
-        self, log_mel: torch.Tensor, f0_hz: torch.Tensor | None = None, place: object = None
+        self, log_mel: torch.Tensor, f0_hz: torch.Tensor | None = None, position: object = None
     ) -> torch.Tensor:
         period = torch.linspace(0.1, -0.1, 128)
         return period.repeat(1, 2 * log_mel.shape[2])
@@ -81,7 +85,7 @@ def converted(
     results = {}
     for rate in (8_000, 22_050, 48_000):
         speech = 0.1 * make_speech(3.2, rate)[: int(3.2 * rate) - 17]
-        results[rate] = (speech, convert_waveform(speech, rate, voice, vocoder=vocoder))
+        results[rate] = (speech, convert(speech, voice, sample_rate=rate, vocoder=vocoder))
     yield results
 
 
@@ -125,7 +129,7 @@ def test_there_is_no_delay(converted: dict[int, tuple[np.ndarray, Conversion]], 
 
 def test_loud_input_stays_below_full_scale(voice: Voice, make_speech: Speech, spy: F0Spy) -> None:
     speech = 0.95 * np.tanh(20 * make_speech(1.5, 22_050))  # hardly any peaks above its level
-    result = convert_waveform(speech, 22_050, voice, vocoder=spy)
+    result = convert(speech, voice, sample_rate=22_050, vocoder=spy)
     assert np.abs(result.waveform).max() == pytest.approx(10 ** (-0.1 / 20), abs=1e-5)
     assert any("quieter than the input" in note for note in result.notes)
 
@@ -135,7 +139,7 @@ def test_the_rate_is_the_users(
     voice: Voice, make_speech: Speech, spy: F0Spy, output_rate: int
 ) -> None:
     speech = make_speech(1.0, 16_000)
-    result = convert_waveform(speech, 16_000, voice, vocoder=spy, output_rate=output_rate)
+    result = convert(speech, voice, sample_rate=16_000, vocoder=spy, output_rate=output_rate)
     assert result.sample_rate == output_rate
     assert len(result.waveform) == output_rate
 
@@ -143,19 +147,19 @@ def test_the_rate_is_the_users(
 def test_the_same_input_gives_the_same_bits(voice: Voice, make_speech: Speech) -> None:
     speech = make_speech(1.2, 44_100)
     first, second = (
-        convert_waveform(speech, 44_100, voice, vocoder="griffin-lim").waveform for _ in range(2)
+        convert(speech, voice, sample_rate=44_100, vocoder="griffin-lim").waveform for _ in range(2)
     )
     assert np.array_equal(first, second)
 
 
 def test_channels_do_not_matter(voice: Voice, make_speech: Speech, spy: F0Spy) -> None:
     speech = make_speech(1.2, 22_050)
-    mono = convert_waveform(speech, 22_050, voice, vocoder=spy).waveform
+    mono = convert(speech, voice, sample_rate=22_050, vocoder=spy).waveform
     both = np.stack([speech, speech], 1)
     dead = np.stack([np.zeros_like(speech), speech], 1)
     # 1e-4: the mean of each channel is taken off in another order of rounding.
     for stereo in (both, dead):
-        output = convert_waveform(stereo, 22_050, voice, vocoder=spy).waveform
+        output = convert(stereo, voice, sample_rate=22_050, vocoder=spy).waveform
         assert output == pytest.approx(mono, abs=1e-4)
 
 
@@ -164,7 +168,7 @@ def test_pitch_follows_the_options(voice: Voice, make_speech: Speech) -> None:
     means = {}
     for pitch in ("auto", "keep", 12.0, -5):
         spy = F0Spy()
-        convert_waveform(speech, 22_050, voice, vocoder=spy, pitch=pitch)
+        convert(speech, voice, sample_rate=22_050, vocoder=spy, pitch=pitch)
         means[pitch] = spy.mean_hz
     assert means["keep"] == pytest.approx(120.0, rel=0.06)  # the signal's own
     assert means["auto"] == pytest.approx(210.0, rel=0.06)  # the mean of the voice's statistics
@@ -180,7 +184,9 @@ def test_a_pair_voice_keeps_its_source_statistics(
     means = []
     for speech, use_file_stats, n_notes in ((near, False, 0), (far, False, 1), (far, True, 0)):
         spy = F0Spy()
-        result = convert_waveform(speech, 22_050, pair, vocoder=spy, use_file_stats=use_file_stats)
+        result = convert(
+            speech, pair, sample_rate=22_050, vocoder=spy, use_file_stats=use_file_stats
+        )
         assert len(result.notes) == n_notes
         means.append(spy.mean_hz)
     assert means[0] == pytest.approx(210.0, rel=0.06)
@@ -192,21 +198,23 @@ def test_a_pair_voice_keeps_its_source_statistics(
 def test_pitch_is_corrected_where_the_vocoder_does_not_follow_it(
     voice: Voice, make_speech: Speech, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def copy(waveform: RowFile, f0: object, spec: object, corrected: RowFile, _: object) -> None:
+    def copy(
+        waveform: SpooledFrames, f0: object, spec: object, corrected: SpooledFrames, _: object
+    ) -> None:
         corrected.append(waveform.read(0, len(waveform)))
 
     speech = make_speech(2.0, 22_050, 110.0)
-    corrected = convert_waveform(speech, 22_050, voice, vocoder=Drone())
+    corrected = convert(speech, voice, sample_rate=22_050, vocoder=Drone())
     monkeypatch.setattr(offline, "correct_pitch", copy)
-    rendered = convert_waveform(speech, 22_050, voice, vocoder=Drone())
+    rendered = convert(speech, voice, sample_rate=22_050, vocoder=Drone())
     assert "correction" in corrected.seconds
     assert np.abs(corrected.waveform - rendered.waveform).max() > 1e-3
 
 
-def test_strength_is_the_voices_own_unless_it_is_given(voice: Voice, make_speech: Speech) -> None:
-    speech, strong = make_speech(1.0, 22_050), replace(voice, strength=1.0)
+def test_the_second_pass_is_the_voices_own_unless_given(voice: Voice, make_speech: Speech) -> None:
+    speech, strong = make_speech(1.0, 22_050), replace(voice, second_pass=1.0)
     plain, stronger, own, overruled = (
-        convert_waveform(speech, 22_050, v, vocoder="griffin-lim", strength=s).waveform
+        convert(speech, v, sample_rate=22_050, vocoder="griffin-lim", second_pass=s).waveform
         for v, s in ((voice, None), (voice, 1.0), (strong, None), (strong, 0.0))
     )
     np.testing.assert_array_equal(own, stronger)
@@ -217,7 +225,7 @@ def test_strength_is_the_voices_own_unless_it_is_given(voice: Voice, make_speech
 def test_a_vocoder_of_another_analysis_is_refused(voice: Voice, make_speech: Speech) -> None:
     other = GriffinLim(MelSpec(hop_length=128))
     with pytest.raises(ValueError, match="hop_length 256 against 128"):
-        convert_waveform(make_speech(0.5, 22_050), 22_050, voice, vocoder=other)
+        convert(make_speech(0.5, 22_050), voice, sample_rate=22_050, vocoder=other)
 
 
 @pytest.mark.parametrize(
@@ -225,51 +233,64 @@ def test_a_vocoder_of_another_analysis_is_refused(voice: Voice, make_speech: Spe
     [
         ({"pitch": "up"}, "pitch 'up'"),
         ({"output_rate": 100}, "sample rate of 100 Hz"),
-        ({"strength": 1.1}, "strength 1.1: a number from 0 to 1"),
+        ({"second_pass": 1.1}, "second_pass 1.1: a number from 0 to 1"),
     ],
 )
 def test_wrong_options_are_told(
     voice: Voice, make_speech: Speech, spy: F0Spy, options: dict, words: str
 ) -> None:
     with pytest.raises(ValueError, match=words):
-        convert_waveform(make_speech(0.5, 22_050), 22_050, voice, vocoder=spy, **options)
+        convert(make_speech(0.5, 22_050), voice, sample_rate=22_050, vocoder=spy, **options)
 
 
 def test_progress_rises_to_one_and_stages_are_timed(
     voice: Voice, make_speech: Speech, spy: F0Spy
 ) -> None:
     shares: list[float] = []
-    result = convert_waveform(
-        make_speech(1.0, 22_050), 22_050, voice, vocoder=spy, progress=shares.append
+    result = convert(
+        make_speech(1.0, 22_050), voice, sample_rate=22_050, vocoder=spy, progress=shares.append
     )
     assert shares == sorted(shares) and shares[-1] == 1.0
     assert set(result.seconds) == {"read", "mel", "f0", "generator", "vocoder", "level"}
 
 
-def test_the_public_names(voice_path: Path, make_speech: Speech) -> None:
+def test_the_public_names(voice_path: Path, make_speech: Speech, tmp_path: Path) -> None:
     import voxcycle
 
     voice = voxcycle.load_voice(voice_path)
     assert isinstance(voice, voxcycle.Voice)
     speech = make_speech(0.6, 16_000)
-    waveform = voice.convert(speech, 16_000, vocoder="griffin-lim")
-    same = voxcycle.convert(speech, 16_000, voice_path, vocoder="griffin-lim").waveform
-    assert len(waveform) == len(speech)
-    assert np.array_equal(waveform, same)
+    soundfile.write(tmp_path / "speech.wav", speech, 16_000, subtype="FLOAT")
+    of_array = voxcycle.convert(speech, voice, sample_rate=16_000, vocoder="griffin-lim")
+    of_file = voxcycle.convert(tmp_path / "speech.wav", voice_path, vocoder="griffin-lim")
+    assert isinstance(of_file, voxcycle.Conversion)
+    assert of_file.sample_rate == 16_000 and len(of_file.waveform) == len(speech)
+    assert np.array_equal(of_array.waveform, of_file.waveform)
+    with pytest.raises(ValueError, match="sample_rate"):
+        voxcycle.convert(speech, voice)
+    with pytest.raises(ValueError, match="sample_rate"):
+        voxcycle.convert(tmp_path / "speech.wav", voice, sample_rate=16_000)
+
+
+def test_a_conversion_holds_the_f0_asked_for_and_the_statistics(
+    voice: Voice, make_speech: Speech, spy: F0Spy
+) -> None:
+    result = convert(make_speech(1.0, 22_050), voice, sample_rate=22_050, vocoder=spy)
+    context = spy.context_frames
+    assert torch.equal(spy.f0_hz[context : context + len(result.f0_hz)], torch.tensor(result.f0_hz))
+    assert result.source_stats.mel_mean.shape == (80,)
 
 
 def test_hifigan_chunks_agree_with_the_whole(voice: Voice) -> None:
     """The published weights, 1.2 s: chunked equals whole to -80 dB."""
-    from voxcycle.conversion.generator import render_waveform
-    from voxcycle.conversion.spooled_frames import RowFile
-
     n_frames = 100
     bands, frames = np.linspace(0, 1, 80), np.arange(n_frames)
-    mels = RowFile(80)
-    mels.append((-4 - 3 * bands + 2 * np.sin(frames / 5)[:, None]).astype(np.float32))
+    mels = (-4 - 3 * bands + 2 * np.sin(frames / 5)[:, None]).astype(np.float32)
     vocoder, f0_hz = load_vocoder("hifigan", voice.spec), np.zeros(n_frames, np.float32)
-    whole, chunked = (
-        np.concatenate(list(render_waveform(vocoder, mels, f0_hz, max_frames)))
-        for max_frames in (n_frames, 34)
-    )
+    whole, chunked = (render(vocoder, mels, f0_hz, n) for n in (n_frames, 34))
     assert np.abs(chunked - whole).max() < 1e-4 * np.abs(whole).max()
+
+
+def render(vocoder: Vocoder, mels: np.ndarray, f0_hz: np.ndarray, n: int) -> np.ndarray:
+    stage, phases = Renderer(vocoder, n), onset_phases(f0_hz, vocoder.spec)
+    return np.concatenate([stage.push(mels, f0_hz, phases), stage.flush()])

@@ -4,8 +4,8 @@ import pytest
 from voxcycle.audio.f0 import extract_f0
 from voxcycle.audio.mel import MelSpec
 from voxcycle.conversion import pitch_correction as correction
-from voxcycle.conversion.pitch_correction import correct_pitch, speeds, warp_time
-from voxcycle.conversion.spooled_frames import RowFile
+from voxcycle.conversion.pitch_correction import correct_pitch, playback_rates, warp_time
+from voxcycle.conversion.spooled_frames import SpooledFrames
 
 SPEC = MelSpec()
 N_FRAMES = 300
@@ -21,7 +21,7 @@ def make_voice(f0_hz: np.ndarray) -> np.ndarray:
 
 
 def correct(waveform: np.ndarray, wanted_hz: np.ndarray) -> np.ndarray:
-    with RowFile(1) as rendered, RowFile(1) as corrected:
+    with SpooledFrames(1) as rendered, SpooledFrames(1) as corrected:
         rendered.append(waveform)
         correct_pitch(rendered, wanted_hz.astype(np.float32), SPEC, corrected, lambda share: None)
         assert len(corrected) == len(waveform)
@@ -44,7 +44,7 @@ def test_a_voice_that_wobbles_is_brought_to_the_wanted_pitch() -> None:
 
 def test_a_voice_with_the_wanted_pitch_hardly_moves() -> None:
     voice = make_voice(np.full(len(T), 150.0))
-    speed = speeds(extract_f0(voice, SPEC), np.full(N_FRAMES, 150.0))
+    speed = playback_rates(extract_f0(voice, SPEC), np.full(N_FRAMES, 150.0))
     lead = warp_time(speed, len(voice), SPEC)
     lead -= correction.STEP * np.arange(len(lead))
     middle = lead[len(lead) // 4 : -len(lead) // 4]  # DIO errs where a tone begins and ends
@@ -69,7 +69,7 @@ def test_blocks_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_speeds_leave_octave_errors_and_pauses_alone() -> None:
     measured = np.array([100, 100, 100, 0, 100], np.float32)
     wanted = np.array([100, 105, 200, 100, 0], np.float32)
-    assert speeds(measured, wanted) == pytest.approx([1, 1.05, 1, 1, 1])
+    assert playback_rates(measured, wanted) == pytest.approx([1, 1.05, 1, 1, 1])
 
 
 def test_time_comes_back_to_the_true_one() -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from voxcycle.artifacts import VOICE, read_header
 from voxcycle.voices.library import find_voice
-from voxcycle.voices.voice import Voice, read_header
+from voxcycle.voices.voice import Voice
 
 SCRIPT = Path(__file__).parents[2] / "egs" / "kokoro" / "ship.py"
 
@@ -28,8 +29,8 @@ def ship(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def run(vocoder: str = "hifigan", n_sentences: int = 80, sha256: str = "") -> Path:
         voice = Voice.load(path)
         about = {
-            "voice_sha256": sha256 or read_header(path)["sha256"],
-            "strength": voice.strength,
+            "voice_sha256": sha256 or read_header(path, VOICE)["sha256"],
+            "second_pass": voice.second_pass,
             "vocoder": vocoder,
         }
         line = dict.fromkeys(module.SHOWN, 0.12345)

@@ -13,9 +13,9 @@ from voxcycle.speech.crops import (
     UnpairedCrops,
     build_speaker,
     draw_stats,
-    stats_condition,
 )
 from voxcycle.speech.features import Features
+from voxcycle.voices.pretrained import speaker_condition
 
 SPEC = MelSpec()
 
@@ -150,7 +150,7 @@ def test_estimates_from_longer_stretches_are_closer() -> None:
 
 def test_condition_of_the_prior_is_zero() -> None:
     stats = make_speaker("low", -6, 110.0).stats[0]
-    assert np.abs(stats_condition(stats, stats)).max() == 0
+    assert np.abs(speaker_condition(stats, stats)).max() == 0
 
 
 def test_channel_perturbation_is_a_tilt_a_gain_and_a_low_pass() -> None:

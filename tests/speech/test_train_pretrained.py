@@ -15,12 +15,12 @@ from voxcycle.evaluation.score import Scored
 from voxcycle.evaluation.stats.scores import UtteranceScores
 from voxcycle.speech.config import VoiceTrainingConfig
 from voxcycle.speech.corpus import CorpusError
-from voxcycle.speech.networks import build_method
+from voxcycle.speech.networks import build_method, start_from_pretrained
 from voxcycle.speech.selector import Contest, Selection
 from voxcycle.speech.train_pretrained import BaseTrainingConfig, TrainedBase, train_base
 from voxcycle.speech.train_voice import train_voice
 from voxcycle.voices.formant_postfilter import sharpen
-from voxcycle.voices.pretrained import Base
+from voxcycle.voices.pretrained import Pretrained
 from voxcycle.voices.voice import Voice
 
 SMALL: dict[str, Any] = {
@@ -74,7 +74,7 @@ def test_one_generator_serves_both_directions_and_learns_from_both(trained: Trai
     assert trained.n_steps == 4
     # the speaker is told to generator and judge, and both have learned of it
     told = [name for name in late if "condition" in name]
-    assert {name.split(".")[0] for name in told} == {"generator", "judge"}
+    assert {name.split(".")[0] for name in told} == {"generator", "discriminator"}
     assert all((early[name] != late[name]).any() for name in told)
 
 
@@ -89,7 +89,7 @@ def test_a_base_goes_on_as_if_it_had_not_stopped(
 
 
 def test_bound_networks_do_what_the_told_ones_do(trained: TrainedBase):
-    base = Base.load(trained.path)
+    base = Pretrained.load(trained.path)
     stats = base.reference
     moved = type(stats)(
         stats.mel_mean + 0.5, stats.mel_std * 1.2, stats.log_f0_mean + 0.3, stats.log_f0_std
@@ -103,7 +103,7 @@ def test_bound_networks_do_what_the_told_ones_do(trained: TrainedBase):
     with torch.no_grad():
         wanted = base.generator(mel, excitation, condition=told)
         torch.testing.assert_close(bound.generator(mel, excitation), wanted)
-        torch.testing.assert_close(bound.judge(planes), base.judge(planes, told))
+        torch.testing.assert_close(bound.discriminator(planes), base.discriminator(planes, told))
         plain = base.generator(mel, excitation, condition=torch.zeros_like(told))
     assert (plain - wanted).abs().max() > 1e-4
 
@@ -111,7 +111,7 @@ def test_bound_networks_do_what_the_told_ones_do(trained: TrainedBase):
 def test_a_voice_begins_with_the_base_bound_to_its_speakers(
     folders: Path, trained: TrainedBase, tmp_path: Path
 ):
-    base = Base.load(trained.path)
+    base = Pretrained.load(trained.path)
     values = SMALL | {
         "prepares": False,
         "a": folders / "one",
@@ -121,7 +121,7 @@ def test_a_voice_begins_with_the_base_bound_to_its_speakers(
     config = VoiceTrainingConfig(**values, out=tmp_path / "pair", steps=1, samples=0)
     method = build_method(config, MelSpec())
     a, b = base.reference, base.reference
-    base.begin(method, config, a, b)
+    start_from_pretrained(method, base, a, b)
     for name in ("g_ab", "g_ba"):
         for key, value in base.bind(b).generator.state_dict().items():
             assert torch.equal(method.generators[name].state_dict()[key], value)
@@ -144,7 +144,7 @@ def test_a_share_of_the_base_stays_in_the_voices(
         return [Scored(UtteranceScores("voice", "x", "0", secs_target=0.5), None, 16_000)]
 
     monkeypatch.setattr(Selection, "_score", score)
-    base = Base.load(trained.path)
+    base = Pretrained.load(trained.path)
     values = SMALL | {"prepares": False, "a": folders / "one", "b": folders / "three"}
     values |= {"base": trained.path, "out": tmp_path / "pair", "steps": 2}
     made = {"samples": 1, "base_share": 0.25, "sharpness": 0.0}
@@ -178,7 +178,7 @@ def test_a_run_goes_on_with_the_base_that_it_began_with(
     values = SMALL | {"prepares": False, "a": folders / "one", "b": folders / "three"}
     values |= {"base": path, "out": tmp_path / "pair", "samples": 0, "sharpness": 0.0}
     first = Voice.load(train_voice(VoiceTrainingConfig(**values, steps=1)).voices[0])
-    assert first.card.training["config"]["base_sha256"] == Base.sha256(path)
+    assert first.card.training["config"]["base_sha256"] == Pretrained.sha256(path)
     seconds, losses = (first.card.training[key] for key in ("seconds_of_last_call", "losses"))
     config = VoiceTrainingConfig(**values, base_share=0.5)
     again = Voice.load(train_voice(config, resume=True).voices[0])
@@ -192,14 +192,14 @@ def test_a_run_goes_on_with_the_base_that_it_began_with(
 def test_of_a_pool_the_base_is_told_the_speaker(
     folders: Path, trained: TrainedBase, tmp_path: Path
 ):
-    base = Base.load(trained.path)
+    base = Pretrained.load(trained.path)
     values = SMALL | {"prepares": False, "a": folders, "b": folders / "three", "base": trained.path}
     config = VoiceTrainingConfig(
         **values, out=tmp_path / "run", steps=1, samples=0, any_to_one=True
     )
     method = build_method(config, MelSpec())
-    base.begin(method, config, base.reference, base.reference)
-    for key, value in base.judge.state_dict().items():
+    start_from_pretrained(method, base, None, base.reference)
+    for key, value in base.discriminator.state_dict().items():
         assert torch.equal(method.discriminators["d_a"].state_dict()[key], value)
     assert train_voice(config).n_steps == 1
 
@@ -214,8 +214,8 @@ def test_errors_are_one_sentence(folders: Path, trained: TrainedBase, tmp_path: 
         train_base(make_config(folders, tmp_path / "run", disguises=tmp_path))
     damaged = tmp_path / "damaged.safetensors"
     damaged.write_bytes(trained.path.read_bytes()[:2000])
-    with pytest.raises(ValueError, match="damaged.safetensors: not a base of voxcycle, or damaged"):
-        Base.load(damaged)
+    with pytest.raises(ValueError, match="damaged.safetensors: .*cut short"):
+        Pretrained.load(damaged)
     values = SMALL | {
         "prepares": False,
         "a": folders / "one",
@@ -224,6 +224,6 @@ def test_errors_are_one_sentence(folders: Path, trained: TrainedBase, tmp_path: 
     }
     wrong = {"width": 24, "a": folders / "nobody"}  # the folders are not even looked at
     config = VoiceTrainingConfig(**values | wrong, out=tmp_path / "run", steps=1)
-    with pytest.raises(ValueError, match="the base has width=16, not 24"):
+    with pytest.raises(ValueError, match="width=16, not 24"):
         train_voice(config)
     assert not (tmp_path / "run").exists()

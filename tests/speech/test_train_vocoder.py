@@ -11,12 +11,12 @@ import torch
 from rich.console import Console
 from safetensors.torch import load_file
 
+from voxcycle.artifacts import ArtifactError
 from voxcycle.audio.mel import LogMel, MelSpec
 from voxcycle.speech import train_vocoder as training
 from voxcycle.speech.corpus import CorpusError
 from voxcycle.speech.train_vocoder import VocoderTrainingConfig, convert_recordings, train_vocoder
 from voxcycle.training.config import load_config
-from voxcycle.vocoders import VocoderError
 from voxcycle.vocoders.registry import FAST_FILE
 from voxcycle.voices.library import find_voice, load_voice
 from voxcycle.voices.voice import VoiceError
@@ -192,5 +192,5 @@ def test_a_run_may_begin_with_the_network_of_a_file(folder: Path, tmp_path: Path
         with pytest.raises(ValueError, match="another one than the settings name; give ") as told:
             train_vocoder(make_config(folder, tmp_path / "third", start=first, **other))
         assert set(wanted.split()) <= set(str(told.value).split())
-    with pytest.raises(VocoderError, match="heart.safetensors: not a vocoder file"):
+    with pytest.raises(ArtifactError, match="heart.safetensors: .* of the kind voice, not vocoder"):
         train_vocoder(make_config(folder, tmp_path / "fourth", start=find_voice("heart")))

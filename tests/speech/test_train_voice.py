@@ -287,7 +287,7 @@ def test_a_resumed_run_keeps_its_settings_and_its_split(folders: Path, tmp_path:
     said = {"consent": "asked and agreed", "strength": 0.5}
     train_voice(VoiceTrainingConfig(**own, out=tmp_path / "run", steps=4, **said), resume=True)
     voice = Voice.load(tmp_path / "run" / "high.safetensors")
-    assert (voice.card.consent, voice.strength) == ("asked and agreed", 0.5)
+    assert (voice.card.consent, voice.second_pass) == ("asked and agreed", 0.5)
     assert (tmp_path / "run" / "split.json").read_text() == split
     stored = load_config(VoiceTrainingConfig, {}, tmp_path / "run" / "config.yaml")
     assert (stored.cycle_a, stored.seed, stored.steps) == (3.0, 3, 4)

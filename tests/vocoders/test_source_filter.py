@@ -6,10 +6,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from voxcycle.artifacts import ArtifactError
 from voxcycle.audio.f0 import extract_f0
 from voxcycle.audio.mel import LogMel, MelSpec
 from voxcycle.models.source_filter_networks import LOG_F0_MEAN, LOG_F0_STD, SourceFilterVocoder
-from voxcycle.vocoders import VocoderError
 from voxcycle.vocoders.registry import load_vocoder
 from voxcycle.vocoders.source_filter import SourceFilter
 
@@ -61,7 +61,7 @@ def test_a_damaged_file_is_one_sentence(saved, damage):
         save_file(
             load_file(path), path, metadata={"voxcycle_vocoder": json.dumps({"format_version": 9})}
         )
-    with pytest.raises(VocoderError, match="small.safetensors") as raised:
+    with pytest.raises(ArtifactError, match="small.safetensors") as raised:
         SourceFilter.load(path)
     assert "\n" not in str(raised.value)
     assert ("update voxcycle" in str(raised.value)) == (damage == "newer")

@@ -2,6 +2,7 @@ import re
 
 import pytest
 
+from voxcycle.artifacts import ArtifactError
 from voxcycle.voices import library as registry
 from voxcycle.voices.library import add_voice, find_voice, list_voices, load_voice
 from voxcycle.voices.voice import VoiceError
@@ -90,7 +91,7 @@ def test_a_damaged_file_is_not_added(shipped, new_file, data_dir):
     content = bytearray(new_file.read_bytes())
     content[-1] ^= 1
     new_file.write_bytes(content)
-    with pytest.raises(VoiceError, match="checksum"):
+    with pytest.raises(ArtifactError, match="checksum"):
         add_voice(new_file)
     assert not data_dir.exists()
 

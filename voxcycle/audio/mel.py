@@ -12,6 +12,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchaudio.functional import melscale_fbanks  # as librosa.filters.mel, 0.5 s faster to import
 
+# Wider than any use: the numbers of a file's header are hostile until checked.
+SPEC_LIMITS = {
+    "sample_rate": (1_000, 384_000),
+    "n_fft": (16, 1 << 16),
+    "hop_length": (1, 1 << 16),
+    "win_length": (16, 1 << 16),
+    "n_mels": (1, 1024),
+    "f_min": (0, 192_000),
+    "f_max": (1, 192_000),
+    "log_floor": (1e-12, 1),
+}
+
 
 @dataclass(frozen=True)
 class MelSpec:
@@ -29,6 +41,12 @@ class MelSpec:
     f_min: float = 0.0
     f_max: float = 8000.0
     log_floor: float = 1e-5
+
+    def __post_init__(self) -> None:
+        for name, (low, high) in SPEC_LIMITS.items():
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or not low <= value <= high:
+                raise ValueError(f"{name}={str(value)[:40]} is not from {low} to {high}")
 
     @property
     def frame_rate(self) -> float:
@@ -59,7 +77,8 @@ def mel_filterbank(spec: MelSpec, warp: float = 1.0) -> Tensor:
         warp: factor on the frequency axis. The filters read the spectrum S(f) as S(f / warp):
             above 1, formants and harmonics move up together. The axis ends at a whole number of Hz.
     """
-    with warnings.catch_warnings():
+    # On the CPU also where a network is only sketched on the meta device (models/weights.py).
+    with torch.device("cpu"), warnings.catch_warnings():
         # A warp below 1 leaves the highest bands without bins, which is what it means.
         warnings.filterwarnings("ignore", message="At least one mel filterbank")
         filters = melscale_fbanks(

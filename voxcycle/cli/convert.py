@@ -53,12 +53,13 @@ def convert(
         bool,
         typer.Option("--file-stats", help="Normalise by the file's own statistics (pair voices)."),
     ] = False,
-    strength: Annotated[
+    second_pass: Annotated[
         float | None,
         typer.Option(
             min=0,
             max=1,
-            help="How far to go: more is nearer to the voice and costs some of the words.",
+            help="Blend in a second conversion that removes more of the source speaker and costs "
+            "some of the words (0 = off, 1 = full).",
             show_default="the voice's own",
         ),
     ] = None,
@@ -74,9 +75,10 @@ def convert(
 
     from voxcycle.conversion.batch import load_pair
     from voxcycle.conversion.pipeline import Options
+    from voxcycle.conversion.plan import plan_outputs
     from voxcycle.voices.library import find_voice
 
-    options = Options(_parse_pitch(pitch), sample_rate, file_stats, strength)
+    options = Options(_parse_pitch(pitch), sample_rate, file_stats, second_pass)
     to_stdout = output == STREAM or (output is None and sources == [STREAM])
     if (STREAM in sources or to_stdout) and len(sources) > 1:
         raise typer.BadParameter("- stands for one recording: give no other source beside it")
@@ -90,11 +92,17 @@ def convert(
     _print_choice(info, voice, loaded_vocoder.name)
     with tempfile.TemporaryDirectory(prefix="voxcycle-") as temporary:
         folder = Path(temporary)
+        paths, name = [Path(source) for source in sources], None
         if sources == [STREAM]:
-            _receive(folder / "stdin")
-        target = str(folder / "stdout.wav") if to_stdout else output
-        plan = _plan(
-            sources, target, folder / "stdin", voice.card.name, format, overwrite or to_stdout
+            paths, name = [folder / "stdin"], "standard input"
+            _receive(paths[0])
+        plan = plan_outputs(
+            paths,
+            str(folder / "stdout.wav") if to_stdout else output,
+            voice.card.name,
+            requested_format=format,
+            overwrite=overwrite or to_stdout,
+            name=name,
         )
         n_failed = _run(plan, voice_path, vocoder, options, jobs, None if to_stdout else info)
         if to_stdout and not n_failed:
@@ -121,31 +129,6 @@ def _parse_pitch(text: str) -> "Pitch":
 def _receive(path: Path) -> None:
     with path.open("wb") as file:
         shutil.copyfileobj(sys.stdin.buffer, file)
-
-
-def _plan(
-    sources: list[str],
-    output: str | None,
-    received: Path,
-    voice_name: str,
-    format: str | None,
-    overwrite: bool,
-) -> "list[PlannedFile]":
-    """Plan one file where one is named, else a folder or outputs beside their inputs."""
-    from voxcycle.audio.io import READABLE_SUFFIXES
-    from voxcycle.conversion.plan import plan_file, plan_files
-
-    paths = [received if source == STREAM else Path(source) for source in sources]
-    name = "standard input" if sources == [STREAM] else None
-    out = Path(output) if output is not None else None
-    is_one = len(paths) == 1 and not paths[0].is_dir()
-    is_file_name = out is not None and out.suffix.lower() in READABLE_SUFFIXES and not out.is_dir()
-    if is_file_name and not is_one:
-        raise ValueError(f"{out}: the name of one file, for more than one; name a folder with -o")
-    if out is not None and is_one and not out.is_dir() and not str(output).endswith("/"):
-        if out.suffix or name:
-            return [plan_file(paths[0], out, format, overwrite, name)]
-    return plan_files(paths, voice_name, out, format, overwrite)
 
 
 def _run(

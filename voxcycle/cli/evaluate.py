@@ -39,7 +39,7 @@ def evaluate(
     ),
     sentences: Annotated[int, typer.Option(min=1, help="Sentences per speaker.")] = 20,
     vocoder: Annotated[str, typer.Option(help="As for convert.")] = "hifigan",
-    strength: Annotated[
+    second_pass: Annotated[
         float | None,
         typer.Option(min=0, max=1, help="As for convert.", show_default="the voice's own"),
     ] = None,
@@ -79,8 +79,8 @@ def evaluate(
     from voxcycle.voices.library import load_voice
 
     loaded = load_voice(voice)
-    if strength is not None:
-        loaded = replace(loaded, strength=strength)
+    if second_pass is not None:
+        loaded = replace(loaded, second_pass=second_pass)
     check_report(out)
     spoken = check_language(language or loaded.card.language or "en")
     speakers = list_sources(source, spoken, texts, parallel, sentences, target)

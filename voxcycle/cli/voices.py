@@ -57,11 +57,12 @@ def show(
     name: Annotated[str, typer.Argument(help="Name of a voice, or a voice file.")],
 ) -> None:
     """Show all that a voice file says of itself."""
+    from voxcycle.artifacts import VOICE, read_header
     from voxcycle.voices.library import find_voice
-    from voxcycle.voices.voice import NOT_STATED, read_header
+    from voxcycle.voices.voice import NOT_STATED
 
     path = find_voice(name)
-    header = read_header(path)
+    header = read_header(path, VOICE)
     console = _console()
     for field, value in header["card"].items():
         if field == "source":  # said below
@@ -73,7 +74,8 @@ def show(
             console.print(f"{field}: {value or NOT_STATED}")
     converts = header["card"].get("source") or "the one speaker it was trained on"
     console.print(f"converts: {'anybody' if header['is_any_to_one'] else converts}")
-    console.print(f"strength: {header.get('strength', 0.0):g}")
+    second_pass = header.get("second_pass", header.get("strength", 0.0))
+    console.print(f"second pass: {second_pass:g}")
     console.print(f"format: {header['format_version']}")
     console.print(f"file: {path} ({path.stat().st_size / 1e6:.1f} MB)")
 

@@ -16,7 +16,7 @@ from voxcycle.audio.mel import LogMel, MelSpec
 from voxcycle.audio.mixdown import Mixdown
 from voxcycle.audio.resample import resample_blocks, resampled_length
 from voxcycle.audio.stats import ACTIVE_RANGE_DB, FrameSums, add_sums, frame_level_db, sum_frames
-from voxcycle.conversion.spooled_frames import RowFile
+from voxcycle.conversion.spooled_frames import SpooledFrames
 
 PIECE_S = 60.0  # of F0 analysis: bounds its memory
 PIECE_OVERLAP_S = 2.0  # DIO's decision on a frame depends on half a second around it
@@ -67,7 +67,7 @@ class Analysis:
 
     level_db: float
     power: NDArray[np.float64]
-    mels: RowFile
+    mels: SpooledFrames
     f0_hz: NDArray[np.float32]
     sums: FrameSums
     seconds: dict[str, float]
@@ -77,7 +77,7 @@ def analyze(
     source: AudioSource,
     mixdown: Mixdown,
     spec: MelSpec,
-    mels: RowFile,
+    mels: SpooledFrames,
     advance: Callable[[float], None],
 ) -> Analysis:
     """Analyse a source; see `Analysis`.
@@ -99,7 +99,7 @@ def analyze(
             yield block
 
     n_samples = resampled_length(mixdown.n_samples, source.sample_rate, spec.sample_rate)
-    with RowFile(1) as waveform:
+    with SpooledFrames(1) as waveform:
         for block in resample_blocks(
             metered_blocks(), source.sample_rate, spec.sample_rate, n_samples
         ):
@@ -124,7 +124,7 @@ def analyze(
     return Analysis(own_meter.active_level_db(), hop_meter.power(), mels, f0_hz, sums, seconds)
 
 
-def _extract_mels(waveform: RowFile, gain: float, spec: MelSpec, mels: RowFile) -> None:
+def _extract_mels(waveform: SpooledFrames, gain: float, spec: MelSpec, mels: SpooledFrames) -> None:
     """Append the log-mels of the whole waveform, frame by frame as one call would give them."""
     log_mel = LogMel(spec)
     n_frames = len(waveform) // spec.hop_length
@@ -139,7 +139,7 @@ def _extract_mels(waveform: RowFile, gain: float, spec: MelSpec, mels: RowFile) 
 
 
 def extract_f0_in_pieces(
-    waveform: RowFile,
+    waveform: SpooledFrames,
     spec: MelSpec,
     gain: float = 1.0,
     advance: Callable[[float], None] = lambda share: None,
@@ -167,7 +167,7 @@ def extract_f0_in_pieces(
     return np.concatenate(pieces)
 
 
-def _sum_active(mels: RowFile, f0_hz: NDArray[np.float32]) -> FrameSums:
+def _sum_active(mels: SpooledFrames, f0_hz: NDArray[np.float32]) -> FrameSums:
     """Return `sum_frames` of all frames, without holding them."""
     starts = range(0, len(mels), MEL_FRAMES)
     pieces = [(start, min(start + MEL_FRAMES, len(mels))) for start in starts]

@@ -19,6 +19,7 @@ from voxcycle.conversion.plan import PlannedFile, plan_files
 from voxcycle.files import check_folder
 from voxcycle.vocoders import Vocoder
 from voxcycle.vocoders.registry import DEFAULT_VOCODER, load_vocoder
+from voxcycle.voices.library import find_voice
 from voxcycle.voices.voice import Voice
 
 Progress = Callable[[PlannedFile, float], None]
@@ -50,10 +51,10 @@ def convert_files(
     *,
     pitch: Pitch = "auto",
     vocoder: str = DEFAULT_VOCODER,
-    sample_rate: int | None = None,
+    output_rate: int | None = None,
     format: str | None = None,
     use_file_stats: bool = False,
-    strength: float | None = None,
+    second_pass: float | None = None,
     overwrite: bool = False,
     jobs: int = 1,
     progress: Progress | None = None,
@@ -66,10 +67,10 @@ def convert_files(
         out_dir: where outputs go, laid out as the inputs; beside each input where None.
         pitch: "auto", "keep" or semitones relative to auto.
         vocoder: a name for `load_vocoder`.
-        sample_rate: of the outputs in Hz; None keeps each input's.
+        output_rate: sample rate of the outputs in Hz; None keeps each input's.
         format: wav, flac, ogg, opus, aiff or mp3; None keeps each input's where sensible.
         use_file_stats: see `voxcycle.conversion.pipeline.Options`.
-        strength: how far to go towards the voice, 0 to 1; None takes the voice's own.
+        second_pass: see `Options`; None takes the voice's own.
         overwrite: replace outputs that exist.
         jobs: processes, each of one thread; 1 works in this process with torch's threads.
         progress: called with a planned file and the share of it that is done.
@@ -78,20 +79,19 @@ def convert_files(
         One result per input file, in their order.
 
     Raises:
-        VoiceError, VocoderError, AudioError, ValueError: what concerns all files.
+        ValueError: what concerns all files: voice, vocoder, options, folders (`VoiceError`,
+            `ArtifactError`, `VocoderError`, `AudioError`).
     """
-    from voxcycle.voices.library import find_voice
-
     listed = [paths] if isinstance(paths, str | Path) else paths
     voice_path = find_voice(to)
-    options = Options(pitch, sample_rate, use_file_stats, strength)
+    options = Options(pitch, output_rate, use_file_stats, second_pass)
     voice, _ = load_pair(voice_path, vocoder)
     plan = plan_files(
         [Path(path) for path in listed],
         voice.card.name,
-        None if out_dir is None else Path(out_dir),
-        format,
-        overwrite,
+        out_dir=None if out_dir is None else Path(out_dir),
+        requested_format=format,
+        overwrite=overwrite,
     )
     results = dict(run_plan(plan, voice_path, vocoder, options, jobs, progress))
     return [results[index] for index in range(len(plan))]

@@ -1,118 +1,105 @@
-"""The second pass: generator and vocoder in chunks of one shape that agree with the whole."""
+"""Mels of the source to mels of the voice: the only way from one to the other.
 
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+The product, the audio of a training's validation and the evaluation all convert by `MelConverter`.
+"""
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from voxcycle.audio.excitation import excitation_mel
-from voxcycle.audio.source_signals import onset_phases
+from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.stats import DomainStats
-from voxcycle.conversion.spooled_frames import RowFile
-from voxcycle.vocoders import Place, Vocoder
-from voxcycle.voices.voice import Voice
+from voxcycle.conversion.chunks import CHUNK_FRAMES, Window, Windows, equal_chunk_frames
+from voxcycle.conversion.runtime import TorchNetwork
+from voxcycle.models.voice_generator import VoiceGenerator
 
 # In the empty bands of a telephone recording the deviation is small, and a click would come out as
 # an explosion; natural speech stays below 4 deviations above its mean.
 MAX_DEVIATION = 4.0
-CHUNK_FRAMES = 512  # 6 s: context costs little, and HiFi-GAN stays under 300 MB
 
 
-class Chunk(NamedTuple):
-    """Frames `start` to `stop` of the whole; `stop` may lie beyond its end."""
-
-    start: int
-    stop: int
-
-
-def plan_chunks(n_frames: int, max_frames: int = CHUNK_FRAMES) -> list[Chunk]:
-    """Split frames into chunks of one length, at most `max_frames`."""
-    n_chunks = -(-n_frames // max_frames)
-    length = -(-n_frames // n_chunks)
-    return [Chunk(start, start + length) for start in range(0, n_frames, length)]
-
-
-def generate_mels(
-    voice: Voice,
-    source_stats: DomainStats,
-    mels: RowFile,
-    f0_hz: NDArray[np.float32],
-    converted: RowFile,
-    advance: Callable[[float], None],
-    strength: float = 0.0,
-    max_frames: int = CHUNK_FRAMES,
-) -> None:
-    """Append the voice's log-mels for the source's to `converted`.
-
-    Before its first and after its last frame the recording is taken to go on as it begins and ends,
-    so that every call has its whole context.
+class MelConverter:
+    """A stage: log-mels and the wanted F0 in, the voice's log-mels out, later by its context.
 
     Args:
-        voice: the target.
-        source_stats: normalise the source.
-        mels: the source's log-mels, F rows.
-        f0_hz: the target's F0, (F,).
-        converted: gets F rows.
-        advance: called with the share done, 0 to 1.
-        strength: see `convert_mel`.
-        max_frames: longest chunk.
+        generator: G, in evaluation mode.
+        spec: its mel analysis.
+        source: statistics that normalise the input.
+        target: statistics of the voice.
+        second_pass: share of the second conversion, 0 to 1. What is left of the source speaker is
+            converted once more: 1 takes the second conversion, which is nearer to the voice but has
+            lost more of the words, 0 the first, and between them lies the line between both.
+        chunk_frames: frames that the network sees at once, besides the context.
     """
-    context = voice.generator.context_frames * (2 if strength else 1)
-    for chunk in plan_chunks(len(mels), max_frames):
-        start, stop = chunk.start - context, chunk.stop + context
-        mel = np.minimum(source_stats.normalize(mels.read(start, stop)), MAX_DEVIATION)
-        excitation = excitation_mel(_read_held(f0_hz, start, stop), voice.spec)
-        output = convert_mel(voice, _to_batch(mel), _to_batch(excitation), strength)
-        frames = voice.target_stats.denormalize(output[0].T.numpy())
-        kept = frames[context : context + min(chunk.stop, len(mels)) - chunk.start]
-        converted.append(np.maximum(kept, np.log(voice.spec.log_floor)))
-        advance(min(chunk.stop / len(mels), 1.0))
+
+    def __init__(
+        self,
+        generator: VoiceGenerator,
+        *,
+        spec: MelSpec,
+        source: DomainStats,
+        target: DomainStats,
+        second_pass: float = 0.0,
+        chunk_frames: int = CHUNK_FRAMES,
+    ) -> None:
+        self.network = TorchNetwork(generator, "mel")
+        self.spec, self.source, self.target = spec, source, target
+        self.second_pass = second_pass
+        self.context = generator.context_frames * (2 if second_pass else 1)
+        self._windows = Windows(self.context, chunk_frames)
+
+    def push(self, mel: NDArray[np.float32], f0_hz: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Add frames (F, n_mels) and their wanted F0 (F,); returns what is ready, (F', n_mels)."""
+        return self._join([self._convert(window) for window in self._windows.push(mel, f0_hz)])
+
+    def flush(self) -> NDArray[np.float32]:
+        """Return the frames that are left."""
+        return self._join([self._convert(window) for window in self._windows.flush()])
+
+    def _convert(self, window: Window) -> NDArray[np.float32]:
+        held_mel, f0_hz = window.columns
+        mel = np.minimum(self.source.normalize(held_mel), MAX_DEVIATION)
+        excitation = excitation_mel(f0_hz, self.spec)
+        output = self.network.run({"mel": mel, "excitation": excitation})["mel"]
+        if self.second_pass:
+            again = self.network.run({"mel": output, "excitation": excitation})["mel"]
+            output = interpolate(output, again, self.second_pass)
+        frames = self.target.denormalize(output)[self.context : self.context + window.n_kept]
+        return np.maximum(frames, np.log(self.spec.log_floor))
+
+    def _join(self, parts: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+        if not parts:
+            return np.zeros((0, self.spec.n_mels), np.float32)
+        return np.concatenate(parts)
 
 
-def convert_mel(
-    voice: Voice, mel: torch.Tensor, excitation: torch.Tensor, strength: float
-) -> torch.Tensor:
-    """Return the voice's normalised mels (1, n_mels, F) for the source's.
-
-    What is left of the source speaker is converted once more: 1 takes the second conversion, which
-    is nearer to the voice but has lost more of the words, 0 the first, a share of it what lies
-    between them.
-    """
-    with torch.inference_mode():
-        first = voice.generator(mel, excitation)
-        if not strength:
-            return first
-        return torch.lerp(first, voice.generator(first, excitation), strength)
-
-
-def render_waveform(
-    vocoder: Vocoder,
-    mels: RowFile,
+def convert_mels(
+    generator: VoiceGenerator,
+    mels: NDArray[np.float32],
     f0_hz: NDArray[np.float32],
-    max_frames: int = CHUNK_FRAMES,
-) -> Iterator[NDArray[np.float32]]:
-    """Yield the waveform of log-mels (F rows) in chunks, F * hop_length samples in all."""
-    context, hop = vocoder.context_frames, vocoder.spec.hop_length
-    phases = onset_phases(f0_hz, vocoder.spec)
-    for chunk in plan_chunks(len(mels), max_frames):
-        start, stop = chunk.start - context, chunk.stop + context
-        f0 = torch.from_numpy(_read_held(f0_hz, start, stop))[None]
-        place = Place(start, torch.from_numpy(_read_held(phases, start, stop))[None])
-        with torch.inference_mode():
-            waveform = vocoder.decode(_to_batch(mels.read(start, stop)), f0, place)[0].numpy()
-        n_frames = min(chunk.stop, len(mels)) - chunk.start
-        yield waveform[context * hop : (context + n_frames) * hop]
+    *,
+    spec: MelSpec,
+    source: DomainStats,
+    target: DomainStats,
+    second_pass: float = 0.0,
+) -> NDArray[np.float32]:
+    """Convert all frames (F, n_mels) at the wanted F0 (F,); see `MelConverter`."""
+    stage = MelConverter(
+        generator,
+        spec=spec,
+        source=source,
+        target=target,
+        second_pass=second_pass,
+        chunk_frames=equal_chunk_frames(len(mels)),
+    )
+    return np.concatenate([stage.push(mels, f0_hz), stage.flush()])
 
 
-def _to_batch(frames: NDArray[np.float32]) -> torch.Tensor:
-    """Turn (F, n) into (1, n, F)."""
-    return torch.from_numpy(np.ascontiguousarray(frames.T, np.float32))[None]
-
-
-def _read_held(
-    values: NDArray[np.floating[Any]], start: int, stop: int
-) -> NDArray[np.floating[Any]]:
-    """Return values[start:stop], held beyond both ends."""
-    return values[np.clip(np.arange(start, stop), 0, len(values) - 1)]
+def interpolate(
+    start: NDArray[np.float32], end: NDArray[np.float32], share: float
+) -> NDArray[np.float32]:
+    """Return `start` at share 0 and `end` at 1, exact at both ends, rounded once."""
+    weight, difference = np.float32(share), (end - start).astype(np.float64)
+    if weight < 0.5:
+        return (start + difference * weight).astype(np.float32)
+    return (end - difference * (np.float32(1) - weight)).astype(np.float32)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from voxcycle.audio.level import ACTIVE_RANGE_DB, active_power
 from voxcycle.audio.resample import resample_blocks
 from voxcycle.conversion.analysis import PowerMeter
-from voxcycle.conversion.spooled_frames import RowFile
+from voxcycle.conversion.spooled_frames import SpooledFrames
 
 PEAK_LIMIT_DB = -0.1
 PAUSE_FLOOR_DB = -60.0
@@ -34,7 +34,7 @@ class Rendered:
         level_db: active loudness that the output shall have, dBFS.
     """
 
-    waveform: RowFile
+    waveform: SpooledFrames
     sample_rate: int
     hop_length: int
     pause_gain_db: NDArray[np.float64]

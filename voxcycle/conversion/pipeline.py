@@ -1,13 +1,13 @@
 """Conversion of a recording to a voice in two passes, in bounded memory.
 
-Pass 1 finds level, mels, F0 and statistics of the whole input; pass 2 runs generator and vocoder in
-chunks with their whole context, so that the result does not depend on the chunks.
+Pass 1 finds level, mels, F0 and statistics of the whole input; pass 2 drives the stages, generator
+and vocoder, in chunks with their whole context, so that the result does not depend on the chunks.
 """
 
 import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Literal
@@ -28,18 +28,25 @@ from voxcycle.audio.io import (
 )
 from voxcycle.audio.mixdown import plan_mixdown
 from voxcycle.audio.resample import resampled_length
+from voxcycle.audio.source_signals import onset_phases
 from voxcycle.audio.stats import DomainStats, FrameSums, estimate_stats
-from voxcycle.conversion.analysis import PowerMeter, analyze
-from voxcycle.conversion.generator import generate_mels, render_waveform
+from voxcycle.conversion.analysis import Analysis, PowerMeter, analyze
+from voxcycle.conversion.chunks import CHUNK_FRAMES, equal_chunk_frames
+from voxcycle.conversion.generator import MelConverter
 from voxcycle.conversion.loudness import BLOCK_SAMPLES, Rendered, find_pause_gain_db, match_level
 from voxcycle.conversion.pitch_correction import correct_pitch
-from voxcycle.conversion.spooled_frames import RowFile
+from voxcycle.conversion.renderer import Renderer
+from voxcycle.conversion.spooled_frames import SpooledFrames
 from voxcycle.vocoders import Vocoder
 from voxcycle.vocoders.registry import DEFAULT_VOCODER, load_vocoder
+from voxcycle.voices.library import load_voice
 from voxcycle.voices.voice import Voice
 
 Pitch = float | Literal["auto", "keep"]
+ReportShare = Callable[[float], None]
 FAR_SOURCE_SEMITONES = 4.0
+# What each stage takes of the whole time, roughly, in their order.
+STAGE_SHARES = {"analysis": 0.15, "stages": 0.75, "correction": 0.05, "level": 0.05}
 
 
 @dataclass(frozen=True)
@@ -49,26 +56,27 @@ class Options:
     Attributes:
         pitch: "auto" moves the source's F0 to the target's range, "keep" leaves it, a number adds
             semitones to "auto".
-        sample_rate: of the output in Hz; None keeps the input's.
+        output_rate: sample rate of the output in Hz; None keeps the input's.
         use_file_stats: normalise by the file's own statistics where the voice was trained on one
             source speaker (any-to-one voices always do).
-        strength: how far to go towards the voice, 0 to 1; None takes the voice's own.
+        second_pass: share of a second conversion, which removes more of the source speaker and
+            costs words, 0 to 1; None takes the voice's own.
     """
 
     pitch: Pitch = "auto"
-    sample_rate: int | None = None
+    output_rate: int | None = None
     use_file_stats: bool = False
-    strength: float | None = None
+    second_pass: float | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.pitch, str) and self.pitch not in ("auto", "keep"):
             raise ValueError(f"pitch {self.pitch!r}: auto, keep or a number of semitones is needed")
         if not isinstance(self.pitch, str) and not math.isfinite(self.pitch):
             raise ValueError(f"pitch {self.pitch}: auto, keep or a number of semitones is needed")
-        if self.strength is not None and not 0 <= self.strength <= 1:
-            raise ValueError(f"strength {self.strength}: a number from 0 to 1 is needed")
-        if self.sample_rate is not None:
-            check_sample_rate(self.sample_rate, "the output")
+        if self.second_pass is not None and not 0 <= self.second_pass <= 1:
+            raise ValueError(f"second_pass {self.second_pass}: a number from 0 to 1 is needed")
+        if self.output_rate is not None:
+            check_sample_rate(self.output_rate, "the output")
 
 
 @dataclass(frozen=True)
@@ -79,6 +87,8 @@ class Conversion:
         waveform: (T,) in [-1, 1]; empty where it was written to a file.
         sample_rate: in Hz.
         n_samples: length at `sample_rate`.
+        f0_hz: the F0 that was asked for, per mel frame, (F,), 0 where unvoiced.
+        source_stats: what normalised the source.
         notes: what its owner should know, each one sentence part.
         seconds: time spent by stage.
     """
@@ -86,51 +96,78 @@ class Conversion:
     waveform: NDArray[np.float32]
     sample_rate: int
     n_samples: int
+    f0_hz: NDArray[np.float32]
+    source_stats: DomainStats
     notes: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
 
 
-def convert_waveform(
-    waveform: NDArray[np.float32],
-    sample_rate: int,
-    voice: Voice | str | Path,
+class Progress:
+    """The share of a conversion that is done, from the shares of its stages.
+
+    Args:
+        report: called with 0 to 1.
+    """
+
+    def __init__(self, report: ReportShare | None) -> None:
+        self._report = report or (lambda share: None)
+
+    def stage(self, name: str) -> ReportShare:
+        """Return what a stage calls with the share of it that is done."""
+        names = list(STAGE_SHARES)
+        before = sum(STAGE_SHARES[other] for other in names[: names.index(name)])
+        return lambda share: self._report(before + STAGE_SHARES[name] * share)
+
+    def finish(self) -> None:
+        """Report the end."""
+        self._report(1.0)
+
+
+def convert(
+    source: str | Path | NDArray[np.float32],
+    to: Voice | str | Path,
     *,
+    sample_rate: int | None = None,
     pitch: Pitch = "auto",
     vocoder: str | Vocoder = DEFAULT_VOCODER,
     output_rate: int | None = None,
     use_file_stats: bool = False,
-    strength: float | None = None,
-    progress: Callable[[float], None] | None = None,
+    second_pass: float | None = None,
+    progress: ReportShare | None = None,
 ) -> Conversion:
-    """Convert a waveform (T,) or (T, channels) to a voice.
+    """Convert a recording to a voice.
 
     Args:
-        waveform: floating point, full scale at 1.
-        sample_rate: in Hz.
-        voice: the target, its name or its file.
+        source: an audio file, or a waveform (T,) or (T, channels), floating point, full scale at 1.
+        to: the voice, its name or its file.
+        sample_rate: of a waveform in Hz; a file knows its own.
         pitch: "auto", "keep" or semitones relative to auto; see `Options`.
         vocoder: a name for `load_vocoder`, or a loaded vocoder.
-        output_rate: in Hz; None keeps `sample_rate`.
+        output_rate: in Hz; None keeps the source's.
         use_file_stats: see `Options`.
-        strength: 0 to 1, more is nearer to the voice and loses more of the words; see `Options`.
+        second_pass: see `Options`.
         progress: called with the share done, 0 to 1.
 
     Raises:
-        AudioError: the waveform is too short, silent, clipped throughout or not finite.
-        ValueError: the vocoder was made for another mel analysis.
+        AudioError: the source cannot be read, is too short, silent, clipped throughout or not
+            finite.
+        VoiceError, ArtifactError: there is no such voice, or its file is damaged.
+        ValueError: an option is wrong, or the vocoder was made for another mel analysis.
     """
-    source = ArraySource(waveform, sample_rate)
-    options = Options(pitch, output_rate, use_file_stats, strength)
-    voice = _resolve_voice(voice)
+    options = Options(pitch, output_rate, use_file_stats, second_pass)
+    audio: AudioSource
+    if isinstance(source, str | Path):
+        if sample_rate is not None:
+            raise ValueError("sample_rate is of a waveform; a file knows its own")
+        audio = FileSource(Path(source))
+    elif sample_rate is None:
+        raise ValueError("a waveform needs its sample_rate, in Hz")
+    else:
+        audio = ArraySource(source, sample_rate)
+    voice = to if isinstance(to, Voice) else load_voice(to)
     vocoder = load_vocoder(vocoder, voice.spec) if isinstance(vocoder, str) else vocoder
-    with _converted(source, voice, vocoder, options, progress) as (result, blocks):
-        return Conversion(
-            np.concatenate(list(blocks)),
-            result.sample_rate,
-            result.n_samples,
-            result.notes,
-            result.seconds,
-        )
+    with _converted(audio, voice, vocoder, options, progress) as (result, blocks):
+        return replace(result, waveform=np.concatenate(list(blocks)))
 
 
 def convert_file(
@@ -140,7 +177,7 @@ def convert_file(
     voice: Voice,
     vocoder: Vocoder,
     options: Options | None = None,
-    progress: Callable[[float], None] | None = None,
+    progress: ReportShare | None = None,
 ) -> Conversion:
     """Convert a file to a file that appears under its name only when complete.
 
@@ -178,77 +215,110 @@ def _converted(
     voice: Voice,
     vocoder: Vocoder,
     options: Options,
-    progress: Callable[[float], None] | None,
+    report: ReportShare | None,
 ) -> Iterator[tuple[Conversion, Iterator[NDArray[np.float32]]]]:
     """Convert; gives the result without its waveform, and the waveform's blocks to be consumed."""
     voice.spec.require_same(vocoder.spec, f"the voice {voice.card.name}", "the vocoder")
-    report = progress or (lambda share: None)
-    spec, output_rate = voice.spec, options.sample_rate or source.sample_rate
-    n_output = 0
+    progress = Progress(report)
+    spec, output_rate = voice.spec, options.output_rate or source.sample_rate
     with ExitStack() as stack:
-        mels = stack.enter_context(RowFile(spec.n_mels))
-        converted = stack.enter_context(RowFile(spec.n_mels))
-        waveform = stack.enter_context(RowFile(1))
+        mels = stack.enter_context(SpooledFrames(spec.n_mels))
+        waveform = stack.enter_context(SpooledFrames(1))
         mixdown = plan_mixdown(source)
-        analysis = analyze(source, mixdown, spec, mels, lambda share: report(0.15 * share))
+        analysis = analyze(source, mixdown, spec, mels, progress.stage("analysis"))
         notes, seconds = list(mixdown.notes), analysis.seconds
-
-        started = perf_counter()
         source_stats = _choose_stats(analysis.sums, voice, options, notes)
         f0_hz = _choose_f0(analysis.f0_hz, source_stats, voice, options.pitch)
-        generate_mels(
-            voice,
-            source_stats,
-            mels,
-            f0_hz,
-            converted,
-            lambda share: report(0.15 + 0.1 * share),
-            voice.strength if options.strength is None else options.strength,
+        converter = MelConverter(
+            voice.generator,
+            spec=spec,
+            source=source_stats,
+            target=voice.target_stats,
+            second_pass=voice.second_pass if options.second_pass is None else options.second_pass,
+            chunk_frames=equal_chunk_frames(len(mels)),
         )
-        seconds["generator"] = perf_counter() - started
-
-        started = perf_counter()
-        for block in render_waveform(vocoder, converted, f0_hz):
-            waveform.append(block)
-            report(0.25 + 0.65 * len(waveform) / (len(mels) * spec.hop_length))
-        seconds["vocoder"] = perf_counter() - started
-
+        renderer = Renderer(vocoder, equal_chunk_frames(len(mels)))
+        seconds |= _drive(mels, f0_hz, converter, renderer, waveform, progress.stage("stages"))
         if not vocoder.follows_f0:
             started = perf_counter()
-            corrected = stack.enter_context(RowFile(1))
-            correct_pitch(
-                waveform, f0_hz, spec, corrected, lambda share: report(0.9 + 0.05 * share)
-            )
+            corrected = stack.enter_context(SpooledFrames(1))
+            correct_pitch(waveform, f0_hz, spec, corrected, progress.stage("correction"))
             waveform = corrected
             seconds["correction"] = perf_counter() - started
 
         started = perf_counter()
-        meter = PowerMeter(spec.hop_length)
-        for first in range(0, len(waveform), BLOCK_SAMPLES):
-            meter.push(waveform.read(first, min(first + BLOCK_SAMPLES, len(waveform)))[:, 0])
-        pause_gain_db = find_pause_gain_db(
-            analysis.power, meter.power()[: len(mels)], analysis.level_db
-        )
-        rendered = Rendered(
-            waveform, spec.sample_rate, spec.hop_length, pause_gain_db, analysis.level_db
-        )
+        rendered = _hold_pauses(waveform, analysis, voice)
         n_output = resampled_length(mixdown.n_samples, source.sample_rate, output_rate)
         gain = match_level(rendered, output_rate, n_output)
         seconds["level"] = perf_counter() - started
         factor = np.float32(gain.factor)
-        yield (
-            Conversion(np.zeros(0, np.float32), output_rate, n_output, notes + gain.notes, seconds),
-            (block * factor for block in rendered.blocks(output_rate, n_output)),
+        result = Conversion(
+            waveform=np.zeros(0, np.float32),
+            sample_rate=output_rate,
+            n_samples=n_output,
+            f0_hz=f0_hz,
+            source_stats=source_stats,
+            notes=notes + gain.notes,
+            seconds=seconds,
         )
-        report(1.0)
+        yield result, (block * factor for block in rendered.blocks(output_rate, n_output))
+        progress.finish()
 
 
-def _resolve_voice(voice: Voice | str | Path) -> Voice:
-    if isinstance(voice, Voice):
-        return voice
-    from voxcycle.voices.library import load_voice
+def _drive(
+    mels: SpooledFrames,
+    f0_hz: NDArray[np.float32],
+    converter: MelConverter,
+    renderer: Renderer,
+    waveform: SpooledFrames,
+    report: ReportShare,
+) -> dict[str, float]:
+    """Push all mels through generator and vocoder; returns the seconds of each."""
+    seconds = {"generator": 0.0, "vocoder": 0.0}
+    phases = onset_phases(f0_hz, converter.spec)
+    n_converted = 0
 
-    return load_voice(voice)
+    def render(converted: NDArray[np.float32]) -> None:
+        nonlocal n_converted
+        started = perf_counter()
+        frames = slice(n_converted, n_converted + len(converted))
+        waveform.append(renderer.push(converted, f0_hz[frames], phases[frames]))
+        n_converted = frames.stop
+        seconds["vocoder"] += perf_counter() - started
+
+    for start in range(0, len(mels), CHUNK_FRAMES):
+        stop = min(start + CHUNK_FRAMES, len(mels))
+        started = perf_counter()
+        converted = converter.push(mels.read(start, stop), f0_hz[start:stop])
+        seconds["generator"] += perf_counter() - started
+        render(converted)
+        report(stop / len(mels))
+    started = perf_counter()
+    converted = converter.flush()
+    seconds["generator"] += perf_counter() - started
+    render(converted)
+    started = perf_counter()
+    waveform.append(renderer.flush())
+    seconds["vocoder"] += perf_counter() - started
+    return seconds
+
+
+def _hold_pauses(waveform: SpooledFrames, analysis: Analysis, voice: Voice) -> Rendered:
+    """Return the waveform with the attenuation of its pauses, ready to be levelled."""
+    spec = voice.spec
+    meter = PowerMeter(spec.hop_length)
+    for first in range(0, len(waveform), BLOCK_SAMPLES):
+        meter.push(waveform.read(first, min(first + BLOCK_SAMPLES, len(waveform)))[:, 0])
+    pause_gain_db = find_pause_gain_db(
+        analysis.power, meter.power()[: len(analysis.mels)], analysis.level_db
+    )
+    return Rendered(
+        waveform=waveform,
+        sample_rate=spec.sample_rate,
+        hop_length=spec.hop_length,
+        pause_gain_db=pause_gain_db,
+        level_db=analysis.level_db,
+    )
 
 
 def _choose_stats(sums: FrameSums, voice: Voice, options: Options, notes: list[str]) -> DomainStats:

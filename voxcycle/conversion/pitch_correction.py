@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.conversion.analysis import extract_f0_in_pieces
-from voxcycle.conversion.spooled_frames import RowFile
+from voxcycle.conversion.spooled_frames import SpooledFrames
 
 MAX_ERROR_SEMITONES = 5.0  # larger ones are the tracker's (octaves) and are left alone
 RETURN_S = 0.1  # time constant with which the warped time comes back to the true one
@@ -27,10 +27,10 @@ BLOCK_STEPS = 1 << 11
 
 
 def correct_pitch(
-    waveform: RowFile,
+    waveform: SpooledFrames,
     f0_hz: NDArray[np.float32],
     spec: MelSpec,
-    corrected: RowFile,
+    corrected: SpooledFrames,
     advance: Callable[[float], None],
 ) -> None:
     """Append the waveform, its F0 brought to the wanted one, to `corrected`; same length.
@@ -48,7 +48,7 @@ def correct_pitch(
     from scipy.ndimage import map_coordinates
 
     measured = extract_f0_in_pieces(waveform, spec, advance=lambda share: advance(0.9 * share))
-    positions = warp_time(speeds(measured, f0_hz), len(waveform), spec)
+    positions = warp_time(playback_rates(measured, f0_hz), len(waveform), spec)
     for first in range(0, len(positions) - 1, BLOCK_STEPS):
         nodes = positions[first : first + BLOCK_STEPS + 1]
         n_samples = min(STEP * (len(nodes) - 1), len(waveform) - STEP * first)
@@ -59,7 +59,9 @@ def correct_pitch(
     advance(1.0)
 
 
-def speeds(measured_hz: NDArray[np.float32], wanted_hz: NDArray[np.float32]) -> NDArray[np.float64]:
+def playback_rates(
+    measured_hz: NDArray[np.float32], wanted_hz: NDArray[np.float32]
+) -> NDArray[np.float64]:
     """Return how much faster each frame (F,) must be played, 1 where nothing is to be mended."""
     voiced = (measured_hz > 0) & (wanted_hz > 0)
     ratio = np.where(voiced, wanted_hz / np.where(voiced, measured_hz, 1.0), 1.0)

@@ -1,4 +1,4 @@
-"""Which file becomes which: inputs found, outputs named, clashes told before work starts."""
+"""Which file becomes which: inputs found, outputs named, clashes reported before work starts."""
 
 import os
 import re
@@ -7,7 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from voxcycle.audio.io import AudioError, AudioFormat, FileSource, choose_format, list_audio
+from voxcycle.audio.io import (
+    READABLE_SUFFIXES,
+    AudioError,
+    AudioFormat,
+    FileSource,
+    choose_format,
+    list_audio,
+)
 
 
 @dataclass(frozen=True)
@@ -29,12 +36,61 @@ class PlannedFile:
     name: str | None = None
 
 
+def plan_outputs(
+    paths: Sequence[Path],
+    output: str | None,
+    voice_name: str,
+    *,
+    requested_format: str | None = None,
+    overwrite: bool = False,
+    name: str | None = None,
+) -> list[PlannedFile]:
+    """Plan what `voxcycle convert ... -o OUTPUT` makes: one file, a folder, or files beside inputs.
+
+    Args:
+        paths: files and folders.
+        output: the name of a file (it has a suffix), a folder, or None.
+        voice_name: for the names of outputs beside their inputs.
+        requested_format: see `plan_files`.
+        overwrite: replace outputs that exist.
+        name: what messages call a single input; the path where None.
+
+    Raises:
+        ValueError: the name of one file is given for several inputs.
+        AudioError: see `plan_files`.
+    """
+    out = Path(output) if output is not None else None
+    is_one = len(paths) == 1 and not paths[0].is_dir()
+    is_file_name = out is not None and out.suffix.lower() in READABLE_SUFFIXES and not out.is_dir()
+    if is_file_name and not is_one:
+        raise ValueError(f"{out}: the name of one file, for more than one; name a folder with -o")
+    if out is not None and is_one and not out.is_dir() and not str(output).endswith("/"):
+        if out.suffix or name:
+            return [
+                plan_file(
+                    paths[0],
+                    out,
+                    requested_format=requested_format,
+                    overwrite=overwrite,
+                    name=name,
+                )
+            ]
+    return plan_files(
+        paths,
+        voice_name,
+        out_dir=out,
+        requested_format=requested_format,
+        overwrite=overwrite,
+    )
+
+
 def plan_files(
     paths: Sequence[Path],
     voice_name: str,
-    out_dir: Path | None,
-    requested_format: str | None,
-    overwrite: bool,
+    *,
+    out_dir: Path | None = None,
+    requested_format: str | None = None,
+    overwrite: bool = False,
 ) -> list[PlannedFile]:
     """Plan the conversion of files and, recursively, of folders.
 
@@ -65,8 +121,9 @@ def plan_files(
 def plan_file(
     source: Path,
     target: Path,
-    requested_format: str | None,
-    overwrite: bool,
+    *,
+    requested_format: str | None = None,
+    overwrite: bool = False,
     name: str | None = None,
 ) -> PlannedFile:
     """Plan the conversion of one file to a file whose extension, if it has one, says the format."""
@@ -77,7 +134,7 @@ def plan_file(
             named = choose_format(FileSource(source, name), suffix)
             if named.extension != audio_format.extension:
                 raise AudioError(
-                    f"{target}: the name and the format {requested_format} disagree; leave one away"
+                    f"{target}: the name and the format {requested_format} disagree; give one"
                 )
     except AudioError as error:
         return PlannedFile(source, error=str(error), name=name)

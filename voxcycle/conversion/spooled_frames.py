@@ -1,4 +1,4 @@
-"""`RowFile`: rows of numbers that may outgrow memory."""
+"""`SpooledFrames`: rows of numbers that may outgrow memory."""
 
 import tempfile
 from types import TracebackType
@@ -11,7 +11,7 @@ from voxcycle.audio.io import AudioError
 SPOOL_BYTES = 1 << 25  # in memory up to here: six minutes of waveform, twenty of mels
 
 
-class RowFile:
+class SpooledFrames:
     """Float32 rows, in memory while they are few, then in a temporary file without a name.
 
     An hour of waveform (300 MB) and its mels (100 MB) thus cost no memory, and an end by any signal
@@ -26,7 +26,7 @@ class RowFile:
     def __len__(self) -> int:
         return self._n_rows
 
-    def __enter__(self) -> "RowFile":
+    def __enter__(self) -> "SpooledFrames":
         return self
 
     def __exit__(

@@ -14,7 +14,8 @@ import platformdirs
 import soundfile
 
 import voxcycle
-from voxcycle.conversion.pipeline import convert_waveform
+from voxcycle.artifacts import VOICE, read_header
+from voxcycle.conversion import pipeline
 from voxcycle.evaluation.cache import ContentCache
 from voxcycle.evaluation.metrics.all_metrics import METRICS, Judges
 from voxcycle.evaluation.optional_deps import is_judge_imported
@@ -26,7 +27,7 @@ from voxcycle.evaluation.stats.summary import Summary, summarize
 from voxcycle.evaluation.systems import TARGET, Speaker, Wave, count_utterances, standard_rows
 from voxcycle.files import replacing
 from voxcycle.vocoders.registry import load_vocoder
-from voxcycle.voices.voice import Voice, read_header
+from voxcycle.voices.voice import Voice
 
 FORMAT = 3  # of metrics.json
 READABLE_FORMATS = (2, 3)  # 2 told neither recordings nor what words were compared with
@@ -120,7 +121,7 @@ def evaluate_voice(
     renderer = load_vocoder(vocoder, voice.spec)
 
     def convert(recording: Wave, sample_rate: int) -> Wave:
-        conversion = convert_waveform(recording, sample_rate, voice, vocoder=renderer)
+        conversion = pipeline.convert(recording, voice, sample_rate=sample_rate, vocoder=renderer)
         cost.add(conversion.seconds, len(recording) / sample_rate)
         return conversion.waveform
 
@@ -142,8 +143,8 @@ def evaluate_voice(
     audio = [scored._replace(scores=s) for scored, s in zip(audio, scores, strict=False)]
     about = {
         "voice": voice.card.name,
-        "voice_sha256": read_header(voice.path)["sha256"] if voice.path else None,
-        "strength": voice.strength,
+        "voice_sha256": read_header(voice.path, VOICE)["sha256"] if voice.path else None,
+        "second_pass": voice.second_pass,
         "training": voice.card.training,
         "voxcycle": voxcycle.__version__,
         "vocoder": describe_path(renderer.name),
@@ -177,7 +178,7 @@ def _convert_longest(voice: Voice, sources: tuple[Speaker, ...], vocoder: Any) -
         # What is wrong with a recording is told when its turn comes.
         with suppress(ValueError, OSError, soundfile.LibsndfileError):
             waveform, sample_rate = soundfile.read(longest, dtype="float32")
-            convert_waveform(waveform, sample_rate, voice, vocoder=vocoder)
+            pipeline.convert(waveform, voice, sample_rate=sample_rate, vocoder=vocoder)
     return round(peak_memory_mb()) if is_clean else None
 
 

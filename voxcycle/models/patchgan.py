@@ -1,7 +1,8 @@
 """PatchGANs: judges of overlapping patches of images and mels, and of whole spectra over time."""
 
 import copy
-from typing import TypeVar
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -31,6 +32,8 @@ class PatchGAN(nn.Module):
         widths: channels of the hidden layers; all but the last halve both axes.
         n_condition: size of the speaker condition; 0 for none.
     """
+
+    arguments: dict[str, Any]
 
     def __init__(
         self,
@@ -111,6 +114,8 @@ class PatchGAN1d(nn.Module):
 class PatchGANPair(nn.Module):
     """D: a `PatchGAN` and a `PatchGAN1d` side by side, whose mean scores count equally."""
 
+    arguments: dict[str, Any]
+
     def __init__(self, patches: PatchGAN, spectra: PatchGAN1d) -> None:
         super().__init__()
         self.patches, self.spectra = patches, spectra
@@ -125,3 +130,30 @@ class PatchGANPair(nn.Module):
     def bind(self, condition: Tensor) -> "PatchGANPair":
         """Return an unconditional copy that judges as this one does under (n_condition,)."""
         return PatchGANPair(self.patches.bind(condition), self.spectra.bind(condition))
+
+
+def build_mel_discriminator(
+    n_planes: int, n_mels: int, widths: Sequence[int], spectrum_width: int, n_condition: int = 0
+) -> PatchGAN | PatchGANPair:
+    """Build D of mels; its `arguments` are those of this call, for files.
+
+    Args:
+        n_planes: planes of n_mels bands: 1 for the mel, 2 with its excitation.
+        n_mels: mel bands.
+        widths: channels of the `PatchGAN`.
+        spectrum_width: channels of the `PatchGAN1d`; 0 builds none.
+        n_condition: size of the speaker condition; 0 for none.
+    """
+    patches = PatchGAN(n_planes, tuple(widths), n_condition)
+    network: PatchGAN | PatchGANPair = patches
+    if spectrum_width:
+        spectra = PatchGAN1d(n_planes * n_mels, spectrum_width, n_condition)
+        network = PatchGANPair(patches, spectra)
+    network.arguments = {
+        "n_planes": n_planes,
+        "n_mels": n_mels,
+        "widths": list(widths),
+        "spectrum_width": spectrum_width,
+        "n_condition": n_condition,
+    }
+    return network

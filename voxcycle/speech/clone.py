@@ -14,14 +14,18 @@ from voxcycle.speech.crops import build_speaker
 from voxcycle.speech.domains import prepare
 from voxcycle.speech.features import cache_features
 from voxcycle.voices.formant_postfilter import sharpen
-from voxcycle.voices.pretrained import BASE_FILE, Base
+from voxcycle.voices.pretrained import PRETRAINED_FILE, Pretrained
 from voxcycle.voices.voice import Voice, VoiceCard, check_voice_name
 
 MIN_SPEECH_S = 20.0
 
 
 def clone_voice(
-    folder: Path, card: VoiceCard, path: Path, base_path: Path = BASE_FILE, prepares: bool = True
+    folder: Path,
+    card: VoiceCard,
+    path: Path,
+    base_path: Path = PRETRAINED_FILE,
+    prepares: bool = True,
 ) -> Path:
     """Write an any-to-one voice of the speaker of a folder.
 
@@ -40,7 +44,7 @@ def clone_voice(
         ValueError: the name cannot be a file's, or the base is none.
     """
     check_voice_name(card.name)
-    base = Base.load(base_path)
+    base = Pretrained.load(base_path)
     console = Console(stderr=True, markup=False, highlight=False)
     with tempfile.TemporaryDirectory(prefix="voxcycle-") as temporary:
         clips = folder

@@ -29,6 +29,7 @@ from voxcycle.audio.stats import (
 )
 from voxcycle.methods.batches import Domain
 from voxcycle.speech.features import Features
+from voxcycle.voices.pretrained import speaker_condition
 
 BLOCK_S = 2.0  # grain of the subsets from which a source's statistics are estimated
 SUBSET_S = (2.0, 30.0)
@@ -151,18 +152,6 @@ def draw_stats(
     return estimate_stats(add_sums(blocks[start : start + n_blocks]), prior)
 
 
-def stats_condition(stats: DomainStats, prior: DomainStats) -> NDArray[np.float32]:
-    """Return a speaker's condition, (2 * n_mels + 2,): its statistics relative to `prior`."""
-    return np.concatenate(
-        [
-            (stats.mel_mean - prior.mel_mean) / prior.mel_std,
-            np.log(stats.mel_std / prior.mel_std) * 2,
-            [(stats.log_f0_mean - prior.log_f0_mean) / 0.3],
-            [np.log(stats.log_f0_std / prior.log_f0_std)],
-        ]
-    ).astype(np.float32)
-
-
 class _Crop(NamedTuple):
     """A crop: log-mel (F, n_mels), F0 (F,), and as it is shown to generators, normalised.
 
@@ -235,7 +224,7 @@ class UnpairedCrops(Dataset[VoiceBatch]):
         self.centres_hz = band_centres_hz(spec)
         self.reference = reference or prior or speakers_a[0].stats[0]
         speakers = (*self.speakers_a, *self.speakers_b)
-        self.conditions = {id(s): stats_condition(s.stats[0], self.reference) for s in speakers}
+        self.conditions = {id(s): speaker_condition(s.stats[0], self.reference) for s in speakers}
         self.lengths = {
             id(s): np.array([len(r.f0_hz) for r in s.recordings], float) for s in speakers
         }

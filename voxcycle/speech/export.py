@@ -15,7 +15,7 @@ from voxcycle.speech.config import VoiceTrainingConfig
 from voxcycle.speech.domains import VoiceData
 from voxcycle.speech.selector import best_path
 from voxcycle.voices.formant_postfilter import sharpen
-from voxcycle.voices.pretrained import Base
+from voxcycle.voices.pretrained import Pretrained
 from voxcycle.voices.voice import Voice, VoiceCard
 
 
@@ -48,13 +48,13 @@ def build_voices(
             target,
             config.any_to_one,
             generator,
-            strength=config.strength,
+            second_pass=config.strength,
         )
     return voices
 
 
 def make_finish(
-    voice: Voice, config: VoiceTrainingConfig, base: Base | None
+    voice: Voice, config: VoiceTrainingConfig, base: Pretrained | None
 ) -> Callable[[Any], Any]:
     """Return what makes the voice's generator of the trained one.
 
@@ -76,7 +76,7 @@ def export_voices(
     config: VoiceTrainingConfig,
     spec: MelSpec,
     data: VoiceData,
-    base: Base | None,
+    base: Pretrained | None,
     summary: dict[str, Any],
     chosen: dict[str, dict[str, Any]],
 ) -> list[Path]:

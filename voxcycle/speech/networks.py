@@ -7,16 +7,13 @@ the speaker: they stand for all four, and for those of any voice once they are b
 from torch import nn
 
 from voxcycle.audio.mel import MelSpec
+from voxcycle.audio.stats import DomainStats
 from voxcycle.methods.cyclegan import CycleGAN, CycleGANNetworks, CycleGANRates, CycleGANWeights
 from voxcycle.models.maskcyclegan_vc import MaskCycleGANDiscriminator, MaskCycleGANGenerator
-from voxcycle.models.patchgan import PatchGAN, PatchGAN1d, PatchGANPair
+from voxcycle.models.patchgan import PatchGAN, PatchGANPair, build_mel_discriminator
 from voxcycle.models.voice_generator import VoiceGenerator
 from voxcycle.speech.config import MelCycleGANConfig, VoiceTrainingConfig
-
-
-def condition_size(spec: MelSpec) -> int:
-    """Return how many numbers `stats_condition` makes of a speaker."""
-    return 2 * spec.n_mels + 2
+from voxcycle.voices.pretrained import Pretrained, condition_size
 
 
 def build_method(config: VoiceTrainingConfig, spec: MelSpec) -> CycleGAN:
@@ -62,12 +59,47 @@ def build_judge(
     config: MelCycleGANConfig, spec: MelSpec, n_condition: int
 ) -> PatchGAN | PatchGANPair:
     """Build a discriminator of the config's size."""
-    n_planes = 1 + config.sees_excitation
-    patches = PatchGAN(n_planes, config.discriminator_widths, n_condition)
-    if not config.spectrum_width:
-        return patches
-    spectra = PatchGAN1d(n_planes * spec.n_mels, config.spectrum_width, n_condition)
-    return PatchGANPair(patches, spectra)
+    return build_mel_discriminator(
+        n_planes=1 + config.sees_excitation,
+        n_mels=spec.n_mels,
+        widths=config.discriminator_widths,
+        spectrum_width=config.spectrum_width,
+        n_condition=n_condition,
+    )
+
+
+def check_pretrained(pretrained: Pretrained, config: MelCycleGANConfig) -> None:
+    """Raise ValueError where a config asks for other networks than the pretrained ones."""
+    g, d = pretrained.generator.arguments, pretrained.discriminator.arguments
+    shape = {
+        "width": g["width"],
+        "n_blocks": g["n_blocks"],
+        "has_skip": g["has_skip"],
+        "uses_f0": g["n_excitation"] > 0,
+        "sees_excitation": d["n_planes"] > 1,
+        "discriminator_widths": tuple(d["widths"]),
+        "spectrum_width": d["spectrum_width"],
+    }
+    for key, value in shape.items():
+        if getattr(config, key) != value:
+            raise ValueError(
+                f"the pretrained generator has {key}={value}, not {getattr(config, key)}: leave "
+                "the setting out, or train without it (--from-scratch)"
+            )
+
+
+def start_from_pretrained(
+    method: CycleGAN, pretrained: Pretrained, a: DomainStats | None, b: DomainStats
+) -> None:
+    """Copy the pretrained weights into a voice's networks, bound to speaker b and to speaker a.
+
+    Where `a` is None, domain a is a pool: its networks stay conditional. The config is one that
+    `check_pretrained` accepts.
+    """
+    for stats, g, d in ((b, "g_ab", "d_b"), (a, "g_ba", "d_a")):
+        own = pretrained if stats is None else pretrained.bind(stats)
+        method.generators[g].load_state_dict(own.generator.state_dict())
+        method.discriminators[d].load_state_dict(own.discriminator.state_dict())
 
 
 def _surround(networks: CycleGANNetworks, config: MelCycleGANConfig) -> CycleGAN:

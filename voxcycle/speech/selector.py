@@ -29,7 +29,7 @@ from voxcycle.audio.mel import LogMel
 from voxcycle.audio.mixdown import load_mono
 from voxcycle.audio.resample import resample
 from voxcycle.audio.stats import sum_frames
-from voxcycle.conversion.pipeline import convert_waveform
+from voxcycle.conversion import pipeline
 from voxcycle.evaluation.cache import ContentCache
 from voxcycle.evaluation.dataset import spread
 from voxcycle.evaluation.metrics.all_metrics import QUICK_METRICS, Judges
@@ -205,7 +205,9 @@ class Selection(Callback):
         voice = contest.voice
 
         def convert(recording: Wave, sample_rate: int) -> Wave:
-            return convert_waveform(recording, sample_rate, voice, vocoder=self.vocoder).waveform
+            return pipeline.convert(
+                recording, voice, sample_rate=sample_rate, vocoder=self.vocoder
+            ).waveform
 
         row = Row(voice.card.name, contest.sources, convert, partial(requested_f0, voice=voice))
         return list(score_rows([row], contest.target, self.judges, voice.spec))

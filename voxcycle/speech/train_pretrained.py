@@ -27,7 +27,7 @@ from voxcycle.speech.networks import build_base_method
 from voxcycle.training.callbacks import Snapshots, restore
 from voxcycle.training.config import save_config
 from voxcycle.training.loop import begin, fit, keeps_threads
-from voxcycle.voices.pretrained import Base, shape_of
+from voxcycle.voices.pretrained import Pretrained
 
 
 class BaseTrainingConfig(MelCycleGANConfig):
@@ -108,11 +108,10 @@ def save_base(
     assert module.ema is not None
     method = module.method
     assert isinstance(method, CycleGAN)
-    Base(
+    Pretrained(
         module.ema.module["g_ab"],  # type: ignore[index]
         method.discriminators["d_b"],  # type: ignore[arg-type]
         MelSpec(),
         reference,
-        shape_of(config),
         about | {"steps": int(module.steps_done)},
     ).save(path)

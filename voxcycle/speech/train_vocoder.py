@@ -22,8 +22,7 @@ from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.perturb import WARPS
 from voxcycle.audio.stats import estimate_stats, sum_frames
 from voxcycle.audio.stft import RESOLUTIONS
-from voxcycle.conversion.generator import generate_mels
-from voxcycle.conversion.spooled_frames import RowFile
+from voxcycle.conversion.generator import convert_mels
 from voxcycle.methods.phase import PhasedModule
 from voxcycle.methods.vocoder_gan import VocoderGAN, VocoderWeights
 from voxcycle.models.source_filter_networks import (
@@ -236,10 +235,15 @@ def _convert(voice: Voice, analysed: Features) -> NDArray[np.float32]:
     mel = np.asarray(analysed.mels[0], np.float32)
     source = estimate_stats(sum_frames(mel, analysed.f0_hz), voice.source_stats)
     f0_hz = transform_f0(np.asarray(analysed.f0_hz), source, voice.target_stats)
-    with RowFile(voice.spec.n_mels) as mels, RowFile(voice.spec.n_mels) as converted:
-        mels.append(mel)
-        generate_mels(voice, source, mels, f0_hz, converted, lambda share: None, voice.strength)
-        return converted.read(0, len(converted))
+    return convert_mels(
+        voice.generator,
+        mel,
+        f0_hz,
+        spec=voice.spec,
+        source=source,
+        target=voice.target_stats,
+        second_pass=voice.second_pass,
+    )
 
 
 def _quantize(waveform: NDArray[np.float32]) -> NDArray[np.int16]:

@@ -10,6 +10,7 @@ import torch
 from lightning.fabric.utilities import move_data_to_device
 from rich.console import Console
 
+from voxcycle.artifacts import VOICE, ArtifactError, read_header
 from voxcycle.audio.mel import MelSpec
 from voxcycle.evaluation.dataset import spread
 from voxcycle.evaluation.systems import Speaker
@@ -19,7 +20,7 @@ from voxcycle.speech.corpus import Split
 from voxcycle.speech.crops import UnpairedCrops
 from voxcycle.speech.domains import Domains, VoiceData, find_domains, load_data
 from voxcycle.speech.export import build_voices, export_voices, make_finish
-from voxcycle.speech.networks import build_method
+from voxcycle.speech.networks import build_method, check_pretrained, start_from_pretrained
 from voxcycle.speech.selector import (
     N_SENTENCES,
     UNKNOWN,
@@ -34,8 +35,8 @@ from voxcycle.training.config import save_config
 from voxcycle.training.loop import begin, fit, keeps_threads
 from voxcycle.vocoders import Vocoder
 from voxcycle.vocoders.registry import load_vocoder
-from voxcycle.voices.pretrained import BASE_FILE, Base
-from voxcycle.voices.voice import VoiceError, check_voice_name, read_header
+from voxcycle.voices.pretrained import PRETRAINED_FILE, Pretrained
+from voxcycle.voices.voice import check_voice_name
 
 DEFAULT_MINUTES = 15.0
 NETWORKS = ("g_ab", "g_ba")
@@ -85,9 +86,9 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
     config, begun, console = begin(config, resume, config.start)
     base = None
     if not config.from_scratch:
-        base_path = config.base or BASE_FILE
-        base, sha256 = Base.load(base_path), Base.sha256(base_path)
-        base.check(config)  # before the recordings are analysed
+        base_path = config.base or PRETRAINED_FILE
+        base, sha256 = Pretrained.load(base_path), Pretrained.sha256(base_path)
+        check_pretrained(base, config)  # before the recordings are analysed
         if resume and config.base_sha256 not in ("", sha256):
             raise ValueError(
                 f"{config.out}: this run began with another base than {base_path} is now: put that "
@@ -107,7 +108,9 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
     torch.manual_seed(config.seed)
     method = build_method(config, spec)
     if base and not config.start:
-        base.begin(method, config, data.stats_a, data.train_b.stats[0])
+        is_pool = config.any_to_one and config.conditions_source
+        stats_a = None if is_pool else data.stats_a
+        start_from_pretrained(method, base, stats_a, data.train_b.stats[0])
     module = PhasedModule(method, config.ema_decay)
     reference = base.reference if base else None
     crops = data.crops(config, spec, valid=False, reference=reference)
@@ -155,8 +158,8 @@ def _former_training(config: VoiceTrainingConfig, n_steps: int) -> dict[str, Any
     """Return what the voice of a call that trained tells of it, for one that trains no more."""
     path = config.out / f"{config.voice_names()[0]}.safetensors"
     try:
-        training = read_header(path)["card"]["training"]
-    except VoiceError:  # none, or damaged: the export writes it anew
+        training = read_header(path, VOICE)["card"]["training"]
+    except ArtifactError:  # none, or damaged: the export writes it anew
         return {}
     if training.get("steps") != n_steps:
         return {}
@@ -196,7 +199,7 @@ def _selection(
     module: PhasedModule,
     domains: Domains,
     data: VoiceData,
-    base: Base | None,
+    base: Pretrained | None,
     vocoder: Vocoder,
     console: Console,
 ) -> Selection:

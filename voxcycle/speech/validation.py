@@ -7,14 +7,12 @@ from typing import Any
 import numpy as np
 import torch
 from lightning import Callback, Trainer
-from numpy.typing import NDArray
-from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
-from voxcycle.audio.excitation import excitation_mel
 from voxcycle.audio.f0 import transform_f0
-from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.stats import DomainStats
+from voxcycle.conversion.generator import convert_mels
+from voxcycle.conversion.renderer import render_mels
 from voxcycle.methods.phase import PhasedModule
 from voxcycle.speech.crops import UnpairedCrops
 from voxcycle.speech.features import Features
@@ -33,24 +31,6 @@ class Direction:
     recording: Features
     source: DomainStats
     target: DomainStats
-
-
-def convert_features(
-    generator: nn.Module,
-    features: Features,
-    source: DomainStats,
-    target: DomainStats,
-    spec: MelSpec,
-    n_frames: int,
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Convert the first frames of a recording's features; returns mels (F, n_mels) and F0 (F,)."""
-    f0_hz = transform_f0(np.asarray(features.f0_hz[:n_frames]), source, target)
-    mel = source.normalize(features.mels[0, :n_frames].astype(np.float32))
-    device = next(generator.parameters()).device
-    inputs = (torch.from_numpy(x.T[None]).to(device) for x in (mel, excitation_mel(f0_hz, spec)))
-    with torch.no_grad():
-        out = generator(*inputs)
-    return target.denormalize(out[0].T.cpu().numpy()), f0_hz
 
 
 class VoiceValidation(Callback):
@@ -103,19 +83,18 @@ class VoiceValidation(Callback):
         assert module.ema is not None
         spec = self.crops.spec
         n_frames = round(SAMPLE_S * spec.frame_rate)
-        mel, f0_hz = convert_features(
+        recording, source, target = direction.recording, direction.source, direction.target
+        f0_hz = transform_f0(np.asarray(recording.f0_hz[:n_frames]), source, target)
+        mel = convert_mels(
             module.ema.module[direction.generator],  # type: ignore[index]
-            direction.recording,
-            direction.source,
-            direction.target,
-            spec,
-            n_frames,
+            recording.mels[0, :n_frames].astype(np.float32),
+            f0_hz,
+            spec=spec,
+            source=source,
+            target=target,
         )
-        with torch.no_grad():
-            waveform = self.vocoder.decode(
-                torch.from_numpy(mel.T[None].copy()), torch.from_numpy(f0_hz[None])
-            )
-        writer.add_audio(direction.name, waveform[0].clamp(-1, 1), step, spec.sample_rate)
+        waveform = render_mels(self.vocoder, mel, f0_hz)
+        writer.add_audio(direction.name, waveform.clip(-1, 1), step, spec.sample_rate)
         figure = Figure(figsize=(8, 5), layout="constrained")
         panels = (("source", direction.recording.mels[0, :n_frames]), (direction.name, mel))
         for axes, (title, picture) in zip(figure.subplots(2), panels, strict=True):

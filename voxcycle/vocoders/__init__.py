@@ -11,7 +11,7 @@ class VocoderError(ValueError):
     """A vocoder that cannot be had; the message names it and the remedy."""
 
 
-class Place(NamedTuple):
+class ChunkPosition(NamedTuple):
     """Where in a file the frames of a call lie, for vocoders that make their own source.
 
     Attributes:
@@ -39,10 +39,10 @@ class Vocoder(Protocol):
     follows_f0: bool
 
     def decode(
-        self, log_mel: Tensor, f0_hz: Tensor | None = None, place: Place | None = None
+        self, log_mel: Tensor, f0_hz: Tensor | None = None, position: ChunkPosition | None = None
     ) -> Tensor:
         """Render (B, n_mels, F) and F0 (B, F) to (B, F * hop_length), aligned to the analysis.
 
-        Without a place, the call is a whole file.
+        Without a position, the call is a whole file.
         """
         ...

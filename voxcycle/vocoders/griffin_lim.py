@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from voxcycle.audio.mel import MelSpec, mel_filterbank
-from voxcycle.vocoders import Place
+from voxcycle.vocoders import ChunkPosition
 
 N_ITERATIONS = 32
 N_UPDATES = 30  # of the mel inversion: mel error under 0.1 dB on speech
@@ -31,9 +31,9 @@ class GriffinLim:
 
     @torch.no_grad()
     def decode(
-        self, log_mel: Tensor, f0_hz: Tensor | None = None, place: Place | None = None
+        self, log_mel: Tensor, f0_hz: Tensor | None = None, position: ChunkPosition | None = None
     ) -> Tensor:
-        """Render (B, n_mels, F) to (B, F * hop_length); F0 and place are not used."""
+        """Render (B, n_mels, F) to (B, F * hop_length); F0 and position are not used."""
         import torchaudio.functional
 
         spec = self.spec

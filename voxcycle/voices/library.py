@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from voxcycle.artifacts import VOICE, ArtifactError, read_header
 from voxcycle.files import replacing
-from voxcycle.voices.voice import Voice, VoiceError, check_voice_name, read_header
+from voxcycle.paths import data_dir
+from voxcycle.voices.voice import Voice, VoiceError, check_voice_name
 
 SUFFIX = ".safetensors"
 EMBEDDED_DIR = Path(__file__).with_name("embedded")
-DATA_VARIABLE = "VOXCYCLE_DATA"
 
 
 @dataclass(frozen=True)
@@ -48,14 +49,8 @@ class VoiceSummary:
 
 
 def own_voices_dir() -> Path:
-    """Return the folder of the user's own voices, which need not exist.
-
-    It lies in the platform's data directory, or in that named by VOXCYCLE_DATA.
-    """
-    import platformdirs
-
-    data = os.environ.get(DATA_VARIABLE) or platformdirs.user_data_dir("voxcycle", appauthor=False)
-    return Path(data) / "voices"
+    """Return the folder of the user's own voices, which need not exist."""
+    return data_dir() / "voices"
 
 
 def find_voice(name_or_path: str | Path) -> Path:
@@ -92,7 +87,8 @@ def load_voice(name_or_path: str | Path) -> Voice:
     """Load a voice by name or path.
 
     Raises:
-        VoiceError: there is none, or its file is truncated, altered, of a newer format or no voice.
+        VoiceError: there is none.
+        ArtifactError: its file is truncated, altered, of a newer format or no voice.
     """
     return Voice.load(find_voice(name_or_path))
 
@@ -110,7 +106,8 @@ def add_voice(path: Path, overwrite: bool = False) -> Path:
         overwrite: replace another voice of that name, or put this one before a shipped one.
 
     Raises:
-        VoiceError: the file is no sound voice, its name cannot be a file's, or the name is taken.
+        ArtifactError: the file is no sound voice.
+        VoiceError: its name cannot be a file's, or the name is taken.
     """
     name = Voice.load(path).card.name
     check_voice_name(name, f"{path}: ")
@@ -142,7 +139,7 @@ def _summarize(name: str, path: Path) -> VoiceSummary:
     n_bytes = 0
     try:
         n_bytes = path.stat().st_size
-        header = read_header(path)
+        header = read_header(path, VOICE)
         card = header["card"]
         return VoiceSummary(
             name=name,
@@ -156,7 +153,7 @@ def _summarize(name: str, path: Path) -> VoiceSummary:
             scores=dict(card["scores"]),
             is_any_to_one=bool(header["is_any_to_one"]),
         )
-    except (OSError, VoiceError) as error:
+    except (OSError, ArtifactError) as error:
         problem = str(error)
     except (KeyError, TypeError, ValueError):
         problem = f"{path}: the voice's header is damaged; fetch it again"

@@ -113,7 +113,7 @@ def evaluated(folder: Path, make_speech, voice) -> tuple[Evaluation, tuple[Speak
         "voice_sha256": "0123456789abcdef0",
         "training": {"steps": 7},
         "vocoder": "griffin-lim",
-        "strength": 0.25,
+        "second_pass": 0.25,
         "target": "unit target",
         "languages": {HOSTILE: "en", "bea": "en"},
         "asr": HOSTILE,

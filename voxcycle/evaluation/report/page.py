@@ -142,7 +142,7 @@ def _header(evaluation: Evaluation) -> str:
     training, digest = about.get("training") or {}, about.get("voice_sha256")
     facts = {
         "Vocoder": about.get("vocoder"),
-        "Strength": f"{about['strength']:g}" if about.get("strength") else None,
+        "Second pass": f"{about['second_pass']:g}" if about.get("second_pass") else None,
         "Recogniser": about.get("asr"),
         "Target": about.get("target") or "none: no similarity to the target was measured",
         "Recordings": ", ".join(f"{k} {v}" for k, v in about.get("inputs", {}).items()),

@@ -1,0 +1,207 @@
+"""The one file format: shipped and older files load, everything else is refused."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
+
+from voxcycle.artifacts import (
+    KEY,
+    OLDER_KEYS,
+    PRETRAINED,
+    VOCODER,
+    VOICE,
+    ArtifactError,
+    check_sizes,
+    hash_arrays,
+    read_artifact,
+    read_header,
+    write_artifact,
+)
+from voxcycle.vocoders.registry import FAST_FILE
+from voxcycle.vocoders.source_filter import SourceFilter
+from voxcycle.voices.library import EMBEDDED_DIR
+from voxcycle.voices.pretrained import PRETRAINED_FILE, Pretrained
+from voxcycle.voices.voice import Voice
+
+SHIPPED = {
+    **{path.stem: (path, VOICE) for path in sorted(EMBEDDED_DIR.glob("*.safetensors"))},
+    "pretrained": (PRETRAINED_FILE, PRETRAINED),
+    "fast": (FAST_FILE, VOCODER),
+}
+LOADERS: dict[str, Callable[[Path], Any]] = {
+    VOICE: Voice.load,
+    PRETRAINED: Pretrained.load,
+    VOCODER: SourceFilter.load,
+}
+
+
+def save_again(loaded: Any, path: Path) -> None:
+    if isinstance(loaded, SourceFilter):
+        loaded.save(path, loaded.about)
+    else:
+        loaded.save(path)
+
+
+def rewrite(path: Path, change: Callable[[dict[str, Any]], Any], key: str = KEY) -> Path:
+    """Change the JSON of a file's header, as a tinkerer would."""
+    with safe_open(path, framework="numpy") as opened:
+        metadata = dict(opened.metadata())
+    header = json.loads(metadata[next(iter(metadata))])
+    change(header)
+    save_file(load_file(path), path, metadata={key: json.dumps(header)})
+    return path
+
+
+@pytest.fixture(params=SHIPPED)
+def shipped(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, str]:
+    """A copy of a shipped file, saved in today's format, and its kind."""
+    source, kind = SHIPPED[request.param]
+    save_again(LOADERS[kind](source), path := tmp_path / "copy.safetensors")
+    return path, kind
+
+
+def test_six_files_are_shipped() -> None:
+    assert len(SHIPPED) == 6
+
+
+def test_a_shipped_file_keeps_its_weights_and_statistics(shipped: tuple[Path, str]) -> None:
+    path, kind = shipped
+    again = LOADERS[kind](path)
+    save_again(again, path.with_name("twice.safetensors"))
+    assert path.read_bytes() == path.with_name("twice.safetensors").read_bytes()
+    source = next(p for p, k in SHIPPED.values() if k == kind and same_weights(p, path))
+    for key in ("mel_spec", "source_stats", "target_stats", "reference", "card", "about"):
+        assert read_header(source, kind).get(key) == read_header(path, kind).get(key)
+
+
+def same_weights(old: Path, new: Path) -> bool:
+    """Whether both hold the same numbers, whatever the tensors are called."""
+    both = [sorted(array.tobytes() for array in load_file(path).values()) for path in (old, new)]
+    return both[0] == both[1]
+
+
+DAMAGES: dict[str, Callable[[Path], Any]] = {
+    "missing": Path.unlink,
+    "empty": lambda path: path.write_bytes(b""),
+    "text": lambda path: path.write_text("a file"),
+    "half": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
+    "one byte less": lambda path: path.write_bytes(path.read_bytes()[:-1]),
+    "one byte more": lambda path: path.write_bytes(path.read_bytes() + b"0"),
+    "one bit altered": lambda path: path.write_bytes(
+        path.read_bytes()[:-1] + bytes([path.read_bytes()[-1] ^ 1])
+    ),
+    "newer": lambda path: rewrite(path, lambda header: header.update(format_version=99)),
+    "no version": lambda path: rewrite(path, lambda header: header.pop("format_version")),
+    "no checksum": lambda path: rewrite(path, lambda header: header.pop("sha256")),
+    "no analysis": lambda path: rewrite(path, lambda header: header.pop("mel_spec")),
+    "another kind": lambda path: rewrite(path, lambda header: header.update(kind="sandwich")),
+    "text as header": lambda path: save_file(load_file(path), path, metadata={KEY: "{"}),
+    "deep header": lambda path: save_file(load_file(path), path, metadata={KEY: "[" * 100_000}),
+    "list as header": lambda path: save_file(load_file(path), path, metadata={KEY: "[1]"}),
+    "foreign": lambda path: save_file({"x": np.zeros(3)}, path),
+    "huge analysis": lambda path: rewrite(
+        path, lambda header: header["mel_spec"].update(n_fft=1 << 40)
+    ),
+    "text in the analysis": lambda path: rewrite(
+        path, lambda header: header["mel_spec"].update(hop_length="256")
+    ),
+    "huge network": lambda path: rewrite(path, inflate),
+    "other network": lambda path: rewrite(path, widen),
+}
+
+
+def inflate(header: dict[str, Any]) -> None:
+    network(header)["width"] = 1 << 30
+
+
+def widen(header: dict[str, Any]) -> None:
+    network(header)["width"] += 8
+
+
+def network(header: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of the network; in voices `network` is its name."""
+    return header["generator"] if "generator" in header else header["network"]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", ["heart", "pretrained", "fast"])
+def test_what_is_damaged_or_hostile_is_refused_in_one_sentence(
+    name: str, damage: str, tmp_path: Path
+) -> None:
+    source, kind = SHIPPED[name]
+    save_again(LOADERS[kind](source), path := tmp_path / "copy.safetensors")
+    DAMAGES[damage](path)
+    with pytest.raises(ArtifactError) as raised:
+        LOADERS[kind](path)
+    assert str(raised.value).startswith(f"{path}: ")
+    assert "\n" not in str(raised.value)
+    assert ("update voxcycle" in str(raised.value)) == (damage == "newer")
+
+
+@pytest.mark.parametrize("kind", LOADERS)
+def test_a_file_of_another_kind_is_named(kind: str, tmp_path: Path) -> None:
+    path = next(path for path, other in SHIPPED.values() if other != kind)
+    with pytest.raises(ArtifactError, match=f"of the kind .*, not {kind}"):
+        LOADERS[kind](path)
+
+
+def test_voices_of_format_1_load(tmp_path: Path) -> None:
+    """They named no network, had no strength, and their generator had a skip unless said."""
+    heart = Voice.load(EMBEDDED_DIR / "heart.safetensors")
+    arrays = load_file(EMBEDDED_DIR / "heart.safetensors")
+    header = read_header(EMBEDDED_DIR / "heart.safetensors", VOICE) | {"format_version": 1}
+    for key in ("network", "strength"):
+        header.pop(key)
+    save_file(arrays, path := tmp_path / "old.safetensors", metadata={KEY: json.dumps(header)})
+    old = Voice.load(path)
+    assert old.second_pass == 0.0 and heart.second_pass == 0.5
+    assert old.generator.state_dict().keys() == heart.generator.state_dict().keys()
+    header["generator"].pop("has_skip")
+    save_file(arrays, path, metadata={KEY: json.dumps(header)})
+    assert Voice.load(path).generator.has_skip
+
+
+def test_published_networks_are_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "old.safetensors"
+    Voice.load(EMBEDDED_DIR / "heart.safetensors").save(path)
+    rewrite(path, lambda header: header.update(network="MaskCycleGANGenerator"))
+    with pytest.raises(ArtifactError, match="unknown network MaskCycleGANGenerator"):
+        Voice.load(path)
+
+
+def test_the_checksum_covers_names_types_shapes_and_bytes() -> None:
+    arrays = {"x": np.arange(6, dtype=np.float32)}
+    changes = (
+        {"y": arrays["x"]},
+        {"x": arrays["x"].astype(np.float64)},
+        {"x": arrays["x"].reshape(2, 3)},
+        {"x": arrays["x"] + 1},
+    )
+    hashes = {hash_arrays(arrays), *(hash_arrays(change) for change in changes)}
+    assert len(hashes) == 5
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    arrays = {"b": np.zeros((2, 0), np.float16), "a": np.arange(3)[::-1]}
+    write_artifact(path := tmp_path / "sub" / "x.safetensors", VOCODER, {"n": [1, 2]}, arrays)
+    artifact = read_artifact(path, VOCODER)
+    assert artifact.header["n"] == [1, 2] and artifact.header["kind"] == VOCODER
+    assert artifact.arrays["a"].tolist() == [2, 1, 0] and artifact.arrays["b"].shape == (2, 0)
+    assert [p.name for p in path.parent.iterdir()] == ["x.safetensors"]
+
+
+def test_sizes_are_bounded() -> None:
+    check_sizes({"width": 192, "has_skip": False, "widths": [32, 64], "voiced_noise": 0.5})
+    for bad in ({"width": 10**6}, {"width": -1}, {"width": "192"}, {"widths": [1, 10**9]}):
+        with pytest.raises(ValueError, match="width"):
+            check_sizes(bad)
+
+
+def test_every_key_of_a_header_names_one_kind() -> None:
+    assert sorted(OLDER_KEYS.values()) == sorted(LOADERS)

@@ -1,0 +1,81 @@
+"""Windows over a stream of frames: chunks of one length with context, both ends held."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+CHUNK_FRAMES = 512  # 6 s: context costs little, and HiFi-GAN stays under 300 MB
+
+Frames = NDArray[np.floating[Any]]
+
+
+class Window(NamedTuple):
+    """A chunk with its context.
+
+    Attributes:
+        start: index in the stream of the first frame; negative in the context before it.
+        columns: arrays of chunk plus twice the context frames, one per column of the stream.
+        n_kept: frames of the chunk that the stream has, after the context.
+    """
+
+    start: int
+    columns: tuple[Frames, ...]
+    n_kept: int
+
+
+class Windows:
+    """Cuts a stream into windows as soon as their context is there.
+
+    Before its first and after its last frame the stream is taken to go on as it begins and ends,
+    so that every window has its whole context and one shape.
+
+    Args:
+        context: frames to either side of a chunk.
+        chunk_frames: frames of a chunk.
+    """
+
+    def __init__(self, context: int, chunk_frames: int) -> None:
+        self.context, self.chunk_frames = context, chunk_frames
+        self._columns: tuple[Frames, ...] = ()
+        self._first = 0  # index in the stream of the first frame that is kept here
+        self._next = 0  # first frame of the next chunk
+
+    def push(self, *columns: Frames) -> Iterator[Window]:
+        """Add frames, (F, ...) per column; yields the windows that are complete."""
+        if self._columns:
+            columns = tuple(
+                np.concatenate(pair) for pair in zip(self._columns, columns, strict=True)
+            )
+        self._columns = columns
+        while self._n_frames >= self._next + self.chunk_frames + self.context:
+            yield self._cut()
+
+    def flush(self) -> Iterator[Window]:
+        """Yield the windows that are left at the end of the stream."""
+        while self._n_frames > self._next:
+            yield self._cut()
+
+    @property
+    def _n_frames(self) -> int:
+        return self._first + (len(self._columns[0]) if self._columns else 0)
+
+    def _cut(self) -> Window:
+        start, stop = self._next, self._next + self.chunk_frames
+        frames = np.arange(start - self.context, stop + self.context)
+        held = np.clip(frames, 0, self._n_frames - 1) - self._first
+        columns = tuple(column[held] for column in self._columns)
+        window = Window(int(frames[0]), columns, min(stop, self._n_frames) - start)
+        self._next = stop
+        drop = max(stop - self.context - self._first, 0)
+        drop = min(drop, self._n_frames - 1 - self._first)  # the last frame may be held
+        self._columns = tuple(column[drop:] for column in self._columns)
+        self._first += drop
+        return window
+
+
+def equal_chunk_frames(n_frames: int, max_frames: int = CHUNK_FRAMES) -> int:
+    """Return the length of chunks that split `n_frames` evenly, at most `max_frames`."""
+    n_chunks = -(-n_frames // max_frames)
+    return -(-n_frames // n_chunks)

@@ -1,0 +1,51 @@
+"""Between networks and files: weights as arrays, and networks built from checked arrays."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+Network = TypeVar("Network", bound=nn.Module)
+# First and last layer of our networks were called so in files of format 1 and 2.
+RETIRED_NAMES = {"inlet": "embed", "outlet": "out"}
+
+
+def load_network(build: Callable[[], Network], arrays: Mapping[str, NDArray[Any]]) -> Network:
+    """Build a network and load weights of any precision as float32.
+
+    Names and shapes are compared before anything is allocated.
+
+    Raises:
+        ValueError: the weights are those of another network.
+    """
+    with torch.device("meta"):
+        expected = {name: tuple(value.shape) for name, value in build().state_dict().items()}
+    weights = arrays
+    if expected.keys() != arrays.keys():
+        weights = {_rename(name): array for name, array in arrays.items()}
+    found = {name: array.shape for name, array in weights.items()}
+    if found != expected:
+        differing = sorted(dict(found.items() ^ expected.items()))
+        raise ValueError(
+            f"weights of another network: {differing[0]} and {len(differing) - 1} more"
+        )
+    network = build()
+    network.load_state_dict(
+        {name: torch.from_numpy(array.astype(np.float32)) for name, array in weights.items()}
+    )
+    return network
+
+
+def to_arrays(network: nn.Module) -> dict[str, NDArray[np.float16]]:
+    """Return the weights in fp16, by name."""
+    return {
+        name: value.detach().to("cpu", torch.float16).numpy()
+        for name, value in network.state_dict().items()
+    }
+
+
+def _rename(name: str) -> str:
+    return ".".join(RETIRED_NAMES.get(part, part) for part in name.split("."))
