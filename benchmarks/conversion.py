@@ -41,7 +41,9 @@ def print_stages(recording: Path, voice_name: str, vocoders: list[str]) -> None:
         torch.set_num_threads(n_threads)
         for name in vocoders:
             vocoder = load_vocoder(name, voice.spec)
-            runs = [convert(waveform, sample_rate, voice, vocoder=vocoder) for _ in range(6)][1:]
+            runs = [
+                convert(waveform, voice, sample_rate=sample_rate, vocoder=vocoder) for _ in range(6)
+            ][1:]
             stages = {
                 stage: statistics.median(run.seconds[stage] for run in runs) / STAGE_S
                 for stage in runs[0].seconds

@@ -25,10 +25,10 @@ def test_a_failure_keeps_what_was_there(tmp_path: Path) -> None:
 def test_files_and_folders_are_not_mistaken_for_each_other(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("former")
     for path in (tmp_path / "file" / "new", tmp_path / "file" / "deep" / "new"):
-        with pytest.raises(NotADirectoryError, match="file: a file, where a folder is due"):
+        with pytest.raises(NotADirectoryError, match="file: expected a folder, found a file"):
             with replacing(path):
                 pass
-    with pytest.raises(IsADirectoryError, match="a folder, where a file is due"):
+    with pytest.raises(IsADirectoryError, match="expected a file, found a folder"):
         with replacing(tmp_path):
             pass
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -1,19 +1,29 @@
-"""Progress of what may take long."""
+"""Messages and progress on the terminal."""
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 PATIENCE_S = 2.0
+
+
+def open_console(stderr: bool = True) -> "Console":
+    """Return a console that prints lines as they are: names hold brackets and may be long."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager
 def late_progress(description: str, total: int) -> Iterator[Callable[[], None]]:
     """Yield what to call after each of `total` steps.
 
-    A bar appears on stderr, where that is a terminal, once they have taken `PATIENCE_S`.
+    A bar appears on stderr, where that is a terminal, after `PATIENCE_S`.
     """
-    from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -22,10 +32,11 @@ def late_progress(description: str, total: int) -> Iterator[Callable[[], None]]:
         TimeRemainingColumn,
     )
 
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    console = open_console()
     progress = Progress(
-        *columns,
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
         TimeRemainingColumn(),
         console=console,
         transient=True,

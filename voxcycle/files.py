@@ -8,11 +8,11 @@ from pathlib import Path
 
 
 def check_folder(path: Path) -> None:
-    """Raise NotADirectoryError where a file is in the way of a folder."""
+    """Raise NotADirectoryError where a folder is needed and a file exists."""
     for folder in (path, *path.parents):
         if folder.exists():
             if not folder.is_dir():
-                raise NotADirectoryError(f"{folder}: a file, where a folder is due; name another")
+                raise NotADirectoryError(f"{folder}: expected a folder, found a file; name another")
             return
 
 
@@ -23,12 +23,12 @@ def replacing(path: Path) -> Iterator[Path]:
     The folder is made if missing.
 
     Raises:
-        NotADirectoryError: a file is in the way of the folder.
+        NotADirectoryError: the folder is a file.
         IsADirectoryError: `path` is a folder.
     """
     check_folder(path.parent)
     if path.is_dir():
-        raise IsADirectoryError(f"{path}: a folder, where a file is due; name another")
+        raise IsADirectoryError(f"{path}: expected a file, found a folder; name another")
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name[:60]}.{os.getpid()}-{threading.get_ident()}.part")
     try:

@@ -84,7 +84,7 @@ def test_bad_files(
 
 def test_a_directory(run: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
     code, err = run(tmp_path)
-    assert code == 2 and "a folder; say with -o" in err
+    assert code == 2 and "this is a folder; name one for the outputs with -o" in err
     code, err = run(tmp_path, "-o", tmp_path / "out")
     assert code == 2 and "no audio files in this folder" in err
     assert list_names(tmp_path) == []

@@ -210,7 +210,7 @@ def test_voices_are_listed_shown_and_added(
     out = capsys.readouterr().out
     assert f"added as unit: {tmp_path / 'voices' / 'unit.safetensors'}" in out
     row = next(line for line in out.splitlines() if line.startswith("unit "))
-    assert "woman" in row and "not stated" in row and "anybody" in row
+    assert "woman" in row and "not stated" in row and "anyone" in row
     assert "consent: not stated" in out
 
 
@@ -231,10 +231,10 @@ def test_one_file_name_for_two_recordings_is_refused(source: Path, run, tmp_path
     other = tmp_path / "other.wav"
     other.write_bytes(source.read_bytes())
     code, _, err = run(source, other, "-o", tmp_path / "single.wav")
-    assert code == 2 and "single.wav: the name of one file, for more than one" in err
+    assert code == 2 and "single.wav: the name of one file, but" in err
     assert not (tmp_path / "single.wav").exists()
 
 
 def test_a_file_in_the_way_of_a_folder_is_named(source: Path, run, tmp_path: Path) -> None:
     code, _, err = run(source, "-o", source / "out.wav")
-    assert code == 2 and "my söurce.wav: a file, where a folder is due" in err
+    assert code == 2 and "my söurce.wav: expected a folder, found a file" in err

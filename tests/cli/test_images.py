@@ -263,8 +263,8 @@ def test_traverse_draws_a_row_for_each_latent(
         (["train", "vae", "beta=-1", "--data", "x"], "beta: Input should be greater than or equal"),
         (["train", "vae", "beta", "--data", "x"], "'beta': settings are written key=value"),
         (["train", "vae", "seed=-1", "--data", "x"], "error: seed: Input should be greater than"),
-        (["train", "vae", "--data", "x", "--out", "FILE"], "FILE: a file, where a folder is due"),
-        (["train", "vae", "--data", "x", "--out", "FILE/a"], "FILE: a file, where a folder is due"),
+        (["train", "vae", "--data", "x", "--out", "FILE"], "FILE: expected a folder, found a file"),
+        (["train", "vae", "--data", "x", "--out", "FILE/a"], "FILE: expected a folder"),
         *((["train", method, "ema_decay=0.9", "--data", "x"],
            "error: ema_decay: this method averages no network; leave it away")
           for method in ("autoencoder", "vae", "debiasing_vae", "classifier")),
@@ -274,9 +274,9 @@ def test_traverse_draws_a_row_for_each_latent(
            "--data", "DOMAINS"],
            "judge_widths: 6 halvings of 32 x 32 pixels leave none; at most 6 widths")
           for method in ("pix2pix", "cyclegan")),
-        (["sample", "MODEL", "-o", "FOLDER"], "FOLDER: a folder, where a file is due"),
-        (["sample", "MODEL", "-o", "FILE/a.png"], "FILE: a file, where a folder is due"),
-        (["translate", "MODEL", "DOMAINS", "-o", "FILE"], "FILE: a file, where a folder is due"),
+        (["sample", "MODEL", "-o", "FOLDER"], "FOLDER: expected a file, found a folder"),
+        (["sample", "MODEL", "-o", "FILE/a.png"], "FILE: expected a folder, found a file"),
+        (["translate", "MODEL", "DOMAINS", "-o", "FILE"], "FILE: expected a folder, found a file"),
         (["sample", "MODEL", "--label", "cats"], "--label cats, but the model has no classes"),
         (["sample", "MODEL", "--truncation", "0.7"], "method vae knows no --truncation"),
         (["sample", "no.safetensors"], "no.safetensors: not a model of voxcycle images"),

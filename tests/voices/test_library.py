@@ -79,7 +79,7 @@ def test_the_list_says_what_the_card_says(shipped):
 def test_a_name_that_is_taken_is_replaced_only_on_request(shipped, make_voice, tmp_path):
     other = tmp_path / "other.safetensors"
     make_voice("ada", seed=5).save(other)
-    with pytest.raises(VoiceError, match="another voice named 'ada'.*--overwrite"):
+    with pytest.raises(VoiceError, match="another voice is named 'ada'.*--overwrite"):
         add_voice(other)
     assert find_voice("ada") == shipped / "ada.safetensors"
     target = add_voice(other, overwrite=True)

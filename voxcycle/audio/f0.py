@@ -25,7 +25,7 @@ MAX_JUMP = 0.08  # of ln F0 within 5 ms
 def import_pyworld() -> ModuleType:
     """Import pyworld without the deprecation warning of its pkg_resources.
 
-    Filters of warnings are the process's: after the first call they are let alone, for threads.
+    Warning filters belong to the process: only the first call changes them, for threads' sake.
     """
     if "pyworld" in sys.modules:
         return sys.modules["pyworld"]
@@ -40,8 +40,8 @@ def track_f0(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return F0 in Hz and times in s every 5 ms.
 
-    DIO (Morise et al., 2009) and StoneMask, which find a pitch in noise too; what D4C's love train
-    calls unvoiced, and what is too short or too jumpy to be a voice, is dropped.
+    DIO (Morise et al., 2009) and StoneMask, which also find a pitch in noise. Frames that D4C's
+    love train calls unvoiced and runs too short or too jumpy for a voice are dropped.
     """
     pyworld = import_pyworld()
     coarse, times = pyworld.dio(

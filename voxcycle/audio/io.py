@@ -49,7 +49,7 @@ def list_audio(folder: Path, recursive: bool = True) -> list[Path]:
 
 
 class AudioSource(Protocol):
-    """Audio that can be read from its beginning as often as wanted.
+    """Audio that can be read from its beginning any number of times.
 
     Attributes:
         name: what messages call it.
@@ -136,7 +136,7 @@ class FileSource:
     def _require_content(self) -> None:
         try:
             if self.path.is_dir():
-                raise AudioError(f"{self.name}: a folder, where an audio file is needed")
+                raise AudioError(f"{self.name}: expected an audio file, found a folder")
             if not self.path.is_file() and self.path.exists():
                 raise AudioError(f"{self.name}: not a regular file; save the audio to one first")
             with self.path.open("rb") as file:

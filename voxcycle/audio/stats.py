@@ -128,8 +128,8 @@ def compute_stats(sums: FrameSums) -> DomainStats:
 def estimate_stats(sums: FrameSums, prior: DomainStats) -> DomainStats:
     """Return the statistics of an unknown speaker, each shrunk towards `prior` by its reliability.
 
-    A mean over n frames is `(sum + k * prior mean) / (n + k)`; deviations average likewise. With no
-    voiced frame the prior's F0 remains.
+    A mean over n frames is `(sum + k * prior mean) / (n + k)`; deviations are averaged the
+    same way. With no voiced frame the prior's F0 remains.
     """
     n, v = sums.n_active, sums.n_voiced
     mean = (sums.mel + MEL_MEAN_PRIOR * prior.mel_mean) / (n + MEL_MEAN_PRIOR)

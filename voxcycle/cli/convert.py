@@ -71,8 +71,7 @@ def convert(
     Without -o, src.wav becomes src.VOICE.wav beside it; with -o FOLDER, outputs keep their names.
     The output is mono, and wav where the input is mp3 (say --format mp3 for another).
     """
-    from rich.console import Console
-
+    from voxcycle.console import open_console
     from voxcycle.conversion.batch import load_pair
     from voxcycle.conversion.pipeline import Options
     from voxcycle.conversion.plan import plan_outputs
@@ -88,7 +87,7 @@ def convert(
         raise typer.BadParameter("stdout carries wav only: use -o with a file for other formats")
     voice_path = find_voice(to)
     voice, loaded_vocoder = load_pair(voice_path, vocoder)
-    info = Console(stderr=to_stdout, highlight=False, markup=False, soft_wrap=True)
+    info = open_console(stderr=to_stdout)
     _print_choice(info, voice, loaded_vocoder.name)
     with tempfile.TemporaryDirectory(prefix="voxcycle-") as temporary:
         folder = Path(temporary)
@@ -143,20 +142,20 @@ def _run(
 
     Each output is printed to `info`, and each note and error to stderr, when its file is done.
     """
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from voxcycle.console import open_console
     from voxcycle.conversion.batch import run_plan
 
     shares = {id(planned): 0.0 for planned in plan}
-    errors = Console(stderr=True)
+    errors = open_console()
     n_failed = 0
     with Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.percentage:>3.0f} %"),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=errors,
         transient=True,
         disable=not sys.stderr.isatty(),
     ) as bar:
@@ -173,18 +172,16 @@ def _run(
         for index, result in run_plan(plan, voice_path, vocoder, options, jobs, report):
             n_failed += result.error is not None
             name = plan[index].name or str(result.source)
-            # Where the bar is drawn, lines go above it by its own console.
-            drawn = bar.console if sys.stderr.isatty() else None
             for note in result.notes:
-                _print(drawn or errors, f"note: {name}: {note}")
+                errors.print(f"note: {name}: {note}")
             if result.error:
-                _print(drawn or errors, f"error: {result.error}")
+                errors.print(f"error: {result.error}")
             elif info:
-                _print(
-                    drawn if drawn and sys.stdout.isatty() else info, f"{name} -> {result.output}"
-                )
+                # On a terminal the line goes above the bar, by the bar's console.
+                shown = errors if sys.stderr.isatty() and sys.stdout.isatty() else info
+                shown.print(f"{name} -> {result.output}")
     if n_failed and len(plan) > 1:
-        _print(errors, f"{len(plan) - n_failed} of {len(plan)} files were converted")
+        errors.print(f"{len(plan) - n_failed} of {len(plan)} files were converted")
     return n_failed
 
 
@@ -195,8 +192,3 @@ def _print_choice(info: "Console", voice: "Voice", vocoder_name: str) -> None:
     missing = [field for field in ("licence", "consent") if not getattr(card, field)]
     if missing:
         info.print(f"the voice {card.name}: {' and '.join(missing)} not stated")
-
-
-def _print(console: "Console", line: str) -> None:
-    """Print a line as it is: file names hold brackets, and may be longer than the screen."""
-    console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""`voxcycle voices`: which there are, what is known of one, and adding a file."""
+"""`voxcycle voices`: list, show and add voices."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,11 +15,12 @@ voices_app = typer.Typer(invoke_without_command=True)
 
 @voices_app.callback()
 def voices(context: typer.Context) -> None:
-    """List the voices; or show one, or add a file."""
+    """List, show and add voices."""
     if context.invoked_subcommand is not None:
         return
     from rich.table import Table
 
+    from voxcycle.console import open_console
     from voxcycle.voices.library import list_voices
     from voxcycle.voices.voice import NOT_STATED
 
@@ -35,7 +36,7 @@ def voices(context: typer.Context) -> None:
         table.add_column(heading)
     for heading, _ in SCORES.values():
         table.add_column(heading, no_wrap=True)
-    console = _console()
+    console = open_console(stderr=False)
     for voice in found:
         if voice.error:
             console.print(f"{voice.name}: {voice.error}")
@@ -45,7 +46,7 @@ def voices(context: typer.Context) -> None:
             voice.language or NOT_STATED,
             voice.sex or NOT_STATED,
             voice.licence or NOT_STATED,
-            "anybody" if voice.is_any_to_one else voice.source or "one speaker",
+            "anyone" if voice.is_any_to_one else voice.source or "one speaker",
             f"{voice.n_bytes / 1e6:.1f} MB",
             *(_print_score(voice.scores.get(key), n) for key, (_, n) in SCORES.items()),
         )
@@ -56,14 +57,15 @@ def voices(context: typer.Context) -> None:
 def show(
     name: Annotated[str, typer.Argument(help="Name of a voice, or a voice file.")],
 ) -> None:
-    """Show all that a voice file says of itself."""
+    """Show the card of a voice: provenance, training and measured scores."""
     from voxcycle.artifacts import VOICE, read_header
+    from voxcycle.console import open_console
     from voxcycle.voices.library import find_voice
     from voxcycle.voices.voice import NOT_STATED
 
     path = find_voice(name)
     header = read_header(path, VOICE)
-    console = _console()
+    console = open_console(stderr=False)
     for field, value in header["card"].items():
         if field == "source":  # said below
             continue
@@ -73,7 +75,7 @@ def show(
         else:
             console.print(f"{field}: {value or NOT_STATED}")
     converts = header["card"].get("source") or "the one speaker it was trained on"
-    console.print(f"converts: {'anybody' if header['is_any_to_one'] else converts}")
+    console.print(f"converts: {'anyone' if header['is_any_to_one'] else converts}")
     second_pass = header.get("second_pass", header.get("strength", 0.0))
     console.print(f"second pass: {second_pass:g}")
     console.print(f"format: {header['format_version']}")
@@ -88,17 +90,14 @@ def add(
     ] = False,
 ) -> None:
     """Add a voice file to your own voices."""
+    from voxcycle.console import open_console
     from voxcycle.voices.library import add_voice, own_voices_dir
 
     path = add_voice(file, overwrite)
     is_own = path.parent == own_voices_dir()  # else the same as a shipped one
-    _console().print(f"{'added as' if is_own else 'shipped already as'} {path.stem}: {path}")
-
-
-def _console() -> "Console":
-    from rich.console import Console
-
-    return Console(highlight=False, markup=False, soft_wrap=True)
+    open_console(stderr=False).print(
+        f"{'added as' if is_own else 'shipped already as'} {path.stem}: {path}"
+    )
 
 
 def _print_score(value: Any, decimals: int) -> str:

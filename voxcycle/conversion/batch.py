@@ -27,7 +27,7 @@ Progress = Callable[[PlannedFile, float], None]
 
 @dataclass(frozen=True)
 class FileResult:
-    """What became of one input.
+    """The outcome of one input.
 
     Attributes:
         source: the input.
@@ -158,7 +158,7 @@ def _convert_planned(
         return FileResult(planned.source, error=str(error))
     except OSError as error:
         return FileResult(planned.source, error=f"{planned.target}: {error.strerror or error}")
-    except Exception as error:  # a fault of ours in one file must not lose the others
+    except Exception as error:  # a bug that one file reveals must not stop the others
         name = planned.name or planned.source
         return FileResult(
             planned.source,
@@ -204,14 +204,14 @@ def _result_of(future: "Future[FileResult]", planned: PlannedFile) -> FileResult
     except BrokenProcessPool:
         return FileResult(
             planned.source,
-            error=f"{planned.source}: a worker process died before this file was done, for want of "
-            "memory (try fewer jobs), or because a script that asks for jobs does its work outside "
+            error=f"{planned.source}: a worker process died before this file was done: too little "
+            "memory (try fewer jobs), or a script that uses jobs runs outside "
             '`if __name__ == "__main__":`',
         )
 
 
 def _prepare_worker() -> None:
-    """One thread, so that results do not depend on the number of jobs; the parent hears Ctrl-C."""
+    """Use one thread, so that results do not depend on the jobs; the parent handles Ctrl-C."""
 
     def leave(number: int, frame: Any) -> None:
         sys.exit(128 + number)

@@ -19,16 +19,16 @@ MAX_DEVIATION = 4.0
 
 
 class MelConverter:
-    """A stage: log-mels and the wanted F0 in, the voice's log-mels out, later by its context.
+    """A stage: log-mels and the requested F0 in, the voice's log-mels out, delayed by its context.
 
     Args:
         generator: G, in evaluation mode.
         spec: its mel analysis.
         source: statistics that normalise the input.
         target: statistics of the voice.
-        second_pass: share of the second conversion, 0 to 1. What is left of the source speaker is
-            converted once more: 1 takes the second conversion, which is nearer to the voice but has
-            lost more of the words, 0 the first, and between them lies the line between both.
+        second_pass: share of a second conversion, 0 to 1. The first conversion is converted again,
+            which removes more of the source speaker and costs words; the result lies on the line
+            between both.
         chunk_frames: frames that the network sees at once, besides the context.
     """
 
@@ -49,7 +49,7 @@ class MelConverter:
         self._windows = Windows(self.context, chunk_frames)
 
     def push(self, mel: NDArray[np.float32], f0_hz: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Add frames (F, n_mels) and their wanted F0 (F,); returns what is ready, (F', n_mels)."""
+        """Add frames (F, n_mels) with their F0 (F,); returns what is ready, (F', n_mels)."""
         return self._join([self._convert(window) for window in self._windows.push(mel, f0_hz)])
 
     def flush(self) -> NDArray[np.float32]:
@@ -83,7 +83,7 @@ def convert_mels(
     target: DomainStats,
     second_pass: float = 0.0,
 ) -> NDArray[np.float32]:
-    """Convert all frames (F, n_mels) at the wanted F0 (F,); see `MelConverter`."""
+    """Convert all frames (F, n_mels) at the requested F0 (F,); see `MelConverter`."""
     stage = MelConverter(
         generator,
         spec=spec,

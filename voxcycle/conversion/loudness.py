@@ -14,8 +14,8 @@ from voxcycle.conversion.spooled_frames import SpooledFrames
 PEAK_LIMIT_DB = -0.1
 PAUSE_FLOOR_DB = -60.0
 PAUSE_EXCESS_DB = 3.0
-# Pauses are held this much below what is allowed: the final gain follows from another measurement
-# than the one that the attenuation was computed with.
+# Pauses are held this much below the limit: the final gain comes from another measurement than the
+# attenuation.
 PAUSE_MARGIN_DB = 1.5
 KNEE_DB = 5.0  # above the pause threshold, where the attenuation fades out
 KNEE_SLOPE = 4.0  # dB of additional room for each dB of level within the knee
@@ -31,7 +31,7 @@ class Rendered:
         sample_rate: in Hz.
         hop_length: samples per frame of `pause_gain_db`.
         pause_gain_db: attenuation of each frame, (F,).
-        level_db: active loudness that the output shall have, dBFS.
+        level_db: active loudness of the finished output, dBFS.
     """
 
     waveform: SpooledFrames
@@ -65,17 +65,17 @@ def find_pause_gain_db(
     Args:
         input_power: mean power of the input's frames at its own level, (F,).
         output_power: the same of the vocoder's output, (F,).
-        level_db: active loudness that the output shall have, dBFS.
+        level_db: active loudness of the finished output, dBFS.
     """
     input_db, output_db = _to_db(input_power), _to_db(output_power)
     above_threshold = input_db - (np.percentile(input_db, 95) - ACTIVE_RANGE_DB)
     room = np.maximum(input_db + PAUSE_EXCESS_DB, PAUSE_FLOOR_DB) - PAUSE_MARGIN_DB
-    # A frame of the listener's may hold two of ours: just above the threshold the limit is lifted
-    # gradually, which also spares onsets a step.
+    # The limit fades out above the threshold: a longer frame may span both sides of it, and an
+    # onset must not get a step.
     limit = room + KNEE_SLOPE * np.maximum(above_threshold, 0.0)
     limit = np.where(above_threshold < KNEE_DB, limit, np.inf)
     attenuation = np.zeros(len(output_db))
-    for _ in range(4):  # attenuation moves the active level, on which the gain depends, a little
+    for _ in range(4):  # attenuation changes the active level a little, and the gain depends on it
         gain_db = level_db - _to_db(active_power(output_power * 10 ** (attenuation / 10)))
         attenuation = np.minimum(limit - (output_db + gain_db), 0.0)
     return attenuation
@@ -83,7 +83,7 @@ def find_pause_gain_db(
 
 @dataclass(frozen=True)
 class OutputGain:
-    """The last gain, and what to say of it."""
+    """The last gain, and notes for the owner."""
 
     factor: float
     notes: list[str]

@@ -1,8 +1,8 @@
-"""Pitch correction: the waveform bent in time by a few milliseconds until its F0 is the wanted one.
+"""Pitch correction: the waveform is warped in time by milliseconds until its F0 is as requested.
 
 A vocoder that sees mels alone must guess the pitch of low voices, whose harmonics share mel bands:
-HiFi-GAN is off by 0.8 semitones (RMS) where F0 is near 110 Hz. The wanted F0 is known, so the error
-is measured and undone: where the voice swings too slowly, it is played faster, and the other way.
+HiFi-GAN is off by 0.8 semitones (RMS) where F0 is near 110 Hz. The requested F0 is known, so the
+error is measured and undone: where the voice is too low it is played faster, where too high slower.
 
 The warped time is pulled back to the true one, so errors that come and go faster than about 1.6 Hz,
 as a vocoder's do, are undone, and lasting ones (a voice that is flat throughout) are not.
@@ -33,14 +33,14 @@ def correct_pitch(
     corrected: SpooledFrames,
     advance: Callable[[float], None],
 ) -> None:
-    """Append the waveform, its F0 brought to the wanted one, to `corrected`; same length.
+    """Append the waveform, its F0 corrected to `f0_hz`, to `corrected`; same length.
 
-    Where nothing is to be mended, the warped time returns to the true one with the time constant
+    Where F0 is right, the warped time returns to the true time with the time constant
     `RETURN_S`. Events move by a few milliseconds, by 33 ms where F0 is five semitones off for long.
 
     Args:
         waveform: F * hop_length samples.
-        f0_hz: the wanted F0, (F,), 0 where unvoiced.
+        f0_hz: the requested F0, (F,), 0 where unvoiced.
         spec: the analysis that `f0_hz` is of.
         corrected: an empty file.
         advance: called with the share done, 0 to 1.
@@ -62,7 +62,7 @@ def correct_pitch(
 def playback_rates(
     measured_hz: NDArray[np.float32], wanted_hz: NDArray[np.float32]
 ) -> NDArray[np.float64]:
-    """Return how much faster each frame (F,) must be played, 1 where nothing is to be mended."""
+    """Return how much faster each frame (F,) must be played, 1 where F0 is right."""
     voiced = (measured_hz > 0) & (wanted_hz > 0)
     ratio = np.where(voiced, wanted_hz / np.where(voiced, measured_hz, 1.0), 1.0)
     is_error = np.abs(12 * np.log2(ratio)) <= MAX_ERROR_SEMITONES

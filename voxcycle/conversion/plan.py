@@ -63,7 +63,7 @@ def plan_outputs(
     is_one = len(paths) == 1 and not paths[0].is_dir()
     is_file_name = out is not None and out.suffix.lower() in READABLE_SUFFIXES and not out.is_dir()
     if is_file_name and not is_one:
-        raise ValueError(f"{out}: the name of one file, for more than one; name a folder with -o")
+        raise ValueError(f"{out}: the name of one file, but several inputs; name a folder with -o")
     if out is not None and is_one and not out.is_dir() and not str(output).endswith("/"):
         if out.suffix or name:
             return [
@@ -155,7 +155,9 @@ def _find_sources(paths: Sequence[Path], out_dir: Path | None) -> list[tuple[Pat
             found.setdefault(path.absolute(), (path, Path(path.name)))
             continue
         if out_dir is None:
-            raise AudioError(f"{path}: a folder; say with -o (out_dir) where the outputs shall go")
+            raise AudioError(
+                f"{path}: this is a folder; name one for the outputs with -o (out_dir)"
+            )
         own, out = path.resolve(), out_dir.resolve()
         if own == out:
             raise AudioError(

@@ -11,7 +11,7 @@ from voxcycle.vocoders import ChunkPosition, Vocoder
 
 
 class Renderer:
-    """A stage: log-mels, F0 and its phases in, samples out, later by the vocoder's context.
+    """A stage: log-mels, F0 and its phases in, samples out, delayed by the vocoder's context.
 
     Args:
         vocoder: renders the mels.

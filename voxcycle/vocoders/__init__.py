@@ -12,7 +12,7 @@ class VocoderError(ValueError):
 
 
 class ChunkPosition(NamedTuple):
-    """Where in a file the frames of a call lie, for vocoders that make their own source.
+    """Position of a call's frames in the file, for vocoders that make their own source.
 
     Attributes:
         first_frame: its index in the file; negative in the context before it.
@@ -30,7 +30,7 @@ class Vocoder(Protocol):
         name: as the user names it.
         spec: the mel analysis that the vocoder expects.
         context_frames: frames to either side that an output sample depends on.
-        follows_f0: whether the output has the F0 that it is told; if not, it is corrected.
+        follows_f0: whether the output has the requested F0; if not, it is corrected.
     """
 
     name: str

@@ -1,7 +1,7 @@
-"""Where voices are found: those in the package, and the user's own in the data directory.
+"""The library of voices: those in the package and the user's own in the data directory.
 
-A voice is called by its file's name without the suffix. The user's own come first, so that one
-added with `overwrite` takes the place of a shipped one.
+A voice's name is its file's name without the suffix. The user's own come first, so that one added
+with `overwrite` replaces a shipped one.
 """
 
 import difflib
@@ -22,16 +22,16 @@ EMBEDDED_DIR = Path(__file__).with_name("embedded")
 
 @dataclass(frozen=True)
 class VoiceSummary:
-    """What the list of voices says of one; empty strings mean "not stated".
+    """A line of the list of voices; empty strings mean "not stated".
 
     Attributes:
-        name: what `find_voice` knows it by.
+        name: for `find_voice`.
         path: its file.
         origin: "shipped" with the package, or the user's "own".
         n_bytes: size of the file.
         scores: measured figures by name.
-        source: whom it converts; not stated where that may be anybody.
-        is_any_to_one: whether the source may be anybody.
+        source: whom it converts; empty for any-to-one voices.
+        is_any_to_one: whether it converts any speaker.
         error: why the file cannot be used; empty where it can.
     """
 
@@ -94,7 +94,7 @@ def load_voice(name_or_path: str | Path) -> Voice:
 
 
 def list_voices() -> list[VoiceSummary]:
-    """Return what there is by name, from headers alone; a damaged file is listed with its error."""
+    """Return all voices by name, from headers alone; a damaged file is listed with its error."""
     return [_summarize(name, path) for name, path in sorted(_voice_files().items())]
 
 
@@ -103,10 +103,10 @@ def add_voice(path: Path, overwrite: bool = False) -> Path:
 
     Args:
         path: the file; it is read in full and checked first.
-        overwrite: replace another voice of that name, or put this one before a shipped one.
+        overwrite: replace another voice of that name; a shipped one is hidden by it.
 
     Raises:
-        ArtifactError: the file is no sound voice.
+        ArtifactError: the file is damaged or no voice.
         VoiceError: its name cannot be a file's, or the name is taken.
     """
     name = Voice.load(path).card.name
@@ -117,8 +117,7 @@ def add_voice(path: Path, overwrite: bool = False) -> Path:
         return present
     if present is not None and not overwrite:
         raise VoiceError(
-            f"{path}: there is another voice named {name!r} already ({present}); "
-            "nothing was replaced: ask for it with --overwrite"
+            f"{path}: another voice is named {name!r} ({present}); add --overwrite to replace it"
         )
     with replacing(target) as partial:
         shutil.copyfile(path, partial)

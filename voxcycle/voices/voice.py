@@ -27,7 +27,7 @@ class VoiceError(ValueError):
 
 @dataclass(frozen=True)
 class VoiceCard:
-    """What is said about a voice. Empty strings mean "not stated"; `source` is whom it converts."""
+    """Facts about a voice; empty strings mean "not stated". `source` is the speaker it converts."""
 
     name: str
     language: str = ""
@@ -48,7 +48,7 @@ class Voice:
         spec: the mel analysis of the generator.
         source_stats: domain a: the pool's prior (any-to-one) or the source speaker (pair).
         target_stats: domain b, the speaker of this voice.
-        is_any_to_one: whether the source may be anybody; else it should be the speaker of domain a.
+        is_any_to_one: whether it converts any speaker; else only the speaker of domain a.
         generator: G_ab in evaluation mode.
         path: the file it was loaded from.
         second_pass: share of the second conversion, 0 to 1; see `MelConverter`.
