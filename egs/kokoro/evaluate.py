@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--vocoder", default="hifigan")
     parser.add_argument("--limit", type=int, help="sentences per speaker")
-    parser.add_argument("--quick", action="store_true", help="10 sentences, three judges")
+    parser.add_argument("--quick", action="store_true", help="10 sentences, three metrics")
     parser.add_argument("--json", type=Path, help="where to write every score")
     parser.add_argument("--cache", type=Path, default=default_cache_dir())
     args = parser.parse_args()

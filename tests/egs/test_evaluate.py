@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from voxcycle.evaluation.optional_deps import has_judges
+from voxcycle.evaluation.optional_deps import has_metrics
 
 EGS = Path(__file__).parents[2] / "egs"
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not has_judges(), reason="needs the extra [eval]"),
+    pytest.mark.skipif(not has_metrics(), reason="needs the extra [eval]"),
 ]
 
 
