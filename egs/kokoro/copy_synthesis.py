@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import torch
-from evaluate import make_speaker
+from evaluate_kokoro import make_speaker
 from rich.console import Console
 from rich.progress import track
 from speakers import SPLIT
