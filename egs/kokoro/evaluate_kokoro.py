@@ -1,6 +1,6 @@
 """Stage 4: measure a voice on the Kokoro speakers of a split that it never heard.
 
-    python egs/kokoro/evaluate_kokoro.py --voice VOICE --split valid --corpus CORPUS [--json out.json]
+    python egs/kokoro/evaluate_kokoro.py --voice VOICE --corpus CORPUS [--json out.json]
 
 Centroids: on the split `eval`, of the speaker's 20 `valid` recordings; on the split `valid`, of the
 speaker's other 19 `valid` recordings, the scored sentence left out.

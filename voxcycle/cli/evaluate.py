@@ -72,7 +72,7 @@ def evaluate(
     from voxcycle.evaluation.dataset import list_sources, list_target
     from voxcycle.evaluation.metrics.asr import check_language
     from voxcycle.evaluation.optional_deps import require_metrics
-    from voxcycle.evaluation.report.report_files import check_report, write_report
+    from voxcycle.evaluation.report.html_report import check_report, write_report
     from voxcycle.evaluation.report.terminal import evaluate_with_progress, print_evaluation
     from voxcycle.evaluation.run import default_cache_dir, describe_path
     from voxcycle.evaluation.systems import system_name

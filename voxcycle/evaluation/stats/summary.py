@@ -276,11 +276,17 @@ def _error_rate_interval(
     return _ends(np.array(rates))
 
 
-def table_cells(lines: Sequence[Summary]) -> list[list[str]]:
-    """Return headings and printed values; empty columns are omitted."""
+def used_columns(lines: Sequence[Summary]) -> list[str]:
+    """Return the columns that some line fills; `n_words` only where it differs from all."""
     used = [k for k in COLUMNS if any(line.get(k) is not None for line in lines)]
     if all(line.n_words in (None, line.n_sentences) for line in lines):
         used = [k for k in used if k != "n_words"]
+    return used
+
+
+def table_cells(lines: Sequence[Summary]) -> list[list[str]]:
+    """Return headings and printed values; empty columns are omitted."""
+    used = used_columns(lines)
     body = [[print_value(line.get(k), COLUMNS[k][1]) for k in used] for line in lines]
     return [[COLUMNS[k][0] for k in used], *body]
 
