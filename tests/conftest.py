@@ -1,11 +1,8 @@
 """Voices and speech-like signals that the tests share."""
 
-import os
-import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -107,25 +104,3 @@ def voice_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def one_thread() -> None:
     """Run on one thread: results repeat, and tests do not compete for cores."""
     torch.set_num_threads(1)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """Headless Chromium; skipped where there is none, unless VOXCYCLE_REQUIRE_BROWSER=1."""
-    is_required = os.environ.get("VOXCYCLE_REQUIRE_BROWSER") == "1"
-    chromium, driver_path = shutil.which("chromium"), shutil.which("chromedriver")
-    if not (chromium and driver_path):
-        (pytest.fail if is_required else pytest.skip)("chromium and chromedriver are not installed")
-    if not is_required:
-        pytest.importorskip("selenium")
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for argument in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "disable-gpu"):
-        options.add_argument(f"--{argument}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(driver_path))
-    driver.set_script_timeout(30)
-    yield driver
-    driver.quit()

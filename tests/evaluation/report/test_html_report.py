@@ -1,6 +1,9 @@
 import base64
 import io
+import os
 import re
+import shutil
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,7 @@ from voxcycle.audio.mel import LogMel, MelSpec
 from voxcycle.evaluation.metrics.asr import ErrorCount
 from voxcycle.evaluation.metrics.pitch import PitchErrors
 from voxcycle.evaluation.report.histograms import draw_histograms
-from voxcycle.evaluation.report.page import write_page
+from voxcycle.evaluation.report.html_report import write_page
 from voxcycle.evaluation.report.pictures import draw_mel
 from voxcycle.evaluation.run import Evaluation
 from voxcycle.evaluation.score import Scored
@@ -25,7 +28,7 @@ from voxcycle.evaluation.systems import DSP_BASELINE, TARGET, UNCONVERTED, Sente
 HOSTILE = "<script>alert('x')</script> & \"q\" \udcff"
 N_PER_SPEAKER = 6
 RATE = 44_100  # neither the analysis rate nor one that the pictures are made at
-SIZES = {"narrow": (390, 844), "wide": (1280, 900)}
+SIZES = {"narrow": {"width": 390, "height": 844}, "wide": {"width": 1280, "height": 900}}
 
 
 class Page(HTMLParser):
@@ -61,7 +64,7 @@ def make_scores(row: str, speaker: str, sentence: str, i: int) -> UtteranceScore
         transcript=f"{HOSTILE} heard",
         distillmos=4.0,
         dnsmos=3.0 + i / 10,
-        pitch=PitchErrors(100, 50, 5, 10, 45.0) if i != 7 else None,
+        pitch=PitchErrors(100, 50, 5, 10, sum_square=45.0) if i != 7 else None,
         failures=(f"pitch: {HOSTILE}",) if i == 7 and row == "unit" else (),
     )
 
@@ -242,50 +245,62 @@ def test_histograms_name_rows_and_medians():
     assert (unconverted.count("Z"), own.count("Z")) == (3, 1)
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """The system's Chromium, headless; skipped without it unless VOXCYCLE_REQUIRE_BROWSER=1."""
+    chromium, is_required = shutil.which("chromium"), "VOXCYCLE_REQUIRE_BROWSER" in os.environ
+    if chromium is None:
+        (pytest.fail if is_required else pytest.skip)("chromium is not installed")
+    if not is_required:
+        pytest.importorskip("playwright")
+    from playwright.sync_api import sync_playwright
+
+    arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium, args=arguments)
+        yield launched
+        launched.close()
+
+
 @pytest.fixture
-def opened(browser: Any, page_path: Path) -> Any:
+def opened(browser: Any, page_path: Path) -> Iterator[Any]:
     """The page in the browser, freshly loaded."""
-    resize(browser, "wide")
-    browser.get(page_path.as_uri())
-    return browser
+    page = browser.new_page(viewport=SIZES["wide"])
+    page.goto(page_path.as_uri())
+    yield page
+    page.close()
 
 
-def resize(browser: Any, size: str) -> None:
-    width, height = SIZES[size]
-    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-
-
-def test_the_page_opens_without_errors_and_requests(opened: Any):
-    assert opened.title == "unit: evaluation of a voice"
-    assert opened.get_log("browser") == []
-    loaded = opened.execute_script(
-        "return performance.getEntriesByType('resource').map(e => e.name)"
-    )
-    assert [name for name in loaded if not name.startswith("data:")] == []
+def test_the_page_opens_without_errors_and_requests(browser: Any, page_path: Path):
+    page, problems, requests = browser.new_page(), [], []
+    page.on("console", lambda message: problems.append(message.text))
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(page_path.as_uri())
+    assert page.title() == "unit: evaluation of a voice"
+    assert problems == []
+    assert [url for url in requests if not url.startswith("data:")] == [page_path.as_uri()]
+    page.close()
 
 
 def test_players_and_pictures_load(opened: Any):
-    found = opened.execute_async_script(
-        """
-        const done = arguments[0];
-        document.querySelector('[data-open="all"]').click();
-        const players = [...document.querySelectorAll("audio")].map((player) =>
+    opened.get_by_role("button", name="Open all").click()
+    players = opened.evaluate(
+        """() => Promise.all([...document.querySelectorAll("audio")].map((player) =>
           new Promise((resolve) => {
             player.onloadedmetadata = () => resolve([player.readyState, player.duration]);
             player.onerror = () => resolve([0, 0]);
             player.preload = "metadata";
             player.load();
-          }));
-        const pictures = [...document.querySelectorAll("img")].map(async (image) => {
+          })))"""
+    )
+    pictures = opened.evaluate(
+        """() => Promise.all([...document.querySelectorAll("img")].map(async (image) => {
           image.loading = "eager";
           await image.decode().catch(() => {});
           return [image.naturalWidth, image.naturalHeight, image.clientWidth];
-        });
-        Promise.all([Promise.all(players), Promise.all(pictures)]).then(done);
-        """
+        }))"""
     )
-    players, pictures = found
     assert len(players) == 47
     assert all(state >= 1 and 0.55 < duration < 0.85 for state, duration in players)
     assert len(pictures) == 12 + 11 + 6  # sources, converted, parallel recordings
@@ -295,12 +310,10 @@ def test_players_and_pictures_load(opened: Any):
 
 
 def test_headings_sort_both_ways(opened: Any):
-    read = """
-        const table = document.querySelector("#utterances");
-        return [...table.tBodies].map((b) => [...b.rows[0].cells].map((c) => c.dataset.value));
-    """
-    headings = opened.find_elements("css selector", "#utterances thead th")
-    initial = opened.execute_script(read)
+    read = """() => [...document.querySelector("#utterances").tBodies]
+      .map((b) => [...b.rows[0].cells].map((c) => c.dataset.value))"""
+    headings = opened.locator("#utterances thead th").all()
+    initial = opened.evaluate(read)
     assert len(initial) == 12 and len(headings) > 8
     for column, heading in enumerate(headings):
         is_text = column < 2
@@ -310,45 +323,43 @@ def test_headings_sort_both_ways(opened: Any):
             expected.sort(key=lambda k: int(k.split()[0][1:]) if column == 0 else k)
         else:
             expected.sort()
-        button = heading.find_element("css selector", "button")
         # The column that is sorted at first goes the other way at the first click.
         directions = ["ascending", "descending"]
         if heading.get_attribute("aria-sort") == "ascending":
             directions.reverse()
         for direction in directions:
-            button.click()
+            heading.get_by_role("button").click()
             assert heading.get_attribute("aria-sort") == direction
-            values = [row[column] for row in opened.execute_script(read)]
+            values = [row[column] for row in opened.evaluate(read)]
             shown = [k if is_text else float(k) for k in values[: len(known)]]
             assert shown == (expected if direction == "ascending" else expected[::-1])
-            assert values[len(known) :] == [""] * (12 - len(known))  # nothing comes last
+            assert values[len(known) :] == [""] * (12 - len(known))  # empty cells come last
     sorted_by = [h.get_attribute("aria-sort") for h in headings]
     assert sorted_by == ["none"] * (len(headings) - 1) + ["descending"]
 
 
 def test_headings_sort_by_keyboard(opened: Any):
-    heading = opened.find_element("css selector", "#utterances thead th")
-    opened.execute_script("arguments[0].querySelector('button').focus()", heading)
-    opened.switch_to.active_element.send_keys("\ue007")  # Enter
-    assert heading.get_attribute("aria-sort") == "ascending"
-    opened.switch_to.active_element.send_keys(" ")
-    assert heading.get_attribute("aria-sort") == "descending"
+    heading = opened.locator("#utterances thead th").first
+    heading.get_by_role("button").focus()
+    for key, direction in (("Enter", "ascending"), ("Space", "descending")):
+        opened.keyboard.press(key)
+        assert heading.get_attribute("aria-sort") == direction
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_the_page_does_not_scroll_sideways(opened: Any, size: str):
-    resize(opened, size)
-    width, widest, outside, fixed = opened.execute_script(
-        """
-        document.querySelector('[data-open="all"]').click();
+    opened.set_viewport_size(SIZES[size])
+    opened.get_by_role("button", name="Open all").click()
+    width, widest, outside, fixed = opened.evaluate(
+        """() => {
         const inside = (e) => e.getBoundingClientRect().right <= innerWidth && e.clientWidth > 0;
         const parts = [...document.querySelectorAll("audio, .picture, svg, summary, h1, p")];
         return [innerWidth, document.documentElement.scrollWidth, parts.filter((e) => !inside(e))
           .map((e) => e.outerHTML.slice(0, 80)),
           [...document.querySelectorAll(".name")].map((e) => e.offsetWidth)];
-        """
+        }"""
     )
-    assert width == SIZES[size][0] and widest <= width
+    assert width == SIZES[size]["width"] and widest <= width
     assert outside == []  # players and pictures stay in view where the table is wider
     # The column that stays in view leaves room for the others, and is no ladder of letters.
-    assert 100 < max(fixed) < SIZES["narrow"][0] / 2
+    assert 100 < max(fixed) < SIZES["narrow"]["width"] / 2
