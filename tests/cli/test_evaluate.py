@@ -102,8 +102,8 @@ def test_wrong_options_leave_nothing_behind(recordings: Path, voice_path: Path, 
         (("--vocoder", "gone", "-o", out), "unknown vocoder 'gone'"),
         (("--language", "english", "-o", out), "language 'english': "),
         (("--target", recordings / "ben", "--target-language", "x", "-o", out), "language 'x': "),
-        (("-o", taken), "taken: a file, where the report needs a folder"),
-        (("-o", taken / "report"), "taken: a file, where the report needs a folder"),
+        (("-o", taken), "taken: expected a folder"),
+        (("-o", taken / "report"), "taken: expected a folder"),
         (("-o", recordings / "full"), "report.html: a folder, where the report's file belongs"),
     ]
     for options, message in cases:
