@@ -5,7 +5,7 @@
 #
 # 1 fetch    images and what draws them (apt, npm, pip)
 # 2 prepare  sets of images, three minutes
-# 3 recipes  those without a result; a gate that fails is told at the end
+# 3 recipes  those without a result; a bound that fails is told at the end
 # 4 page     docs/lecture/index.html
 # Needs: pip install -e ".[lecture]"
 set -euo pipefail

@@ -24,9 +24,9 @@ def main() -> None:
     a, b = (images.images() for images in load_domains(recipe.data / "flags", "test"))
     trained = recipe.train("cyclegan")
     ways = translate_both_ways(trained.method.translate, a, b)
-    gates = []
+    bounds = []
     for source, way in zip(NAMES, ways, strict=True):
-        gates += [
+        bounds += [
             reported(f"from {source}: L1 to the other's flag, over that of no change", way.ratio),
             reported(f"from {source}: SSIM of no change", structural_similarity(a, b)),
             reported(f"from {source}: SSIM", structural_similarity(way.fake, way.twins)),
@@ -37,7 +37,7 @@ def main() -> None:
         "ways.png": "Flags that it never saw, both ways: the flag, what is made of it, the other "
         "vendor's, where the two differ (white: 0.3 of the range or more), and the way back.",
     }
-    recipe.finish(gates, pictures, trained.n_steps)
+    recipe.finish(bounds, pictures, trained.n_steps)
 
 
 if __name__ == "__main__":

@@ -23,13 +23,13 @@ def main() -> None:
     a, b = load_domains(recipe.data / "sunglasses", "test")
     with torch.enable_grad():
         trained = recipe.train("cyclegan")
-        judge = recipe.judge()
+        classifier = recipe.classifier()
     ways = translate_both_ways(trained.method.translate, a.images(), b.images())
     column = a.factors.index(FACTOR)
-    gates = []
+    bounds = []
     for name, way, end in zip(("on", "off"), ways, (b, a), strict=True):
-        called = judge.predict(way.fake)[:, column] == torch.from_numpy(end.factor(FACTOR))
-        gates += [
+        called = classifier.predict(way.fake)[:, column] == torch.from_numpy(end.factor(FACTOR))
+        bounds += [
             reported(f"{name}: L1 to the true twin, over that of no change", way.ratio),
             reported(f"{name}: change outside the glasses", way.change_outside),
             reported(f"{name}: L1 there and back", way.cycle),
@@ -40,7 +40,7 @@ def main() -> None:
         "ways.png": "Faces that it never saw, sunglasses on and off: the face, what is made of it, "
         "its true twin, where the two differ (white: 0.3 of the range or more), and the way back.",
     }
-    recipe.finish(gates, pictures, trained.n_steps)
+    recipe.finish(bounds, pictures, trained.n_steps)
 
 
 if __name__ == "__main__":

@@ -223,7 +223,14 @@ def test_translate_goes_back_with_the_other_generator(
 ) -> None:
     for side in "AB":
         shutil.copytree(photos, tmp_path / "domains" / f"train{side}")
-    words = ["width=4", "n_blocks=1", "judge_widths=[4, 4]", "batch_size=4", "threads=1", "size=8"]
+    words = [
+        "width=4",
+        "n_blocks=1",
+        "discriminator_widths=[4, 4]",
+        "batch_size=4",
+        "threads=1",
+        "size=8",
+    ]
     out = tmp_path / "run"
     assert run("train", "cyclegan", *words, "--data", tmp_path / "domains", "--out", out,
                "--steps", 1)[0] == 0  # fmt: skip
@@ -270,16 +277,16 @@ def test_traverse_draws_a_row_for_each_latent(
           for method in ("autoencoder", "vae", "debiasing_vae", "classifier")),
         *((["train", method, f"batch_size={n}", "--data", "x"], "error: batch_size: Input should")
           for method in ("progressive_gan", "stylegan") for n in (3, 18)),
-        *((["train", method, "judge_widths=[4,4,4,4,4,4,4]", "size=32", "batch_size=1",
+        *((["train", method, "discriminator_widths=[4,4,4,4,4,4,4]", "size=32", "batch_size=1",
            "--data", "DOMAINS"],
-           "judge_widths: 6 halvings of 32 x 32 pixels leave none; at most 6 widths")
+           "discriminator_widths: 6 halvings of 32 x 32 pixels are too many: at most 6 widths")
           for method in ("pix2pix", "cyclegan")),
         (["sample", "MODEL", "-o", "FOLDER"], "FOLDER: expected a file, found a folder"),
         (["sample", "MODEL", "-o", "FILE/a.png"], "FILE: expected a folder, found a file"),
         (["translate", "MODEL", "DOMAINS", "-o", "FILE"], "FILE: expected a folder, found a file"),
         (["sample", "MODEL", "--label", "cats"], "--label cats, but the model has no classes"),
         (["sample", "MODEL", "--truncation", "0.7"], "method vae knows no --truncation"),
-        (["sample", "no.safetensors"], "no.safetensors: not a model of voxcycle images"),
+        (["sample", "no.safetensors"], "no.safetensors: no such file"),
         (["translate", "MODEL", "nowhere"], "nowhere: no images"),
         (["traverse", "MODEL", "nothing.png"], "nothing.png: not an image that can be read"),
     ],

@@ -13,7 +13,7 @@ from voxcycle.images.grids import draw_grid
 from voxcycle.images.image_set import ImageSet, read_image
 from voxcycle.images.sample import draw_samples, draw_walks, walk_latents
 from voxcycle.images.systems import SYSTEMS
-from voxcycle.images.train import load_model, train_lecture
+from voxcycle.images.train import load_model, train_system
 from voxcycle.methods.stylegan import NOISE_SEED
 
 NETWORKS = {
@@ -39,16 +39,16 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             data=folder / "images.npz", out=folder / name, steps=1, batch_size=8, width=4,
             n_latent=3, threads=1, **own,
         )  # fmt: skip
-        paths[name] = train_lecture(method, config).path
+        paths[name] = train_system(method, config).path
     return paths
 
 
 def give_names(path: Path, target: Path, names: tuple[str, ...]) -> Path:
     """Write a model file whose header knows the names of its classes."""
     with safe_open(path, framework="pt") as opened:
-        header = json.loads(opened.metadata()["voxcycle_lecture"])
+        header = json.loads(opened.metadata()["voxcycle"])
     header["value_names"] = {"form": names}
-    save_file(load_file(path), target, metadata={"voxcycle_lecture": json.dumps(header)})
+    save_file(load_file(path), target, metadata={"voxcycle": json.dumps(header)})
     return target
 
 
@@ -87,7 +87,7 @@ def test_walks_that_cannot_be(models: dict[str, Path], tmp_path: Path) -> None:
         out=tmp_path / "ring", steps=1, batch_size=8, width=4, threads=1
     )
     with pytest.raises(ValueError, match="method gan_ring draws points, not images"):
-        draw_walks(train_lecture("gan_ring", config).path, tmp_path / "a.png")
+        draw_walks(train_system("gan_ring", config).path, tmp_path / "a.png")
 
 
 def test_classes_are_asked_for_by_name_and_by_number(

@@ -6,17 +6,23 @@ import numpy as np
 import pytest
 import torch
 
-from voxcycle.images.config import DebiasingVAEConfig, Pix2PixConfig, VAEConfig
 from voxcycle.images.face_batches import FaceBatches
 from voxcycle.images.image_set import ImageSet, write_image
 from voxcycle.images.systems import SYSTEMS
+from voxcycle.images.systems.debiasing_vae import DebiasingVAEConfig
+from voxcycle.images.systems.pix2pix import Pix2PixConfig
+from voxcycle.images.systems.vae import VAEConfig
 
 
 def test_a_judge_may_halve_down_to_one_pixel() -> None:
-    config = Pix2PixConfig(data=Path(), out=Path(), judge_widths=(4, 4, 4, 4), width=4, n_down=3)
+    config = Pix2PixConfig(
+        data=Path(), out=Path(), discriminator_widths=(4, 4, 4, 4), width=4, n_down=3
+    )
     method = SYSTEMS["pix2pix"].build(config, (3, 8, 16), ())
     assert method.discriminator(torch.zeros(1, 6, 8, 16)).shape == (1, 1, 1, 2)
-    with pytest.raises(ValueError, match="3 halvings of 16 x 7 pixels leave none; at most 3 width"):
+    with pytest.raises(
+        ValueError, match="3 halvings of 16 x 7 pixels are too many: at most 3"
+    ):
         SYSTEMS["pix2pix"].build(config, (3, 7, 16), ())
 
 

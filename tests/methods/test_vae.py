@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch.distributions import Normal
 
-from voxcycle.images.config import VAEConfig
 from voxcycle.images.image_set import ImageBatches, ImageSet
 from voxcycle.images.metrics.disentanglement import mutual_information_gap
 from voxcycle.images.shapes import draw_shapes
-from voxcycle.images.train import train_lecture
+from voxcycle.images.systems.vae import VAEConfig
+from voxcycle.images.train import train_system
 from voxcycle.losses.elbo import kl_to_standard_normal
 from voxcycle.methods.batches import ImageBatch
 from voxcycle.methods.phase import Phase, PhasedModule, weigh
@@ -19,7 +19,7 @@ from voxcycle.models.coders import build_decoder, build_encoder
 
 SHAPE = (1, 8, 8)
 MIN_GAP, MIN_GAP_RATIO = 0.3, 1.5  # of recipes/images/beta_vae.py
-MAX_NEGATIVE_ELBO, MIN_KL, MAX_KL = 256, 8, 25  # the gates of recipes/images/vae.py
+MAX_NEGATIVE_ELBO, MIN_KL, MAX_KL = 256, 8, 25  # the bounds of recipes/images/vae.py
 
 
 def make_vae(beta: float = 1.0, n_latent: int = 3) -> VAE:
@@ -205,9 +205,9 @@ def test_training_learns_the_mean_image(tmp_path: Path) -> None:
     ImageSet(pixels, np.zeros((32, 0), np.int64), ()).save(tmp_path / "images.npz")
     config = VAEConfig(
         data=tmp_path / "images.npz", out=tmp_path / "run", steps=150, batch_size=16, width=16,
-        n_latent=2, rate=0.01, threads=1,
+        n_latent=2, lr=0.01, threads=1,
     )  # fmt: skip
-    method = train_lecture("vae", config).method
+    method = train_system("vae", config).method
     images = torch.full((1, *SHAPE), 0.6)
     with torch.no_grad():
         reconstruction, kl = method.elbo_terms(images, torch.zeros(1, 2))

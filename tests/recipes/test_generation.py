@@ -1,4 +1,4 @@
-"""The recipes of autoencoders and GANs: what they write, and what their gates must refuse."""
+"""The recipes of autoencoders and GANs: what they write, and what their bounds must refuse."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -51,7 +51,7 @@ def test_recipe_writes_its_result_and_pictures(
         train_judge(data / judged / "train.npz", tmp_path)
     result = run_recipe(name, data, tmp_path, *settings, "width=4", "batch_size=8", "threads=1")
     assert f"steps={result.n_steps}" == settings[0]
-    assert all(np.isfinite(gate.value) for gate in result.gates)
+    assert all(np.isfinite(bound.value) for bound in result.bounds)
 
 
 def make_blobs(n: int, seed: int) -> ImageSet:
@@ -67,7 +67,7 @@ def make_blobs(n: int, seed: int) -> ImageSet:
 
 
 def failed(result: Result) -> set[str]:
-    return {gate.name for gate in result.gates if not gate.holds}
+    return {bound.name for bound in result.bounds if not bound.holds}
 
 
 @pytest.mark.slow

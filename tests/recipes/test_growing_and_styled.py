@@ -33,12 +33,12 @@ def test_stylegan_is_held_against_what_the_growing_one_left(
     assert "progressive_gan.py first" in str(start_recipe("stylegan", data, out, *SETTINGS))
 
     growing = ("progressive_gan", data, out, *SETTINGS, "fade_steps=1", "stable_steps=1")
-    first, again = ({g.name: g.value for g in run_recipe(*growing).gates} for _ in range(2))
+    first, again = ({g.name: g.value for g in run_recipe(*growing).bounds} for _ in range(2))
     assert first == again  # what is trained already is used
     fid = first["growing, seed 0"]
     assert first["stage of 32 x 32"] == pytest.approx(fid)
     assert first["test images brought to 32 x 32"] == pytest.approx(0, abs=1e-6)
 
-    second = {g.name: g for g in run_recipe("stylegan", data, out, *SETTINGS).gates}
+    second = {g.name: g for g in run_recipe("stylegan", data, out, *SETTINGS).bounds}
     assert second["Progressive GAN"].value > 0
     assert second["StyleGAN"].bound == pytest.approx(1.1 * second["Progressive GAN"].value)

@@ -88,13 +88,13 @@ def flip_bit(path: Path) -> None:
 
 DAMAGES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "missing": (Path.unlink, "no such file"),
-    "empty": (lambda p: p.write_bytes(b""), "not a voice file"),
-    "text": (lambda p: p.write_text("my voice"), "not a voice file"),
+    "empty": (lambda p: p.write_bytes(b""), "no voice file"),
+    "text": (lambda p: p.write_text("my voice"), "no voice file"),
     "cut in the header": (lambda p: p.write_bytes(p.read_bytes()[:100]), "cut short"),
     "cut in the weights": (lambda p: p.write_bytes(p.read_bytes()[:-100]), "cut short"),
     "longer": (
         lambda p: p.write_bytes(p.read_bytes() + b"0"),
-        "not a voice file",
+        "no voice file",
     ),
     "altered": (flip_bit, "do not match their checksum"),
     "no checksum": (lambda p: rewrite(p, lambda h, a: h.pop("sha256")), "checksum"),
@@ -155,7 +155,7 @@ class Exploit:
 
 def test_a_pickle_named_as_a_voice_runs_nothing(saved, tmp_path):
     torch.save({"voxcycle": Exploit(tmp_path / "executed")}, saved)
-    with pytest.raises(ArtifactError, match="not a voice file"):
+    with pytest.raises(ArtifactError, match="no voice file"):
         Voice.load(saved)
     assert not (tmp_path / "executed").exists()
 

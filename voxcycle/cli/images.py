@@ -49,7 +49,7 @@ def train(
     """
     from voxcycle.cli.train import print_settings
     from voxcycle.images.systems import find_system
-    from voxcycle.images.train import settle, train_lecture
+    from voxcycle.images.train import resolve_config, train_system
     from voxcycle.training.config import parse_overrides
 
     if list_them:
@@ -58,7 +58,7 @@ def train(
     given = {"data": data, "out": out, "steps": steps}
     values = {key: value for key, value in given.items() if value is not None}
     values |= parse_overrides(settings or [])
-    trained = train_lecture(method, settle(method, values, config, resume), resume)
+    trained = train_system(method, resolve_config(method, values, config, resume), resume)
     typer.echo(f"{trained.path}  ({trained.n_steps} steps)")
 
 

@@ -1,4 +1,4 @@
-"""`train_lecture`: any system of the lecture, from images to a model file."""
+"""`train_system`: any system of the lecture, from images to a model file."""
 
 import json
 import time
@@ -7,13 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
 from torch import nn
 
-from voxcycle.files import replacing
+from voxcycle.artifacts import (
+    IMAGE_MODEL,
+    building,
+    check_sizes,
+    read_artifact,
+    write_artifact,
+)
 from voxcycle.images.config import SystemConfig
-from voxcycle.images.dataset import Material
+from voxcycle.images.dataset import ImageData
 from voxcycle.images.systems import find_system
 from voxcycle.methods.phase import PhasedModule
 from voxcycle.models.coders import Shape
@@ -27,8 +31,9 @@ from voxcycle.training.config import (
 )
 from voxcycle.training.loop import begin, fit, keeps_threads
 
-FORMAT = 1  # of the model file
 MODEL_FILE = "model.safetensors"
+# Settings that decide how large the networks are: bounded before anything is built.
+SIZES = ("width", "max_width", "n_hidden", "n_latent", "n_blocks", "n_down", "n_mapping")
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ class TrainedModel:
     seconds: float
 
 
-def settle(
+def resolve_config(
     name: str, values: dict[str, Any], path: Path | None = None, resume: bool = False
 ) -> SystemConfig:
     """Return a system's settings: of a YAML file, overridden by `values`.
@@ -85,7 +90,7 @@ def check_method(folder: Path, name: str) -> None:
 
 
 @keeps_threads
-def train_lecture(name: str, config: SystemConfig, resume: bool = False) -> TrainedModel:
+def train_system(name: str, config: SystemConfig, resume: bool = False) -> TrainedModel:
     """Train a system of the lecture and write `model.safetensors` into the run's folder.
 
     Args:
@@ -103,18 +108,18 @@ def train_lecture(name: str, config: SystemConfig, resume: bool = False) -> Trai
         check_method(config.out, name)
     config, checkpoint, console = begin(config, resume)
     config = config.model_copy(update={"method": name})
-    material = system.load(config)
+    data = system.load(config)
     torch.manual_seed(config.seed)
-    method = system.build(config, material.shape, material.n_values)
+    method = system.build(config, data.shape, data.n_values)
     module = PhasedModule(method, config.ema_decay)
     if checkpoint:
         restore(module, checkpoint)
     save_config(config)
     n_before = int(module.steps_done)
-    fit(module, material.batches, config, resume, [], console)
+    fit(module, data.batches, config, resume, [], console)
     use_average(module)
     path = config.out / MODEL_FILE
-    save_model(name, config, method, material, int(module.steps_done), path)
+    save_model(name, config, method, data=data, n_steps=int(module.steps_done), path=path)
     n_steps, seconds = int(module.steps_done), time.monotonic() - started
     return TrainedModel(method.eval(), path, n_steps, n_steps - n_before, seconds)
 
@@ -133,23 +138,22 @@ def save_model(
     name: str,
     config: SystemConfig,
     method: nn.Module,
-    material: Material,
+    *,
+    data: ImageData,
     n_steps: int,
     path: Path,
 ) -> None:
     """Write weights and all that is needed to build the method again; renamed when whole."""
     header = {
-        "format": FORMAT,
         "method": name,
         "config": json.loads(config.model_dump_json(exclude={"data", "out"})),
-        "shape": material.shape,
-        "n_values": material.n_values,
-        "value_names": dict(material.value_names),
+        "shape": data.shape,
+        "n_values": data.n_values,
+        "value_names": dict(data.value_names),
         "steps": n_steps,
     }
-    tensors = {key: value.contiguous() for key, value in method.state_dict().items()}
-    with replacing(path) as partial:
-        save_file(tensors, partial, metadata={"voxcycle_lecture": json.dumps(header)})
+    arrays = {key: value.cpu().numpy() for key, value in method.state_dict().items()}
+    write_artifact(path, IMAGE_MODEL, header, arrays)
 
 
 @dataclass(frozen=True)
@@ -172,24 +176,26 @@ class Model:
 
 
 def load_model(path: Path) -> Model:
-    """Read what `save_model` wrote; nothing is executed. ValueError where it is something else."""
-    try:
-        with safe_open(path, framework="pt") as opened:
-            header = json.loads((opened.metadata() or {})["voxcycle_lecture"])
-        if header["format"] != FORMAT:
-            raise ValueError(f"format {header['format']}, this version reads {FORMAT}")
+    """Read what `save_model` wrote.
+
+    Raises:
+        ArtifactError: it is missing, truncated, altered, newer, or of another kind.
+    """
+    header, arrays = (artifact := read_artifact(path, IMAGE_MODEL)).header, artifact.arrays
+    with building(path, IMAGE_MODEL):
         system = find_system(header["method"])
         values = header["config"]
+        check_sizes({key: values[key] for key in SIZES if key in values})
         values |= {key: Path() for key in ("data", "out") if key in system.config.model_fields}
         config = system.config(**values)
         c, h, w = header["shape"]
+        check_sizes({"shape": header["shape"], "n_values": header["n_values"]})
         method = system.build(config, (c, h, w), header["n_values"])
-        method.load_state_dict(load_file(path))
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        reason = (str(error).splitlines() or [""])[0]
-        raise ValueError(
-            f"{path}: not a model of voxcycle images, or damaged ({reason})"
-        ) from error
-    method = method.eval().requires_grad_(False)
-    names = header.get("value_names", {})
-    return Model(header["method"], method, (c, h, w), header["steps"], names)
+        method.load_state_dict({key: torch.from_numpy(value) for key, value in arrays.items()})
+        return Model(
+            name=header["method"],
+            method=method.eval().requires_grad_(False),
+            shape=(c, h, w),
+            steps=header["steps"],
+            value_names=header.get("value_names", {}),
+        )

@@ -1,4 +1,4 @@
-"""Classification of every factor of an image at once: the judge of the lecture's pictures.
+"""Classification of every factor of an image at once: the metric of the lecture's pictures.
 
 Plain cross entropy. Half of each batch is overlaid with noise and whether it is, is one more
 factor to tell: features that never saw noise would not notice it in generated images.
@@ -19,13 +19,13 @@ class ClassifierTraining(nn.Module):
 
     Args:
         network: images to the logits of every factor, the last one (2 values) being noise.
-        rate: learning rate of Adam.
+        lr: learning rate of Adam.
     """
 
-    def __init__(self, network: nn.Module, rate: float = 1e-3) -> None:
+    def __init__(self, network: nn.Module, lr: float = 1e-3) -> None:
         super().__init__()
         self.network = network
-        self.rate = rate
+        self.lr = lr
 
     def averaged(self) -> nn.Module | None:
         """Average nothing."""
@@ -39,7 +39,7 @@ class ClassifierTraining(nn.Module):
                 [self],
                 self.losses,
                 {"cross_entropy": 1.0},
-                lambda parameters: torch.optim.Adam(parameters, self.rate),
+                lambda parameters: torch.optim.Adam(parameters, self.lr),
             )
         ]
 

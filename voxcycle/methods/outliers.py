@@ -44,7 +44,7 @@ def outlier_scores(model: LatentModel, images: Tensor, seed: int = 0) -> dict[st
 
     Args:
         model: trained on what counts as usual.
-        images: to be judged.
+        images: to be scored.
         seed: of the draws of the latents.
     """
     generator = torch.Generator().manual_seed(seed)

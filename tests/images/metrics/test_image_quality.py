@@ -133,7 +133,7 @@ def make_shapes(n: int, seed: int) -> tuple[Tensor, Tensor]:
 @pytest.fixture(scope="module")
 def judge() -> ClassifierTraining:
     torch.manual_seed(0)
-    module = PhasedModule(ClassifierTraining(Classifier((1, 8, 8), [8, 2, 2], 8), rate=5e-3))
+    module = PhasedModule(ClassifierTraining(Classifier((1, 8, 8), [8, 2, 2], 8), lr=5e-3))
     optimizers = module.configure_optimizers()
     for step in range(60):
         images, labels = make_shapes(64, step)

@@ -5,7 +5,7 @@ import torch
 from PIL import Image
 
 from voxcycle.images.metrics.translation import (
-    Way,
+    TranslationResult,
     draw_ways,
     gradient_energy,
     heat,
@@ -26,7 +26,7 @@ def test_numbers_by_hand() -> None:
     # black to white on the right half: 1 on half of the pixels; the fake goes 3/4 of the way there
     # and moves the left half by 0.1 of the range
     source, twins = halves(0.0, -1.0), halves(0.0, 1.0)
-    way = Way(source, halves(0.2, 0.5), halves(0.0, -0.8), twins)
+    way = TranslationResult(source, halves(0.2, 0.5), halves(0.0, -0.8), twins)
     assert mean_distance(source, twins) == pytest.approx(0.5)
     assert way.ratio == pytest.approx((0.5 * 0.1 + 0.5 * 0.25) / 0.5)
     assert way.change_outside == pytest.approx(0.1)
@@ -40,7 +40,7 @@ def test_what_is_almost_alike_in_all_channels_is_outside() -> None:
     twins[0, 1, 0, 1] = 0.06  # one channel by 0.03: different, so the change there is not counted
     fake = source.clone()
     fake[0, :, 0, 0], fake[0, :, 0, 1] = 0.4, 2.0
-    assert Way(source, fake, source, twins).change_outside == pytest.approx(0.2)
+    assert TranslationResult(source, fake, source, twins).change_outside == pytest.approx(0.2)
 
 
 def test_the_broken_translators() -> None:

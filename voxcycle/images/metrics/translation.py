@@ -17,7 +17,7 @@ HOTTEST = 0.3  # difference that is drawn white
 
 
 @dataclass(frozen=True)
-class Way:
+class TranslationResult:
     """One way between two domains, images (N, C, H, W) each.
 
     Attributes:
@@ -53,7 +53,7 @@ class Way:
 @torch.no_grad()
 def translate_both_ways(
     translate: Callable[[Tensor, bool], Tensor], a: Tensor, b: Tensor
-) -> tuple[Way, Way]:
+) -> tuple[TranslationResult, TranslationResult]:
     """Translate twins a to b and b to a.
 
     Args:
@@ -63,8 +63,8 @@ def translate_both_ways(
     """
     fake_b, fake_a = translate(a, False), translate(b, True)
     return (
-        Way(a, fake_b, translate(fake_b, True), b),
-        Way(b, fake_a, translate(fake_a, False), a),
+        TranslationResult(a, fake_b, translate(fake_b, True), b),
+        TranslationResult(b, fake_a, translate(fake_a, False), a),
     )
 
 
@@ -88,7 +88,12 @@ def gradient_energy(images: Tensor) -> float:
     return float(down.square().mean() + right.square().mean())
 
 
-def draw_ways(path: Path, ways: tuple[Way, Way], names: tuple[str, str], n: int = 10) -> None:
+def draw_ways(
+    path: Path,
+    ways: tuple[TranslationResult, TranslationResult],
+    names: tuple[str, str],
+    n: int = 10,
+) -> None:
     """Draw both ways: source, translation, true twin, where these differ, and what comes back.
 
     Args:
