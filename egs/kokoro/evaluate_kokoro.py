@@ -1,4 +1,4 @@
-"""Stage 4: measure a voice on the Kokoro speakers of a split that it never heard.
+"""Stage 4: measure a voice on the Kokoro speakers of a split that it was not trained on.
 
     python egs/kokoro/evaluate_kokoro.py --voice VOICE --corpus CORPUS [--json out.json]
 

@@ -1,10 +1,10 @@
-"""Measure a voice on 20 clips each of four real speakers whom it never heard.
+"""Measure a voice on 20 clips each of four real speakers whom it was not trained on.
 
     python egs/real/evaluate_real.py --voice VOICE --real DIR --corpus CORPUS [--json out.json]
 
-DIR is what fetch.sh filled, CORPUS that of egs/kokoro, whose target speaker gives the centroid of
+DIR was filled by fetch.sh; CORPUS is that of egs/kokoro, whose target speaker gives the centroid of
 the target (20 `valid` recordings). A source's centroid is made of 20 other clips. The clips have no
-text: errors of words count against what the recogniser hears in the unconverted clip.
+text: words are compared with the recogniser's transcript of the unconverted clip.
 """
 
 import argparse

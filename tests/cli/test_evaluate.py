@@ -88,7 +88,7 @@ def test_report_and_comparison(recordings: Path, voice_path: Path, capsys, monke
     check_result(out / "evaluation-unit.json", document)
     table, notes = (out / "summary.md").read_text(encoding="utf-8").split("\n\n")
     assert table + "\n" == shown.out
-    assert "- words count against what the recogniser hears in the recording: " in notes
+    assert "- words are compared with the recogniser's transcript of the recording: " in notes
 
     assert run("evaluate", "--compare", out / "metrics.json", out / "metrics.json") == 0
     table = capsys.readouterr().out
@@ -138,11 +138,11 @@ def test_wrong_options_leave_nothing_behind(recordings: Path, voice_path: Path, 
 
 
 class Asked(Exception):
-    """What `evaluate_voice` would have been called with."""
+    """The arguments of `evaluate_voice`."""
 
 
 def ask(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> dict[str, Any]:
-    """Return what the options mean, without an evaluation."""
+    """Return the arguments that the options give, without an evaluation."""
 
     def stop(voice: Any, sources: Any, target: Any, **options: Any) -> None:
         raise Asked({"sources": sources, "target": target} | options)

@@ -35,12 +35,12 @@ REFERENCE_VOCODER = "hifigan"  # of "copy synthesis", whatever the voice is rend
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was evaluated, by what, every score, and the audio behind it.
+    """An evaluation: its settings, every score, and the audio.
 
     Attributes:
         about: voice, machine, cost and settings, in plain values.
         scores: one per utterance.
-        audio: the same utterances with their audio; empty where it was not wanted.
+        audio: the same utterances with their audio; empty if it was not kept.
     """
 
     about: dict[str, Any]
@@ -53,7 +53,7 @@ class Evaluation:
         return summarize(self.scores, [value for value in genuine if value is not None])
 
     def notes(self) -> list[str]:
-        """Return what a reader of the numbers should know, one sentence part each."""
+        """Return the notes on the numbers, one phrase each."""
         return find_notes(self.scores, self.about.get("metrics", ()))
 
     def save(self, path: Path) -> None:
@@ -70,7 +70,7 @@ class Evaluation:
 
     @classmethod
     def load(cls, path: Path) -> "Evaluation":
-        """Read what `save` wrote; ValueError names the file where it is something else."""
+        """Read what `save` wrote; ValueError names a file that is something else."""
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
             if document["format"] not in READABLE_FORMATS:
@@ -100,19 +100,19 @@ def evaluate_voice(
 
     Args:
         voice: the voice to be measured.
-        sources: whose sentences are converted.
+        sources: speakers whose sentences are converted.
         target: the speaker of the voice, with sentences of his or her own.
-        vocoder: what renders the voice; copy synthesis always goes through HiFi-GAN universal.
+        vocoder: renders the voice; copy synthesis always uses HiFi-GAN universal.
         metrics: of `METRICS`.
         asr: see `Evaluator`.
         cache_dir: folder that keeps scores of known audio; None keeps nothing.
         keep_audio: whether the result holds every utterance's audio.
-        inputs: where the speakers come from, in plain values, for the record; see `describe_path`.
+        inputs: where the speakers come from, in plain values; see `describe_path`.
         on_scored: called with (utterances done, utterances in all) after each.
 
     Raises:
-        OSError: the recogniser `asr` is not there.
-        VocoderError: the vocoder is not there.
+        OSError: the recogniser `asr` is missing.
+        VocoderError: the vocoder is missing.
     """
     started = time.perf_counter()
     cache, cost = ContentCache(cache_dir), CostMeter()
@@ -163,7 +163,7 @@ def evaluate_voice(
 
 
 def describe_path(path: str | Path) -> str:
-    """Return a path as a report names it, which is shown to others: an absolute one by its name."""
+    """Return a path as a report names it: an absolute one by its last name."""
     return Path(path).name if Path(path).is_absolute() else str(path)
 
 
