@@ -18,7 +18,7 @@ from voxcycle.evaluation.metrics.asr import ErrorCount
 from voxcycle.evaluation.metrics.distance import Alignment
 from voxcycle.evaluation.metrics.pitch import compare_f0, requested_f0
 from voxcycle.evaluation.run import evaluate_voice
-from voxcycle.evaluation.score import leave_out_unheard, score_systems
+from voxcycle.evaluation.score import drop_unheard, score_systems
 from voxcycle.evaluation.stats.scores import UtteranceScores
 from voxcycle.evaluation.stats.summary import summarize
 from voxcycle.evaluation.systems import Sentence, Speaker, System, copy_synthesis, count_utterances
@@ -443,8 +443,8 @@ def test_sentences_that_the_recogniser_does_not_follow_are_left_out_of_every_row
         scores("voice", "clear", 9),
         scores("voice", "mumbled", 1),
     ]
-    assert leave_out_unheard(given, {"bob"}) == given
-    kept = leave_out_unheard(given, {"ann"})
+    assert drop_unheard(given, {"bob"}) == given
+    kept = drop_unheard(given, {"ann"})
     assert [s.words is not None for s in kept] == [True, False, True, False]
     assert kept[2] == given[2] and kept[3].characters is None
 

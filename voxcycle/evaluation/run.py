@@ -19,7 +19,7 @@ from voxcycle.evaluation.cache import ContentCache
 from voxcycle.evaluation.metrics.all_metrics import METRICS, Evaluator
 from voxcycle.evaluation.optional_deps import is_metric_imported
 from voxcycle.evaluation.report.notes import find_notes
-from voxcycle.evaluation.score import Scored, leave_out_unheard, score_systems
+from voxcycle.evaluation.score import Scored, drop_unheard, score_systems
 from voxcycle.evaluation.stats.cost import CostMeter, describe_machine, peak_memory_mb
 from voxcycle.evaluation.stats.scores import UtteranceScores
 from voxcycle.evaluation.stats.summary import Summary, summarize
@@ -140,7 +140,7 @@ def evaluate_voice(
     speakers = (*sources, *([target] if target else []))
     languages = {speaker.name: speaker.language for speaker in speakers}
     foreign = {name for name, language in languages.items() if language != "en"}
-    scores = leave_out_unheard(scores, foreign)
+    scores = drop_unheard(scores, foreign)
     audio = [scored._replace(scores=s) for scored, s in zip(audio, scores, strict=False)]
     about = {
         "voice": voice.card.name,

@@ -94,7 +94,7 @@ def _one_thread_each() -> Iterator[None]:
         torch.set_num_threads(n_threads)
 
 
-def leave_out_unheard(
+def drop_unheard(
     scores: Sequence[UtteranceScores], speakers: Collection[str]
 ) -> list[UtteranceScores]:
     """Drop the word errors of sentences whose recording the recogniser cannot follow.
@@ -232,7 +232,7 @@ class _Scorer:
         """Return the transcript; None in a language that the recogniser was not made for.
 
         With a text it is transcribed anyway: it counts if the recogniser can follow the recording
-        (see `leave_out_unheard`).
+        (see `drop_unheard`).
         """
         is_known = reference is not None or self.evaluator.knows(language)
         return self.evaluator.transcribe(speech, language) if is_known else None
