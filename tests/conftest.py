@@ -1,8 +1,11 @@
 """Voices and speech-like signals that the tests share."""
 
+import os
+import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -104,3 +107,20 @@ def voice_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def one_thread() -> None:
     """Run on one thread: results repeat, and tests do not compete for cores."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """The system's Chromium, headless; skipped without it unless VOXCYCLE_REQUIRE_BROWSER=1."""
+    chromium, is_required = shutil.which("chromium"), "VOXCYCLE_REQUIRE_BROWSER" in os.environ
+    if chromium is None:
+        (pytest.fail if is_required else pytest.skip)("chromium is not installed")
+    if not is_required:
+        pytest.importorskip("playwright")
+    from playwright.sync_api import sync_playwright
+
+    arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium, args=arguments)
+        yield launched
+        launched.close()

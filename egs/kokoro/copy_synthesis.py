@@ -119,7 +119,7 @@ def main() -> None:
         lines.append(line.to_dict() | dict(zip(DISTANCES, means, strict=True)))
         shown = [print_value(line.values.get(m), MEASURES[m].form) for m in METRICS_SHOWN]
         name = line.row
-        if "/" in name:  # a file, told from its like by its folder
+        if "/" in name:  # a file: its folder distinguishes it
             name = "/".join(Path(name).with_suffix("").parts[-2:])
         cells.append([name, line.speaker, *shown, *(f"{m:.3f}" for m in means)])
     print(markdown_table(cells))

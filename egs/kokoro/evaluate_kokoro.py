@@ -1,4 +1,4 @@
-"""Stage 4: measure a voice on the Kokoro speakers of a split that it never heard.
+"""Stage 4: measure a voice on the Kokoro speakers of a split that it was not trained on.
 
     python egs/kokoro/evaluate_kokoro.py --voice VOICE --corpus CORPUS [--json out.json]
 
@@ -7,18 +7,21 @@ speaker's other 19 `valid` recordings, the scored sentence left out.
 """
 
 import argparse
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 from speakers import SPLIT
 
 from voxcycle.evaluation.metrics.all_metrics import METRICS, QUICK_METRICS
+from voxcycle.evaluation.report.record import check_result_path, record_evaluation, result_id
 from voxcycle.evaluation.report.terminal import evaluate_with_progress, print_evaluation
 from voxcycle.evaluation.run import default_cache_dir
 from voxcycle.evaluation.systems import Sentence, Speaker
 from voxcycle.voices.library import load_voice
 
 QUICK_SENTENCES = 10
+RESULTS = Path(__file__).parents[2] / "results"
 
 
 def list_sentences(corpus: Path, speaker: str, kind: str) -> tuple[Sentence, ...]:
@@ -51,10 +54,13 @@ def main() -> None:
     parser.add_argument("--vocoder", default="hifigan")
     parser.add_argument("--limit", type=int, help="sentences per speaker")
     parser.add_argument("--quick", action="store_true", help="10 sentences, three metrics")
-    parser.add_argument("--json", type=Path, help="where to write every score")
+    parser.add_argument("--json", type=Path, help="file for every score")
+    parser.add_argument("--result", type=Path, help="result file; default: results/ID.json")
     parser.add_argument("--cache", type=Path, default=default_cache_dir())
     args = parser.parse_args()
     voice = load_voice(args.voice)
+    result = args.result or RESULTS / f"{result_id('kokoro', args.split, voice.card.name)}.json"
+    check_result_path(result)
     if args.strength is not None:
         voice = replace(voice, strength=args.strength)
     target = args.target or next(
@@ -78,6 +84,8 @@ def main() -> None:
     print_evaluation(evaluation)
     if args.json:
         evaluation.save(args.json)
+    title = f"Voice {voice.card.name} on the Kokoro speakers of the split {args.split}"
+    print(record_evaluation(result, evaluation, title), file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -1,22 +1,25 @@
-"""Measure a voice on 20 clips each of four real speakers whom it never heard.
+"""Measure a voice on 20 clips each of four real speakers whom it was not trained on.
 
     python egs/real/evaluate_real.py --voice VOICE --real DIR --corpus CORPUS [--json out.json]
 
-DIR is what fetch.sh filled, CORPUS that of egs/kokoro, whose target speaker gives the centroid of
+DIR was filled by fetch.sh; CORPUS is that of egs/kokoro, whose target speaker gives the centroid of
 the target (20 `valid` recordings). A source's centroid is made of 20 other clips. The clips have no
-text: errors of words count against what the recogniser hears in the unconverted clip.
+text: words are compared with the recogniser's transcript of the unconverted clip.
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 from speakers import N_SCORED, SPEAKERS
 
+from voxcycle.evaluation.report.record import check_result_path, record_evaluation, result_id
 from voxcycle.evaluation.report.terminal import evaluate_with_progress, print_evaluation
 from voxcycle.evaluation.run import default_cache_dir
 from voxcycle.evaluation.systems import Sentence, Speaker
 from voxcycle.voices.library import load_voice
 
+RESULTS = Path(__file__).parents[2] / "results"
 KOKORO_SPEAKERS = {
     "heart": "af_heart",
     "michael": "am_michael",
@@ -58,10 +61,13 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--vocoder", default="hifigan")
     parser.add_argument("--limit", type=int, help="clips per speaker")
-    parser.add_argument("--json", type=Path, help="where to write every score")
+    parser.add_argument("--json", type=Path, help="file for every score")
+    parser.add_argument("--result", type=Path, help="result file; default: results/ID.json")
     parser.add_argument("--cache", type=Path, default=default_cache_dir())
     args = parser.parse_args()
     voice = load_voice(args.voice)
+    result = args.result or RESULTS / f"{result_id('real', voice.card.name)}.json"
+    check_result_path(result)
     target = args.target or KOKORO_SPEAKERS.get(voice.card.name)
     if target is None:
         raise SystemExit(f"whose voice is {voice.card.name}? name the Kokoro speaker with --target")
@@ -77,6 +83,8 @@ def main() -> None:
     print_evaluation(evaluation)
     if args.json:
         evaluation.save(args.json)
+    title = f"Voice {voice.card.name} on real speakers"
+    print(record_evaluation(result, evaluation, title), file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,9 @@
 """`voxcycle evaluate` as a user calls it."""
 
+import hashlib
 import json
+import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ import soundfile
 from voxcycle.cli import main
 from voxcycle.evaluation.optional_deps import has_metrics
 from voxcycle.evaluation.report import terminal
+from voxcycle.evaluation.report.results import read_result
 
 
 def run(*arguments: str | Path) -> int:
@@ -34,8 +38,25 @@ def recordings(
     return tmp_path
 
 
+def check_result(path: Path, document: dict[str, Any]) -> None:
+    """Compare a result file with the metrics.json of the same evaluation."""
+    result = read_result(path)
+    assert result.recorded == "automatic" and result.command == "voxcycle evaluate --voice unit"
+    assert re.fullmatch(r"[0-9a-f]{7,40}(-dirty)?|voxcycle [0-9.]+", result.commit or "")
+    assert result.machine.startswith(document["about"]["machine"]["cpu"])
+    assert str(result.date) == document["about"]["date"][:10]
+    # One clip of each speaker was scored: the hash is that of their sorted hashes.
+    hashes = sorted({u["recording_sha256"] for u in document["utterances"]})
+    assert result.corpus_sha256 == hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+    for row, line in zip(result.rows, document["summary"], strict=True):
+        assert (row["row"], row["speaker"]) == (line["row"], line["speaker"])
+        for metric in ("secs_target", "wer", "distillmos", "mcd_db"):
+            assert row[metric] == (line[metric] and pytest.approx(line[metric], abs=1e-5))
+
+
 @pytest.mark.skipif(not has_metrics(), reason="needs the extra [eval]")
-def test_report_and_comparison(recordings: Path, voice_path: Path, capsys):
+def test_report_and_comparison(recordings: Path, voice_path: Path, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/voxcycle", "evaluate", "--voice", "unit"])
     out = recordings / "report"
     common = ("evaluate", "--voice", voice_path, "--source", recordings / "ann")
     rest = ("--vocoder", "griffin-lim", "--sentences", "1", "--second-pass", "0.5")
@@ -64,9 +85,10 @@ def test_report_and_comparison(recordings: Path, voice_path: Path, capsys):
         "sentences": 1,
     }
     assert "<audio" in (out / "report.html").read_text(encoding="utf-8")
+    check_result(out / "evaluation-unit.json", document)
     table, notes = (out / "summary.md").read_text(encoding="utf-8").split("\n\n")
     assert table + "\n" == shown.out
-    assert "- words count against what the recogniser hears in the recording: " in notes
+    assert "- words are compared with the recogniser's transcript of the recording: " in notes
 
     assert run("evaluate", "--compare", out / "metrics.json", out / "metrics.json") == 0
     table = capsys.readouterr().out
@@ -76,11 +98,11 @@ def test_report_and_comparison(recordings: Path, voice_path: Path, capsys):
 def test_wrong_input_is_one_sentence(recordings: Path, voice_path: Path, capsys):
     cases = [
         (("--voice", voice_path), "--voice and --source are needed"),
-        (("--voice", voice_path, "--source", recordings / "gone"), "gone: no such folder"),
+        (("--voice", voice_path, "--source", recordings / "gone"), "gone: "),
         (("--voice", "nobody", "--source", recordings / "ann"), "nobody"),
         (
             ("--compare", recordings / "ann" / "0.wav", recordings / "x.json"),
-            "0.wav: not a metrics",
+            "0.wav: ",
         ),
     ]
     for arguments, message in cases:
@@ -97,14 +119,15 @@ def test_wrong_options_leave_nothing_behind(recordings: Path, voice_path: Path, 
     taken.write_text("a file")
     (recordings / "full" / "report.html").mkdir(parents=True)
     cases = [
-        (("--asr", recordings / "gone", "-o", out), "gone: neither a folder nor the name"),
-        (("--asr", recordings / "ann", "-o", out), "ann: no model.bin"),
-        (("--vocoder", "gone", "-o", out), "unknown vocoder 'gone'"),
+        (("--asr", recordings / "gone", "-o", out), "gone: "),
+        (("--asr", recordings / "ann", "-o", out), "model.bin"),
+        (("--vocoder", "gone", "-o", out), "'gone'"),
         (("--language", "english", "-o", out), "language 'english': "),
         (("--target", recordings / "ben", "--target-language", "x", "-o", out), "language 'x': "),
-        (("-o", taken), "taken: expected a folder"),
-        (("-o", taken / "report"), "taken: expected a folder"),
-        (("-o", recordings / "full"), "report.html: a folder, where the report's file belongs"),
+        (("-o", taken), "taken: "),
+        (("-o", taken / "report"), "taken: "),
+        (("-o", recordings / "full"), "report.html: "),
+        (("--result", recordings / "My Result.json", "-o", out), "My Result.json: "),
     ]
     for options, message in cases:
         source = ("--source", recordings / "ann")
@@ -115,11 +138,11 @@ def test_wrong_options_leave_nothing_behind(recordings: Path, voice_path: Path, 
 
 
 class Asked(Exception):
-    """What `evaluate_voice` would have been called with."""
+    """The arguments of `evaluate_voice`."""
 
 
 def ask(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> dict[str, Any]:
-    """Return what the options mean, without an evaluation."""
+    """Return the arguments that the options give, without an evaluation."""
 
     def stop(voice: Any, sources: Any, target: Any, **options: Any) -> None:
         raise Asked({"sources": sources, "target": target} | options)
@@ -165,13 +188,14 @@ def test_recordings_that_cannot_be_read(recordings: Path, voice_path: Path, caps
     (recordings / "ann" / "0.wav").write_text("no sound")
     common = ("evaluate", "--voice", voice_path, "--vocoder", "griffin-lim")
     out = recordings / "report"
-    assert run(*common, "--source", recordings / "ann", "-o", out) == 0
+    assert run(*common, *("--source", recordings / "ann", "-o", out)) == 0
     shown = capsys.readouterr().err
     assert "failed: unit, ann 0: rendering: " in shown and "0.wav" in shown
     (recordings / "ann" / "1.wav").write_bytes(b"")
-    assert run(*common, "--source", recordings / "ann", "-o", out) == 2
-    assert "ann: no recording could be converted and scored" in capsys.readouterr().err
-    assert sorted(p.name for p in out.iterdir()) == ["metrics.json", "report.html", "summary.md"]
+    assert run(*common, *("--source", recordings / "ann", "-o", out)) == 2
+    assert "ann: no recording" in capsys.readouterr().err
+    names = ["evaluation-unit.json", "metrics.json", "report.html", "summary.md"]
+    assert sorted(p.name for p in out.iterdir()) == names
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "rendering: 0.wav: " in page and str(recordings) not in page
 

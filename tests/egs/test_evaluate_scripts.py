@@ -7,7 +7,9 @@ import pytest
 import soundfile
 
 from voxcycle.evaluation.optional_deps import has_metrics
+from voxcycle.evaluation.report.results import read_result
 
+MEAN = ("unit", "mean")
 EGS = Path(__file__).parents[2] / "egs"
 
 pytestmark = [
@@ -42,6 +44,7 @@ def test_kokoro_scores_every_row(corpus: Path, voice_path: Path, tmp_path: Path)
         "kokoro/evaluate_kokoro.py",
         *("--voice", voice_path, "--target", "af_heart", "--corpus", corpus, "--limit", "1"),
         *("--quick", "--json", tmp_path / "out.json", "--cache", tmp_path / "cache"),
+        *("--result", tmp_path / "kokoro-unit.json"),
     )
     lines = [line.split(" | ") for line in table.splitlines()]
     assert [cells[0].removeprefix("| ") for cells in lines[2:]] == (
@@ -51,6 +54,13 @@ def test_kokoro_scores_every_row(corpus: Path, voice_path: Path, tmp_path: Path)
     assert len(document["about"]["voice_sha256"]) == 64
     assert len(document["utterances"]) == 8
     assert {u["sentence"] for u in document["utterances"]} == {"valid/000"}
+    result = read_result(tmp_path / "kokoro-unit.json")
+    assert result.recorded == "automatic" and len(result.corpus_sha256) == 64
+    assert result.command.startswith("python egs/kokoro/evaluate_kokoro.py --voice ")
+    mean = next(line for line in document["summary"] if (line["row"], line["speaker"]) == MEAN)
+    row = result.row(row="unit", speaker="mean")
+    assert row["distillmos"] == pytest.approx(mean["distillmos"], abs=1e-5)
+    assert row["wer"] == pytest.approx(mean["wer"], abs=1e-5)
 
 
 def test_real_speech_counts_words_against_the_source(
@@ -63,7 +73,10 @@ def test_real_speech_counts_words_against_the_source(
         *("--voice", voice_path, "--target", "af_heart", "--real", tmp_path / "real"),
         *("--corpus", corpus, "--limit", "1", "--json", tmp_path / "out.json"),
         *("--cache", tmp_path / "cache", "--vocoder", "griffin-lim"),
+        *("--result", tmp_path / "real-unit.json"),
     )
     rows = json.loads((tmp_path / "out.json").read_text())["utterances"]
     unconverted = [r for r in rows if r["row"] == "unconverted"]
+    result = read_result(tmp_path / "real-unit.json")
+    assert result.row(row="unit", speaker="mean")["n_sentences"] == 4
     assert len(unconverted) == 4 and all(r["words"] is None for r in unconverted)

@@ -50,14 +50,15 @@ def test_it_fits_the_screen_and_shows_its_pictures(
     write_page, runs, tmp_path, browser, width
 ) -> None:
     write_page(runs, tmp_path / "page")
-    size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    browser.get((tmp_path / "page" / "index.html").as_uri())
-    widest = browser.execute_script("return document.documentElement.scrollWidth")
-    assert widest <= width
-    browser.execute_script("document.querySelectorAll('img').forEach(i => i.loading = 'eager')")
-    loaded = browser.execute_async_script(
-        "const done = arguments[0]; Promise.all([...document.images].map(i => i.decode()))"
-        ".then(() => done([...document.images].map(i => i.naturalWidth)))"
+    page = browser.new_page(viewport={"width": width, "height": 800})
+    page.goto((tmp_path / "page" / "index.html").as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    loaded = page.evaluate(
+        """async () => {
+            for (const image of document.images) image.loading = "eager";
+            await Promise.all([...document.images].map((image) => image.decode()));
+            return [...document.images].map((image) => image.naturalWidth);
+        }"""
     )
+    page.close()
     assert len(loaded) == 2 and all(w > 0 for w in loaded)

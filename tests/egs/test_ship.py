@@ -1,4 +1,4 @@
-"""What goes onto a shipped voice's card: scores of that voice, of all sentences, as it is used."""
+"""The scores on a shipped voice's card: of that voice, all sentences, the default vocoder."""
 
 import importlib.util
 import json

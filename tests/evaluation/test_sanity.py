@@ -1,4 +1,4 @@
-"""What would catch a cheating or broken metric: cases whose answer is known beforehand.
+"""Cases with a known answer, which a cheating or broken metric would fail.
 
 All on a real recording, cut into sentences, and on WORLD resyntheses of it: another body (formants
 and pitch moved), a slower reading, another pitch.

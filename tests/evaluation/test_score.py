@@ -18,7 +18,7 @@ from voxcycle.evaluation.metrics.asr import ErrorCount
 from voxcycle.evaluation.metrics.distance import Alignment
 from voxcycle.evaluation.metrics.pitch import compare_f0, requested_f0
 from voxcycle.evaluation.run import evaluate_voice
-from voxcycle.evaluation.score import leave_out_unheard, score_systems
+from voxcycle.evaluation.score import drop_unheard, score_systems
 from voxcycle.evaluation.stats.scores import UtteranceScores
 from voxcycle.evaluation.stats.summary import summarize
 from voxcycle.evaluation.systems import Sentence, Speaker, System, copy_synthesis, count_utterances
@@ -29,7 +29,7 @@ RATE = 22_050
 
 
 class AmplitudeEvaluator(Evaluator):
-    """Evaluator that read what the test wrote into the amplitude of a sine: no networks."""
+    """Reads scores from the amplitude of a sine; no networks."""
 
     def knows(self, language):
         return True
@@ -328,7 +328,7 @@ def test_copy_synthesis_keeps_length_and_speech(make_speech):
 
 
 def test_copy_synthesis_stays_within_full_scale(make_speech):
-    """What passes it would count as lost."""
+    """Audio that passes it would count as lost."""
     from voxcycle.vocoders.griffin_lim import GriffinLim
 
     class Loud(GriffinLim):
@@ -377,9 +377,9 @@ def test_evaluate_voice_with_pitch_alone(
     ]
     request = requested_f0(speech, voice)
     assert unconverted.pitch == compare_f0(request, extract_f0(speech, MelSpec()))
-    assert target_own.pitch.rmse_semitones == 0  # asked for what it has
+    assert target_own.pitch.rmse_semitones == 0  # the request is its own contour
     assert copied.pitch.rmse_semitones < 0.5  # HiFi-GAN keeps the pitch of clean harmonics
-    assert baseline.pitch.rmse_semitones < 0.5  # and WORLD does as it is told
+    assert baseline.pitch.rmse_semitones < 0.5  # and WORLD follows the request
     assert converted.failures == () and converted.duration_s == pytest.approx(1.2, abs=1e-3)
     assert evaluation.about["metrics"] == ["pitch"]
     cost = evaluation.about["cost"]
@@ -443,8 +443,8 @@ def test_sentences_that_the_recogniser_does_not_follow_are_left_out_of_every_row
         scores("voice", "clear", 9),
         scores("voice", "mumbled", 1),
     ]
-    assert leave_out_unheard(given, {"bob"}) == given
-    kept = leave_out_unheard(given, {"ann"})
+    assert drop_unheard(given, {"bob"}) == given
+    kept = drop_unheard(given, {"ann"})
     assert [s.words is not None for s in kept] == [True, False, True, False]
     assert kept[2] == given[2] and kept[3].characters is None
 

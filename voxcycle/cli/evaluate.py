@@ -1,4 +1,4 @@
-"""`voxcycle evaluate`: who it sounds like, what it says, how natural it is."""
+"""`voxcycle evaluate`: similarity, words, naturalness and pitch of a voice."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +13,7 @@ def evaluate(
     ] = None,
     source: Annotated[
         Path | None,
-        typer.Option(help="Recordings to convert: a folder, or one folder per speaker."),
+        typer.Option(help="Recordings to convert: one folder, or one subfolder per speaker."),
     ] = None,
     target: Annotated[
         Path | None, typer.Option(help="Recordings of the voice's speaker, for similarity.")
@@ -25,18 +25,27 @@ def evaluate(
     texts: Annotated[
         Path | None,
         typer.Option(
-            help="NAME.txt for NAME.wav, sources' and target's.", show_default="beside recordings"
+            help="NAME.txt for NAME.wav, of sources and target.",
+            show_default="beside the recordings",
         ),
     ] = None,
     language: Annotated[
-        str | None, typer.Option(help="Of the recordings, such as en.", show_default="the voice's")
+        str | None,
+        typer.Option(help="Language of the recordings, such as en.", show_default="the voice's"),
     ] = None,
     target_language: Annotated[
-        str | None, typer.Option(help="Of the target's recordings.", show_default="the same")
+        str | None,
+        typer.Option(help="Language of the target's recordings.", show_default="the same"),
     ] = None,
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the report.")] = Path(
         "report"
     ),
+    result: Annotated[
+        Path | None,
+        typer.Option(
+            help="Result file, ID.json.", show_default="evaluation-VOICE.json in the report"
+        ),
+    ] = None,
     sentences: Annotated[int, typer.Option(min=1, help="Sentences per speaker.")] = 20,
     vocoder: Annotated[str, typer.Option(help="As for convert.")] = "hifigan",
     second_pass: Annotated[
@@ -46,19 +55,19 @@ def evaluate(
     asr: Annotated[
         str | None,
         typer.Option(
-            help="Folder of a faster-whisper model, or its name if faster-whisper's own cache "
-            "holds it; nothing is fetched.",
+            help="Folder of a faster-whisper model, or the name of one in faster-whisper's own "
+            "cache; nothing is downloaded.",
             show_default="Whisper tiny, English",
         ),
     ] = None,
     compare: Annotated[
         tuple[Path, Path] | None,
-        typer.Option(help="Two metrics.json: print what differs, and leave.", show_default=False),
+        typer.Option(help="Two metrics.json: print the differences only.", show_default=False),
     ] = None,
 ) -> None:
     """Measure a voice on recordings and write a report to look at and listen to.
 
-    Beside the voice stand the unconverted recordings, the target's own recordings, their copy
+    Compares the voice with the unconverted recordings, the target's own recordings, their copy
     synthesis (what the vocoder alone costs) and a plain signal-processing conversion. Needs the
     extra [eval]: in a clone, `pip install -e '.[eval]'`.
 
@@ -73,6 +82,7 @@ def evaluate(
     from voxcycle.evaluation.metrics.asr import check_language
     from voxcycle.evaluation.optional_deps import require_metrics
     from voxcycle.evaluation.report.html_report import check_report, write_report
+    from voxcycle.evaluation.report.record import check_result_path, record_evaluation, result_id
     from voxcycle.evaluation.report.terminal import evaluate_with_progress, print_evaluation
     from voxcycle.evaluation.run import default_cache_dir, describe_path
     from voxcycle.evaluation.systems import system_name
@@ -82,37 +92,43 @@ def evaluate(
     if second_pass is not None:
         loaded = replace(loaded, second_pass=second_pass)
     check_report(out)
-    spoken = check_language(language or loaded.card.language or "en")
-    speakers = list_sources(source, spoken, texts, parallel, n_sentences=sentences, target=target)
-    heard = (
-        list_target(target, target_language or spoken, texts, sentences, source=source)
+    result = result or out / f"{result_id('evaluation', loaded.card.name)}.json"
+    check_result_path(result)
+    source_language = check_language(language or loaded.card.language or "en")
+    speakers = list_sources(
+        source, source_language, texts, parallel, n_sentences=sentences, target=target
+    )
+    target_speaker = (
+        list_target(target, target_language or source_language, texts, sentences, source=source)
         if target is not None
         else None
     )
-    if heard is not None and heard.name in {speaker.name for speaker in speakers}:
-        heard = replace(heard, name=f"{heard.name} (target)")
+    if target_speaker is not None and target_speaker.name in {s.name for s in speakers}:
+        target_speaker = replace(target_speaker, name=f"{target_speaker.name} (target)")
     require_metrics()
-    if spoken != "en" and asr is None:
+    if source_language != "en" and asr is None:
         typer.echo(
-            f"note: the packaged recogniser knows English only: words of '{spoken}' count where "
-            "there is a text and it follows the recording; --asr takes another model",
+            f"note: the packaged recogniser is English; in '{source_language}' words count only in "
+            "sentences with a text that it can follow; --asr selects another model",
             err=True,
         )
-    if heard is None:
-        typer.echo("note: without --target no similarity to the target is measured", err=True)
+    if target_speaker is None:
+        typer.echo("note: without --target, similarity to the target is not measured", err=True)
     folders = {"source": source, "target": target, "parallel": parallel, "texts": texts}
     named = {kind: describe_path(path) for kind, path in folders.items() if path is not None}
     evaluation = evaluate_with_progress(
         loaded,
         speakers,
-        heard,
+        target_speaker,
         vocoder=vocoder,
         asr=asr,
         cache_dir=default_cache_dir(),
         keep_audio=True,
         inputs=named | {"sentences": sentences},
     )
+    title = f"Voice {loaded.card.name} on {', '.join(s.name for s in speakers)}"
     written = write_report(out, evaluation, speakers, loaded)
+    written.append(record_evaluation(result, evaluation, title))
     print_evaluation(evaluation)
     typer.echo("\n".join(map(str, written)), err=True)
     converted = [s for s in evaluation.scores if s.row == system_name(loaded)]

@@ -1,4 +1,4 @@
-"""The DSP baseline: what conversion costs nothing to beat, WORLD with two mean statistics moved."""
+"""The DSP baseline, which any voice must beat: WORLD with the means of mel and F0 moved."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +19,9 @@ def convert_dsp(
     """Convert a recording (T,) to a voice's statistics by WORLD; same rate, length and loudness.
 
     F0 by the log-Gaussian transform, the spectral envelope by the difference of both speakers' mean
-    log-mels, aperiodicity as it is (the classic baseline of CycleGAN-VC's line of papers, which
-    moves mel-cepstral means where this moves those of mel bands). Statistics of the source as the
-    voice itself takes them.
+    log-mels, aperiodicity unchanged (the classic baseline of CycleGAN-VC's line of papers, which
+    moves mel-cepstral means where this moves those of mel bands). The statistics of the source
+    are those that the voice uses.
     """
     pyworld = import_pyworld()
     spec = voice.spec

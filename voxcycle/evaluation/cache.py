@@ -1,4 +1,4 @@
-"""Results that repeat from run to run, kept on disk under the hash of what they were made from."""
+"""A cache on disk: results under the hash of their inputs."""
 
 import hashlib
 from collections.abc import Callable
@@ -16,7 +16,7 @@ class ContentCache:
     """A folder of arrays, each named by the hash of its inputs.
 
     Args:
-        folder: where the arrays are; it is made at the first use. None remembers nothing.
+        folder: holds the arrays; made at the first use. None keeps nothing.
     """
 
     def __init__(self, folder: Path | None) -> None:
@@ -25,17 +25,17 @@ class ContentCache:
     def remember(
         self, kind: str, compute: Callable[[], Any], *inputs: str | NDArray[Any]
     ) -> NDArray[Any]:
-        """Return `compute()` as an array, from disk where the same inputs were seen before.
+        """Return `compute()` as an array, from disk if the inputs are known.
 
         Args:
-            kind: what is computed and by which version of what.
+            kind: name of the computation, with the versions behind it.
             compute: makes a number, a string or an array.
             inputs: everything that the result depends on.
         """
         if self.folder is None:
             return np.asarray(compute())
         path = self.folder / f"{_hash(kind, *inputs)}.npy"
-        # What is missing, cut short or damaged is computed anew.
+        # Missing, truncated and damaged files are computed again.
         with suppress(OSError, EOFError, ValueError):
             return np.load(path, allow_pickle=False)
         result = np.asarray(compute())

@@ -20,7 +20,7 @@ from voxcycle.evaluation.cache import ContentCache
 from voxcycle.evaluation.metrics.all_metrics import METRICS, Evaluator
 from voxcycle.evaluation.optional_deps import is_metric_imported
 from voxcycle.evaluation.report.notes import find_notes
-from voxcycle.evaluation.score import Scored, leave_out_unheard, score_systems
+from voxcycle.evaluation.score import Scored, drop_unheard, score_systems
 from voxcycle.evaluation.stats.cost import CostMeter, describe_machine, peak_memory_mb
 from voxcycle.evaluation.stats.scores import UtteranceScores
 from voxcycle.evaluation.stats.summary import Summary, summarize
@@ -36,12 +36,12 @@ REFERENCE_VOCODER = "hifigan"  # of "copy synthesis", whatever the voice is rend
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was evaluated, by what, every score, and the audio behind it.
+    """An evaluation: its settings, every score, and the audio.
 
     Attributes:
         about: voice, machine, cost and settings, in plain values.
         scores: one per utterance.
-        audio: the same utterances with their audio; empty where it was not wanted.
+        audio: the same utterances with their audio; empty if it was not kept.
     """
 
     about: dict[str, Any]
@@ -54,7 +54,7 @@ class Evaluation:
         return summarize(self.scores, [value for value in genuine if value is not None])
 
     def notes(self) -> list[str]:
-        """Return what a reader of the numbers should know, one sentence part each."""
+        """Return the notes on the numbers, one phrase each."""
         return find_notes(self.scores, self.about.get("metrics", ()))
 
     def save(self, path: Path) -> None:
@@ -71,7 +71,7 @@ class Evaluation:
 
     @classmethod
     def load(cls, path: Path) -> "Evaluation":
-        """Read what `save` wrote; ValueError names the file where it is something else."""
+        """Read what `save` wrote; ValueError names a file that is something else."""
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
             if document["format"] not in READABLE_FORMATS:
@@ -101,19 +101,19 @@ def evaluate_voice(
 
     Args:
         voice: the voice to be measured.
-        sources: whose sentences are converted.
+        sources: speakers whose sentences are converted.
         target: the speaker of the voice, with sentences of his or her own.
-        vocoder: what renders the voice; copy synthesis always goes through HiFi-GAN universal.
+        vocoder: renders the voice; copy synthesis always uses HiFi-GAN universal.
         metrics: of `METRICS`.
         asr: see `Evaluator`.
         cache_dir: folder that keeps scores of known audio; None keeps nothing.
         keep_audio: whether the result holds every utterance's audio.
-        inputs: where the speakers come from, in plain values, for the record; see `describe_path`.
+        inputs: where the speakers come from, in plain values; see `describe_path`.
         on_scored: called with (utterances done, utterances in all) after each.
 
     Raises:
-        OSError: the recogniser `asr` is not there.
-        VocoderError: the vocoder is not there.
+        OSError: the recogniser `asr` is missing.
+        VocoderError: the vocoder is missing.
     """
     started = time.perf_counter()
     cache, cost = ContentCache(cache_dir), CostMeter()
@@ -141,7 +141,7 @@ def evaluate_voice(
     speakers = (*sources, *([target] if target else []))
     languages = {speaker.name: speaker.language for speaker in speakers}
     foreign = {name for name, language in languages.items() if language != "en"}
-    scores = leave_out_unheard(scores, foreign)
+    scores = drop_unheard(scores, foreign)
     audio = [scored._replace(scores=s) for scored, s in zip(audio, scores, strict=False)]
     about = {
         "voice": voice.card.name,
@@ -164,7 +164,7 @@ def evaluate_voice(
 
 
 def describe_path(path: str | Path) -> str:
-    """Return a path as a report names it, which is shown to others: an absolute one by its name."""
+    """Return a path as a report names it: an absolute one by its last name."""
     return Path(path).name if Path(path).is_absolute() else str(path)
 
 

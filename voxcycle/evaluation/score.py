@@ -45,7 +45,7 @@ class Rendered(NamedTuple):
 
 
 class Reference(NamedTuple):
-    """What the words of an utterance are compared with: "text" or "source", and the words."""
+    """The words that an utterance is compared with, and their kind: "text" or "source"."""
 
     kind: str
     text: str
@@ -64,13 +64,13 @@ def score_systems(
 ) -> Iterator[Scored]:
     """Yield the scores of every sentence of every system, `count_utterances(systems)` in all.
 
-    Nothing is dropped: what cannot be rendered or scored comes with its reason in `failures`.
+    Nothing is dropped: sentences that cannot be rendered or scored give the reason in `failures`.
     Without a target, no similarity to it and no distance from it is scored. Utterances are rendered
     with all of PyTorch's threads and nothing else, so that their cost can be measured, and scored
     side by side with one thread each.
     """
     scorer = _Scorer(target, evaluator, spec)
-    import_pyworld()  # here and once, not by whichever thread is the first
+    import_pyworld()  # once, before the threads start
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         with _one_thread_each():
             scorer.analyse_references(pool, [s for system in systems for s in system.speakers])
@@ -85,7 +85,7 @@ def score_systems(
 
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
-    """Let threads that begin meanwhile, and this one, compute with one thread of PyTorch's."""
+    """Use one PyTorch thread here and in threads that start meanwhile."""
     n_threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -94,7 +94,7 @@ def _one_thread_each() -> Iterator[None]:
         torch.set_num_threads(n_threads)
 
 
-def leave_out_unheard(
+def drop_unheard(
     scores: Sequence[UtteranceScores], speakers: Collection[str]
 ) -> list[UtteranceScores]:
     """Drop the word errors of sentences whose recording the recogniser cannot follow.
@@ -127,10 +127,10 @@ class _Scorer:
         self.spec = spec
         self._embeddings: dict[Path, Wave | None] = {}
         self._target_modulations: dict[Path, NDArray[np.float64]] = {}
-        self._aligning = Lock()  # a minute with a minute takes 3 GB: one pair at a time
+        self._aligning = Lock()  # one pair of a minute each takes 3 GB
 
     def analyse_references(self, pool: ThreadPoolExecutor, speakers: Sequence[Speaker]) -> None:
-        """Analyse the recordings that others are compared with; unusable ones are skipped."""
+        """Analyse the reference recordings; unusable ones are skipped."""
         target = [self.target] if self.target else []
         if "similarity" in self.evaluator.metrics:
             paths = {r.path: None for speaker in (*speakers, *target) for r in speaker.references}
@@ -167,7 +167,7 @@ class _Scorer:
                 if isinstance(result, float) and not np.isfinite(result):
                     raise ValueError(f"the metric returned {result}")
                 return result
-            except (ValueError, RuntimeError) as error:  # RuntimeError: a network that fails
+            except (ValueError, RuntimeError) as error:  # RuntimeError: a network failed
                 failures.append(f"{metric}: {error}")
                 return None
 
@@ -229,10 +229,10 @@ class _Scorer:
             raise ValueError(f"in the source, {error}") from None
 
     def _hear(self, speech: Wave, language: str, reference: Reference | None) -> str | None:
-        """Return what is heard; None in a language that the recogniser was not made for.
+        """Return the transcript; None in a language that the recogniser was not made for.
 
-        Unless there is a text: what follows the recording, though it knows another language, may
-        count (see `leave_out_unheard`).
+        With a text it is transcribed anyway: it counts if the recogniser can follow the recording
+        (see `drop_unheard`).
         """
         is_known = reference is not None or self.evaluator.knows(language)
         return self.evaluator.transcribe(speech, language) if is_known else None
@@ -303,7 +303,7 @@ def _other_paths(speaker: Speaker, sentence: Sentence) -> list[Path]:
 
 
 def _or_none(function: Callable[[Path], T]) -> Callable[[Path], T | None]:
-    """Return the function with None where it fails: too short or silent a reference is no use."""
+    """Return the function with None where it fails, for short or silent references."""
 
     def attempt(path: Path) -> T | None:
         try:
@@ -326,7 +326,7 @@ def _read(path: Path) -> tuple[Wave, int]:
     try:
         source = FileSource(path)
         return load_mono(path, source.sample_rate), source.sample_rate
-    except ValueError as error:  # a report is shown to others: names of files, not their folders
+    except ValueError as error:  # a report names files without their folders
         raise ValueError(str(error).replace(str(path), path.name)) from error
 
 

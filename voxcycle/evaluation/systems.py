@@ -40,8 +40,8 @@ class Sentence:
     Attributes:
         name: of the sentence.
         path: of the recording.
-        text: what it says, None where nobody wrote it down.
-        parallel: the target's recording of the same sentence, None where there is none.
+        text: its words, None if unknown.
+        parallel: the target's recording of the same sentence, None without one.
     """
 
     name: str
@@ -57,10 +57,10 @@ class Speaker:
     Attributes:
         name: of the speaker.
         language: ISO 639-1 code, for the recogniser.
-        sentences: what is rendered and scored.
-        references: what others are compared with: the speaker's centroid and mean modulation
-            spectrum. A reference with the path or name of the scored sentence is left out, so that
-            no recording is compared with itself.
+        sentences: rendered and scored.
+        references: recordings behind the speaker's centroid and mean modulation spectrum. A
+            reference with the path or name of the scored sentence is skipped, so that no recording
+            is compared with itself.
     """
 
     name: str
@@ -71,11 +71,11 @@ class Speaker:
 
 @dataclass(frozen=True)
 class System:
-    """One way of making audio from recordings.
+    """One way of making audio from recordings; one row of the table per speaker.
 
     Attributes:
         name: its row in the table.
-        speakers: whose sentences are rendered.
+        speakers: their sentences are rendered.
         render: waveform (T,) and its rate to a waveform (T,) of the same rate.
         request: the F0 contour asked for, from the recording at the rate of the mel analysis.
         pairs_itself: whether the distance is measured to the recording itself, not to the parallel
@@ -107,16 +107,16 @@ def standard_systems(
 ) -> list[System]:
     """Return the systems of every evaluation.
 
-    Unconverted sources; the target's own recordings and their copy synthesis, where there is a
+    Unconverted sources; the target's own recordings and their copy synthesis, if there is a
     target; the DSP baseline; the voice.
 
     Args:
         voice: the voice, for its statistics and analysis.
         convert: the conversion to be measured.
         vocoder: HiFi-GAN universal, for the copy synthesis.
-        sources: whose sentences are converted.
+        sources: speakers whose sentences are converted.
         target: the speaker of the voice; None without recordings of that speaker.
-        cache: where copy synthesis and baseline are kept.
+        cache: keeps copy synthesis and baseline.
     """
     request = partial(requested_f0, voice=voice)
 
@@ -147,7 +147,7 @@ def standard_systems(
 
     systems = [System(UNCONVERTED, sources, leave, request)]
     if target is not None:
-        # Where there is a column of MCD, copy synthesis gives its ceiling.
+        # Copy synthesis gives the ceiling of MCD.
         has_parallel = any(s.parallel for speaker in sources for s in speaker.sentences)
         systems += [
             System(TARGET, (target,), leave, own),
@@ -174,7 +174,7 @@ def count_utterances(systems: Sequence[System]) -> int:
 def copy_synthesis(recording: Wave, sample_rate: int, vocoder: Vocoder) -> Wave:
     """Return a recording (T,) as its own mels through a vocoder, same rate and length.
 
-    Quieter where its peaks would pass full scale, as conversions are.
+    Like a conversion, it is quieter if its peaks would pass full scale.
     """
     spec = vocoder.spec
     waveform = resample(recording, sample_rate, spec.sample_rate)

@@ -16,7 +16,7 @@ SPEECH = np.ones(8, np.float32)
 
 
 class Transcriber:
-    """Hears the language that it is told, and says who it is."""
+    """Returns its name and the requested language."""
 
     def __init__(self, name: str = "tiny", is_multilingual: bool = True) -> None:
         self.name = name

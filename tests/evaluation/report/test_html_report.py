@@ -1,8 +1,6 @@
 import base64
 import io
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -243,23 +241,6 @@ def test_histograms_name_rows_and_medians():
     )
     unconverted, own = (p["d"] for p in drawn.all("path") if p["class"] == "bars")
     assert (unconverted.count("Z"), own.count("Z")) == (3, 1)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """The system's Chromium, headless; skipped without it unless VOXCYCLE_REQUIRE_BROWSER=1."""
-    chromium, is_required = shutil.which("chromium"), "VOXCYCLE_REQUIRE_BROWSER" in os.environ
-    if chromium is None:
-        (pytest.fail if is_required else pytest.skip)("chromium is not installed")
-    if not is_required:
-        pytest.importorskip("playwright")
-    from playwright.sync_api import sync_playwright
-
-    arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=chromium, args=arguments)
-        yield launched
-        launched.close()
 
 
 @pytest.fixture

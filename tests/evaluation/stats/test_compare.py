@@ -62,8 +62,8 @@ def test_only_common_utterances_count():
     assert (mos.metric, mos.n, mos.interval, mos.verdict) == ("distillmos", 1, None, "")
     assert (words.metric, words.n) == ("wer", 1)
     assert difference_cells([mos])[1][-2:] == ["", ""]
-    left_out = "left out: 3 utterances of the first and 3 of the second that the other one lacks"
-    assert left_out in describe(first, partly)
+    skipped = "skipped: 3 utterances that only the first has and 3 that only the second has"
+    assert skipped in describe(first, partly)
     with pytest.raises(ValueError, match="name"):
         compare(first, Evaluation({}, renamed))
 
@@ -102,7 +102,7 @@ def test_a_few_utterances_decide_nothing_and_failures_are_not_nearer():
     ]
 
 
-def test_other_recordings_of_the_same_names_are_left_out():
+def test_other_recordings_of_the_same_names_are_skipped():
     mos = np.linspace(3, 4, 12)
     first, second = evaluation("old", mos, 0), evaluation("new", mos + 1, 0)
 
@@ -113,15 +113,15 @@ def test_other_recordings_of_the_same_names_are_left_out():
     first = recorded(first, ["a"] * 12)
     partly = recorded(second, ["a"] * 10 + ["b"] * 2)
     assert {d.n for d in compare(first, partly)} == {10}
-    told = [line for line in describe(first, partly) if line.startswith("left out")]
-    assert len(told) == 1 and told[0].startswith(
-        "left out: 2 utterances (voice, ann, 10 and so on)"
+    skipped = [line for line in describe(first, partly) if line.startswith("skipped")]
+    assert len(skipped) == 1 and skipped[0].startswith(
+        "skipped: 2 utterances (voice, ann, 10 and so on)"
     )
     with pytest.raises(ValueError, match="recordings"):
         compare(first, recorded(second, ["b"] * 12))
-    untold = [recorded(given, [None] * 12) for given in (first, second)]
+    unidentified = [recorded(given, [None] * 12) for given in (first, second)]
     with pytest.raises(ValueError, match="version"):
-        compare(*untold)
+        compare(*unidentified)
 
 
 def test_words_are_compared_against_the_same_reference_only():

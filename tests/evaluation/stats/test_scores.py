@@ -49,7 +49,7 @@ def test_json_holds_every_utterance_and_reads_back(tmp_path: Path):
     assert first["pitch"]["gross_rate"] == 0.25
     assert second["failures"] == ["words: nothing heard"]
     assert third["pitch"]["rmse_semitones"] is None  # JSON has no NaN
-    assert third["duration_s"] is None  # nobody measured it
+    assert third["duration_s"] is None  # not measured
     assert document["summary"][0]["distillmos"] == 4.0
     assert document["summary"][0]["intervals"] == {}  # of one sentence
     assert Evaluation.load(path).scores == SCORES

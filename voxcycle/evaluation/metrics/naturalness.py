@@ -38,8 +38,8 @@ class DistillMOS:
 class DNSMOS:
     """The overall (OVRL) score of DNSMOS P.835, the ONNX network of the package `speechmos`.
 
-    The package's own wrapper uses every core and computes a second network whose score nobody
-    reads here; this one computes the same overall score with the threads it is given.
+    The package's own wrapper uses every core and computes a second network that is
+    not needed; this class computes the same overall score with the given threads.
     """
 
     def __init__(self, n_threads: int = 1) -> None:
@@ -55,8 +55,8 @@ class DNSMOS:
         """Return the predicted overall score of 16 kHz speech (T,).
 
         Shorter speech is repeated to 9.01 s; windows move by a second and their scores are
-        averaged. Raises ValueError for silence and for peaks above 1, which the network never saw,
-        and RuntimeError where the network fails.
+        averaged. Raises ValueError for silence and for peaks above 1, which training lacked, and
+        RuntimeError where the network fails.
         """
         peak = float(np.abs(speech).max(initial=0.0))
         if peak == 0:
@@ -71,6 +71,6 @@ class DNSMOS:
         batch = [speech[s : s + window] for s in starts if s + window <= len(speech)]
         try:
             raw = [self._session.run(None, {"input_1": x[None]})[0][0][2] for x in batch]
-        except self._failures as error:  # of onnxruntime's own, which are no RuntimeErrors
+        except self._failures as error:  # onnxruntime's own, which do not derive from RuntimeError
             raise RuntimeError(f"DNSMOS failed: {error}") from error
         return float(np.mean(np.polyval(DNSMOS_OVERALL_FIT, np.array(raw))))

@@ -1,7 +1,7 @@
-"""Pitch: how far the F0 of the output is from the contour that was requested.
+"""Pitch: distance of the output's F0 from the requested contour.
 
-No alignment in time: conversion keeps the duration, so frame i of the output answers frame i of the
-request. A reference speaker's own reading of the sentence plays no part.
+No alignment in time: conversion keeps the duration, so frame i of the output corresponds to frame i
+of the request. The target's own reading of the sentence is not used.
 """
 
 from typing import NamedTuple
@@ -73,7 +73,7 @@ def compare_f0(requested: NDArray[np.float32], measured: NDArray[np.float32]) ->
 
 
 def requested_f0(source: NDArray[np.float32], voice: Voice) -> NDArray[np.float32]:
-    """Return the contour (F,) in Hz asked for of a source (T,) at the voice's analysis rate."""
+    """Return the contour (F,) in Hz requested for a source (T,) at the voice's analysis rate."""
     f0_hz = extract_f0(source, voice.spec)
     return transform_f0(f0_hz, source_statistics(source, f0_hz, voice), voice.target_stats)
 
@@ -81,7 +81,7 @@ def requested_f0(source: NDArray[np.float32], voice: Voice) -> NDArray[np.float3
 def source_statistics(
     source: NDArray[np.float32], f0_hz: NDArray[np.float32], voice: Voice
 ) -> DomainStats:
-    """Return what a voice knows of a source (T,) with F0 (F,): stored, or from the file."""
+    """Return the statistics of a source (T,) with F0 (F,): stored in the voice, or of this file."""
     if not voice.is_any_to_one:
         return voice.source_stats
     with torch.inference_mode():

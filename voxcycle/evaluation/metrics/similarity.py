@@ -17,12 +17,12 @@ MIN_SPEECH_S = 0.3
 
 
 class Embedder(Protocol):
-    """What maps an utterance to a speaker embedding."""
+    """Maps an utterance to a speaker embedding."""
 
     name: str
 
     def embed(self, speech: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Map 16 kHz speech (T,) to a unit vector (D,); ValueError where there is no speech."""
+        """Map 16 kHz speech (T,) to a unit vector (D,); ValueError without speech."""
         ...
 
 
@@ -36,7 +36,7 @@ class ResemblyzerEmbedder:
         self._encoder = self._package.VoiceEncoder("cpu", verbose=False)
 
     def embed(self, speech: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Map 16 kHz speech (T,) to a unit vector (256,); ValueError where there is no speech.
+        """Map 16 kHz speech (T,) to a unit vector (256,); ValueError without speech.
 
         Runs the package's own preparation (quiet files raised to -30 dBFS, long pauses cut): the
         network reads mels that are not logarithmic, so 20 dB less level alone would cost 0.27.
@@ -66,15 +66,15 @@ Scores = Sequence[float] | NDArray[np.float64]
 
 
 def equal_error_rate(genuine: Scores, impostors: Scores) -> float:
-    """Return the equal error rate of telling two sets of scores apart by a threshold, 0 to 1.
+    """Return the equal error rate of separating two sets of scores by a threshold, 0 to 1.
 
-    0.5: impostors (converted speech) score like genuine recordings of the target, no threshold
-    tells them apart; 0: every impostor scores below every genuine recording. Above 0.5 impostors
+    0.5: impostors (converted speech) score like genuine recordings of the target, and no threshold
+    separates them. 0: every impostor scores below every genuine recording. Above 0.5 impostors
     score higher than genuine speech. A score at the threshold is accepted; where no threshold makes
-    both errors equal, the line between the two thresholds beside the crossing does.
+    both errors equal, the crossing is interpolated between the two nearest thresholds.
     """
     own, others = np.sort(genuine), np.sort(impostors)
-    # From accepting nobody, above all scores, down to accepting everybody, at the lowest.
+    # From above all scores (none accepted) down to the lowest (all accepted).
     thresholds = np.append(np.inf, np.unique([*own, *others])[::-1])
     rejected = np.searchsorted(own, thresholds) / len(own)
     accepted = 1 - np.searchsorted(others, thresholds) / len(others)

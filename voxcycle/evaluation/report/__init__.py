@@ -1,1 +1,1 @@
-"""What an evaluation leaves behind: the report, result files and the page made from them."""
+"""Outputs of an evaluation: the report, result files and the pages made from them."""

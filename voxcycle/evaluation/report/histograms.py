@@ -48,12 +48,12 @@ def _figure(metric: str, values: dict[str, NDArray[np.float64]], voice_name: str
     parts += [
         f'<text class="tick" x="{x(t):.1f}" y="{bottom + 12}">{t:g}</text>' for t in ticks.tolist()
     ]
-    told = []
+    medians = []
     for i, (row, found) in enumerate(values.items()):
         floor = step * i + LABEL + STRIP
         median = float(np.median(found))
         text = f"{row}: median {print_value(median, form)}"
-        told.append(text)
+        medians.append(text)
         bars = "".join(
             f"M{x(left):.1f} {floor}V{floor - max(1.5, STRIP * share / tallest):.1f}"
             f"H{x(right):.1f}V{floor}Z"
@@ -67,7 +67,7 @@ def _figure(metric: str, values: dict[str, NDArray[np.float64]], voice_name: str
             f'<path class="bars" d="{bars}"/>',
             f'<path class="median" d="M{x(median):.1f} {floor}V{floor - STRIP}"/></g>',
         ]
-    label = escape(f"Histograms of {heading}: {'; '.join(told)}")
+    label = escape(f"Histograms of {heading}: {'; '.join(medians)}")
     return (
         f'<figure><figcaption>{escape(heading)}</figcaption><svg role="img" aria-label="{label}" '
         f'viewBox="0 0 {WIDTH} {height}">{"".join(parts)}</svg></figure>'
@@ -75,7 +75,7 @@ def _figure(metric: str, values: dict[str, NDArray[np.float64]], voice_name: str
 
 
 def _ticks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return some five round numbers, the first and last of them around all values."""
+    """Return about five round numbers that enclose all values."""
     from matplotlib.ticker import MaxNLocator
 
     low, high = float(values.min()), float(values.max())

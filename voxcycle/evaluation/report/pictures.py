@@ -1,4 +1,4 @@
-"""Recordings to look at and to listen to inside a page: mel pictures with F0, and players."""
+"""Mel pictures with F0 contours, and players, as HTML."""
 
 import base64
 import io
@@ -13,8 +13,8 @@ from voxcycle.audio.f0 import F0_MAX_HZ, F0_MIN_HZ
 from voxcycle.audio.mel import LogMel
 
 RANGE_DB = 70.0  # from black to white, below the loudest band
-GREY_LEVELS = 64  # a quarter less to store than 256, and no difference to the eye
-MAX_WIDTH = 1600  # pixels; longer recordings are thinned out
+GREY_LEVELS = 64  # a quarter smaller than with 256, and no visible difference
+MAX_WIDTH = 1600  # pixels; frames of longer recordings are skipped
 F0_TICKS_HZ = (60, 100, 200, 400, 700)
 TIME_STEPS_S = (1, 2, 5, 10, 30, 60, 120, 300, 600)
 MAX_TIME_TICKS = 8
@@ -56,8 +56,8 @@ def draw_mel(
         contours: CSS class to F0 in Hz (F,), 0 = unvoiced.
         log_mel: the analysis.
         label: what the picture shows.
-        share: of the width at hand that the picture takes, so that seconds are equally long in
-            several.
+        share: of the available width, so that seconds are equally long in
+            all pictures.
     """
     with torch.inference_mode():
         mel = log_mel(torch.from_numpy(waveform)[None])[0].numpy()  # (n_mels, F)
@@ -96,7 +96,7 @@ def _grey_png(mel: NDArray[np.float32]) -> io.BytesIO:
 
 
 def _height(f0_hz: float) -> float:
-    """Return where an F0 is on the logarithmic axis, 0 = top to 100 = bottom."""
+    """Return the position of an F0 on the logarithmic axis, 0 = top to 100 = bottom."""
     return float(100 * np.log(F0_MAX_HZ / f0_hz) / np.log(F0_MAX_HZ / F0_MIN_HZ))
 
 
@@ -109,7 +109,7 @@ def _path(f0_hz: NDArray[np.float32]) -> str:
             x, y = 100 * (i + 0.5) / len(f0_hz), _height(f0_hz[i])
             pieces.append(f"{'L' if was_voiced else 'M'}{x:.2f} {y:.1f}")
             if not was_voiced:
-                pieces.append("h0")  # a dot, should no other frame follow
+                pieces.append("h0")  # a dot if no other frame follows
         was_voiced = bool(f0_hz[i] > 0)
     return "".join(pieces)
 

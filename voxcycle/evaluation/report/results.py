@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from voxcycle.files import replacing
 
 Value = str | int | float | None
+ID = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 
 
 class Bar(BaseModel):
@@ -48,7 +49,7 @@ class Result(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
+    id: str = Field(pattern=ID)
     """The name of the file without `.json`."""
     title: str
     status: Literal["current", "superseded"]
@@ -57,9 +58,9 @@ class Result(BaseModel):
     command: str
     """The command as it was run."""
     commit: str | None
-    """The commit of the code that ran; `null` where it was not noted."""
+    """The commit of the code that ran, or its version outside a clone; `null` if unknown."""
     corpus_sha256: str | None
-    """Hash over the recordings; `null` where it was not noted."""
+    """Hash over the recordings; `null` if unknown."""
     seed: int | list[int] | None
     steps: int | list[int] | None
     """Training steps behind the numbers; `null` where nothing was trained."""
@@ -77,7 +78,7 @@ class Result(BaseModel):
             raise ValueError("an automatic result needs commit and date")
         for number in self.numbers():
             if not math.isfinite(number):
-                raise ValueError(f"{number} is no finite number")
+                raise ValueError(f"{number} is not finite")
         return self
 
     def numbers(self) -> list[float]:

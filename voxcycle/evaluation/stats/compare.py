@@ -1,8 +1,8 @@
-"""Two evaluations side by side: by how much they differ, and whether more than by chance.
+"""Comparison of two evaluations: differences, and whether they exceed chance.
 
-Paired bootstrap over utterances (Efron and Tibshirani, 1993). A row has up to 14 metrics, of which
-up to half of the comparisons of equals would show a difference at 5 % each: a verdict holds at 5 %
-divided by the number of the row's metrics (Bonferroni).
+Paired bootstrap over utterances (Efron and Tibshirani, 1993). A row has up to 14 metrics. At 5 %
+each, up to half of the comparisons of equal voices would show a difference. So a verdict holds at
+5 % divided by the number of the row's metrics (Bonferroni).
 """
 
 from collections.abc import Sequence
@@ -16,14 +16,14 @@ from voxcycle.evaluation.stats.summary import CONFIDENCE, MEASURES, Measure, Rat
 from voxcycle.evaluation.systems import STANDARD_SYSTEMS
 
 VOICE = "voice"
-N_RESAMPLES = 10_000  # some 18 lie beyond either end of a corrected interval
-MIN_PAIRS = 10  # fewer agree by chance, with 2^(1 - n), more often than 5 % over 14
+N_RESAMPLES = 10_000  # about 18 lie beyond either end of a corrected interval
+MIN_PAIRS = 10  # fewer agree by chance, with 2^(1 - n), in more than 5 % over 14 metrics
 VERDICTS = (
     "better and worse: ten utterances or more, and zero outside the interval at 5 % divided by the "
     "number of metrics (Bonferroni); the printed intervals are single ones"
 )
 
-OTHERS = "recordings differ under the same names, or are not told in a file of an earlier version"
+OTHERS = "recordings differ under the same names, or an earlier version did not identify them"
 Key = tuple[str, str, str]
 
 
@@ -36,8 +36,8 @@ class Difference(NamedTuple):
         n: utterances.
         first, second: values over all these utterances.
         interval: 95 % interval of `second - first`, utterances drawn with replacement in pairs;
-            None where it cannot be had.
-        is_clear: whether the corrected interval, of at least ten utterances, leaves zero out.
+            None for a single utterance.
+        is_clear: whether the corrected interval, of at least ten utterances, excludes zero.
     """
 
     row: str
@@ -62,8 +62,8 @@ class Pairs(NamedTuple):
 
     Attributes:
         same: scores of the same recording in both.
-        others: names under which the two have different recordings, or one does not tell which.
-        first_alone, second_alone: names that the other one lacks.
+        others: names with different recordings, or with recordings that one does not identify.
+        first_alone, second_alone: names that only one of them has.
     """
 
     same: dict[Key, tuple[UtteranceScores, UtteranceScores]]
@@ -97,7 +97,7 @@ def compare(first: Evaluation, second: Evaluation, seed: int = 0) -> list[Differ
 
 
 def pair(first: Evaluation, second: Evaluation) -> Pairs:
-    """Find the utterances of two evaluations that are of the same recordings."""
+    """Pair the utterances of the same recordings in two evaluations."""
     left, right = _by_key(first.scores), _by_key(second.scores)
     common = {key: (scores, right[key]) for key, scores in left.items() if key in right}
     same = {
@@ -114,7 +114,7 @@ def pair(first: Evaluation, second: Evaluation) -> Pairs:
 
 
 def describe(first: Evaluation, second: Evaluation) -> list[str]:
-    """Return who is compared, and what else differs between the two, one line each."""
+    """Return the voices compared and the other differences, one line each."""
     left, right = first.about, second.about
     lines = [
         f"{which}: voice {about.get('voice')}, {len(failed)} utterances with failures"
@@ -126,12 +126,12 @@ def describe(first: Evaluation, second: Evaluation) -> list[str]:
     pairs = pair(first, second)
     if pairs.first_alone or pairs.second_alone:
         lines.append(
-            f"left out: {len(pairs.first_alone)} utterances of the first and "
-            f"{len(pairs.second_alone)} of the second that the other one lacks"
+            f"skipped: {len(pairs.first_alone)} utterances that only the first has and "
+            f"{len(pairs.second_alone)} that only the second has"
         )
     if pairs.others:
         lines.append(
-            f"left out: {len(pairs.others)} utterances ({', '.join(pairs.others[0])} and so on) "
+            f"skipped: {len(pairs.others)} utterances ({', '.join(pairs.others[0])} and so on) "
             f"whose {OTHERS}"
         )
     for key in ("voxcycle", "vocoder", "target", "inputs", "languages", "asr", "machine"):
@@ -155,7 +155,7 @@ def _ratios(
         pairs = [(x, y) for x, y in pairs if x.words_reference == y.words_reference]
     found = [(ratio(x), ratio(y)) for x, y in pairs]
     if name == "nearer_target" and any(x or y for x, y in found):
-        # What could not be scored is not nearer.
+        # Utterances without a score count as not nearer.
         found = [(x or Ratio(0, 1), y or Ratio(0, 1)) for x, y in found]
     return [(x, y) for x, y in found if x is not None and y is not None]
 
@@ -166,14 +166,14 @@ def _difference(
     measure, n = MEASURES[name], len(pairs)
     ratios = np.array(pairs, np.float64)  # (n, 2 evaluations, part and whole)
     values = _evaluate(measure, ratios.sum(0))
-    if not np.isfinite(values).all():  # nothing to stand on in one of them, such as voiced frames
+    if not np.isfinite(values).all():  # one of them has no data, such as voiced frames
         return None
     interval, is_clear = None, False
     if n > 1:
         rng = np.random.default_rng(seed)
         drawn = ratios[rng.integers(n, size=(N_RESAMPLES, n))].sum(1)
         first, second = _evaluate(measure, drawn).T
-        # A resample may lack what a ratio stands on: it says nothing.
+        # A resample without data, such as voiced frames, is dropped.
         gains = (second - first)[np.isfinite(second - first)]
         tail = 100 * (1 - CONFIDENCE) / 2
         ends = [tail, 100 - tail, tail / n_metrics, 100 - tail / n_metrics]

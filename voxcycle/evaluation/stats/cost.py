@@ -9,7 +9,7 @@ from typing import Any
 
 
 class CostMeter:
-    """Adds up what conversions cost.
+    """Adds up the cost of conversions.
 
     Attributes:
         seconds: of computing, by stage.
@@ -26,7 +26,7 @@ class CostMeter:
         self.audio_s += audio_s
 
     def report(self) -> dict[str, Any]:
-        """Return real-time factors by stage and in all, and the seconds of audio they stand on."""
+        """Return real-time factors by stage and in all, and the seconds of audio behind them."""
         factors = {stage: s / self.audio_s for stage, s in self.seconds.items() if self.audio_s}
         return {
             "audio_s": round(self.audio_s, 2),
@@ -36,10 +36,9 @@ class CostMeter:
 
 
 def peak_memory_mb() -> float:
-    """Return the largest resident size that this process has had, in MB of 2^20 bytes.
+    """Return this process's peak resident size, in MB of 2^20 bytes.
 
-    From the process's own status where there is one: on Linux `ru_maxrss` of a child begins with
-    what its parent had.
+    On Linux from the process's own status, because `ru_maxrss` of a child starts at its parent's.
     """
     status = Path("/proc/self/status")
     if status.exists():

@@ -21,11 +21,11 @@ class UtteranceScores:
         duration_s: of the audio.
         secs_target: cosine to the centroid of the target speaker.
         secs_source: cosine to the centroid of the source speaker.
-        words_reference: what words are compared with: "text", or "source" for what the recogniser
-            hears in the recording.
+        words_reference: what words are compared with: "text", or "source" for the transcript of
+            the recording.
         words: word errors against it. All words are lost where nothing was rendered or heard.
         characters: character errors, in the same way.
-        transcript: what the recogniser hears.
+        transcript: of the audio, by the recogniser.
         distillmos: predicted overall quality, 1-5.
         dnsmos: predicted P.835 overall score, 1-5.
         pitch: F0 errors against the requested contour; what could not be rendered is unvoiced.

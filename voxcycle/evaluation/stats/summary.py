@@ -21,7 +21,7 @@ CONFIDENCE = 0.95
 
 
 class Ratio(NamedTuple):
-    """What a sentence adds to a metric: the metric is sum of `part` over sum of `whole`."""
+    """A sentence's contribution to a metric, which is the sum of `part` over the sum of `whole`."""
 
     part: float
     whole: float
@@ -33,7 +33,7 @@ class Measure(NamedTuple):
     Attributes:
         heading: as printed.
         form: how a value is printed: number of decimals, or share for per cent.
-        ratio: what an utterance adds, None where it has no such score.
+        ratio: an utterance's contribution, None without such a score.
         is_better_high: whether more is better.
         is_root: whether the metric is the square root of the ratio.
     """
@@ -126,8 +126,7 @@ class Summary(NamedTuple):
         n_failed: sentences that some metric could not score.
         n_words: sentences whose words count.
         values: metric to value; metrics without any score are absent. Error rates are those of all
-            sentences together. `nearer_target` counts a sentence that could not be scored as not
-            nearer.
+            sentences together. `nearer_target` counts a sentence without a score as not nearer.
         intervals: metric to the ends of its 95 % interval over sentences; absent where a speaker
             has fewer than two.
     """
@@ -141,7 +140,7 @@ class Summary(NamedTuple):
     intervals: dict[str, tuple[float, float]]
 
     def get(self, column: str) -> Any:
-        """Return what the table shows under a column; None for nothing."""
+        """Return the value of a column; None if it is empty."""
         return self.values.get(column, getattr(self, column, None))
 
     def to_dict(self) -> dict[str, Any]:
@@ -213,9 +212,9 @@ def _summarize(
 def _ratios(
     name: str, measure: Measure, group: list[UtteranceScores], has_any: bool
 ) -> NDArray[np.float64]:
-    """Return what each sentence of a speaker adds, (n, 2)."""
+    """Return the contributions of a speaker's sentences, (n, 2)."""
     ratios = [measure.ratio(s) for s in group]
-    if name == "nearer_target" and has_any:  # what could not be scored is not nearer
+    if name == "nearer_target" and has_any:  # without a score: not nearer
         ratios = [r or Ratio(0, 1) for r in ratios]
     return np.array([r for r in ratios if r is not None], np.float64)
 
@@ -235,7 +234,7 @@ def _interval(
 ) -> tuple[float, float] | None:
     """Return the ends of a percentile bootstrap interval; sentences are drawn within speakers.
 
-    None where a speaker has one sentence alone, which cannot vary.
+    None where a speaker has only one sentence, which cannot vary.
     """
     if min(map(len, found)) < 2:
         return None
@@ -245,7 +244,7 @@ def _interval(
         for ratios in found
     ]
     values = _average(measure, drawn)
-    # A resample may lack what the ratio stands on (no voiced frame): it is dropped.
+    # A resample without data, such as voiced frames, is dropped.
     return _ends(values[np.isfinite(values)])
 
 
@@ -265,7 +264,7 @@ def _impostors(group: list[UtteranceScores]) -> list[float]:
 def _error_rate_interval(
     genuine: Sequence[float], impostors: list[list[float]], seed: int
 ) -> tuple[float, float] | None:
-    """Return the ends of the equal error rate's interval: the target's sentences are drawn too."""
+    """Return the ends of the equal error rate's interval; the target is resampled too."""
     if min(len(genuine), *map(len, impostors)) < 2:
         return None
     rng = np.random.default_rng(seed)
@@ -300,7 +299,7 @@ def markdown_table(cells: Sequence[Sequence[str]]) -> str:
 
 
 def print_value(value: Any, form: str) -> str:
-    """Return a value as the tables print it; nothing for None."""
+    """Return a value as the tables print it; empty for None."""
     if value is None:
         return ""
     if form == "text":

@@ -1,0 +1,114 @@
+"""The result file of an evaluation: the summary of its scores and how they were made."""
+
+import hashlib
+import re
+import shlex
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import voxcycle
+from voxcycle.evaluation.report.results import ID, Result, Value, write_result
+from voxcycle.evaluation.run import Evaluation
+from voxcycle.evaluation.stats.scores import finite
+from voxcycle.evaluation.stats.summary import Summary
+
+N_DIGITS = 5  # decimals that are kept
+
+
+def result_id(*names: str) -> str:
+    """Return an ID made of names: lower-case letters, digits and hyphens."""
+    return re.sub(r"[^a-z0-9]+", "-", "-".join(names).lower()).strip("-")
+
+
+def check_result_path(path: Path) -> None:
+    """Raise ValueError for a path whose name is not `ID.json`, before any work is done."""
+    if path.suffix != ".json" or not re.fullmatch(ID, path.stem):
+        raise ValueError(
+            f"{path}: a result file is named ID.json, with lower-case letters, digits and single "
+            "hyphens in its ID; choose another name"
+        )
+
+
+def record_evaluation(path: Path, evaluation: Evaluation, title: str) -> Path:
+    """Write the result file of an evaluation by this process's command, and return its path.
+
+    Args:
+        path: `ID.json`, see `check_result_path`; an older file is replaced.
+        evaluation: what was measured.
+        title: one line for people.
+    """
+    about = evaluation.about
+    training, machine = about["training"] or {}, about["machine"]
+    result = Result(
+        id=path.stem,
+        title=title,
+        status="current",
+        rows=[make_row(line) for line in evaluation.summary()],
+        command=describe_command(),
+        commit=describe_commit(),
+        corpus_sha256=hash_corpus(evaluation),
+        seed=training.get("seed"),
+        steps=training.get("steps"),
+        machine=f"{machine['cpu']}, threads: {machine['threads']}, torch {machine['torch']}, "
+        f"Python {machine['python']}",
+        wall_s=about["wall_s"],
+        date=datetime.fromisoformat(about["date"]).date(),
+        recorded="automatic",
+        notes=[
+            f"vocoder {about['vocoder']}, recogniser {about['asr']}",
+            *evaluation.notes(),
+        ],
+    )
+    return write_result(result, path.parent)
+
+
+def make_row(line: Summary) -> dict[str, Value]:
+    """Return a line of the summary as a flat row, ends of intervals as `NAME_low`, `NAME_high`."""
+    row = {key: value for key, value in line.to_dict().items() if key != "intervals"}
+    for name, (low, high) in line.intervals.items():
+        row |= {f"{name}_low": low, f"{name}_high": high}
+    return {k: _rounded(v) if isinstance(v, float) else v for k, v in row.items()}
+
+
+def hash_corpus(evaluation: Evaluation) -> str:
+    """Return the SHA-256 of the sorted hashes of all scored recordings."""
+    hashes = {s.recording_sha256 for s in evaluation.scores if s.recording_sha256}
+    return hashlib.sha256("\n".join(sorted(hashes)).encode()).hexdigest()
+
+
+def describe_command() -> str:
+    """Return the command line of this process, with `~` for the home folder."""
+    script = Path(sys.argv[0])
+    if script.suffix == ".py":
+        root = Path(voxcycle.__file__).parents[1]
+        path = script.absolute()
+        start = ["python", str(path.relative_to(root) if path.is_relative_to(root) else path.name)]
+    else:
+        start = [script.name]
+    return shlex.join([*start, *sys.argv[1:]]).replace(f"{Path.home()}/", "~/")
+
+
+def describe_commit() -> str:
+    """Return the commit of this package's clone, `-dirty` if it is changed; else the version."""
+    folder = Path(voxcycle.__file__).parent
+    try:
+        for command in (
+            "ls-files --error-unmatch __init__.py",
+            "describe --always --dirty --exclude=*",
+        ):
+            done = subprocess.run(
+                ["git", "-C", str(folder), *command.split()],
+                check=True,
+                capture_output=True,
+                text=True,
+            )
+        return done.stdout.strip()
+    except (OSError, subprocess.CalledProcessError):  # no git, or not a clone
+        return f"voxcycle {voxcycle.__version__}"
+
+
+def _rounded(value: float) -> float | None:
+    known = finite(value)
+    return known if known is None else round(known, N_DIGITS)
