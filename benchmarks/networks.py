@@ -23,11 +23,11 @@ from training_step import count_convolution_backward, random_speech
 from voxcycle.audio.mel import MelSpec
 from voxcycle.evaluation.stats.cost import cpu_name
 from voxcycle.methods.cyclegan import CycleGAN, CycleGANNetworks, CycleGANRates, CycleGANWeights
-from voxcycle.methods.phase import PhasedModule
 from voxcycle.models.maskcyclegan_vc import MaskCycleGANDiscriminator, MaskCycleGANGenerator
 from voxcycle.speech.config import VoiceTrainingConfig
 from voxcycle.speech.crops import UnpairedCrops, VoiceBatch, build_speaker
 from voxcycle.speech.networks import build_method
+from voxcycle.training.state import TrainingState
 
 N_FRAMES = 64
 LONG_S = 10.0
@@ -71,9 +71,8 @@ def measure_forward(
 
 
 def measure_iteration(method: CycleGAN, batch: VoiceBatch, n: int) -> tuple[float, float]:
-    module = PhasedModule(method)
-    optimizers = module.configure_optimizers()
-    return measure(lambda: module.run_phases(batch, optimizers, torch.Tensor.backward), n)
+    module = TrainingState(method)
+    return measure(lambda: module.run_phases(batch), n)
 
 
 def count_parameters(network: nn.Module) -> int:

@@ -20,11 +20,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.perturb import WARPS
 from voxcycle.evaluation.stats.cost import cpu_name
-from voxcycle.methods.phase import PhasedModule
 from voxcycle.speech.config import VoiceTrainingConfig
 from voxcycle.speech.crops import UnpairedCrops, build_speaker
 from voxcycle.speech.features import Features
 from voxcycle.speech.networks import build_method
+from voxcycle.training.state import TrainingState
 
 N_STEPS = 10
 
@@ -66,22 +66,24 @@ def main() -> None:
     spec = MelSpec()
     speakers = [build_speaker(name, random_speech(i), spec) for i, name in enumerate("ab")]
     crops = UnpairedCrops(speakers[:1], speakers[1:2], spec, None, 4, 64, 20, True, 0)
-    module = PhasedModule(build_method(config, spec))
-    optimizers = module.configure_optimizers()
+    module = TrainingState(build_method(config, spec))
     batch = crops[0]
 
     def steps() -> None:
         for _ in range(N_STEPS):
-            module.run_phases(batch, optimizers, torch.Tensor.backward)
+            module.run_phases(batch)
 
     corrected = {torch.ops.aten.convolution_backward: count_convolution_backward}
     with FlopCounterMode(display=False, custom_mapping=corrected) as counter:
-        module.run_phases(batch, optimizers, torch.Tensor.backward)
+        module.run_phases(batch)
     macs = counter.get_total_flops() / 2 / 1e9
     networks_s = median_seconds(steps) / N_STEPS
     data_s = median_seconds(lambda: [crops[i] for i in range(N_STEPS)]) / N_STEPS
     optimizers_s = (
-        median_seconds(lambda: [o.step() for _ in range(N_STEPS) for o in optimizers]) / N_STEPS
+        median_seconds(
+            lambda: [o.step() for _ in range(N_STEPS) for o in module.optimizers.values()]
+        )
+        / N_STEPS
     )
     judge_s = _judges_seconds(module, batch)
     whole_s = networks_s + data_s
@@ -98,7 +100,7 @@ def main() -> None:
     print(f"matrix product {peak:7.1f} GMAC/s: the iteration reaches {macs / whole_s / peak:.0%}")
 
 
-def _judges_seconds(module: PhasedModule, batch: object) -> float:
+def _judges_seconds(module: TrainingState, batch: object) -> float:
     """Time the discriminators alone on tensors of the shapes that they see in a step."""
     memory: dict[str, torch.Tensor] = {}
     module.phases[0].loss(batch, memory)

@@ -131,7 +131,7 @@ def train(out: Path, name: str, minutes: float) -> None:
 
 
 def steps_of(checkpoint: Path) -> int:
-    return int(torch.load(checkpoint, weights_only=True)["state_dict"]["steps_done"])
+    return int(torch.load(checkpoint, weights_only=True)["steps_done"])
 
 
 def report(out: Path) -> None:

@@ -3,10 +3,11 @@ import torch
 
 from voxcycle.methods.batches import PairBatch
 from voxcycle.methods.cyclegan import CycleGAN, CycleGANNetworks, CycleGANWeights
-from voxcycle.methods.phase import PhasedModule, weigh
+from voxcycle.methods.phase import weigh
 from voxcycle.models.patchgan import PatchGAN
 from voxcycle.models.voice_generator import VoiceGenerator
 from voxcycle.speech.crops import VoiceBatch
+from voxcycle.training.state import TrainingState
 
 ADVERSARIAL_AND_CYCLE = ("adversarial_a", "adversarial_b", "cycle_a", "cycle_b")
 
@@ -123,9 +124,9 @@ def test_a_term_without_a_weight_is_an_error() -> None:
 
 
 def test_a_step_moves_all_four_networks() -> None:
-    module = PhasedModule(CycleGAN(make_networks(3)))
+    module = TrainingState(CycleGAN(make_networks(3)))
     before = [p.clone() for p in module.method.parameters()]
-    module.run_phases(make_batch(), module.configure_optimizers(), torch.Tensor.backward)
+    module.run_phases(make_batch())
     moved = [not torch.equal(p, q) for p, q in zip(before, module.method.parameters(), strict=True)]
     assert all(moved)
 

@@ -5,9 +5,10 @@ from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.stft import RESOLUTIONS
 from voxcycle.losses.adversarial import feature_matching_loss
 from voxcycle.methods.batches import VocoderBatch
-from voxcycle.methods.phase import PhasedModule, weigh
+from voxcycle.methods.phase import weigh
 from voxcycle.methods.vocoder_gan import VocoderGAN
 from voxcycle.models.source_filter_networks import SourceFilterVocoder, SpectrogramDiscriminator
+from voxcycle.training.state import TrainingState
 
 SPEC = MelSpec()
 
@@ -41,9 +42,9 @@ def test_terms_and_weights_have_the_same_names(n_judges):
 
 
 def test_a_step_moves_the_generator_and_every_judge():
-    module = PhasedModule(make_method())
+    module = TrainingState(make_method())
     before = {k: v.clone() for k, v in module.method.state_dict().items()}
-    module.run_phases(make_batch(), module.configure_optimizers(), torch.Tensor.backward)
+    module.run_phases(make_batch())
     after = module.method.state_dict()
     moved = {
         k.split(".")[0] + "." + k.split(".")[1] for k in before if (before[k] != after[k]).any()

@@ -54,11 +54,7 @@ class Steps:
     """What the callback reads of a module."""
 
     def __init__(self) -> None:
-        self.steps_done = torch.tensor(0)
-
-
-class NoLogger:
-    logger = None
+        self.steps_done = 0
 
 
 @pytest.fixture
@@ -104,7 +100,7 @@ def test_the_best_weights_are_kept_and_known_after_a_restart(
         for step in steps:
             monkeypatch.setattr(callback, "_score", lambda _, s=step: [scored(results[s], 4.0)])
             weight.data.fill_(step / 1000)
-            callback.on_train_batch_end(NoLogger(), step_to(step))
+            callback(step_to(step), None)
         return callback.choose(steps[-1])["g_ab"]
 
     assert run([2500, 5000])["step"] == 5000
@@ -122,7 +118,7 @@ def test_better_last_weights_win_this_export_alone(speaker, voice, tmp_path: Pat
     monkeypatch.setattr(selection, "has_judges", lambda: True)
     callback, _ = make_selection(Contest("g_ab", (speaker,), speaker, voice), tmp_path)
     monkeypatch.setattr(callback, "_score", lambda _: [scored(0.7, 4.0)])
-    callback.on_train_batch_end(NoLogger(), step_to(2500))
+    callback(step_to(2500), None)
     monkeypatch.setattr(callback, "_score", lambda _: [scored(0.8, 4.0)])
     assert callback.choose(3000)["g_ab"]["step"] == 3000
     # where a training stopped leaves no trace in what a longer one would choose
@@ -147,7 +143,7 @@ def test_scores_under_other_settings_are_none(speaker, voice, tmp_path: Path, mo
     callback, _ = make_selection(contest, tmp_path)
     monkeypatch.setattr(callback, "_score", score({1.0: 0.9}))
     bias.data.fill_(1.0)
-    callback.on_train_batch_end(NoLogger(), step_to(2500))
+    callback(step_to(2500), None)
     bias.data.fill_(2.0)
     for made_with, secs, n_heard in (({"sharpness": 0.0}, 0.9, 1), ({"sharpness": 0.5}, 0.7, 2)):
         again, _ = make_selection(replace(contest, made_with=made_with), tmp_path)
@@ -170,7 +166,7 @@ def test_the_best_stay_where_they_cannot_be_judged_again(
     contest = Contest("g_ab", (speaker,), speaker, voice, made_with={"sharpness": 0.0})
     callback, _ = make_selection(contest, tmp_path)
     monkeypatch.setattr(callback, "_score", lambda _: [scored(0.9, 4.0)])
-    callback.on_train_batch_end(NoLogger(), step_to(2500))
+    callback(step_to(2500), None)
     again, written = make_selection(replace(contest, made_with={"sharpness": 0.5}), tmp_path)
     rounds = iter([[scored(0.1, 4.0)]])
 
@@ -181,7 +177,7 @@ def test_the_best_stay_where_they_cannot_be_judged_again(
 
     monkeypatch.setattr(again, "_score", score)
     again.started = -np.inf
-    again.on_train_batch_end(NoLogger(), step_to(5000))
+    again(step_to(5000), None)
     assert again.is_broken
     best = read_best(tmp_path, "g_ab")
     assert (best["step"], best["secs_target"]) == (2500, 0.9)
@@ -193,7 +189,7 @@ def test_no_score_between_the_rounds(speaker, voice, tmp_path: Path):
     callback, _ = make_selection(Contest("g_ab", (speaker,), speaker, voice), tmp_path)
     callback._score = None  # would fail if called
     for step in (1, 2499, 2501, 4999):
-        callback.on_train_batch_end(NoLogger(), step_to(step))
+        callback(step_to(step), None)
     assert read_best(tmp_path, "g_ab") is None
 
 
@@ -205,7 +201,7 @@ def test_a_judge_that_fails_does_not_end_the_training(speaker, voice, tmp_path: 
 
     monkeypatch.setattr(callback, "_score", fail)
     for step in (2500, 5000):
-        callback.on_train_batch_end(NoLogger(), step_to(step))
+        callback(step_to(step), None)
     assert callback.choose(6000) == {"g_ab": {"step": 6000}}
     assert written.getvalue().count("the judges failed and rest from here on (no space left)") == 1
 
@@ -231,7 +227,7 @@ def test_the_judges_rest_while_they_have_had_too_much_of_the_time(
     monkeypatch.setattr(callback, "judge", lambda contest: rounds.append(contest) or {})
     for seconds, n_rounds in ((4.0, 1), (6.0, 1), (4.0, 2)):  # of a hundred
         callback.started, callback.seconds = time.monotonic() - 100, seconds
-        callback.on_train_batch_end(NoLogger(), step_to(2500))
+        callback(step_to(2500), None)
         assert len(rounds) == n_rounds
 
 
@@ -261,15 +257,14 @@ def test_without_judges_pitch_and_levels_are_logged_and_nothing_is_kept(
     monkeypatch.setattr(selection, "has_judges", lambda: False)
     logged = {}
 
-    class Trainer:
-        class logger:  # noqa: N801
-            @staticmethod
-            def log_metrics(values, step):
-                logged.update(values)
+    class Writer:
+        @staticmethod
+        def add_scalar(name, value, step):
+            logged[name] = value
 
     contest = Contest("g_ab", (speaker,), speaker, voice)
     callback, written = make_selection(contest, tmp_path, load_vocoder("hifigan", MelSpec()))
-    callback.on_train_batch_end(Trainer, step_to(2500))
+    callback(step_to(2500), Writer)
     # an untrained generator keeps the source's pitch: gross errors only, so no RMSE
     assert set(logged) == {"valid/g_ab_f0_gross_rate", "valid/g_ab_mel_mean_error"}
     assert logged["valid/g_ab_f0_gross_rate"] == 1.0 and logged["valid/g_ab_mel_mean_error"] > 0

@@ -66,7 +66,7 @@ def trained(folders: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainedB
 
 
 def test_one_generator_serves_both_directions_and_learns_from_both(trained: TrainedBase):
-    state = torch.load(trained.path.parent / "last.ckpt", weights_only=True)["state_dict"]
+    state = torch.load(trained.path.parent / "last.ckpt", weights_only=True)["method"]
     for name in (n for n in state if ".g_ab." in n):
         assert torch.equal(state[name], state[name.replace(".g_ab.", ".g_ba.")]), name
     early = load_file(trained.path.parent / "base-2.safetensors")
@@ -126,10 +126,10 @@ def test_a_voice_begins_with_the_base_bound_to_its_speakers(
         for key, value in base.bind(b).generator.state_dict().items():
             assert torch.equal(method.generators[name].state_dict()[key], value)
     train_voice(config)
-    state = torch.load(tmp_path / "pair" / "last.ckpt", weights_only=True)["state_dict"]
+    state = torch.load(tmp_path / "pair" / "last.ckpt", weights_only=True)["method"]
     for key, value in base.generator.state_dict().items():
         if "blocks" not in key:  # one step of Adam away
-            moved = (state[f"method.generators.g_ab.{key}"] - value).abs().max()
+            moved = (state[f"generators.g_ab.{key}"] - value).abs().max()
             assert 0 < moved < 2 * config.generator_rate, key
 
 
@@ -149,16 +149,16 @@ def test_a_share_of_the_base_stays_in_the_voices(
     values |= {"base": trained.path, "out": tmp_path / "pair", "steps": 2}
     made = {"samples": 1, "base_share": 0.25, "sharpness": 0.0}
     paths = train_voice(VoiceTrainingConfig(**values, **made)).voices
-    state = torch.load(tmp_path / "pair" / "last.ckpt", weights_only=True)["state_dict"]
+    state = torch.load(tmp_path / "pair" / "last.ckpt", weights_only=True)["ema"]
     for network, path, judged in zip(("g_ab", "g_ba"), paths, heard[-2:], strict=True):
         voice = Voice.load(path)
         begun = base.bind(voice.target_stats).generator.state_dict()
         for key, value in voice.generator.state_dict().items():
-            blend = 0.75 * state[f"ema.module.{network}.{key}"] + 0.25 * begun[key]
+            blend = 0.75 * state[f"module.{network}.{key}"] + 0.25 * begun[key]
             torch.testing.assert_close(value, blend, atol=1e-4, rtol=1e-3)
         bias = voice.generator.outlet.bias
         torch.testing.assert_close(judged, bias, atol=1e-4, rtol=1e-3)
-        assert (state[f"ema.module.{network}.outlet.bias"] - bias).abs().max() > 1e-4
+        assert (state[f"module.{network}.outlet.bias"] - bias).abs().max() > 1e-4
     # another share of the same weights costs no training, nor do sharper formants
     again = VoiceTrainingConfig(**values, samples=0, base_share=1.0, sharpness=0.5)
     clone = Voice.load(train_voice(again, resume=True).voices[0])

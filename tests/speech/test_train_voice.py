@@ -70,7 +70,11 @@ def make_config(folders: Path, out: Path, **changes: Any) -> VoiceTrainingConfig
 
 
 def weights(run: Path) -> dict[str, torch.Tensor]:
-    return torch.load(run / "last.ckpt", weights_only=True)["state_dict"]
+    stored = torch.load(run / "last.ckpt", weights_only=True)
+    named = {
+        f"{part}.{key}": stored[part][key] for part in ("method", "ema") for key in stored[part]
+    }
+    return named | {"steps_done": torch.tensor(stored["steps_done"])}
 
 
 def assert_same_weights(one: Path, two: Path) -> None:
@@ -369,8 +373,8 @@ def test_where_a_training_cannot_begin_is_said_at_once(folders: Path, tmp_path: 
     with pytest.raises(ValueError, match="none.ckpt: no checkpoint to start from"):
         train_voice(make_config(folders, tmp_path / "run", steps=1, start=tmp_path / "none.ckpt"))
     if not torch.cuda.is_available():
-        with pytest.raises(ValueError, match="device=cuda: PyTorch finds no GPU"):
-            train_voice(make_config(folders, tmp_path / "run", steps=1, device="cuda"))
+        with pytest.raises(ValueError, match="accelerator=cuda: PyTorch finds no GPU"):
+            train_voice(make_config(folders, tmp_path / "run", steps=1, accelerator="cuda"))
     assert not (tmp_path / "run").exists()
 
 

@@ -1,9 +1,47 @@
 """What a step of a training sees, of speech or of images: `data` makes it, `methods` take it."""
 
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
+
+
+class Share(NamedTuple):
+    """One process's part of a batch: part `rank` of `n_ranks` equal ones."""
+
+    rank: int = 0
+    n_ranks: int = 1
+
+    def of(self, whole: Tensor) -> Tensor:
+        """Return the part of the first dimension; ValueError where there are no equal parts."""
+        n, rest = divmod(len(whole), self.n_ranks)
+        if rest:
+            raise ValueError(
+                f"a batch of {len(whole)} cannot be shared equally among {self.n_ranks} processes; "
+                "choose another batch_size or number of devices"
+            )
+        return whole[self.rank * n : (self.rank + 1) * n]
+
+
+def take_share(batch: Any, share: Share) -> Any:
+    """Return one process's share of a batch (a named tuple): of its tensors, the first dimension.
+
+    A batch with a field `share` remembers it, for what a method draws: noise of the whole batch is
+    drawn in every process, so that an example has the same noise on any number of devices. A batch
+    of which not everything is to be divided has a `take_share` of its own.
+    """
+    if share.n_ranks == 1:
+        return batch
+    if hasattr(batch, "take_share"):
+        return batch.take_share(share)
+    parts: dict[str, Any] = {
+        name: share.of(value)
+        for name, value in batch._asdict().items()
+        if isinstance(value, Tensor)
+    }
+    if "share" in batch._fields:
+        parts["share"] = share
+    return batch._replace(**parts)
 
 
 class ImageBatch(NamedTuple):
@@ -14,17 +52,23 @@ class ImageBatch(NamedTuple):
         labels: (B, n_factors).
         step: the batch's number.
         seed: of whatever a method draws in this step.
+        share: of the whole batch that these images are.
     """
 
     images: Tensor
     labels: Tensor
     step: int
     seed: int
+    share: Share = Share()
 
-    def normal(self, *shape: int) -> Tensor:
-        """Draw from the standard normal distribution; every call in a step begins anew."""
+    def normal(self, n: int, *shape: int) -> Tensor:
+        """Draw from the standard normal distribution; every call in a step begins anew.
+
+        The first dimension counts examples of this share.
+        """
         generator = torch.Generator().manual_seed(self.seed)
-        return torch.randn(*shape, generator=generator).to(self.images.device)
+        whole = torch.randn(n * self.share.n_ranks, *shape, generator=generator)
+        return self.share.of(whole).to(self.images.device)
 
 
 class FaceBatch(NamedTuple):
@@ -35,12 +79,18 @@ class FaceBatch(NamedTuple):
         others: (B, C, H, W) in [-1, 1].
         step: the batch's number.
         seed: of whatever a method draws in this step.
+        share: of the whole batch that these images are.
     """
 
     faces: Tensor
     others: Tensor
     step: int
     seed: int
+    share: Share = Share()
+
+    def take_share(self, share: Share) -> "FaceBatch":
+        """Return a share of the others; the faces are still all of them."""
+        return self._replace(others=share.of(self.others), share=share)
 
 
 class Domain(NamedTuple):

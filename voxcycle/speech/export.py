@@ -10,17 +10,17 @@ from typing import Any
 from safetensors.torch import load_file
 
 from voxcycle.audio.mel import MelSpec
-from voxcycle.methods.phase import PhasedModule
 from voxcycle.speech.config import VoiceTrainingConfig
 from voxcycle.speech.domains import VoiceData
 from voxcycle.speech.selector import best_path
+from voxcycle.training.state import TrainingState
 from voxcycle.voices.formant_postfilter import sharpen
 from voxcycle.voices.pretrained import Pretrained
 from voxcycle.voices.voice import Voice, VoiceCard
 
 
 def build_voices(
-    module: PhasedModule, config: VoiceTrainingConfig, spec: MelSpec, data: VoiceData
+    module: TrainingState, config: VoiceTrainingConfig, spec: MelSpec, data: VoiceData
 ) -> dict[str, Voice]:
     """Return the voices around the averaged generators themselves, by network, target b first."""
     assert module.ema is not None
@@ -72,7 +72,7 @@ def make_finish(
 
 
 def export_voices(
-    module: PhasedModule,
+    module: TrainingState,
     config: VoiceTrainingConfig,
     spec: MelSpec,
     data: VoiceData,

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from voxcycle.audio.stats import MIN_MEL_STD
 from voxcycle.methods.batches import ImageBatch
-from voxcycle.methods.phase import PhasedModule
 from voxcycle.methods.resampling import resampling_weights
 from voxcycle.methods.vae import VAE
 from voxcycle.models.coders import build_decoder, build_encoder
+from voxcycle.training.state import TrainingState
 
 SIDE = 20  # of a patch: bands, and frames of 12 ms
 HOP = 5  # frames between patches
@@ -53,12 +53,11 @@ def train_vae(patches: Tensor, seed: int) -> VAE:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         encoder = build_encoder("mlp", shape, WIDTH, 2 * N_LATENT)
-        module = PhasedModule(VAE(encoder, build_decoder("mlp", shape, WIDTH, N_LATENT), N_LATENT))
-    optimizers = module.configure_optimizers()
+        module = TrainingState(VAE(encoder, build_decoder("mlp", shape, WIDTH, N_LATENT), N_LATENT))
     for step in range(N_STEPS):
         images = patches[torch.randint(len(patches), (BATCH,), generator=drawn)]
         batch = ImageBatch(images, torch.zeros(BATCH, 1), step, step)
-        module.run_phases(batch, optimizers, Tensor.backward)
+        module.run_phases(batch)
         module.steps_done += 1
     vae = module.method
     assert isinstance(vae, VAE)

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 import soundfile
 import torch
-from lightning import Callback, Trainer
 from rich.console import Console
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from torch.utils.tensorboard import SummaryWriter
 
 from voxcycle.audio.f0 import extract_f0
 from voxcycle.audio.level import normalize_level
@@ -38,8 +38,8 @@ from voxcycle.evaluation.optional_deps import has_judges
 from voxcycle.evaluation.score import Scored, score_rows
 from voxcycle.evaluation.systems import Row, Sentence, Speaker, Wave, copy_synthesis
 from voxcycle.files import replacing
-from voxcycle.methods.phase import PhasedModule
 from voxcycle.speech.corpus import Split
+from voxcycle.training.state import TrainingState
 from voxcycle.vocoders import Vocoder
 from voxcycle.voices.voice import Voice
 
@@ -74,7 +74,7 @@ class Contest:
     made_with: dict[str, float] = field(default_factory=dict)
 
 
-class Selection(Callback):
+class Selection:
     """Every 2,500 steps: scores the averaged generators and keeps the best of each.
 
     The best are written to `best-<network>.safetensors` in the run's folder, with step and score,
@@ -103,20 +103,18 @@ class Selection(Callback):
         self.started = time.monotonic()
         self.seconds = 0.0  # spent on judging, in this call
 
-    def on_fit_start(self, trainer: Trainer, module: PhasedModule) -> None:  # type: ignore[override]  # noqa: D102
-        self.started = time.monotonic()
-
-    def on_train_batch_end(self, trainer: Trainer, module: PhasedModule, *_: Any) -> None:  # type: ignore[override]  # noqa: D102
-        step = int(module.steps_done)
+    def __call__(self, module: TrainingState, writer: SummaryWriter | None) -> None:
+        """Judge the averaged generators if it is due."""
+        step = module.steps_done
         is_late = self.seconds > MAX_SHARE * (time.monotonic() - self.started)
         if step % JUDGE_EVERY or self.is_broken or is_late:
             return
         self._try_languages()
         for contest in self.contests:
             means = self.judge(contest)
-            if trainer.logger is not None:
-                values = {f"valid/{contest.network}_{k}": v for k, v in means.items()}
-                trainer.logger.log_metrics(values, step=step)
+            if writer is not None:
+                for key, value in means.items():
+                    writer.add_scalar(f"valid/{contest.network}_{key}", value, step)
             if "composite" in means:
                 self._keep_best(contest, means, step)
 

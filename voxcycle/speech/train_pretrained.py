@@ -13,7 +13,6 @@ from pydantic import Field
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.stats import DomainStats, average_stats
 from voxcycle.methods.cyclegan import CycleGAN
-from voxcycle.methods.phase import PhasedModule
 from voxcycle.speech.config import MelCycleGANConfig
 from voxcycle.speech.corpus import CorpusError, Split, scan_folder
 from voxcycle.speech.domains import (
@@ -24,9 +23,10 @@ from voxcycle.speech.domains import (
     perturbations,
 )
 from voxcycle.speech.networks import build_base_method
-from voxcycle.training.callbacks import Snapshots, restore
+from voxcycle.training.checkpoint import Snapshots, restore
 from voxcycle.training.config import save_config
-from voxcycle.training.loop import begin, fit, keeps_threads
+from voxcycle.training.loop import fit, keeps_threads, prepare_run
+from voxcycle.training.state import TrainingState
 from voxcycle.voices.pretrained import Pretrained
 
 
@@ -66,7 +66,7 @@ def train_base(config: BaseTrainingConfig, resume: bool = False) -> TrainedBase:
     """
     started = time.monotonic()
     spec = MelSpec()
-    config, begun, console = begin(config, resume, config.start)
+    config, begun, console = prepare_run(config, resume, config.start)
     if len(config.folders) < 2:
         raise CorpusError("a base needs at least two folders, one per speaker")
     speakers = []
@@ -79,9 +79,9 @@ def train_base(config: BaseTrainingConfig, resume: bool = False) -> TrainedBase:
     reference = average_stats([speaker.stats[0] for speaker in speakers])
     crops = make_crops(speakers, speakers, spec, config, reference)
     torch.manual_seed(config.seed)
-    module = PhasedModule(build_base_method(config, spec), config.ema_decay)
+    module = TrainingState(build_base_method(config, spec), config.ema_decay)
     if begun:
-        restore(module, begun)
+        restore(module, begun, resume)
     about = {
         "speakers": [speaker.name for speaker in speakers],
         "config": json.loads(
@@ -92,13 +92,15 @@ def train_base(config: BaseTrainingConfig, resume: bool = False) -> TrainedBase:
     path = config.out / "base.safetensors"
     save = functools.partial(save_base, config=config, reference=reference, about=about)
     snapshots = [Snapshots(path.with_suffix(""), config.snapshot_every, save)]
-    fit(module, crops, config, resume, snapshots if config.snapshot_every else [], console)
+    hooks = snapshots if config.snapshot_every else []
+    rerun = functools.partial(train_base, config, resume=True)
+    fit(module, crops, config, console=console, rerun=rerun, hooks=hooks)
     save(module, path)
-    return TrainedBase(path, int(module.steps_done), time.monotonic() - started)
+    return TrainedBase(path, module.steps_done, time.monotonic() - started)
 
 
 def save_base(
-    module: PhasedModule,
+    module: TrainingState,
     path: Path,
     config: BaseTrainingConfig,
     reference: DomainStats,
@@ -113,5 +115,5 @@ def save_base(
         method.discriminators["d_b"],  # type: ignore[arg-type]
         MelSpec(),
         reference,
-        about | {"steps": int(module.steps_done)},
+        about | {"steps": module.steps_done},
     ).save(path)

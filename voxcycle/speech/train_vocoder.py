@@ -23,7 +23,6 @@ from voxcycle.audio.perturb import WARPS
 from voxcycle.audio.stats import estimate_stats, sum_frames
 from voxcycle.audio.stft import RESOLUTIONS
 from voxcycle.conversion.generator import convert_mels
-from voxcycle.methods.phase import PhasedModule
 from voxcycle.methods.vocoder_gan import VocoderGAN, VocoderWeights
 from voxcycle.models.source_filter_networks import (
     PeriodDiscriminator,
@@ -33,9 +32,10 @@ from voxcycle.models.source_filter_networks import (
 from voxcycle.speech.corpus import CorpusError, scan_folder
 from voxcycle.speech.features import Features, cache_features, load_analysis_waveform
 from voxcycle.speech.vocoder_crops import Recording, VocoderCrops
-from voxcycle.training.callbacks import Snapshots, restore
+from voxcycle.training.checkpoint import Snapshots, restore
 from voxcycle.training.config import TrainingConfig, save_config
-from voxcycle.training.loop import begin, fit, keeps_threads
+from voxcycle.training.loop import fit, keeps_threads, prepare_run
+from voxcycle.training.state import TrainingState
 from voxcycle.vocoders.registry import SUFFIX, load_vocoder
 from voxcycle.vocoders.source_filter import SourceFilter
 from voxcycle.voices.library import find_voice, load_voice, names_file
@@ -120,15 +120,15 @@ def train_vocoder(config: VocoderTrainingConfig, resume: bool = False) -> Traine
     """
     started = time.monotonic()
     spec = MelSpec()
-    config, begun, console = begin(config, resume, config.start)
+    config, begun, console = prepare_run(config, resume, config.start)
     if not config.folders:
         raise CorpusError("a vocoder needs recordings: name folders of them")
     torch.manual_seed(config.seed)
-    module = PhasedModule(build_vocoder_method(config, spec), config.ema_decay)
+    module = TrainingState(build_vocoder_method(config, spec), config.ema_decay)
     if begun and begun.suffix == SUFFIX:
         start_with(module, begun)
     elif begun:
-        restore(module, begun)
+        restore(module, begun, resume)
     for voice in config.voices:  # before the recordings are analysed
         find_voice(voice)
     recordings = load_recordings(config.folders, spec, console)
@@ -151,20 +151,22 @@ def train_vocoder(config: VocoderTrainingConfig, resume: bool = False) -> Traine
     path = config.out / "vocoder.safetensors"
     save = functools.partial(save_vocoder, about=about)
     snapshots = [Snapshots(path.with_suffix(""), config.snapshot_every, save)]
-    fit(module, crops, config, resume, snapshots if config.snapshot_every else [], console)
+    hooks = snapshots if config.snapshot_every else []
+    rerun = functools.partial(train_vocoder, config, resume=True)
+    fit(module, crops, config, console=console, rerun=rerun, hooks=hooks)
     save(module, path)
-    return TrainedVocoder(path, int(module.steps_done), time.monotonic() - started)
+    return TrainedVocoder(path, module.steps_done, time.monotonic() - started)
 
 
-def save_vocoder(module: PhasedModule, path: Path, about: dict[str, Any]) -> None:
+def save_vocoder(module: TrainingState, path: Path, about: dict[str, Any]) -> None:
     """Write the averaged network."""
     assert module.ema is not None
     network = module.ema.module
     assert isinstance(network, SourceFilterVocoder)
-    SourceFilter(network).save(path, about | {"steps": int(module.steps_done)})
+    SourceFilter(network).save(path, about | {"steps": module.steps_done})
 
 
-def start_with(module: PhasedModule, path: Path) -> None:
+def start_with(module: TrainingState, path: Path) -> None:
     """Load the network of a vocoder file; the steps count from 0, the average begins with it.
 
     Raises:

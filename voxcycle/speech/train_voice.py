@@ -1,6 +1,7 @@
 """`train_voice`: from two folders of recordings to voice files."""
 
 import datetime
+import functools
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,6 @@ from voxcycle.artifacts import VOICE, ArtifactError, read_header
 from voxcycle.audio.mel import MelSpec
 from voxcycle.evaluation.dataset import spread
 from voxcycle.evaluation.systems import Speaker
-from voxcycle.methods.phase import PhasedModule
 from voxcycle.speech.config import MADE_WITH, VoiceTrainingConfig
 from voxcycle.speech.corpus import Split
 from voxcycle.speech.crops import UnpairedCrops
@@ -30,9 +30,10 @@ from voxcycle.speech.selector import (
     make_speaker,
 )
 from voxcycle.speech.validation import Direction, VoiceValidation
-from voxcycle.training.callbacks import restore
+from voxcycle.training.checkpoint import restore
 from voxcycle.training.config import save_config
-from voxcycle.training.loop import begin, fit, keeps_threads
+from voxcycle.training.loop import Hook, fit, keeps_threads, prepare_run
+from voxcycle.training.state import TrainingState
 from voxcycle.vocoders import Vocoder
 from voxcycle.vocoders.registry import load_vocoder
 from voxcycle.voices.pretrained import PRETRAINED_FILE, Pretrained
@@ -83,7 +84,7 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
     started = time.monotonic()
     spec = MelSpec()
     _check_names(config)
-    config, begun, console = begin(config, resume, config.start)
+    config, begun, console = prepare_run(config, resume, config.start)
     base = None
     if not config.from_scratch:
         base_path = config.base or PRETRAINED_FILE
@@ -111,16 +112,16 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
         is_pool = config.any_to_one and config.conditions_source
         stats_a = None if is_pool else data.stats_a
         start_from_pretrained(method, base, stats_a, data.train_b.stats[0])
-    module = PhasedModule(method, config.ema_decay)
+    module = TrainingState(method, config.ema_decay)
     reference = base.reference if base else None
     crops = data.crops(config, spec, valid=False, reference=reference)
     if begun:
-        restore(module, begun)
-    n_before = int(module.steps_done)
+        restore(module, begun, resume)
+    n_before = module.steps_done
     n_steps, n_threads = config.steps, config.threads
     if n_steps is None:
         n_more, n_threads = _settle_minutes(config, crops, console)
-        n_steps = int(module.steps_done) + n_more
+        n_steps = module.steps_done + n_more
     config = config.model_copy(update={"steps": n_steps, "minutes": None, "threads": n_threads})
     if not resume:
         config.out.mkdir(parents=True, exist_ok=True)
@@ -133,12 +134,13 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
         vocoder = load_vocoder("hifigan", spec)
         validation = _validation(config, data, crops, vocoder)
         selection = _selection(config, module, domains, data, base, vocoder, console)
-    callbacks = [validation, selection] if selection and validation else []
-    fit(module, crops, config, resume, callbacks, console)
-    chosen = selection.choose(int(module.steps_done)) if selection else {}
+    hooks: list[Hook] = [validation, selection] if selection and validation else []
+    rerun = functools.partial(train_voice, config, resume=True)
+    fit(module, crops, config, console=console, rerun=rerun, hooks=hooks)
+    chosen = selection.choose(module.steps_done) if selection else {}
     seconds = time.monotonic() - started
     summary = {
-        "steps": int(module.steps_done),
+        "steps": module.steps_done,
         "seconds_of_last_call": round(seconds),
         "seconds_of_judging": round(selection.seconds) if selection else 0,
         "seconds_of_samples": round(validation.seconds) if validation else 0,
@@ -148,7 +150,7 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
         "losses": {k: round(float(v), 4) for k, v in module.logged.items()},
     }
     if n_steps <= n_before:
-        summary |= _former_training(config, int(module.steps_done))
+        summary |= _former_training(config, module.steps_done)
     return TrainedVoices(
         export_voices(module, config, spec, data, base, summary, chosen), n_steps, seconds
     )
@@ -196,7 +198,7 @@ def _validation(
 
 def _selection(
     config: VoiceTrainingConfig,
-    module: PhasedModule,
+    module: TrainingState,
     domains: Domains,
     data: VoiceData,
     base: Pretrained | None,
@@ -233,15 +235,14 @@ def measure_step_seconds(
     config: VoiceTrainingConfig, crops: UnpairedCrops, n_steps: int = PROBE_STEPS
 ) -> float:
     """Return the mean wall time of a step, on throw-away networks, after a short warm-up."""
-    probe = PhasedModule(build_method(config, crops.spec)).to(config.device)
-    optimizers = probe.configure_optimizers()
-    device = torch.device(config.device)
+    probe = TrainingState(build_method(config, crops.spec)).to(torch.device(config.accelerator))
+    device = torch.device(config.accelerator)
     for step in range(PROBE_WARM_UP + n_steps):
         if step == PROBE_WARM_UP:
             started = time.perf_counter()
         batch = move_data_to_device(crops[step], device)
-        probe.run_phases(batch, optimizers, torch.Tensor.backward)
-    if config.device == "cuda":
+        probe.run_phases(batch)
+    if config.accelerator == "cuda":
         torch.cuda.synchronize()
     return (time.perf_counter() - started) / n_steps
 
@@ -255,7 +256,7 @@ def _settle_minutes(
     that wait for one another are the slower.
     """
     n_threads, seconds = torch.get_num_threads(), measure_step_seconds(config, crops)
-    if n_threads > 1 and not config.threads and config.device == "cpu":
+    if n_threads > 1 and not config.threads and config.accelerator == "cpu":
         torch.set_num_threads(1)
         alone = measure_step_seconds(config, crops)
         if alone < CLEARLY * seconds:
