@@ -14,7 +14,7 @@ import soundfile
 import torch
 
 from voxcycle.cli import main
-from voxcycle.evaluation.optional_deps import has_judges
+from voxcycle.evaluation.optional_deps import has_metrics
 from voxcycle.images.image_set import write_image
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
@@ -96,7 +96,7 @@ def test_the_readme_has_the_commands_that_matter() -> None:
 
 def test_every_command_runs(workplace: Path) -> None:
     for command in readme_commands():
-        if command.startswith("voxcycle evaluate") and not has_judges():
+        if command.startswith("voxcycle evaluate") and not has_metrics():
             continue
         if "add ben.safetensors" in command:  # the voice that the training before it made
             made = next(workplace.glob("runs/*/ben.safetensors"))
@@ -109,7 +109,7 @@ def test_every_command_runs(workplace: Path) -> None:
     assert (workplace / "converted" / "monday" / "one.flac").exists()
     assert (workplace / "anna-talk.ben.wav").exists()
     assert (workplace / "new.png").exists()
-    if has_judges():
+    if has_metrics():
         assert (workplace / "report" / "report.html").exists()
 
 

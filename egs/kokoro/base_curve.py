@@ -11,7 +11,7 @@ import re
 import tempfile
 from pathlib import Path
 
-from evaluate import make_speaker
+from evaluate_kokoro import make_speaker
 from speakers import SPLIT
 
 from voxcycle.evaluation.metrics.all_metrics import QUICK_METRICS

@@ -1,4 +1,4 @@
-"""Copy synthesis: recordings as their own mels through each vocoder, before the judges.
+"""Copy synthesis: recordings as their own mels through each vocoder, and their scores.
 
     python egs/kokoro/copy_synthesis.py --corpus CORPUS griffin-lim hifigan fast
     python egs/kokoro/copy_synthesis.py --corpus CORPUS --split eval --real REAL hifigan fast
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import torch
-from evaluate import make_speaker
+from evaluate_kokoro import make_speaker
 from rich.console import Console
 from rich.progress import track
 from speakers import SPLIT
@@ -24,11 +24,11 @@ from voxcycle.audio.f0 import extract_f0
 from voxcycle.audio.mel import LogMel, MelSpec
 from voxcycle.audio.resample import resample
 from voxcycle.evaluation.cache import ContentCache
-from voxcycle.evaluation.metrics.all_metrics import METRICS, Judges
+from voxcycle.evaluation.metrics.all_metrics import METRICS, Evaluator
 from voxcycle.evaluation.run import default_cache_dir
-from voxcycle.evaluation.score import score_rows
+from voxcycle.evaluation.score import score_systems
 from voxcycle.evaluation.stats.summary import MEAN, MEASURES, markdown_table, print_value, summarize
-from voxcycle.evaluation.systems import Row, Sentence, Speaker, Wave, copy_synthesis
+from voxcycle.evaluation.systems import Sentence, Speaker, System, Wave, copy_synthesis
 from voxcycle.losses.spectral import multi_resolution_stft_loss
 from voxcycle.vocoders.registry import load_vocoder
 
@@ -75,29 +75,29 @@ def main() -> None:
     parser.add_argument("--real", type=Path, help="folder of egs/real: its speakers too")
     parser.add_argument("--split", choices=("valid", "eval"), default="valid")
     parser.add_argument("--limit", type=int, help="sentences per speaker")
-    parser.add_argument("--metrics", nargs="+", choices=METRICS, default=HEARD, help="judges")
+    parser.add_argument("--metrics", nargs="+", choices=METRICS, default=HEARD, help="to score")
     parser.add_argument("--json", type=Path, help="where to write the summary")
     args = parser.parse_args()
     console, spec = Console(stderr=True), MelSpec()
     speakers = list_speakers(args, args.limit)
     paths = {(s.name, x.name): x.path for s in speakers for x in s.sentences}
 
-    rows = [Row("recording", speakers, lambda x, _: x, lambda x: extract_f0(x, spec))]
+    systems = [System("recording", speakers, lambda x, _: x, lambda x: extract_f0(x, spec))]
     for name in args.vocoders:
         vocoder = load_vocoder(name, spec)
-        rows.append(
-            Row(
+        systems.append(
+            System(
                 name,
                 speakers,
                 lambda x, rate, v=vocoder: copy_synthesis(x, rate, v),
                 lambda x: extract_f0(x, spec),
             )
         )
-    judges = Judges(tuple(args.metrics), ContentCache(default_cache_dir()))
+    evaluator = Evaluator(tuple(args.metrics), ContentCache(default_cache_dir()))
     scores, distances = [], {}
-    total = len(rows) * len(paths)
+    total = len(systems) * len(paths)
     for scored in track(
-        score_rows(rows, None, judges, spec), "Judging", total=total, console=console
+        score_systems(systems, None, evaluator, spec), "Scoring", total=total, console=console
     ):
         s = scored.scores
         scores.append(s)

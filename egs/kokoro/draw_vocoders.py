@@ -59,8 +59,8 @@ def main() -> None:
         figure = Figure(figsize=(4 * len(waveforms), 8), layout="constrained")
         panels = figure.subplots(2, len(waveforms), squeeze=False)
         for column, (name, waveform) in zip(panels.T, waveforms.items(), strict=True):
-            draw(column[0], waveform, spec.sample_rate, 1024, name)
-            draw(column[1], waveform, spec.sample_rate, 2048, f"{name}, 0 to 3 kHz of a part")
+            draw(column[0], waveform, spec.sample_rate, 1024, title=name)
+            draw(column[1], waveform, spec.sample_rate, 2048, title=f"{name}, 0 to 3 kHz of a part")
             column[1].set(xlim=PART_S, ylim=(0, 3), xlabel="s")
         panels[0, 0].set_ylabel("kHz")
         panels[1, 0].set_ylabel("kHz")

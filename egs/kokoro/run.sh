@@ -61,9 +61,9 @@ if stage 4; then
         path=$runs/$name/$name
         place=$(voice "$name")
         read -r folder _ <<<"$place"
-        $python egs/kokoro/evaluate.py --voice "$path.safetensors" --target "${folder#*/}" \
+        $python egs/kokoro/evaluate_kokoro.py --voice "$path.safetensors" --target "${folder#*/}" \
             --split eval --corpus "$corpus" --json "$path.json"
-        $python egs/real/evaluate.py --voice "$path.safetensors" --target "${folder#*/}" \
+        $python egs/real/evaluate_real.py --voice "$path.safetensors" --target "${folder#*/}" \
             --real "$real" --corpus "$corpus" --json "$path-real.json"
     done
 fi

@@ -1,6 +1,6 @@
 """Stage 5: write a voice's measured scores on its card and put it into the package.
 
-Usage: ship.py VOICE.safetensors EVAL.json   (EVAL.json from evaluate.py --split eval of the same
+Usage: ship.py VOICE.safetensors EVAL.json   (EVAL.json from evaluate_kokoro.py --split eval of the same
 voice, through the default vocoder)
 """
 

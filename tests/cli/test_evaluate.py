@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from voxcycle.cli import main
-from voxcycle.evaluation.optional_deps import has_judges
+from voxcycle.evaluation.optional_deps import has_metrics
 from voxcycle.evaluation.report import terminal
 
 
@@ -34,7 +34,7 @@ def recordings(
     return tmp_path
 
 
-@pytest.mark.skipif(not has_judges(), reason="needs the extra [eval]")
+@pytest.mark.skipif(not has_metrics(), reason="needs the extra [eval]")
 def test_report_and_comparison(recordings: Path, voice_path: Path, capsys):
     out = recordings / "report"
     common = ("evaluate", "--voice", voice_path, "--source", recordings / "ann")
@@ -51,9 +51,9 @@ def test_report_and_comparison(recordings: Path, voice_path: Path, capsys):
     document = json.loads((out / "metrics.json").read_text())
     rows = ["unconverted", "target", "copy synthesis", "DSP baseline", "unit"]
     assert [u["row"] for u in document["utterances"]] == rows
-    voice_row = document["utterances"][-1]
-    assert voice_row["mcd_db"] > 0 and voice_row["modulation_db"] > 0
-    assert voice_row["words_reference"] == "source" and voice_row["recording_sha256"]
+    system_name = document["utterances"][-1]
+    assert system_name["mcd_db"] > 0 and system_name["modulation_db"] > 0
+    assert system_name["words_reference"] == "source" and system_name["recording_sha256"]
     copied = document["utterances"][2]
     assert copied["mcd_db"] > 0  # the column's ceiling
     assert document["about"]["second_pass"] == 0.5
@@ -90,7 +90,7 @@ def test_wrong_input_is_one_sentence(recordings: Path, voice_path: Path, capsys)
     assert not (recordings / "report").exists()
 
 
-@pytest.mark.skipif(not has_judges(), reason="needs the extra [eval]")
+@pytest.mark.skipif(not has_metrics(), reason="needs the extra [eval]")
 def test_wrong_options_leave_nothing_behind(recordings: Path, voice_path: Path, capsys):
     out = recordings / "report"
     taken = recordings / "taken"
@@ -130,7 +130,7 @@ def ask(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> dict[str, An
     return asked.value.args[0]
 
 
-@pytest.mark.skipif(not has_judges(), reason="needs the extra [eval]")
+@pytest.mark.skipif(not has_metrics(), reason="needs the extra [eval]")
 def test_options_arrive(recordings: Path, voice_path: Path, monkeypatch: pytest.MonkeyPatch):
     (recordings / "texts" / "ben").mkdir(parents=True)
     (recordings / "texts" / "0.txt").write_text("Buongiorno.")
@@ -159,7 +159,7 @@ def test_options_arrive(recordings: Path, voice_path: Path, monkeypatch: pytest.
     assert plain["asr"] is None and plain["sources"][0].sentences[0].text is None
 
 
-@pytest.mark.skipif(not has_judges(), reason="needs the extra [eval]")
+@pytest.mark.skipif(not has_metrics(), reason="needs the extra [eval]")
 def test_recordings_that_cannot_be_read(recordings: Path, voice_path: Path, capsys):
     """Listed where some can, one sentence and exit code 2 where none can; a report either way."""
     (recordings / "ann" / "0.wav").write_text("no sound")
@@ -176,7 +176,7 @@ def test_recordings_that_cannot_be_read(recordings: Path, voice_path: Path, caps
     assert "rendering: 0.wav: " in page and str(recordings) not in page
 
 
-@pytest.mark.skipif(not has_judges(), reason="needs the extra [eval]")
+@pytest.mark.skipif(not has_metrics(), reason="needs the extra [eval]")
 def test_a_broken_parallel_recording_is_listed(recordings: Path, voice_path: Path, capsys):
     for i in range(2):
         (recordings / "ben" / f"{i}.wav").write_text("no sound")

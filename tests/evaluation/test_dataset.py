@@ -86,7 +86,7 @@ def test_names_match_by_file_name_where_it_is_unique(tmp_path: Path):
     ],
 )
 def test_names_that_could_match_twice_are_refused(tmp_path: Path, recordings, others, named):
-    with pytest.raises(ValueError, match="either could belong to") as refused:
+    with pytest.raises(ValueError) as refused:
         match_names(below(tmp_path / "in", *recordings), below(tmp_path / "par", *others))
     assert all(str(tmp_path / name) in str(refused.value) for name in named)
 
@@ -140,13 +140,13 @@ def test_the_target_s_texts(tmp_path: Path):
 def test_wrong_folders_are_named(tmp_path: Path):
     touch(tmp_path / "ann" / "a.wav", tmp_path / "other" / "z.wav")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match="gone: no such folder"):
+    with pytest.raises(ValueError, match="gone"):
         list_sources(tmp_path / "gone", "en")
-    with pytest.raises(ValueError, match="empty: no recordings found"):
+    with pytest.raises(ValueError, match="empty.*wav"):
         list_target(tmp_path / "empty", "en")
-    with pytest.raises(ValueError, match="other: no NAME.txt"):
+    with pytest.raises(ValueError, match=r"other.*NAME\.txt"):
         list_sources(tmp_path / "ann", "en", tmp_path / "other")
-    with pytest.raises(ValueError, match="other: no recording has the name"):
+    with pytest.raises(ValueError, match="other.*ann"):
         list_sources(tmp_path / "ann", "en", None, tmp_path / "other")
 
 

@@ -1,4 +1,4 @@
-"""Judges are imported whole, whichever thread asks first."""
+"""Evaluator are imported whole, whichever thread asks first."""
 
 import sys
 import time
@@ -7,24 +7,24 @@ from pathlib import Path
 
 import pytest
 
-from voxcycle.evaluation.optional_deps import MissingJudgeError, import_judge
+from voxcycle.evaluation.optional_deps import MissingPackageError, import_metric
 
 
 def test_threads_get_whole_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = "import time\ntime.sleep(0.3)\nready = True\n"
-    (tmp_path / "slow_judge.py").write_text(text, encoding="utf-8")
+    (tmp_path / "slow_metric.py").write_text(text, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     try:
         with ThreadPoolExecutor(1) as pool:
-            first = pool.submit(import_judge, "slow_judge")
-            while "slow_judge" not in sys.modules:  # it is now half imported
+            first = pool.submit(import_metric, "slow_metric")
+            while "slow_metric" not in sys.modules:  # it is now half imported
                 time.sleep(0.01)
-            assert import_judge("slow_judge").ready
+            assert import_metric("slow_metric").ready
             assert first.result().ready
     finally:
-        sys.modules.pop("slow_judge", None)
+        sys.modules.pop("slow_metric", None)
 
 
-def test_a_missing_judge_is_told_with_the_remedy() -> None:
-    with pytest.raises(MissingJudgeError, match=r"\[eval\]"):
-        import_judge("no_such_judge")
+def test_a_missing_metric_is_reported_with_the_remedy() -> None:
+    with pytest.raises(MissingPackageError, match=r"\[eval\]"):
+        import_metric("no_such_metric")

@@ -15,15 +15,15 @@ from voxcycle.audio.f0 import ANALYSIS_MS, extract_f0, import_pyworld
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.perturb import Perturbation, analyse_world, resynthesize
 from voxcycle.audio.resample import resample
-from voxcycle.evaluation.metrics.all_metrics import METRICS, Judges
+from voxcycle.evaluation.metrics.all_metrics import METRICS, Evaluator
 from voxcycle.evaluation.metrics.distance import align, extract_cepstra
-from voxcycle.evaluation.optional_deps import has_judges
-from voxcycle.evaluation.score import score_rows
+from voxcycle.evaluation.optional_deps import has_metrics
+from voxcycle.evaluation.score import score_systems
 from voxcycle.evaluation.stats.scores import UtteranceScores
-from voxcycle.evaluation.systems import Row, Sentence, Speaker, copy_synthesis
+from voxcycle.evaluation.systems import Sentence, Speaker, System, copy_synthesis
 from voxcycle.vocoders.registry import load_vocoder
 
-pytestmark = pytest.mark.skipif(not has_judges(), reason="needs the extra [eval]")
+pytestmark = pytest.mark.skipif(not has_metrics(), reason="needs the extra [eval]")
 DEMO = Path(__file__).parents[2] / "recipes" / "demo.flac"
 SPEC = MelSpec()
 RATE = SPEC.sample_rate
@@ -63,13 +63,13 @@ def speakers(tmp_path_factory, recording, world) -> tuple[Speaker, Speaker]:
 
 
 @pytest.fixture(scope="module")
-def judges() -> Judges:
-    return Judges(METRICS)
+def evaluator() -> Evaluator:
+    return Evaluator(METRICS)
 
 
-def score(name: str, speaker: Speaker, target: Speaker, judges: Judges, render) -> list:
-    row = Row(name, (speaker,), render, lambda wave: extract_f0(wave, SPEC))
-    return [s.scores for s in score_rows([row], target, judges, SPEC)]
+def score(name: str, speaker: Speaker, target: Speaker, evaluator: Evaluator, *, render) -> list:
+    row = System(name, (speaker,), render, lambda wave: extract_f0(wave, SPEC))
+    return [s.scores for s in score_systems([row], target, evaluator, SPEC)]
 
 
 def mean(scores: list[UtteranceScores], name: str) -> float:
@@ -80,14 +80,18 @@ def leave(wave: np.ndarray, sample_rate: int) -> np.ndarray:
     return wave
 
 
-def test_similarity_knows_who_speaks(speakers, judges):
+def test_similarity_knows_who_speaks(speakers, evaluator):
     source, target = speakers
-    own = score("target", target, target, judges, leave)
+    own = score("target", target, target, evaluator, render=leave)
     vocoder = load_vocoder("hifigan", SPEC)
     copied = score(
-        "copy", target, target, judges, lambda wave, rate: copy_synthesis(wave, rate, vocoder)
+        "copy",
+        target,
+        target,
+        evaluator,
+        render=lambda wave, rate: copy_synthesis(wave, rate, vocoder),
     )
-    unconverted = score("unconverted", source, target, judges, leave)
+    unconverted = score("unconverted", source, target, evaluator, render=leave)
     # the target's own speech scores as copy synthesis or better, the source as somebody else
     assert mean(own, "secs_target") >= mean(copied, "secs_target") - 0.01
     assert mean(own, "distillmos") >= mean(copied, "distillmos") - 0.1
@@ -99,7 +103,11 @@ def test_similarity_knows_who_speaks(speakers, judges):
     # and a perfect conversion, the target's sentence in place of the source's, as the target
     lookup = {str(len(_read(a))): _read(b) for a, b in _pairs(source, target)}
     swapped = score(
-        "perfect", source, target, judges, lambda wave, rate: lookup[str(len(wave))][: len(wave)]
+        "perfect",
+        source,
+        target,
+        evaluator,
+        render=lambda wave, rate: lookup[str(len(wave))][: len(wave)],
     )
     assert all(s.secs_target > s.secs_source for s in swapped)
     assert mean(swapped, "modulation_db") < mean(unconverted, "modulation_db")
@@ -133,7 +141,7 @@ def test_distortion_does_not_mind_the_tempo(recording, world):
 
 
 @pytest.mark.parametrize("semitones", [-3.0, 1.0, 4.0])
-def test_a_pitch_shift_is_the_f0_error(speakers, judges, semitones):
+def test_a_pitch_shift_is_the_f0_error(speakers, evaluator, semitones):
     source, target = speakers
     factor = 2 ** (semitones / 12)
 
@@ -141,31 +149,33 @@ def test_a_pitch_shift_is_the_f0_error(speakers, judges, semitones):
         speech = analyse_world(wave, sample_rate)
         return 0.5 * resynthesize(speech, Perturbation(1.0, factor), sample_rate, len(wave))
 
-    quick = replace(judges, metrics=("pitch",))
-    for scores in score("shifted", source, target, quick, shift):
+    quick = replace(evaluator, metrics=("pitch",))
+    for scores in score("shifted", source, target, quick, render=shift):
         assert scores.pitch.rmse_semitones == pytest.approx(abs(semitones), abs=0.4)
         assert scores.pitch.gross_rate < 0.05
 
 
-def test_other_words_cost_words(speakers, judges):
+def test_other_words_cost_words(speakers, evaluator):
     source, target = speakers
-    quick = replace(judges, metrics=("words",))
-    kept = score("kept", source, target, quick, lambda wave, rate: wave * 0.9)
-    swapped = score("swapped", source, target, quick, lambda wave, rate: wave[::-1].copy())
+    quick = replace(evaluator, metrics=("words",))
+    kept = score("kept", source, target, quick, render=lambda wave, rate: wave * 0.9)
+    swapped = score("swapped", source, target, quick, render=lambda wave, rate: wave[::-1].copy())
     assert np.mean([s.characters.rate for s in kept]) < 0.1
     assert np.mean([s.characters.rate for s in swapped]) > 0.5
 
 
-def test_noise_and_silence_are_failures(speakers, judges):
+def test_noise_and_silence_are_failures(speakers, evaluator):
     source, target = speakers
     rng = np.random.default_rng(0)
-    silent = score("silent", source, target, judges, lambda wave, rate: np.zeros_like(wave))
+    silent = score(
+        "silent", source, target, evaluator, render=lambda wave, rate: np.zeros_like(wave)
+    )
     assert all(s.failures and s.secs_target is None for s in silent)
 
     def hiss(wave: np.ndarray, sample_rate: int) -> np.ndarray:
         return (0.05 * rng.standard_normal(len(wave))).astype(np.float32)
 
-    for scores in score("noise", source, target, judges, hiss):
+    for scores in score("noise", source, target, evaluator, render=hiss):
         assert any(f.startswith(("words:", "pitch:")) for f in scores.failures)
         assert scores.secs_target is None or scores.secs_target < 0.7
         assert scores.distillmos < 2.5

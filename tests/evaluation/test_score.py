@@ -13,23 +13,23 @@ from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.mixdown import load_mono
 from voxcycle.evaluation import run as evaluate
 from voxcycle.evaluation import score as scoring
-from voxcycle.evaluation.metrics.all_metrics import Judges
+from voxcycle.evaluation.metrics.all_metrics import Evaluator
 from voxcycle.evaluation.metrics.asr import ErrorCount
 from voxcycle.evaluation.metrics.distance import Alignment
 from voxcycle.evaluation.metrics.pitch import compare_f0, requested_f0
 from voxcycle.evaluation.run import evaluate_voice
-from voxcycle.evaluation.score import leave_out_unheard, score_rows
+from voxcycle.evaluation.score import leave_out_unheard, score_systems
 from voxcycle.evaluation.stats.scores import UtteranceScores
 from voxcycle.evaluation.stats.summary import summarize
-from voxcycle.evaluation.systems import Row, Sentence, Speaker, copy_synthesis, count_utterances
+from voxcycle.evaluation.systems import Sentence, Speaker, System, copy_synthesis, count_utterances
 from voxcycle.vocoders.hifigan import HiFiGAN
 from voxcycle.voices.voice import Voice
 
 RATE = 22_050
 
 
-class AmplitudeJudges(Judges):
-    """Judges that read what the test wrote into the amplitude of a sine: no networks."""
+class AmplitudeEvaluator(Evaluator):
+    """Evaluator that read what the test wrote into the amplitude of a sine: no networks."""
 
     def knows(self, language):
         return True
@@ -55,8 +55,10 @@ def write_sine(folder: Path, name: str, value: float, text: str | None = None) -
     return Sentence(name, path, text)
 
 
-def score(row: Row, target: Speaker, metrics: tuple[str, ...]) -> list[UtteranceScores]:
-    return [s.scores for s in score_rows([row], target, AmplitudeJudges(metrics), MelSpec())]
+def score(system: System, target: Speaker, metrics: tuple[str, ...]) -> list[UtteranceScores]:
+    return [
+        s.scores for s in score_systems([system], target, AmplitudeEvaluator(metrics), MelSpec())
+    ]
 
 
 @pytest.fixture
@@ -74,8 +76,8 @@ def source(tmp_path: Path) -> Speaker:
     return Speaker("source", "en", sentences, sentences)
 
 
-def render_row(render, speaker: Speaker) -> Row:
-    return Row("voice", (speaker,), render, lambda wave: extract_f0(wave, MelSpec()))
+def render_row(render, speaker: Speaker) -> System:
+    return System("voice", (speaker,), render, lambda wave: extract_f0(wave, MelSpec()))
 
 
 def test_cosines_leave_the_scored_sentence_out(source, target):
@@ -122,7 +124,7 @@ def test_languages_that_the_recogniser_does_not_know_are_heard_for_texts_alone(s
     pytest.importorskip("jiwer")
     heard = []
 
-    class English(AmplitudeJudges):
+    class English(AmplitudeEvaluator):
         def knows(self, language):
             return language == "en"
 
@@ -133,7 +135,7 @@ def test_languages_that_the_recogniser_does_not_know_are_heard_for_texts_alone(s
     dutch = replace(source, language="nl")
     for speaker, n_heard in ((dutch, 1), (without_texts(dutch), 0)):
         row = render_row(lambda wave, rate: wave * 0.5, speaker)
-        scores = [s.scores for s in score_rows([row], target, English(("words",)), MelSpec())]
+        scores = [s.scores for s in score_systems([row], target, English(("words",)), MelSpec())]
         assert [s.words is not None for s in scores] == [bool(n_heard), False]
         assert len(heard) == n_heard and not any(s.failures for s in scores)
         heard.clear()
@@ -202,23 +204,23 @@ def test_an_unvoiced_output_has_voicing_errors(tmp_path: Path, make_speech, targ
 
 
 def test_a_network_that_fails_is_listed(source, target):
-    class Broken(AmplitudeJudges):
+    class Broken(AmplitudeEvaluator):
         def embed(self, speech):
             raise RuntimeError("out of memory")
 
     row = render_row(lambda wave, rate: wave, source)
-    for scored in score_rows([row], target, Broken(("similarity",)), MelSpec()):
+    for scored in score_systems([row], target, Broken(("similarity",)), MelSpec()):
         assert scored.scores.failures == ("similarity: out of memory",)
 
-    class Wrong(AmplitudeJudges):
+    class Wrong(AmplitudeEvaluator):
         def embed(self, speech):
             raise AttributeError("no such thing")
 
     with pytest.raises(AttributeError):  # a mistake in the program is no failure of an utterance
-        list(score_rows([row], target, Wrong(("similarity",)), MelSpec()))
+        list(score_systems([row], target, Wrong(("similarity",)), MelSpec()))
 
 
-class Spectra(AmplitudeJudges):
+class Spectra(AmplitudeEvaluator):
     """The modulation spectrum is the amplitude in dB, the cepstra its hundredfold."""
 
     def modulation_spectrum(self, audio, sample_rate):
@@ -230,12 +232,14 @@ class Spectra(AmplitudeJudges):
 
 def test_modulation_leaves_the_scored_sentence_out(source, target):
     row = render_row(lambda wave, rate: wave, target)
-    first, second = (s.scores for s in score_rows([row], target, Spectra(("distance",)), MelSpec()))
+    first, second = (
+        s.scores for s in score_systems([row], target, Spectra(("distance",)), MelSpec())
+    )
     # 10 against the other one, 12, and the other way round; against both it would be 1
     assert first.modulation_db == pytest.approx(2, abs=1e-3)
     assert second.modulation_db == pytest.approx(2, abs=1e-3)
     row = render_row(lambda wave, rate: wave, source)
-    first, _ = (s.scores for s in score_rows([row], target, Spectra(("distance",)), MelSpec()))
+    first, _ = (s.scores for s in score_systems([row], target, Spectra(("distance",)), MelSpec()))
     assert first.modulation_db == pytest.approx(11 - 1, abs=1e-3)  # the mean of both
 
 
@@ -246,7 +250,7 @@ def test_copy_synthesis_is_paired_with_its_recording(target, monkeypatch):
     row = render_row(lambda wave, rate: wave * 0.5, target)
     for pairs_itself, expected in ((True, 0.5), (False, None)):
         own = replace(row, pairs_itself=pairs_itself)
-        scored = list(score_rows([own], target, Spectra(("distance",)), MelSpec()))
+        scored = list(score_systems([own], target, Spectra(("distance",)), MelSpec()))
         for s in scored:
             assert s.scores.mcd_db == (expected and pytest.approx(expected, rel=1e-3))
 
@@ -271,7 +275,7 @@ def test_alignments_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         running.pop()
         return Alignment(float(own), float("nan"), float("nan"))
 
-    class Amplitudes(AmplitudeJudges):
+    class Amplitudes(AmplitudeEvaluator):
         def extract_cepstra(self, audio, sample_rate):
             return amplitude(audio)
 
@@ -285,7 +289,7 @@ def test_alignments_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     row = render_row(lambda wave, rate: wave, speaker)
     torch.set_num_threads(4)
     try:
-        scored = list(score_rows([row], speaker, Amplitudes(("distance",)), MelSpec()))
+        scored = list(score_systems([row], speaker, Amplitudes(("distance",)), MelSpec()))
     finally:
         torch.set_num_threads(1)
     assert at_once == [1] * 6
@@ -343,14 +347,14 @@ def test_copy_synthesis_stays_within_full_scale(make_speech):
 def test_evaluate_voice_with_pitch_alone(
     tmp_path: Path, make_speech, voice: Voice, monkeypatch: pytest.MonkeyPatch
 ):
-    """No judge is needed for pitch: the rows, their requests and the record, end to end."""
+    """Pitch needs no extra package: systems, requests and the record, end to end."""
     soundfile.write(tmp_path / "s.wav", make_speech(1.2, RATE), RATE, subtype="FLOAT")
     speech = load_mono(tmp_path / "s.wav", RATE)
     soundfile.write(tmp_path / "t.wav", make_speech(1.2, RATE, 210.0), RATE, subtype="FLOAT")
     source = Speaker("ann", "en", (Sentence("000", tmp_path / "s.wav"),), ())
     target = Speaker("unit", "en", (Sentence("000", tmp_path / "t.wav"),), ())
     seen = []
-    monkeypatch.setattr(evaluate, "is_judge_imported", lambda: False)
+    monkeypatch.setattr(evaluate, "is_metric_imported", lambda: False)
     evaluation = evaluate_voice(
         voice,
         (source,),
@@ -404,8 +408,8 @@ def test_without_a_target_the_voice_is_still_measured(tmp_path: Path, make_speec
     assert all(len(s.audio) == round(1.2 * RATE) for s in evaluation.audio)
 
 
-def test_memory_is_unknown_where_judges_are_in_it(tmp_path, make_speech, voice, monkeypatch):
-    monkeypatch.setattr(evaluate, "is_judge_imported", lambda: True)
+def test_memory_is_unknown_where_metrics_are_in_it(tmp_path, make_speech, voice, monkeypatch):
+    monkeypatch.setattr(evaluate, "is_metric_imported", lambda: True)
     soundfile.write(tmp_path / "s.wav", make_speech(0.5, RATE), RATE, subtype="FLOAT")
     source = Speaker("ann", "en", (Sentence("000", tmp_path / "s.wav"),), ())
     evaluation = evaluate_voice(voice, (source,), vocoder="griffin-lim", metrics=("pitch",))
@@ -417,7 +421,7 @@ def test_foreign_sentences_that_are_not_followed_are_left_out(
     tmp_path: Path, make_speech, voice: Voice, monkeypatch: pytest.MonkeyPatch
 ):
     pytest.importorskip("jiwer")
-    monkeypatch.setattr(Judges, "transcribe", lambda self, speech, language: "goede dag")
+    monkeypatch.setattr(Evaluator, "transcribe", lambda self, speech, language: "goede dag")
     for i in range(2):
         soundfile.write(tmp_path / f"{i}.wav", make_speech(0.5, RATE, seed=i), RATE)
     texts = ("Goede dag.", "Iets heel anders.")

@@ -41,7 +41,7 @@ def test_strangers_stand_out(usual: list[np.ndarray], strange: list[np.ndarray])
 def test_without_the_judges_pitch_tells_another_voice(
     usual: list[np.ndarray], strange: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(strangers, "has_judges", lambda: False)
+    monkeypatch.setattr(strangers, "has_metrics", lambda: False)
     monkeypatch.setattr(strangers, "voice_distances", None)  # would fail if called
     scores = find_strangeness([*usual, *strange], MelSpec())
     assert scores[-2].voice > STRANGE > np.median([score.voice for score in scores])

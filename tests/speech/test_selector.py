@@ -88,7 +88,7 @@ def make_selection(contest: Contest, folder: Path, vocoder=None) -> tuple[Select
 def test_the_best_weights_are_kept_and_known_after_a_restart(
     speaker, voice, tmp_path: Path, monkeypatch
 ):
-    monkeypatch.setattr(selection, "has_judges", lambda: True)
+    monkeypatch.setattr(selection, "has_metrics", lambda: True)
     results = {2500: 0.6, 5000: 0.9, 7500: 0.7, 8000: 0.8}
     voice = replace(voice, generator=copy.deepcopy(voice.generator))
     weight = next(voice.generator.parameters())
@@ -115,7 +115,7 @@ def test_the_best_weights_are_kept_and_known_after_a_restart(
 
 
 def test_better_last_weights_win_this_export_alone(speaker, voice, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(selection, "has_judges", lambda: True)
+    monkeypatch.setattr(selection, "has_metrics", lambda: True)
     callback, _ = make_selection(Contest("g_ab", (speaker,), speaker, voice), tmp_path)
     monkeypatch.setattr(callback, "_score", lambda _: [scored(0.7, 4.0)])
     callback(step_to(2500), None)
@@ -127,7 +127,7 @@ def test_better_last_weights_win_this_export_alone(speaker, voice, tmp_path: Pat
 
 def test_scores_under_other_settings_are_none(speaker, voice, tmp_path: Path, monkeypatch):
     """Of a resumed run whose voices are made otherwise, the best weights are judged anew."""
-    monkeypatch.setattr(selection, "has_judges", lambda: True)
+    monkeypatch.setattr(selection, "has_metrics", lambda: True)
     voice = replace(voice, generator=copy.deepcopy(voice.generator))
     bias = voice.generator.outlet.bias
     contest = Contest("g_ab", (speaker,), speaker, voice, made_with={"sharpness": 0.0})
@@ -162,7 +162,7 @@ def test_scores_under_other_settings_are_none(speaker, voice, tmp_path: Path, mo
 def test_the_best_stay_where_they_cannot_be_judged_again(
     speaker, voice, tmp_path: Path, monkeypatch
 ):
-    monkeypatch.setattr(selection, "has_judges", lambda: True)
+    monkeypatch.setattr(selection, "has_metrics", lambda: True)
     contest = Contest("g_ab", (speaker,), speaker, voice, made_with={"sharpness": 0.0})
     callback, _ = make_selection(contest, tmp_path)
     monkeypatch.setattr(callback, "_score", lambda _: [scored(0.9, 4.0)])
@@ -254,7 +254,7 @@ def test_words_count_where_an_unknown_language_is_understood(speaker, voice, tmp
 def test_without_judges_pitch_and_levels_are_logged_and_nothing_is_kept(
     speaker, voice, tmp_path: Path, monkeypatch
 ):
-    monkeypatch.setattr(selection, "has_judges", lambda: False)
+    monkeypatch.setattr(selection, "has_metrics", lambda: False)
     logged = {}
 
     class Writer:

@@ -60,7 +60,7 @@ def evaluate(
 
     Beside the voice stand the unconverted recordings, the target's own recordings, their copy
     synthesis (what the vocoder alone costs) and a plain signal-processing conversion. Needs the
-    judges of the extra [eval]: in a clone, `pip install -e '.[eval]'`.
+    extra [eval]: in a clone, `pip install -e '.[eval]'`.
 
     Example: voxcycle evaluate --voice heart --source clips/ --target heart-clips/ -o report/
     """
@@ -71,11 +71,11 @@ def evaluate(
         raise typer.BadParameter("--voice and --source are needed (or --compare A.json B.json)")
     from voxcycle.evaluation.dataset import list_sources, list_target
     from voxcycle.evaluation.metrics.asr import check_language
-    from voxcycle.evaluation.optional_deps import require_judges
+    from voxcycle.evaluation.optional_deps import require_metrics
     from voxcycle.evaluation.report.report_files import check_report, write_report
     from voxcycle.evaluation.report.terminal import evaluate_with_progress, print_evaluation
     from voxcycle.evaluation.run import default_cache_dir, describe_path
-    from voxcycle.evaluation.systems import voice_row
+    from voxcycle.evaluation.systems import system_name
     from voxcycle.voices.library import load_voice
 
     loaded = load_voice(voice)
@@ -83,15 +83,15 @@ def evaluate(
         loaded = replace(loaded, second_pass=second_pass)
     check_report(out)
     spoken = check_language(language or loaded.card.language or "en")
-    speakers = list_sources(source, spoken, texts, parallel, sentences, target)
+    speakers = list_sources(source, spoken, texts, parallel, n_sentences=sentences, target=target)
     heard = (
-        list_target(target, target_language or spoken, texts, sentences, source)
+        list_target(target, target_language or spoken, texts, sentences, source=source)
         if target is not None
         else None
     )
     if heard is not None and heard.name in {speaker.name for speaker in speakers}:
         heard = replace(heard, name=f"{heard.name} (target)")
-    require_judges()
+    require_metrics()
     if spoken != "en" and asr is None:
         typer.echo(
             f"note: the packaged recogniser knows English only: words of '{spoken}' count where "
@@ -115,7 +115,7 @@ def evaluate(
     written = write_report(out, evaluation, speakers, loaded)
     print_evaluation(evaluation)
     typer.echo("\n".join(map(str, written)), err=True)
-    converted = [s for s in evaluation.scores if s.row == voice_row(loaded)]
+    converted = [s for s in evaluation.scores if s.row == system_name(loaded)]
     if all(s.failures and s.composite in (None, 0.0) for s in converted):
         raise ValueError(f"{source}: no recording could be converted and scored; see the failures")
 

@@ -36,7 +36,7 @@ def convert_dsp(
         speech.envelope * gain,
         speech.aperiodicity,
         spec.sample_rate,
-        ANALYSIS_MS,
+        frame_period=ANALYSIS_MS,
     ).astype(np.float32)
     waveform = resample(waveform, spec.sample_rate, sample_rate)[: len(recording)]
     waveform = np.pad(waveform, (0, len(recording) - len(waveform)))

@@ -32,15 +32,15 @@ def list_sources(
         texts: folder with `NAME.txt` for `NAME.wav`; None looks beside the recordings.
         parallel: folder of the target's recordings of the same sentences, under the same names.
         n_sentences: scored per speaker, spread evenly over the sorted files.
-        target: folder of the target; what lies in the subfolder of `texts` that has its name is
-            what the target says.
+        target: folder of the target. The subfolder of `texts` with its name holds the target's
+            texts.
 
-    Texts and parallel recordings are found by `match_names`, in the speaker's own subfolder where
-    there is one.
+    Texts and parallel recordings are found by `match_names`, in the speaker's own subfolder if it
+    exists.
 
     Raises:
-        ValueError: there is no recording, no text or parallel recording fits one, or it is open
-            which one does; or the language is unknown.
+        ValueError: a folder has no recordings, no text or parallel recording matches, a match is
+            ambiguous, or the language is unknown.
     """
     for named in (folder, *(f for f in (texts, parallel) if f is not None)):
         _require_folder(named)
@@ -55,9 +55,9 @@ def list_sources(
         _make_speaker(
             f,
             language,
-            None if text_files is None else _own(text_files, texts, f.name, text_names),
-            _own(parallel_files, parallel, f.name, names),
             n_sentences,
+            None if text_files is None else _own(text_files, texts, f.name, text_names),
+            parallel=_own(parallel_files, parallel, f.name, names),
         )
         for f in folders
     )
@@ -78,40 +78,39 @@ def list_target(
 ) -> Speaker:
     """Return the target's speaker, all recordings below a folder; arguments as `list_sources`.
 
-    Texts are looked for in the subfolder of `texts` that has the target folder's name, without one
-    in `texts` itself; where nothing there fits, beside the recordings.
+    Texts are looked for in the subfolder of `texts` with the target folder's name, or without such
+    a subfolder in `texts` itself; where nothing matches, beside the recordings.
 
     Args:
         folder: of recordings.
         language: see `list_sources`.
         texts: see `list_sources`.
         n_sentences: see `list_sources`.
-        source: folder of the sources. Their subfolders of `texts`, and what lies in `texts` itself
-            under the name of one of their recordings, is what these say: the target's recording of
-            that name may say something else.
+        source: folder of the sources. Their subfolders of `texts`, and texts directly in `texts`
+            with the name of a source recording, belong to the sources.
     """
     _require_folder(folder)
     if texts is not None:
         _require_folder(texts)
-        name, strangers = folder.absolute().name, set[str]()
+        name, other_names = folder.absolute().name, set[str]()
         if source is not None:
-            strangers = {source.absolute().name, *(f.name for f in source.iterdir())}
-        files = _own(sorted(texts.rglob("*.txt")), texts, name, strangers)
+            other_names = {source.absolute().name, *(f.name for f in source.iterdir())}
+        files = _own(sorted(texts.rglob("*.txt")), texts, name, other_names)
         if source is not None and not (texts / name).is_dir():
             theirs = {path.stem for path in list_audio(source)}
             files = {k: v for k, v in files.items() if k.stem not in theirs}
-        speaker = _make_speaker(folder, language, files, {}, n_sentences)
+        speaker = _make_speaker(folder, language, n_sentences, files)
         if any(s.text for s in speaker.sentences):
             return speaker
-    return _make_speaker(folder, language, None, {}, n_sentences)
+    return _make_speaker(folder, language, n_sentences)
 
 
 def _make_speaker(
     folder: Path,
     language: str,
-    texts: dict[Path, Path] | None,
-    parallel: dict[Path, Path],
     n_sentences: int,
+    texts: dict[Path, Path] | None = None,
+    parallel: dict[Path, Path] | None = None,
 ) -> Speaker:
     paths = list_audio(folder)
     if not paths:
@@ -124,10 +123,10 @@ def _make_speaker(
         texts_found = {path: text for path, text in beside.items() if text.is_file()}
     else:
         texts_found = match_names(named, texts)
-    parallels = match_names(named, parallel)
+    parallels = match_names(named, parallel or {})
     scored = spread(paths, n_sentences)
     others = [p for p in paths if p not in set(scored)]
-    # Too few others: the scored ones serve too, each left out when it is itself scored.
+    # With too few others the scored ones serve too; each is excluded from its own score.
     references = spread(others if len(others) >= MIN_REFERENCES else paths, N_REFERENCES)
 
     stems = Counter(path.with_suffix("") for path in paths)
@@ -149,19 +148,18 @@ def _make_speaker(
 def match_names(recordings: dict[Path, Path], others: dict[Path, Path]) -> dict[Path, Path]:
     """Pair recordings with files of the same names.
 
-    By the path below their folders, without the extension; what is then left on both sides by the
-    file's name alone, where that is unique on both.
+    First by the path below their folders without the extension, then by the file's name alone where
+    it is unique on both sides.
 
     Args:
         recordings: path below their folder to path.
-        others: likewise, of what is looked for.
+        others: path below their folder to path, of the files to match.
 
     Returns:
-        Recording to its partner; what has none is absent.
+        Recording to its partner; recordings without one are absent.
 
     Raises:
-        ValueError: two files could be the partner, or a file that of two recordings; both are
-            named.
+        ValueError: two files match one recording, or two recordings one file; both are named.
     """
     found: dict[Path, Path] = {}
     by_path = _group(others, lambda name: name.with_suffix(""))
@@ -189,8 +187,8 @@ def _group(named: dict[Path, Path], key: Callable[[Path], K]) -> dict[K, list[Pa
 def _only(candidates: list[Path], partner: Path) -> Path:
     if len(candidates) > 1:
         raise ValueError(
-            f"{candidates[0]} and {candidates[1]}: either could belong to {partner}; "
-            "give what belongs together the same path below its folder"
+            f"{candidates[0]} and {candidates[1]}: both match {partner}; "
+            "give matching files the same path below their folders"
         )
     return candidates[0]
 
@@ -205,9 +203,9 @@ def spread(items: Sequence[T], n: int) -> list[T]:
 def _own(
     paths: Sequence[Path], folder: Path | None, name: str, names: set[str]
 ) -> dict[Path, Path]:
-    """Return a speaker's files in a folder by their paths below it, or below the own subfolder.
+    """Return a speaker's files by their paths below the folder, or below the speaker's subfolder.
 
-    Without an own subfolder, all but what lies in that of another of the speakers `names`.
+    Without such a subfolder, all files except those in the subfolders of other speakers (`names`).
     """
     if folder is None:
         return {}

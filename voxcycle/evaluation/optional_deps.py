@@ -1,4 +1,4 @@
-"""The gate to the extra `[eval]`: judges are imported here, when they are first used."""
+"""The extra `[eval]`: packages of metrics, imported when they are first used."""
 
 import importlib
 import sys
@@ -9,7 +9,7 @@ from threading import RLock
 from types import ModuleType
 
 IMPORTING = RLock()
-JUDGE_RATE = 16_000  # of the speech that all judges take
+METRIC_RATE = 16_000  # of the speech that all metrics take
 PACKAGES = (
     "resemblyzer",
     "distillmos",
@@ -22,45 +22,45 @@ PACKAGES = (
 )
 
 
-class MissingJudgeError(ImportError):
-    """A judge of the extra `[eval]` is not installed."""
+class MissingPackageError(ImportError):
+    """A package of the extra `[eval]` is not installed."""
 
 
-def import_judge(module: str) -> ModuleType:
-    """Import a judge's module; MissingJudgeError with the remedy where it is not installed."""
+def import_metric(module: str) -> ModuleType:
+    """Import a metric's module; MissingPackageError with the remedy if it is not installed."""
     try:
-        with IMPORTING:  # another thread's half of an import is no module yet
-            if module in sys.modules:  # filters of warnings are the process's: let them alone
+        with IMPORTING:  # another thread may be half-way through the import
+            if module in sys.modules:  # leave the process's warning filters alone
                 return sys.modules[module]
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # deprecations inside the judges' own packages
+                warnings.simplefilter("ignore")  # deprecations inside these packages
                 return importlib.import_module(module)
     except ImportError as error:
-        raise MissingJudgeError(_message(module)) from error
+        raise MissingPackageError(_message(module)) from error
 
 
-def judge_folder(module: str) -> Path:
-    """Return the folder of a judge's package without importing it; errors as `import_judge`."""
+def package_folder(module: str) -> Path:
+    """Return the folder of a metric's package without importing it; errors as `import_metric`."""
     spec = find_spec(module)
     if spec is None or not spec.submodule_search_locations:
-        raise MissingJudgeError(_message(module))
+        raise MissingPackageError(_message(module))
     return Path(spec.submodule_search_locations[0])
 
 
-def require_judges() -> None:
-    """Raise MissingJudgeError, with the remedy, for the first package that is not installed."""
+def require_metrics() -> None:
+    """Raise MissingPackageError, with the remedy, for the first package that is not installed."""
     for package in PACKAGES:
         if find_spec(package) is None:
-            raise MissingJudgeError(_message(package))
+            raise MissingPackageError(_message(package))
 
 
-def has_judges() -> bool:
+def has_metrics() -> bool:
     """Tell whether all packages of the extra are installed."""
     return all(find_spec(package) for package in PACKAGES)
 
 
-def is_judge_imported() -> bool:
-    """Tell whether a judge's package has been imported by this process."""
+def is_metric_imported() -> bool:
+    """Tell whether a metric's package has been imported by this process."""
     return any(package in sys.modules for package in PACKAGES)
 
 

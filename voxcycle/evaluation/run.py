@@ -1,4 +1,4 @@
-"""Evaluation of a voice: rows, judges and cost put together."""
+"""Evaluation of a voice: systems, metrics and cost."""
 
 import json
 import math
@@ -17,21 +17,21 @@ import voxcycle
 from voxcycle.artifacts import VOICE, read_header
 from voxcycle.conversion import pipeline
 from voxcycle.evaluation.cache import ContentCache
-from voxcycle.evaluation.metrics.all_metrics import METRICS, Judges
-from voxcycle.evaluation.optional_deps import is_judge_imported
+from voxcycle.evaluation.metrics.all_metrics import METRICS, Evaluator
+from voxcycle.evaluation.optional_deps import is_metric_imported
 from voxcycle.evaluation.report.notes import find_notes
-from voxcycle.evaluation.score import Scored, leave_out_unheard, score_rows
+from voxcycle.evaluation.score import Scored, leave_out_unheard, score_systems
 from voxcycle.evaluation.stats.cost import CostMeter, describe_machine, peak_memory_mb
 from voxcycle.evaluation.stats.scores import UtteranceScores
 from voxcycle.evaluation.stats.summary import Summary, summarize
-from voxcycle.evaluation.systems import TARGET, Speaker, Wave, count_utterances, standard_rows
+from voxcycle.evaluation.systems import TARGET, Speaker, Wave, count_utterances, standard_systems
 from voxcycle.files import replacing
 from voxcycle.vocoders.registry import load_vocoder
 from voxcycle.voices.voice import Voice
 
 FORMAT = 3  # of metrics.json
-READABLE_FORMATS = (2, 3)  # 2 told neither recordings nor what words were compared with
-REFERENCE_VOCODER = "hifigan"  # of the row "copy synthesis", whatever the voice is rendered by
+READABLE_FORMATS = (2, 3)  # 2 names neither recordings nor the words' reference
+REFERENCE_VOCODER = "hifigan"  # of "copy synthesis", whatever the voice is rendered by
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Evaluation:
     audio: list[Scored] = field(default_factory=list)
 
     def summary(self) -> list[Summary]:
-        """Return the means per row and speaker."""
+        """Return the means per system and speaker."""
         genuine = [s.secs_target for s in self.scores if s.row == TARGET]
         return summarize(self.scores, [value for value in genuine if value is not None])
 
@@ -97,7 +97,7 @@ def evaluate_voice(
     inputs: dict[str, Any] | None = None,
     on_scored: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
-    """Score a voice beside the rows that tell what its numbers mean; see `standard_rows`.
+    """Score a voice beside systems to compare it with; see `standard_systems`.
 
     Args:
         voice: the voice to be measured.
@@ -105,8 +105,8 @@ def evaluate_voice(
         target: the speaker of the voice, with sentences of his or her own.
         vocoder: what renders the voice; copy synthesis always goes through HiFi-GAN universal.
         metrics: of `METRICS`.
-        asr: see `Judges`.
-        cache_dir: where scores of audio heard before are kept; None remembers nothing.
+        asr: see `Evaluator`.
+        cache_dir: folder that keeps scores of known audio; None keeps nothing.
         keep_audio: whether the result holds every utterance's audio.
         inputs: where the speakers come from, in plain values, for the record; see `describe_path`.
         on_scored: called with (utterances done, utterances in all) after each.
@@ -117,7 +117,7 @@ def evaluate_voice(
     """
     started = time.perf_counter()
     cache, cost = ContentCache(cache_dir), CostMeter()
-    judges = Judges(metrics, cache, asr)
+    evaluator = Evaluator(metrics, cache, asr)
     renderer = load_vocoder(vocoder, voice.spec)
 
     def convert(recording: Wave, sample_rate: int) -> Wave:
@@ -127,10 +127,12 @@ def evaluate_voice(
 
     memory_mb = _convert_longest(voice, sources, renderer)
     reference_vocoder = load_vocoder(REFERENCE_VOCODER, voice.spec)
-    rows = standard_rows(voice, convert, reference_vocoder, sources, target, cache)
-    n_utterances = count_utterances(rows)
+    systems = standard_systems(
+        voice, convert, reference_vocoder, sources=sources, target=target, cache=cache
+    )
+    n_utterances = count_utterances(systems)
     scores, audio = [], []
-    for scored in score_rows(rows, target, judges, voice.spec):
+    for scored in score_systems(systems, target, evaluator, voice.spec):
         scores.append(scored.scores)
         if keep_audio:
             audio.append(scored)
@@ -167,15 +169,15 @@ def describe_path(path: str | Path) -> str:
 
 
 def _convert_longest(voice: Voice, sources: tuple[Speaker, ...], vocoder: Any) -> int | None:
-    """Convert the longest source before any judge is loaded; returns the process's peak in MB.
+    """Convert the longest source before any metric is loaded; return the process's peak in MB.
 
-    None where judges are in memory from an evaluation before: the peak would be theirs.
+    None where an earlier evaluation has loaded metrics: the peak would be theirs.
     """
-    is_clean = not is_judge_imported()
+    is_clean = not is_metric_imported()
     paths = [sentence.path for speaker in sources for sentence in speaker.sentences]
     longest = max(paths, key=_duration_s, default=None)
     if longest is not None:
-        # What is wrong with a recording is told when its turn comes.
+        # A broken recording is reported when it is scored.
         with suppress(ValueError, OSError, soundfile.LibsndfileError):
             waveform, sample_rate = soundfile.read(longest, dtype="float32")
             pipeline.convert(waveform, voice, sample_rate=sample_rate, vocoder=vocoder)

@@ -1,4 +1,4 @@
-"""Every utterance of every row before every judge."""
+"""Scores of every utterance of every system."""
 
 import hashlib
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -18,29 +18,29 @@ from voxcycle.audio.io import FileSource
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.mixdown import load_mono
 from voxcycle.audio.resample import resample
-from voxcycle.evaluation.metrics.all_metrics import Judges
+from voxcycle.evaluation.metrics.all_metrics import Evaluator
 from voxcycle.evaluation.metrics.asr import character_errors, word_errors
 from voxcycle.evaluation.metrics.distance import Alignment, align, modulation_distance
 from voxcycle.evaluation.metrics.pitch import PitchErrors, compare_f0
 from voxcycle.evaluation.metrics.similarity import centroid, cosine
-from voxcycle.evaluation.optional_deps import JUDGE_RATE
+from voxcycle.evaluation.optional_deps import METRIC_RATE
 from voxcycle.evaluation.stats.scores import UtteranceScores, finite
-from voxcycle.evaluation.systems import TARGET, UNCONVERTED, Row, Sentence, Speaker, Wave
+from voxcycle.evaluation.systems import TARGET, UNCONVERTED, Sentence, Speaker, System, Wave
 
 T = TypeVar("T")
 MAX_UNCONVERTED_CER = 0.3
-GROUP = 8  # utterances rendered before they are judged
+GROUP = 8  # utterances rendered before they are scored
 
 
 class Rendered(NamedTuple):
-    """A sentence of a row and its audio (T,), or why there is none."""
+    """A sentence rendered by a system, and its audio (T,), or why there is none."""
 
-    row: Row
+    system: System
     speaker: Speaker
     sentence: Sentence
-    recording: Wave
-    audio: Wave | None
-    sample_rate: int
+    recording: Wave = np.zeros(0, np.float32)
+    audio: Wave | None = None
+    sample_rate: int = 0
     failure: str = ""
 
 
@@ -59,27 +59,27 @@ class Scored(NamedTuple):
     sample_rate: int
 
 
-def score_rows(
-    rows: Sequence[Row], target: Speaker | None, judges: Judges, spec: MelSpec
+def score_systems(
+    systems: Sequence[System], target: Speaker | None, evaluator: Evaluator, spec: MelSpec
 ) -> Iterator[Scored]:
-    """Yield the scores of every sentence of every row, `count_utterances(rows)` in all.
+    """Yield the scores of every sentence of every system, `count_utterances(systems)` in all.
 
     Nothing is dropped: what cannot be rendered or scored comes with its reason in `failures`.
     Without a target, no similarity to it and no distance from it is scored. Utterances are rendered
-    with all of PyTorch's threads and nothing beside, so that their cost can be measured, and judged
+    with all of PyTorch's threads and nothing else, so that their cost can be measured, and scored
     side by side with one thread each.
     """
-    scorer = _Scorer(target, judges, spec)
+    scorer = _Scorer(target, evaluator, spec)
     import_pyworld()  # here and once, not by whichever thread is the first
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         with _one_thread_each():
-            scorer.hear_references(pool, [s for row in rows for s in row.speakers])
-        for row in rows:
-            spoken = [(speaker, s) for speaker in row.speakers for s in speaker.sentences]
+            scorer.analyse_references(pool, [s for system in systems for s in system.speakers])
+        for system in systems:
+            spoken = [(speaker, s) for speaker in system.speakers for s in speaker.sentences]
             for start in range(0, len(spoken), GROUP):
-                rendered = [scorer.render(row, *pair) for pair in spoken[start : start + GROUP]]
+                rendered = [scorer.render(system, *pair) for pair in spoken[start : start + GROUP]]
                 with _one_thread_each():
-                    scored = list(pool.map(scorer.judge, rendered))
+                    scored = list(pool.map(scorer.score, rendered))
                 yield from scored
 
 
@@ -97,10 +97,10 @@ def _one_thread_each() -> Iterator[None]:
 def leave_out_unheard(
     scores: Sequence[UtteranceScores], speakers: Collection[str]
 ) -> list[UtteranceScores]:
-    """Drop the word errors of sentences whose recording the recogniser itself does not follow.
+    """Drop the word errors of sentences whose recording the recogniser cannot follow.
 
-    Those with a character error rate of 0.3 or more in the recording, in every row: for speakers of
-    languages that the recogniser knows badly. The sentences keep their other scores.
+    A character error rate of 0.3 or more in the recording drops them in every system. This is for
+    speakers of languages that the recogniser knows badly. All other scores stay.
     """
     unheard = {
         (s.speaker, s.sentence)
@@ -119,52 +119,53 @@ def leave_out_unheard(
 
 
 class _Scorer:
-    """Renders and judges utterances; what is known of references is computed once."""
+    """Renders and scores utterances; references are analysed once."""
 
-    def __init__(self, target: Speaker | None, judges: Judges, spec: MelSpec) -> None:
+    def __init__(self, target: Speaker | None, evaluator: Evaluator, spec: MelSpec) -> None:
         self.target = target
-        self.judges = judges
+        self.evaluator = evaluator
         self.spec = spec
         self._embeddings: dict[Path, Wave | None] = {}
         self._target_modulations: dict[Path, NDArray[np.float64]] = {}
         self._aligning = Lock()  # a minute with a minute takes 3 GB: one pair at a time
 
-    def hear_references(self, pool: ThreadPoolExecutor, speakers: Sequence[Speaker]) -> None:
-        """Analyse the recordings that others are compared with; those of no use are left out."""
+    def analyse_references(self, pool: ThreadPoolExecutor, speakers: Sequence[Speaker]) -> None:
+        """Analyse the recordings that others are compared with; unusable ones are skipped."""
         target = [self.target] if self.target else []
-        if "similarity" in self.judges.metrics:
+        if "similarity" in self.evaluator.metrics:
             paths = {r.path: None for speaker in (*speakers, *target) for r in speaker.references}
             embeddings = pool.map(_or_none(self._embed), paths)
             self._embeddings = dict(zip(paths, embeddings, strict=True))
-        if "distance" in self.judges.metrics:
+        if "distance" in self.evaluator.metrics:
             paths = {r.path: None for speaker in target for r in speaker.references}
             spectra = pool.map(_or_none(self._measure_modulation), paths)
             found = zip(paths, spectra, strict=True)
             self._target_modulations = {path: x for path, x in found if x is not None}
 
-    def render(self, row: Row, speaker: Speaker, sentence: Sentence) -> Rendered:
+    def render(self, system: System, speaker: Speaker, sentence: Sentence) -> Rendered:
         """Make a sentence's audio."""
-        sample_rate, recording = 0, np.zeros(0, np.float32)
+        rendered = Rendered(system, speaker, sentence)
         try:
             recording, sample_rate = _read(sentence.path)
-            audio = row.render(recording, sample_rate)
+            rendered = rendered._replace(recording=recording, sample_rate=sample_rate)
+            audio = system.render(recording, sample_rate)
             _require_sound(audio, is_output=audio is not recording)
         except (ValueError, RuntimeError) as error:
-            return Rendered(row, speaker, sentence, recording, None, sample_rate, str(error))
-        return Rendered(row, speaker, sentence, recording, audio, sample_rate)
+            return rendered._replace(failure=str(error))
+        return rendered._replace(audio=audio)
 
-    def judge(self, rendered: Rendered) -> Scored:
-        """Put an utterance before every judge."""
-        row, speaker, sentence, recording, audio, sample_rate, failure = rendered
+    def score(self, rendered: Rendered) -> Scored:
+        """Score an utterance by every metric."""
+        system, speaker, sentence, recording, audio, sample_rate, failure = rendered
         failures: list[str] = []
 
-        def attempt(metric: str, judge: Callable[[], T]) -> T | None:
-            if metric not in self.judges.metrics:
+        def attempt(metric: str, compute: Callable[[], T]) -> T | None:
+            if metric not in self.evaluator.metrics:
                 return None
             try:
-                result = judge()
+                result = compute()
                 if isinstance(result, float) and not np.isfinite(result):
-                    raise ValueError(f"the judge answered {result}")
+                    raise ValueError(f"the metric returned {result}")
                 return result
             except (ValueError, RuntimeError) as error:  # RuntimeError: a network that fails
                 failures.append(f"{metric}: {error}")
@@ -172,7 +173,7 @@ class _Scorer:
 
         reference = attempt("words", lambda: self._words_reference(rendered))
         scores = UtteranceScores(
-            row=row.name,
+            row=system.name,
             speaker=speaker.name,
             sentence=sentence.name,
             recording_sha256=_hash_file(sentence.path),
@@ -184,8 +185,8 @@ class _Scorer:
             return Scored(replace(lost, failures=reason), None, sample_rate)
         if scores.pitch is not None and not scores.pitch.n_both:
             failures.append("pitch: no frame is voiced in both the request and the output")
-        speech = _to_judge_rate(audio, sample_rate)
-        own = attempt("similarity", lambda: self.judges.embed(speech))
+        speech = _to_metric_rate(audio, sample_rate)
+        own = attempt("similarity", lambda: self.evaluator.embed(speech))
         to_target = to_source = None
         if own is not None:
             to_target = attempt("similarity", lambda: self._similarity(own, self.target, sentence))
@@ -197,7 +198,7 @@ class _Scorer:
             modulation_db = attempt(
                 "distance", lambda: self._modulation(audio, sample_rate, sentence)
             )
-        partner = sentence.path if row.pairs_itself else sentence.parallel
+        partner = sentence.path if system.pairs_itself else sentence.parallel
         if partner is not None:
             alignment = attempt("distance", lambda: self._align(audio, sample_rate, partner))
         scores = replace(
@@ -206,8 +207,8 @@ class _Scorer:
             secs_target=to_target,
             secs_source=to_source,
             transcript=transcript,
-            distillmos=attempt("distillmos", lambda: self.judges.score_distillmos(speech)),
-            dnsmos=attempt("dnsmos", lambda: self.judges.score_dnsmos(speech)),
+            distillmos=attempt("distillmos", lambda: self.evaluator.score_distillmos(speech)),
+            dnsmos=attempt("dnsmos", lambda: self.evaluator.score_dnsmos(speech)),
             modulation_db=modulation_db,
             mcd_db=alignment and alignment.mcd_db,
             parallel_f0_rmse_semitones=alignment and finite(alignment.f0_rmse_semitones),
@@ -216,14 +217,14 @@ class _Scorer:
         return Scored(replace(scores, failures=tuple(failures)), audio, sample_rate)
 
     def _words_reference(self, rendered: Rendered) -> Reference | None:
-        row, speaker, sentence, recording, audio, sample_rate, _ = rendered
-        if row.has_texts:
+        system, speaker, sentence, recording, audio, sample_rate, _ = rendered
+        if system.has_texts:
             return Reference("text", sentence.text) if sentence.text else None
-        if audio is recording or not len(recording) or not self.judges.knows(speaker.language):
+        if audio is recording or not len(recording) or not self.evaluator.knows(speaker.language):
             return None
         try:
-            original = _to_judge_rate(recording, sample_rate)
-            return Reference("source", self.judges.transcribe(original, speaker.language))
+            original = _to_metric_rate(recording, sample_rate)
+            return Reference("source", self.evaluator.transcribe(original, speaker.language))
         except ValueError as error:
             raise ValueError(f"in the source, {error}") from None
 
@@ -233,8 +234,8 @@ class _Scorer:
         Unless there is a text: what follows the recording, though it knows another language, may
         count (see `leave_out_unheard`).
         """
-        is_of_use = reference is not None or self.judges.knows(language)
-        return self.judges.transcribe(speech, language) if is_of_use else None
+        is_known = reference is not None or self.evaluator.knows(language)
+        return self.evaluator.transcribe(speech, language) if is_known else None
 
     def _modulation(self, audio: Wave, sample_rate: int, sentence: Sentence) -> float:
         assert self.target is not None
@@ -242,15 +243,15 @@ class _Scorer:
         others = [spectrum for spectrum in found if spectrum is not None]
         if not others:
             raise ValueError("no other recording of the target is long enough to compare with")
-        spectrum = self.judges.modulation_spectrum(audio, sample_rate)
+        spectrum = self.evaluator.modulation_spectrum(audio, sample_rate)
         return modulation_distance(spectrum, np.mean(others, axis=0))
 
     def _measure_modulation(self, path: Path) -> NDArray[np.float64]:
-        return self.judges.modulation_spectrum(*_read(path))
+        return self.evaluator.modulation_spectrum(*_read(path))
 
     def _align(self, audio: Wave, sample_rate: int, partner: Path) -> Alignment:
-        target = self.judges.extract_cepstra(*_read(partner))
-        own = self.judges.extract_cepstra(audio, sample_rate)
+        target = self.evaluator.extract_cepstra(*_read(partner))
+        own = self.evaluator.extract_cepstra(audio, sample_rate)
         with self._aligning:
             return align(own, target)
 
@@ -265,13 +266,13 @@ class _Scorer:
         return centroid(known)
 
     def _embed(self, path: Path) -> Wave:
-        return self.judges.embed(_to_judge_rate(*_read(path)))
+        return self.evaluator.embed(_to_metric_rate(*_read(path)))
 
     def _pitch(self, rendered: Rendered) -> PitchErrors | None:
-        row, _, _, recording, audio, sample_rate, _ = rendered
+        system, _, _, recording, audio, sample_rate, _ = rendered
         if not len(recording):
             return None
-        requested = row.request(resample(recording, sample_rate, self.spec.sample_rate))
+        requested = system.request(resample(recording, sample_rate, self.spec.sample_rate))
         if audio is None:
             return compare_f0(requested, np.zeros_like(requested))
         measured = extract_f0(resample(audio, sample_rate, self.spec.sample_rate), self.spec)
@@ -330,7 +331,7 @@ def _read(path: Path) -> tuple[Wave, int]:
 
 
 def _require_sound(audio: Wave, is_output: bool) -> None:
-    """Refuse what no judge can hear; recordings, unlike outputs, may exceed full scale."""
+    """Refuse what no metric can score; recordings, unlike outputs, may exceed full scale."""
     if not np.isfinite(audio).all():
         raise ValueError("the output holds NaN or infinity")
     peak = float(np.abs(audio).max(initial=0.0))
@@ -338,7 +339,7 @@ def _require_sound(audio: Wave, is_output: bool) -> None:
         raise ValueError(f"the output's peak is {peak:.3f}, not within 0 and full scale")
 
 
-def _to_judge_rate(audio: Wave, sample_rate: int) -> Wave:
-    speech = resample(audio, sample_rate, JUDGE_RATE)
-    # Resampling may overshoot by a few per cent; the judges want no more than full scale.
+def _to_metric_rate(audio: Wave, sample_rate: int) -> Wave:
+    speech = resample(audio, sample_rate, METRIC_RATE)
+    # Resampling may overshoot by a few per cent; the metrics want no more than full scale.
     return (speech / max(1.0, float(np.abs(speech).max(initial=0.0)))).astype(np.float32)

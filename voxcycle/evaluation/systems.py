@@ -1,4 +1,4 @@
-"""What is compared: speakers, their sentences, and the ways of making audio from them."""
+"""What is compared: speakers, their sentences, and the systems that render them."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -30,7 +30,7 @@ UNCONVERTED = "unconverted"
 TARGET = "target"
 COPY_SYNTHESIS = "copy synthesis"
 DSP_BASELINE = "DSP baseline"
-STANDARD_ROWS = (UNCONVERTED, TARGET, COPY_SYNTHESIS, DSP_BASELINE)
+STANDARD_SYSTEMS = (UNCONVERTED, TARGET, COPY_SYNTHESIS, DSP_BASELINE)
 
 
 @dataclass(frozen=True)
@@ -70,15 +70,15 @@ class Speaker:
 
 
 @dataclass(frozen=True)
-class Row:
+class System:
     """One way of making audio from recordings.
 
     Attributes:
-        name: as it appears in the table.
+        name: its row in the table.
         speakers: whose sentences are rendered.
         render: waveform (T,) and its rate to a waveform (T,) of the same rate.
         request: the F0 contour asked for, from the recording at the rate of the mel analysis.
-        pairs_itself: whether the distance is that from the recording itself, not from the parallel
+        pairs_itself: whether the distance is measured to the recording itself, not to the parallel
             one.
     """
 
@@ -90,22 +90,22 @@ class Row:
 
     @property
     def has_texts(self) -> bool:
-        """Whether words count against texts, of the sentences that have one.
+        """Whether words are compared with texts, in the sentences that have one.
 
-        Without any text in the row they count against what the recogniser hears in the recordings.
+        Without any text they are compared with the recogniser's transcript of the recordings.
         """
         return any(sentence.text for speaker in self.speakers for sentence in speaker.sentences)
 
 
-def standard_rows(
+def standard_systems(
     voice: Voice,
     convert: Render,
     vocoder: Vocoder,
     sources: tuple[Speaker, ...],
     target: Speaker | None,
     cache: ContentCache,
-) -> list[Row]:
-    """Return the rows of every evaluation.
+) -> list[System]:
+    """Return the systems of every evaluation.
 
     Unconverted sources; the target's own recordings and their copy synthesis, where there is a
     target; the DSP baseline; the voice.
@@ -115,7 +115,7 @@ def standard_rows(
         convert: the conversion to be measured.
         vocoder: HiFi-GAN universal, for the copy synthesis.
         sources: whose sentences are converted.
-        target: the speaker of the voice; None where no recording of him or her is at hand.
+        target: the speaker of the voice; None without recordings of that speaker.
         cache: where copy synthesis and baseline are kept.
     """
     request = partial(requested_f0, voice=voice)
@@ -145,30 +145,30 @@ def standard_rows(
     def leave(recording: Wave, sample_rate: int) -> Wave:
         return recording
 
-    rows = [Row(UNCONVERTED, sources, leave, request)]
+    systems = [System(UNCONVERTED, sources, leave, request)]
     if target is not None:
         # Where there is a column of MCD, copy synthesis gives its ceiling.
         has_parallel = any(s.parallel for speaker in sources for s in speaker.sentences)
-        rows += [
-            Row(TARGET, (target,), leave, own),
-            Row(COPY_SYNTHESIS, (target,), copy, own, has_parallel),
+        systems += [
+            System(TARGET, (target,), leave, own),
+            System(COPY_SYNTHESIS, (target,), copy, own, pairs_itself=has_parallel),
         ]
     return [
-        *rows,
-        Row(DSP_BASELINE, sources, transform, request),
-        Row(voice_row(voice), sources, convert, request),
+        *systems,
+        System(DSP_BASELINE, sources, transform, request),
+        System(system_name(voice), sources, convert, request),
     ]
 
 
-def voice_row(voice: Voice) -> str:
-    """Return the name of a voice's row, which no standard row has."""
+def system_name(voice: Voice) -> str:
+    """Return the name of a voice's system, which differs from every standard one."""
     name = voice.card.name
-    return f"voice {name}" if name in STANDARD_ROWS else name
+    return f"voice {name}" if name in STANDARD_SYSTEMS else name
 
 
-def count_utterances(rows: Sequence[Row]) -> int:
-    """Return how many utterances the rows have."""
-    return sum(len(speaker.sentences) for row in rows for speaker in row.speakers)
+def count_utterances(systems: Sequence[System]) -> int:
+    """Return how many utterances the systems have."""
+    return sum(len(speaker.sentences) for system in systems for speaker in system.speakers)
 
 
 def copy_synthesis(recording: Wave, sample_rate: int, vocoder: Vocoder) -> Wave:

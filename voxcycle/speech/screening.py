@@ -19,7 +19,7 @@ from voxcycle.audio.mel import LogMel, MelSpec
 from voxcycle.audio.mixdown import load_mono
 from voxcycle.audio.resample import resample
 from voxcycle.evaluation.metrics.similarity import centroid
-from voxcycle.evaluation.optional_deps import JUDGE_RATE, has_judges, import_judge
+from voxcycle.evaluation.optional_deps import METRIC_RATE, has_metrics, import_metric
 from voxcycle.methods.outliers import outlier_scores
 from voxcycle.speech.patch_vae import cut_patches, train_vae
 
@@ -60,7 +60,7 @@ def find_strangeness(clips: Sequence[NDArray[np.float32]], spec: MelSpec) -> lis
     """Score clips (T,) at the rate of `spec`, levelled; zeros where there are fewer than 20."""
     if len(clips) < MIN_CLIPS:
         return [Strangeness(0.0, 0.0)] * len(clips)
-    if has_judges():
+    if has_metrics():
         voice = deviations(voice_distances(clips, spec), MIN_COSINE_SCALE)
     else:
         voice = deviations(pitch_distances(clips, spec), MIN_LOG_F0_SCALE)
@@ -88,8 +88,8 @@ def voice_distances(clips: Sequence[NDArray[np.float32]], spec: MelSpec) -> list
     The clips go to Resemblyzer's network as they are: they are levelled and cut at pauses, and its
     package's own preparation leaves too little of short ones to tell two actors apart.
     """
-    encoder = import_judge("resemblyzer").VoiceEncoder("cpu", verbose=False)
-    speech = (resample(clip, spec.sample_rate, JUDGE_RATE) for clip in clips)
+    encoder = import_metric("resemblyzer").VoiceEncoder("cpu", verbose=False)
+    speech = (resample(clip, spec.sample_rate, METRIC_RATE) for clip in clips)
     embeddings = np.array([encoder.embed_utterance(clip) for clip in speech])
     return (1 - embeddings @ centroid([np.median(embeddings, axis=0)])).tolist()
 

@@ -32,11 +32,11 @@ from voxcycle.audio.stats import sum_frames
 from voxcycle.conversion import pipeline
 from voxcycle.evaluation.cache import ContentCache
 from voxcycle.evaluation.dataset import spread
-from voxcycle.evaluation.metrics.all_metrics import QUICK_METRICS, Judges
+from voxcycle.evaluation.metrics.all_metrics import QUICK_METRICS, Evaluator
 from voxcycle.evaluation.metrics.pitch import requested_f0
-from voxcycle.evaluation.optional_deps import has_judges
-from voxcycle.evaluation.score import Scored, score_rows
-from voxcycle.evaluation.systems import Row, Sentence, Speaker, Wave, copy_synthesis
+from voxcycle.evaluation.optional_deps import has_metrics
+from voxcycle.evaluation.score import Scored, score_systems
+from voxcycle.evaluation.systems import Sentence, Speaker, System, Wave, copy_synthesis
 from voxcycle.files import replacing
 from voxcycle.speech.corpus import Split
 from voxcycle.training.state import TrainingState
@@ -96,10 +96,10 @@ class Selection:
         self.vocoder = vocoder
         self.folder = folder
         self.console = console
-        metrics = (*QUICK_METRICS, "pitch") if has_judges() else ("pitch",)
-        self.judges = Judges(metrics, ContentCache(folder / "validation" / "scores"))
+        metrics = (*QUICK_METRICS, "pitch") if has_metrics() else ("pitch",)
+        self.judges = Evaluator(metrics, ContentCache(folder / "validation" / "scores"))
         self.is_broken = False
-        self.is_tried = not has_judges()  # whether unknown languages have been
+        self.is_tried = not has_metrics()  # whether unknown languages have been
         self.started = time.monotonic()
         self.seconds = 0.0  # spent on judging, in this call
 
@@ -157,7 +157,7 @@ class Selection:
             chosen[contest.network] = best
             for warning in find_warnings(contest.voice.card.name, best):
                 self.console.print(f"warning: {warning}", soft_wrap=True)
-        if not has_judges():
+        if not has_metrics():
             self.console.print(
                 "the last weights are exported unjudged: with the extra [eval] (in a clone "
                 "`pip install -e '.[eval]'`) the best by similarity, words and naturalness are",
@@ -181,14 +181,14 @@ class Selection:
         if all(speaker.language != UNKNOWN for speaker in speakers):
             return speakers
         heard = tuple(replace(s, language="en") for s in speakers)
-        row = Row(
+        row = System(
             "copy synthesis",
             heard,
             lambda x, rate: copy_synthesis(x, rate, self.vocoder),
             lambda x: extract_f0(x, self.vocoder.spec),
         )
         judges = replace(self.judges, metrics=("words",))
-        scores = [s.scores for s in score_rows([row], None, judges, self.vocoder.spec)]
+        scores = [s.scores for s in score_systems([row], None, judges, self.vocoder.spec)]
         rates = [s.characters.rate if s.characters else 1.0 for s in scores]
         if np.mean(rates) < UNDERSTOOD_CER:
             return heard
@@ -207,8 +207,8 @@ class Selection:
                 recording, voice, sample_rate=sample_rate, vocoder=self.vocoder
             ).waveform
 
-        row = Row(voice.card.name, contest.sources, convert, partial(requested_f0, voice=voice))
-        return list(score_rows([row], contest.target, self.judges, voice.spec))
+        row = System(voice.card.name, contest.sources, convert, partial(requested_f0, voice=voice))
+        return list(score_systems([row], contest.target, self.judges, voice.spec))
 
     def _keep_best(self, contest: Contest, means: dict[str, float], step: int) -> None:
         best = self._find_best(contest)

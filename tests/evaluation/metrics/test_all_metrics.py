@@ -1,4 +1,4 @@
-"""The judges' memory, what the recogniser knows, and judges that fail."""
+"""The cache of results, languages of the recogniser, and networks that fail."""
 
 import os
 import time
@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from voxcycle.evaluation.cache import ContentCache
-from voxcycle.evaluation.metrics.all_metrics import Judges
-from voxcycle.evaluation.optional_deps import has_judges
+from voxcycle.evaluation.metrics.all_metrics import Evaluator
+from voxcycle.evaluation.optional_deps import has_metrics
 
 SPEECH = np.ones(8, np.float32)
 
@@ -26,9 +26,9 @@ class Transcriber:
         return f"{self.name} {language}"
 
 
-def with_transcriber(judges: Judges, transcriber: Transcriber) -> Judges:
-    judges._loaded["transcriber"] = transcriber
-    return judges
+def with_transcriber(evaluator: Evaluator, transcriber: Transcriber) -> Evaluator:
+    evaluator._loaded["transcriber"] = transcriber
+    return evaluator
 
 
 def make_model(folder: Path, weights: bytes) -> str:
@@ -38,21 +38,24 @@ def make_model(folder: Path, weights: bytes) -> str:
     return str(folder)
 
 
-@pytest.mark.skipif(not has_judges(), reason="needs the extra [eval]")
+@pytest.mark.skipif(not has_metrics(), reason="needs the extra [eval]")
 def test_transcripts_are_remembered_by_language(tmp_path: Path):
     for _ in range(2):
-        judges = with_transcriber(Judges(cache=ContentCache(tmp_path)), Transcriber())
-        assert [judges.transcribe(SPEECH, code) for code in ("en", "nl")] == ["tiny en", "tiny nl"]
+        evaluator = with_transcriber(Evaluator(cache=ContentCache(tmp_path)), Transcriber())
+        assert [evaluator.transcribe(SPEECH, code) for code in ("en", "nl")] == [
+            "tiny en",
+            "tiny nl",
+        ]
     assert len(list(tmp_path.iterdir())) == 2
 
 
-@pytest.mark.skipif(not has_judges(), reason="needs the extra [eval]")
+@pytest.mark.skipif(not has_metrics(), reason="needs the extra [eval]")
 def test_transcripts_are_remembered_by_the_weights(tmp_path: Path, monkeypatch):
     cache = ContentCache(tmp_path / "cache")
 
     def hear(asr: str | None, name: str) -> str:
-        judges = Judges(cache=cache, asr=asr)
-        return with_transcriber(judges, Transcriber(name)).transcribe(SPEECH, "en")
+        evaluator = Evaluator(cache=cache, asr=asr)
+        return with_transcriber(evaluator, Transcriber(name)).transcribe(SPEECH, "en")
 
     assert hear(None, "tiny") == "tiny en"
     first = make_model(tmp_path / "model", b"weights")
@@ -70,48 +73,48 @@ def test_transcripts_are_remembered_by_the_weights(tmp_path: Path, monkeypatch):
     assert hear(first, "same size") == "same size en"
 
 
-def test_a_recogniser_that_is_not_there_is_told_at_once(tmp_path: Path):
-    with pytest.raises(OSError, match="no model.bin"):
-        Judges(asr=str(tmp_path))
+def test_a_recogniser_that_is_not_there_is_refused_at_once(tmp_path: Path):
+    with pytest.raises(OSError, match=r"model\.bin"):
+        Evaluator(asr=str(tmp_path))
 
 
 def test_the_model_tells_what_it_knows(tmp_path: Path):
-    assert [Judges().knows(code) for code in ("en", "nl")] == [True, False]
+    assert [Evaluator().knows(code) for code in ("en", "nl")] == [True, False]
     asr = make_model(tmp_path, b"weights")
     for is_multilingual in (True, False):
-        judges = with_transcriber(Judges(asr=asr), Transcriber("own", is_multilingual))
-        assert [judges.knows(code) for code in ("en", "nl")] == [True, is_multilingual]
+        evaluator = with_transcriber(Evaluator(asr=asr), Transcriber("own", is_multilingual))
+        assert [evaluator.knows(code) for code in ("en", "nl")] == [True, is_multilingual]
 
 
-def test_a_judge_is_loaded_once_by_all_threads():
-    judges, loads = Judges(("dnsmos",)), []
+def test_a_network_is_loaded_once_by_all_threads():
+    evaluator, loads = Evaluator(("dnsmos",)), []
 
     def load() -> str:
         loads.append(1)
         time.sleep(0.05)
-        return "judge"
+        return "network"
 
     with ThreadPoolExecutor(4) as pool:
-        assert set(pool.map(lambda _: judges._load("DNSMOS", load), range(8))) == {"judge"}
+        assert set(pool.map(lambda _: evaluator._load("DNSMOS", load), range(8))) == {"network"}
     assert len(loads) == 1
 
 
-def test_a_judge_that_cannot_be_loaded_is_no_failure_of_an_utterance():
+def test_a_network_that_cannot_be_loaded_is_no_failure_of_an_utterance():
     def load() -> None:
         raise RuntimeError("bad weights")
 
-    with pytest.raises(OSError, match=r"the DistillMOS could not be loaded \(bad weights\)"):
-        Judges()._load("DistillMOS", load)
+    with pytest.raises(OSError, match=r"DistillMOS.*bad weights.*\[eval\]"):
+        Evaluator()._load("DistillMOS", load)
 
 
-@pytest.mark.skipif(not has_judges(), reason="needs the extra [eval]")
+@pytest.mark.skipif(not has_metrics(), reason="needs the extra [eval]")
 def test_what_onnxruntime_raises_is_a_runtime_error():
     from voxcycle.evaluation.metrics.naturalness import DNSMOS
 
-    with pytest.raises(RuntimeError, match="DNSMOS failed: "):
+    with pytest.raises(RuntimeError, match="DNSMOS"):
         DNSMOS().score(np.ones(160_000))  # float64, which the network does not take
 
 
 def test_unknown_metric_is_refused():
     with pytest.raises(ValueError, match=r"\['loudness'\].*similarity"):
-        Judges(("loudness",))
+        Evaluator(("loudness",))

@@ -14,7 +14,7 @@ from voxcycle.evaluation.metrics.asr import (
     normalize_text,
     word_errors,
 )
-from voxcycle.evaluation.optional_deps import MissingJudgeError, import_judge, judge_folder
+from voxcycle.evaluation.optional_deps import MissingPackageError, import_metric, package_folder
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_languages_that_whisper_knows(code, expected):
 
 @pytest.mark.parametrize("code", ["", "english", "en-US", "xx"])
 def test_other_languages_are_refused(code):
-    with pytest.raises(ValueError, match=f"language '{code}': .* known are af am"):
+    with pytest.raises(ValueError, match=f"'{code}'.* af am"):
         check_language(code)
 
 
@@ -79,10 +79,10 @@ def test_languages_are_those_of_the_package():
 
 
 def test_a_model_is_a_complete_folder(tmp_path: Path):
-    with pytest.raises(OSError, match="no model.bin and no tokenizer.json there"):
+    with pytest.raises(OSError, match=r"model\.bin.*tokenizer\.json.*--asr"):
         find_model(str(tmp_path))
     (tmp_path / "model.bin").write_bytes(b"weights")
-    with pytest.raises(OSError, match="no tokenizer.json there"):  # it would be fetched
+    with pytest.raises(OSError, match=r"tokenizer\.json.*--asr"):  # it would be fetched
         find_model(str(tmp_path))
     (tmp_path / "tokenizer.json").write_text("{}")
     assert find_model(str(tmp_path)) == tmp_path
@@ -99,7 +99,7 @@ def test_a_model_that_is_nowhere_is_refused(name, monkeypatch, tmp_path):
         raise FileNotFoundError("not in the cache")
 
     monkeypatch.setattr(faster_whisper, "download_model", download)
-    with pytest.raises(OSError, match=f"{name}: neither a folder nor the name"):
+    with pytest.raises(OSError, match=f"{name}.*--asr"):
         find_model(name)
     assert fetched == [False]
 
@@ -112,13 +112,11 @@ def test_a_name_in_the_cache_is_its_folder(monkeypatch, tmp_path: Path):
     assert find_model("small") == tmp_path
 
 
-def test_missing_judge_names_the_remedy():
-    with pytest.raises(
-        MissingJudgeError, match=r"extra \[eval\], in a clone `pip install -e '.\[eval\]'`"
-    ):
-        import_judge("no_such_judge")
-    with pytest.raises(MissingJudgeError, match="no_such_judge"):
-        judge_folder("no_such_judge")
+def test_missing_metric_names_the_remedy():
+    with pytest.raises(MissingPackageError, match=r"no_such_metric.*pip install -e '.\[eval\]'"):
+        import_metric("no_such_metric")
+    with pytest.raises(MissingPackageError, match="no_such_metric"):
+        package_folder("no_such_metric")
 
 
 def test_the_recogniser_leaves_torch_its_threads():

@@ -77,7 +77,7 @@ def test_silence_is_cut_and_alone_refused(make_speech):
         abs(len(extract_cepstra(padded, RATE).frames) - n_frames) <= 8
     )  # window edges, 20 ms a side
     for waveform in (np.zeros(RATE, np.float32), speech[:3000]):
-        with pytest.raises(ValueError, match="less than 0.32 s of speech"):
+        with pytest.raises(ValueError, match=r"0\.32 s"):
             extract_cepstra(waveform, RATE)
 
 

@@ -20,7 +20,7 @@ def test_centroid_is_the_unit_mean():
 
 
 def test_centroid_of_nothing_is_refused():
-    with pytest.raises(ValueError, match="at least one embedding"):
+    with pytest.raises(ValueError, match="centroid"):
         centroid([])
 
 
@@ -84,8 +84,8 @@ def test_equal_error_rate_is_where_the_curves_cross():
         assert equal_error_rate(genuine, impostors) == pytest.approx(expected, abs=1e-3)
 
 
-def test_another_embedder_can_judge():
-    from voxcycle.evaluation.metrics.all_metrics import Judges
+def test_another_embedder_can_score():
+    from voxcycle.evaluation.metrics.all_metrics import Evaluator
 
     class Loudness:
         name = "loudness"
@@ -93,5 +93,5 @@ def test_another_embedder_can_judge():
         def embed(self, speech):
             return np.array([1.0, float(np.abs(speech).max())], np.float32)
 
-    judges = Judges(("similarity",), embedder=Loudness())
-    np.testing.assert_array_equal(judges.embed(np.array([0.0, -0.5], np.float32)), [1.0, 0.5])
+    evaluator = Evaluator(("similarity",), embedder=Loudness())
+    np.testing.assert_array_equal(evaluator.embed(np.array([0.0, -0.5], np.float32)), [1.0, 0.5])

@@ -61,7 +61,7 @@ def make_scores(row: str, speaker: str, sentence: str, i: int) -> UtteranceScore
         transcript=f"{HOSTILE} heard",
         distillmos=4.0,
         dnsmos=3.0 + i / 10,
-        pitch=PitchErrors(100, 50, 5, 10, 45.0) if i != 7 else None,
+        pitch=PitchErrors(100, 50, 5, 10, sum_square=45.0) if i != 7 else None,
         failures=(f"pitch: {HOSTILE}",) if i == 7 and row == "unit" else (),
     )
 

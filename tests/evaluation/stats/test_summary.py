@@ -15,7 +15,7 @@ SCORES = [
         secs_source=0.6,
         words=ErrorCount(1, 4),
         distillmos=4.0,
-        pitch=PitchErrors(10, 4, 1, 2, 3.0),
+        pitch=PitchErrors(10, 4, 1, 2, sum_square=3.0),
     ),
     UtteranceScores(
         "voice",
@@ -25,7 +25,7 @@ SCORES = [
         secs_source=0.7,
         words=ErrorCount(0, 8),
         distillmos=3.0,
-        pitch=PitchErrors(10, 2, 0, 1, 2.0),
+        pitch=PitchErrors(10, 2, 0, 1, sum_square=2.0),
     ),
     UtteranceScores("voice", "bob", "000", failures=("rendering: silence",)),
     UtteranceScores("voice", "bob", "001", secs_target=0.9, secs_source=0.5, distillmos=5.0),

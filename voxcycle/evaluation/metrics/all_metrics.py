@@ -1,4 +1,4 @@
-"""The judges of an evaluation in one place: loaded on first use, their answers remembered."""
+"""All metrics of an evaluation, loaded on first use, their results cached."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,16 +21,16 @@ QUICK_METRICS = ("similarity", "words", "distillmos")
 
 
 @dataclass
-class Judges:
-    """All judges, on 16 kHz speech (T,); distances on audio of any rate. Threads may share them.
+class Evaluator:
+    """Computes all metrics on 16 kHz speech (T,), distances on audio of any rate. Thread-safe.
 
     Attributes:
-        metrics: those of `METRICS` that are wanted; the others are neither loaded nor computed.
-        cache: where answers are kept.
+        metrics: of `METRICS`; the others are neither loaded nor computed.
+        cache: where results are kept.
         asr: folder or name of a faster-whisper model, see `find_model`; None takes the packaged
             Whisper tiny.
         embedder: of speakers; None takes Resemblyzer's.
-        n_threads: threads of the recogniser and of DNSMOS; torch has its own setting.
+        n_threads: threads of the recogniser and of DNSMOS; PyTorch's are set elsewhere.
     """
 
     metrics: tuple[str, ...] = METRICS
@@ -50,7 +50,7 @@ class Judges:
             self._asr_folder = find_model(self.asr)
 
     def _load(self, name: str, make: Callable[[], Any]) -> Any:
-        """Return a judge; whichever thread wants it first loads it. OSError where it cannot."""
+        """Return a network, loaded by the first thread that needs it; OSError where that fails."""
         with self._loading:
             if name not in self._loaded:
                 try:
@@ -67,7 +67,7 @@ class Judges:
         )
 
     def knows(self, language: str) -> bool:
-        """Tell whether the recogniser is made for a language; the packaged one is for English."""
+        """Return whether the recogniser is made for a language; the packaged one is for English."""
         if language == "en" or self.asr is None:
             return language == "en"
         return self._load_transcriber().is_multilingual

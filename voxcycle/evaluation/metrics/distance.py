@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from voxcycle.audio.f0 import ANALYSIS_MS, import_pyworld, track_f0
 from voxcycle.audio.resample import resample
-from voxcycle.evaluation.optional_deps import import_judge
+from voxcycle.evaluation.optional_deps import import_metric
 
 ANALYSIS_RATE = 16_000
 ORDER = 24
@@ -66,7 +66,7 @@ def mel_cepstra(power: NDArray[np.float64]) -> NDArray[np.float64]:
     Coefficients c_m of `ln |H(w)| = sum c_m cos(m w~)`, with w~ the phase of the all-pass at w
     (Imai, 1983).
     """
-    return import_judge("pysptk").sp2mc(power, ORDER, WARPING)
+    return import_metric("pysptk").sp2mc(power, ORDER, WARPING)
 
 
 def align(x: Cepstra, y: Cepstra) -> Alignment:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from voxcycle.evaluation.optional_deps import JUDGE_RATE, import_judge, judge_folder
+from voxcycle.evaluation.optional_deps import METRIC_RATE, import_metric, package_folder
 
 DNSMOS_WINDOW_S = 9.01
 # The polynomial that maps the network's raw overall score to the P.835 scale (authors' code).
@@ -23,7 +23,7 @@ class DistillMOS:
     """DistillMOS variant 7, weights from its package."""
 
     def __init__(self) -> None:
-        package = import_judge("distillmos")
+        package = import_metric("distillmos")
         with contextlib.redirect_stdout(io.StringIO()):  # it prints its weights' path
             self._model = package.ConvTransformerSQAModel().eval()
 
@@ -43,12 +43,12 @@ class DNSMOS:
     """
 
     def __init__(self, n_threads: int = 1) -> None:
-        onnxruntime = import_judge("onnxruntime")
-        failures = import_judge("onnxruntime.capi.onnxruntime_pybind11_state")
+        onnxruntime = import_metric("onnxruntime")
+        failures = import_metric("onnxruntime.capi.onnxruntime_pybind11_state")
         self._failures = (failures.Fail, failures.InvalidArgument, failures.RuntimeException)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = n_threads
-        path = judge_folder("speechmos") / "dnsmos_models" / "sig_bak_ovr.onnx"
+        path = package_folder("speechmos") / "dnsmos_models" / "sig_bak_ovr.onnx"
         self._session = onnxruntime.InferenceSession(path, options)
 
     def score(self, speech: NDArray[np.float32]) -> float:
@@ -63,11 +63,11 @@ class DNSMOS:
             raise ValueError("digital silence has no quality")
         if peak > 1:
             raise ValueError(f"peak {peak:.3f} is above full scale")
-        window = int(DNSMOS_WINDOW_S * JUDGE_RATE)
+        window = int(DNSMOS_WINDOW_S * METRIC_RATE)
         while len(speech) < window:
             speech = np.append(speech, speech)
-        n_windows = int(len(speech) // JUDGE_RATE - DNSMOS_WINDOW_S) + 1
-        starts = [i * JUDGE_RATE for i in range(n_windows)]
+        n_windows = int(len(speech) // METRIC_RATE - DNSMOS_WINDOW_S) + 1
+        starts = [i * METRIC_RATE for i in range(n_windows)]
         batch = [speech[s : s + window] for s in starts if s + window <= len(speech)]
         try:
             raw = [self._session.run(None, {"input_1": x[None]})[0][0][2] for x in batch]

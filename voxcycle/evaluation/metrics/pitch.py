@@ -64,11 +64,11 @@ def compare_f0(requested: NDArray[np.float32], measured: NDArray[np.float32]) ->
     errors = 12 * np.log2(found[both].astype(np.float64) / wanted[both])
     gross = np.abs(errors) >= GROSS_ERROR_SEMITONES
     return PitchErrors(
-        n_frames,
-        int(both.sum()),
-        int(gross.sum()),
-        int(((wanted > 0) != (found > 0)).sum()),
-        float((errors[~gross] ** 2).sum()),
+        n_frames=n_frames,
+        n_both=int(both.sum()),
+        n_gross=int(gross.sum()),
+        n_voicing=int(((wanted > 0) != (found > 0)).sum()),
+        sum_square=float((errors[~gross] ** 2).sum()),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from voxcycle.evaluation.optional_deps import JUDGE_RATE, import_judge
+from voxcycle.evaluation.optional_deps import METRIC_RATE, import_metric
 
 MIN_SPEECH_S = 0.3
 
@@ -32,7 +32,7 @@ class ResemblyzerEmbedder:
     name = "Resemblyzer"
 
     def __init__(self) -> None:
-        self._package = import_judge("resemblyzer")
+        self._package = import_metric("resemblyzer")
         self._encoder = self._package.VoiceEncoder("cpu", verbose=False)
 
     def embed(self, speech: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -44,7 +44,7 @@ class ResemblyzerEmbedder:
         if not np.any(speech):
             raise ValueError("digital silence has no speaker")
         prepared = self._package.preprocess_wav(speech)
-        if len(prepared) < MIN_SPEECH_S * JUDGE_RATE:
+        if len(prepared) < MIN_SPEECH_S * METRIC_RATE:
             raise ValueError(f"less than {MIN_SPEECH_S} s of speech found")
         return self._encoder.embed_utterance(prepared).astype(np.float32)
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from voxcycle.evaluation.stats.scores import UtteranceScores
 from voxcycle.evaluation.stats.summary import MEASURES, print_value
-from voxcycle.evaluation.systems import STANDARD_ROWS
+from voxcycle.evaluation.systems import STANDARD_SYSTEMS
 
 METRICS = ("secs_target", "secs_source", "cer", "distillmos", "dnsmos")
 N_BINS = 24
@@ -85,6 +85,6 @@ def _ticks(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _row_class(row: str, voice_name: str) -> str:
-    if row == voice_name or row not in STANDARD_ROWS:
+    if row == voice_name or row not in STANDARD_SYSTEMS:
         return "row-voice"
-    return f"row-{STANDARD_ROWS.index(row)}"
+    return f"row-{STANDARD_SYSTEMS.index(row)}"

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from voxcycle.evaluation.stats.scores import UtteranceScores
-from voxcycle.evaluation.systems import STANDARD_ROWS
+from voxcycle.evaluation.systems import STANDARD_SYSTEMS
 
 REFERENCES = {"text": "the text", "source": "what the recogniser hears in the recording"}
 
@@ -26,7 +26,7 @@ def find_notes(scores: Sequence[UtteranceScores], metrics: Collection[str]) -> l
         named = [row for row, own in rows.items() if any(s.words_reference == kind for s in own)]
         if named:
             notes.append(f"words count against {meaning}: {', '.join(named)}")
-    has_words = any(s.words for s in scores if s.row not in STANDARD_ROWS)
+    has_words = any(s.words for s in scores if s.row not in STANDARD_SYSTEMS)
     if "words" in metrics and not has_words:
         notes.append(
             "no words count: without texts the recogniser has to know the language, and with or "

@@ -26,7 +26,7 @@ from voxcycle.evaluation.systems import (
     TARGET,
     UNCONVERTED,
     Speaker,
-    voice_row,
+    system_name,
 )
 from voxcycle.files import replacing
 from voxcycle.voices.voice import Voice
@@ -98,7 +98,7 @@ def write_page(
 
 def make_page(evaluation: Evaluation, sources: tuple[Speaker, ...], voice: Voice) -> str:
     """Return the report as HTML; arguments as `write_page`."""
-    name = voice_row(voice)
+    name = system_name(voice)
     style, script = (
         files("voxcycle.evaluation").joinpath(f"report.{kind}").read_text(encoding="utf-8")
         for kind in ("css", "js")

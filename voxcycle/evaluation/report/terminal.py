@@ -16,7 +16,7 @@ from voxcycle.evaluation.stats.summary import (
     print_value,
     table_cells,
 )
-from voxcycle.evaluation.systems import STANDARD_ROWS, Speaker
+from voxcycle.evaluation.systems import STANDARD_SYSTEMS, Speaker
 from voxcycle.voices.voice import Voice
 
 
@@ -46,7 +46,7 @@ def print_evaluation(evaluation: Evaluation) -> None:
     messages = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
     lines = evaluation.summary()
     _print_table(table_cells(lines), [line.speaker == MEAN for line in lines])
-    shown = [line for line in lines if line.row not in STANDARD_ROWS]
+    shown = [line for line in lines if line.row not in STANDARD_SYSTEMS]
     for column, (low, high) in (shown[-1].intervals if shown else {}).items():
         heading, form = COLUMNS[column]
         ends = f"{print_value(low, form)} to {print_value(high, form)}"

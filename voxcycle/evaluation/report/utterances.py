@@ -25,7 +25,7 @@ from voxcycle.evaluation.systems import (
     Sentence,
     Speaker,
     Wave,
-    voice_row,
+    system_name,
 )
 from voxcycle.voices.voice import Voice
 
@@ -99,7 +99,7 @@ def _collect(evaluation: Evaluation, sources: tuple[Speaker, ...], voice: Voice)
     targets: list[Scored | None] = [s for s in rows[TARGET] if s.audio is not None] or [None]
     columns = zip(
         sentences,
-        rows[voice_row(voice)],
+        rows[system_name(voice)],
         rows[UNCONVERTED],
         rows[DSP_BASELINE],
         (targets[i % len(targets)] for i in range(len(sentences))),

@@ -13,7 +13,7 @@ import numpy as np
 from voxcycle.evaluation.run import Evaluation
 from voxcycle.evaluation.stats.scores import UtteranceScores
 from voxcycle.evaluation.stats.summary import CONFIDENCE, MEASURES, Measure, Ratio, print_value
-from voxcycle.evaluation.systems import STANDARD_ROWS
+from voxcycle.evaluation.systems import STANDARD_SYSTEMS
 
 VOICE = "voice"
 N_RESAMPLES = 10_000  # some 18 lie beyond either end of a corrected interval
@@ -51,7 +51,7 @@ class Difference(NamedTuple):
     @property
     def verdict(self) -> str:
         """Whether the second voice is "better" or "worse"; "" if unclear, or no voice's row."""
-        if not self.is_clear or self.row in STANDARD_ROWS:
+        if not self.is_clear or self.row in STANDARD_SYSTEMS:
             return ""
         is_better = (self.second > self.first) == MEASURES[self.metric].is_better_high
         return "better" if is_better else "worse"
@@ -88,7 +88,10 @@ def compare(first: Evaluation, second: Evaluation, seed: int = 0) -> list[Differ
     for row in dict.fromkeys(key[0] for key in pairs.same):
         of_row = [scores for key, scores in pairs.same.items() if key[0] == row]
         known = {name: ratios for name in MEASURES if (ratios := _ratios(name, of_row))}
-        found = [_difference(row, name, ratios, len(known), seed) for name, ratios in known.items()]
+        found = [
+            _difference(row, name, ratios, n_metrics=len(known), seed=seed)
+            for name, ratios in known.items()
+        ]
         differences += [difference for difference in found if difference is not None]
     return differences
 
@@ -138,7 +141,9 @@ def describe(first: Evaluation, second: Evaluation) -> list[str]:
 
 
 def _by_key(scores: Sequence[UtteranceScores]) -> dict[Key, UtteranceScores]:
-    return {(s.row if s.row in STANDARD_ROWS else VOICE, s.speaker, s.sentence): s for s in scores}
+    return {
+        (s.row if s.row in STANDARD_SYSTEMS else VOICE, s.speaker, s.sentence): s for s in scores
+    }
 
 
 def _ratios(
@@ -175,7 +180,15 @@ def _difference(
         low, high, lowest, highest = np.percentile(gains, ends).tolist()
         interval, is_clear = (low, high), n >= MIN_PAIRS and not lowest <= 0 <= highest
     before, after = values.tolist()
-    return Difference(row, name, n, before, after, interval, is_clear)
+    return Difference(
+        row,
+        name,
+        n,
+        first=before,
+        second=after,
+        interval=interval,
+        is_clear=is_clear,
+    )
 
 
 def _evaluate(measure: Measure, sums: np.ndarray) -> np.ndarray:

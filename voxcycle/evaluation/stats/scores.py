@@ -1,4 +1,4 @@
-"""What the judges say about one utterance, and how such scores are kept as JSON."""
+"""Scores of one utterance, and how they are kept as JSON."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,11 +11,11 @@ from voxcycle.evaluation.metrics.pitch import PitchErrors
 
 @dataclass(frozen=True)
 class UtteranceScores:
-    """What the judges say about one utterance; None where a metric was not asked for or failed.
+    """Scores of one utterance; None where a metric was not asked for or failed.
 
     Attributes:
-        row: what made the audio: one of `voxcycle.evaluation.systems`, or a voice.
-        speaker: who is heard in the input.
+        row: name of the system that made the audio.
+        speaker: who speaks in the recording.
         sentence: the utterance's name.
         recording_sha256: of the recording's file, 16 digits.
         duration_s: of the audio.
@@ -23,9 +23,8 @@ class UtteranceScores:
         secs_source: cosine to the centroid of the source speaker.
         words_reference: what words are compared with: "text", or "source" for what the recogniser
             hears in the recording.
-        words: word errors against it. Of what could not be rendered every word is lost, likewise
-            where the recogniser hears none.
-        characters: character errors, likewise.
+        words: word errors against it. All words are lost where nothing was rendered or heard.
+        characters: character errors, in the same way.
         transcript: what the recogniser hears.
         distillmos: predicted overall quality, 1-5.
         dnsmos: predicted P.835 overall score, 1-5.
@@ -34,8 +33,8 @@ class UtteranceScores:
         mcd_db: mel-cepstral distortion against the target's recording of the same sentence; of
             copy synthesis against the recording that it is made of.
         parallel_f0_rmse_semitones: F0 against that recording, along the same path, for information.
-        parallel_f0_correlation: of ln F0, likewise.
-        failures: what a judge could not score, and why.
+        parallel_f0_correlation: of ln F0, along the same path.
+        failures: what could not be scored, and why.
     """
 
     row: str
@@ -62,9 +61,9 @@ class UtteranceScores:
     def composite(self) -> float | None:
         """Mean of similarity, words kept and naturalness, each 0 to 1; None without any of them.
 
-        `secs_target`, `1 - CER` and `(DistillMOS - 1) / 4`; what failed counts as 0, what was not
-        asked for is left out. It orders utterances and picks weights in training; it is not a
-        result.
+        `secs_target`, `1 - CER` and `(DistillMOS - 1) / 4`; failed metrics count as 0, metrics
+        that were not requested are omitted. It orders utterances and picks weights in training; it
+        is not a result.
         """
         failed = {failure.split(":")[0] for failure in self.failures}
         if "rendering" in failed:
@@ -97,7 +96,7 @@ class UtteranceScores:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "UtteranceScores":
-        """Build from `to_dict`'s result, rates and composite being computed anew."""
+        """Build from `to_dict`'s result, rates and composite computed again."""
         known = {k: v for k, v in values.items() if k in cls.__dataclass_fields__}
         for name, kind in (
             ("words", ErrorCount),

@@ -1,4 +1,4 @@
-"""Means over sentences, per speaker and row, with bootstrap intervals; printed as tables.
+"""Means over sentences, per speaker and system, with bootstrap intervals; printed as tables.
 
 Every metric is a ratio of sums over sentences (a mean: the sum of scores over their number; a word
 error rate: errors over words), so one bootstrap serves all: sentences are drawn with replacement
@@ -91,7 +91,9 @@ MEASURES: dict[str, Measure] = {
     "cer": Measure("CER", "3", _errors("characters"), False),
     "distillmos": Measure("DistillMOS", "2", _plain("distillmos")),
     "dnsmos": Measure("DNSMOS", "2", _plain("dnsmos")),
-    "f0_rmse_semitones": Measure("F0 RMSE st", "2", _frames("sum_square", "n_fine"), False, True),
+    "f0_rmse_semitones": Measure(
+        "F0 RMSE st", "2", _frames("sum_square", "n_fine"), False, is_root=True
+    ),
     "f0_gross_rate": Measure("F0 gross", "share", _frames("n_gross", "n_both"), False),
     "f0_voicing_error_rate": Measure("voicing", "share", _frames("n_voicing", "n_frames"), False),
     "mcd_db": Measure("MCD dB", "2", _plain("mcd_db"), False),
@@ -118,12 +120,12 @@ class Summary(NamedTuple):
     """One line of the table: a speaker's sentences, or the mean over speakers.
 
     Attributes:
-        row: what made the audio.
+        row: name of the system that made the audio.
         speaker: whose sentences, or "mean".
         n_sentences: sentences in all.
-        n_failed: sentences that some judge could not score.
+        n_failed: sentences that some metric could not score.
         n_words: sentences whose words count.
-        values: metric to value; a metric that nobody scored is absent. Error rates are those of all
+        values: metric to value; metrics without any score are absent. Error rates are those of all
             sentences together. `nearer_target` counts a sentence that could not be scored as not
             nearer.
         intervals: metric to the ends of its 95 % interval over sentences; absent where a speaker
@@ -152,10 +154,10 @@ class Summary(NamedTuple):
 def summarize(
     scores: Sequence[UtteranceScores], genuine: Sequence[float] | None = None, seed: int = 0
 ) -> list[Summary]:
-    """Return one line per row and speaker, and after each row of several speakers their mean.
+    """Return one line per system and speaker, and after each system of several speakers their mean.
 
     Args:
-        scores: of utterances, those of a row together.
+        scores: of utterances, those of a system together.
         genuine: cosines of the target's own recordings to the target, for the equal error rate.
         seed: of the bootstrap.
     """
@@ -243,7 +245,7 @@ def _interval(
         for ratios in found
     ]
     values = _average(measure, drawn)
-    # A resample may lack what the ratio stands on (no voiced frame): it says nothing.
+    # A resample may lack what the ratio stands on (no voiced frame): it is dropped.
     return _ends(values[np.isfinite(values)])
 
 
@@ -254,7 +256,7 @@ def _ends(resampled: NDArray[np.float64]) -> tuple[float, float]:
 
 
 def _impostors(group: list[UtteranceScores]) -> list[float]:
-    """Return the similarities to the target of a row's sentences; none for the target's own."""
+    """Return the similarities to the target of a system's sentences; none for the target's own."""
     if group[0].row in (TARGET, COPY_SYNTHESIS):
         return []
     return [s.secs_target for s in group if s.secs_target is not None]
@@ -275,7 +277,7 @@ def _error_rate_interval(
 
 
 def table_cells(lines: Sequence[Summary]) -> list[list[str]]:
-    """Return headings and printed values; columns that nobody filled are left out."""
+    """Return headings and printed values; empty columns are omitted."""
     used = [k for k in COLUMNS if any(line.get(k) is not None for line in lines)]
     if all(line.n_words in (None, line.n_sentences) for line in lines):
         used = [k for k in used if k != "n_words"]

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from voxcycle.evaluation.optional_deps import has_judges
+from voxcycle.evaluation.optional_deps import has_metrics
 
 EGS = Path(__file__).parents[2] / "egs"
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not has_judges(), reason="needs the extra [eval]"),
+    pytest.mark.skipif(not has_metrics(), reason="needs the extra [eval]"),
 ]
 
 
@@ -39,7 +39,7 @@ def run(script: str, *arguments: str | Path) -> str:
 
 def test_kokoro_scores_every_row(corpus: Path, voice_path: Path, tmp_path: Path):
     table = run(
-        "kokoro/evaluate.py",
+        "kokoro/evaluate_kokoro.py",
         *("--voice", voice_path, "--target", "af_heart", "--corpus", corpus, "--limit", "1"),
         *("--quick", "--json", tmp_path / "out.json", "--cache", tmp_path / "cache"),
     )
@@ -59,7 +59,7 @@ def test_real_speech_counts_words_against_the_source(
     for name in ("allison", "carlo", "dutch_woman", "dutch_man"):
         write_sentences(tmp_path / "real/wavs" / name, make_speech, 150.0, 21)
     run(
-        "real/evaluate.py",
+        "real/evaluate_real.py",
         *("--voice", voice_path, "--target", "af_heart", "--real", tmp_path / "real"),
         *("--corpus", corpus, "--limit", "1", "--json", tmp_path / "out.json"),
         *("--cache", tmp_path / "cache", "--vocoder", "griffin-lim"),

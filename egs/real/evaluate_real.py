@@ -1,6 +1,6 @@
 """Measure a voice on 20 clips each of four real speakers whom it never heard.
 
-    python egs/real/evaluate.py --voice VOICE --real DIR --corpus CORPUS [--json out.json]
+    python egs/real/evaluate_real.py --voice VOICE --real DIR --corpus CORPUS [--json out.json]
 
 DIR is what fetch.sh filled, CORPUS that of egs/kokoro, whose target speaker gives the centroid of
 the target (20 `valid` recordings). A source's centroid is made of 20 other clips. The clips have no
