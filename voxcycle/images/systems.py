@@ -170,7 +170,7 @@ def _build_cyclegan(config: CycleGANConfig, shape: Shape, n_values: Sequence[int
         identity_b=config.identity,
     )
     rates = CycleGANRates(config.rate, config.rate, config.betas, clip=None)
-    return CycleGAN(networks, weights, rates, judges_identity=False)
+    return CycleGAN(networks, weights, rates, scores_identity=False)
 
 
 def _build_progressive_gan(

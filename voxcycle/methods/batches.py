@@ -1,4 +1,4 @@
-"""What a step of a training sees, of speech or of images: `data` makes it, `methods` take it."""
+"""Batches: one training step's data, of speech or of images."""
 
 from typing import Any, NamedTuple, Protocol
 
@@ -97,23 +97,25 @@ class Domain(NamedTuple):
     """One domain's half of a batch; B examples, mels (B, n_mels, F) or images (B, C, H, W).
 
     Attributes:
-        real: what the domain's judge sees and what reconstructions are compared with.
-        source: the same as the generator to the other domain is given it.
-        disguised: the same as the identity loss feeds it to the generator to this domain.
-        told: what the generator to this domain is told when it is to make `real`.
-        told_away: what the generator to the other domain is told beside `source`.
-        shown: planes that the domain's judge may see beside `real`, (B, 1, n_mels, F) or None.
-        shown_away: planes that the other judge may see beside the conversion of `source`.
-        condition: (B, n_condition), what the domain's judge is told, or None.
+        real: for the domain's discriminator and the reconstruction losses.
+        source: the same examples as input of the generator to the other domain.
+        perturbed: the same examples as input of the identity loss.
+        cond: conditioning of the generator to this domain when it reconstructs `real`.
+        cond_to_other: conditioning of the generator to the other domain, for `source`.
+        disc_cond: planes that the domain's discriminator may see beside `real`,
+            (B, 1, n_mels, F) or None.
+        disc_cond_of_other: planes that the other discriminator may see beside the conversion of
+            `source`.
+        condition: (B, n_condition), the domain's discriminator's condition, or None.
     """
 
     real: Tensor
     source: Tensor
-    disguised: Tensor
-    told: tuple[Tensor, ...] = ()
-    told_away: tuple[Tensor, ...] = ()
-    shown: Tensor | None = None
-    shown_away: Tensor | None = None
+    perturbed: Tensor
+    cond: tuple[Tensor, ...] = ()
+    cond_to_other: tuple[Tensor, ...] = ()
+    disc_cond: Tensor | None = None
+    disc_cond_of_other: Tensor | None = None
     condition: Tensor | None = None
 
 
@@ -136,7 +138,7 @@ class PairBatch(NamedTuple):
     b: Tensor
 
     def domains(self) -> tuple[Domain, Domain]:
-        """Return what a CycleGAN sees: the identity loss is fed the plain images."""
+        """Return the domains; the identity loss sees unperturbed images."""
         return Domain(self.a, self.a, self.a), Domain(self.b, self.b, self.b)
 
 
@@ -144,10 +146,10 @@ class VocoderBatch(NamedTuple):
     """One training batch.
 
     Attributes:
-        waveform: (B, F * hop_length), what is to be rendered.
+        waveform: (B, F * hop_length), the target.
         log_mel: (B, n_mels, F), of the waveform within its recording.
         spoken_f0_hz: (B, F), of the waveform.
-        f0_hz: (B, F), what the network is told: some of it wrong on purpose.
+        f0_hz: (B, F), input of the network: some of it is corrupted on purpose.
         sources: (B, 3, F * hop_length), at `f0_hz`.
         step: the batch's number.
     """
