@@ -20,11 +20,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.perturb import WARPS
 from voxcycle.evaluation.stats.cost import cpu_name
-from voxcycle.methods.phase import PhasedModule
 from voxcycle.speech.config import VoiceTrainingConfig
-from voxcycle.speech.crops import UnpairedCrops, build_speaker
+from voxcycle.speech.crops import build_speaker
+from voxcycle.speech.domains import make_crops
 from voxcycle.speech.features import Features
 from voxcycle.speech.networks import build_method
+from voxcycle.training.state import TrainingState
 
 N_STEPS = 10
 
@@ -65,53 +66,55 @@ def main() -> None:
     config = VoiceTrainingConfig(a=Path("a"), b=Path("b"))
     spec = MelSpec()
     speakers = [build_speaker(name, random_speech(i), spec) for i, name in enumerate("ab")]
-    crops = UnpairedCrops(speakers[:1], speakers[1:2], spec, None, 4, 64, 20, True, 0)
-    module = PhasedModule(build_method(config, spec))
-    optimizers = module.configure_optimizers()
+    crops = make_crops(config, speakers[:1], speakers[1:], spec=spec, prior=None)
+    module = TrainingState(build_method(config, spec))
     batch = crops[0]
 
     def steps() -> None:
         for _ in range(N_STEPS):
-            module.run_phases(batch, optimizers, torch.Tensor.backward)
+            module.run_phases(batch)
 
     corrected = {torch.ops.aten.convolution_backward: count_convolution_backward}
     with FlopCounterMode(display=False, custom_mapping=corrected) as counter:
-        module.run_phases(batch, optimizers, torch.Tensor.backward)
+        module.run_phases(batch)
     macs = counter.get_total_flops() / 2 / 1e9
     networks_s = median_seconds(steps) / N_STEPS
     data_s = median_seconds(lambda: [crops[i] for i in range(N_STEPS)]) / N_STEPS
     optimizers_s = (
-        median_seconds(lambda: [o.step() for _ in range(N_STEPS) for o in optimizers]) / N_STEPS
+        median_seconds(
+            lambda: [o.step() for _ in range(N_STEPS) for o in module.optimizers.values()]
+        )
+        / N_STEPS
     )
-    judge_s = _judges_seconds(module, batch)
+    discriminators_s = _discriminators_seconds(module, batch)
     whole_s = networks_s + data_s
     rows = 4 * 64
     peak = matrix_gmacs(2 * rows)
 
     print(f"{cpu_name()}, {args.threads} threads, torch {torch.__version__}")
     print(f"iteration      {whole_s * 1e3:7.1f} ms   {1 / whole_s:.2f} per second")
-    print(f"  generators   {(networks_s - judge_s - optimizers_s) * 1e3:7.1f} ms")
-    print(f"  judges       {judge_s * 1e3:7.1f} ms   (their part of both phases)")
+    print(f"  generators   {(networks_s - discriminators_s - optimizers_s) * 1e3:7.1f} ms")
+    print(f"  discriminators {discriminators_s * 1e3:5.1f} ms   (their part of both phases)")
     print(f"  optimizers   {optimizers_s * 1e3:7.1f} ms")
     print(f"  data         {data_s * 1e3:7.1f} ms")
     print(f"arithmetic     {macs:7.2f} GMAC, {macs / whole_s:.1f} GMAC/s")
     print(f"matrix product {peak:7.1f} GMAC/s: the iteration reaches {macs / whole_s / peak:.0%}")
 
 
-def _judges_seconds(module: PhasedModule, batch: object) -> float:
+def _discriminators_seconds(module: TrainingState, batch: object) -> float:
     """Time the discriminators alone on tensors of the shapes that they see in a step."""
     memory: dict[str, torch.Tensor] = {}
     module.phases[0].loss(batch, memory)
     fakes = {key: memory[key].clone().requires_grad_() for key in ("fake_a", "fake_b")}
-    judges = module.method.discriminators  # type: ignore[union-attr]
+    networks = module.method.discriminators  # type: ignore[union-attr]
 
     def generator_part() -> None:
-        judges.requires_grad_(False)
+        networks.requires_grad_(False)
         for key, fake in fakes.items():
-            judges[f"d_{key[-1]}"](fake).square().mean().backward()
+            networks[f"d_{key[-1]}"](fake).square().mean().backward()
 
     def own_part() -> None:
-        judges.requires_grad_(True)
+        networks.requires_grad_(True)
         terms = module.phases[1].loss(batch, memory)
         torch.stack(list(terms.values())).sum().backward()
 

@@ -1,16 +1,16 @@
-"""Train a base from folders of recordings, one per speaker: what new voices begin with.
+"""Train the pretrained networks, from which new voices start, from one folder per speaker.
 
-    python recipes/train_pretrained.py runs/base recordings/anna recordings/ben --steps 20000
-    voxcycle train --a dora/ --b emil/ --base runs/base/base.safetensors
+    python recipes/train_pretrained.py runs/pretrained recordings/anna recordings/ben --steps 20000
+    voxcycle train --a dora/ --b emil/ --pretrained runs/pretrained/pretrained.safetensors
 
-Any speakers, any sentences, no transcripts, half a minute of each at least; the more speakers, the
+Any speakers, any sentences, no transcripts, at least half a minute of each; more speakers are
 better. Settings follow as key=value, such as `perturbed_source=0.5`.
 """
 
 import argparse
 from pathlib import Path
 
-from voxcycle.speech.train_pretrained import BaseTrainingConfig, train_base
+from voxcycle.speech.train_pretrained import PretrainedTrainingConfig, train_pretrained
 from voxcycle.training.config import load_config, parse_overrides
 
 
@@ -21,14 +21,15 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="folder of the run")
     parser.add_argument("folders", nargs="+", help="recordings, one folder per speaker; key=value")
     parser.add_argument("--steps", type=int, help="in all; default: 20000, or the run's own")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in OUT")
+    parser.add_argument("--resume", action="store_true", help="continue the run in OUT")
     args = parser.parse_intermixed_args()
     folders = [Path(word).absolute() for word in args.folders if "=" not in word]
     settings = parse_overrides([word for word in args.folders if "=" in word])
     given = {"folders": folders, "out": args.out}
     if args.steps is not None:
         given["steps"] = args.steps
-    trained = train_base(load_config(BaseTrainingConfig, given | settings), resume=args.resume)
+    config = load_config(PretrainedTrainingConfig, given | settings)
+    trained = train_pretrained(config, resume=args.resume)
     print(f"{trained.path}  ({trained.n_steps} steps)")
 
 

@@ -3,10 +3,10 @@
     python recipes/train_vocoder.py runs/vocoder recordings/anna recordings/ben --steps 20000
     voxcycle convert talk.wav --to heart --vocoder runs/vocoder/vocoder.safetensors
 
-Any speakers, any sentences, no transcripts; 65 minutes of clean speech of seventeen speakers, and
-what the four shipped voices make of it, made the shipped one. With `--voice heart`, once for each
-voice, it also trains on what these voices make of the recordings, as HiFi-GAN renders it: a vocoder
-that has heard a generator's mels renders them better. Settings follow as key=value, such as
+Any speakers, any sentences, no transcripts. The shipped one was trained on 65 minutes of clean
+speech of seventeen speakers and on conversions of it by the four shipped voices. `--voice heart`,
+once for each voice, adds conversions of the recordings, rendered by HiFi-GAN: a vocoder trained on
+a generator's mels renders them better. Settings follow as key=value, such as
 `discriminator_width=0 period_width=0` (the spectral losses alone: much faster, less natural).
 """
 
@@ -26,13 +26,13 @@ def main() -> None:
     parser.add_argument("folders", nargs="*", help="recordings, one folder per speaker; key=value")
     parser.add_argument("--voice", action="append", default=[], help="name or file, see above")
     parser.add_argument("--steps", type=int, help="in all; default: 20000, or the run's own")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in OUT")
+    parser.add_argument("--resume", action="store_true", help="continue the run in OUT")
     args = parser.parse_intermixed_args()
     given: dict[str, Any] = {"out": args.out}
     if args.steps is not None:
         given["steps"] = args.steps
     folders = [Path(word) for word in args.folders if "=" not in word]
-    if folders or not args.resume:  # a resumed run has its own, and its voices
+    if folders or not args.resume:  # a resumed run has its own
         given["folders"] = folders
     if args.voice:
         given["voices"] = args.voice

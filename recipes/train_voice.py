@@ -4,7 +4,7 @@
 
 Each folder holds a few minutes of one speaker (wav, flac, ogg or mp3; five minutes are a good
 start). The sentences need not be the same and no transcripts are needed. The result is two voice
-files, one per direction, which `voxcycle convert --to FILE` takes as they are.
+files, one per direction, for `voxcycle convert --to FILE`.
 """
 
 import argparse
@@ -20,18 +20,18 @@ def main() -> None:
     parser.add_argument("b", type=Path, help="recordings of speaker b")
     parser.add_argument("--out", type=Path, help="folder of the run (default runs/A-B)")
     parser.add_argument("--minutes", type=float, default=15.0, help="time to train")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    parser.add_argument("--resume", action="store_true", help="continue the run in --out")
     args = parser.parse_args()
 
     config = VoiceTrainingConfig(
         a=args.a,
         b=args.b,
         out=args.out or Path("runs") / f"{args.a.name}-{args.b.name}",
-        minutes=args.minutes,  # a resumed run keeps the number of steps that it began with
-        # What you may want to change for your own pair:
+        minutes=args.minutes,  # a resumed run keeps its number of steps
+        # Common changes:
         #   more than ten minutes per speaker: width=256, from_scratch=True
-        #   the result stays too close to the source: a higher adversarial_b, a lower cycle_a
-        #   the words get lost: a higher identity_b
+        #   result too similar to the source: raise adversarial_b, lower cycle_a
+        #   words get lost: raise identity_b
         adversarial_b=2.5,
         cycle_a=2.0,
         identity_b=10.0,

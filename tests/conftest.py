@@ -66,7 +66,7 @@ def make_voice(is_any_to_one: bool = True, name: str = "unit") -> Voice:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         generator = VoiceGenerator(width=32, n_blocks=3)
-        torch.nn.init.normal_(generator.outlet.weight, std=0.02)
+        torch.nn.init.normal_(generator.out.weight, std=0.02)
     return Voice(
         VoiceCard(name, language="en", sex="woman"),
         MelSpec(),

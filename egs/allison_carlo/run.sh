@@ -3,7 +3,7 @@
 #
 #   egs/allison_carlo/run.sh [first stage] [last stage]
 #
-# 1 fetch     the recordings (apt; CC-BY-SA-3.0 and CC-BY-3.0: the voices are for yourself)
+# 1 fetch     the recordings (apt; CC-BY-SA-3.0 and CC-BY-3.0: for your own use)
 # 2 train     both directions, MINUTES (15)
 # 3 evaluate  both directions: REPORTS/<voice>/report.html and metrics.json
 # Needs: pip install -e ".[eval]"

@@ -1,4 +1,4 @@
-"""Choose five minutes of each actor, mono and at half scale (the files exceed full scale).
+"""Choose five minutes of each actor, mono, at half scale (the files exceed full scale).
 
 Usage: prepare.py UNPACKED OUT [MINUTES]. Writes OUT/<test|train>/<woman|man>/*.flac: clips of
 1.5-12 s in the order of the hash of their paths, 20 to test, then some to train on until the

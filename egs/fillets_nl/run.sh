@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# A pair of one's own: a Dutch woman and man, five minutes each, trained for MINUTES (15).
+# A pair of your own: a Dutch woman and man, five minutes each, trained for MINUTES (15).
 #
 #   egs/fillets_nl/run.sh [first stage] [last stage]
 #
-# 1 fetch     the recordings of the game Fish Fillets NG (apt, GPL-2: the voices are for yourself)
+# 1 fetch     the recordings of the game Fish Fillets NG (apt, GPL-2: for your own use)
 # 2 choose    five minutes of each to train on, 20 other clips to score
 # 3 train     both directions
 # 4 evaluate  both directions: REPORTS/<voice>/report.html and metrics.json

@@ -1,10 +1,10 @@
-"""Let Kokoro-82M say training sentences again in other timbres, for the disguised identity loss.
+"""Let Kokoro-82M read training sentences again in other timbres: supervised pairs.
 
     python egs/kokoro/disguise.py CORPUS SPEAKER... [--each 4]
-    voxcycle train ... prepares=false disguises=CORPUS/disguises
 
 Writes CORPUS/disguises/<speaker>/<nnn>/<other>.flac for wavs/<speaker>/train/<nnn>.flac: the same
 words at the same times and pitch, `--each` of the pool's timbres per sentence. Resumable.
+`load_disguises.py` reads them.
 """
 
 import argparse

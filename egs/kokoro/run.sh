@@ -5,16 +5,16 @@
 #
 # 1 fetch   voice styles and sentences (npm, apt)
 # 2 read    let Kokoro-82M read the corpus, a quarter of an hour to 40 minutes on two cores
-# 3 train   the voices VOICES (heart michael emma george) from the base, JOBS (2) at a time, one thread each, ten to
-#           forty minutes each; STEPS in place of their own; POOL=wide for a wider
+# 3 train   the voices VOICES (heart michael emma george) from the pretrained networks, JOBS (2) at a time, one thread each, ten to
+#           forty minutes each; STEPS replaces their own numbers; POOL=wide takes a wider
 #           pool (read it first: egs/kokoro/synthesize.py CORPUS --roles wide)
 # 4 score   evaluation speakers and real speech; run once per row of RESULTS.md
-# 5 ship    write the scores on the voices and put them into the package
-# 6 vocoder train the vocoder "fast" on from what the package has, also on what VOICES make of the recordings, and
-#           put it into the package: VOCODER_STEPS (28000), two and a half hours of one thread
+# 5 ship    write the scores into the voices and copy them into the package
+# 6 vocoder continue the training of the packaged vocoder "fast", also on conversions by VOICES, and copy it into
+#           the package: VOCODER_STEPS (28000), two and a half hours of one thread
 # 7 listen  score it in copy synthesis, evaluation speakers and real speech
-# 8 base    train the base on all speakers but those of tests and pairs, and put it into the package:
-#           BASE_STEPS (10000), an hour of one thread
+# 8 pretrain train the networks from which voices start, on all speakers except those of tests and pairs, and copy
+#           them into the package: PRETRAINED_STEPS (10000), an hour of one thread
 # Needs: pip install -e ".[kokoro,eval]"
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -29,8 +29,8 @@ stage() { [ "$first" -le "$1" ] && [ "$1" -le "$last" ]; }
 
 if stage 1; then bash egs/kokoro/fetch.sh "$corpus"; fi
 if stage 2; then $python egs/kokoro/synthesize.py "$corpus" --roles target pool valid foreign eval british; fi
-# voice NAME: the speaker's folder in the corpus, sex, seed, and what was chosen (RESULTS.md): steps,
-# strength, share of the base, sharpness.
+# voice NAME: the speaker's folder in the corpus, sex, seed, and the chosen settings (docs/experiments): steps,
+# second_pass, pretrained_share, formant_postfilter.
 voice() {
     case $1 in
         heart) echo target/af_heart woman 1 3000 0.5 0 0 ;;
@@ -41,13 +41,13 @@ voice() {
     esac
 }
 train() {
-    local name=$1 place folder sex seed steps strength share sharpness
+    local name=$1 place folder sex seed steps second_pass share postfilter
     place=$(voice "$name")
-    read -r folder sex seed steps strength share sharpness <<<"$place"
+    read -r folder sex seed steps second_pass share postfilter <<<"$place"
     $python -m voxcycle train --config egs/kokoro/voice.yaml --a "$pool" \
         --b "$corpus/$folder" --out "$runs/$name" --steps "${STEPS:-$steps}" --no-add \
         $([ -e "$runs/$name/last.ckpt" ] && echo --resume || true) name_b="$name" sex_b="$sex" \
-        seed="$seed" strength="$strength" base_share="$share" sharpness="$sharpness" \
+        seed="$seed" second_pass="$second_pass" pretrained_share="$share" formant_postfilter="$postfilter" \
         "consent=synthetic speaker (Kokoro-82M ${folder#*/})"
 }
 if stage 3; then
@@ -78,7 +78,7 @@ if stage 6; then
     $python recipes/train_vocoder.py "$runs/vocoder" "$corpus"/{pool,target,british}/* \
         "$real/train/russian_woman" $(printf -- '--voice %s ' $voices) $resume \
         --steps "${VOCODER_STEPS:-28000}" start=voxcycle/vocoders/fast.safetensors \
-        generator_rate=2e-4 discriminator_rate=4e-4 batch_size=4 judges_heard=2 \
+        generator_lr=2e-4 discriminator_lr=4e-4 batch_size=4 discriminators_per_step=2 \
         discriminator_width=16 period_width=16 threads=1 snapshot_every=1000
     $python egs/kokoro/ship_vocoder.py "$runs/vocoder/vocoder.safetensors"
 fi
@@ -89,9 +89,9 @@ if stage 7; then
 fi
 if stage 8; then
     PYTHON=$python bash egs/real/fetch.sh "$real"
-    resume=$([ -e "$runs/base/last.ckpt" ] && echo --resume || true)
-    $python recipes/train_pretrained.py "$runs/base" "$corpus"/{pool,target,british}/* \
-        "$real/train/russian_woman" --steps "${BASE_STEPS:-10000}" $resume \
+    resume=$([ -e "$runs/pretrained/last.ckpt" ] && echo --resume || true)
+    $python recipes/train_pretrained.py "$runs/pretrained" "$corpus"/{pool,target,british}/* \
+        "$real/train/russian_woman" --steps "${PRETRAINED_STEPS:-10000}" $resume \
         threads=1 perturbed_source=0.3 snapshot_every=2500
-    cp "$runs/base/base.safetensors" voxcycle/voices/pretrained.safetensors
+    cp "$runs/pretrained/pretrained.safetensors" voxcycle/voices/pretrained.safetensors
 fi

@@ -1,9 +1,9 @@
-"""Sharpen the formants of a voice file that was trained with sharpness=0.
+"""Apply the formant postfilter to a voice file that was trained with formant_postfilter=0.
 
-Usage: sharpen.py VOICE SHARPNESS OUT.safetensors
+Usage: sharpen.py VOICE STRENGTH OUT.safetensors
 
-Where the run is still there, `voxcycle train --resume ... sharpness=X` does it without rounding
-twice.
+Where the run still exists, `voxcycle train --resume ... formant_postfilter=X` avoids a second
+rounding.
 """
 
 import sys
@@ -17,18 +17,21 @@ from voxcycle.voices.library import load_voice
 def main() -> None:
     if len(sys.argv) != 4:
         raise SystemExit(__doc__)
-    voice, sharpness, out = load_voice(sys.argv[1]), float(sys.argv[2]), Path(sys.argv[3])
+    voice, strength, out = load_voice(sys.argv[1]), float(sys.argv[2]), Path(sys.argv[3])
     training = voice.card.training
     config = training.get("config", {})
-    if config.get("sharpness"):
-        raise SystemExit(f"{sys.argv[1]}: sharpened already, by {config['sharpness']}")
+    # Older voices call the setting sharpness.
+    if before := config.get("formant_postfilter", config.get("sharpness", 0.0)):
+        raise SystemExit(f"{sys.argv[1]}: already filtered, by {before}")
     card = replace(
-        voice.card, training=training | {"config": config | {"sharpness": sharpness}}, scores={}
+        voice.card,
+        training=training | {"config": config | {"formant_postfilter": strength}},
+        scores={},
     )
     try:
-        generator = sharpen(voice.generator, voice.target_stats, sharpness)
+        generator = sharpen(voice.generator, voice.target_stats, strength)
     except ValueError as error:
-        raise SystemExit(f"{sys.argv[1]}: cannot be sharpened ({error})") from None
+        raise SystemExit(f"{sys.argv[1]}: cannot be filtered ({error})") from None
     out.parent.mkdir(parents=True, exist_ok=True)
     replace(voice, card=card, generator=generator).save(out)
 

@@ -1,7 +1,7 @@
 """The fixed split of the Kokoro speakers and of what each of them says.
 
 Roles never mix: `pool` and `wide` train domain a of the any-to-one voices, `valid` selects and
-tunes, `eval` is run once per row of RESULTS.md, `pair` is what training a pair is measured on.
+tunes, `eval` is run once per row of RESULTS.md, `pair` measures the training of a pair.
 Training sentences differ between speakers; validation and evaluation sentences are the same for
 everybody who says them (parallel).
 """
@@ -51,11 +51,10 @@ SPLIT: dict[str, Role] = {
     "foreign": Role(("ef_dora", "em_alex", "if_sara", "im_nicola"), 0.0, ("valid",)),
     # Two more targets.
     "british": Role(("bf_emma", "bm_george"), 6.0, ("valid", "eval")),
-    # All that are left, most of them of other languages reading English: a wider pool, for a trial
-    # (RESULTS.md) that did not pay.
+    # A wider pool, most of it voices of other languages that read English: for a trial that brought
+    # no gain (docs/experiments). RESERVED has no role: these speakers stay unused.
     "wide": Role(
         (
-            *("af_bella", "am_fenrir", "bf_isabella", "bm_lewis"),
             *("em_santa", "ff_siwis", "pf_dora", "pm_alex", "pm_santa"),
             *("hf_alpha", "hf_beta", "hm_omega", "hm_psi"),
             *("jf_alpha", "jf_gongitsune", "jf_nezumi", "jf_tebukuro", "jm_kumo"),
@@ -66,3 +65,5 @@ SPLIT: dict[str, Role] = {
         (),
     ),
 }
+
+RESERVED = ("af_bella", "am_fenrir", "bf_isabella", "bm_lewis")

@@ -24,8 +24,8 @@ from voxcycle.images.image_set import ImageBatches, load_images
 from voxcycle.images.metrics.image_quality import compare_images
 from voxcycle.images.systems import find_system
 from voxcycle.images.train import Model
-from voxcycle.methods.phase import PhasedModule
 from voxcycle.models.growing_networks import downsample
+from voxcycle.training.state import TrainingState
 
 METHOD = "progressive_gan"
 SEEDS = (0, 1, 2)
@@ -46,15 +46,15 @@ def seconds_per_step(recipe: Recipe) -> list[float]:
     config = recipe.resolve_config(METHOD)
     images = load_images(config.data)
     torch.set_num_threads(config.threads)
-    module = PhasedModule(find_system(METHOD).build(config, images.shape, ()))
-    growth, optimizers = module.method.growth, module.configure_optimizers()
+    module = TrainingState(find_system(METHOD).build(config, images.shape, ()))
+    growth = module.method.growth
     batches, seconds = ImageBatches(images, config.batch_size, 0), []
     for stage in range(growth.last + 1):
         batch = batches[growth.end(stage) - 1]
-        module.run_phases(batch, optimizers, Tensor.backward)  # the first call is slower
+        module.run_phases(batch)  # the first call is slower
         started = time.process_time()
         for _ in range(config.r1_every):
-            module.run_phases(batch, optimizers, Tensor.backward)
+            module.run_phases(batch)
             module.steps_done += 1
         seconds.append((time.process_time() - started) / config.r1_every)
     kept.parent.mkdir(parents=True, exist_ok=True)

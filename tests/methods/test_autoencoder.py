@@ -4,7 +4,7 @@ from torch import nn
 
 from voxcycle.methods.autoencoder import Autoencoder
 from voxcycle.methods.batches import ImageBatch
-from voxcycle.methods.phase import PhasedModule
+from voxcycle.training.state import TrainingState
 
 
 def make_linear() -> Autoencoder:
@@ -37,10 +37,9 @@ def test_a_linear_one_finds_the_first_principal_component() -> None:
     data = torch.randn(256, 2, generator=generator) @ torch.tensor([[1.0, 0.6], [0.0, 0.3]])
     data -= data.mean(0)
     eigenvalues = torch.linalg.eigvalsh(data.T @ data / len(data))
-    module = PhasedModule(make_linear())
-    optimizers = module.configure_optimizers()
+    module = TrainingState(make_linear())
     batch = batch_of(data.reshape(-1, 1, 1, 2))
     for _ in range(400):
-        module.run_phases(batch, optimizers, torch.Tensor.backward)
+        module.run_phases(batch)
     loss = module.method.losses(batch, {})["reconstruction"].item()
     assert loss == pytest.approx(eigenvalues[0].item() / 2, rel=0.01)

@@ -6,8 +6,8 @@ from torch import Tensor, nn
 
 from voxcycle.methods.batches import ImageBatch
 from voxcycle.methods.classifier import NOISE, ClassifierTraining
-from voxcycle.methods.phase import PhasedModule
 from voxcycle.models.factor_classifier import Classifier
+from voxcycle.training.state import TrainingState
 
 
 class Recorder(nn.Module):
@@ -65,8 +65,7 @@ def test_predictions_leave_the_noise_out() -> None:
 
 def test_it_learns_bright_from_dark() -> None:
     torch.manual_seed(0)
-    module = PhasedModule(ClassifierTraining(Classifier((1, 8, 8), [2, 2], 4), lr=1e-2))
-    optimizers = module.configure_optimizers()
+    module = TrainingState(ClassifierTraining(Classifier((1, 8, 8), [2, 2], 4), lr=1e-2))
     for step in range(40):
         level = torch.arange(32) % 2
         generator = torch.Generator().manual_seed(step)
@@ -74,7 +73,7 @@ def test_it_learns_bright_from_dark() -> None:
             32, 1, 8, 8, generator=generator
         )
         batch = ImageBatch(images, level[:, None], step, step)
-        module.run_phases(batch, optimizers, torch.Tensor.backward)
+        module.run_phases(batch)
     method = module.method.eval()
     images = torch.tensor([-0.5, 0.5]).repeat(8)[:, None, None, None] * torch.ones(16, 1, 8, 8)
     assert method.predict(images)[:, 0].tolist() == [0, 1] * 8

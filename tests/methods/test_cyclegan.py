@@ -3,27 +3,27 @@ import torch
 
 from voxcycle.methods.batches import PairBatch
 from voxcycle.methods.cyclegan import CycleGAN, CycleGANNetworks, CycleGANWeights
-from voxcycle.methods.phase import PhasedModule, weigh
+from voxcycle.methods.phase import weigh
 from voxcycle.models.patchgan import PatchGAN
 from voxcycle.models.voice_generator import VoiceGenerator
 from voxcycle.speech.crops import VoiceBatch
+from voxcycle.training.state import TrainingState
 
 ADVERSARIAL_AND_CYCLE = ("adversarial_a", "adversarial_b", "cycle_a", "cycle_b")
 
 
-def make_networks(n_condition: int = 0, second: bool = False) -> CycleGANNetworks:
+def make_networks(n_condition: int = 0) -> CycleGANNetworks:
     torch.manual_seed(0)
 
     def generator(n: int) -> VoiceGenerator:
         return VoiceGenerator(width=16, n_blocks=1, n_condition=n)
 
-    def judge(n: int) -> PatchGAN:
+    def discriminator(n: int) -> PatchGAN:
         return PatchGAN(2, (4, 4, 4, 4), n)
 
-    networks = CycleGANNetworks(generator(0), generator(n_condition), judge(n_condition), judge(0))
-    if second:
-        networks.second_d_a, networks.second_d_b = judge(n_condition), judge(0)
-    return networks
+    return CycleGANNetworks(
+        generator(0), generator(n_condition), discriminator(n_condition), discriminator(0)
+    )
 
 
 def make_batch(n_condition: int = 3) -> VoiceBatch:
@@ -37,10 +37,11 @@ def make_batch(n_condition: int = 3) -> VoiceBatch:
 
     mask = torch.ones(2, 1, 64)
     mask[:, :, 10:20] = 0
-    return VoiceBatch(
-        mel(), mel(), mel(), comb(), comb(), torch.randn(2, n_condition), mask,
-        mel(), mel(), mel(), comb(), comb(), torch.randn(2, n_condition), mask,
-    )  # fmt: skip
+
+    def half() -> tuple[torch.Tensor, ...]:
+        return mel(), mel(), mel(), comb(), comb(), torch.randn(2, n_condition), mask
+
+    return VoiceBatch(*half(), *half())
 
 
 def gradient_norm(network: torch.nn.Module) -> float:
@@ -57,7 +58,7 @@ def test_all_four_networks_get_gradients_from_adversarial_and_cycle_losses() -> 
         terms[name].backward(retain_graph=True)
         if name.startswith("cycle"):  # a cycle goes through both generators
             assert all(gradient_norm(g) > 0 for g in method.generators.values()), name
-        else:  # D_b judges G_ab, D_a judges G_ba
+        else:  # D_b scores G_ab, D_a scores G_ba
             own = "g_ab" if name == "adversarial_b" else "g_ba"
             other = "g_ba" if own == "g_ab" else "g_ab"
             assert gradient_norm(method.generators[own]) > 0, name
@@ -80,10 +81,10 @@ def test_discriminators_do_not_reach_the_generators() -> None:
 
 
 def test_an_identity_generator_has_the_losses_of_the_raw_batch() -> None:
-    """With G = identity (outlet at zero), every L1 term is a plain distance of the inputs."""
+    """With G = identity (last layer at zero), every L1 term is a plain distance of the inputs."""
     networks = make_networks(n_condition=3)
     for generator in (networks.g_ab, networks.g_ba):
-        torch.nn.init.zeros_(generator.outlet.weight)
+        torch.nn.init.zeros_(generator.out.weight)
     batch = make_batch()
     terms = CycleGAN(networks).generator_losses(batch, {})
     distance = (batch.source_a * batch.mask_a - batch.real_a).abs().mean()
@@ -92,21 +93,10 @@ def test_an_identity_generator_has_the_losses_of_the_raw_batch() -> None:
     assert terms["identity_b"].item() == pytest.approx(distance.item(), rel=1e-5)
 
 
-def test_two_step_loss_needs_and_trains_a_second_pair() -> None:
-    weights = CycleGANWeights(second_adversarial=1.0)
-    with pytest.raises(ValueError, match="second pair"):
-        CycleGAN(make_networks(3), weights)
-    method = CycleGAN(make_networks(3, second=True), weights)
-    batch, memory = make_batch(), {}
-    assert "second_adversarial" in method.generator_losses(batch, memory)
-    terms = method.discriminator_losses(batch, memory)
-    assert terms.keys() == {"d_a", "d_b", "second_d_a", "second_d_b"}
-
-
-def test_switches_change_what_the_judges_see() -> None:
+def test_switches_change_the_input_of_the_discriminators() -> None:
     batch, memory = make_batch(), {}
     networks = make_networks(3)
-    CycleGAN(networks, judges_identity=False).generator_losses(batch, memory)
+    CycleGAN(networks, scores_identity=False).generator_losses(batch, memory)
     assert memory["fake_b"].shape == (2, 2, 80, 64)  # fakes alone, mel and excitation
     blind = CycleGANNetworks(
         networks.g_ab, networks.g_ba, PatchGAN(1, (4,) * 4, 3), PatchGAN(1, (4,) * 4)
@@ -123,15 +113,15 @@ def test_a_term_without_a_weight_is_an_error() -> None:
 
 
 def test_a_step_moves_all_four_networks() -> None:
-    module = PhasedModule(CycleGAN(make_networks(3)))
+    module = TrainingState(CycleGAN(make_networks(3)))
     before = [p.clone() for p in module.method.parameters()]
-    module.run_phases(make_batch(), module.configure_optimizers(), torch.Tensor.backward)
+    module.run_phases(make_batch())
     moved = [not torch.equal(p, q) for p, q in zip(before, module.method.parameters(), strict=True)]
     assert all(moved)
 
 
 class Times(torch.nn.Module):
-    """Multiplies: a generator, or a judge whose scores are known."""
+    """Multiplies: a generator, or a discriminator with known scores."""
 
     def __init__(self, factor: float) -> None:
         super().__init__()
@@ -143,7 +133,7 @@ class Times(torch.nn.Module):
 
 def test_losses_on_images_by_hand() -> None:
     networks = CycleGANNetworks(Times(2.0), Times(0.25), Times(1.0), Times(3.0))
-    method = CycleGAN(networks, judges_identity=False)
+    method = CycleGAN(networks, scores_identity=False)
     batch = PairBatch(torch.full((1, 1, 2, 2), 0.5), torch.full((1, 1, 2, 2), 0.8))
     memory: dict[str, torch.Tensor] = {}
     terms = method.generator_losses(batch, memory)
@@ -156,8 +146,8 @@ def test_losses_on_images_by_hand() -> None:
         "identity_b": 1.6 - 0.8,
     }
     assert {name: term.item() for name, term in terms.items()} == pytest.approx(expected)
-    judged = method.discriminator_losses(batch, memory)
-    assert judged["d_a"].item() == pytest.approx(0.5 * ((0.5 - 1) ** 2 + 0.2**2))
-    assert judged["d_b"].item() == pytest.approx(0.5 * ((2.4 - 1) ** 2 + 3.0**2))
+    scored = method.discriminator_losses(batch, memory)
+    assert scored["d_a"].item() == pytest.approx(0.5 * ((0.5 - 1) ** 2 + 0.2**2))
+    assert scored["d_b"].item() == pytest.approx(0.5 * ((2.4 - 1) ** 2 + 3.0**2))
     assert method.translate(batch.a).mean().item() == pytest.approx(1.0)
     assert method.translate(batch.b, back=True).mean().item() == pytest.approx(0.2)

@@ -12,9 +12,9 @@ from voxcycle.images.train import load_model, train_system
 from voxcycle.losses.elbo import kl_to_standard_normal
 from voxcycle.methods.batches import FaceBatch
 from voxcycle.methods.debiasing_vae import DebiasingVAE
-from voxcycle.methods.phase import PhasedModule
 from voxcycle.methods.resampling import effective_sample_size, resampling_weights
 from voxcycle.models.coders import build_decoder, build_encoder
+from voxcycle.training.state import TrainingState
 
 SHAPE = (1, 8, 8)
 
@@ -105,9 +105,9 @@ def test_weighing_leaves_batch_norm_as_it_was() -> None:
 
 
 def test_a_step_moves_both_networks() -> None:
-    module = PhasedModule(make_method())
+    module = TrainingState(make_method())
     before = [p.clone() for p in module.method.parameters()]
-    module.run_phases(make_batch(), module.configure_optimizers(), torch.Tensor.backward)
+    module.run_phases(make_batch())
     pairs = zip(before, module.method.parameters(), strict=True)
     assert all(not torch.equal(p, q) for p, q in pairs)
 
@@ -207,10 +207,9 @@ def test_the_gates_hold_for_the_maximum_and_fail_for_the_product() -> None:
             build_encoder("conv", train.shape, 8, 33),
             build_decoder("conv", train.shape, 8, 16),
         )
-        module = PhasedModule(DebiasingVAE(encoder, decoder, 16, rule=rule))
-        optimizers = module.configure_optimizers()
+        module = TrainingState(DebiasingVAE(encoder, decoder, 16, rule=rule))
         for step in range(800):
-            module.run_phases(batches[step], optimizers, torch.Tensor.backward)
+            module.run_phases(batches[step])
             module.steps_done += 1
         method = module.method.eval()
         with torch.no_grad():

@@ -9,13 +9,13 @@ from voxcycle.images.metrics.mode_coverage import ModeCoverage, cover_modes
 from voxcycle.images.ring import RingBatches, ring_centres
 from voxcycle.methods.batches import ImageBatch
 from voxcycle.methods.gan import GAN
-from voxcycle.methods.phase import PhasedModule
 from voxcycle.models.dcgan import (
     DCGANDiscriminator,
     DCGANGenerator,
     PointDiscriminator,
     PointGenerator,
 )
+from voxcycle.training.state import TrainingState
 
 
 class Shift(nn.Module):
@@ -71,10 +71,8 @@ def test_each_player_moves_its_own_way_and_fakes_are_detached() -> None:
     # fakes lie right of the reals and the logit rises to the right: D must tilt back, and the
     # generator, which only sees D, goes on to the right
     method = GAN(Shift(2.0), Slope(1.0), n_latent=1, lr=0.1)
-    module = PhasedModule(method)
-    module.run_phases(
-        batch_of(torch.zeros(64, 1, 1, 1)), module.configure_optimizers(), torch.Tensor.backward
-    )
+    module = TrainingState(method)
+    module.run_phases(batch_of(torch.zeros(64, 1, 1, 1)))
     # the first step of Adam is the rate, against the gradient's sign
     assert method.generator.weight.item() == pytest.approx(2.1, abs=1e-4)
     assert method.discriminator.weight.item() == pytest.approx(0.9, abs=1e-4)
@@ -87,11 +85,10 @@ def test_r1_by_hand_and_only_when_it_is_due() -> None:
     assert method.phases()[2].weights == {"r1": 0.5 / 2 * 4}
     batch = batch_of(torch.tensor([0.5, -1.0])[:, None, None, None])
     assert method.r1_losses(batch, {})["r1"].item() == pytest.approx(1.5**2)
-    module, due = PhasedModule(method), []
-    optimizers = module.configure_optimizers()
-    assert len(optimizers) == 2
+    module, due = TrainingState(method), []
+    assert len(module.optimizers) == 2
     for _ in range(5):
-        module.run_phases(batch, optimizers, torch.Tensor.backward)
+        module.run_phases(batch)
         due.append("r1/r1" in module.logged)
         module.steps_done += 1
     assert due == [True, False, False, False, True]
@@ -111,14 +108,13 @@ def test_the_game_finds_a_distribution() -> None:
     """A line against a line: the shift comes to the mean of the data, the slope to 0."""
     torch.manual_seed(0)
     method = GAN(Shift(-1.0), Slope(0.0), n_latent=1, lr=0.02)
-    module = PhasedModule(method)
-    optimizers = module.configure_optimizers()
+    module = TrainingState(method)
     shifts = []
     for step in range(600):
         generator = torch.Generator().manual_seed(step)
         real = torch.randn(256, 1, 1, 1, generator=generator) + 1
         batch = ImageBatch(real, torch.zeros(256, 0, dtype=torch.long), step, 10_000 + step)
-        module.run_phases(batch, optimizers, torch.Tensor.backward)
+        module.run_phases(batch)
         shifts.append(method.generator.weight.item())
     # it circles around the equilibrium: only its average is held against it
     assert torch.tensor(shifts[300:]).mean().item() == pytest.approx(1.0, abs=0.15)
@@ -138,19 +134,17 @@ def test_conditional_samples() -> None:
     assert torch.equal(memory["fake"], fakes)  # made of the batch's own labels
 
 
-def ring_gan(saturates: bool) -> PhasedModule:
+def ring_gan(saturates: bool) -> TrainingState:
     torch.manual_seed(0)
     method = GAN(PointGenerator(16, 4), PointDiscriminator(16), 4, saturates=saturates, lr=1e-3)
-    return PhasedModule(method)
+    return TrainingState(method)
 
 
 @pytest.mark.parametrize("saturates", [False, True])
 def test_a_step_moves_both_players(saturates: bool) -> None:
     module = ring_gan(saturates)
     before = [p.clone() for p in module.method.parameters()]
-    module.run_phases(
-        RingBatches(32, 0, 0.1)[0], module.configure_optimizers(), torch.Tensor.backward
-    )
+    module.run_phases(RingBatches(32, 0, 0.1)[0])
     after = module.method.parameters()
     assert all(not torch.equal(p, q) for p, q in zip(before, after, strict=True))
 
@@ -159,12 +153,12 @@ def train_on_ring(discriminator_every: int) -> ModeCoverage:
     """Train for 3,000 steps; the discriminator moves on every n-th only."""
     torch.manual_seed(1)
     method = GAN(PointGenerator(128, 16), PointDiscriminator(128), 16, lr=1e-3)
-    module = PhasedModule(method)
+    module = TrainingState(method)
     module.phases[1].every = discriminator_every
     average = AveragedModel(method.generator, multi_avg_fn=get_ema_multi_avg_fn(0.99))
-    optimizers, batches = module.configure_optimizers(), RingBatches(256, 1, 0.1)
+    batches = RingBatches(256, 1, 0.1)
     for step in range(3_000):
-        module.run_phases(batches[step], optimizers, torch.Tensor.backward)
+        module.run_phases(batches[step])
         module.steps_done += 1
         average.update_parameters(method.generator)
     noise = torch.randn(5_000, 16, generator=torch.Generator().manual_seed(0))

@@ -17,9 +17,9 @@ from voxcycle.methods.outliers import (
     roc_curve,
     unexplained_share,
 )
-from voxcycle.methods.phase import PhasedModule
 from voxcycle.methods.vae import VAE
 from voxcycle.models.coders import build_decoder, build_encoder
+from voxcycle.training.state import TrainingState
 
 
 def make_vae(shape: tuple[int, int, int], n_latent: int = 3, width: int = 16) -> VAE:
@@ -100,11 +100,10 @@ def test_noise_among_speech_is_found(make_speech: Callable[..., np.ndarray]) -> 
     noise = mel_crops((0.07 * rng.standard_normal(96_000)).astype(np.float32))
     pixels = ((train + 1) * 127.5).round().byte().numpy()
     images = ImageSet(pixels, np.zeros((len(pixels), 0), np.int64), ())
-    module = PhasedModule(make_vae((1, 80, 8), n_latent=8, width=64))
-    optimizers = module.configure_optimizers()
+    module = TrainingState(make_vae((1, 80, 8), n_latent=8, width=64))
     batches = ImageBatches(images, 50, seed=0)
     for step in range(200):
-        module.run_phases(batches[step], optimizers, torch.Tensor.backward)
+        module.run_phases(batches[step])
         module.steps_done += 1
     usual, strange = (outlier_scores(module.method, x) for x in (test, noise))
     found = area_under_curve(usual["reconstruction error"], strange["reconstruction error"])
@@ -119,15 +118,14 @@ def test_digits_among_clothes_are_found_and_not_without_training() -> None:
     train = load_images(folder / "fashion" / "train.npz")
     clothes = load_images(folder / "fashion" / "test.npz").images()
     digits = load_images(folder / "digits" / "all.npz").images()
-    module = PhasedModule(make_vae((1, 28, 28), n_latent=16, width=400))
-    optimizers = module.configure_optimizers()
+    module = TrainingState(make_vae((1, 28, 28), n_latent=16, width=400))
     batches = ImageBatches(train, 128, seed=0)
     areas = []
     for step in range(1_405):
         if step in (0, 1_404):
             usual, strange = (outlier_scores(module.method, x) for x in (clothes, digits))
             areas.append({name: area_under_curve(usual[name], strange[name]) for name in usual})
-        module.run_phases(batches[step], optimizers, torch.Tensor.backward)
+        module.run_phases(batches[step])
         module.steps_done += 1
     untrained, trained = areas
     mean = train.images().mean(0)

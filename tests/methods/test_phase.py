@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from voxcycle.methods.phase import Memory, OptimizerFactory, Phase, PhasedModule
+from voxcycle.methods.phase import Memory, OptimizerFactory, Phase
+from voxcycle.training.state import TrainingState
 
 
 class TwoPhases(nn.Module):
@@ -42,15 +43,14 @@ class TwoPhases(nn.Module):
         return {"product": self.second(memory["out"]).mean()}
 
 
-def run(module: PhasedModule, n_steps: int) -> None:
-    optimizers = module.configure_optimizers()
+def run(module: TrainingState, n_steps: int) -> None:
     for _ in range(n_steps):
-        module.run_phases(torch.ones(1, 1), optimizers, torch.Tensor.backward)
+        module.run_phases(torch.ones(1, 1))
         module.steps_done += 1
 
 
 def test_a_step_by_hand() -> None:
-    module = PhasedModule(TwoPhases())
+    module = TrainingState(TwoPhases())
     run(module, 1)
     # weight 2 * w^2 at w = 3: gradient 12, step 0.1 -> 1.8
     assert module.method.first.weight.item() == pytest.approx(1.8)
@@ -60,13 +60,13 @@ def test_a_step_by_hand() -> None:
 
 
 def test_only_the_phase_in_turn_is_trained() -> None:
-    module = PhasedModule(TwoPhases())
+    module = TrainingState(TwoPhases())
     run(module, 1)
     assert module.method.seen == [(True, False), (False, True)]
 
 
 def test_every_and_clip() -> None:
-    module = PhasedModule(TwoPhases(every=3, clip=1.0))
+    module = TrainingState(TwoPhases(every=3, clip=1.0))
     run(module, 4)
     # gradient norm clipped to 1: four steps of 0.1
     assert module.method.first.weight.item() == pytest.approx(3.0 - 0.4)
@@ -89,8 +89,8 @@ def test_a_phase_may_step_an_earlier_phase_s_optimizer() -> None:
 
     method.phases = lambda: [phase("one", 1.0, sgd), phase("two", 2.0, "one")]  # type: ignore[assignment]
     method.averaged = lambda: None  # type: ignore[assignment]
-    module = PhasedModule(method)
-    assert len(module.configure_optimizers()) == 1
+    module = TrainingState(method)
+    assert len(module.optimizers) == 1
     run(module, 1)
     assert method.weight.item() == pytest.approx(-0.35)
 
@@ -98,20 +98,19 @@ def test_a_phase_may_step_an_earlier_phase_s_optimizer() -> None:
 def test_the_average_follows_the_formula() -> None:
     from lightning import Trainer
 
-    module = PhasedModule(TwoPhases(), ema_decay=0.5)
+    module = TrainingState(TwoPhases(), ema_decay=0.5)
     twin = copy.deepcopy(module)
     trainer = Trainer(
         max_steps=6, logger=False, enable_checkpointing=False, enable_progress_bar=False,
         enable_model_summary=False, accelerator="cpu",
     )  # fmt: skip
     trainer.fit(module, torch.utils.data.DataLoader(torch.ones(3, 1), batch_size=1))
-    optimizers = twin.configure_optimizers()
     mean = None
     for step in range(3):  # six optimizer steps are three batches
-        twin.run_phases(torch.ones(1, 1), optimizers, torch.Tensor.backward)
+        twin.run_phases(torch.ones(1, 1))
         weight = twin.method.first.weight.item()
         decay = min(0.5, (1 + step) / (10 + step))
         mean = weight if mean is None else decay * mean + (1 - decay) * weight
-    assert int(module.steps_done) == 3
+    assert module.steps_done == 3
     assert module.ema is not None
     assert module.ema.module.weight.item() == pytest.approx(mean, rel=1e-6)

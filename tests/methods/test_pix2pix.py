@@ -3,8 +3,8 @@ import torch
 from torch import nn
 
 from voxcycle.methods.batches import PairBatch
-from voxcycle.methods.phase import PhasedModule
 from voxcycle.methods.pix2pix import Pix2Pix, Pix2PixWeights
+from voxcycle.training.state import TrainingState
 
 
 def make_method(weights: Pix2PixWeights | None = None) -> Pix2Pix:
@@ -48,11 +48,11 @@ def test_the_discriminator_does_not_reach_the_generator() -> None:
 
 def test_a_step_moves_both_networks_and_without_adversarial_loss_one() -> None:
     for weights, n_phases in ((None, 2), (Pix2PixWeights(adversarial=0.0), 1)):
-        module = PhasedModule(make_method(weights))
+        module = TrainingState(make_method(weights))
         assert len(module.phases) == n_phases
         method = module.method
         before = [p.clone() for p in method.parameters()]
-        module.run_phases(BATCH, module.configure_optimizers(), torch.Tensor.backward)
+        module.run_phases(BATCH)
         moved = [not torch.equal(p, q) for p, q in zip(before, method.parameters(), strict=True)]
         assert moved == [True, True] + [n_phases == 2] * 2
 

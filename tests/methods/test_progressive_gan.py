@@ -11,7 +11,6 @@ from voxcycle.images.image_set import ImageSet
 from voxcycle.images.systems.progressive_gan import ProgressiveGANConfig
 from voxcycle.images.train import load_model, train_system
 from voxcycle.methods.batches import ImageBatch
-from voxcycle.methods.phase import PhasedModule
 from voxcycle.methods.progressive_gan import Growth, ProgressiveGAN, lazy_adam
 from voxcycle.models.growing_networks import (
     ProgressiveDiscriminator,
@@ -19,6 +18,7 @@ from voxcycle.models.growing_networks import (
     downsample,
     upsample,
 )
+from voxcycle.training.state import TrainingState
 
 SHAPE = (3, 16, 16)
 GROWTH = Growth(first=0, last=2, fade_steps=4, stable_steps=3)
@@ -115,13 +115,12 @@ def test_r1_steps_the_discriminator_s_own_adam() -> None:
     """So its weight counts: an Adam of its own would divide it out."""
     moved = {}
     for weight in (0.0, 1e-3, 1e3):
-        module = PhasedModule(make_method(r1=weight))
-        optimizers = module.configure_optimizers()
-        assert len(optimizers) == 2
+        module = TrainingState(make_method(r1=weight))
+        assert len(module.optimizers) == 2
         assert [phase.weights for phase in module.phases][2] == {"r1": weight / 2 * 2}
         before = module.method.discriminator.from_rgb["0"][0].weight.clone()
         for step in (0, 1, 2):
-            module.run_phases(make_batch(step), optimizers, torch.Tensor.backward)
+            module.run_phases(make_batch(step))
             module.steps_done += 1
         moved[weight] = module.method.discriminator.from_rgb["0"][0].weight - before
     small, large = ((moved[w] - moved[0.0]).abs().mean().item() for w in (1e-3, 1e3))

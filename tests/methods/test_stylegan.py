@@ -11,10 +11,10 @@ from voxcycle.images.image_set import ImageSet
 from voxcycle.images.systems.stylegan import StyleGANConfig
 from voxcycle.images.train import load_model, train_system
 from voxcycle.methods.batches import ImageBatch
-from voxcycle.methods.phase import PhasedModule
 from voxcycle.methods.stylegan import StyleGAN, StyleGANRegularizers
 from voxcycle.models.dcgan import DCGANDiscriminator
 from voxcycle.models.style_networks import MappingNetwork, SynthesisNetwork
+from voxcycle.training.state import TrainingState
 
 SHAPE = (3, 16, 16)
 N_LATENT, N_STYLES = 5, 6
@@ -63,18 +63,17 @@ def test_as_many_images_are_mixed_as_wanted(mixing: float) -> None:
 
 
 def test_four_phases_and_two_optimizers() -> None:
-    module = PhasedModule(make_method())
-    assert len(module.configure_optimizers()) == 2
+    module = TrainingState(make_method())
+    assert len(module.optimizers) == 2
     assert {p.name: (p.every, dict(p.weights)) for p in module.phases} == {
         "generator": (1, {"adversarial": 1.0}),
         "path_length": (3, {"path_length": 6.0}),  # 2 * every
         "discriminator": (1, {"discriminator": 1.0}),
         "r1": (2, {"r1": 1.0}),  # gamma / 2 * every
     }
-    optimizers = module.configure_optimizers()
     ran = []
     for step in range(4):
-        module.run_phases(make_batch(step), optimizers, torch.Tensor.backward)
+        module.run_phases(make_batch(step))
         module.steps_done += 1
         ran.append({key.split("/")[0] for key in module.logged})
     both = {"generator", "discriminator"}
@@ -98,9 +97,9 @@ def test_losses_and_r1_by_hand() -> None:
 
 
 def test_a_step_moves_every_parameter() -> None:
-    module = PhasedModule(make_method())
+    module = TrainingState(make_method())
     before = {name: p.clone() for name, p in module.method.named_parameters()}
-    module.run_phases(make_batch(0), module.configure_optimizers(), torch.Tensor.backward)
+    module.run_phases(make_batch(0))
     after = module.method.named_parameters()
     still = [name for name, p in after if torch.equal(p, before[name])]
     assert still == []

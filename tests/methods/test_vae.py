@@ -13,9 +13,10 @@ from voxcycle.images.systems.vae import VAEConfig
 from voxcycle.images.train import train_system
 from voxcycle.losses.elbo import kl_to_standard_normal
 from voxcycle.methods.batches import ImageBatch
-from voxcycle.methods.phase import Phase, PhasedModule, weigh
+from voxcycle.methods.phase import Phase, weigh
 from voxcycle.methods.vae import VAE, reparameterize
 from voxcycle.models.coders import build_decoder, build_encoder
+from voxcycle.training.state import TrainingState
 
 SHAPE = (1, 8, 8)
 MIN_GAP, MIN_GAP_RATIO = 0.3, 1.5  # of recipes/images/beta_vae.py
@@ -108,9 +109,9 @@ def test_abilities_agree_with_each_other() -> None:
 
 
 def test_a_step_moves_both_networks() -> None:
-    module = PhasedModule(make_vae())
+    module = TrainingState(make_vae())
     before = [p.clone() for p in module.method.parameters()]
-    module.run_phases(make_batch(), module.configure_optimizers(), torch.Tensor.backward)
+    module.run_phases(make_batch())
     pairs = zip(before, module.method.parameters(), strict=True)
     assert all(not torch.equal(p, q) for p, q in pairs)
 
@@ -134,11 +135,10 @@ def fashion() -> tuple[ImageSet, torch.Tensor]:
 
 
 def train(vae: VAE, images: ImageSet, n_steps: int, seed: int = 0) -> VAE:
-    module = PhasedModule(vae)
-    optimizers = module.configure_optimizers()
+    module = TrainingState(vae)
     batches = ImageBatches(images, 128, seed)
     for step in range(n_steps):
-        module.run_phases(batches[step], optimizers, torch.Tensor.backward)
+        module.run_phases(batches[step])
         module.steps_done += 1
     return vae
 

@@ -5,9 +5,10 @@ from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.stft import RESOLUTIONS
 from voxcycle.losses.adversarial import feature_matching_loss
 from voxcycle.methods.batches import VocoderBatch
-from voxcycle.methods.phase import PhasedModule, weigh
+from voxcycle.methods.phase import weigh
 from voxcycle.methods.vocoder_gan import VocoderGAN
 from voxcycle.models.source_filter_networks import SourceFilterVocoder, SpectrogramDiscriminator
+from voxcycle.training.state import TrainingState
 
 SPEC = MelSpec()
 
@@ -21,29 +22,36 @@ def make_batch(step: int = 0) -> VocoderBatch:
     mel = torch.randn(2, SPEC.n_mels, 16, generator=generator) - 5
     sources = torch.stack([noise(), noise(), noise()], 1)
     f0_hz = torch.full((2, 16), 150.0)
-    return VocoderBatch(0.1 * noise(), mel, f0_hz, f0_hz, sources, step)
+    return VocoderBatch(
+        waveform=0.1 * noise(),
+        log_mel=mel,
+        spoken_f0_hz=f0_hz,
+        f0_hz=f0_hz,
+        sources=sources,
+        step=step,
+    )
 
 
-def make_method(n_judges: int = 3, n_heard: int | None = None) -> VocoderGAN:
+def make_method(n_discriminators: int = 3, per_step: int | None = None) -> VocoderGAN:
     torch.manual_seed(0)
-    judges = [SpectrogramDiscriminator(r, width=4) for r in RESOLUTIONS[:n_judges]]
+    discriminators = [SpectrogramDiscriminator(r, width=4) for r in RESOLUTIONS[:n_discriminators]]
     network = SourceFilterVocoder(SPEC, width=8, n_blocks=2)
-    return VocoderGAN(network, judges, SPEC, n_heard=n_heard)
+    return VocoderGAN(network, discriminators, SPEC, discriminators_per_step=per_step)
 
 
-@pytest.mark.parametrize("n_judges", [0, 3])
-def test_terms_and_weights_have_the_same_names(n_judges):
-    method = make_method(n_judges)
+@pytest.mark.parametrize("n_discriminators", [0, 3])
+def test_terms_and_weights_have_the_same_names(n_discriminators):
+    method = make_method(n_discriminators)
     memory: dict[str, torch.Tensor] = {}
     for phase in method.phases():
         assert weigh(phase.loss(make_batch(), memory), phase.weights).isfinite()
-    assert len(method.phases()) == (2 if n_judges else 1)
+    assert len(method.phases()) == (2 if n_discriminators else 1)
 
 
-def test_a_step_moves_the_generator_and_every_judge():
-    module = PhasedModule(make_method())
+def test_a_step_moves_the_generator_and_every_discriminator():
+    module = TrainingState(make_method())
     before = {k: v.clone() for k, v in module.method.state_dict().items()}
-    module.run_phases(make_batch(), module.configure_optimizers(), torch.Tensor.backward)
+    module.run_phases(make_batch())
     after = module.method.state_dict()
     moved = {
         k.split(".")[0] + "." + k.split(".")[1] for k in before if (before[k] != after[k]).any()
@@ -52,23 +60,23 @@ def test_a_step_moves_the_generator_and_every_judge():
     assert any(name.startswith("generator") for name in moved)
 
 
-def test_a_step_hears_the_judges_that_it_draws_in_both_phases():
-    method = make_method(n_heard=2)
+def test_a_step_draws_the_same_discriminators_in_both_phases():
+    method = make_method(per_step=2)
     for step in range(4):
         memory: dict[str, torch.Tensor] = {}
         method.zero_grad()
         batch = make_batch(step)
         for phase in method.phases():
             weigh(phase.loss(batch, memory), phase.weights).backward()
-        moved = [d.outlet.weight.grad is not None for d in method.discriminators]
+        moved = [d.out.weight.grad is not None for d in method.discriminators]
         assert sum(moved) == 2
-    drawn = [tuple(map(id, method.heard(step))) for step in range(30)]
-    assert drawn == [tuple(map(id, method.heard(step))) for step in range(30)]
-    assert {judge for pair in drawn for judge in pair} == set(map(id, method.discriminators))
-    assert len(make_method().heard(0)) == 3
+    drawn = [tuple(map(id, method.draw(step))) for step in range(30)]
+    assert drawn == [tuple(map(id, method.draw(step))) for step in range(30)]
+    assert {one for pair in drawn for one in pair} == set(map(id, method.discriminators))
+    assert len(make_method().draw(0)) == 3
 
 
-def test_judges_learn_from_detached_fakes():
+def test_discriminators_learn_from_detached_fakes():
     method = make_method()
     memory: dict[str, torch.Tensor] = {}
     method.generator_losses(make_batch(), memory)
@@ -84,7 +92,7 @@ def test_feature_matching_by_hand():
 
 
 def test_pitch_is_learned_from_what_was_spoken():
-    """Not from the F0 that the network is told, which is wrong on purpose now and then."""
+    """Not from the F0 given to the network, which is sometimes corrupted on purpose."""
     method, batch = make_method(), make_batch()
     wrong = batch._replace(f0_hz=batch.f0_hz * 2)
     spoken_otherwise = batch._replace(spoken_f0_hz=batch.f0_hz * 2)

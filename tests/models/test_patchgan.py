@@ -5,9 +5,9 @@ from voxcycle.models.patchgan import PatchGAN, PatchGAN1d, PatchGANPair
 
 
 @pytest.mark.parametrize(("n_frames", "expected"), [(64, 8), (128, 16), (32, 4)])
-def test_patchgan_judges_every_eighth_of_both_axes(n_frames, expected):
-    judge = PatchGAN(n_channels=2, n_condition=5)
-    scores = judge(torch.randn(3, 2, 80, n_frames), torch.randn(3, 5))
+def test_patchgan_scores_every_eighth_of_both_axes(n_frames, expected):
+    network = PatchGAN(n_channels=2, n_condition=5)
+    scores = network(torch.randn(3, 2, 80, n_frames), torch.randn(3, 5))
     assert scores.shape == (3, 1, 10, expected)
 
 
@@ -25,9 +25,9 @@ def test_patchgan_has_the_parameters_of_the_formula():
 def test_patchgan_sees_patches_not_the_whole():
     """Receptive field by hand: 3, 5, then (x - 1) * 2 + 4 for three strided layers: 12, 26, 54."""
     torch.manual_seed(0)
-    judge = PatchGAN()
+    network = PatchGAN()
     planes = torch.randn(1, 1, 80, 128, requires_grad=True)
-    judge(planes)[0, 0, 5, 8].backward()
+    network(planes)[0, 0, 5, 8].backward()
     touched = planes.grad[0, 0].abs().sum(0).nonzero()[:, 0]
     assert int(touched.max() - touched.min()) + 1 == 54
 
@@ -35,21 +35,21 @@ def test_patchgan_sees_patches_not_the_whole():
 def test_patchgan_1d_sees_whole_spectra_of_a_few_frames():
     """Receptive field by hand: 3 scores, (x - 1) * 2 + 5 twice, then x + 4: 3, 9, 21, 25 frames."""
     torch.manual_seed(0)
-    judge = PatchGAN1d(80, width=16)
+    network = PatchGAN1d(80, width=16)
     planes = torch.randn(1, 1, 80, 128, requires_grad=True)
-    judge(planes)[0, 0, 16].backward()
+    network(planes)[0, 0, 16].backward()
     touched = planes.grad[0, 0].abs() > 0
     frames = touched.any(0).nonzero()[:, 0]
     assert int(frames.max() - frames.min()) + 1 == 25
     assert touched.any(1).all()  # every band
 
 
-def test_a_pair_of_judges_counts_both_equally():
+def test_a_pair_counts_both_equally():
     torch.manual_seed(0)
     patches, spectra = PatchGAN(2, (4, 4, 4, 4), 3), PatchGAN1d(160, 8, 3)
     planes, condition = torch.randn(2, 2, 80, 64), torch.randn(2, 3)
     scores = PatchGANPair(patches, spectra)(planes, condition)
-    means = [judge(planes, condition).flatten(1).mean(1) for judge in (patches, spectra)]
+    means = [network(planes, condition).flatten(1).mean(1) for network in (patches, spectra)]
     torch.testing.assert_close(scores.mean(1), (means[0] + means[1]) / 2)
     # and both hear the condition
     other = PatchGANPair(patches, spectra)(planes, torch.randn(2, 3))

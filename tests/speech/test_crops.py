@@ -1,19 +1,12 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.perturb import WARPS, band_centres_hz, perturb_channel
 from voxcycle.audio.stats import average_stats, compute_stats, sum_frames
-from voxcycle.speech.crops import (
-    Disguise,
-    Speaker,
-    UnpairedCrops,
-    build_speaker,
-    draw_stats,
-)
+from voxcycle.speech.crops import Speaker, UnpairedCrops, build_speaker, draw_stats
 from voxcycle.speech.features import Features
 from voxcycle.voices.pretrained import speaker_condition
 
@@ -109,31 +102,32 @@ def test_a_share_of_the_sources_is_perturbed() -> None:
         for source, other in zip(batch.source_a, batch.perturbed_a, strict=True)
     ]
     assert 30 < sum(perturbed) < 70  # of 100
-    # what the judges and the reconstructions see stays as it was recorded
+    # inputs of the discriminators and of the reconstructions stay unperturbed
     few = make_crops(perturbed_source=1e-9)[0]
     assert torch.equal(few.real_a, make_crops(perturbed_source=1.0)[0].real_a)
     assert not torch.equal(few.source_a, few.perturbed_a)
 
 
-@pytest.mark.parametrize("part", ["bends_bands", "blurs_bands"])
-def test_parts_of_the_perturbation_change_its_output_alone(part: str) -> None:
-    plain, changed = make_crops()[0], make_crops(**{part: True})[0]
+def test_bending_bands_changes_the_perturbation_alone() -> None:
+    plain, changed = make_crops()[0], make_crops(bends_bands=True)[0]
     assert not torch.equal(plain.perturbed_a, changed.perturbed_a)
     assert torch.equal(plain.real_a[0], changed.real_a[0])
 
 
-@pytest.mark.parametrize("share", [0.0, 0.25])
-def test_a_share_of_the_crops_is_drawn_where_rare_sounds_are(share: float) -> None:
-    source, target = make_speaker("source", -4, 110.0), make_speaker("target", -5, 180.0)
-    places = [np.zeros(337) for _ in target.recordings]
-    places[1][7] = 1.0  # the only rare sound
-    target = replace(target, places=places)
-    options = {"max_masked_frames": 0, "is_perturbed": True, "seed": 0, "rare_sounds": share}
-    crops = UnpairedCrops([source], [target], SPEC, None, 200, 64, **options)  # type: ignore[arg-type]
-    there = target.recordings[1].mels[0][7 : 7 + 64].astype(np.float32)
-    rare = torch.from_numpy(target.stats[0].normalize(there).T)
-    is_rare = torch.isclose(crops[0].real_b, rare).all(2).all(1)
-    assert is_rare.float().mean() == pytest.approx(share, abs=0.08 if share else 0)
+def test_workers_of_a_spawned_process_draw_the_same_batches() -> None:
+    crops = make_crops(seed=4)
+    loader = DataLoader(
+        crops,
+        batch_size=None,
+        sampler=range(5),
+        num_workers=2,
+        multiprocessing_context="spawn",
+    )
+    drawn = list(loader)
+    assert len(drawn) == 5
+    for index, batch in enumerate(drawn):
+        for name, value in batch._asdict().items():
+            assert torch.equal(value, getattr(crops[index], name)), name
 
 
 def test_estimates_from_longer_stretches_are_closer() -> None:
@@ -167,21 +161,3 @@ def test_channel_perturbation_is_a_tilt_a_gain_and_a_low_pass() -> None:
         assert np.abs(np.diff(change[0], 2)).max() < 1e-5  # linear over bands
         assert np.abs(change).max() <= 0.8 + 1e-6
     assert 5 <= n_low_passed <= 30  # 15 expected
-
-
-def test_a_disguise_is_the_same_moment_of_the_recording_by_another_speaker() -> None:
-    """The recording's levels rise, those of its disguise fall: the one is minus the other."""
-
-    def ramp(slope: float) -> Features:
-        mel = slope * np.arange(200, dtype=np.float32)[:, None] / 100 + np.zeros(80)
-        mels = np.stack([mel] * len(WARPS)).astype(np.float16)
-        return Features(mels, np.full(200, 150, np.float32))
-
-    own, other = (build_speaker("ramp", [ramp(slope)], SPEC) for slope in (1, -2))
-    disguised = replace(own, disguises=[[Disguise(other, other.recordings[0])]])
-    pool = [make_speaker("low", -6, 110.0), make_speaker("higher", -4, 220.0)]
-    batch = UnpairedCrops(pool, [disguised], SPEC, None, 4, 64, 0, False, 1, disguised=1.0)[0]
-    assert batch.real_b.std() > 0.1
-    assert (batch.perturbed_b + batch.real_b).abs().max() < 0.01
-    plain = UnpairedCrops(pool, [disguised], SPEC, None, 4, 64, 0, False, 1, disguised=0.0)[0]
-    assert torch.equal(plain.perturbed_b, plain.real_b)

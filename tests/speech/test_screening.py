@@ -1,4 +1,4 @@
-"""Clips that do not belong among the others."""
+"""Clips that do not belong with the others, and the patches that a VAE sees of them."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,11 +6,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from voxcycle.audio.mel import MelSpec
-from voxcycle.speech import screening as strangers
-from voxcycle.speech.prepare import STRANGE, prepare_folder
-from voxcycle.speech.screening import compare_clips, deviations, find_strangeness
+from voxcycle.methods.outliers import outlier_scores
+from voxcycle.speech import screening
+from voxcycle.speech.prepare import MIN_OUTLIER_SCORE, prepare_folder
+from voxcycle.speech.screening import (
+    compare_clips,
+    cut_patches,
+    deviations,
+    latent_norms,
+    score_clips,
+    train_vae,
+)
 
 RATE = 22_050
 Speech = Callable[..., np.ndarray]
@@ -29,37 +38,37 @@ def strange(make_speech: Speech) -> list[np.ndarray]:
     return [make_speech(2.4, RATE, 230.0, seed=50), chord.astype(np.float32)]
 
 
-def test_strangers_stand_out(usual: list[np.ndarray], strange: list[np.ndarray]) -> None:
-    scores = find_strangeness([*usual, *strange], MelSpec())
+def test_outliers_stand_out(usual: list[np.ndarray], strange: list[np.ndarray]) -> None:
+    scores = score_clips([*usual, *strange], MelSpec())
     totals = np.array([score.total for score in scores])
-    assert totals[-2:].min() >= STRANGE
-    assert np.mean(totals[:-2] >= STRANGE) <= 0.1
-    again = find_strangeness([*usual, *strange], MelSpec())
+    assert totals[-2:].min() >= MIN_OUTLIER_SCORE
+    assert np.mean(totals[:-2] >= MIN_OUTLIER_SCORE) <= 0.1
+    again = score_clips([*usual, *strange], MelSpec())
     assert [s.total for s in again] == pytest.approx(totals.tolist())
 
 
-def test_without_the_judges_pitch_tells_another_voice(
+def test_without_the_metrics_pitch_finds_another_voice(
     usual: list[np.ndarray], strange: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(strangers, "has_metrics", lambda: False)
-    monkeypatch.setattr(strangers, "voice_distances", None)  # would fail if called
-    scores = find_strangeness([*usual, *strange], MelSpec())
-    assert scores[-2].voice > STRANGE > np.median([score.voice for score in scores])
+    monkeypatch.setattr(screening, "has_metrics", lambda: False)
+    monkeypatch.setattr(screening, "voice_distances", None)  # would fail if called
+    scores = score_clips([*usual, *strange], MelSpec())
+    assert scores[-2].voice > MIN_OUTLIER_SCORE > np.median([score.voice for score in scores])
 
 
-def test_few_clips_tell_nothing(strange: list[np.ndarray]) -> None:
-    assert {score.total for score in find_strangeness(strange, MelSpec())} == {0.0}
+def test_few_clips_score_zero(strange: list[np.ndarray]) -> None:
+    assert {score.total for score in score_clips(strange, MelSpec())} == {0.0}
 
 
 def test_deviations_by_hand() -> None:
     values = [1.0, 2.0, 3.0, 4.0, np.nan]
-    wanted = [0, 0, 0.5 / 1.4826, 1.5 / 1.4826, strangers.MAX_SCORE]
+    wanted = [0, 0, 0.5 / 1.4826, 1.5 / 1.4826, screening.MAX_SCORE]
     assert deviations(values, 0.1) == pytest.approx(wanted)
     assert deviations(values, 3.0)[:4] == pytest.approx([0, 0, 0.5 / 3, 1.5 / 3])
 
 
 @pytest.mark.parametrize("keeps", [False, True])
-def test_prepare_leaves_strangers_out_unless_they_are_wanted(
+def test_prepare_drops_outliers_unless_asked_to_keep_them(
     usual: list[np.ndarray], tmp_path: Path, make_speech: Speech, keeps: bool
 ) -> None:
     folder = tmp_path / "anna"
@@ -68,9 +77,9 @@ def test_prepare_leaves_strangers_out_unless_they_are_wanted(
         soundfile.write(folder / f"{index:02}.wav", clip, RATE)
     soundfile.write(folder / "stranger.wav", make_speech(2.4, RATE, 230.0, seed=50), RATE)
     prepared = prepare_folder(
-        folder, tmp_path / "clips", n_jobs=1, compare=compare_clips, keeps_strange=keeps
+        folder, tmp_path / "clips", n_jobs=1, compare=compare_clips, keeps_outliers=keeps
     )
-    assert "stranger.wav" in {piece.source for piece in prepared.strange}
+    assert "stranger.wav" in {piece.source for piece in prepared.outliers}
     kept = {piece.source for piece in prepared.kept}
     assert ("stranger.wav" in kept) == keeps
     assert len(kept) >= 21
@@ -78,8 +87,8 @@ def test_prepare_leaves_strangers_out_unless_they_are_wanted(
     assert files == {piece.file for piece in prepared.kept}
 
 
-def test_many_strangers_are_none(usual: list[np.ndarray], tmp_path: Path) -> None:
-    """Where a fifth is unlike the others, the folder is of that kind: nothing is left out."""
+def test_many_outliers_are_kept(usual: list[np.ndarray], tmp_path: Path) -> None:
+    """Where a fifth is unlike the others, the folder is mixed: nothing is dropped."""
     folder = tmp_path / "anna"
     folder.mkdir()
     for index, clip in enumerate(usual):
@@ -90,5 +99,34 @@ def test_many_strangers_are_none(usual: list[np.ndarray], tmp_path: Path) -> Non
         n_jobs=1,
         compare=lambda paths: [9.0 if i < 8 else 0.0 for i in range(len(paths))],
     )
-    assert len(prepared.strange) == 8
-    assert all(piece.file for piece in prepared.strange)
+    assert len(prepared.outliers) == 8
+    assert all(piece.file for piece in prepared.outliers)
+
+
+def test_patches_leave_pauses_out() -> None:
+    noise = torch.Generator().manual_seed(0)
+    mel = torch.randn(120, 80, generator=noise) * 0.1
+    mel[80:] -= 3.0  # a pause
+    (patches,) = cut_patches([mel])
+    assert patches.shape[1:] == (1, 20, 20)
+    normal = ((mel - mel.mean(0)) / mel.std(0)).unflatten(1, (20, 4)).mean(2).T
+    # they begin every 5 frames; from frame 80 on none is loud in the mean
+    assert 13 <= len(patches) <= 16
+    for index, patch in enumerate(patches):
+        wanted = normal[:, 5 * index : 5 * index + 20]
+        assert torch.allclose(patch[0] * 3, wanted.clamp(-3, 3), atol=1e-5)
+
+
+def test_a_clip_shorter_than_a_patch_has_none() -> None:
+    patches = cut_patches([torch.randn(10, 80), torch.randn(80, 80)])[0]
+    assert patches.shape == (0, 1, 20, 20)
+
+
+def test_latent_norms_are_the_means_of_the_score_of_that_name(usual: list[np.ndarray]) -> None:
+    spec = MelSpec()
+    with torch.no_grad():
+        mels = [screening.LogMel(spec)(torch.from_numpy(clip)[None])[0].T for clip in usual[:6]]
+    patches = cut_patches(mels)
+    vae = train_vae(torch.cat(patches), 0)
+    wanted = [outlier_scores(vae, part)["latent norm"].mean().item() for part in patches]
+    assert latent_norms(usual[:6], spec) == wanted

@@ -1,4 +1,4 @@
-"""Which weights are exported: judged on recordings that were not trained on, the best are kept."""
+"""Which weights are exported: the best on recordings that no step trained on."""
 
 import copy
 import io
@@ -23,8 +23,8 @@ from voxcycle.speech import selector as selection
 from voxcycle.speech.corpus import Split
 from voxcycle.speech.selector import (
     UNKNOWN,
-    Contest,
-    Selection,
+    Candidate,
+    CheckpointSelector,
     best_path,
     find_warnings,
     make_speaker,
@@ -54,11 +54,7 @@ class Steps:
     """What the callback reads of a module."""
 
     def __init__(self) -> None:
-        self.steps_done = torch.tensor(0)
-
-
-class NoLogger:
-    logger = None
+        self.steps_done = 0
 
 
 @pytest.fixture
@@ -84,9 +80,13 @@ def step_to(step: int) -> Steps:
     return module
 
 
-def make_selection(contest: Contest, folder: Path, vocoder=None) -> tuple[Selection, io.StringIO]:
+def make_selector(
+    candidate: Candidate, folder: Path, vocoder=None
+) -> tuple[CheckpointSelector, io.StringIO]:
     written = io.StringIO()
-    return Selection([contest], vocoder, folder, Console(file=written, width=500)), written
+    return CheckpointSelector(
+        [candidate], vocoder, folder, Console(file=written, width=500)
+    ), written
 
 
 def test_the_best_weights_are_kept_and_known_after_a_restart(
@@ -96,15 +96,15 @@ def test_the_best_weights_are_kept_and_known_after_a_restart(
     results = {2500: 0.6, 5000: 0.9, 7500: 0.7, 8000: 0.8}
     voice = replace(voice, generator=copy.deepcopy(voice.generator))
     weight = next(voice.generator.parameters())
-    contest = Contest("g_ab", (speaker,), speaker, voice)
+    candidate = Candidate("g_ab", (speaker,), speaker, voice)
 
     def run(steps: list[int]) -> dict:
-        callback, _ = make_selection(contest, tmp_path)
+        callback, _ = make_selector(candidate, tmp_path)
         callback.started = -np.inf  # long enough ago for any round
         for step in steps:
             monkeypatch.setattr(callback, "_score", lambda _, s=step: [scored(results[s], 4.0)])
             weight.data.fill_(step / 1000)
-            callback.on_train_batch_end(NoLogger(), step_to(step))
+            callback(step_to(step), None)
         return callback.choose(steps[-1])["g_ab"]
 
     assert run([2500, 5000])["step"] == 5000
@@ -115,63 +115,74 @@ def test_the_best_weights_are_kept_and_known_after_a_restart(
     with safe_open(best_path(tmp_path, "g_ab"), framework="pt") as opened:
         name = next(iter(voice.generator.state_dict()))
         assert torch.all(opened.get_tensor(name) == 5.0)
-        assert json.loads(opened.metadata()["selection"]) == chosen
+        assert json.loads(opened.metadata()["scores"]) == chosen
 
 
 def test_better_last_weights_win_this_export_alone(speaker, voice, tmp_path: Path, monkeypatch):
     monkeypatch.setattr(selection, "has_metrics", lambda: True)
-    callback, _ = make_selection(Contest("g_ab", (speaker,), speaker, voice), tmp_path)
+    callback, _ = make_selector(Candidate("g_ab", (speaker,), speaker, voice), tmp_path)
     monkeypatch.setattr(callback, "_score", lambda _: [scored(0.7, 4.0)])
-    callback.on_train_batch_end(NoLogger(), step_to(2500))
+    callback(step_to(2500), None)
     monkeypatch.setattr(callback, "_score", lambda _: [scored(0.8, 4.0)])
     assert callback.choose(3000)["g_ab"]["step"] == 3000
     # where a training stopped leaves no trace in what a longer one would choose
     assert read_best(tmp_path, "g_ab")["step"] == 2500
 
 
-def test_scores_under_other_settings_are_none(speaker, voice, tmp_path: Path, monkeypatch):
-    """Of a resumed run whose voices are made otherwise, the best weights are judged anew."""
+def test_scores_under_other_settings_are_invalid(speaker, voice, tmp_path: Path, monkeypatch):
+    """In a resumed run with other post-processing the best weights are evaluated again."""
     monkeypatch.setattr(selection, "has_metrics", lambda: True)
     voice = replace(voice, generator=copy.deepcopy(voice.generator))
-    bias = voice.generator.outlet.bias
-    contest = Contest("g_ab", (speaker,), speaker, voice, made_with={"sharpness": 0.0})
-    heard = []
+    bias = voice.generator.out.bias
+    candidate = Candidate(
+        "g_ab", (speaker,), speaker, voice, postprocessing={"formant_postfilter": 0.0}
+    )
+    evaluated = []
 
     def score(values: dict[float, float]):
-        def by_bias(judged: Contest) -> list[Scored]:
-            heard.append(float(judged.voice.generator.outlet.bias[0]))
-            return [scored(values[heard[-1]], 4.0)]
+        def by_bias(candidate: Candidate) -> list[Scored]:
+            evaluated.append(float(candidate.voice.generator.out.bias[0]))
+            return [scored(values[evaluated[-1]], 4.0)]
 
         return by_bias
 
-    callback, _ = make_selection(contest, tmp_path)
+    callback, _ = make_selector(candidate, tmp_path)
     monkeypatch.setattr(callback, "_score", score({1.0: 0.9}))
     bias.data.fill_(1.0)
-    callback.on_train_batch_end(NoLogger(), step_to(2500))
+    callback(step_to(2500), None)
     bias.data.fill_(2.0)
-    for made_with, secs, n_heard in (({"sharpness": 0.0}, 0.9, 1), ({"sharpness": 0.5}, 0.7, 2)):
-        again, _ = make_selection(replace(contest, made_with=made_with), tmp_path)
+    for postprocessing, secs, n_evaluated in (
+        ({"formant_postfilter": 0.0}, 0.9, 1),
+        ({"formant_postfilter": 0.5}, 0.7, 2),
+    ):
+        again, _ = make_selector(replace(candidate, postprocessing=postprocessing), tmp_path)
         monkeypatch.setattr(again, "_score", score({1.0: 0.7, 2.0: 0.6}))
-        heard.clear()
+        evaluated.clear()
         chosen = again.choose(3000)["g_ab"]
         assert (chosen["step"], chosen["secs_target"]) == (2500, secs)
-        assert len(heard) == n_heard
+        assert len(evaluated) == n_evaluated
         assert float(bias[0]) == 2.0
     # where they are worse now, the last weights win
-    again, _ = make_selection(replace(contest, made_with={"sharpness": 1.0}), tmp_path)
+    again, _ = make_selector(
+        replace(candidate, postprocessing={"formant_postfilter": 1.0}), tmp_path
+    )
     monkeypatch.setattr(again, "_score", score({1.0: 0.5, 2.0: 0.6}))
     assert again.choose(3000)["g_ab"]["step"] == 3000
 
 
-def test_the_best_stay_where_they_cannot_be_judged_again(
+def test_the_best_stay_where_they_cannot_be_evaluated_again(
     speaker, voice, tmp_path: Path, monkeypatch
 ):
     monkeypatch.setattr(selection, "has_metrics", lambda: True)
-    contest = Contest("g_ab", (speaker,), speaker, voice, made_with={"sharpness": 0.0})
-    callback, _ = make_selection(contest, tmp_path)
+    candidate = Candidate(
+        "g_ab", (speaker,), speaker, voice, postprocessing={"formant_postfilter": 0.0}
+    )
+    callback, _ = make_selector(candidate, tmp_path)
     monkeypatch.setattr(callback, "_score", lambda _: [scored(0.9, 4.0)])
-    callback.on_train_batch_end(NoLogger(), step_to(2500))
-    again, written = make_selection(replace(contest, made_with={"sharpness": 0.5}), tmp_path)
+    callback(step_to(2500), None)
+    again, written = make_selector(
+        replace(candidate, postprocessing={"formant_postfilter": 0.5}), tmp_path
+    )
     rounds = iter([[scored(0.1, 4.0)]])
 
     def score(_):
@@ -181,33 +192,33 @@ def test_the_best_stay_where_they_cannot_be_judged_again(
 
     monkeypatch.setattr(again, "_score", score)
     again.started = -np.inf
-    again.on_train_batch_end(NoLogger(), step_to(5000))
+    again(step_to(5000), None)
     assert again.is_broken
     best = read_best(tmp_path, "g_ab")
     assert (best["step"], best["secs_target"]) == (2500, 0.9)
     assert again.choose(6000) == {"g_ab": {"step": 6000}}
-    assert written.getvalue().count("the judges failed") == 1
+    assert written.getvalue().count("evaluation failed") == 1
 
 
 def test_no_score_between_the_rounds(speaker, voice, tmp_path: Path):
-    callback, _ = make_selection(Contest("g_ab", (speaker,), speaker, voice), tmp_path)
+    callback, _ = make_selector(Candidate("g_ab", (speaker,), speaker, voice), tmp_path)
     callback._score = None  # would fail if called
     for step in (1, 2499, 2501, 4999):
-        callback.on_train_batch_end(NoLogger(), step_to(step))
+        callback(step_to(step), None)
     assert read_best(tmp_path, "g_ab") is None
 
 
-def test_a_judge_that_fails_does_not_end_the_training(speaker, voice, tmp_path: Path, monkeypatch):
-    callback, written = make_selection(Contest("g_ab", (speaker,), speaker, voice), tmp_path)
+def test_a_metric_that_fails_does_not_end_the_training(speaker, voice, tmp_path: Path, monkeypatch):
+    callback, written = make_selector(Candidate("g_ab", (speaker,), speaker, voice), tmp_path)
 
-    def fail(contest):
+    def fail(candidate):
         raise OSError("no space left")
 
     monkeypatch.setattr(callback, "_score", fail)
     for step in (2500, 5000):
-        callback.on_train_batch_end(NoLogger(), step_to(step))
+        callback(step_to(step), None)
     assert callback.choose(6000) == {"g_ab": {"step": 6000}}
-    assert written.getvalue().count("the judges failed and rest from here on (no space left)") == 1
+    assert written.getvalue().count("evaluation failed (no space left); the training goes on") == 1
 
 
 def test_means_and_warnings_by_hand():
@@ -223,15 +234,15 @@ def test_means_and_warnings_by_hand():
     assert summarize_scored([Scored(failed, None, 16_000)]) == {"composite": 0.0}
 
 
-def test_the_judges_rest_while_they_have_had_too_much_of_the_time(
+def test_evaluation_pauses_while_it_took_too_much_of_the_time(
     speaker, voice, tmp_path: Path, monkeypatch
 ):
-    callback, _ = make_selection(Contest("g_ab", (speaker,), speaker, voice), tmp_path)
+    callback, _ = make_selector(Candidate("g_ab", (speaker,), speaker, voice), tmp_path)
     rounds = []
-    monkeypatch.setattr(callback, "judge", lambda contest: rounds.append(contest) or {})
+    monkeypatch.setattr(callback, "evaluate", lambda candidate: rounds.append(candidate) or {})
     for seconds, n_rounds in ((4.0, 1), (6.0, 1), (4.0, 2)):  # of a hundred
         callback.started, callback.seconds = time.monotonic() - 100, seconds
-        callback.on_train_batch_end(NoLogger(), step_to(2500))
+        callback(step_to(2500), None)
         assert len(rounds) == n_rounds
 
 
@@ -245,34 +256,36 @@ def test_words_count_where_an_unknown_language_is_understood(speaker, voice, tmp
     paths = [tmp_path / f"demo{index}.wav" for index in range(3)]
     known = make_speaker("demo", Split(paths[:1], paths[1:], []), UNKNOWN, tmp_path / "demo")
     tones = replace(speaker, language=UNKNOWN)
-    contests = [Contest("g_ab", (known,), known, voice), Contest("g_ba", (tones,), tones, voice)]
+    candidates = [
+        Candidate("g_ab", (known,), known, voice),
+        Candidate("g_ba", (tones,), tones, voice),
+    ]
     written = io.StringIO()
     vocoder = load_vocoder("griffin-lim", MelSpec())
-    callback = Selection(contests, vocoder, tmp_path, Console(file=written, width=500))
+    callback = CheckpointSelector(candidates, vocoder, tmp_path, Console(file=written, width=500))
     callback._try_languages()
-    assert [c.sources[0].language for c in callback.contests] == ["en", UNKNOWN]
-    assert "does not understand ann: the words are not judged" in written.getvalue()
+    assert [c.sources[0].language for c in callback.candidates] == ["en", UNKNOWN]
+    assert "does not understand ann: words do not count" in written.getvalue()
     assert "demo" not in written.getvalue()
 
 
-def test_without_judges_pitch_and_levels_are_logged_and_nothing_is_kept(
+def test_without_metrics_pitch_and_levels_are_logged_and_nothing_is_kept(
     speaker, voice, tmp_path: Path, monkeypatch
 ):
     monkeypatch.setattr(selection, "has_metrics", lambda: False)
     logged = {}
 
-    class Trainer:
-        class logger:  # noqa: N801
-            @staticmethod
-            def log_metrics(values, step):
-                logged.update(values)
+    class Writer:
+        @staticmethod
+        def add_scalar(name, value, step):
+            logged[name] = value
 
-    contest = Contest("g_ab", (speaker,), speaker, voice)
-    callback, written = make_selection(contest, tmp_path, load_vocoder("hifigan", MelSpec()))
-    callback.on_train_batch_end(Trainer, step_to(2500))
+    candidate = Candidate("g_ab", (speaker,), speaker, voice)
+    callback, written = make_selector(candidate, tmp_path, load_vocoder("hifigan", MelSpec()))
+    callback(step_to(2500), Writer)
     # an untrained generator keeps the source's pitch: gross errors only, so no RMSE
     assert set(logged) == {"valid/g_ab_f0_gross_rate", "valid/g_ab_mel_mean_error"}
     assert logged["valid/g_ab_f0_gross_rate"] == 1.0 and logged["valid/g_ab_mel_mean_error"] > 0
     assert read_best(tmp_path, "g_ab") is None
     assert callback.choose(2600)["g_ab"]["step"] == 2600
-    assert "exported unjudged" in written.getvalue()
+    assert "exporting the last weights without a choice" in written.getvalue()

@@ -1,4 +1,4 @@
-"""The base: networks that are told the speaker, and voices that begin with them."""
+"""Pretraining: networks conditioned on the speaker, and voices that start from them."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,8 +16,12 @@ from voxcycle.evaluation.stats.scores import UtteranceScores
 from voxcycle.speech.config import VoiceTrainingConfig
 from voxcycle.speech.corpus import CorpusError
 from voxcycle.speech.networks import build_method, start_from_pretrained
-from voxcycle.speech.selector import Contest, Selection
-from voxcycle.speech.train_pretrained import BaseTrainingConfig, TrainedBase, train_base
+from voxcycle.speech.selector import Candidate, CheckpointSelector
+from voxcycle.speech.train_pretrained import (
+    PretrainedTrainingConfig,
+    TrainedNetworks,
+    train_pretrained,
+)
 from voxcycle.speech.train_voice import train_voice
 from voxcycle.voices.formant_postfilter import sharpen
 from voxcycle.voices.pretrained import Pretrained
@@ -54,164 +58,176 @@ def folders(
     return root
 
 
-def make_config(folders: Path, out: Path, **changes: Any) -> BaseTrainingConfig:
+def make_config(folders: Path, out: Path, **changes: Any) -> PretrainedTrainingConfig:
     values = SMALL | {"folders": (folders / "one", folders / "two"), "out": out, "steps": 4}
-    return BaseTrainingConfig(**values | changes)
+    return PretrainedTrainingConfig(**values | changes)
 
 
 @pytest.fixture(scope="module")
-def trained(folders: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainedBase:
-    out = tmp_path_factory.mktemp("base")
-    return train_base(make_config(folders, out, snapshot_every=2))
+def trained(folders: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainedNetworks:
+    out = tmp_path_factory.mktemp("pretrained")
+    return train_pretrained(make_config(folders, out, snapshot_every=2))
 
 
-def test_one_generator_serves_both_directions_and_learns_from_both(trained: TrainedBase):
-    state = torch.load(trained.path.parent / "last.ckpt", weights_only=True)["state_dict"]
+def test_one_generator_serves_both_directions_and_learns_from_both(trained: TrainedNetworks):
+    state = torch.load(trained.path.parent / "last.ckpt", weights_only=True)["method"]
     for name in (n for n in state if ".g_ab." in n):
         assert torch.equal(state[name], state[name.replace(".g_ab.", ".g_ba.")]), name
-    early = load_file(trained.path.parent / "base-2.safetensors")
+    early = load_file(trained.path.parent / "pretrained-2.safetensors")
     late = load_file(trained.path)
     assert trained.n_steps == 4
-    # the speaker is told to generator and judge, and both have learned of it
-    told = [name for name in late if "condition" in name]
-    assert {name.split(".")[0] for name in told} == {"generator", "discriminator"}
-    assert all((early[name] != late[name]).any() for name in told)
+    # generator and discriminator are conditioned on the speaker, and both have learned from it
+    cond = [name for name in late if "condition" in name]
+    assert {name.split(".")[0] for name in cond} == {"generator", "discriminator"}
+    assert all((early[name] != late[name]).any() for name in cond)
 
 
-def test_a_base_goes_on_as_if_it_had_not_stopped(
-    folders: Path, trained: TrainedBase, tmp_path: Path
+def test_stopping_and_resuming_changes_nothing(
+    folders: Path, trained: TrainedNetworks, tmp_path: Path
 ):
-    train_base(make_config(folders, tmp_path / "run", steps=2))
-    train_base(make_config(folders, tmp_path / "run"), resume=True)
-    one, two = load_file(trained.path), load_file(tmp_path / "run" / "base.safetensors")
+    train_pretrained(make_config(folders, tmp_path / "run", steps=2))
+    train_pretrained(make_config(folders, tmp_path / "run"), resume=True)
+    one, two = load_file(trained.path), load_file(tmp_path / "run" / "pretrained.safetensors")
     assert one.keys() == two.keys()
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
-def test_bound_networks_do_what_the_told_ones_do(trained: TrainedBase):
-    base = Pretrained.load(trained.path)
-    stats = base.reference
+def test_bound_networks_equal_the_conditional_ones(trained: TrainedNetworks):
+    pretrained = Pretrained.load(trained.path)
+    stats = pretrained.reference
     moved = type(stats)(
         stats.mel_mean + 0.5, stats.mel_std * 1.2, stats.log_f0_mean + 0.3, stats.log_f0_std
     )
-    told, bound = base.condition(moved)[None], base.bind(moved)
-    assert told.abs().max() > 0
+    cond, bound = pretrained.condition(moved)[None], pretrained.bind(moved)
+    assert cond.abs().max() > 0
     assert bound.generator.arguments["n_condition"] == 0
     generator = torch.Generator().manual_seed(0)
     mel, excitation = (torch.randn(1, n, 64, generator=generator) for n in (80, 81))
     planes = torch.randn(1, 2, 80, 64, generator=generator)
     with torch.no_grad():
-        wanted = base.generator(mel, excitation, condition=told)
+        wanted = pretrained.generator(mel, excitation, condition=cond)
         torch.testing.assert_close(bound.generator(mel, excitation), wanted)
-        torch.testing.assert_close(bound.discriminator(planes), base.discriminator(planes, told))
-        plain = base.generator(mel, excitation, condition=torch.zeros_like(told))
+        torch.testing.assert_close(
+            bound.discriminator(planes), pretrained.discriminator(planes, cond)
+        )
+        plain = pretrained.generator(mel, excitation, condition=torch.zeros_like(cond))
     assert (plain - wanted).abs().max() > 1e-4
 
 
-def test_a_voice_begins_with_the_base_bound_to_its_speakers(
-    folders: Path, trained: TrainedBase, tmp_path: Path
+def test_a_voice_starts_from_the_networks_bound_to_its_speakers(
+    folders: Path, trained: TrainedNetworks, tmp_path: Path
 ):
-    base = Pretrained.load(trained.path)
+    pretrained = Pretrained.load(trained.path)
     values = SMALL | {
         "prepares": False,
         "a": folders / "one",
         "b": folders / "three",
-        "base": trained.path,
+        "pretrained": trained.path,
     }
     config = VoiceTrainingConfig(**values, out=tmp_path / "pair", steps=1, samples=0)
     method = build_method(config, MelSpec())
-    a, b = base.reference, base.reference
-    start_from_pretrained(method, base, a, b)
+    a, b = pretrained.reference, pretrained.reference
+    start_from_pretrained(method, pretrained, a, b)
     for name in ("g_ab", "g_ba"):
-        for key, value in base.bind(b).generator.state_dict().items():
+        for key, value in pretrained.bind(b).generator.state_dict().items():
             assert torch.equal(method.generators[name].state_dict()[key], value)
     train_voice(config)
-    state = torch.load(tmp_path / "pair" / "last.ckpt", weights_only=True)["state_dict"]
-    for key, value in base.generator.state_dict().items():
+    state = torch.load(tmp_path / "pair" / "last.ckpt", weights_only=True)["method"]
+    for key, value in pretrained.generator.state_dict().items():
         if "blocks" not in key:  # one step of Adam away
-            moved = (state[f"method.generators.g_ab.{key}"] - value).abs().max()
-            assert 0 < moved < 2 * config.generator_rate, key
+            moved = (state[f"generators.g_ab.{key}"] - value).abs().max()
+            assert 0 < moved < 2 * config.generator_lr, key
 
 
-def test_a_share_of_the_base_stays_in_the_voices(
-    folders: Path, trained: TrainedBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_share_of_the_pretrained_weights_stays_in_the_voices(
+    folders: Path, trained: TrainedNetworks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """A voice lies between the average of the training and a clone, and the judges hear it so."""
-    heard: list[torch.Tensor] = []
+    """A voice lies between the average of the training and a clone, and is evaluated so."""
+    evaluated: list[torch.Tensor] = []
 
-    def score(self: Selection, contest: Contest) -> list[Scored]:
-        heard.append(contest.voice.generator.outlet.bias.clone())
+    def score(self: CheckpointSelector, candidate: Candidate) -> list[Scored]:
+        evaluated.append(candidate.voice.generator.out.bias.clone())
         return [Scored(UtteranceScores("voice", "x", "0", secs_target=0.5), None, 16_000)]
 
-    monkeypatch.setattr(Selection, "_score", score)
-    base = Pretrained.load(trained.path)
+    monkeypatch.setattr(CheckpointSelector, "_score", score)
+    pretrained = Pretrained.load(trained.path)
     values = SMALL | {"prepares": False, "a": folders / "one", "b": folders / "three"}
-    values |= {"base": trained.path, "out": tmp_path / "pair", "steps": 2}
-    made = {"samples": 1, "base_share": 0.25, "sharpness": 0.0}
+    values |= {"pretrained": trained.path, "out": tmp_path / "pair", "steps": 2}
+    made = {"samples": 1, "pretrained_share": 0.25, "formant_postfilter": 0.0}
     paths = train_voice(VoiceTrainingConfig(**values, **made)).voices
-    state = torch.load(tmp_path / "pair" / "last.ckpt", weights_only=True)["state_dict"]
-    for network, path, judged in zip(("g_ab", "g_ba"), paths, heard[-2:], strict=True):
+    state = torch.load(tmp_path / "pair" / "last.ckpt", weights_only=True)["ema"]
+    for network, path, bias_evaluated in zip(("g_ab", "g_ba"), paths, evaluated[-2:], strict=True):
         voice = Voice.load(path)
-        begun = base.bind(voice.target_stats).generator.state_dict()
+        begun = pretrained.bind(voice.target_stats).generator.state_dict()
         for key, value in voice.generator.state_dict().items():
-            blend = 0.75 * state[f"ema.module.{network}.{key}"] + 0.25 * begun[key]
+            blend = 0.75 * state[f"module.{network}.{key}"] + 0.25 * begun[key]
             torch.testing.assert_close(value, blend, atol=1e-4, rtol=1e-3)
-        bias = voice.generator.outlet.bias
-        torch.testing.assert_close(judged, bias, atol=1e-4, rtol=1e-3)
-        assert (state[f"ema.module.{network}.outlet.bias"] - bias).abs().max() > 1e-4
+        bias = voice.generator.out.bias
+        torch.testing.assert_close(bias_evaluated, bias, atol=1e-4, rtol=1e-3)
+        assert (state[f"module.{network}.out.bias"] - bias).abs().max() > 1e-4
     # another share of the same weights costs no training, nor do sharper formants
-    again = VoiceTrainingConfig(**values, samples=0, base_share=1.0, sharpness=0.5)
+    again = VoiceTrainingConfig(**values, samples=0, pretrained_share=1.0, formant_postfilter=0.5)
     clone = Voice.load(train_voice(again, resume=True).voices[0])
-    begun = sharpen(base.bind(clone.target_stats).generator, clone.target_stats, 0.5)
+    begun = sharpen(pretrained.bind(clone.target_stats).generator, clone.target_stats, 0.5)
     for key, value in clone.generator.state_dict().items():
         torch.testing.assert_close(value, begun.state_dict()[key], atol=1e-4, rtol=1e-3)
-    with pytest.raises(ValueError, match="base_share is of the base"):
-        VoiceTrainingConfig(**values, base_share=0.5, from_scratch=True)
+    with pytest.raises(ValueError, match="pretrained_share cannot be combined with from_scratch"):
+        VoiceTrainingConfig(**values, pretrained_share=0.5, from_scratch=True)
 
 
-def test_a_run_goes_on_with_the_base_that_it_began_with(
-    folders: Path, trained: TrainedBase, tmp_path: Path
+def test_a_run_needs_the_file_that_it_started_from(
+    folders: Path, trained: TrainedNetworks, tmp_path: Path
 ):
     """Another file in its place would be blended with weights that it has nothing to do with."""
-    path = tmp_path / "base.safetensors"
+    path = tmp_path / "pretrained.safetensors"
     path.write_bytes(trained.path.read_bytes())
     values = SMALL | {"prepares": False, "a": folders / "one", "b": folders / "three"}
-    values |= {"base": path, "out": tmp_path / "pair", "samples": 0, "sharpness": 0.0}
+    values |= {
+        "pretrained": path,
+        "out": tmp_path / "pair",
+        "samples": 0,
+        "formant_postfilter": 0.0,
+    }
     first = Voice.load(train_voice(VoiceTrainingConfig(**values, steps=1)).voices[0])
-    assert first.card.training["config"]["base_sha256"] == Pretrained.sha256(path)
+    assert first.card.training["config"]["pretrained_sha256"] == Pretrained.sha256(path)
     seconds, losses = (first.card.training[key] for key in ("seconds_of_last_call", "losses"))
-    config = VoiceTrainingConfig(**values, base_share=0.5)
+    config = VoiceTrainingConfig(**values, pretrained_share=0.5)
     again = Voice.load(train_voice(config, resume=True).voices[0])
     assert losses and again.card.training["losses"] == losses  # of the call that trained
     assert again.card.training["seconds_of_last_call"] == seconds
-    path.write_bytes(trained.path.with_name("base-2.safetensors").read_bytes())
-    with pytest.raises(ValueError, match="began with another base than .*base.safetensors is now"):
+    path.write_bytes(trained.path.with_name("pretrained-2.safetensors").read_bytes())
+    with pytest.raises(
+        ValueError, match="started from a different pretrained file than .*pretrained.safetensors"
+    ):
         train_voice(config, resume=True)
 
 
-def test_of_a_pool_the_base_is_told_the_speaker(
-    folders: Path, trained: TrainedBase, tmp_path: Path
+def test_the_networks_of_a_pool_stay_conditional(
+    folders: Path, trained: TrainedNetworks, tmp_path: Path
 ):
-    base = Pretrained.load(trained.path)
-    values = SMALL | {"prepares": False, "a": folders, "b": folders / "three", "base": trained.path}
+    pretrained = Pretrained.load(trained.path)
+    values = SMALL | {
+        "prepares": False,
+        "a": folders,
+        "b": folders / "three",
+        "pretrained": trained.path,
+    }
     config = VoiceTrainingConfig(
         **values, out=tmp_path / "run", steps=1, samples=0, any_to_one=True
     )
     method = build_method(config, MelSpec())
-    start_from_pretrained(method, base, None, base.reference)
-    for key, value in base.discriminator.state_dict().items():
+    start_from_pretrained(method, pretrained, None, pretrained.reference)
+    for key, value in pretrained.discriminator.state_dict().items():
         assert torch.equal(method.discriminators["d_a"].state_dict()[key], value)
     assert train_voice(config).n_steps == 1
 
 
-def test_errors_are_one_sentence(folders: Path, trained: TrainedBase, tmp_path: Path):
+def test_errors_are_one_sentence(folders: Path, trained: TrainedNetworks, tmp_path: Path):
     alone = make_config(folders, tmp_path / "run").model_copy(
         update={"folders": (folders / "one",)}
     )
     with pytest.raises(CorpusError, match="at least two folders"):
-        train_base(alone)
-    with pytest.raises(CorpusError, match="no folder there has the name of a speaker"):
-        train_base(make_config(folders, tmp_path / "run", disguises=tmp_path))
+        train_pretrained(alone)
     damaged = tmp_path / "damaged.safetensors"
     damaged.write_bytes(trained.path.read_bytes()[:2000])
     with pytest.raises(ValueError, match="damaged.safetensors: .*cut short"):
@@ -220,7 +236,7 @@ def test_errors_are_one_sentence(folders: Path, trained: TrainedBase, tmp_path: 
         "prepares": False,
         "a": folders / "one",
         "b": folders / "two",
-        "base": trained.path,
+        "pretrained": trained.path,
     }
     wrong = {"width": 24, "a": folders / "nobody"}  # the folders are not even looked at
     config = VoiceTrainingConfig(**values | wrong, out=tmp_path / "run", steps=1)

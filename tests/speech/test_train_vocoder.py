@@ -52,19 +52,24 @@ def make_config(folder: Path, out: Path, **changes: Any) -> VocoderTrainingConfi
     )
 
 
-@pytest.mark.parametrize("heard", [None, 1])
+@pytest.mark.parametrize("per_step", [None, 1])
 def test_stopping_and_resuming_changes_nothing(
-    folder: Path, tmp_path: Path, heard: int | None
+    folder: Path, tmp_path: Path, per_step: int | None
 ) -> None:
-    train_vocoder(make_config(folder, tmp_path / "whole", judges_heard=heard))
-    train_vocoder(make_config(folder, tmp_path / "parts", steps=2, judges_heard=heard))
-    train_vocoder(make_config(folder, tmp_path / "parts", judges_heard=heard), resume=True)
-    first, second = (
-        torch.load(tmp_path / run / "last.ckpt", weights_only=True)["state_dict"]
-        for run in ("whole", "parts")
+    train_vocoder(make_config(folder, tmp_path / "whole", discriminators_per_step=per_step))
+    train_vocoder(
+        make_config(folder, tmp_path / "parts", steps=2, discriminators_per_step=per_step)
     )
-    assert first.keys() == second.keys()
-    assert all(torch.equal(first[name], second[name]) for name in first)
+    train_vocoder(
+        make_config(folder, tmp_path / "parts", discriminators_per_step=per_step), resume=True
+    )
+    first, second = (
+        torch.load(tmp_path / run / "last.ckpt", weights_only=True) for run in ("whole", "parts")
+    )
+    assert first["steps_done"] == second["steps_done"]
+    for part in ("method", "ema"):
+        assert first[part].keys() == second[part].keys()
+        assert all(torch.equal(first[part][name], second[part][name]) for name in first[part])
     files = [tmp_path / run / "vocoder.safetensors" for run in ("whole", "parts")]
     assert files[0].read_bytes() == files[1].read_bytes()
 
@@ -120,15 +125,15 @@ def test_a_run_may_begin_with_the_networks_of_another(folder: Path, tmp_path: Pa
     kept = sorted(p.name for p in (tmp_path / "second").glob("vocoder-*"))
     assert kept == ["vocoder-3.safetensors"]
     before, after = (
-        torch.load(tmp_path / run / "last.ckpt", weights_only=True)["state_dict"]
+        torch.load(tmp_path / run / "last.ckpt", weights_only=True)["method"]
         for run in ("first", "second")
     )
-    name = "method.generator.outlet.weight"
+    name = "generator.out.weight"
     # one step of AdamW moves no weight by more than about its rate
-    assert 0 < (before[name] - after[name]).abs().max() < 2 * config.generator_rate
+    assert 0 < (before[name] - after[name]).abs().max() < 2 * config.generator_lr
 
 
-def test_what_cannot_begin_is_told_before_recordings_are_read(
+def test_wrong_settings_are_refused_before_recordings_are_read(
     folder: Path, tmp_path: Path, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr(training, "load_recordings", None)  # would fail if called
@@ -136,7 +141,7 @@ def test_what_cannot_begin_is_told_before_recordings_are_read(
         train_vocoder(VocoderTrainingConfig(out=tmp_path / "run"))
     with pytest.raises(VoiceError, match="unknown voice 'hart'"):
         train_vocoder(make_config(folder, tmp_path / "run", voices=("hart",)))
-    with pytest.raises(ValueError, match="another one than the settings name"):
+    with pytest.raises(ValueError, match="its network differs from the settings"):
         train_vocoder(make_config(folder, tmp_path / "run", start=FAST_FILE))
 
 
@@ -151,11 +156,15 @@ def test_voice_files_are_stored_with_their_whole_paths() -> None:
     )
 
 
-def test_voices_lend_their_mels(folder: Path, tmp_path: Path, monkeypatch: Any) -> None:
-    """What is converted is the voice's, at its pitch, and sounds as its mels say."""
+def test_conversions_by_voices_are_training_data(
+    folder: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
+    """Conversions are at the voice's pitch, and their waveforms have their mels."""
     monkeypatch.setattr(training, "N_CONVERSIONS", 2)
     console, spec = Console(quiet=True), MelSpec()
-    converted = convert_recordings(("heart", "george"), (folder,), spec, 0, console)
+    converted = convert_recordings(
+        ("heart", "george"), (folder,), spec=spec, seed=0, console=console
+    )
     assert len(converted) == 2 * 2
     for name, recording in zip(("heart", "heart", "george", "george"), converted, strict=True):
         target_hz = np.exp(load_voice(name).target_stats.log_f0_mean)
@@ -168,7 +177,7 @@ def test_voices_lend_their_mels(folder: Path, tmp_path: Path, monkeypatch: Any) 
         assert np.abs(heard - recording.mel)[loud].mean() < 0.35
     config = make_config(folder, tmp_path / "run", voices=("heart",), steps=1)
     train_vocoder(config)
-    # resumed without a word of them, it goes on with its recordings and voices
+    # resumed without them, it continues with its recordings and voices
     assert train_vocoder(VocoderTrainingConfig(out=config.out), resume=True).n_steps == 1
     resumed = VocoderTrainingConfig(out=config.out, steps=2)
     assert train_vocoder(resumed, resume=True).n_steps == 2
@@ -182,15 +191,17 @@ def test_a_run_may_begin_with_the_network_of_a_file(folder: Path, tmp_path: Path
     config = make_config(folder, tmp_path / "second", start=first, steps=1)
     trained = train_vocoder(config)
     assert trained.n_steps == 1
-    name = "outlet.weight"
+    name = "out.weight"
     before, after = (load_file(path)[name].float() for path in (first, trained.path))
-    assert 0 < (before - after).abs().max() < 2 * config.generator_rate
-    for other in ({"width": 8}, {"has_prior": False}, {"has_puffs": False, "has_phase": False}):
+    assert 0 < (before - after).abs().max() < 2 * config.generator_lr
+    for other in ({"width": 8}, {"has_prior": False}, {"has_prior": False, "has_phase": False}):
         wanted = " ".join(
             f"{key}={16 if key == 'width' else 'true'}" for key in sorted(other)[::-1]
         )
-        with pytest.raises(ValueError, match="another one than the settings name; give ") as told:
+        with pytest.raises(
+            ValueError, match="its network differs from the settings; set "
+        ) as raised:
             train_vocoder(make_config(folder, tmp_path / "third", start=first, **other))
-        assert set(wanted.split()) <= set(str(told.value).split())
+        assert set(wanted.split()) <= set(str(raised.value).split())
     with pytest.raises(ArtifactError, match="heart.safetensors: .* of the kind voice, not vocoder"):
         train_vocoder(make_config(folder, tmp_path / "fourth", start=find_voice("heart")))

@@ -33,7 +33,7 @@ SMALL: dict[str, Any] = {
     "samples": 0,
     "separates_pitch": False,  # WORLD would take most of the time here
     "prepares": False,
-    "from_scratch": True,  # the base has the default size
+    "from_scratch": True,  # the pretrained networks have the default size
     "seed": 3,
 }
 
@@ -70,7 +70,11 @@ def make_config(folders: Path, out: Path, **changes: Any) -> VoiceTrainingConfig
 
 
 def weights(run: Path) -> dict[str, torch.Tensor]:
-    return torch.load(run / "last.ckpt", weights_only=True)["state_dict"]
+    stored = torch.load(run / "last.ckpt", weights_only=True)
+    named = {
+        f"{part}.{key}": stored[part][key] for part in ("method", "ema") for key in stored[part]
+    }
+    return named | {"steps_done": torch.tensor(stored["steps_done"])}
 
 
 def assert_same_weights(one: Path, two: Path) -> None:
@@ -106,7 +110,7 @@ def test_a_run_may_begin_with_the_networks_of_another(folders: Path, tmp_path: P
         if name.startswith("method.generators") and before[name].is_floating_point()
     ]
     # one step of Adam moves no weight by more than about its rate
-    assert 0 < max(moved) < 2 * VoiceTrainingConfig.model_fields["generator_rate"].default
+    assert 0 < max(moved) < 2 * VoiceTrainingConfig.model_fields["generator_lr"].default
     again = train_voice(make_config(folders, tmp_path / "second", steps=5, **begun), resume=True)
     assert again.n_steps == 5
     timed = train_voice(make_config(folders, tmp_path / "third", minutes=0.001, **begun))
@@ -122,7 +126,7 @@ def test_a_damaged_checkpoint_is_one_sentence(folders: Path, tmp_path: Path) -> 
 
 
 def test_a_killed_training_resumes_to_the_same_weights(folders: Path, tmp_path: Path) -> None:
-    config = make_config(folders, tmp_path / "killed", steps=40, checkpoint_every=2)
+    config = make_config(folders, tmp_path / "killed", steps=400, checkpoint_every=2)
     script = (
         "import sys, json; from voxcycle.speech.train_voice import train_voice;"
         "from voxcycle.speech.config import VoiceTrainingConfig;"
@@ -139,10 +143,13 @@ def test_a_killed_training_resumes_to_the_same_weights(folders: Path, tmp_path: 
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
+    assert process.returncode == -signal.SIGKILL  # it had not ended by itself
     reached = int(weights(tmp_path / "killed")["steps_done"])
-    assert 2 <= reached
-    train_voice(config, resume=True)
-    train_voice(make_config(folders, tmp_path / "whole", steps=40))
+    assert 2 <= reached < 400 and reached % 2 == 0
+    steps = reached + 3
+    trained = train_voice(make_config(folders, tmp_path / "killed", steps=steps), resume=True)
+    assert trained.n_steps == steps
+    train_voice(make_config(folders, tmp_path / "whole", steps=steps))
     assert_same_weights(tmp_path / "whole", tmp_path / "killed")
 
 
@@ -245,35 +252,35 @@ def test_validation_draws_losses_audio_and_pictures(folders: Path, tmp_path: Pat
 def test_the_best_weights_of_the_run_are_exported(
     folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Judged every step here: the voice has the best weights, the checkpoint the last."""
+    """Evaluated every step here: the voice has the best weights, the checkpoint the last."""
     from voxcycle.evaluation.score import Scored
     from voxcycle.evaluation.stats.scores import UtteranceScores
     from voxcycle.speech import selector as selection
 
     similarity = {"low": iter([0.5, 0.4, 0.3, 0.3]), "high": iter([0.1, 0.9, 0.2, 0.2])}
 
-    def score(self: selection.Selection, contest: selection.Contest) -> list[Scored]:
-        value = next(similarity[contest.voice.card.name])
+    def score(self: selection.CheckpointSelector, candidate: selection.Candidate) -> list[Scored]:
+        value = next(similarity[candidate.voice.card.name])
         scores = UtteranceScores("voice", "x", "0", secs_target=value)
         return [Scored(scores, None, 16_000)]
 
-    monkeypatch.setattr(selection, "JUDGE_EVERY", 1)
+    monkeypatch.setattr(selection, "EVALUATE_EVERY", 1)
     monkeypatch.setattr(selection, "MAX_SHARE", float("inf"))
-    monkeypatch.setattr(selection.Selection, "_score", score)
-    run, plain = tmp_path / "run", {"sharpness": 0.0}
+    monkeypatch.setattr(selection.CheckpointSelector, "_score", score)
+    run, plain = tmp_path / "run", {"formant_postfilter": 0.0}
     high, low = (
         Voice.load(path)
         for path in train_voice(make_config(folders, run, steps=3, samples=1, **plain)).voices
     )
     assert low.card.training["selected"]["step"] == 1
     assert high.card.training["selected"]["step"] == 2
-    last = weights(run)["ema.module.g_ab.outlet.bias"]
-    assert not torch.equal(high.generator.outlet.bias, last.half().float())
-    # a call that judges nothing exports the last weights, whatever an earlier one thought best
+    last = weights(run)["ema.module.g_ab.out.bias"]
+    assert not torch.equal(high.generator.out.bias, last.half().float())
+    # a call without evaluation exports the last weights, whatever an earlier one chose
     train_voice(make_config(folders, run, steps=3, samples=0, **plain), resume=True)
     again = Voice.load(run / "high.safetensors")
     assert "selected" not in again.card.training
-    assert torch.equal(again.generator.outlet.bias, last.half().float())
+    assert torch.equal(again.generator.out.bias, last.half().float())
 
 
 def test_a_resumed_run_keeps_its_settings_and_its_split(folders: Path, tmp_path: Path) -> None:
@@ -284,7 +291,7 @@ def test_a_resumed_run_keeps_its_settings_and_its_split(folders: Path, tmp_path:
     train_voice(make_config(folders, tmp_path / "run", steps=2, cycle_a=3.0, **own))
     split = (tmp_path / "run" / "split.json").read_text()
     shutil.copy(folders / "low" / "0.wav", tmp_path / "low" / "new.wav")
-    said = {"consent": "asked and agreed", "strength": 0.5}
+    said = {"consent": "asked and agreed", "second_pass": 0.5}
     train_voice(VoiceTrainingConfig(**own, out=tmp_path / "run", steps=4, **said), resume=True)
     voice = Voice.load(tmp_path / "run" / "high.safetensors")
     assert (voice.card.consent, voice.second_pass) == ("asked and agreed", 0.5)
@@ -294,9 +301,11 @@ def test_a_resumed_run_keeps_its_settings_and_its_split(folders: Path, tmp_path:
     assert int(weights(tmp_path / "run")["steps_done"]) == 4
     before = (tmp_path / "run" / "config.yaml").read_text()
     with pytest.raises(
-        ValueError, match="run: with the settings of this run, base_share is of the base"
+        ValueError, match="run: with the settings of this run, pretrained_share cannot be combined"
     ):
-        train_voice(VoiceTrainingConfig(**own, out=tmp_path / "run", base_share=0.5), resume=True)
+        train_voice(
+            VoiceTrainingConfig(**own, out=tmp_path / "run", pretrained_share=0.5), resume=True
+        )
     with pytest.raises(ValueError, match="started with cycle_a=3.0, not 4.0"):
         changed = VoiceTrainingConfig(**own, out=tmp_path / "run", cycle_a=4.0)
         train_voice(changed, resume=True)
@@ -306,46 +315,17 @@ def test_a_resumed_run_keeps_its_settings_and_its_split(folders: Path, tmp_path:
         train_voice(VoiceTrainingConfig(**own, out=tmp_path / "run"), resume=True)
 
 
-def test_new_settings_must_go_with_those_of_the_run(
+def test_a_run_with_nothing_left_says_so(
     folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "run"
-    train_voice(make_config(folders, out, steps=1, has_skip=True, sharpness=0.0))
-    with pytest.raises(ValueError, match="run: .*sharpness is of generators without a skip"):
-        train_voice(make_config(folders, out, sharpness=0.15), resume=True)
-    train_voice(make_config(folders, out, sharpness=0.0), resume=True)
+    train_voice(make_config(folders, out, steps=1))
+    train_voice(make_config(folders, out, formant_postfilter=0.0), resume=True)
     assert "step 1: nothing is left to train; more --steps go on" in capsys.readouterr().err
 
 
-def test_disguises_are_found_by_the_recordings_names(
-    folders: Path, tmp_path: Path, make_speech: Callable[..., np.ndarray]
-) -> None:
-    disguises = tmp_path / "disguises"
-    for index in range(6):
-        (disguises / "high" / str(index)).mkdir(parents=True)
-        wave = make_speech(11.0, 16_000, 150.0, seed=index)
-        soundfile.write(disguises / "high" / str(index) / "cleo.flac", wave, 16_000)
-    given = {"steps": 2, "disguises": disguises}
-    train_voice(make_config(folders, tmp_path / "run", **given))
-    train_voice(make_config(folders, tmp_path / "without", **given, disguised=0.0))
-    changed, without = weights(tmp_path / "run"), weights(tmp_path / "without")
-    assert any(not torch.equal(changed[name], without[name]) for name in changed)
-    with pytest.raises(CorpusError, match="no folder low there, the disguises of b"):
-        swapped = {"a": folders / "high", "b": folders / "low"}
-        train_voice(make_config(folders, tmp_path / "swapped", **given, **swapped))
-    split = json.loads((tmp_path / "run" / "split.json").read_text())
-    own = Path(split["b"]["high"]["train"][0])
-    short = disguises / "high" / own.stem / "cleo.flac"
-    soundfile.write(short, make_speech(3.0, 16_000), 16_000)
-    with pytest.raises(CorpusError, match=f"cleo.flac: not as long as .*{own.name}"):
-        train_voice(make_config(folders, tmp_path / "short", **given))
-    short.unlink()
-    with pytest.raises(CorpusError, match=f"{own.stem}: no disguise of"):
-        train_voice(make_config(folders, tmp_path / "none", **given))
-
-
 def test_two_voices_of_one_name_are_refused(folders: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="both voices would be named high"):
+    with pytest.raises(ValueError, match="both voices are named high"):
         train_voice(make_config(folders, tmp_path / "run", steps=1, name_a="high"))
 
 
@@ -365,12 +345,12 @@ def test_wrong_data_is_refused_before_anything_is_written(folders: Path, tmp_pat
     assert not (tmp_path / "run").exists()
 
 
-def test_where_a_training_cannot_begin_is_said_at_once(folders: Path, tmp_path: Path) -> None:
+def test_what_prevents_a_start_is_reported_at_once(folders: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="none.ckpt: no checkpoint to start from"):
         train_voice(make_config(folders, tmp_path / "run", steps=1, start=tmp_path / "none.ckpt"))
     if not torch.cuda.is_available():
-        with pytest.raises(ValueError, match="device=cuda: PyTorch finds no GPU"):
-            train_voice(make_config(folders, tmp_path / "run", steps=1, device="cuda"))
+        with pytest.raises(ValueError, match="accelerator=cuda: PyTorch finds no GPU"):
+            train_voice(make_config(folders, tmp_path / "run", steps=1, accelerator="cuda"))
     assert not (tmp_path / "run").exists()
 
 
@@ -387,37 +367,11 @@ def test_unknown_keys_are_answered_with_those_like_them() -> None:
         load_config(
             VoiceTrainingConfig, {"a": "x", "b": "y", "n_frames": 32, "max_masked_frames": 32}
         )
-    with pytest.raises(ValueError, match="uses_f0=false .* from_scratch=true sharpness=0$"):
-        load_config(VoiceTrainingConfig, {"a": "x", "b": "y", "networks": "maskcyclegan-vc"})
     with pytest.raises(ValueError, match="cannot be read as YAML"):
         parse_overrides(["cycle_a=[1"])
     with pytest.raises(ValueError, match="written key=value"):
         parse_overrides(["cycle_a"])
     assert parse_overrides(["cycle_a=3", "uses_f0=false"]) == {"cycle_a": 3, "uses_f0": False}
-
-
-def test_published_networks_train_and_convert(
-    folders: Path, tmp_path: Path, make_speech: Callable[..., np.ndarray]
-) -> None:
-    config = make_config(
-        folders,
-        tmp_path / "run",
-        steps=1,
-        batch_size=1,
-        n_frames=32,
-        networks="maskcyclegan-vc",
-        sharpness=0.0,
-        uses_f0=False,
-        sees_excitation=False,
-        judges_identity=False,
-        is_perturbed=False,
-    )
-    path = train_voice(config).voices[0]
-    voice = Voice.load(path)
-    assert sum(p.numel() for p in voice.generator.parameters()) == 24_523_649
-    speech = make_speech(1.0, 16_000)
-    converted = voice.convert(speech, 16_000, vocoder="griffin-lim")
-    assert converted.shape == speech.shape and np.abs(converted).max() > 0.01
 
 
 def test_every_weight_and_switch_is_documented() -> None:
@@ -456,8 +410,8 @@ def test_recordings_are_cut_and_screened_before_a_training(
     split = json.loads((tmp_path / "run" / "split.json").read_text())
     assert len(split["a"]["low"]["train"]) >= 4
     assert (tmp_path / "run" / "clips" / "a" / "low" / "report.png").exists()
-    told = capfd.readouterr().err
-    assert f"{tmp_path / 'low'}: " in told and "clipped" in told
+    err = capfd.readouterr().err
+    assert f"{tmp_path / 'low'}: " in err and "clipped" in err
     # clips that are prepared already are not cut again
     clips = tmp_path / "run" / "clips"
     again = {"a": clips / "a" / "low", "b": clips / "b" / "high", "prepares": True}

@@ -4,7 +4,7 @@ import torch
 
 from voxcycle.audio.f0 import extract_f0
 from voxcycle.audio.mel import LogMel, MelSpec
-from voxcycle.speech.vocoder_crops import Recording, VocoderCrops, err
+from voxcycle.speech.vocoder_crops import Recording, VocoderCrops, corrupt_f0
 
 SPEC = MelSpec()
 
@@ -18,7 +18,9 @@ def recording(make_speech) -> Recording:
 
 
 def make_crops(recording: Recording, error_share: float = 0.0, seed: int = 0) -> VocoderCrops:
-    return VocoderCrops([recording], SPEC, 3, 40, error_share, seed)
+    return VocoderCrops(
+        [recording], SPEC, batch_size=3, n_frames=40, error_share=error_share, seed=seed
+    )
 
 
 def test_a_batch_is_a_function_of_seed_and_index(recording):
@@ -46,24 +48,35 @@ def test_errors_are_what_trackers_do(recording):
     f0 = np.full(40, 200, np.float32)
     seen = set()
     for seed in range(60):
-        out = err(f0, np.random.default_rng(seed))
+        out = corrupt_f0(f0, np.random.default_rng(seed))
         changed = out[out != f0]
         assert len(changed) <= 12
         seen |= set(np.unique(changed).tolist())
     assert seen == {400.0, 100.0, 0.0}
-    invented = [err(np.zeros(40, np.float32), np.random.default_rng(s)).max() for s in range(60)]
+    invented = [
+        corrupt_f0(np.zeros(40, np.float32), np.random.default_rng(s)).max() for s in range(60)
+    ]
     assert 0 < sum(value > 0 for value in invented) < 40
     assert max(invented) <= 300
 
 
 def test_too_short_recordings_are_refused(recording):
     with pytest.raises(ValueError, match="as long as a crop of 4000 frames"):
-        VocoderCrops([recording], SPEC, 1, 4000, 0.0, 0)
+        VocoderCrops([recording], SPEC, batch_size=1, n_frames=4000, error_share=0.0, seed=0)
 
 
 def test_converted_recordings_have_their_share(recording):
     converted = recording._replace(mel=np.full_like(recording.mel, -3))
-    crops = VocoderCrops([recording] * 3, SPEC, 8, 40, 0.0, 0, [converted], converted_share=0.25)
+    crops = VocoderCrops(
+        [recording] * 3,
+        SPEC,
+        batch_size=8,
+        n_frames=40,
+        error_share=0.0,
+        seed=0,
+        converted=[converted],
+        converted_share=0.25,
+    )
     flat = torch.stack([crops[i].log_mel.std((1, 2)) == 0 for i in range(40)])
     assert flat.float().mean().item() == pytest.approx(0.25, abs=0.07)
     assert make_crops(recording).shares.sum() == pytest.approx(1)

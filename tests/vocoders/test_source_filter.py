@@ -41,10 +41,10 @@ def test_a_saved_vocoder_renders_the_same(saved, speech):
 def test_without_f0_it_takes_what_it_hears_in_the_mel(saved, speech):
     vocoder, _ = saved
     mel = LogMel(SPEC)(speech)
-    torch.nn.init.zeros_(vocoder.network.pitch.outlet.weight)
+    torch.nn.init.zeros_(vocoder.network.pitch.out.weight)
     for voicing, expected in ((1.0, 150.0), (-1.0, 0.0)):
         log_f0 = (math.log(150.0) - LOG_F0_MEAN) / LOG_F0_STD
-        vocoder.network.pitch.outlet.bias.data = torch.tensor([voicing, log_f0])
+        vocoder.network.pitch.out.bias.data = torch.tensor([voicing, log_f0])
         f0_hz = vocoder.network.pitch.estimate(mel)
         torch.testing.assert_close(f0_hz, torch.full((1, mel.shape[-1]), expected))
         assert torch.equal(vocoder.decode(mel), vocoder.decode(mel, f0_hz))

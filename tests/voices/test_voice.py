@@ -73,11 +73,11 @@ def test_weights_are_stored_as_fp16_and_nothing_is_left_beside(saved):
 
 def test_saving_rounds_weights_to_fp16_once(make_voice, tmp_path):
     voice = make_voice()
-    voice.generator.inlet.bias.data.fill_(1 / 3)
+    voice.generator.embed.bias.data.fill_(1 / 3)
     voice.save(tmp_path / "ada.safetensors")
     loaded = Voice.load(tmp_path / "ada.safetensors")
     # The nearest multiple of 2^-12 (11 significant bits): 1365 / 4096.
-    assert loaded.generator.inlet.bias.unique().tolist() == [1365 / 4096]
+    assert loaded.generator.embed.bias.unique().tolist() == [1365 / 4096]
 
 
 def flip_bit(path: Path) -> None:

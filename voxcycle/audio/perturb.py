@@ -42,8 +42,6 @@ LOW_PASS_SHARE = 0.15
 LOW_PASS_HZ = (3400.0, 8000.0)
 BEND_KNOTS = 5
 MAX_BEND = 2.5  # bands
-MAX_BLUR = 3.0  # deviation of the Gaussian, bands
-MAX_HIDDEN_BANDS = 12
 
 
 def band_centres_hz(spec: MelSpec) -> NDArray[np.float64]:
@@ -82,21 +80,6 @@ def bend_bands(mel: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np
     position = np.clip(position, 0, n_mels - 1.001)
     low, share = position.astype(int), (position % 1).astype(np.float32)
     return mel[:, low] * (1 - share) + mel[:, low + 1] * share
-
-
-def blur_bands(mel: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """Blur normalised mels (F, n_mels) along frequency and hide some bands.
-
-    What is lost (the sharpness of formants, harmonics) is the speaker's more than the word's.
-    """
-    from scipy.ndimage import gaussian_filter1d
-
-    out = gaussian_filter1d(mel, rng.uniform(0.3, MAX_BLUR), axis=1, mode="nearest")
-    if rng.random() < 0.5:
-        width = int(rng.integers(1, MAX_HIDDEN_BANDS + 1))
-        start = int(rng.integers(mel.shape[1] - width + 1))
-        out[:, start : start + width] = 0.0
-    return out
 
 
 class WorldSpeech(NamedTuple):

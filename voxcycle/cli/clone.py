@@ -1,4 +1,4 @@
-"""`voxcycle clone`: a voice at once, without training."""
+"""`voxcycle clone`: a voice without training."""
 
 import tempfile
 from pathlib import Path
@@ -14,23 +14,23 @@ def clone(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="Write the voice to this file, not to your own."),
+        typer.Option("-o", "--output", help="Write the voice to this file instead of adding it."),
     ] = None,
     language: Annotated[str | None, typer.Option(help="Such as en or nl.")] = None,
     sex: Annotated[str | None, typer.Option(help="For the voice list.")] = None,
     licence: Annotated[str | None, typer.Option(help="Licence of the voice.")] = None,
     consent: Annotated[
-        str | None, typer.Option(help="That the speaker agreed, and to what; kept in the voice.")
+        str | None, typer.Option(help="Statement of the speaker's consent; stored in the voice.")
     ] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace your voice of the same name.")
     ] = False,
 ) -> None:
-    """Make a voice of somebody's recordings at once, for anybody's speech.
+    """Make a voice from recordings of one speaker, without training.
 
-    Half a minute of clean speech is enough, five minutes are better. Nothing is trained: the base,
-    networks that know many speakers, is told what this one is like. What comes out is natural and
-    of that kind; a trained pair (voxcycle train) is nearer to the very person.
+    Half a minute of clean speech is enough, five minutes are better. The pretrained networks, which
+    know many speakers, are adapted to the statistics of this one. The result sounds natural and
+    similar, but not identical; a trained pair (voxcycle train) is more similar.
 
     Example: voxcycle clone recordings/ben && voxcycle convert talk.wav --to ben
     """
@@ -48,14 +48,14 @@ def clone(
     )
     if output is not None:
         if output.exists() and not replace:
-            raise ValueError(f"{output}: exists already; remove it, or add --replace")
+            raise ValueError(f"{output}: already exists; remove it, or add --replace")
         check_target(output)
         path = clone_voice(folder, card, output)
         typer.echo(f"{path}: voxcycle convert recording.wav --to {path}")
         return
     if not replace and card.name in {voice.name for voice in list_voices()}:
         raise ValueError(
-            f"there is a voice named {card.name} already; choose another with --name, or add "
+            f"a voice named {card.name} already exists; choose another name with --name, or add "
             "--replace"
         )
     with tempfile.TemporaryDirectory(prefix="voxcycle-") as temporary:

@@ -1,4 +1,4 @@
-"""`voxcycle prepare`: from recordings as they come to clips to train on."""
+"""`voxcycle prepare`: from raw recordings to training clips."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,19 +18,19 @@ def prepare(
             "-o", "--output", help="Folder of the clips.", show_default="FOLDER-clips beside it"
         ),
     ] = None,
-    keep_strange: Annotated[
-        bool, typer.Option("--keep-strange", help="Keep clips that are unlike the others.")
+    keep_outliers: Annotated[
+        bool, typer.Option("--keep-outliers", help="Keep clips that are unlike the others.")
     ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the clips of an earlier call.")
     ] = False,
 ) -> None:
-    """Cut recordings into clips to train on, and report what they are like.
+    """Cut recordings into training clips, and report their quality.
 
-    Recordings are made mono and cut at their pauses into clips of up to twelve seconds; clips that
-    are too short, clipped, noisy or without a voice are left out, and so are those that are unlike
-    all others: another speaker, music. The rest is brought to one level and written as FLAC. What
-    was kept, and why the rest was not: the table, report.json and report.png beside the clips.
+    Recordings are made mono and cut at their pauses into clips of up to twelve seconds. Clips that
+    are too short, clipped, noisy or without a voice are dropped, and so are those that are unlike
+    all others: another speaker, music. The rest is brought to one level and written as FLAC. The
+    table, report.json and report.png say what was kept, and why the rest was dropped.
 
     Example: voxcycle prepare recordings/anna -o clips/anna
     """
@@ -54,10 +54,10 @@ def prepare(
         prepared = prepare_folder(
             folder,
             out,
-            overwrite,
+            overwrite=overwrite,
             advance=lambda done, total: bar.update(task, completed=done, total=total),
             compare=compare,
-            keeps_strange=keep_strange,
+            keeps_outliers=keep_outliers,
         )
     _print_report(prepared)
     draw_report(prepared, out)
@@ -75,13 +75,13 @@ def _print_report(prepared: "Prepared") -> None:
         ("recordings", f"{prepared.minutes:.1f} min"),
         ("kept", f"{prepared.minutes_kept():.1f} min in {len(kept)} clips"),
         *(
-            (f"left out: {reason}", f"{minutes:.1f} min")
+            (f"dropped: {reason}", f"{minutes:.1f} min")
             for reason, minutes in prepared.minutes_dropped().items()
         ),
-        *((f"left out: {name}", reason) for name, reason in prepared.unreadable),
+        *((f"unreadable: {name}", reason) for name, reason in prepared.unreadable),
         ("loudness", f"{np.median([q.level_db for q in kept]):.0f} dBFS"),
         ("loud over soft", f"{np.median([q.range_db for q in kept]):.0f} dB"),
-        ("clipped", f"{100 * max(q.clipped_share for q in kept):.1f} % of the worst clip kept"),
+        ("clipped", f"{100 * max(q.clipped_share for q in kept):.1f} % of the worst clip"),
         ("bandwidth", f"{np.median([q.bandwidth_hz for q in kept]) / 1000:.1f} kHz"),
         ("F0", f"{middle:.0f} Hz, mostly {low:.0f} to {high:.0f}"),
     ]
@@ -89,8 +89,8 @@ def _print_report(prepared: "Prepared") -> None:
     for row in rows:
         table.add_row(*row)
     Console(highlight=False, markup=False).print(table)
-    for piece in sorted(prepared.strange, key=lambda piece: -piece.strangeness):
+    for piece in sorted(prepared.outliers, key=lambda piece: -piece.outlier_score):
         typer.echo(
-            f"unlike the others{'' if piece.file else ', left out'}: {piece.source} from "
+            f"unlike the others{'' if piece.file else ', dropped'}: {piece.source} from "
             f"{piece.start_s:.1f} s, {piece.quality.duration_s:.1f} s long"
         )

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def list_settings(wanted: bool) -> None:
-    """Print every key that may follow as key=value, and leave."""
+    """Print every setting that may follow as key=value, and exit."""
     if wanted:
         from voxcycle.speech.config import VoiceTrainingConfig
 
@@ -64,19 +64,25 @@ def train(
     ] = None,
     from_scratch: Annotated[
         bool,
-        typer.Option("--from-scratch", help="Begin with random networks, not with the base."),
+        typer.Option(
+            "--from-scratch", help="Start from random networks instead of pretrained ones."
+        ),
     ] = False,
+    pretrained: Annotated[
+        Path | None,
+        typer.Option(help="Pretrained networks to start from.", show_default="the packaged ones"),
+    ] = None,
     config: Annotated[
         Path | None, typer.Option(help="YAML file of settings; the command line wins.")
     ] = None,
     language: Annotated[str | None, typer.Option(help="Such as en or nl.")] = None,
     sex_a: Annotated[str | None, typer.Option("--sex-a", help="For the voice list.")] = None,
     sex_b: Annotated[str | None, typer.Option("--sex-b", help="For the voice list.")] = None,
-    licence: Annotated[str | None, typer.Option(help="Licence of the voices made.")] = None,
+    licence: Annotated[str | None, typer.Option(help="Licence of the voices.")] = None,
     consent: Annotated[
-        str | None, typer.Option(help="That the speakers agreed, and to what; kept in the voices.")
+        str | None, typer.Option(help="Statement of the speakers' consent; stored in the voices.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
     add: Annotated[
         bool, typer.Option("--add/--no-add", help="Add the voices to your own at the end.")
     ] = True,
@@ -87,7 +93,8 @@ def train(
     """Train two voices, one per direction, from two folders of recordings.
 
     Five minutes of each speaker are a good start; no transcripts, no parallel sentences. The voices
-    are ready for `voxcycle convert --to NAME` at the end. Stop with Ctrl-C, go on with --resume.
+    are ready for `voxcycle convert --to NAME` at the end. Stop at any time with Ctrl-C; --resume
+    continues with the same settings.
 
     Example: voxcycle train --a anna/ --b ben/ --minutes 15 cycle_a=5
     """
@@ -110,21 +117,22 @@ def train(
         "consent": consent,
         "out": out,
         "from_scratch": from_scratch or None,
+        "pretrained": pretrained,
     }
     values = {key: value for key, value in given.items() if value is not None}
-    settled = load_config(VoiceTrainingConfig, values | parse_overrides(settings or []), config)
-    if "out" not in settled.model_fields_set:
+    resolved = load_config(VoiceTrainingConfig, values | parse_overrides(settings or []), config)
+    if "out" not in resolved.model_fields_set:
         folders = f"{a.absolute().name}-{b.absolute().name}"
-        settled = settled.model_copy(update={"out": Path("runs") / folders})
-    own = _voices_of_this_run(settled) if resume else set()
-    names = set(settled.voice_names())
+        resolved = resolved.model_copy(update={"out": Path("runs") / folders})
+    own = _voices_of_this_run(resolved) if resume else set()
+    names = set(resolved.voice_names())
     taken = sorted((names & {voice.name for voice in list_voices()}) - own)
     if add and taken and not replace:
         raise ValueError(
-            f"there is a voice named {taken[0]} already; choose other names with --name-a and "
+            f"a voice named {taken[0]} already exists; choose other names with --name-a and "
             "--name-b, or add --replace"
         )
-    trained = train_voice(settled, resume)
+    trained = train_voice(resolved, resume)
     for path in trained.voices:
         if add:
             add_voice(path, overwrite=replace or path.stem in own)
@@ -132,7 +140,7 @@ def train(
 
 
 def _voices_of_this_run(config: "VoiceTrainingConfig") -> set[str]:
-    """Return the names under which the user's voices are those that this run made before."""
+    """Return the names of the user's voices that an earlier call of this run added."""
     from voxcycle.voices.library import list_voices
 
     made = {path.stem: path for path in config.out.glob("*.safetensors")}

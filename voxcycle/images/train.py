@@ -1,5 +1,6 @@
 """`train_system`: any system of the lecture, from images to a model file."""
 
+import functools
 import json
 import time
 from dataclasses import dataclass
@@ -19,9 +20,8 @@ from voxcycle.artifacts import (
 from voxcycle.images.config import SystemConfig
 from voxcycle.images.dataset import ImageData
 from voxcycle.images.systems import find_system
-from voxcycle.methods.phase import PhasedModule
 from voxcycle.models.coders import Shape
-from voxcycle.training.callbacks import restore
+from voxcycle.training.checkpoint import restore
 from voxcycle.training.config import (
     CONFIG_FILE,
     check_run,
@@ -29,7 +29,8 @@ from voxcycle.training.config import (
     read_settings,
     save_config,
 )
-from voxcycle.training.loop import begin, fit, keeps_threads
+from voxcycle.training.loop import fit, keeps_threads, prepare_run
+from voxcycle.training.state import TrainingState
 
 MODEL_FILE = "model.safetensors"
 # Settings that decide how large the networks are: bounded before anything is built.
@@ -106,25 +107,26 @@ def train_system(name: str, config: SystemConfig, resume: bool = False) -> Train
     system = find_system(name)
     if resume and (config.out / CONFIG_FILE).exists():
         check_method(config.out, name)
-    config, checkpoint, console = begin(config, resume)
+    config, checkpoint, console = prepare_run(config, resume)
     config = config.model_copy(update={"method": name})
     data = system.load(config)
     torch.manual_seed(config.seed)
     method = system.build(config, data.shape, data.n_values)
-    module = PhasedModule(method, config.ema_decay)
+    module = TrainingState(method, config.ema_decay)
     if checkpoint:
-        restore(module, checkpoint)
+        restore(module, checkpoint, resume)
     save_config(config)
-    n_before = int(module.steps_done)
-    fit(module, data.batches, config, resume, [], console)
+    n_before = module.steps_done
+    rerun = functools.partial(train_system, name, config, resume=True)
+    fit(module, data.batches, config, console=console, rerun=rerun)
     use_average(module)
     path = config.out / MODEL_FILE
-    save_model(name, config, method, data=data, n_steps=int(module.steps_done), path=path)
-    n_steps, seconds = int(module.steps_done), time.monotonic() - started
+    save_model(name, config, method, data=data, n_steps=module.steps_done, path=path)
+    n_steps, seconds = module.steps_done, time.monotonic() - started
     return TrainedModel(method.eval(), path, n_steps, n_steps - n_before, seconds)
 
 
-def use_average(module: PhasedModule) -> None:
+def use_average(module: TrainingState) -> None:
     """Copy the averaged parameters into the method; it is not to be trained on after that."""
     if module.ema is None:
         return

@@ -1,9 +1,47 @@
-"""What a step of a training sees, of speech or of images: `data` makes it, `methods` take it."""
+"""Batches: one training step's data, of speech or of images."""
 
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
+
+
+class Share(NamedTuple):
+    """One process's part of a batch: part `rank` of `n_ranks` equal ones."""
+
+    rank: int = 0
+    n_ranks: int = 1
+
+    def of(self, whole: Tensor) -> Tensor:
+        """Return the part of the first dimension; ValueError where there are no equal parts."""
+        n, rest = divmod(len(whole), self.n_ranks)
+        if rest:
+            raise ValueError(
+                f"a batch of {len(whole)} cannot be shared equally among {self.n_ranks} processes; "
+                "choose another batch_size or number of devices"
+            )
+        return whole[self.rank * n : (self.rank + 1) * n]
+
+
+def take_share(batch: Any, share: Share) -> Any:
+    """Return one process's share of a batch (a named tuple): of its tensors, the first dimension.
+
+    A batch with a field `share` remembers it, for what a method draws: noise of the whole batch is
+    drawn in every process, so that an example has the same noise on any number of devices. A batch
+    of which not everything is to be divided has a `take_share` of its own.
+    """
+    if share.n_ranks == 1:
+        return batch
+    if hasattr(batch, "take_share"):
+        return batch.take_share(share)
+    parts: dict[str, Any] = {
+        name: share.of(value)
+        for name, value in batch._asdict().items()
+        if isinstance(value, Tensor)
+    }
+    if "share" in batch._fields:
+        parts["share"] = share
+    return batch._replace(**parts)
 
 
 class ImageBatch(NamedTuple):
@@ -14,17 +52,23 @@ class ImageBatch(NamedTuple):
         labels: (B, n_factors).
         step: the batch's number.
         seed: of whatever a method draws in this step.
+        share: of the whole batch that these images are.
     """
 
     images: Tensor
     labels: Tensor
     step: int
     seed: int
+    share: Share = Share()
 
-    def normal(self, *shape: int) -> Tensor:
-        """Draw from the standard normal distribution; every call in a step begins anew."""
+    def normal(self, n: int, *shape: int) -> Tensor:
+        """Draw from the standard normal distribution; every call in a step begins anew.
+
+        The first dimension counts examples of this share.
+        """
         generator = torch.Generator().manual_seed(self.seed)
-        return torch.randn(*shape, generator=generator).to(self.images.device)
+        whole = torch.randn(n * self.share.n_ranks, *shape, generator=generator)
+        return self.share.of(whole).to(self.images.device)
 
 
 class FaceBatch(NamedTuple):
@@ -35,35 +79,43 @@ class FaceBatch(NamedTuple):
         others: (B, C, H, W) in [-1, 1].
         step: the batch's number.
         seed: of whatever a method draws in this step.
+        share: of the whole batch that these images are.
     """
 
     faces: Tensor
     others: Tensor
     step: int
     seed: int
+    share: Share = Share()
+
+    def take_share(self, share: Share) -> "FaceBatch":
+        """Return a share of the others; the faces are still all of them."""
+        return self._replace(others=share.of(self.others), share=share)
 
 
 class Domain(NamedTuple):
     """One domain's half of a batch; B examples, mels (B, n_mels, F) or images (B, C, H, W).
 
     Attributes:
-        real: what the domain's judge sees and what reconstructions are compared with.
-        source: the same as the generator to the other domain is given it.
-        disguised: the same as the identity loss feeds it to the generator to this domain.
-        told: what the generator to this domain is told when it is to make `real`.
-        told_away: what the generator to the other domain is told beside `source`.
-        shown: planes that the domain's judge may see beside `real`, (B, 1, n_mels, F) or None.
-        shown_away: planes that the other judge may see beside the conversion of `source`.
-        condition: (B, n_condition), what the domain's judge is told, or None.
+        real: for the domain's discriminator and the reconstruction losses.
+        source: the same examples as input of the generator to the other domain.
+        perturbed: the same examples as input of the identity loss.
+        cond: conditioning of the generator to this domain when it reconstructs `real`.
+        cond_to_other: conditioning of the generator to the other domain, for `source`.
+        disc_cond: planes that the domain's discriminator may see beside `real`,
+            (B, 1, n_mels, F) or None.
+        disc_cond_of_other: planes that the other discriminator may see beside the conversion of
+            `source`.
+        condition: (B, n_condition), the domain's discriminator's condition, or None.
     """
 
     real: Tensor
     source: Tensor
-    disguised: Tensor
-    told: tuple[Tensor, ...] = ()
-    told_away: tuple[Tensor, ...] = ()
-    shown: Tensor | None = None
-    shown_away: Tensor | None = None
+    perturbed: Tensor
+    cond: tuple[Tensor, ...] = ()
+    cond_to_other: tuple[Tensor, ...] = ()
+    disc_cond: Tensor | None = None
+    disc_cond_of_other: Tensor | None = None
     condition: Tensor | None = None
 
 
@@ -86,7 +138,7 @@ class PairBatch(NamedTuple):
     b: Tensor
 
     def domains(self) -> tuple[Domain, Domain]:
-        """Return what a CycleGAN sees: the identity loss is fed the plain images."""
+        """Return the domains; the identity loss sees unperturbed images."""
         return Domain(self.a, self.a, self.a), Domain(self.b, self.b, self.b)
 
 
@@ -94,10 +146,10 @@ class VocoderBatch(NamedTuple):
     """One training batch.
 
     Attributes:
-        waveform: (B, F * hop_length), what is to be rendered.
+        waveform: (B, F * hop_length), the target.
         log_mel: (B, n_mels, F), of the waveform within its recording.
         spoken_f0_hz: (B, F), of the waveform.
-        f0_hz: (B, F), what the network is told: some of it wrong on purpose.
+        f0_hz: (B, F), input of the network: some of it is corrupted on purpose.
         sources: (B, 3, F * hop_length), at `f0_hz`.
         step: the batch's number.
     """

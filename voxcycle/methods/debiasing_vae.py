@@ -111,13 +111,15 @@ class DebiasingVAE(nn.Module):
         if self.rule is not None and batch.step and batch.step % self.every == 0:
             self.face_weights = self.weigh_faces(batch.faces)
         generator = torch.Generator().manual_seed(batch.seed)
-        n = len(batch.others)
-        chosen = self.face_weights.multinomial(n, replacement=True, generator=generator)
+        n, share = len(batch.others), batch.share
+        n_all = n * share.n_ranks
+        chosen = self.face_weights.multinomial(n_all, replacement=True, generator=generator)
+        chosen = share.of(chosen)
         faces = to_range(batch.faces[chosen.to(batch.faces.device)])
         logits, mu, log_var = self.heads(torch.cat([faces, batch.others]))
         labels = torch.cat([torch.ones(n), torch.zeros(n)]).to(logits)
         mu, log_var = mu[:n], log_var[:n]  # no gradient but the classifier's from non-faces
-        noise = torch.randn(n, self.n_latent, generator=generator).to(mu)
+        noise = share.of(torch.randn(n_all, self.n_latent, generator=generator)).to(mu)
         sent = self.decode(reparameterize(mu, log_var, noise))
         return {
             "classification": F.binary_cross_entropy_with_logits(logits, labels),

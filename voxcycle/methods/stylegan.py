@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from voxcycle.losses.adversarial import minmax_value, non_saturating_generator_loss
 from voxcycle.losses.regularizers import path_lengths, r1_penalty
-from voxcycle.methods.batches import ImageBatch
+from voxcycle.methods.batches import ImageBatch, Share
 from voxcycle.methods.phase import Memory, Phase
 from voxcycle.methods.progressive_gan import lazy_adam
 from voxcycle.models.style_networks import MappingNetwork, SynthesisNetwork
@@ -118,7 +118,7 @@ class StyleGAN(nn.Module):
         """Return eq. 4, on half of the batch; `a` is a running mean of the lengths."""
         styles, noise, y = self._draw(batch, max(1, len(batch.images) // 2))
         images = self.generator["synthesis"](styles, noise)
-        lengths = path_lengths(images, styles, y[: images.numel()].reshape(images.shape))
+        lengths = path_lengths(images, styles, y.reshape(images.shape))
         self.mean_length.lerp_(lengths.detach().mean(), 1 - MEAN_LENGTH_DECAY)
         return {"path_length": (lengths - self.mean_length).square().mean()}
 
@@ -164,16 +164,22 @@ class StyleGAN(nn.Module):
         return self.synthesize(self.truncate(self.map(noise), psi), inputs.to(noise.device))
 
     def _draw(self, batch: ImageBatch, n: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return styles (n, n_styles, n_latent), partly mixed, noise inputs, and what is left over.
+        """Return styles (n, n_styles, n_latent), partly mixed, noise inputs, and noise of n images.
 
         All are parts of one draw: each call of `batch.normal` would begin with the same numbers.
         """
-        sizes = [2 * n * self.n_latent, 2 * n, n * self.noise.shape[1], batch.images.numel()]
-        z, coins, noise, rest = batch.normal(sum(sizes)).split(sizes)
-        w, other = self.map(z.reshape(2 * n, self.n_latent)).chunk(2)
+        whole = batch._replace(share=Share())
+        own, n_all = batch.share.of, n * batch.share.n_ranks
+        n_pixels = batch.images.numel() * batch.share.n_ranks
+        sizes = [2 * n_all * self.n_latent, 2 * n_all, n_all * self.noise.shape[1], n_pixels]
+        drawn = whole.normal(sum(sizes)).split(sizes)
+        z, coins = (torch.cat([own(half) for half in x.reshape(2, n_all, -1)]) for x in drawn[:2])
+        noise = own(drawn[2].reshape(n_all, -1))
+        rest = own(drawn[3].reshape(-1, batch.images[0].numel())[:n_all])
+        w, other = self.map(z).chunk(2)
         is_mixed, place = torch.special.ndtr(coins).reshape(2, n, 1)  # uniform in (0, 1)
         first_layer = 1 + (place * (self.n_styles - 1)).floor()  # of the other style
         layers = torch.arange(self.n_styles, device=z.device)
         takes_other = (is_mixed < self.regularizers.mixing) & (layers >= first_layer)
         styles = torch.where(takes_other[:, :, None], other[:, None], w[:, None])
-        return styles, noise.reshape(n, -1), rest
+        return styles, noise, rest

@@ -20,12 +20,15 @@ from voxcycle.losses.adversarial import (
 )
 from voxcycle.losses.spectral import multi_resolution_stft_loss
 from voxcycle.methods.batches import VocoderBatch
-from voxcycle.methods.phase import Memory, Phase
+from voxcycle.methods.phase import Memory, OptimizerFactory, Phase
 
 
 @dataclass(frozen=True)
 class VocoderWeights:
-    """Weights of the generator's terms; without discriminators the last but one two count not."""
+    """Weights of the generator's terms.
+
+    Without discriminators, `adversarial` and `feature_matching` are ignored.
+    """
 
     spectral_convergence: float = 0.5
     log_magnitude: float = 0.5
@@ -40,13 +43,13 @@ class VocoderGAN(nn.Module):
 
     Args:
         generator: a `SourceFilterVocoder`.
-        discriminators: of waveforms; none trains with the spectral losses alone.
+        discriminators: of waveforms; an empty list trains with the spectral losses alone.
         spec: the mel analysis.
         weights: of the loss terms.
-        generator_rate: learning rate of AdamW, betas 0.8 and 0.99 (HiFi-GAN's).
-        discriminator_rate: likewise.
-        n_heard: discriminators that a step hears, drawn anew in each; None for all. Together they
-            cost many times what the generator does.
+        generator_lr: learning rate of AdamW, betas 0.8 and 0.99 (HiFi-GAN's).
+        discriminator_lr: learning rate of AdamW for the discriminators.
+        discriminators_per_step: how many of them each step draws; None for all. Together they cost
+            many times as much as the generator.
     """
 
     def __init__(
@@ -54,18 +57,19 @@ class VocoderGAN(nn.Module):
         generator: nn.Module,
         discriminators: Sequence[nn.Module],
         spec: MelSpec,
+        *,
         weights: VocoderWeights | None = None,
-        generator_rate: float = 5e-4,
-        discriminator_rate: float = 2e-4,
-        n_heard: int | None = None,
+        generator_lr: float = 5e-4,
+        discriminator_lr: float = 2e-4,
+        discriminators_per_step: int | None = None,
     ) -> None:
         super().__init__()
         self.generator = generator
         self.discriminators = nn.ModuleList(discriminators)
         self.log_mel = LogMel(spec)
         self.weights = weights or VocoderWeights()
-        self.rates = (generator_rate, discriminator_rate)
-        self.n_heard = n_heard
+        self.generator_lr, self.discriminator_lr = generator_lr, discriminator_lr
+        self.discriminators_per_step = discriminators_per_step
 
     def averaged(self) -> nn.Module:
         """Return the generator."""
@@ -77,27 +81,27 @@ class VocoderGAN(nn.Module):
         if not self.discriminators:
             del weights["adversarial"], weights["feature_matching"]
 
-        def adam(parameters: list[nn.Parameter], rate: float) -> torch.optim.Optimizer:
-            return torch.optim.AdamW(parameters, rate, (0.8, 0.99))
+        def adam(lr: float) -> OptimizerFactory:
+            return lambda parameters: torch.optim.AdamW(parameters, lr, (0.8, 0.99))
 
         phases = [
             Phase(
-                "generator",
-                [self.generator],
-                self.generator_losses,
-                weights,
-                lambda parameters: adam(parameters, self.rates[0]),
+                name="generator",
+                networks=[self.generator],
+                loss=self.generator_losses,
+                weights=weights,
+                optimizer=adam(self.generator_lr),
                 clip=10.0,
             )
         ]
         if self.discriminators:
             phases.append(
                 Phase(
-                    "discriminator",
-                    [self.discriminators],
-                    self.discriminator_losses,
-                    {"real_or_fake": 1.0},
-                    lambda parameters: adam(parameters, self.rates[1]),
+                    name="discriminator",
+                    networks=[self.discriminators],
+                    loss=self.discriminator_losses,
+                    weights={"real_or_fake": 1.0},
+                    optimizer=adam(self.discriminator_lr),
                 )
             )
         return phases
@@ -111,7 +115,7 @@ class VocoderGAN(nn.Module):
         terms["mel"] = F.l1_loss(self.log_mel(fake), self.log_mel(batch.waveform))
         if self.discriminators:
             adversarial, matching = [], []
-            for discriminator in self.heard(batch.step):
+            for discriminator in self.draw(batch.step):
                 scores, features = discriminator(fake)
                 with torch.no_grad():
                     _, real_features = discriminator(batch.waveform)
@@ -122,24 +126,24 @@ class VocoderGAN(nn.Module):
         return terms
 
     def pitch_loss(self, batch: VocoderBatch) -> Tensor:
-        """Return what F0 from the mel alone is off: cross entropy of voicing, L1 of log F0."""
+        """Return the error of F0 from the mel alone: cross entropy of voicing plus L1 of log F0."""
         voicing, log_f0 = self.generator.pitch(batch.log_mel)  # type: ignore[operator]
         voiced = (batch.spoken_f0_hz > 0).float()
         error = (log_f0 - batch.spoken_f0_hz.clamp(min=1.0).log()).abs() * voiced
         entropy = F.binary_cross_entropy_with_logits(voicing, voiced)
         return entropy + error.sum() / voiced.sum().clamp(min=1.0)
 
-    def heard(self, step: int) -> list[nn.Module]:
+    def draw(self, step: int) -> list[nn.Module]:
         """Return the discriminators of a step, the same in both of its phases."""
         drawn = torch.randperm(
             len(self.discriminators), generator=torch.Generator().manual_seed(step)
         )
-        return [self.discriminators[int(index)] for index in drawn[: self.n_heard]]
+        return [self.discriminators[int(index)] for index in drawn[: self.discriminators_per_step]]
 
     def discriminator_losses(self, batch: VocoderBatch, memory: Memory) -> dict[str, Tensor]:
-        """Return the mean least-squares loss over the judges of this step."""
+        """Return the mean least-squares loss over the discriminators of this step."""
         losses = []
-        for discriminator in self.heard(batch.step):
+        for discriminator in self.draw(batch.step):
             scores, _ = discriminator(torch.cat([batch.waveform, memory["fake"]]))
             real, fake = scores.chunk(2)
             losses.append(least_squares_discriminator_loss(real, fake))

@@ -1,4 +1,4 @@
-"""PatchGANs: judges of overlapping patches of images and mels, and of whole spectra over time."""
+"""PatchGANs: discriminators of image and mel patches, and of whole spectra over time."""
 
 import copy
 from collections.abc import Sequence
@@ -8,13 +8,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Judge = TypeVar("Judge", "PatchGAN", "PatchGAN1d")
+Network = TypeVar("Network", "PatchGAN", "PatchGAN1d")
 
 
 @torch.no_grad()
-def _bind(judge: Judge, condition: Tensor) -> Judge:
-    """Return an unconditional copy: what the condition adds to a layer goes into its bias."""
-    bound = copy.deepcopy(judge)
+def _bind(network: Network, condition: Tensor) -> Network:
+    """Return an unconditional copy: what the condition adds to a layer is added to its bias."""
+    bound = copy.deepcopy(network)
     for layer, linear in zip(bound.layers, bound.conditions, strict=bool(bound.conditions)):
         layer.bias += linear(condition)
     bound.conditions = nn.ModuleList()
@@ -22,7 +22,7 @@ def _bind(judge: Judge, condition: Tensor) -> Judge:
 
 
 class PatchGAN(nn.Module):
-    """D: a strided 2D convolutional judge of overlapping patches; no sigmoid (least squares).
+    """D: scores overlapping patches by strided 2D convolutions; no sigmoid (least squares).
 
     Isola et al. (2017), of mels and of images, without their normalisation. With `n_condition`, a
     linear map of the condition is added to the channels of every hidden layer.
@@ -52,13 +52,12 @@ class PatchGAN(nn.Module):
         self.conditions = nn.ModuleList(
             nn.Linear(n_condition, width, bias=False) for width in widths if n_condition
         )
-        self.outlet = nn.Conv2d(widths[-1], 1, 3, padding=1)
+        self.out = nn.Conv2d(widths[-1], 1, 3, padding=1)
 
     def forward(self, planes: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Judge (B, n_channels, H, W); returns patch scores (B, 1, H / 8, W / 8).
+        """Score (B, n_channels, H, W); returns patch scores (B, 1, H / 8, W / 8) for four widths.
 
-        A mel is n_mels high and F wide. The eighth holds for four widths: every one but the last
-        halves.
+        A mel is n_mels high and F wide. Every layer but the last halves both axes.
         """
         x = planes
         for i, layer in enumerate(self.layers):
@@ -66,15 +65,15 @@ class PatchGAN(nn.Module):
             if self.conditions:
                 x = x + self.conditions[i](condition)[:, :, None, None]
             x = F.leaky_relu(x, 0.2, inplace=True)
-        return self.outlet(x)
+        return self.out(x)
 
     def bind(self, condition: Tensor) -> "PatchGAN":
-        """Return an unconditional copy that judges as this one does under (n_condition,)."""
+        """Return an unconditional copy with the scores of this network under (n_condition,)."""
         return _bind(self, condition)
 
 
 class PatchGAN1d(nn.Module):
-    """D: a convolutional judge over time that sees whole spectra; no sigmoid (least squares).
+    """D: scores whole spectra by convolutions over time; no sigmoid (least squares).
 
     `PatchGAN` shares its weights along frequency and hardly knows *where* a formant is; here every
     mel band is a channel of its own. With `n_condition` as in `PatchGAN`.
@@ -94,20 +93,20 @@ class PatchGAN1d(nn.Module):
         self.conditions = nn.ModuleList(
             nn.Linear(n_condition, width, bias=False) for _ in self.layers if n_condition
         )
-        self.outlet = nn.Conv1d(width, 1, 3, padding=1)
+        self.out = nn.Conv1d(width, 1, 3, padding=1)
 
     def forward(self, planes: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Judge (B, n_channels, n_mels, F); returns scores (B, 1, F / 4)."""
+        """Score (B, n_channels, n_mels, F); returns scores (B, 1, F / 4)."""
         x = planes.flatten(1, 2)  # (B, n_channels * n_mels, F)
         for i, layer in enumerate(self.layers):
             x = layer(x)
             if self.conditions:
                 x = x + self.conditions[i](condition)[:, :, None]
             x = F.leaky_relu(x, 0.2, inplace=True)
-        return self.outlet(x)
+        return self.out(x)
 
     def bind(self, condition: Tensor) -> "PatchGAN1d":
-        """Return an unconditional copy that judges as this one does under (n_condition,)."""
+        """Return an unconditional copy with the scores of this network under (n_condition,)."""
         return _bind(self, condition)
 
 
@@ -121,14 +120,14 @@ class PatchGANPair(nn.Module):
         self.patches, self.spectra = patches, spectra
 
     def forward(self, planes: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Judge (B, n_channels, n_mels, F), n_mels a multiple of 16; returns scores (B, n)."""
+        """Score (B, n_channels, n_mels, F), n_mels a multiple of 16; returns scores (B, n)."""
         of_patches = self.patches(planes, condition).flatten(1)
         of_spectra = self.spectra(planes, condition).flatten(1)
         n_each = of_patches.shape[1] // of_spectra.shape[1]
         return torch.cat([of_patches, of_spectra.repeat(1, n_each)], 1)
 
     def bind(self, condition: Tensor) -> "PatchGANPair":
-        """Return an unconditional copy that judges as this one does under (n_condition,)."""
+        """Return an unconditional copy with the scores of this network under (n_condition,)."""
         return PatchGANPair(self.patches.bind(condition), self.spectra.bind(condition))
 
 

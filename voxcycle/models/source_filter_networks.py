@@ -1,9 +1,9 @@
 """The source-filter vocoder: a small network shapes a pulse train and noise in the STFT domain.
 
 Harmonics and noise of the neural source-filter models (Wang et al., 2019) with the ConvNeXt and the
-inverse STFT of Vocos (Siuzdak, 2023). What a vocoder usually has to invent, the phase of the
-harmonics, comes from the pulse train; the network predicts how loud and by how much delayed every
-bin of it is, and how loud the noise.
+inverse STFT of Vocos (Siuzdak, 2023). The phase of the harmonics, which
+other vocoders must invent, comes from the pulse train; the network predicts level and delay of
+every bin of it, and the level of the noise.
 """
 
 from typing import Any
@@ -20,6 +20,7 @@ LOG_MEL_MEAN, LOG_MEL_STD = -5.0, 2.5  # of speech at -23 dBFS, roughly: keeps i
 LOG_F0_MEAN, LOG_F0_STD = 5.1, 0.35
 MAX_LOG_GAIN = 8.0
 PITCH_WIDTH, PITCH_BLOCKS = 64, 4
+N_SOURCES = 3  # pulses, noise, and noise that pulses with the voice
 
 
 class CausalBlock(nn.Module):
@@ -51,7 +52,7 @@ class SpectralFrames(nn.Module):
         self.register_buffer("window", torch.hann_window(spec.n_fft), persistent=False)
 
     def analyse(self, waveform: Tensor) -> Tensor:
-        """Map (B, F * hop_length) to complex (B, n_freq, F); beyond both ends there is silence."""
+        """Map (B, F * hop_length) to complex (B, n_freq, F); silence lies beyond both ends."""
         return torch.stft(
             F.pad(waveform, (self.pad, self.pad)),
             self.spec.n_fft,
@@ -81,19 +82,19 @@ class MelPitch(nn.Module):
 
     def __init__(self, spec: MelSpec) -> None:
         super().__init__()
-        self.inlet = nn.Linear(spec.n_mels, PITCH_WIDTH)
+        self.embed = nn.Linear(spec.n_mels, PITCH_WIDTH)
         self.blocks = nn.ModuleList(
             CausalBlock(PITCH_WIDTH, kernel=7, expansion=2, look_ahead=3)
             for _ in range(PITCH_BLOCKS)
         )
-        self.outlet = nn.Linear(PITCH_WIDTH, 2)
+        self.out = nn.Linear(PITCH_WIDTH, 2)
 
     def forward(self, log_mel: Tensor) -> tuple[Tensor, Tensor]:
         """Map (B, n_mels, F) to the logits of voicing and to log F0 in Hz, (B, F) each."""
-        x = self.inlet((log_mel.transpose(1, 2) - LOG_MEL_MEAN) / LOG_MEL_STD)
+        x = self.embed((log_mel.transpose(1, 2) - LOG_MEL_MEAN) / LOG_MEL_STD)
         for block in self.blocks:
             x = block(x)
-        voicing, log_f0 = self.outlet(x).unbind(-1)
+        voicing, log_f0 = self.out(x).unbind(-1)
         return voicing, log_f0 * LOG_F0_STD + LOG_F0_MEAN
 
     @torch.no_grad()
@@ -115,9 +116,7 @@ class SourceFilterVocoder(nn.Module):
         look_ahead: frames ahead that the first block sees; all the latency of the network.
         has_prior: start from the amplitudes of the mel's pseudo-inverse, instead of from nothing.
         has_phase: predict a phase offset per bin of the pulse train.
-        has_puffs: filter the puffs of noise as well.
-        sees_source: the trunk sees the spectrum of the pulses too, its phase included.
-        voiced_noise: factor on noise and puffs in voiced frames; 1 in training.
+        voiced_noise: factor on both noises in voiced frames; 1 in training.
     """
 
     inverse_filters: Tensor
@@ -132,8 +131,6 @@ class SourceFilterVocoder(nn.Module):
         look_ahead: int = 3,
         has_prior: bool = True,
         has_phase: bool = True,
-        has_puffs: bool = True,
-        sees_source: bool = False,
         voiced_noise: float = 1.0,
     ) -> None:
         super().__init__()
@@ -146,27 +143,24 @@ class SourceFilterVocoder(nn.Module):
             "look_ahead": look_ahead,
             "has_prior": has_prior,
             "has_phase": has_phase,
-            "has_puffs": has_puffs,
-            "sees_source": sees_source,
             "voiced_noise": voiced_noise,
         }
         self.voiced_noise = voiced_noise
         self.has_prior, self.has_phase = has_prior, has_phase
-        self.n_sources, self.sees_source = 3 if has_puffs else 2, sees_source
         self.frames = SpectralFrames(spec)
         n_freq = spec.n_fft // 2 + 1
         # The network's own reach, and the frames that share samples with one of its frames.
         overlap = spec.n_fft // spec.hop_length
         self.context_frames = kernel - 1 + (n_blocks - 1) * (kernel - 1) + overlap
-        self.inlet = nn.Linear(spec.n_mels + 2 + (2 * n_freq if sees_source else 0), width)
+        self.embed = nn.Linear(spec.n_mels + 2, width)
         self.blocks = nn.ModuleList(
             CausalBlock(width, kernel, expansion, look_ahead if i == 0 else 0)
             for i in range(n_blocks)
         )
         self.norm = nn.LayerNorm(width)
-        self.outlet = nn.Linear(width, n_freq * (self.n_sources + has_phase))
-        nn.init.normal_(self.outlet.weight, std=0.01)
-        nn.init.zeros_(self.outlet.bias)
+        self.out = nn.Linear(width, n_freq * (N_SOURCES + has_phase))
+        nn.init.normal_(self.out.weight, std=0.01)
+        nn.init.zeros_(self.out.bias)
         inverse = torch.linalg.pinv(mel_filterbank(spec))  # (n_freq, n_mels)
         self.register_buffer("inverse_filters", inverse, persistent=False)
         self.pitch = MelPitch(spec)
@@ -182,19 +176,15 @@ class SourceFilterVocoder(nn.Module):
         Returns:
             (B, F * hop_length).
         """
-        spectra = [self.frames.analyse(s) for s in sources[:, : self.n_sources].unbind(1)]
+        spectra = [self.frames.analyse(source) for source in sources.unbind(1)]
         voiced = (f0_hz > 0).to(log_mel.dtype)
         log_f0 = (f0_hz.clamp(min=1.0).log() - LOG_F0_MEAN) / LOG_F0_STD * voiced
         mel = (log_mel.transpose(1, 2) - LOG_MEL_MEAN) / LOG_MEL_STD
-        inputs = [mel, log_f0[..., None], voiced[..., None]]
-        if self.sees_source:
-            pulses = spectra[0].transpose(1, 2) / self._flat()
-            inputs += [pulses.real, pulses.imag]
-        x = self.inlet(torch.cat(inputs, -1))  # (B, F, width)
+        x = self.embed(torch.cat([mel, log_f0[..., None], voiced[..., None]], -1))  # (B, F, width)
         for block in self.blocks:
             x = block(x)
-        responses = self.outlet(self.norm(x)).transpose(1, 2)  # (B, k * n_freq, F)
-        log_gains = list(responses.chunk(self.n_sources + self.has_phase, 1))
+        responses = self.out(self.norm(x)).transpose(1, 2)  # (B, k * n_freq, F)
+        log_gains = list(responses.chunk(N_SOURCES + self.has_phase, 1))
         offset = log_gains.pop() if self.has_phase else None
         prior = self._log_envelope(log_mel) if self.has_prior else 0.0
         gains = [(g + prior).clamp(max=MAX_LOG_GAIN).exp() for g in log_gains]
@@ -205,10 +195,6 @@ class SourceFilterVocoder(nn.Module):
         spectrum = torch.stack([s * g for s, g in zip(spectra, gains, strict=True)]).sum(0)
         return self.frames.synthesize(spectrum)
 
-    def _flat(self) -> Tensor:
-        """Return the magnitude of noise of unit power in this STFT."""
-        return self.frames.window.square().sum().sqrt()
-
     def _log_envelope(self, log_mel: Tensor) -> Tensor:
         """Return the log gain that gives noise of unit power these mels, (B, n_freq, F).
 
@@ -216,11 +202,12 @@ class SourceFilterVocoder(nn.Module):
         band, the floor.
         """
         magnitude = torch.matmul(self.inverse_filters, log_mel.exp())
-        return (magnitude / self._flat()).clamp(min=1e-6).log()
+        of_unit_noise = self.frames.window.square().sum().sqrt()
+        return (magnitude / of_unit_noise).clamp(min=1e-6).log()
 
 
 class SpectrogramDiscriminator(nn.Module):
-    """D: judges patches of a log-magnitude spectrogram; no sigmoid (least squares).
+    """D: scores patches of a log-magnitude spectrogram; no sigmoid (least squares).
 
     One resolution of the multi-resolution spectrogram discriminator (Jang et al., 2021, UnivNet).
 
@@ -238,20 +225,20 @@ class SpectrogramDiscriminator(nn.Module):
             nn.Conv2d(1 if i == 0 else width, width, (7, 5), stride, padding=(3, 2))
             for i, stride in enumerate(strides)
         )
-        self.outlet = nn.Conv2d(width, 1, 3, padding=1)
+        self.out = nn.Conv2d(width, 1, 3, padding=1)
 
     def forward(self, waveform: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Judge (B, T); returns scores (B, n) and the hidden layers' outputs."""
+        """Score (B, T); returns scores (B, n) and the hidden layers' outputs."""
         x = stft_magnitude(waveform, self.resolution).log()[:, None]  # (B, 1, n_freq, F)
         features = []
         for layer in self.layers:
             x = F.leaky_relu(layer(x), 0.2)
             features.append(x)
-        return self.outlet(x).flatten(1), features
+        return self.out(x).flatten(1), features
 
 
 class PeriodDiscriminator(nn.Module):
-    """D: judges every p-th sample; no sigmoid (Kong et al., 2020, HiFi-GAN, section 2.3).
+    """D: scores every p-th sample; no sigmoid (Kong et al., 2020, HiFi-GAN, section 2.3).
 
     Args:
         period: samples folded into one row.
@@ -266,14 +253,14 @@ class PeriodDiscriminator(nn.Module):
             nn.Conv2d(n_in, n_out, (5, 1), (3, 1), padding=(2, 0))
             for n_in, n_out in zip(widths[:-1], widths[1:], strict=True)
         )
-        self.outlet = nn.Conv2d(widths[-1], 1, (3, 1), padding=(1, 0))
+        self.out = nn.Conv2d(widths[-1], 1, (3, 1), padding=(1, 0))
 
     def forward(self, waveform: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Judge (B, T); returns scores (B, n) and the hidden layers' outputs."""
+        """Score (B, T); returns scores (B, n) and the hidden layers' outputs."""
         missing = -waveform.shape[1] % self.period
         x = F.pad(waveform, (0, missing)).unflatten(1, (-1, self.period))[:, None]
         features = []
         for layer in self.layers:
             x = F.leaky_relu(layer(x), 0.1)
             features.append(x)
-        return self.outlet(x).flatten(1), features
+        return self.out(x).flatten(1), features

@@ -1,7 +1,7 @@
 """The generator of voice conversion: ConvNeXt blocks on mels normalised by `DomainStats`.
 
 It is fully convolutional and stride-1 in time, so a file may be converted in chunks with
-`VoiceGenerator.context_frames` of context. What judges it is in `models/patchgan.py`.
+`VoiceGenerator.context_frames` of context. Its discriminators are in `models/patchgan.py`.
 """
 
 import copy
@@ -40,7 +40,7 @@ class ConvNeXtBlock(nn.Module):
 
 
 class VoiceGenerator(nn.Module):
-    """G: normalised source mels and the excitation of the wanted output to target mels.
+    """G: normalised source mels and the excitation of the output to target mels.
 
     Args:
         n_mels: mel bands.
@@ -50,8 +50,8 @@ class VoiceGenerator(nn.Module):
         expansion: width of a block's MLP, in trunk widths.
         n_excitation: columns of the excitation; 0 builds a generator without F0 conditioning.
         n_condition: size of the speaker condition; 0 builds an unconditional generator.
-        has_skip: whether the output is the source mel plus a correction. With the skip, what is not
-            corrected stays the source's; without it every frame is made anew.
+        has_skip: whether the output is the source mel plus a correction. Trainings build generators
+            without the skip; files of format 1 may have it.
     """
 
     def __init__(
@@ -79,14 +79,14 @@ class VoiceGenerator(nn.Module):
         }
         self.n_excitation = n_excitation
         self.context_frames = n_blocks * (kernel // 2)
-        self.inlet = nn.Linear(n_mels + 1 + n_excitation, width)
+        self.embed = nn.Linear(n_mels + 1 + n_excitation, width)
         self.blocks = nn.ModuleList(
             ConvNeXtBlock(width, kernel, expansion, n_condition) for _ in range(n_blocks)
         )
         self.norm = nn.LayerNorm(width)
-        self.outlet = nn.Linear(width, n_mels)
-        nn.init.normal_(self.outlet.weight, std=0.01 if has_skip else width**-0.5)
-        nn.init.zeros_(self.outlet.bias)
+        self.out = nn.Linear(width, n_mels)
+        nn.init.normal_(self.out.weight, std=0.01 if has_skip else width**-0.5)
+        nn.init.zeros_(self.out.bias)
 
     def forward(
         self,
@@ -101,27 +101,27 @@ class VoiceGenerator(nn.Module):
             mel: (B, n_mels, F), normalised by the source's statistics.
             excitation: (B, n_mels + 1, F) from `excitation_mel` at the target F0; ignored where
                 `n_excitation` is 0.
-            mask: (B, 1, F), 1 = kept; frames at 0 are to be filled in. None keeps all.
-            condition: (B, n_condition), the wanted speaker's statistics.
+            mask: (B, 1, F), 1 = kept; the generator fills in frames at 0. None keeps all.
+            condition: (B, n_condition), the target speaker's statistics.
 
         Returns:
             (B, n_mels, F), normalised by the target's statistics.
         """
         mask = mel.new_ones(mel.shape[0], 1, mel.shape[2]) if mask is None else mask
         inputs = [mel * mask, mask] + ([excitation] if self.n_excitation else [])
-        x = self.inlet(torch.cat(inputs, 1).transpose(1, 2))  # (B, F, width)
+        x = self.embed(torch.cat(inputs, 1).transpose(1, 2))  # (B, F, width)
         for block in self.blocks:
             x = block(x, condition)
         if not self.has_skip:
-            return self.outlet(self.norm(x)).transpose(1, 2)
+            return self.out(self.norm(x)).transpose(1, 2)
         # In the normalised domain: with the skip an untrained generator exchanges statistics only.
-        return (mel * mask).transpose(1, 2).add(self.outlet(self.norm(x))).transpose(1, 2)
+        return (mel * mask).transpose(1, 2).add(self.out(self.norm(x))).transpose(1, 2)
 
     @torch.no_grad()
     def bind(self, condition: Tensor) -> "VoiceGenerator":
-        """Return an unconditional copy that does what this one does for one condition.
+        """Return an unconditional copy with the outputs of this generator under one condition.
 
-        What the condition (n_condition,) adds to a block goes into the bias of its norm.
+        What the condition (n_condition,) adds to a block is added to the bias of its norm.
         """
         bound = copy.deepcopy(self)
         bound.arguments = self.arguments | {"n_condition": 0}

@@ -1,4 +1,4 @@
-"""What a clip is like as training material, and why it may be of no use."""
+"""Quality of a clip as training material."""
 
 from dataclasses import dataclass
 
@@ -25,9 +25,9 @@ class ClipQuality:
     Attributes:
         duration_s: its length.
         level_db: active loudness, dBFS.
-        range_db: distance of its loud frames from its softest ones, nearly the signal-to-noise
+        range_db: level of its loud frames above its softest ones; close to the signal-to-noise
             ratio where the clip has a pause.
-        clipped_share: of the samples as they were recorded; see `data/clipping.py`.
+        clipped_share: of the recorded samples; see `clipping.py`.
         bandwidth_hz: highest frequency within 65 dB of the strongest, in the mean power spectrum.
         voiced_share: of all frames.
         f0_hz: 5th, 50th and 95th percentile of F0; 0 where nothing is voiced.
@@ -42,7 +42,7 @@ class ClipQuality:
     f0_hz: tuple[float, float, float]
 
     def problem(self) -> str:
-        """Return why the clip is of no use for training, "" where it is of use."""
+        """Return why the clip is unusable for training, or ""."""
         if self.duration_s < MIN_DURATION_S:
             return f"shorter than {MIN_DURATION_S:g} s"
         if self.clipped_share > MAX_CLIPPED_SHARE:
@@ -50,14 +50,14 @@ class ClipQuality:
         if self.range_db < MIN_RANGE_DB:
             return f"noisy: less than {MIN_RANGE_DB:g} dB between loud and soft"
         if self.voiced_share < MIN_VOICED_SHARE:
-            return "hardly any voice in it"
+            return "hardly any voice"
         return ""
 
 
 def measure_quality(
     waveform: NDArray[np.float32], spec: MelSpec, clipped_share: float
 ) -> ClipQuality:
-    """Measure a clip (T,) at the rate of `spec`; resampling has hidden what was clipped."""
+    """Measure a clip (T,) at the rate of `spec`, after its share of clipped samples."""
     f0_hz = extract_f0(waveform, spec)
     voiced = f0_hz[f0_hz > 0]
     low, middle, high = np.percentile(voiced, [5, 50, 95]) if len(voiced) else (0.0, 0.0, 0.0)

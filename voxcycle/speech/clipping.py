@@ -1,7 +1,7 @@
-"""How much of a recording is clipped, in each of its channels: mixing and resampling hide it.
+"""Clipping of a recording, measured per channel, before mixing and resampling hide it.
 
-Magnitudes of speech are the rarer the larger they are. Where a recording was clipped they pile up
-at the limit, also after a codec has spread them around it.
+In speech, larger magnitudes are rarer. In a clipped recording they pile up at the limit, also after
+a codec has spread them around it.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 CLIPPED_RANGE = 0.999  # of the largest magnitude
-MIN_CLIPPED_PEAK = 0.01  # what is quieter is not looked at
+MIN_CLIPPED_PEAK = 0.01  # softer recordings count as unclipped
 MIN_CLIPPED_STEPS = 32  # of the samples' own grid: below, the steps of 8 bits look like clipping
 N_LIMITS = 60  # candidates for the limit, between the loudest fifth of the samples and the peak
 
 
 def clipped_share(samples: NDArray[np.float32]) -> float:
-    """Return the share of clipped samples (T, C) in the channel that has most of them.
+    """Return the share of clipped samples (T, C) in the channel with most of them.
 
-    The larger of two counts: of samples at the very peak, and of what a band around a limit holds
-    above the band below it, which of speech is always the fuller.
+    The larger of two counts: samples at the very peak, and the excess of a band around a limit over
+    the band below it, which is always fuller in speech.
     """
     return max((_channel_share(channel) for channel in samples.T), default=0.0)
 
@@ -47,7 +47,7 @@ def _channel_share(samples: NDArray[np.float32]) -> float:
 def clipped_shares(
     blocks: Iterable[NDArray[np.float32]], spans: Sequence[tuple[int, int]]
 ) -> Iterator[float]:
-    """Yield `clipped_share` of stretches of blocks (T, C), by sample, in order and apart."""
+    """Yield `clipped_share` of spans of samples, in order and disjoint, of blocks (T, C)."""
     waiting = iter(spans)
     span, position, parts = next(waiting, None), 0, []
     for block in blocks:

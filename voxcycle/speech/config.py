@@ -1,58 +1,42 @@
 """The configuration of a voice training: every weight and switch, documented."""
 
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from pydantic import Field, model_validator
 
 from voxcycle.training.config import TrainingConfig
 
-SHARPNESS = 0.15  # chosen on validation speakers (RESULTS.md)
-MADE_WITH = ("base_share", "sharpness", "strength")  # settings of what is made of the weights
+FORMANT_POSTFILTER = 0.15  # chosen on validation speakers (docs/experiments)
+POSTPROCESSING = ("pretrained_share", "formant_postfilter", "second_pass")  # of trained weights
 
 
 class MelCycleGANConfig(TrainingConfig):
-    """What a voice's training and that of the base share: crops, networks, weights, rates."""
+    """Settings of voice trainings and of pretraining: crops, networks, weights, learning rates."""
 
     batch_size: int = Field(4, ge=1, description="crops per domain and iteration")
     n_frames: int = Field(64, ge=32, description="frames per crop, a multiple of 8")
     max_masked_frames: int = Field(20, ge=0, description="longest filling-in mask; 0 for none")
     is_perturbed: bool = Field(
-        True, description="feed the identity loss warped, filtered speech; false: the plain crop"
+        True, description="feed the identity loss warped, filtered speech; false: the crop itself"
     )
     separates_pitch: bool = Field(
-        True, description="perturb by WORLD resyntheses too: pitch moved far, formants a little"
+        True,
+        description="perturb by WORLD resyntheses, too: large pitch shifts, small formant shifts",
     )
     bends_bands: bool = Field(False, description="perturb by shifting formants one by one, too")
-    blurs_bands: bool = Field(False, description="perturb by blurring and hiding bands, too")
-    rare_sounds: float = Field(
-        0.0,
-        ge=0,
-        le=1,
-        description="share of the crops drawn so that rare sounds come as often as usual ones",
-    )
-    disguises: Path | None = Field(
-        None,
-        description="folder of recordings in other voices, SPEAKER/NAME/OTHER.flac for NAME.flac "
-        "in a folder SPEAKER: the same words at the same times, as a synthesizer can say them; "
-        "with prepares=false, which leaves the names as they are",
-    )
-    disguised: float = Field(
-        0.5, ge=0, le=1, description="share of the perturbed crops that are taken from disguises"
-    )
     perturbed_source: float = Field(
-        0.0, ge=0, le=1, description="share of the crops of a that G_ab is given perturbed"
+        0.0, ge=0, le=1, description="share of the crops of a that are perturbed as input of G_ab"
     )
-    uses_f0: bool = Field(True, description="show the generators the excitation of the output")
-    sees_excitation: bool = Field(True, description="show it to the discriminators as well")
-    judges_identity: bool = Field(
-        True, description="let the discriminators judge the identity outputs too"
+    uses_f0: bool = Field(
+        True, description="condition the generators on the excitation of the output"
+    )
+    sees_excitation: bool = Field(True, description="condition the discriminators on it, too")
+    scores_identity: bool = Field(
+        True, description="let the discriminators score the identity outputs, too"
     )
 
     width: int = Field(192, ge=8, description="channels of the generators")
-    has_skip: bool = Field(
-        False, description="the generators correct the source mel instead of making it anew"
-    )
     n_blocks: int = Field(6, ge=1, description="blocks of the generators")
     discriminator_widths: tuple[int, ...] = Field(
         (32, 64, 128, 128), description="channels of the discriminators' layers"
@@ -67,12 +51,8 @@ class MelCycleGANConfig(TrainingConfig):
     cycle_b: float = Field(2.0, ge=0, description="weight: b to a to b")
     identity_a: float = Field(10.0, ge=0, description="weight: perturbed a to a")
     identity_b: float = Field(10.0, ge=0, description="weight: perturbed b to b")
-    second_adversarial: float = Field(
-        0.0, ge=0, description="weight of the two-step adversarial loss; 0 builds no second judges"
-    )
-    generator_rate: float = Field(3e-4, gt=0, description="learning rate of the generators")
-    discriminator_rate: float = Field(4e-4, gt=0, description="learning rate of the judges")
-    adam_betas: tuple[float, float] = Field((0.5, 0.99), description="of all optimizers")
+    generator_lr: float = Field(3e-4, gt=0, description="learning rate of the generators")
+    discriminator_lr: float = Field(4e-4, gt=0, description="learning rate of the discriminators")
     clip: float | None = Field(
         5.0, gt=0, description="largest gradient norm of the generators; null for none"
     )
@@ -87,12 +67,12 @@ class MelCycleGANConfig(TrainingConfig):
 
 
 class VoiceTrainingConfig(MelCycleGANConfig):
-    """What `train_voice` needs to know; unknown keys are errors."""
+    """Settings of `train_voice`; unknown keys are errors."""
 
     free_on_resume: ClassVar[frozenset[str]] = TrainingConfig.free_on_resume | {
         *("minutes", "samples"),
-        *MADE_WITH,
-        *("licence", "consent", "sex_a", "sex_b"),  # what is said of the voices
+        *POSTPROCESSING,
+        *("licence", "consent", "sex_a", "sex_b"),  # facts about the voices
     }
     listing: ClassVar[str] = "voxcycle train --settings"
 
@@ -104,86 +84,69 @@ class VoiceTrainingConfig(MelCycleGANConfig):
         True, description="cut and screen the recordings first, as voxcycle prepare does"
     )
     any_to_one: bool = Field(
-        False, description="domain a is a pool of speakers; only voice b is made, for any source"
+        False, description="domain a is a pool of speakers; only voice b is trained, for any source"
     )
-    out: Path = Field(Path("runs/voice"), description="folder of the run: config, split, logs")
-    language: str = Field("", description="language of both voices, as in en or nl")
+    out: Path = Field(
+        Path("runs/voice"), description="folder of the run: config, split, logs, voices"
+    )
+    language: str = Field("", description="language of both voices, such as en or nl")
     sex_a: str = Field("", description="sex of speaker a, for the voice list")
     sex_b: str = Field("", description="sex of speaker b, for the voice list")
-    licence: str = Field("", description="licence of the voices made")
-    consent: str = Field("", description="statement that the speakers agreed, kept in the voices")
+    licence: str = Field("", description="licence of the voices")
+    consent: str = Field("", description="statement that the speakers agreed, stored in the voices")
 
     start: Path | None = Field(
-        None, description="checkpoint of another run, whose networks and steps to begin with"
+        None, description="checkpoint of another run, from whose networks and step to start"
     )
-    base: Path | None = Field(
+    pretrained: Path | None = Field(
         None,
-        description="file of recipes/train_pretrained.py to begin with; null: the packaged one",
+        description="file of recipes/train_pretrained.py to start from; null: the packaged one",
     )
-    base_sha256: str = Field("", repr=False, description="of that file: noted, not set")
-    from_scratch: bool = Field(False, description="begin with random networks, not with the base")
+    pretrained_sha256: str = Field("", repr=False, description="hash of that file; set by the run")
+    from_scratch: bool = Field(
+        False, description="start from random networks instead of the pretrained ones"
+    )
     steps: int | None = Field(
-        None, ge=1, description="iterations, those of start included; exclusive with minutes"
+        None, ge=1, description="iterations, those of `start` included; excludes minutes"
     )
     minutes: float | None = Field(
-        None, gt=0, description="wall time; becomes a number of steps after a speed probe"
+        None, gt=0, description="wall time; converted to steps after a speed probe"
     )
 
-    base_share: float = Field(
+    pretrained_share: float = Field(
         0.0,
         ge=0,
         le=1,
-        description="share of the base in the weights of the voices: brings back words that "
-        "training has cost, and takes some of the likeness",
+        description="share of the pretrained weights in the voices: recovers words that training "
+        "has lost, at some cost in similarity",
     )
-    sharpness: float = Field(
-        SHARPNESS,
-        ge=0,
-        le=1,
-        description="how much the formants of the voices are sharpened",
+    formant_postfilter: float = Field(
+        FORMANT_POSTFILTER, ge=0, le=1, description="strength of the formant postfilter; 0: off"
     )
-    strength: float = Field(
+    second_pass: float = Field(
         0.0,
         ge=0,
         le=1,
-        description="how far conversion by the voices goes, 0 to 1: more is nearer, with fewer of "
-        "the words",
-    )
-    conditions_source: bool = Field(
-        True, description="any_to_one: tell G_ba and D_a which speaker of the pool is meant"
-    )
-    networks: Literal["voxcycle", "maskcyclegan-vc"] = Field(
-        "voxcycle",
-        description="ours, or those published for MaskCycleGAN-VC: 60 times the arithmetic",
+        description="share of a second conversion, which removes more of the source speaker and "
+        "some of the words; 0: off",
     )
 
     samples: int = Field(
         5,
         ge=0,
-        description="validations in a run, 100 steps apart at least: losses, audio, pictures; "
-        "0 for none, and no judging",
+        description="validations in a run, at least 100 steps apart: losses, audio, pictures; "
+        "0: none, and no choice of the best weights",
     )
 
     @model_validator(mode="after")
-    def _one_length(self) -> "VoiceTrainingConfig":
+    def _exclusive(self) -> "VoiceTrainingConfig":
         if self.steps is not None and self.minutes is not None:
             raise ValueError("give steps or minutes, not both")
-        if self.base_share and self.from_scratch:
-            raise ValueError("base_share is of the base: leave it or from_scratch away")
-        blind = ["uses_f0", "sees_excitation"] + ["conditions_source"] * self.any_to_one
-        needed = [f"{name}=false" for name in blind if getattr(self, name)]
-        needed += [] if self.from_scratch else ["from_scratch=true"]
-        needed += ["sharpness=0"] if self.sharpness else []
-        if self.networks == "maskcyclegan-vc" and needed:
-            raise ValueError(
-                "the published networks are told neither F0 nor speakers, and have no base: set "
-                + " ".join(needed)
-            )
-        if self.has_skip and self.sharpness:
-            raise ValueError("sharpness is of generators without a skip: set sharpness=0")
+        if self.pretrained_share and self.from_scratch:
+            raise ValueError("pretrained_share cannot be combined with from_scratch")
         return self
 
     def voice_names(self) -> list[str]:
-        """Return the names of the voices made: b, then a unless a is a pool."""
+        """Return the names of the voices of the run: b, then a unless a is a pool."""
         name_b = self.name_b or self.b.absolute().name
         return [name_b] if self.any_to_one else [name_b, self.name_a or self.a.absolute().name]

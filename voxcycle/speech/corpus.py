@@ -1,4 +1,4 @@
-"""From folders of recordings to a manifest: what is usable, and the split by file."""
+"""From a folder of recordings to usable clips and their split by file."""
 
 import random
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ SILENT_PEAK = 1e-3
 
 
 class CorpusError(ValueError):
-    """A folder of recordings that cannot be trained on; the message lists what is wrong where."""
+    """A folder of recordings that cannot be trained on; the message names files and reasons."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Corpus:
     Attributes:
         name: the folder's name.
         clips: usable recordings, sorted by path.
-        rejected: file and reason of each recording left out.
+        rejected: file and reason of each skipped recording.
     """
 
     name: str
@@ -61,7 +61,7 @@ def scan_folder(folder: Path, min_total_s: float = MIN_TOTAL_S) -> Corpus:
 
     Raises:
         CorpusError: there is no such folder, no recording, or less than `min_total_s` of usable
-            speech; every rejected file is named with its reason.
+            speech; the message names every rejected file with its reason.
     """
     if not folder.is_dir():
         raise CorpusError(f"{folder}: no such folder; name a folder of recordings of one speaker")
@@ -83,7 +83,7 @@ def scan_folder(folder: Path, min_total_s: float = MIN_TOTAL_S) -> Corpus:
         raise CorpusError(
             f"{folder}: {corpus.duration_s:.0f} s of usable speech in {len(clips)} files, at least "
             f"{min_total_s:.0f} s are needed (five minutes are a good start)"
-            + (f"; left out:{listed}" if rejected else "")
+            + (f"; skipped:{listed}" if rejected else "")
         )
     return corpus
 
@@ -105,7 +105,7 @@ def _screen(path: Path) -> tuple[str, float]:
     if sample_rate < 8000:
         return f"sampled at {sample_rate} Hz, at least 8000 Hz are needed", duration_s
     if peak >= 0.99 and (np.abs(samples) >= 0.999 * peak).mean() > CLIPPED_SHARE:
-        return "clipped: record it again at a lower level", duration_s
+        return "clipped: record again at a lower level", duration_s
     return "", duration_s
 
 

@@ -1,7 +1,7 @@
 """Unpaired crops of two domains of speech: batch i is a function of the seed and i alone.
 
-Nothing here carries random state from one batch to the next, so a resumed training sees exactly the
-batches that an uninterrupted one would have seen.
+No random state passes from one batch to the next, so a resumed training sees the same batches as an
+uninterrupted one.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 from voxcycle.audio.excitation import excitation_mel
 from voxcycle.audio.f0 import transform_f0
 from voxcycle.audio.mel import MelSpec
-from voxcycle.audio.perturb import band_centres_hz, bend_bands, blur_bands, perturb_channel
+from voxcycle.audio.perturb import band_centres_hz, bend_bands, perturb_channel
 from voxcycle.audio.stats import (
     DomainStats,
     FrameSums,
@@ -39,16 +39,16 @@ class VoiceBatch(NamedTuple):
     """One training batch; mels are normalised, (B, n_mels, F), excitations (B, n_mels + 1, F).
 
     Attributes:
-        real_a: domain a by its own statistics: what D_a and the reconstructions see.
-        source_a: the same crops as conversion will see them, by statistics estimated from a file;
-            a share of them perturbed.
-        perturbed_a: the same crops under a random perturbation and a channel.
+        real_a: domain a, normalised by its own statistics, for D_a and the reconstruction losses.
+        source_a: the same crops as a conversion sees them, normalised by statistics estimated from
+            a short stretch; a share of them is perturbed.
+        perturbed_a: the same crops under a random perturbation and channel.
         excitation_a: at the F0 of a.
         excitation_ab: at the F0 of a moved into the range of b.
         condition_a: (B, n_condition), the statistics of each crop's speaker.
-        real_b, source_b, perturbed_b, excitation_b, excitation_ba, condition_b: likewise for
-            domain b; the crops of b are sent to the speakers of a's crops.
-        mask_a, mask_b: (B, 1, F), 0 where frames are to be filled in.
+        real_b, source_b, perturbed_b, excitation_b, excitation_ba, condition_b: the same for
+            domain b; the crops of b are converted to the speakers of a's crops.
+        mask_a, mask_b: (B, 1, F), 0 where the generator fills frames in.
     """
 
     real_a: Tensor
@@ -67,27 +67,27 @@ class VoiceBatch(NamedTuple):
     mask_b: Tensor
 
     def domains(self) -> tuple[Domain, Domain]:
-        """Return what a CycleGAN sees: generators are told excitation, mask, and speaker."""
+        """Return the domains; conditioning of the generators: excitation, mask and speaker."""
         keep = torch.ones_like(self.mask_a)
         a = Domain(
-            self.real_a,
-            self.source_a,
-            self.perturbed_a,
-            (self.excitation_a, keep, self.condition_a),
-            (self.excitation_ab, self.mask_a, self.condition_b),
-            _planes(self.excitation_a),
-            _planes(self.excitation_ab),
-            self.condition_a,
+            real=self.real_a,
+            source=self.source_a,
+            perturbed=self.perturbed_a,
+            cond=(self.excitation_a, keep, self.condition_a),
+            cond_to_other=(self.excitation_ab, self.mask_a, self.condition_b),
+            disc_cond=_planes(self.excitation_a),
+            disc_cond_of_other=_planes(self.excitation_ab),
+            condition=self.condition_a,
         )
         b = Domain(
-            self.real_b,
-            self.source_b,
-            self.perturbed_b,
-            (self.excitation_b, keep, self.condition_b),
-            (self.excitation_ba, self.mask_b, self.condition_a),
-            _planes(self.excitation_b),
-            _planes(self.excitation_ba),
-            self.condition_b,
+            real=self.real_b,
+            source=self.source_b,
+            perturbed=self.perturbed_b,
+            cond=(self.excitation_b, keep, self.condition_b),
+            cond_to_other=(self.excitation_ba, self.mask_b, self.condition_a),
+            disc_cond=_planes(self.excitation_b),
+            disc_cond_of_other=_planes(self.excitation_ba),
+            condition=self.condition_b,
         )
         return a, b
 
@@ -106,25 +106,12 @@ class Speaker:
         recordings: features of each file; files shorter than a crop are padded.
         stats: one `DomainStats` per perturbation of the features; index 0 is the speaker.
         blocks: sums over consecutive 2 s blocks, `blocks[perturbation][block]`.
-        places: how often a crop of rare sounds begins at each frame of each recording, 1 in all;
-            see `training.sounds.weigh_crops`.
-        disguises: of each recording, what other voices say in its place: the same words at the same
-            times. Empty where there are none.
     """
 
     name: str
     recordings: list[Features]
     stats: list[DomainStats]
     blocks: list[list[FrameSums]]
-    places: list[NDArray[np.float64]] | None = None
-    disguises: Sequence[Sequence["Disguise"]] = ()
-
-
-class Disguise(NamedTuple):
-    """A recording's words, at its times, by another speaker."""
-
-    speaker: Speaker
-    recording: Features
 
 
 def build_speaker(name: str, recordings: list[Features], spec: MelSpec) -> Speaker:
@@ -144,7 +131,7 @@ def build_speaker(name: str, recordings: list[Features], spec: MelSpec) -> Speak
 def draw_stats(
     speaker: Speaker, variant: int, prior: DomainStats, rng: np.random.Generator
 ) -> DomainStats:
-    """Estimate a speaker's statistics from a random stretch of 2-30 s, as conversion would."""
+    """Estimate a speaker's statistics from a random stretch of 2-30 s, as conversion does."""
     blocks = speaker.blocks[variant]
     seconds = np.exp(rng.uniform(*np.log(SUBSET_S)))
     n_blocks = min(len(blocks), max(1, round(seconds / BLOCK_S)))
@@ -153,9 +140,9 @@ def draw_stats(
 
 
 class _Crop(NamedTuple):
-    """A crop: log-mel (F, n_mels), F0 (F,), and as it is shown to generators, normalised.
+    """A crop: log-mel (F, n_mels), F0 (F,), and the normalised inputs of the generators.
 
-    `stats` are those of the recording as a source, by which `source` is normalised.
+    `stats` are those of the recording as a source; they normalise `source`.
     """
 
     mel: NDArray[np.float32]
@@ -165,28 +152,32 @@ class _Crop(NamedTuple):
     perturbed: NDArray[np.float32]
 
 
+class _Source(NamedTuple):
+    """A speaker of a domain, its condition (n_condition,) and its recordings' shares of frames."""
+
+    speaker: Speaker
+    condition: NDArray[np.float32]
+    shares: NDArray[np.float64]
+
+
 class UnpairedCrops(Dataset[VoiceBatch]):
     """Batches of crops of two domains, each one speaker or a pool; endless.
 
     Args:
         speakers_a: the speakers of domain a, drawn with equal probability.
-        speakers_b: likewise.
+        speakers_b: the speakers of domain b, in the same way.
         spec: the mel analysis.
-        prior: statistics that estimates are shrunk to; None where both sides are known speakers,
-            whose own statistics are then used throughout.
+        prior: statistics to which estimates are shrunk; None where both sides are known speakers,
+            so that their own statistics are used throughout.
         batch_size: crops per domain.
         n_frames: frames per crop.
         max_masked_frames: longest filling-in mask; 0 for none.
-        is_perturbed: False feeds the identity loss the crops as they are.
-        seed: of everything drawn.
-        perturbed_source: share of the crops of a, and of b where that is a pool, that stand
-            perturbed in `source_a` and `source_b`: more bodies and channels than the pool has.
-        bends_bands, blurs_bands: whether the perturbation has these parts; see `perturb.py`.
+        is_perturbed: False feeds the identity loss unperturbed crops.
+        seed: of all random draws.
+        perturbed_source: share of the crops of a, and of b where that is a pool, that are perturbed
+            in `source_a` and `source_b`: more speakers and channels than the pool has.
+        bends_bands: perturb by shifting formants one by one, too.
         reference: statistics that conditions are relative to; None takes the prior, or those of a.
-        disguised: share of the crops whose perturbation is one of their recording's disguises,
-            where it has any.
-        rare_sounds: share of the crops that are drawn by the speakers' `places`, where they have
-            any: by the kind of sound instead of by time.
     """
 
     def __init__(
@@ -195,6 +186,7 @@ class UnpairedCrops(Dataset[VoiceBatch]):
         speakers_b: Sequence[Speaker],
         spec: MelSpec,
         prior: DomainStats | None,
+        *,
         batch_size: int,
         n_frames: int,
         max_masked_frames: int,
@@ -202,13 +194,8 @@ class UnpairedCrops(Dataset[VoiceBatch]):
         seed: int,
         perturbed_source: float = 0.0,
         bends_bands: bool = False,
-        blurs_bands: bool = False,
         reference: DomainStats | None = None,
-        rare_sounds: float = 0.0,
-        disguised: float = 0.0,
     ) -> None:
-        self.speakers_a = list(speakers_a)
-        self.speakers_b = list(speakers_b)
         self.spec = spec
         self.prior = prior
         self.batch_size = batch_size
@@ -218,19 +205,15 @@ class UnpairedCrops(Dataset[VoiceBatch]):
         self.seed = seed
         self.perturbed_source = perturbed_source
         self.bends_bands = bends_bands
-        self.blurs_bands = blurs_bands
-        self.rare_sounds = rare_sounds
-        self.disguised = disguised
         self.centres_hz = band_centres_hz(spec)
         self.reference = reference or prior or speakers_a[0].stats[0]
-        speakers = (*self.speakers_a, *self.speakers_b)
-        self.conditions = {id(s): speaker_condition(s.stats[0], self.reference) for s in speakers}
-        self.lengths = {
-            id(s): np.array([len(r.f0_hz) for r in s.recordings], float) for s in speakers
-        }
-        self.rarities = {
-            id(s): np.array([weights.sum() for weights in s.places]) for s in speakers if s.places
-        }
+        self.sources_a = [self._describe(speaker) for speaker in speakers_a]
+        self.sources_b = [self._describe(speaker) for speaker in speakers_b]
+
+    def _describe(self, speaker: Speaker) -> _Source:
+        lengths = np.array([len(recording.f0_hz) for recording in speaker.recordings], float)
+        condition = speaker_condition(speaker.stats[0], self.reference)
+        return _Source(speaker, condition, lengths / lengths.sum())
 
     def __getitem__(self, index: int) -> VoiceBatch:
         rng = np.random.default_rng([self.seed, index])
@@ -244,65 +227,47 @@ class UnpairedCrops(Dataset[VoiceBatch]):
 
     def _draw_item(self, rng: np.random.Generator) -> list[NDArray[np.float32]]:
         a, b = (
-            speakers[int(rng.integers(len(speakers)))]
-            for speakers in (self.speakers_a, self.speakers_b)
+            sources[int(rng.integers(len(sources)))] for sources in (self.sources_a, self.sources_b)
         )
-        stats_a, stats_b = a.stats[0], b.stats[0]
+        stats_a, stats_b = a.speaker.stats[0], b.speaker.stats[0]
         crop_a = self._draw_crop(a, True, rng)
-        crop_b = self._draw_crop(b, len(self.speakers_b) > 1, rng)
+        crop_b = self._draw_crop(b, len(self.sources_b) > 1, rng)
         return [
             stats_a.normalize(crop_a.mel),
             crop_a.source,
             crop_a.perturbed,
             excitation_mel(crop_a.f0_hz, self.spec),
             excitation_mel(transform_f0(crop_a.f0_hz, crop_a.stats, stats_b), self.spec),
-            self.conditions[id(a)],
+            a.condition,
             self._draw_mask(rng),
             stats_b.normalize(crop_b.mel),
             crop_b.source,
             crop_b.perturbed,
             excitation_mel(crop_b.f0_hz, self.spec),
             excitation_mel(transform_f0(crop_b.f0_hz, crop_b.stats, stats_a), self.spec),
-            self.conditions[id(b)],
+            b.condition,
             self._draw_mask(rng),
         ]
 
-    def _draw_crop(self, speaker: Speaker, is_anybody: bool, rng: np.random.Generator) -> _Crop:
-        """Draw a crop, of anybody or of a speaker whose statistics a conversion will know."""
-        index, start = self._draw_place(speaker, rng)
-        recording = speaker.recordings[index]
-        stats = self._source_stats(speaker, 0, rng) if is_anybody else speaker.stats[0]
+    def _draw_crop(self, drawn: _Source, is_unknown: bool, rng: np.random.Generator) -> _Crop:
+        """Draw a crop; `is_unknown` says whether conversion must estimate its statistics."""
+        speaker = drawn.speaker
+        recording = speaker.recordings[int(rng.choice(len(drawn.shares), p=drawn.shares))]
+        start = int(rng.integers(max(1, len(recording.f0_hz) - self.n_frames + 1)))
+        stats = self._source_stats(speaker, 0, rng) if is_unknown else speaker.stats[0]
         mel = self._cut(recording.mels[0], start)
         variant = int(rng.integers(len(recording.mels))) if self.is_perturbed else 0
-        other, shown = speaker, recording
-        if speaker.disguises and self.disguised and rng.random() < self.disguised:
-            disguises = speaker.disguises[index]
-            other, shown = disguises[int(rng.integers(len(disguises)))]
-            variant = 0
-        perturbed = self._cut(shown.mels[variant], start)
-        perturbed = self._source_stats(other, variant, rng).normalize(perturbed)
+        perturbed = self._cut(recording.mels[variant], start)
+        perturbed = self._source_stats(speaker, variant, rng).normalize(perturbed)
         if self.is_perturbed:
             if self.bends_bands:
                 perturbed = bend_bands(perturbed, rng)
-            if self.blurs_bands:
-                perturbed = blur_bands(perturbed, rng)
             perturbed = perturb_channel(perturbed, self.centres_hz, rng)
-        is_replaced = is_anybody and rng.random() < self.perturbed_source
+        is_replaced = is_unknown and rng.random() < self.perturbed_source
         source = perturbed if is_replaced else stats.normalize(mel)
         f0_hz = recording.f0_hz[start : start + self.n_frames]
-        return _Crop(mel, np.pad(f0_hz, (0, self.n_frames - len(f0_hz))), stats, source, perturbed)
-
-    def _draw_place(self, speaker: Speaker, rng: np.random.Generator) -> tuple[int, int]:
-        """Draw the index of a recording and the frame where a crop of it begins."""
-        if speaker.places is not None and self.rare_sounds and rng.random() < self.rare_sounds:
-            shares = self.rarities[id(speaker)]
-            index = int(rng.choice(len(shares), p=shares / shares.sum()))
-            weights = speaker.places[index]
-            return index, int(rng.choice(len(weights), p=weights / shares[index]))
-        lengths = self.lengths[id(speaker)]
-        index = int(rng.choice(len(lengths), p=lengths / lengths.sum()))
-        n_places = len(speaker.recordings[index].f0_hz) - self.n_frames + 1
-        return index, int(rng.integers(max(1, n_places)))
+        f0_hz = np.pad(f0_hz, (0, self.n_frames - len(f0_hz)))
+        return _Crop(mel=mel, f0_hz=f0_hz, stats=stats, source=source, perturbed=perturbed)
 
     def _source_stats(
         self, speaker: Speaker, variant: int, rng: np.random.Generator

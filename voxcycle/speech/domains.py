@@ -1,22 +1,21 @@
-"""What a voice training is given: domains scanned, split by file, recorded, and loaded."""
+"""The data of a voice training: domains scanned, split by file, recorded, and loaded."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from platformdirs import user_cache_dir
 from rich.console import Console
 from rich.progress import Progress
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.perturb import RESYNTHESES, WARPS, Perturbation
 from voxcycle.audio.stats import DomainStats, average_stats
+from voxcycle.paths import cache_dir
 from voxcycle.speech.config import MelCycleGANConfig, VoiceTrainingConfig
 from voxcycle.speech.corpus import MIN_TOTAL_S, CorpusError, Split, scan_folder, split_files
-from voxcycle.speech.crops import Disguise, Speaker, UnpairedCrops, build_speaker
+from voxcycle.speech.crops import Speaker, UnpairedCrops, build_speaker
 from voxcycle.speech.features import Features, cache_features
-from voxcycle.speech.patch_vae import weigh_crops
 from voxcycle.speech.prepare import REPORT, prepare_folder
 from voxcycle.speech.prepare_report import draw_report
 from voxcycle.speech.screening import compare_clips
@@ -80,39 +79,37 @@ class VoiceData:
     ) -> UnpairedCrops:
         """Return the batches of training, or of validation; see `make_crops`."""
         a, b = (self.valid_a, self.valid_b) if valid else (self.train_a, self.train_b)
-        return make_crops(a, [b], spec, config, self.prior, reference)
+        return make_crops(config, a, [b], spec=spec, prior=self.prior, reference=reference)
 
 
 def make_crops(
+    config: MelCycleGANConfig,
     speakers_a: Sequence[Speaker],
     speakers_b: Sequence[Speaker],
+    *,
     spec: MelSpec,
-    config: MelCycleGANConfig,
     prior: DomainStats | None,
     reference: DomainStats | None = None,
 ) -> UnpairedCrops:
-    """Return batches as the config wants them; see `UnpairedCrops`."""
+    """Return batches with the settings of a config; see `UnpairedCrops`."""
     return UnpairedCrops(
         speakers_a,
         speakers_b,
         spec,
         prior,
-        config.batch_size,
-        config.n_frames,
-        config.max_masked_frames,
-        config.is_perturbed,
-        config.seed,
-        config.perturbed_source,
-        config.bends_bands,
-        config.blurs_bands,
-        reference,
-        config.rare_sounds,
-        config.disguised,
+        batch_size=config.batch_size,
+        n_frames=config.n_frames,
+        max_masked_frames=config.max_masked_frames,
+        is_perturbed=config.is_perturbed,
+        seed=config.seed,
+        perturbed_source=config.perturbed_source,
+        bends_bands=config.bends_bands,
+        reference=reference,
     )
 
 
 def find_domains(config: VoiceTrainingConfig, console: Console) -> Domains:
-    """Prepare and screen the folders, tell what is left out and why, and split by file.
+    """Prepare and screen the folders, report what is skipped and why, and split by file.
 
     Raises:
         CorpusError: there is too little usable speech; names files and reasons.
@@ -130,7 +127,7 @@ def find_domains(config: VoiceTrainingConfig, console: Console) -> Domains:
             folder = prepare(folder, clips, min_total_s, console)
         corpus = scan_folder(folder, min_total_s)
         for path, reason in corpus.rejected:
-            console.print(f"left out {path}: {reason}", style="yellow", soft_wrap=True)
+            console.print(f"skipped {path}: {reason}", style="yellow", soft_wrap=True)
         return corpus.name, split_files(corpus, config.seed)
 
     min_total_s = MIN_POOL_SPEAKER_S if config.any_to_one else MIN_TOTAL_S
@@ -141,20 +138,21 @@ def find_domains(config: VoiceTrainingConfig, console: Console) -> Domains:
 
 
 def prepare(folder: Path, clips: Path, min_total_s: float, console: Console) -> Path:
-    """Cut and screen a folder as `voxcycle prepare` does, tell what became of it, return `clips`.
+    """Cut and screen a folder as `voxcycle prepare` does, report the result, return `clips`.
 
     Raises:
         CorpusError: as `prepare_folder`, or there is too little usable speech.
     """
     with console.status(f"cutting and screening {folder}"):
         prepared = prepare_folder(folder, clips, overwrite=True, compare=compare_clips)
-    left_out = [f"{reason} {60 * m:.0f} s" for reason, m in prepared.minutes_dropped().items()]
-    left_out += [f"{name}: {reason}" for name, reason in prepared.unreadable]
+    skipped = [f"{reason} {60 * m:.0f} s" for reason, m in prepared.minutes_dropped().items()]
+    skipped += [f"{name}: {reason}" for name, reason in prepared.unreadable]
     kept = f"{folder}: {60 * prepared.minutes_kept():.0f} s of {60 * prepared.minutes:.0f} s kept"
-    told = f"{kept} in {len(prepared.kept)} clips" + (f" ({'; '.join(left_out)})" * bool(left_out))
+    summary = f"{kept} in {len(prepared.kept)} clips"
+    summary += f" ({'; '.join(skipped)})" * bool(skipped)
     if 60 * prepared.minutes_kept() < min_total_s:
-        raise CorpusError(f"{told}: at least {min_total_s:.0f} s are needed")
-    console.print(told, soft_wrap=True)
+        raise CorpusError(f"{summary}: at least {min_total_s:.0f} s are needed")
+    console.print(summary, soft_wrap=True)
     draw_report(prepared, clips)
     return clips
 
@@ -163,100 +161,43 @@ def load_data(
     config: VoiceTrainingConfig, domains: Domains, spec: MelSpec, console: Console
 ) -> VoiceData:
     """Extract or find the features of both domains and compute the statistics."""
-    # A pool only needs the cheap perturbations: its identity loss merely closes the cycle.
+    # A pool needs the cheap perturbations alone: its identity loss merely closes the cycle.
     all_kinds = perturbations(config)
     kinds_a = WARPS if config.any_to_one else all_kinds
-    pairs_a = [load_speaker(n, s, spec, kinds_a, console) for n, s in domains.a.items()]
-    ((name_b, split_b),) = domains.b.items()
-    train_b, valid_b = load_speaker(name_b, split_b, spec, all_kinds, console)
-    train_a = [
-        equip(train, split.train, config, spec, console)
-        for (train, _), split in zip(pairs_a, domains.a.values(), strict=True)
+    pairs_a = [
+        load_speaker(name, split, spec=spec, kinds=kinds_a, console=console)
+        for name, split in domains.a.items()
     ]
-    train_b = equip(train_b, split_b.train, config, spec, console)
-    if config.disguises and not train_b.disguises:
-        raise CorpusError(f"{config.disguises}: no folder {name_b} there, the disguises of b")
+    ((name_b, split_b),) = domains.b.items()
+    train_b, valid_b = load_speaker(name_b, split_b, spec=spec, kinds=all_kinds, console=console)
+    train_a = [train for train, _ in pairs_a]
     prior = average_stats([s.stats[0] for s in train_a]) if config.any_to_one else None
     return VoiceData(
-        train_a,
-        train_b,
-        [valid for _, valid in pairs_a],
-        valid_b,
-        prior,
-        prior or train_a[0].stats[0],
+        train_a=train_a,
+        train_b=train_b,
+        valid_a=[valid for _, valid in pairs_a],
+        valid_b=valid_b,
+        prior=prior,
+        stats_a=prior or train_a[0].stats[0],
     )
 
 
-def equip(
-    speaker: Speaker,
-    paths: Sequence[Path],
-    config: MelCycleGANConfig,
-    spec: MelSpec,
-    console: Console,
-) -> Speaker:
-    """Return the speaker of training files with its rare sounds and disguises, where wanted."""
-    if config.disguises and (config.disguises / speaker.name).is_dir():
-        speaker = disguise(speaker, paths, config.disguises / speaker.name, spec, console)
-    if config.rare_sounds:
-        with console.status("looking for rare sounds"):
-            speaker = find_rare_sounds(speaker, config)
-    return speaker
-
-
-def find_rare_sounds(speaker: Speaker, config: MelCycleGANConfig) -> Speaker:
-    """Return the speaker with the places of its rare sounds."""
-    mels = [recording.mels[0] for recording in speaker.recordings]
-    return replace(speaker, places=weigh_crops(mels, config.n_frames, config.seed))
-
-
-def disguise(
-    speaker: Speaker, paths: Sequence[Path], folder: Path, spec: MelSpec, console: Console
-) -> Speaker:
-    """Return the speaker with the disguises of its recordings.
-
-    Args:
-        speaker: its recordings.
-        paths: their files, in the same order.
-        folder: holds `<name of the file>/<other speaker>.flac`, as long as the file.
-        spec: the mel analysis.
-        console: gets the progress.
-
-    Raises:
-        CorpusError: a recording has no disguise, or one of another length.
-    """
-    files = {path: sorted((folder / path.stem).glob("*.flac")) for path in paths}
-    found = [(index, file) for index, path in enumerate(paths) for file in files[path]]
-    for path, own in files.items():
-        if not own:
-            raise CorpusError(f"{folder / path.stem}: no disguise of {path} there; make them again")
-    name = f"disguises of {speaker.name}"
-    features = analyse([file for _, file in found], spec, WARPS[:1], name, console)
-    by_speaker: dict[str, list[Features]] = {}
-    for (index, file), recording in zip(found, features, strict=True):
-        if len(recording.f0_hz) != len(speaker.recordings[index].f0_hz):
-            raise CorpusError(f"{file}: not as long as {paths[index]}; make it again")
-        by_speaker.setdefault(file.stem, []).append(recording)
-    others = {name: build_speaker(name, own, spec) for name, own in by_speaker.items()}
-    disguises: list[list[Disguise]] = [[] for _ in paths]
-    for (index, file), recording in zip(found, features, strict=True):
-        disguises[index].append(Disguise(others[file.stem], recording))
-    return replace(speaker, disguises=disguises)
-
-
 def perturbations(config: MelCycleGANConfig) -> tuple[Perturbation, ...]:
-    """Return what the identity loss is fed, the recording itself first."""
+    """Return the perturbations of the identity loss, the recording itself first."""
     return WARPS + RESYNTHESES if config.separates_pitch else WARPS
 
 
 def load_speaker(
     name: str,
     split: Split,
+    *,
     spec: MelSpec,
     kinds: Sequence[Perturbation],
     console: Console,
 ) -> tuple[Speaker, Speaker]:
     """Return the speaker with training recordings, and the same one with validation recordings."""
-    features = analyse(split.train + split.valid, spec, kinds, name, console)
+    paths = split.train + split.valid
+    features = analyse(paths, spec, kinds=kinds, name=name, console=console)
     n_train = len(split.train)
     try:
         speaker = build_speaker(name, features[:n_train], spec)
@@ -268,15 +209,21 @@ def load_speaker(
 def analyse(
     paths: Sequence[Path],
     spec: MelSpec,
+    *,
     kinds: Sequence[Perturbation],
     name: str,
     console: Console,
 ) -> list[Features]:
     """Return the features of files, with progress under a name."""
-    cache_dir = Path(user_cache_dir("voxcycle")) / "features"
     quiet = not console.is_terminal
     if quiet:
-        console.print(f"analysing {name}: {len(paths)} files (kept for the next time)")
+        console.print(f"analysing {name}: {len(paths)} files (cached)")
     with Progress(console=console, transient=True, disable=quiet) as progress:
         task = progress.add_task(f"Analysing {name}", total=len(paths))
-        return cache_features(paths, spec, cache_dir, kinds, advance=lambda: progress.advance(task))
+        return cache_features(
+            paths,
+            spec,
+            cache_dir("features"),
+            perturbations=kinds,
+            advance=lambda: progress.advance(task),
+        )

@@ -2,7 +2,6 @@
 
 import copy
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,17 +9,17 @@ from typing import Any
 from safetensors.torch import load_file
 
 from voxcycle.audio.mel import MelSpec
-from voxcycle.methods.phase import PhasedModule
 from voxcycle.speech.config import VoiceTrainingConfig
 from voxcycle.speech.domains import VoiceData
 from voxcycle.speech.selector import best_path
+from voxcycle.training.state import TrainingState
 from voxcycle.voices.formant_postfilter import sharpen
 from voxcycle.voices.pretrained import Pretrained
 from voxcycle.voices.voice import Voice, VoiceCard
 
 
 def build_voices(
-    module: PhasedModule, config: VoiceTrainingConfig, spec: MelSpec, data: VoiceData
+    module: TrainingState, config: VoiceTrainingConfig, spec: MelSpec, data: VoiceData
 ) -> dict[str, Voice]:
     """Return the voices around the averaged generators themselves, by network, target b first."""
     assert module.ema is not None
@@ -30,7 +29,7 @@ def build_voices(
         ("g_ba", config.sex_a, stats_b, stats_a),
     )
     voices, names = {}, config.voice_names()
-    # A pool is no voice: then there is one name, and the second side is left out.
+    # A pool has no voice: then there is one name, and zip ends before the second side.
     for name, (network, sex, source, target) in zip(names, sides, strict=False):
         card = VoiceCard(
             name=name,
@@ -42,41 +41,35 @@ def build_voices(
         )
         generator = module.ema.module[network]  # type: ignore[index]
         voices[network] = Voice(
-            card,
-            spec,
-            source,
-            target,
-            config.any_to_one,
-            generator,
-            second_pass=config.strength,
+            card=card,
+            spec=spec,
+            source_stats=source,
+            target_stats=target,
+            is_any_to_one=config.any_to_one,
+            generator=generator,
+            second_pass=config.second_pass,
         )
     return voices
 
 
-def make_finish(
-    voice: Voice, config: VoiceTrainingConfig, base: Pretrained | None
-) -> Callable[[Any], Any]:
-    """Return what makes the voice's generator of the trained one.
-
-    It is blended with the base, and its formants are sharpened.
-    """
-
-    def finish(generator: Any) -> Any:
-        if base is not None and config.base_share:
-            generator = base.blend(generator, voice.target_stats, config.base_share)
-        if config.sharpness:
-            generator = sharpen(generator, voice.target_stats, config.sharpness)
-        return generator
-
-    return finish
+def postprocess(
+    generator: Any, voice: Voice, config: VoiceTrainingConfig, pretrained: Pretrained | None
+) -> Any:
+    """Return the voice's generator: the trained one blended with the pretrained, then filtered."""
+    if pretrained is not None and config.pretrained_share:
+        generator = pretrained.blend(generator, voice.target_stats, config.pretrained_share)
+    if config.formant_postfilter:
+        generator = sharpen(generator, voice.target_stats, config.formant_postfilter)
+    return generator
 
 
 def export_voices(
-    module: PhasedModule,
+    module: TrainingState,
     config: VoiceTrainingConfig,
     spec: MelSpec,
     data: VoiceData,
-    base: Pretrained | None,
+    *,
+    pretrained: Pretrained | None,
     summary: dict[str, Any],
     chosen: dict[str, dict[str, Any]],
 ) -> list[Path]:
@@ -87,13 +80,13 @@ def export_voices(
         config: of the run.
         spec: the mel analysis.
         data: both domains, for their statistics.
-        base: what the training began with, if anything.
+        pretrained: the networks from which the training started, if any.
         summary: of the training, for the cards.
-        chosen: by network, the step whose weights to take, and their scores; from
-            `Selection.choose`. The last average is taken where a network is absent.
+        chosen: by network, the step of the chosen weights and their scores, from
+            `CheckpointSelector.choose`; a network that is absent exports its last average.
     """
     paths = []
-    settings = json.loads(config.model_dump_json(exclude={"a", "b", "out", "start", "disguises"}))
+    settings = json.loads(config.model_dump_json(exclude={"a", "b", "out", "start"}))
     for network, voice in build_voices(module, config, spec, data).items():
         training = summary | {"config": settings}
         generator, best = voice.generator, chosen.get(network)
@@ -103,7 +96,7 @@ def export_voices(
                 generator = copy.deepcopy(generator)
                 generator.load_state_dict(load_file(best_path(config.out, network)))
         path = config.out / f"{voice.card.name}.safetensors"
-        generator = make_finish(voice, config, base)(generator)
+        generator = postprocess(generator, voice, config, pretrained)
         card = replace(voice.card, training=training)
         replace(voice, card=card, generator=generator).save(path)
         paths.append(path)

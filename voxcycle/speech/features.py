@@ -105,6 +105,7 @@ def cache_features(
     paths: Sequence[Path],
     spec: MelSpec,
     cache_dir: Path,
+    *,
     perturbations: Sequence[Perturbation] = WARPS,
     n_jobs: int | None = None,
     advance: Callable[[], None] | None = None,
@@ -138,7 +139,8 @@ def cache_features(
     except TerminatedWorkerError as error:
         raise OSError(
             f"{paths[len(entries)]}: the analysis was killed at this file or one near it, most "
-            "likely for want of memory; close other programs and start again, what is done is kept"
+            "likely for lack of memory; close other programs and start again (finished files are "
+            "kept)"
         ) from error
     return [
         Features(

@@ -1,8 +1,8 @@
 """From recordings as they come to clips to train on, with a report of what was kept and why.
 
-Each recording is made mono, cut at its pauses (`audio/slices.py`), its clips measured
-(`data/quality.py`), the useless ones dropped, the others levelled, compared with one another, and
-written.
+Each recording is made mono and cut at its pauses (`audio/segment.py`). Its clips are measured
+(`clip_quality.py`); unusable ones are dropped, the others levelled, compared with one another
+(`screening.py`) and written.
 """
 
 import json
@@ -37,23 +37,23 @@ from voxcycle.speech.corpus import CorpusError
 FLAC = AudioFormat("flac", "FLAC", "PCM_16")
 MAX_PEAK = 0.98
 REPORT = "report.json"
-STRANGE = 4.0  # deviations; measured by egs/fillets_nl/strangers.py
-STRANGE_PROBLEM = "unlike the others"
-MAX_STRANGE_SHARE = 0.2  # more of them are no strangers
+MIN_OUTLIER_SCORE = 4.0  # deviations; measured by egs/fillets_nl/planted_outliers.py
+OUTLIER_PROBLEM = "unlike the others"
+MAX_OUTLIER_SHARE = 0.2  # above, the folder is mixed and nothing is dropped
 Compare = Callable[[Sequence[Path]], Sequence[float]]
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A clip, or what was to be one.
+    """A clip, written or dropped.
 
     Attributes:
         source: the recording.
         start_s: where in it the piece begins.
-        quality: as it was in the recording.
-        file: what was written, relative to the output folder; "" where it was dropped.
+        quality: measured in the recording.
+        file: the written clip, relative to the output folder; "" where it was dropped.
         problem: why it was dropped, or "".
-        strangeness: how far the clip is from the others, in deviations; 0 where none was compared.
+        outlier_score: distance from the other clips, in deviations; 0 where none were compared.
     """
 
     source: str
@@ -61,12 +61,12 @@ class Piece:
     quality: ClipQuality
     file: str = ""
     problem: str = ""
-    strangeness: float = 0.0
+    outlier_score: float = 0.0
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What became of a folder of recordings.
+    """Result of preparing a folder of recordings.
 
     Attributes:
         folder: of the recordings.
@@ -86,12 +86,12 @@ class Prepared:
         return [piece for piece in self.pieces if piece.file]
 
     @property
-    def strange(self) -> list[Piece]:
+    def outliers(self) -> list[Piece]:
         """The pieces that are unlike the others, kept or not."""
-        return [piece for piece in self.pieces if piece.strangeness >= STRANGE]
+        return [piece for piece in self.pieces if piece.outlier_score >= MIN_OUTLIER_SCORE]
 
     def minutes_kept(self) -> float:
-        """Return how long the pieces are that were written."""
+        """Return the duration of the written pieces."""
         return sum(piece.quality.duration_s for piece in self.kept) / 60
 
     def minutes_dropped(self) -> dict[str, float]:
@@ -111,11 +111,12 @@ class Prepared:
 def prepare_folder(
     folder: Path,
     out: Path,
+    *,
     overwrite: bool = False,
     n_jobs: int | None = None,
     advance: Callable[[int, int], None] = lambda done, total: None,
     compare: Compare | None = None,
-    keeps_strange: bool = False,
+    keeps_outliers: bool = False,
 ) -> Prepared:
     """Cut all recordings below a folder into clips, written as FLAC at 22,050 Hz.
 
@@ -127,21 +128,21 @@ def prepare_folder(
         overwrite: replace what an earlier call has written there.
         n_jobs: processes; None takes one per core.
         advance: called with the numbers of recordings done and in all.
-        compare: maps clips to how strange each is among them, such as
+        compare: maps clips to outlier scores, such as
             `voxcycle.speech.screening.compare_clips`; None compares nothing.
-        keeps_strange: write clips that are unlike the others too. They are written in any case
+        keeps_outliers: write clips that are unlike the others, too. They are written in any case
             where they are more than a fifth.
 
     Raises:
-        CorpusError: there is no recording, nothing of use in them, or `out` holds other files.
+        CorpusError: there is no recording, no usable clip, or `out` holds other files.
         AudioError: a clip cannot be written.
     """
     from joblib import Parallel, delayed
 
     folder, out = folder.resolve(), out.resolve()
     made = out.with_name(f".{out.name}.part")
-    shutil.rmtree(made, ignore_errors=True)  # of a call that was killed: no recordings
-    paths = find_recordings(folder, out)
+    shutil.rmtree(made, ignore_errors=True)  # left by a killed call
+    paths = list_recordings(folder, out)
     former = list_former(out, overwrite)
     pieces, unreadable, seconds = [], [], 0.0
     try:
@@ -156,12 +157,12 @@ def prepare_folder(
                 seconds += result[0]
                 pieces += result[1]
         if compare:
-            pieces = _screen_strange(pieces, made, compare, keeps_strange)
+            pieces = _screen(pieces, made, compare, keeps_outliers)
         prepared = Prepared(str(folder), seconds / 60, pieces, unreadable)
         if not prepared.kept:
             reasons = [f"{name}: {reason}" for name, reason in unreadable]
             reasons += [f"{piece.source}: {piece.problem}" for piece in pieces]
-            raise CorpusError(f"{folder}: no clip is of use; " + "; ".join(reasons[:3]))
+            raise CorpusError(f"{folder}: no clip is usable; " + "; ".join(reasons[:3]))
         for path in former:
             path.unlink(missing_ok=True)
         for piece in prepared.kept:
@@ -173,28 +174,26 @@ def prepare_folder(
     return prepared
 
 
-def _screen_strange(
-    pieces: list[Piece], made: Path, compare: Compare, keeps_strange: bool
-) -> list[Piece]:
-    """Return the pieces with their strangeness, the strange ones dropped unless they are many."""
+def _screen(pieces: list[Piece], made: Path, compare: Compare, keeps_outliers: bool) -> list[Piece]:
+    """Return the pieces with their scores, outliers dropped unless they are many."""
     written = [i for i, piece in enumerate(pieces) if piece.file]
     scores = compare([made / pieces[i].file for i in written])
-    n_strange = sum(score >= STRANGE for score in scores)
-    keeps_strange = keeps_strange or n_strange > MAX_STRANGE_SHARE * len(written)
+    n_outliers = sum(score >= MIN_OUTLIER_SCORE for score in scores)
+    keeps_outliers = keeps_outliers or n_outliers > MAX_OUTLIER_SHARE * len(written)
     screened = list(pieces)
     for i, score in zip(written, scores, strict=True):
-        screened[i] = replace(pieces[i], strangeness=round(float(score), 2))
-        if score >= STRANGE and not keeps_strange:
-            screened[i] = replace(screened[i], file="", problem=STRANGE_PROBLEM)
+        screened[i] = replace(pieces[i], outlier_score=round(float(score), 2))
+        if score >= MIN_OUTLIER_SCORE and not keeps_outliers:
+            screened[i] = replace(screened[i], file="", problem=OUTLIER_PROBLEM)
     return screened
 
 
-def find_recordings(folder: Path, out: Path) -> list[Path]:
-    """Return all recordings below a folder; those in an output folder within it not."""
+def list_recordings(folder: Path, out: Path) -> list[Path]:
+    """Return all recordings below a folder, except those in `out`."""
     if not folder.is_dir():
         raise CorpusError(f"{folder}: no such folder; name a folder of recordings of one speaker")
     if folder.is_relative_to(out):
-        raise CorpusError(f"{out}: the clips would lie among the recordings; name another folder")
+        raise CorpusError(f"{out}: the clips would be among the recordings; name another folder")
     paths = [path for path in list_audio(folder) if not path.is_relative_to(out)]
     if not paths:
         raise CorpusError(f"{folder}: no recordings found; put wav, flac, ogg or mp3 files there")
@@ -202,15 +201,15 @@ def find_recordings(folder: Path, out: Path) -> list[Path]:
 
 
 def list_former(out: Path, overwrite: bool) -> list[Path]:
-    """Return what an earlier call has left in `out` and this one may replace.
+    """Return the files of an earlier call in `out`, which this call may replace.
 
     Raises:
-        CorpusError: `out` holds other files, or replacing is not wanted.
+        CorpusError: `out` holds other files, or `overwrite` is false.
     """
     if not out.exists():
         return []
     if not out.is_dir():
-        raise CorpusError(f"{out}: not a folder; name another")
+        raise CorpusError(f"{out}: expected a folder, found a file; name another")
     if not any(out.iterdir()):
         return []
     report = out / REPORT
@@ -219,10 +218,10 @@ def list_former(out: Path, overwrite: bool) -> list[Path]:
         former = [(out / name).resolve() for name in names if name]
     except (OSError, ValueError, KeyError, TypeError):
         raise CorpusError(
-            f"{out}: holds files that are no clips of an earlier call; name another"
+            f"{out}: holds files that no earlier call wrote; name another folder"
         ) from None
     if not overwrite:
-        raise CorpusError(f"{out}: holds clips already; name another, or add --overwrite")
+        raise CorpusError(f"{out}: holds clips already; name another folder, or add --overwrite")
     return [*(path for path in former if path.is_relative_to(out)), report]
 
 
@@ -250,7 +249,8 @@ def _prepare_file(root: Path, path: Path, out: Path) -> tuple[float, list[Piece]
             gain = 10 ** ((ANALYSIS_LEVEL_DB - quality.level_db) / 20)
             gain = min(gain, MAX_PEAK / float(np.abs(samples).max()))
             (out / target).parent.mkdir(parents=True, exist_ok=True)
-            write_audio(out / target, [samples * np.float32(gain)], spec.sample_rate, FLAC, {})
+            levelled = [samples * np.float32(gain)]
+            write_audio(out / target, levelled, spec.sample_rate, audio_format=FLAC, tags={})
             piece = replace(piece, file=str(target))
         pieces.append(piece)
     return len(waveform) / spec.sample_rate, pieces

@@ -1,4 +1,4 @@
-"""The picture of a folder's clips: how long, how loud, how clean, how high."""
+"""A picture of a folder's clips: durations, loudness, noise, pitch."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ KEPT, DROPPED = "#1f77b4", "#d62728"
 
 
 def draw_report(prepared: Prepared, out: Path) -> None:
-    """Write `report.png`: minutes by fate, lengths, noise against loudness, F0."""
+    """Write `report.png`: minutes kept and dropped, durations, noise against loudness, F0."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 7), layout="constrained")
@@ -28,7 +28,7 @@ def draw_report(prepared: Prepared, out: Path) -> None:
     fate.bar_label(bars, fmt="%.1f", padding=3)
     fate.margins(x=0.15)
     fate.invert_yaxis()
-    fate.set(title="what became of the recordings", xlabel="minutes")
+    fate.set(title="recordings", xlabel="minutes")
 
     seconds = [[c.quality.duration_s for c in clips] for clips in (kept, dropped)]
     length.hist(
@@ -36,7 +36,7 @@ def draw_report(prepared: Prepared, out: Path) -> None:
         bins=np.arange(0, 13.5, 1),
         stacked=True,
         color=[KEPT, DROPPED],
-        label=["kept", "left out"],
+        label=["kept", "dropped"],
     )
     length.legend()
     length.set(title="lengths", xlabel="seconds", ylabel="clips")

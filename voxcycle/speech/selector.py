@@ -1,9 +1,9 @@
-"""Which weights a training exports: validation recordings converted and put before the judges.
+"""Selects the weights that a training exports by conversions of validation recordings.
 
-The same functions as `voxcycle evaluate`, on recordings that no step trains on. The score of a
-generator is the mean over its utterances of `UtteranceScores.composite`: similarity to the target,
-characters that the recogniser still hears as in the source, and DistillMOS, in equal parts. Words
-count where the recogniser understands the speaker. No judge enters a loss.
+Evaluated by the functions of `voxcycle evaluate`, on recordings that no step trains on. The score
+of a generator is the mean over its utterances of `UtteranceScores.composite`: similarity to the
+target, characters that the recogniser hears as in the source, and DistillMOS, in equal parts. Words
+count where the recogniser understands the speaker. No metric enters a loss.
 """
 
 import copy
@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 import soundfile
 import torch
-from lightning import Callback, Trainer
 from rich.console import Console
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from torch.utils.tensorboard import SummaryWriter
 
 from voxcycle.audio.f0 import extract_f0
 from voxcycle.audio.level import normalize_level
@@ -38,211 +38,214 @@ from voxcycle.evaluation.optional_deps import has_metrics
 from voxcycle.evaluation.score import Scored, score_systems
 from voxcycle.evaluation.systems import Sentence, Speaker, System, Wave, copy_synthesis
 from voxcycle.files import replacing
-from voxcycle.methods.phase import PhasedModule
 from voxcycle.speech.corpus import Split
+from voxcycle.training.state import TrainingState
 from voxcycle.vocoders import Vocoder
 from voxcycle.voices.voice import Voice
 
 N_SENTENCES = 4
 N_REFERENCES = 8
 EXCERPT_S = 4.0
-JUDGE_EVERY = 2500  # steps: 10 minutes of one thread, for a round of 8 sentences
-MAX_SHARE = 0.05  # of the time; a round is left out while the former ones have had more
+EVALUATE_EVERY = 2500  # steps: 10 minutes of one thread, for a round of 8 sentences
+MAX_SHARE = 0.05  # of the time; a round is skipped while the former ones took more
 UNDERSTOOD_CER = 0.3
 LOST_WORDS_CER = 0.5
 UNKNOWN = "und"  # ISO 639-2 for a language that is not known
 
 
 @dataclass(frozen=True)
-class Contest:
-    """One generator, and what its weights are judged by.
+class Candidate:
+    """One generator, and the data of its evaluation.
 
     Attributes:
         network: "g_ab" or "g_ba".
         sources: speakers with the recordings to convert.
-        target: the speaker to be matched.
-        voice: the voice that the generator will be, around the averaged network itself.
-        finish: makes of the generator what the voice is given of it.
-        made_with: the settings by which it does; scores of the same weights under others are none.
+        target: the target speaker.
+        voice: the voice around the averaged network itself.
+        postprocess: maps the trained generator to that of the voice file.
+        postprocessing: its settings; scores are valid only for identical settings.
     """
 
     network: str
     sources: tuple[Speaker, ...]
     target: Speaker
     voice: Voice
-    finish: Callable[[Any], Any] = lambda generator: generator
-    made_with: dict[str, float] = field(default_factory=dict)
+    postprocess: Callable[[Any], Any] = lambda generator: generator
+    postprocessing: dict[str, float] = field(default_factory=dict)
 
 
-class Selection(Callback):
+class CheckpointSelector:
     """Every 2,500 steps: scores the averaged generators and keeps the best of each.
 
     The best are written to `best-<network>.safetensors` in the run's folder, with step and score,
-    so that a resumed training knows them. Rounds lie on a grid of steps of their own: where a
-    training was interrupted makes no difference. Without the judges of `[eval]`, F0 and band levels
-    are logged and nothing is kept.
+    so that a resumed training finds them. The rounds do not depend on where a training was
+    interrupted. Without the metrics of `[eval]`, F0 and band levels are logged and nothing is kept.
 
     Args:
-        contests: one per voice to be made.
-        vocoder: renders what is judged.
+        candidates: one per voice.
+        vocoder: renders the conversions.
         folder: of the run.
-        console: for what the owner should know.
+        console: for messages.
     """
 
     def __init__(
-        self, contests: Sequence[Contest], vocoder: Vocoder, folder: Path, console: Console
+        self, candidates: Sequence[Candidate], vocoder: Vocoder, folder: Path, console: Console
     ) -> None:
-        self.contests = list(contests)
+        self.candidates = list(candidates)
         self.vocoder = vocoder
         self.folder = folder
         self.console = console
         metrics = (*QUICK_METRICS, "pitch") if has_metrics() else ("pitch",)
-        self.judges = Evaluator(metrics, ContentCache(folder / "validation" / "scores"))
+        self.evaluator = Evaluator(metrics, ContentCache(folder / "validation" / "scores"))
         self.is_broken = False
-        self.is_tried = not has_metrics()  # whether unknown languages have been
+        self.is_tried = not has_metrics()  # whether unknown languages were tried
         self.started = time.monotonic()
-        self.seconds = 0.0  # spent on judging, in this call
+        self.seconds = 0.0  # spent on evaluation, in this call
 
-    def on_fit_start(self, trainer: Trainer, module: PhasedModule) -> None:  # type: ignore[override]  # noqa: D102
-        self.started = time.monotonic()
-
-    def on_train_batch_end(self, trainer: Trainer, module: PhasedModule, *_: Any) -> None:  # type: ignore[override]  # noqa: D102
-        step = int(module.steps_done)
+    def __call__(self, module: TrainingState, writer: SummaryWriter | None) -> None:
+        """Evaluate the averaged generators if it is due."""
+        step = module.steps_done
         is_late = self.seconds > MAX_SHARE * (time.monotonic() - self.started)
-        if step % JUDGE_EVERY or self.is_broken or is_late:
+        if step % EVALUATE_EVERY or self.is_broken or is_late:
             return
         self._try_languages()
-        for contest in self.contests:
-            means = self.judge(contest)
-            if trainer.logger is not None:
-                values = {f"valid/{contest.network}_{k}": v for k, v in means.items()}
-                trainer.logger.log_metrics(values, step=step)
+        for candidate in self.candidates:
+            means = self.evaluate(candidate)
+            if writer is not None:
+                for key, value in means.items():
+                    writer.add_scalar(f"valid/{candidate.network}_{key}", value, step)
             if "composite" in means:
-                self._keep_best(contest, means, step)
+                self._keep_best(candidate, means, step)
 
-    def judge(self, contest: Contest) -> dict[str, float]:
-        """Return the mean scores of a generator as it is; nothing where a judge fails."""
+    def evaluate(self, candidate: Candidate) -> dict[str, float]:
+        """Return the mean scores of a generator as it is; nothing where a metric fails."""
         started = time.monotonic()
-        generator = contest.voice.generator
+        generator = candidate.voice.generator
         device = next(generator.parameters()).device
         try:
             generator.to("cpu")  # where voices are used
-            finished = replace(contest.voice, generator=contest.finish(generator))
-            scored = self._score(replace(contest, voice=finished))
+            voice = replace(candidate.voice, generator=candidate.postprocess(generator))
+            scored = self._score(replace(candidate, voice=voice))
         except (OSError, ImportError, RuntimeError) as error:
             self.is_broken = True
             self.console.print(
-                f"the judges failed and rest from here on ({error}); the training goes on",
+                f"evaluation failed ({error}); the training goes on without it",
                 soft_wrap=True,
             )
             return {}
         finally:
             generator.to(device)
         means = summarize_scored(scored)
-        means["mel_mean_error"] = _mel_mean_error(scored, contest.voice)
+        means["mel_mean_error"] = _mel_mean_error(scored, candidate.voice)
         self.seconds += time.monotonic() - started
         return means
 
     def choose(self, step: int) -> dict[str, dict[str, Any]]:
-        """Judge the weights at the end and return the step and scores of each generator's best.
+        """Evaluate the last weights and return the step and scores of each generator's best.
 
-        The last weights compete for this export alone; where they win, or nothing was judged, the
+        The last weights count for this export alone; where they win, or nothing was evaluated, the
         entry's step is `step`. Prints warnings about what is exported.
         """
         chosen: dict[str, dict[str, Any]] = {}
         self._try_languages()
-        for contest in self.contests:
-            last = {} if self.is_broken else self.judge(contest)
-            best = self._find_best(contest) if "composite" in last else None
+        for candidate in self.candidates:
+            last = {} if self.is_broken else self.evaluate(candidate)
+            best = self._find_best(candidate) if "composite" in last else None
             if best is None or last["composite"] >= best["composite"]:
                 best = {k: round(v, 4) for k, v in last.items()} | {"step": step}
-            chosen[contest.network] = best
-            for warning in find_warnings(contest.voice.card.name, best):
+            chosen[candidate.network] = best
+            for warning in find_warnings(candidate.voice.card.name, best):
                 self.console.print(f"warning: {warning}", soft_wrap=True)
         if not has_metrics():
             self.console.print(
-                "the last weights are exported unjudged: with the extra [eval] (in a clone "
-                "`pip install -e '.[eval]'`) the best by similarity, words and naturalness are",
+                "exporting the last weights without a choice: the extra [eval] (in a clone "
+                "`pip install -e '.[eval]'`) selects the best by similarity, words and naturalness",
                 soft_wrap=True,
             )
         return chosen
 
     def _try_languages(self) -> None:
-        """Let words count of speakers whose language is unknown but is understood; once."""
+        """Count words of speakers of an unknown language that the recogniser understands; once."""
         if self.is_tried:
             return
         self.is_tried = True
         started = time.monotonic()
         try:
-            self.contests = [replace(c, sources=self._understood(c.sources)) for c in self.contests]
-        except (OSError, ImportError, RuntimeError):  # the round that follows tells of it
+            self.candidates = [
+                replace(c, sources=self._understood(c.sources)) for c in self.candidates
+            ]
+        except (OSError, ImportError, RuntimeError):  # the next round reports it
             return
         self.seconds += time.monotonic() - started
 
     def _understood(self, speakers: tuple[Speaker, ...]) -> tuple[Speaker, ...]:
         if all(speaker.language != UNKNOWN for speaker in speakers):
             return speakers
-        heard = tuple(replace(s, language="en") for s in speakers)
+        assumed = tuple(replace(s, language="en") for s in speakers)
         row = System(
             "copy synthesis",
-            heard,
+            assumed,
             lambda x, rate: copy_synthesis(x, rate, self.vocoder),
             lambda x: extract_f0(x, self.vocoder.spec),
         )
-        judges = replace(self.judges, metrics=("words",))
-        scores = [s.scores for s in score_systems([row], None, judges, self.vocoder.spec)]
+        evaluator = replace(self.evaluator, metrics=("words",))
+        scores = [s.scores for s in score_systems([row], None, evaluator, self.vocoder.spec)]
         rates = [s.characters.rate if s.characters else 1.0 for s in scores]
         if np.mean(rates) < UNDERSTOOD_CER:
-            return heard
+            return assumed
         self.console.print(
-            f"the recogniser does not understand {', '.join(s.name for s in speakers)}: the words "
-            "are not judged (if this is English, check the recordings)",
+            f"the recogniser does not understand {', '.join(s.name for s in speakers)}: words do "
+            "not count (if this is English, check the recordings)",
             soft_wrap=True,
         )
         return speakers
 
-    def _score(self, contest: Contest) -> list[Scored]:
-        voice = contest.voice
+    def _score(self, candidate: Candidate) -> list[Scored]:
+        voice = candidate.voice
 
         def convert(recording: Wave, sample_rate: int) -> Wave:
             return pipeline.convert(
                 recording, voice, sample_rate=sample_rate, vocoder=self.vocoder
             ).waveform
 
-        row = System(voice.card.name, contest.sources, convert, partial(requested_f0, voice=voice))
-        return list(score_systems([row], contest.target, self.judges, voice.spec))
+        row = System(
+            voice.card.name, candidate.sources, convert, partial(requested_f0, voice=voice)
+        )
+        return list(score_systems([row], candidate.target, self.evaluator, voice.spec))
 
-    def _keep_best(self, contest: Contest, means: dict[str, float], step: int) -> None:
-        best = self._find_best(contest)
-        if self.is_broken:  # the best could not be judged again: it stays
+    def _keep_best(self, candidate: Candidate, means: dict[str, float], step: int) -> None:
+        best = self._find_best(candidate)
+        if self.is_broken:  # the best could not be evaluated again: it stays
             return
         if best is None or best["composite"] <= means["composite"]:
-            self._write_best(contest, contest.voice.generator, means, step)
+            self._write_best(candidate, candidate.voice.generator, means, step)
 
-    def _find_best(self, contest: Contest) -> dict[str, Any] | None:
-        """Return step and scores of the best weights, judged anew if they were made otherwise."""
-        path = best_path(self.folder, contest.network)
-        best = read_best(self.folder, contest.network)
-        if best is None or read_made_with(path) == contest.made_with:
+    def _find_best(self, candidate: Candidate) -> dict[str, Any] | None:
+        """Return step and scores of the best weights, evaluated again under other settings."""
+        path = best_path(self.folder, candidate.network)
+        best = read_best(self.folder, candidate.network)
+        if best is None or read_postprocessing(path) == candidate.postprocessing:
             return best
-        generator = copy.deepcopy(contest.voice.generator)
+        generator = copy.deepcopy(candidate.voice.generator)
         generator.load_state_dict(load_file(path))
-        means = self.judge(replace(contest, voice=replace(contest.voice, generator=generator)))
+        means = self.evaluate(
+            replace(candidate, voice=replace(candidate.voice, generator=generator))
+        )
         if "composite" not in means:
             return None
-        self._write_best(contest, generator, means, best["step"])
-        return read_best(self.folder, contest.network)
+        self._write_best(candidate, generator, means, best["step"])
+        return read_best(self.folder, candidate.network)
 
     def _write_best(
-        self, contest: Contest, generator: Any, means: dict[str, float], step: int
+        self, candidate: Candidate, generator: Any, means: dict[str, float], step: int
     ) -> None:
         tensors = {k: v.contiguous() for k, v in generator.state_dict().items()}
         rounded = {k: round(v, 4) for k, v in means.items()} | {"step": step}
         metadata = {
-            "selection": json.dumps(rounded),
-            "made_with": json.dumps(contest.made_with),
+            "scores": json.dumps(rounded),
+            "postprocessing": json.dumps(candidate.postprocessing),
         }
-        with replacing(best_path(self.folder, contest.network)) as partial:
+        with replacing(best_path(self.folder, candidate.network)) as partial:
             save_file(tensors, partial, metadata=metadata)
 
 
@@ -253,7 +256,7 @@ def make_speaker(name: str, split: Split, language: str, folder: Path) -> Speake
         name: of the speaker.
         split: the speaker's files.
         language: for the recogniser.
-        folder: of this speaker alone; the excerpts, 4 s at most, are written there anew.
+        folder: of this speaker alone; excerpts of at most 4 s are written there.
     """
     folder.mkdir(parents=True, exist_ok=True)
 
@@ -274,7 +277,7 @@ def make_speaker(name: str, split: Split, language: str, folder: Path) -> Speake
 
 
 def summarize_scored(scored: Sequence[Scored]) -> dict[str, float]:
-    """Return the means over utterances; a metric that nothing has is absent."""
+    """Return the means over utterances; a metric without values is absent."""
     scores = [s.scores for s in scored]
     columns: dict[str, list[float | None]] = {
         "composite": [s.composite for s in scores],
@@ -294,14 +297,14 @@ def summarize_scored(scored: Sequence[Scored]) -> dict[str, float]:
 
 
 def find_warnings(name: str, means: dict[str, float]) -> list[str]:
-    """Return what the owner of a new voice should know, one sentence each."""
+    """Return warnings for the owner of a new voice, one sentence each."""
     warnings = []
     target, source = means.get("secs_target"), means.get("secs_source")
     if target is not None and source is not None and target <= source:
         warnings.append(
             f"{name}: the output still sounds more like its source (similarity {source:.2f}) than "
-            f"like {name} ({target:.2f}): train longer (--resume with more --steps) or check that "
-            "both folders hold what they should"
+            f"like {name} ({target:.2f}): train longer (--resume with more --steps) or check the "
+            "recordings in both folders"
         )
     if means.get("cer", 0.0) > LOST_WORDS_CER:
         warnings.append(
@@ -338,11 +341,11 @@ def read_best(folder: Path, network: str) -> dict[str, Any] | None:
     if not path.exists():
         return None
     with safe_open(path, framework="numpy") as opened:
-        return dict(json.loads(opened.metadata()["selection"]))
+        return dict(json.loads(opened.metadata()["scores"]))
 
 
-def read_made_with(path: Path) -> dict[str, float] | None:
-    """Return the settings under which the weights of a file were judged; None if it says none."""
+def read_postprocessing(path: Path) -> dict[str, float] | None:
+    """Return the settings under which the weights of a file were evaluated; None if unknown."""
     with safe_open(path, framework="numpy") as opened:
-        made_with = opened.metadata().get("made_with")
-    return json.loads(made_with) if made_with else None
+        postprocessing = opened.metadata().get("postprocessing")
+    return json.loads(postprocessing) if postprocessing else None

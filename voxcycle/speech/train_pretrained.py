@@ -1,4 +1,4 @@
-"""`train_base`: from folders of many speakers to the networks with which any voice can begin."""
+"""`train_pretrained`: from folders of many speakers to the networks from which voices start."""
 
 import functools
 import json
@@ -13,37 +13,36 @@ from pydantic import Field
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.stats import DomainStats, average_stats
 from voxcycle.methods.cyclegan import CycleGAN
-from voxcycle.methods.phase import PhasedModule
 from voxcycle.speech.config import MelCycleGANConfig
 from voxcycle.speech.corpus import CorpusError, Split, scan_folder
 from voxcycle.speech.domains import (
     MIN_POOL_SPEAKER_S,
-    equip,
     load_speaker,
     make_crops,
     perturbations,
 )
-from voxcycle.speech.networks import build_base_method
-from voxcycle.training.callbacks import Snapshots, restore
+from voxcycle.speech.networks import build_pretraining_method
+from voxcycle.training.checkpoint import Snapshots, restore
 from voxcycle.training.config import save_config
-from voxcycle.training.loop import begin, fit, keeps_threads
+from voxcycle.training.loop import fit, keeps_threads, prepare_run
+from voxcycle.training.state import TrainingState
 from voxcycle.voices.pretrained import Pretrained
 
 
-class BaseTrainingConfig(MelCycleGANConfig):
-    """What `train_base` needs to know; unknown keys are errors."""
+class PretrainedTrainingConfig(MelCycleGANConfig):
+    """Settings of `train_pretrained`; unknown keys are errors."""
 
     folders: tuple[Path, ...] = Field(description="recordings, one folder per speaker")
     steps: int = Field(20_000, ge=1, description="iterations")
     start: Path | None = Field(
-        None, description="checkpoint of another run, whose networks and steps to begin with"
+        None, description="checkpoint of another run, from whose networks and step to start"
     )
-    snapshot_every: int = Field(0, ge=0, description="steps between kept base files; 0: none")
+    snapshot_every: int = Field(0, ge=0, description="steps between snapshots; 0: none")
 
 
 @dataclass(frozen=True)
-class TrainedBase:
-    """What a training made: its file, the iterations in all, the wall time of this call."""
+class TrainedNetworks:
+    """Result of a training: its file, the iterations in all, the wall time of this call."""
 
     path: Path
     n_steps: int
@@ -51,14 +50,15 @@ class TrainedBase:
 
 
 @keeps_threads
-def train_base(config: BaseTrainingConfig, resume: bool = False) -> TrainedBase:
-    """Train a generator and a judge that are told the speaker; write `base.safetensors`.
+def train_pretrained(config: PretrainedTrainingConfig, resume: bool = False) -> TrainedNetworks:
+    """Train a generator and a discriminator conditioned on the speaker.
 
-    Both domains are all the speakers: every step converts crops of some to others and back.
+    Both domains hold all speakers: every step converts crops of some to others and back. The run's
+    folder receives `pretrained.safetensors`.
 
     Args:
-        config: see `BaseTrainingConfig`.
-        resume: go on from `last.ckpt`; the settings must be the run's but for its length.
+        config: see `PretrainedTrainingConfig`.
+        resume: continue from `last.ckpt` with the settings of the run; its length may change.
 
     Raises:
         CorpusError: there are too few speakers, or a folder has too little usable speech.
@@ -66,52 +66,46 @@ def train_base(config: BaseTrainingConfig, resume: bool = False) -> TrainedBase:
     """
     started = time.monotonic()
     spec = MelSpec()
-    config, begun, console = begin(config, resume, config.start)
+    config, checkpoint, console = prepare_run(config, resume, config.start)
     if len(config.folders) < 2:
-        raise CorpusError("a base needs at least two folders, one per speaker")
-    speakers = []
+        raise CorpusError("pretraining needs at least two folders, one per speaker")
+    speakers, kinds = [], perturbations(config)
     for folder in config.folders:
         split = Split([clip.path for clip in scan_folder(folder, MIN_POOL_SPEAKER_S).clips], [], [])
-        speaker, _ = load_speaker(folder.name, split, spec, perturbations(config), console)
-        speakers.append(equip(speaker, split.train, config, spec, console))
-    if config.disguises and not any(speaker.disguises for speaker in speakers):
-        raise CorpusError(f"{config.disguises}: no folder there has the name of a speaker")
+        speaker, _ = load_speaker(folder.name, split, spec=spec, kinds=kinds, console=console)
+        speakers.append(speaker)
     reference = average_stats([speaker.stats[0] for speaker in speakers])
-    crops = make_crops(speakers, speakers, spec, config, reference)
+    crops = make_crops(config, speakers, speakers, spec=spec, prior=reference)
     torch.manual_seed(config.seed)
-    module = PhasedModule(build_base_method(config, spec), config.ema_decay)
-    if begun:
-        restore(module, begun)
+    module = TrainingState(build_pretraining_method(config, spec), config.ema_decay)
+    if checkpoint:
+        restore(module, checkpoint, resume)
     about = {
         "speakers": [speaker.name for speaker in speakers],
-        "config": json.loads(
-            config.model_dump_json(exclude={"folders", "out", "start", "disguises"})
-        ),
+        "config": json.loads(config.model_dump_json(exclude={"folders", "out", "start"})),
     }
     save_config(config)
-    path = config.out / "base.safetensors"
-    save = functools.partial(save_base, config=config, reference=reference, about=about)
+    path = config.out / "pretrained.safetensors"
+    save = functools.partial(save_networks, reference=reference, about=about)
     snapshots = [Snapshots(path.with_suffix(""), config.snapshot_every, save)]
-    fit(module, crops, config, resume, snapshots if config.snapshot_every else [], console)
+    hooks = snapshots if config.snapshot_every else []
+    rerun = functools.partial(train_pretrained, config, resume=True)
+    fit(module, crops, config, console=console, rerun=rerun, hooks=hooks)
     save(module, path)
-    return TrainedBase(path, int(module.steps_done), time.monotonic() - started)
+    return TrainedNetworks(path, module.steps_done, time.monotonic() - started)
 
 
-def save_base(
-    module: PhasedModule,
-    path: Path,
-    config: BaseTrainingConfig,
-    reference: DomainStats,
-    about: dict[str, Any],
+def save_networks(
+    module: TrainingState, path: Path, reference: DomainStats, about: dict[str, Any]
 ) -> None:
-    """Write the averaged generator and the judge."""
+    """Write the averaged generator and the discriminator."""
     assert module.ema is not None
     method = module.method
     assert isinstance(method, CycleGAN)
     Pretrained(
-        module.ema.module["g_ab"],  # type: ignore[index]
-        method.discriminators["d_b"],  # type: ignore[arg-type]
-        MelSpec(),
-        reference,
-        about | {"steps": int(module.steps_done)},
+        generator=module.ema.module["g_ab"],  # type: ignore[index]
+        discriminator=method.discriminators["d_b"],  # type: ignore[arg-type]
+        spec=MelSpec(),
+        reference=reference,
+        about=about | {"steps": module.steps_done},
     ).save(path)

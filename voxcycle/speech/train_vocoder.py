@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from platformdirs import user_cache_dir
 from pydantic import Field, field_validator
 from rich.console import Console
 from rich.progress import track
@@ -23,19 +22,20 @@ from voxcycle.audio.perturb import WARPS
 from voxcycle.audio.stats import estimate_stats, sum_frames
 from voxcycle.audio.stft import RESOLUTIONS
 from voxcycle.conversion.generator import convert_mels
-from voxcycle.methods.phase import PhasedModule
 from voxcycle.methods.vocoder_gan import VocoderGAN, VocoderWeights
 from voxcycle.models.source_filter_networks import (
     PeriodDiscriminator,
     SourceFilterVocoder,
     SpectrogramDiscriminator,
 )
+from voxcycle.paths import cache_dir
 from voxcycle.speech.corpus import CorpusError, scan_folder
 from voxcycle.speech.features import Features, cache_features, load_analysis_waveform
 from voxcycle.speech.vocoder_crops import Recording, VocoderCrops
-from voxcycle.training.callbacks import Snapshots, restore
+from voxcycle.training.checkpoint import Snapshots, restore
 from voxcycle.training.config import TrainingConfig, save_config
-from voxcycle.training.loop import begin, fit, keeps_threads
+from voxcycle.training.loop import fit, keeps_threads, prepare_run
+from voxcycle.training.state import TrainingState
 from voxcycle.vocoders.registry import SUFFIX, load_vocoder
 from voxcycle.vocoders.source_filter import SourceFilter
 from voxcycle.voices.library import find_voice, load_voice, names_file
@@ -46,7 +46,7 @@ N_CONVERSIONS = 60  # recordings that each voice converts
 
 
 class VocoderTrainingConfig(TrainingConfig):
-    """What `train_vocoder` needs to know; unknown keys are errors."""
+    """Settings of `train_vocoder`; unknown keys are errors."""
 
     free_on_resume: ClassVar[frozenset[str]] = TrainingConfig.free_on_resume | {
         *("snapshot_every", "folders", "voices", "converted_share")
@@ -54,13 +54,16 @@ class VocoderTrainingConfig(TrainingConfig):
 
     folders: tuple[Path, ...] = Field((), description="folders of recordings, any speakers")
     voices: tuple[str, ...] = Field(
-        (), description="voices (names or files): train on what they make of the recordings as well"
+        (), description="voices (names or files): train on their conversions of the recordings, too"
     )
-    converted_share: float = Field(0.5, ge=0, le=1, description="share of such crops")
+    converted_share: float = Field(
+        0.5, ge=0, le=1, description="share of the crops from conversions"
+    )
     start: Path | None = Field(
-        None, description="begin with the networks and steps of another run (its last.ckpt), or "
-        "with the network of a vocoder file, against judges that are new"
-    )  # fmt: skip
+        None,
+        description="start from the networks and step of another run (its last.ckpt), or from the "
+        "network of a vocoder file with new discriminators",
+    )
     steps: int = Field(20_000, ge=1, description="iterations, those of `start` included")
     batch_size: int = Field(16, ge=1, description="crops per iteration")
     n_frames: int = Field(64, ge=16, description="frames per crop")
@@ -70,25 +73,27 @@ class VocoderTrainingConfig(TrainingConfig):
     n_blocks: int = Field(8, ge=1, description="blocks of the network")
     has_prior: bool = Field(True, description="start from the mel's pseudo-inverse")
     has_phase: bool = Field(True, description="predict phase offsets")
-    has_puffs: bool = Field(True, description="filter noise that pulses with the voice")
-    sees_source: bool = Field(False, description="the network sees the spectrum of the pulses")
     discriminator_width: int = Field(
-        32, ge=0, description="channels of judges of spectrograms; 0 for none"
+        32, ge=0, description="channels of the spectrogram discriminators; 0 builds none"
     )
-    period_width: int = Field(32, ge=0, description="channels of judges by period; 0 for none")
-    judges_heard: int | None = Field(
-        None, ge=1, description="judges that a step hears, drawn anew in each; null for all of them"
+    period_width: int = Field(
+        32, ge=0, description="channels of the period discriminators; 0 builds none"
+    )
+    discriminators_per_step: int | None = Field(
+        None, ge=1, description="discriminators that each step draws; null: all of them"
     )
 
     spectral_convergence: float = Field(0.5, ge=0, description="weight: STFT magnitudes")
     log_magnitude: float = Field(0.5, ge=0, description="weight: log STFT magnitudes")
     mel: float = Field(5.0, ge=0, description="weight: L1 of log-mels")
-    adversarial: float = Field(1.0, ge=0, description="weight: the judges' verdict")
-    feature_matching: float = Field(10.0, ge=0, description="weight: the judges' hidden layers")
-    pitch: float = Field(1.0, ge=0, description="weight: F0 heard from the mel")
-    generator_rate: float = Field(5e-4, gt=0, description="learning rate of the network")
-    discriminator_rate: float = Field(2e-4, gt=0, description="learning rate of the judges")
-    snapshot_every: int = Field(0, ge=0, description="steps between kept vocoder files; 0: none")
+    adversarial: float = Field(1.0, ge=0, description="weight: adversarial loss")
+    feature_matching: float = Field(
+        10.0, ge=0, description="weight: hidden layers of the discriminators"
+    )
+    pitch: float = Field(1.0, ge=0, description="weight: F0 estimated from the mel")
+    generator_lr: float = Field(5e-4, gt=0, description="learning rate of the network")
+    discriminator_lr: float = Field(2e-4, gt=0, description="learning rate of the discriminators")
+    snapshot_every: int = Field(0, ge=0, description="steps between snapshots; 0: none")
 
     @field_validator("voices")
     @classmethod
@@ -98,7 +103,7 @@ class VocoderTrainingConfig(TrainingConfig):
 
 @dataclass(frozen=True)
 class TrainedVocoder:
-    """What a training made: its file, the iterations in all, the wall time of this call."""
+    """Result of a training: its file, the iterations in all, the wall time of this call."""
 
     path: Path
     n_steps: int
@@ -111,8 +116,8 @@ def train_vocoder(config: VocoderTrainingConfig, resume: bool = False) -> Traine
 
     Args:
         config: see `VocoderTrainingConfig`.
-        resume: go on from `last.ckpt`; the settings must be the run's but for its length, for
-            recordings and voices, which are the run's unless others are named.
+        resume: continue from `last.ckpt` with the settings of the run; its length, recordings and
+            voices may change.
 
     Raises:
         CorpusError: a folder has too little usable speech.
@@ -120,28 +125,31 @@ def train_vocoder(config: VocoderTrainingConfig, resume: bool = False) -> Traine
     """
     started = time.monotonic()
     spec = MelSpec()
-    config, begun, console = begin(config, resume, config.start)
+    config, checkpoint, console = prepare_run(config, resume, config.start)
     if not config.folders:
         raise CorpusError("a vocoder needs recordings: name folders of them")
     torch.manual_seed(config.seed)
-    module = PhasedModule(build_vocoder_method(config, spec), config.ema_decay)
-    if begun and begun.suffix == SUFFIX:
-        start_with(module, begun)
-    elif begun:
-        restore(module, begun)
+    module = TrainingState(build_vocoder_method(config, spec), config.ema_decay)
+    if checkpoint and checkpoint.suffix == SUFFIX:
+        start_with(module, checkpoint)
+    elif checkpoint:
+        restore(module, checkpoint, resume)
     for voice in config.voices:  # before the recordings are analysed
         find_voice(voice)
     recordings = load_recordings(config.folders, spec, console)
     console.print(f"{len(recordings)} recordings; voices: {', '.join(config.voices) or 'none'}")
+    converted = convert_recordings(
+        config.voices, config.folders, spec=spec, seed=config.seed, console=console
+    )
     crops = VocoderCrops(
         recordings,
         spec,
-        config.batch_size,
-        config.n_frames,
-        config.error_share,
-        config.seed,
-        convert_recordings(config.voices, config.folders, spec, config.seed, console),
-        config.converted_share,
+        batch_size=config.batch_size,
+        n_frames=config.n_frames,
+        error_share=config.error_share,
+        seed=config.seed,
+        converted=converted,
+        converted_share=config.converted_share,
     )
     about = {
         "minutes_of_speech": round(crops.n_frames_recorded / spec.frame_rate / 60, 1),
@@ -151,25 +159,27 @@ def train_vocoder(config: VocoderTrainingConfig, resume: bool = False) -> Traine
     path = config.out / "vocoder.safetensors"
     save = functools.partial(save_vocoder, about=about)
     snapshots = [Snapshots(path.with_suffix(""), config.snapshot_every, save)]
-    fit(module, crops, config, resume, snapshots if config.snapshot_every else [], console)
+    hooks = snapshots if config.snapshot_every else []
+    rerun = functools.partial(train_vocoder, config, resume=True)
+    fit(module, crops, config, console=console, rerun=rerun, hooks=hooks)
     save(module, path)
-    return TrainedVocoder(path, int(module.steps_done), time.monotonic() - started)
+    return TrainedVocoder(path, module.steps_done, time.monotonic() - started)
 
 
-def save_vocoder(module: PhasedModule, path: Path, about: dict[str, Any]) -> None:
+def save_vocoder(module: TrainingState, path: Path, about: dict[str, Any]) -> None:
     """Write the averaged network."""
     assert module.ema is not None
     network = module.ema.module
     assert isinstance(network, SourceFilterVocoder)
-    SourceFilter(network).save(path, about | {"steps": int(module.steps_done)})
+    SourceFilter(network).save(path, about | {"steps": module.steps_done})
 
 
-def start_with(module: PhasedModule, path: Path) -> None:
-    """Load the network of a vocoder file; the steps count from 0, the average begins with it.
+def start_with(module: TrainingState, path: Path) -> None:
+    """Load the network of a vocoder file; steps count from 0, the average starts from it.
 
     Raises:
         VocoderError: it is no vocoder file.
-        ValueError: its network is of another kind or size.
+        ValueError: its network has another size.
     """
     network, own = SourceFilter.load(path).network, module.method.generator
     assert isinstance(own, SourceFilterVocoder)
@@ -180,7 +190,7 @@ def start_with(module: PhasedModule, path: Path) -> None:
     ]
     if differing:
         raise ValueError(
-            f"{path}: its network is another one than the settings name; give {' '.join(differing)}"
+            f"{path}: its network differs from the settings; set {' '.join(differing)}"
         )
     own.load_state_dict(network.state_dict())
 
@@ -188,8 +198,7 @@ def start_with(module: PhasedModule, path: Path) -> None:
 def load_recordings(folders: Sequence[Path], spec: MelSpec, console: Console) -> list[Recording]:
     """Return every usable recording of the folders with its mel and F0, computed where missing."""
     paths = [clip.path for folder in folders for clip in scan_folder(folder).clips]
-    cache_dir = Path(user_cache_dir("voxcycle")) / "features"
-    features = cache_features(paths, spec, cache_dir, WARPS[:1])
+    features = cache_features(paths, spec, cache_dir("features"), perturbations=WARPS[:1])
     recordings = []
     quiet = not console.is_terminal
     for path, analysed in track(
@@ -201,18 +210,22 @@ def load_recordings(folders: Sequence[Path], spec: MelSpec, console: Console) ->
 
 
 def convert_recordings(
-    voices: Sequence[str], folders: Sequence[Path], spec: MelSpec, seed: int, console: Console
+    voices: Sequence[str],
+    folders: Sequence[Path],
+    *,
+    spec: MelSpec,
+    seed: int,
+    console: Console,
 ) -> list[Recording]:
-    """Return what each voice makes of some of the recordings: its mels, and how they should sound.
+    """Return conversions of some recordings by each voice: mels, F0 and waveforms.
 
-    Nobody has recorded that, so HiFi-GAN renders the mels; F0 is measured in what it made, whose
-    pitch is not quite the one that was asked for.
+    HiFi-GAN renders the waveforms, as there are no recordings of them; F0 is measured in its
+    output, whose pitch differs a little from the requested one.
     """
     if not voices:
         return []
     teacher = load_vocoder("hifigan", spec)
     paths = [clip.path for folder in folders for clip in scan_folder(folder).clips]
-    cache_dir = Path(user_cache_dir("voxcycle")) / "features"
     rng = np.random.default_rng(seed)
     quiet = not console.is_terminal
     converted = []
@@ -220,7 +233,7 @@ def convert_recordings(
         voice = load_voice(name)
         voice.spec.require_same(spec, f"the voice {name}", "the vocoder")
         chosen = [paths[index] for index in rng.permutation(len(paths))[:N_CONVERSIONS]]
-        features = cache_features(chosen, spec, cache_dir, WARPS[:1])
+        features = cache_features(chosen, spec, cache_dir("features"), perturbations=WARPS[:1])
         for analysed in track(features, f"Converting to {name}", console=console, disable=quiet):
             mel = _convert(voice, analysed)
             with torch.inference_mode():
@@ -251,28 +264,27 @@ def _quantize(waveform: NDArray[np.float32]) -> NDArray[np.int16]:
 
 
 def build_vocoder_method(config: VocoderTrainingConfig, spec: MelSpec) -> VocoderGAN:
-    """Build the network, its judges and the method around them."""
+    """Build the network, its discriminators and the method around them."""
     network = SourceFilterVocoder(
         spec,
         width=config.width,
         n_blocks=config.n_blocks,
         has_prior=config.has_prior,
         has_phase=config.has_phase,
-        has_puffs=config.has_puffs,
-        sees_source=config.sees_source,
     )
-    judges: list[nn.Module] = []
-    if config.discriminator_width:
-        judges += [SpectrogramDiscriminator(r, config.discriminator_width) for r in RESOLUTIONS]
+    discriminators: list[nn.Module] = []
+    width = config.discriminator_width
+    if width:
+        discriminators += [SpectrogramDiscriminator(r, width) for r in RESOLUTIONS]
     if config.period_width:
-        judges += [PeriodDiscriminator(period, config.period_width) for period in PERIODS]
+        discriminators += [PeriodDiscriminator(period, config.period_width) for period in PERIODS]
     weights = {name: getattr(config, name) for name in VocoderWeights.__dataclass_fields__}
     return VocoderGAN(
         network,
-        judges,
+        discriminators,
         spec,
-        VocoderWeights(**weights),
-        config.generator_rate,
-        config.discriminator_rate,
-        config.judges_heard,
+        weights=VocoderWeights(**weights),
+        generator_lr=config.generator_lr,
+        discriminator_lr=config.discriminator_lr,
+        discriminators_per_step=config.discriminators_per_step,
     )

@@ -1,6 +1,7 @@
 """`train_voice`: from two folders of recordings to voice files."""
 
 import datetime
+import functools
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,42 +15,45 @@ from voxcycle.artifacts import VOICE, ArtifactError, read_header
 from voxcycle.audio.mel import MelSpec
 from voxcycle.evaluation.dataset import spread
 from voxcycle.evaluation.systems import Speaker
-from voxcycle.methods.phase import PhasedModule
-from voxcycle.speech.config import MADE_WITH, VoiceTrainingConfig
+from voxcycle.speech.config import POSTPROCESSING, VoiceTrainingConfig
 from voxcycle.speech.corpus import Split
 from voxcycle.speech.crops import UnpairedCrops
 from voxcycle.speech.domains import Domains, VoiceData, find_domains, load_data
-from voxcycle.speech.export import build_voices, export_voices, make_finish
+from voxcycle.speech.export import build_voices, export_voices, postprocess
 from voxcycle.speech.networks import build_method, check_pretrained, start_from_pretrained
 from voxcycle.speech.selector import (
     N_SENTENCES,
     UNKNOWN,
-    Contest,
-    Selection,
+    Candidate,
+    CheckpointSelector,
     best_path,
     make_speaker,
 )
 from voxcycle.speech.validation import Direction, VoiceValidation
-from voxcycle.training.callbacks import restore
+from voxcycle.training.checkpoint import restore
 from voxcycle.training.config import save_config
-from voxcycle.training.loop import begin, fit, keeps_threads
+from voxcycle.training.loop import Hook, fit, keeps_threads, prepare_run
+from voxcycle.training.state import TrainingState
 from voxcycle.vocoders import Vocoder
 from voxcycle.vocoders.registry import load_vocoder
 from voxcycle.voices.pretrained import PRETRAINED_FILE, Pretrained
-from voxcycle.voices.voice import check_voice_name
+from voxcycle.voices.voice import Voice, check_voice_name
 
 DEFAULT_MINUTES = 15.0
 NETWORKS = ("g_ab", "g_ba")
 PROBE_STEPS = 8
 PROBE_WARM_UP = 4
-CLEARLY = 0.95  # what a time must be multiplied with to count as better
-OF_TRAINING = ("seconds_of_last_call", "seconds_of_judging", "seconds_of_samples", "losses", "date")
+MIN_SPEEDUP = 0.95  # a time must fall to this share to count as faster
+OF_TRAINING = (
+    *("seconds_of_last_call", "seconds_of_evaluation", "seconds_of_validation"),
+    *("losses", "date"),
+)
 VALIDATE_EVERY = 100  # steps at least, but for shorter runs
 
 
 @dataclass(frozen=True)
 class TrainedVoices:
-    """What a training made.
+    """Result of a training.
 
     Attributes:
         voices: the voice files, target b first.
@@ -71,30 +75,30 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
 
     Args:
         config: see `VoiceTrainingConfig`.
-        resume: continue from `last.ckpt` of the run's folder under the settings and the split that
-            it has recorded; the number of steps and what is said of the voices may be new. The
-            result equals that of an uninterrupted run with the same number of threads.
+        resume: continue from `last.ckpt` of the run's folder with its recorded settings and split;
+            the number of steps and the facts about the voices may change. The result equals that
+            of an uninterrupted run with the same number of threads.
 
     Raises:
-        CorpusError: the recordings do not suffice; names files and reasons.
+        CorpusError: there is too little usable speech; names files and reasons.
         ValueError: there is nothing to resume, a setting differs from the run's, or a finished run
             would be overwritten.
     """
     started = time.monotonic()
     spec = MelSpec()
     _check_names(config)
-    config, begun, console = begin(config, resume, config.start)
-    base = None
+    config, checkpoint, console = prepare_run(config, resume, config.start)
+    pretrained = None
     if not config.from_scratch:
-        base_path = config.base or PRETRAINED_FILE
-        base, sha256 = Pretrained.load(base_path), Pretrained.sha256(base_path)
-        check_pretrained(base, config)  # before the recordings are analysed
-        if resume and config.base_sha256 not in ("", sha256):
+        path = config.pretrained or PRETRAINED_FILE
+        pretrained, sha256 = Pretrained.load(path), Pretrained.sha256(path)
+        check_pretrained(pretrained, config)  # before the recordings are analysed
+        if resume and config.pretrained_sha256 not in ("", sha256):
             raise ValueError(
-                f"{config.out}: this run began with another base than {base_path} is now: put that "
-                "one back"
+                f"{config.out}: this run started from a different pretrained file than {path}; "
+                "restore the original"
             )
-        config = config.model_copy(update={"base_sha256": sha256})
+        config = config.model_copy(update={"pretrained_sha256": sha256})
     if resume:
         domains = Domains.load(config.out / "split.json")
     else:
@@ -102,25 +106,24 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
     try:
         data = load_data(config, domains, spec, console)
     except KeyboardInterrupt:
-        console.print("stopped while analysing; start again: what is analysed is kept")
+        console.print("stopped during the analysis; start again: finished files are cached")
         raise
 
     torch.manual_seed(config.seed)
     method = build_method(config, spec)
-    if base and not config.start:
-        is_pool = config.any_to_one and config.conditions_source
-        stats_a = None if is_pool else data.stats_a
-        start_from_pretrained(method, base, stats_a, data.train_b.stats[0])
-    module = PhasedModule(method, config.ema_decay)
-    reference = base.reference if base else None
+    if pretrained and not config.start:
+        stats_a = None if config.any_to_one else data.stats_a
+        start_from_pretrained(method, pretrained, stats_a, data.train_b.stats[0])
+    module = TrainingState(method, config.ema_decay)
+    reference = pretrained.reference if pretrained else None
     crops = data.crops(config, spec, valid=False, reference=reference)
-    if begun:
-        restore(module, begun)
-    n_before = int(module.steps_done)
+    if checkpoint:
+        restore(module, checkpoint, resume)
+    n_before = module.steps_done
     n_steps, n_threads = config.steps, config.threads
     if n_steps is None:
-        n_more, n_threads = _settle_minutes(config, crops, console)
-        n_steps = int(module.steps_done) + n_more
+        n_more, n_threads = _resolve_minutes(config, crops, console)
+        n_steps = module.steps_done + n_more
     config = config.model_copy(update={"steps": n_steps, "minutes": None, "threads": n_threads})
     if not resume:
         config.out.mkdir(parents=True, exist_ok=True)
@@ -128,38 +131,47 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
         for network in NETWORKS:  # of a run that never reached a checkpoint
             best_path(config.out, network).unlink(missing_ok=True)
     save_config(config)
-    selection = validation = None
+    selector = validation = None
     if config.samples:
         vocoder = load_vocoder("hifigan", spec)
         validation = _validation(config, data, crops, vocoder)
-        selection = _selection(config, module, domains, data, base, vocoder, console)
-    callbacks = [validation, selection] if selection and validation else []
-    fit(module, crops, config, resume, callbacks, console)
-    chosen = selection.choose(int(module.steps_done)) if selection else {}
+        selector = _selector(
+            config,
+            build_voices(module, config, spec, data),
+            domains,
+            pretrained=pretrained,
+            vocoder=vocoder,
+            console=console,
+        )
+    hooks: list[Hook] = [validation, selector] if selector and validation else []
+    rerun = functools.partial(train_voice, config, resume=True)
+    fit(module, crops, config, console=console, rerun=rerun, hooks=hooks)
+    chosen = selector.choose(module.steps_done) if selector else {}
     seconds = time.monotonic() - started
     summary = {
-        "steps": int(module.steps_done),
+        "steps": module.steps_done,
         "seconds_of_last_call": round(seconds),
-        "seconds_of_judging": round(selection.seconds) if selection else 0,
-        "seconds_of_samples": round(validation.seconds) if validation else 0,
+        "seconds_of_evaluation": round(selector.seconds) if selector else 0,
+        "seconds_of_validation": round(validation.seconds) if validation else 0,
         "seed": config.seed,
         "minutes_of_speech": {s.name: _minutes(s, spec) for s in (*data.train_a, data.train_b)},
         "date": datetime.date.today().isoformat(),
         "losses": {k: round(float(v), 4) for k, v in module.logged.items()},
     }
     if n_steps <= n_before:
-        summary |= _former_training(config, int(module.steps_done))
-    return TrainedVoices(
-        export_voices(module, config, spec, data, base, summary, chosen), n_steps, seconds
+        summary |= _former_training(config, module.steps_done)
+    voices = export_voices(
+        module, config, spec, data, pretrained=pretrained, summary=summary, chosen=chosen
     )
+    return TrainedVoices(voices, n_steps, seconds)
 
 
 def _former_training(config: VoiceTrainingConfig, n_steps: int) -> dict[str, Any]:
-    """Return what the voice of a call that trained tells of it, for one that trains no more."""
+    """Return the training metadata of the previous export, for a call without new steps."""
     path = config.out / f"{config.voice_names()[0]}.safetensors"
     try:
         training = read_header(path, VOICE)["card"]["training"]
-    except ArtifactError:  # none, or damaged: the export writes it anew
+    except ArtifactError:  # none, or damaged: the export replaces it
         return {}
     if training.get("steps") != n_steps:
         return {}
@@ -171,7 +183,7 @@ def _check_names(config: VoiceTrainingConfig) -> None:
     for name in names:
         check_voice_name(name, "set --name-a or --name-b: ")
     if len(set(names)) < len(names):
-        raise ValueError(f"both voices would be named {names[0]}: set --name-a or --name-b")
+        raise ValueError(f"both voices are named {names[0]}: set --name-a or --name-b")
 
 
 def _minutes(speaker: Any, spec: MelSpec) -> float:
@@ -183,9 +195,21 @@ def _validation(
 ) -> VoiceValidation:
     assert config.steps is not None
     a, b = data.valid_a[0], data.valid_b
-    directions = [Direction("a to b", "g_ab", a.recordings[0], a.stats[0], b.stats[0])]
-    if not config.any_to_one:
-        directions.append(Direction("b to a", "g_ba", b.recordings[0], b.stats[0], a.stats[0]))
+    directions = [
+        Direction(
+            name=name,
+            generator=generator,
+            recording=source.recordings[0],
+            source=source.stats[0],
+            target=target.stats[0],
+        )
+        for name, generator, source, target in (
+            ("a to b", "g_ab", a, b),
+            ("b to a", "g_ba", b, a),
+        )
+    ]
+    if config.any_to_one:
+        directions.pop()
     return VoiceValidation(
         data.crops(config, crops.spec, valid=True, reference=crops.reference),
         directions,
@@ -194,15 +218,15 @@ def _validation(
     )
 
 
-def _selection(
+def _selector(
     config: VoiceTrainingConfig,
-    module: PhasedModule,
+    voices: dict[str, Voice],
     domains: Domains,
-    data: VoiceData,
-    base: Pretrained | None,
+    *,
+    pretrained: Pretrained | None,
     vocoder: Vocoder,
     console: Console,
-) -> Selection:
+) -> CheckpointSelector:
     def speakers(side: str, splits: dict[str, Split]) -> list[Speaker]:
         folder = config.out / "validation" / side
         language = config.language or UNKNOWN
@@ -213,53 +237,53 @@ def _selection(
         return [replace(speaker, sentences=speaker.sentences[:n_each]) for speaker in made]
 
     side_a, side_b = speakers("a", domains.a), speakers("b", domains.b)
-    voices = build_voices(module, config, vocoder.spec, data)
     sides = {"g_ab": (side_a, side_b), "g_ba": (side_b, side_a)}
-    contests = [
-        Contest(
-            network,
-            tuple(sides[network][0]),
-            sides[network][1][0],
-            voice,
-            make_finish(voice, config, base),
-            {key: getattr(config, key) for key in MADE_WITH},
+    candidates = [
+        Candidate(
+            network=network,
+            sources=tuple(sides[network][0]),
+            target=sides[network][1][0],
+            voice=voice,
+            postprocess=functools.partial(
+                postprocess, voice=voice, config=config, pretrained=pretrained
+            ),
+            postprocessing={key: getattr(config, key) for key in POSTPROCESSING},
         )
         for network, voice in voices.items()
     ]
-    return Selection(contests, vocoder, config.out, console)
+    return CheckpointSelector(candidates, vocoder, config.out, console)
 
 
 def measure_step_seconds(
     config: VoiceTrainingConfig, crops: UnpairedCrops, n_steps: int = PROBE_STEPS
 ) -> float:
     """Return the mean wall time of a step, on throw-away networks, after a short warm-up."""
-    probe = PhasedModule(build_method(config, crops.spec)).to(config.device)
-    optimizers = probe.configure_optimizers()
-    device = torch.device(config.device)
+    probe = TrainingState(build_method(config, crops.spec)).to(torch.device(config.accelerator))
+    device = torch.device(config.accelerator)
     for step in range(PROBE_WARM_UP + n_steps):
         if step == PROBE_WARM_UP:
             started = time.perf_counter()
         batch = move_data_to_device(crops[step], device)
-        probe.run_phases(batch, optimizers, torch.Tensor.backward)
-    if config.device == "cuda":
+        probe.run_phases(batch)
+    if config.accelerator == "cuda":
         torch.cuda.synchronize()
     return (time.perf_counter() - started) / n_steps
 
 
-def _settle_minutes(
+def _resolve_minutes(
     config: VoiceTrainingConfig, crops: UnpairedCrops, console: Console
 ) -> tuple[int, int]:
-    """Return how many steps fit into the wanted minutes, and with how many threads.
+    """Return how many steps fit into the minutes, and the number of threads.
 
-    Where none are named, one thread is tried beside all: on a CPU that others use too, threads
-    that wait for one another are the slower.
+    Unless the config names one, a single thread is tried beside all: on a busy CPU, threads that
+    wait for one another can be slower.
     """
     n_threads, seconds = torch.get_num_threads(), measure_step_seconds(config, crops)
-    if n_threads > 1 and not config.threads and config.device == "cpu":
+    if n_threads > 1 and not config.threads and config.accelerator == "cpu":
         torch.set_num_threads(1)
         alone = measure_step_seconds(config, crops)
-        if alone < CLEARLY * seconds:
-            console.print(f"one thread is quicker here than {n_threads}")
+        if alone < MIN_SPEEDUP * seconds:
+            console.print(f"one thread is faster here than {n_threads}")
             n_threads, seconds = 1, alone
         torch.set_num_threads(n_threads)
     minutes = config.minutes or DEFAULT_MINUTES

@@ -2,20 +2,19 @@
 
 import time
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
-from lightning import Callback, Trainer
+from lightning.fabric.utilities import move_data_to_device
 from torch.utils.tensorboard import SummaryWriter
 
 from voxcycle.audio.f0 import transform_f0
 from voxcycle.audio.stats import DomainStats
 from voxcycle.conversion.generator import convert_mels
 from voxcycle.conversion.renderer import render_mels
-from voxcycle.methods.phase import PhasedModule
 from voxcycle.speech.crops import UnpairedCrops
 from voxcycle.speech.features import Features
+from voxcycle.training.state import TrainingState
 from voxcycle.vocoders import Vocoder
 
 N_VALID_BATCHES = 8
@@ -33,7 +32,7 @@ class Direction:
     target: DomainStats
 
 
-class VoiceValidation(Callback):
+class VoiceValidation:
     """Every n steps: generator losses on validation crops (`valid/term`), audio and pictures.
 
     Args:
@@ -52,23 +51,25 @@ class VoiceValidation(Callback):
         self.every = every
         self.seconds = 0.0  # spent, in this call
 
-    def on_train_batch_end(self, trainer: Trainer, module: PhasedModule, *_: Any) -> None:  # type: ignore[override]  # noqa: D102
-        step = int(module.steps_done)
-        if step % self.every or trainer.logger is None:
+    def __call__(self, module: TrainingState, writer: SummaryWriter) -> None:
+        """Validate if it is due."""
+        step = module.steps_done
+        if step % self.every:
             return
         started = time.monotonic()
-        trainer.logger.log_metrics(self._losses(module), step=step)
-        writer = trainer.logger.experiment  # type: ignore[attr-defined]
+        for name, value in self._losses(module).items():
+            writer.add_scalar(name, value, step)
         for direction in self.directions:
             self._draw(module, direction, writer, step)
         writer.flush()
         self.seconds += time.monotonic() - started
 
-    def _losses(self, module: PhasedModule) -> dict[str, float]:
+    def _losses(self, module: TrainingState) -> dict[str, float]:
         sums: dict[str, float] = {}
+        device = next(module.method.parameters()).device
         with torch.no_grad():
             for index in range(N_VALID_BATCHES):
-                batch = module.transfer_batch_to_device(self.crops[index], module.device, 0)
+                batch = move_data_to_device(self.crops[index], device)
                 terms = module.phases[0].loss(batch, {})
                 for name, term in terms.items():
                     key = f"valid/{name}"
@@ -76,7 +77,7 @@ class VoiceValidation(Callback):
         return sums
 
     def _draw(
-        self, module: PhasedModule, direction: Direction, writer: SummaryWriter, step: int
+        self, module: TrainingState, direction: Direction, writer: SummaryWriter, step: int
     ) -> None:
         from matplotlib.figure import Figure
 

@@ -29,14 +29,13 @@ class VocoderCrops(Dataset[VocoderBatch]):
     """Batches of crops, recordings drawn by their length; endless.
 
     Args:
-        recordings: those that are shorter than a crop are left out.
-        converted: recordings whose mels a voice made of them, likewise; see `converted_share`.
+        recordings: those shorter than a crop are skipped.
+        converted: recordings with mels converted by a voice; see `converted_share`.
         spec: the mel analysis.
         batch_size: crops in a batch.
         n_frames: frames of a crop.
-        error_share: share of the crops whose F0 is wrong for a while: an octave up or down, or
-            voicing lost or invented, as trackers err.
-        seed: of everything drawn.
+        error_share: share of the crops with corrupted F0, see `corrupt_f0`.
+        seed: of all random draws.
         converted_share: share of the crops that come from `converted`, where there are any.
     """
 
@@ -44,6 +43,7 @@ class VocoderCrops(Dataset[VocoderBatch]):
         self,
         recordings: Sequence[Recording],
         spec: MelSpec,
+        *,
         batch_size: int,
         n_frames: int,
         error_share: float,
@@ -79,10 +79,17 @@ class VocoderCrops(Dataset[VocoderBatch]):
         phases = np.stack([onset_phases(f0, self.spec) for f0 in f0_hz.numpy()])
         noise = torch.from_numpy(rng.standard_normal(waveform.shape, np.float32))
         sources = source_signals(f0_hz, torch.from_numpy(phases), noise, self.spec)
-        return VocoderBatch(waveform, mel.transpose(1, 2), spoken_f0_hz, f0_hz, sources, index)
+        return VocoderBatch(
+            waveform=waveform,
+            log_mel=mel.transpose(1, 2),
+            spoken_f0_hz=spoken_f0_hz,
+            f0_hz=f0_hz,
+            sources=sources,
+            step=index,
+        )
 
     def _draw(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], ...]:
-        """Draw a crop's waveform, its mel, its F0, and the F0 that the network is told."""
+        """Draw a crop's waveform, its mel, its F0, and the F0 as input of the network."""
         recording = self.recordings[rng.choice(len(self.shares), p=self.shares)]
         start = int(rng.integers(len(recording.f0_hz) - self.n_frames + 1))
         stop = start + self.n_frames
@@ -90,16 +97,19 @@ class VocoderCrops(Dataset[VocoderBatch]):
         gain_db = rng.uniform(-MAX_GAIN_DB, MAX_GAIN_DB)
         gain = np.float32(10 ** (gain_db / 20))
         samples = recording.samples[start * hop : stop * hop].astype(np.float32) / 32768
-        # A gain on the log-mel is a sum; what lies at its floor stays there.
+        # A gain on the log-mel is a sum; values at its floor stay there.
         mel = recording.mel[start:stop].astype(np.float32) + np.log(gain)
         mel = np.maximum(mel, np.float32(np.log(self.spec.log_floor)))
         f0_hz = recording.f0_hz[start:stop].astype(np.float32)
-        told = err(f0_hz, rng) if rng.random() < self.error_share else f0_hz
-        return (samples * gain).astype(np.float32), mel, f0_hz, told
+        given = corrupt_f0(f0_hz, rng) if rng.random() < self.error_share else f0_hz
+        return (samples * gain).astype(np.float32), mel, f0_hz, given
 
 
-def err(f0_hz: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """Return a contour (F,) with one error of up to 12 frames: octave, lost or invented voicing."""
+def corrupt_f0(f0_hz: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """Return a contour (F,) with one error of a tracker, of up to 12 frames.
+
+    An octave up or down, or voicing that is lost or invented.
+    """
     length = int(rng.integers(1, MAX_ERROR_FRAMES + 1))
     start = int(rng.integers(max(1, len(f0_hz) - length + 1)))
     part = slice(start, start + length)

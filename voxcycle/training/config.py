@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import os
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
@@ -24,7 +25,8 @@ class TrainingConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     free_on_resume: ClassVar[frozenset[str]] = frozenset(
-        {"steps", "out", "threads", "workers", "device", "checkpoint_every", "log_every"}
+        {"steps", "out", "threads", "workers", "accelerator", "devices", "num_nodes", "precision"}
+        | {"checkpoint_every", "log_every"}
     )
     listing: ClassVar[str] = "the recipe's --help"
 
@@ -35,7 +37,14 @@ class TrainingConfig(BaseModel):
     )
     steps: int | None = Field(None, ge=1, description="iterations")
     workers: int = Field(0, ge=0, description="processes that make batches ahead of time")
-    device: Literal["cpu", "cuda"] = Field("cpu", description="where it is trained")
+    accelerator: Literal["cpu", "cuda"] = Field("cpu", description="where it is trained")
+    devices: int = Field(
+        1, ge=1, description="of the accelerator, on this machine; the batch is shared among them"
+    )
+    num_nodes: int = Field(1, ge=1, description="machines on which this command is started")
+    precision: Literal["32-true", "bf16-mixed"] = Field(
+        "32-true", description="of the arithmetic; weights are always float32"
+    )
     ema_decay: float = Field(0.999, ge=0, lt=1, description="of the averaged networks")
     checkpoint_every: int = Field(500, ge=1, description="steps between checkpoints")
     log_every: int = Field(25, ge=1, description="steps between scalars")
@@ -44,8 +53,17 @@ class TrainingConfig(BaseModel):
 Config = TypeVar("Config", bound=TrainingConfig)
 
 
+def is_main_process(config: TrainingConfig) -> bool:
+    """Return whether this is rank 0 of a training, which alone writes files and prints."""
+    ranks = ("RANK", "NODE_RANK", "LOCAL_RANK", "SLURM_PROCID")
+    is_alone = config.devices * config.num_nodes == 1
+    return is_alone or not any(int(os.environ.get(rank, 0)) for rank in ranks)
+
+
 def save_config(config: TrainingConfig) -> None:
     """Write the settled config beside the run, with absolute paths."""
+    if not is_main_process(config):
+        return
     paths = {key: _absolute(getattr(config, key)) for key in type(config).model_fields}
     values = json.loads(config.model_copy(update=paths).model_dump_json())
     with replacing(config.out / CONFIG_FILE) as partial:

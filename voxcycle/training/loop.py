@@ -1,25 +1,39 @@
-"""A Lightning Trainer around a `PhasedModule`: steps counted over resumptions, one checkpoint."""
+"""The training loop: steps counted over resumptions, one checkpoint, hooks after every step."""
 
 import functools
 import logging
-import signal
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import torch
-from lightning import Callback, Trainer
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.fabric import Fabric
 from rich.console import Console
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+from torch.utils.tensorboard import SummaryWriter
 
-from voxcycle.methods.phase import PhasedModule
-from voxcycle.training.callbacks import Checkpoint, LiveProgress, Scalars, StepLimit
-from voxcycle.training.config import Config, TrainingConfig, check_run, resume_config
+from voxcycle.methods.batches import Share, take_share
+from voxcycle.methods.phase import Arithmetic
+from voxcycle.training.checkpoint import CHECKPOINT_FILE, save_checkpoint
+from voxcycle.training.config import (
+    Config,
+    TrainingConfig,
+    check_run,
+    is_main_process,
+    resume_config,
+)
+from voxcycle.training.processes import average, join_processes
+from voxcycle.training.progress import LiveProgress, first_interrupt, ignore_interrupts
+from voxcycle.training.state import TrainingState
+
+MAX_SECONDS_BETWEEN = 300.0  # two checkpoints: slow machines lose no more than that
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Hook = Callable[[TrainingState, SummaryWriter], None]  # called after every step
 
 
 def keeps_threads(train: Callable[P, R]) -> Callable[P, R]:
@@ -36,107 +50,139 @@ def keeps_threads(train: Callable[P, R]) -> Callable[P, R]:
     return run
 
 
-def begin(
+def prepare_run(
     config: Config, resume: bool, start: Path | None = None
 ) -> tuple[Config, Path | None, Console]:
     """Check that a training can begin as it is told to, before any analysis; set its threads.
 
     Returns:
         The settings, of the run where it is resumed; the checkpoint whose networks it begins with,
-        if any; where to speak.
+        if any; the console for messages. Processes other than rank 0 are silent and receive their
+        networks from rank 0.
 
     Raises:
         ValueError: there is nothing to resume, a setting differs from the run's, a run would be
             overwritten, the device or the checkpoint `start` is not there.
     """
-    checkpoint = check_run(config.out, resume)
+    is_main = is_main_process(config)
+    checkpoint = check_run(config.out, resume) if is_main else None
     if resume:
         config = resume_config(config)
     elif start is not None and not start.is_file():
         raise ValueError(f"{start}: no checkpoint to start from; name the last.ckpt of a run")
-    if config.device == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device=cuda: PyTorch finds no GPU here; leave the setting away")
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    if config.accelerator == "cuda" and not torch.cuda.is_available():
+        raise ValueError("accelerator=cuda: PyTorch finds no GPU here; leave the setting away")
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
     if config.threads:
         torch.set_num_threads(config.threads)
-    console = Console(stderr=True, markup=False, highlight=False)
+    console = Console(stderr=True, markup=False, highlight=False, quiet=not is_main)
     return config, checkpoint if resume else start, console
 
 
-class _StepsLeft(Sampler[int]):
-    """Yields batch numbers from the step that the module has reached."""
-
-    def __init__(self, module: PhasedModule, n_steps: int) -> None:
-        self.module = module
-        self.n_steps = n_steps
-
-    def __iter__(self) -> Iterator[int]:
-        yield from range(int(self.module.steps_done), self.n_steps)
-
-    def __len__(self) -> int:
-        return self.n_steps
-
-
 def fit(
-    module: PhasedModule,
+    state: TrainingState,
     batches: Dataset[Any],
     config: TrainingConfig,
-    resume: bool,
-    callbacks: Sequence[Callback],
+    *,
     console: Console,
+    rerun: Callable[[], object],
+    hooks: Sequence[Hook] = (),
 ) -> None:
     """Train on `batches[i]` for every step i that is left of `config.steps`, over all resumptions.
 
-    Ctrl-C saves a checkpoint: KeyboardInterrupt.
+    Args:
+        state: as a checkpoint left it, or new.
+        batches: the whole batch of every step.
+        config: of the run.
+        console: for progress and messages.
+        rerun: calls the same training again with `resume`, in the processes of further devices.
+        hooks: called in rank 0 after every step.
+
+    Raises:
+        KeyboardInterrupt: after Ctrl-C; the first ends the step under way and saves.
+        SystemExit: in processes other than rank 0, at the end.
     """
     assert config.steps is not None
-    step = int(module.steps_done)
-    if step >= config.steps:
-        console.print(f"step {step}: nothing is left to train; more --steps go on", soft_wrap=True)
+    if state.steps_done >= config.steps:
+        console.print(
+            f"step {state.steps_done}: nothing is left to train; more --steps go on", soft_wrap=True
+        )
         return
-    checkpoint = config.out / "last.ckpt"
-    limit = StepLimit(config.steps)
-    if config.device == "cuda":
+    checkpoint = config.out / CHECKPOINT_FILE
+    if config.accelerator == "cuda":
         torch.set_float32_matmul_precision("high")
-    trainer = Trainer(
-        accelerator=config.device,
-        benchmark=True,  # shapes never change
-        devices=1,
-        max_epochs=-1,
-        logger=TensorBoardLogger(config.out, name="", version="log"),
-        callbacks=[
-            limit,
-            Scalars(config.log_every),
-            LiveProgress(config.steps, console),
-            *callbacks,
-            Checkpoint(checkpoint, config.checkpoint_every),
-        ],
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-    )
-    loader = DataLoader(
-        batches,
-        batch_size=None,
-        sampler=_StepsLeft(module, config.steps),
-        num_workers=config.workers,
-    )
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        with warnings.catch_warnings():
-            # Lightning comments on its own dependencies and on our one endless epoch.
-            warnings.filterwarnings("ignore", module=r"lightning\.")
-            resumed = checkpoint if resume else None
-            trainer.fit(module, loader, ckpt_path=resumed, weights_only=True)
-    except SystemExit:  # how Lightning answers a second Ctrl-C, which it goes on to ignore
-        signal.signal(signal.SIGINT, handler)
-        step = int(module.steps_done)
-        if checkpoint.exists():
-            console.print(f"stopped at step {step}; --resume goes on from the last checkpoint")
-        else:
-            console.print(f"stopped at step {step}, before the first checkpoint")
-        raise KeyboardInterrupt from None
-    if limit.is_interrupted and int(module.steps_done) < config.steps:
-        console.print(f"stopped at step {int(module.steps_done)}; --resume goes on from there")
+        torch.backends.cudnn.benchmark = True  # shapes never change
+    with join_processes(config, rerun) as fabric, first_interrupt() as interrupt:
+        n_steps = fabric.broadcast(config.steps)
+        if fabric.world_size > 1:
+            state.load_state_dict(fabric.broadcast(state.state_dict()))
+        state.to(fabric.device)
+        loader = DataLoader(
+            batches,
+            batch_size=None,
+            sampler=range(state.steps_done, n_steps),
+            num_workers=config.workers,
+            worker_init_fn=ignore_interrupts,
+        )
+        try:
+            with _open_log(fabric, config) as writer, LiveProgress(state, n_steps, console) as bar:
+                saved = time.monotonic()
+                for batch in loader:
+                    is_stopped = _step(fabric, state, batch, interrupt.is_set)
+                    bar.update()
+                    if writer is not None:  # in rank 0
+                        _record(state, writer, config, hooks)
+                        is_late = time.monotonic() - saved > MAX_SECONDS_BETWEEN
+                        if state.steps_done % config.checkpoint_every == 0 or is_late:
+                            save_checkpoint(state, checkpoint)
+                            saved = time.monotonic()
+                    if is_stopped:
+                        break
+            if fabric.is_global_zero:
+                save_checkpoint(state, checkpoint)
+        except KeyboardInterrupt:
+            has_one = "; --resume goes on from the last checkpoint"
+            words = has_one if checkpoint.exists() else ", before the first checkpoint"
+            console.print(f"stopped at step {state.steps_done}{words}")
+            raise
+    if state.steps_done < config.steps:
+        console.print(f"stopped at step {state.steps_done}; --resume goes on from there")
         raise KeyboardInterrupt
+
+
+def _open_log(
+    fabric: Fabric, config: TrainingConfig
+) -> AbstractContextManager[SummaryWriter | None]:
+    return SummaryWriter(config.out / "log") if fabric.is_global_zero else nullcontext()
+
+
+def _record(
+    state: TrainingState, writer: SummaryWriter, config: TrainingConfig, hooks: Sequence[Hook]
+) -> None:
+    if state.steps_done % config.log_every == 0:
+        for name, value in state.logged.items():
+            writer.add_scalar(name, float(value), state.steps_done)
+    for hook in hooks:
+        hook(state, writer)
+
+
+def _step(
+    fabric: Fabric, state: TrainingState, batch: Any, is_interrupted: Callable[[], bool]
+) -> bool:
+    """Train on this process's share of a batch; return whether rank 0 was interrupted."""
+
+    def backward(loss: Tensor, parameters: Sequence[nn.Parameter]) -> None:
+        fabric.backward(loss)
+        average(fabric, [p.grad for p in parameters if p.grad is not None])
+
+    share = Share(fabric.global_rank, fabric.world_size)
+    batch = fabric.to_device(take_share(batch, share))
+    state.run_phases(batch, Arithmetic(fabric.autocast, backward))
+    stops = is_interrupted()
+    if fabric.world_size > 1:
+        flag = torch.tensor(float(stops), device=fabric.device)
+        running = [buffer for buffer in state.method.buffers() if buffer.is_floating_point()]
+        average(fabric, [flag, *state.logged.values(), *running])
+        stops = bool(flag)
+    state.end_step()
+    return stops

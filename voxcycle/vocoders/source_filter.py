@@ -13,6 +13,8 @@ from voxcycle.models.source_filter_networks import SourceFilterVocoder
 from voxcycle.models.weights import load_network, to_arrays
 from voxcycle.vocoders import ChunkPosition
 
+RETIRED_ARGUMENTS = {"has_puffs": True, "sees_source": False}
+
 
 class SourceFilter:
     """Renders mels and F0 by `SourceFilterVocoder`; see `Vocoder`."""
@@ -62,10 +64,18 @@ class SourceFilter:
         """
         header, arrays = (artifact := read_artifact(path, VOCODER)).header, artifact.arrays
         with building(path, VOCODER):
-            spec, arguments = MelSpec(**header["mel_spec"]), header["network"]
+            spec, arguments = MelSpec(**header["mel_spec"]), _drop_retired(header["network"])
             check_sizes(arguments)
             network = load_network(lambda: SourceFilterVocoder(spec, **arguments), arrays)
         return cls(network.requires_grad_(False), header.get("about"), name or str(path))
+
+
+def _drop_retired(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return constructor arguments; format 1 has two more, each with one value that still works."""
+    for name, value in RETIRED_ARGUMENTS.items():
+        if arguments.get(name, value) != value:
+            raise ValueError(f"{name}={arguments[name]} is no longer supported")
+    return {name: value for name, value in arguments.items() if name not in RETIRED_ARGUMENTS}
 
 
 def _phases(f0_hz: Tensor, spec: MelSpec) -> Tensor:

@@ -28,7 +28,7 @@ def sharpen(generator: VoiceGenerator, stats: DomainStats, sharpness: float) -> 
         ValueError: the generator has a skip, which the filter would not reach.
     """
     if generator.has_skip:
-        raise ValueError("sharpness is of generators without a skip: set sharpness=0")
+        raise ValueError("the formant postfilter needs a generator without a skip")
     identity = torch.eye(len(stats.mel_std))
     padded = F.pad(identity[:, None], [SMOOTHED_BANDS // 2] * 2, mode="replicate")
     contrast = identity - F.avg_pool1d(padded, SMOOTHED_BANDS, stride=1)[:, 0].T
@@ -36,6 +36,6 @@ def sharpen(generator: VoiceGenerator, stats: DomainStats, sharpness: float) -> 
     change = sharpness * contrast * std / std[:, None]  # of normalised mels
     sharp = copy.deepcopy(generator)
     with torch.no_grad():
-        for values in (sharp.outlet.weight, sharp.outlet.bias):
+        for values in (sharp.out.weight, sharp.out.bias):
             values.add_(change.to(values) @ values)
     return sharp

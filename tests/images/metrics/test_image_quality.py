@@ -15,8 +15,8 @@ from voxcycle.images.metrics.image_quality import (
 )
 from voxcycle.methods.batches import ImageBatch
 from voxcycle.methods.classifier import ClassifierTraining
-from voxcycle.methods.phase import PhasedModule
 from voxcycle.models.factor_classifier import Classifier
+from voxcycle.training.state import TrainingState
 
 
 def normal(n: int, d: int, seed: int, mean: float = 0.0, scale: float = 1.0) -> Tensor:
@@ -133,12 +133,11 @@ def make_shapes(n: int, seed: int) -> tuple[Tensor, Tensor]:
 @pytest.fixture(scope="module")
 def judge() -> ClassifierTraining:
     torch.manual_seed(0)
-    module = PhasedModule(ClassifierTraining(Classifier((1, 8, 8), [8, 2, 2], 8), lr=5e-3))
-    optimizers = module.configure_optimizers()
+    module = TrainingState(ClassifierTraining(Classifier((1, 8, 8), [8, 2, 2], 8), lr=5e-3))
     for step in range(60):
         images, labels = make_shapes(64, step)
         batch = ImageBatch(images, labels, step, step)
-        module.run_phases(batch, optimizers, torch.Tensor.backward)
+        module.run_phases(batch)
     return module.method.eval()
 
 

@@ -38,7 +38,7 @@ def build(config: CycleGANConfig, shape: Shape, n_values: Sequence[int]) -> nn.M
         identity_b=config.identity,
     )
     rates = CycleGANRates(config.lr, config.lr, config.betas, clip=None)
-    return CycleGAN(networks, weights, rates, judges_identity=False)
+    return CycleGAN(networks, weights, rates, scores_identity=False)
 
 
 def load(config: CycleGANConfig) -> ImageData:

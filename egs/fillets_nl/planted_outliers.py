@@ -1,11 +1,11 @@
-"""How well `voxcycle prepare` finds clips that do not belong: planted among the Dutch ones.
+"""How well `voxcycle prepare` finds foreign clips, planted among the Dutch ones.
 
-    python egs/fillets_nl/strangers.py DATA REAL    # folders of egs/fillets_nl and egs/real
+    python egs/fillets_nl/planted_outliers.py DATA REAL    # folders of egs/fillets_nl and egs/real
 
 Four clips of a kind among eighty of the woman, then of the man, five times each kind with other
 clips, all of one level. Found: at the threshold that flags 5 % of the own clips of that draw, by
-the embedding alone, by the VAE alone and by both. Left out, as the program does: by their samples
-(clipped, noisy), by those or by being strange; and how many of the own.
+the embedding alone, by the VAE alone and by both. Dropped, as by the program: by their samples
+(clipped, noisy), or by these or their outlier scores; and how many of the own clips.
 """
 
 import argparse
@@ -26,8 +26,8 @@ from voxcycle.audio.mixdown import load_mono
 from voxcycle.evaluation.stats.summary import markdown_table
 from voxcycle.speech.clip_quality import measure_quality
 from voxcycle.speech.clipping import clipped_share
-from voxcycle.speech.prepare import STRANGE
-from voxcycle.speech.screening import find_strangeness
+from voxcycle.speech.prepare import MIN_OUTLIER_SCORE
+from voxcycle.speech.screening import score_clips
 
 N_OWN, N_PLANTED, N_DRAWS = 80, 4, 5
 MUSIC_S = 4.0
@@ -43,8 +43,8 @@ class Found(NamedTuple):
     vae: float
     both: float
     by_samples: float
-    left_out: float
-    own_left_out: float
+    dropped: float
+    own_dropped: float
 
 
 def load(paths: list[Path], n: int, rng: np.random.Generator) -> list[Wave]:
@@ -94,8 +94,8 @@ def clip(wave: Wave, gain: float, in_ogg: bool = False) -> Wave:
     return soundfile.read(file, dtype="float32")[0]
 
 
-def is_useless(wave: Wave) -> bool:
-    """Say whether a clip is left out for its samples, without a look at the others."""
+def is_unusable(wave: Wave) -> bool:
+    """Return whether a clip is dropped for its samples alone."""
     share = clipped_share(wave[:, None])
     return bool(measure_quality(wave, MelSpec(), share).problem())
 
@@ -104,12 +104,12 @@ def find(own: list[Wave], planted: list[Wave]) -> Found:
     """Look for planted clips among a speaker's own."""
     spec, n = MelSpec(), len(own)
     levelled = [normalize_level(wave, spec.sample_rate).waveform for wave in own + planted]
-    scores = find_strangeness(levelled, spec)
+    scores = score_clips(levelled, spec)
     columns = np.array([[s.voice, s.sound, s.total] for s in scores])
     found = (columns[n:] > np.quantile(columns[:n], 1 - FALSE_ALARMS, axis=0)).mean(0)
-    useless = np.array([is_useless(wave) for wave in own + planted])
-    left_out = useless | (columns[:, 2] >= STRANGE)
-    return Found(*found, useless[n:].mean(), left_out[n:].mean(), left_out[:n].mean())
+    unusable = np.array([is_unusable(wave) for wave in own + planted])
+    dropped = unusable | (columns[:, 2] >= MIN_OUTLIER_SCORE)
+    return Found(*found, unusable[n:].mean(), dropped[n:].mean(), dropped[:n].mean())
 
 
 def main() -> None:

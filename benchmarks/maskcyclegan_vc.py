@@ -5,19 +5,17 @@ Kaneko et al., "MaskCycleGAN-VC: Learning non-parallel voice conversion with fil
 channel. Kernels, widths and norms are those of the best-known public implementation
 (GANtastic3/MaskCycleGAN-VC on GitHub). The code is our own.
 
-Departures from that implementation, the same functions where nothing else is said:
+Departures from that implementation, equivalent unless stated otherwise:
 
 - Its discriminator builds a 1 x 10 layer of 10.5 M parameters that it never runs: not built here.
-- Its discriminator ends in a sigmoid, behind a least-squares loss: left out, which changes scores.
-- Biases ahead of an instance norm, which takes them away again, are not built.
+- Its discriminator ends in a sigmoid, behind a least-squares loss: omitted, which changes scores.
+- Biases ahead of an instance norm, which cancels them, are not built.
 - Values and gates of a gated convolution are the two halves of one convolution.
-- Where the mel has a number of frames that is no multiple of 4, see `MaskCycleGANGenerator`.
+- For a number of frames that is no multiple of 4, see `MaskCycleGANGenerator`.
 
-As there, the gate of an up-sampling block and of the discriminator is no convolution of its own: it
-is the value itself, `x * sigmoid(x)`, for which torch's name is SiLU.
+As there, the gate of an up-sampling block and of the discriminator is the value itself,
+`x * sigmoid(x)` (SiLU), without a convolution of its own.
 """
-
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -65,12 +63,8 @@ class GatedResidualBlock(nn.Module):
 class MaskCycleGANGenerator(nn.Module):
     """G: normalised source mels and their mask to target mels; 24,523,649 parameters.
 
-    The public implementation has 14,080 more, biases without effect: 24,537,729. Called as
-    `VoiceGenerator` is, but blind to F0 and to speakers.
-
-    Instance norms take their statistics over the whole input, so no context makes a chunk equal
-    the whole. `context_frames` is what the convolutions alone see, 83 frames at most, rounded up to
-    a multiple of 4: chunks that start on multiples of 4 then share the grid of the down-sampling.
+    The public implementation has 14,080 more, biases without effect: 24,537,729. The call is
+    that of `VoiceGenerator`, but F0 and speaker are ignored.
 
     Args:
         n_mels: mel bands, a multiple of 4.
@@ -78,7 +72,7 @@ class MaskCycleGANGenerator(nn.Module):
         n_blocks: residual blocks of the trunk.
 
     Raises:
-        ValueError: where `n_mels` is not a multiple of 4.
+        ValueError: `n_mels` is not a multiple of 4.
     """
 
     def __init__(self, n_mels: int = 80, width: int = 256, n_blocks: int = 6) -> None:
@@ -87,12 +81,6 @@ class MaskCycleGANGenerator(nn.Module):
             raise ValueError(
                 f"MaskCycleGANGenerator halves the mel bands twice: {n_mels} is no multiple of 4"
             )
-        self.arguments: dict[str, Any] = {"n_mels": n_mels, "width": width, "n_blocks": n_blocks}
-        self.n_excitation = 0
-        # Reach to either side by layer, times the stride there: inlet, down, trunk, up, outlet.
-        reach = 7 + (2 + 2 * 2) + 4 * 2 * n_blocks + (4 * 2 + 2 * 2) + 7
-        # An output is one of the four frames of its quarter-rate frame: up to 3 more on the left.
-        self.context_frames = -(-(reach + 3) // 4) * 4
         flat = width * (n_mels // 4)
         self.inlet = nn.Sequential(nn.Conv2d(2, width, (5, 15), padding=(2, 7)), nn.GLU(dim=1))
         self.down = nn.Sequential(down_sampling(width // 2, width), down_sampling(width, width))
@@ -115,13 +103,13 @@ class MaskCycleGANGenerator(nn.Module):
     ) -> Tensor:
         """Convert normalised mels.
 
-        Two halvings want a multiple of 4 frames, and instance norm two frames after them: other
+        Two halvings need a multiple of 4 frames, and instance norm two frames after them: other
         inputs are extended on the right by their last frame and its mask, and the output is cut.
 
         Args:
             mel: (B, n_mels, F), normalised by the source's statistics.
             excitation: ignored.
-            mask: (B, 1, F), 1 = kept; frames at 0 are to be filled in. None keeps all.
+            mask: (B, 1, F), 1 = kept; the generator fills in frames at 0. None keeps all.
             condition: ignored.
 
         Returns:
@@ -164,8 +152,8 @@ class MaskCycleGANDiscriminator(nn.Module):
         self.outlet = nn.Conv2d(8 * width, 1, (1, 3), padding=(0, 1))
 
     def forward(self, planes: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Judge (B, 1, n_mels, F); returns patch scores (B, 1, n_mels / 8, F / 8).
+        """Score (B, 1, n_mels, F); returns patch scores (B, 1, n_mels / 8, F / 8).
 
-        The condition is ignored: the networks are called as `PatchGAN` is.
+        The call is that of `PatchGAN`, but the condition is ignored.
         """
         return self.outlet(self.layers(planes))
