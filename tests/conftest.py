@@ -68,12 +68,12 @@ def make_voice(is_any_to_one: bool = True, name: str = "unit") -> Voice:
         generator = VoiceGenerator(width=32, n_blocks=3)
         torch.nn.init.normal_(generator.out.weight, std=0.02)
     return Voice(
-        VoiceCard(name, language="en", sex="woman"),
-        MelSpec(),
-        make_stats(float(np.log(130.0)), 3.5),
-        make_stats(float(np.log(210.0)), 4.5),
-        is_any_to_one,
-        generator.eval().requires_grad_(False),
+        card=VoiceCard(name, language="en", sex="woman"),
+        spec=MelSpec(),
+        source_stats=make_stats(float(np.log(130.0)), 3.5),
+        target_stats=make_stats(float(np.log(210.0)), 4.5),
+        is_any_to_one=is_any_to_one,
+        generator=generator.eval().requires_grad_(False),
     )
 
 

@@ -235,11 +235,17 @@ def main() -> None:
     step("digits", "all.npz", lambda: digits(download).save(out / "digits" / "all.npz"))
     step("shapes", "train.npz", lambda: draw_shapes().save(out / "shapes" / "train.npz"))
     step("avatars", "test.npz", make_avatars)
-    step("skin", "testB.npz", lambda: make_domains(out / "skin", "skin", "LIGHT", "BLACK", 1))
+    step(
+        "skin",
+        "testB.npz",
+        lambda: make_domains(out / "skin", factor="skin", a="LIGHT", b="BLACK", seed=1),
+    )
     step(
         "sunglasses",
         "testB.npz",
-        lambda: make_domains(out / "sunglasses", "accessory", "NONE", "SUNGLASSES", 2),
+        lambda: make_domains(
+            out / "sunglasses", factor="accessory", a="NONE", b="SUNGLASSES", seed=2
+        ),
     )
     step("grey", "testB.npz", lambda: make_pairs(out / "grey", out / "avatars", grey))
     step("edges", "testB.npz", lambda: make_pairs(out / "edges", out / "avatars", edges))

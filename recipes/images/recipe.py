@@ -135,15 +135,15 @@ class Recipe:
         settings = self._read_settings() | parse_overrides(list(self.words))
         n_threads = settings.get("threads") or torch.get_num_threads()
         Result(
-            self.name,
-            command,
-            n_steps,
-            len(times),
-            round(sum(times.values()), 1),
-            seed,
-            list(bounds),
-            dict(pictures),
-            describe_machine() | {"threads": n_threads},
+            system=self.name,
+            command=command,
+            n_steps=n_steps,
+            n_trainings=len(times),
+            seconds=round(sum(times.values()), 1),
+            seed=seed,
+            bounds=list(bounds),
+            pictures=dict(pictures),
+            machine=describe_machine() | {"threads": n_threads},
         ).save(self.out)
         holds = print_bounds(list(bounds))
         for name in pictures:
@@ -161,4 +161,10 @@ def begin(name: str, description: str | None) -> Recipe:
     parser.add_argument("out", type=Path, help="folder for results; a subfolder is made in it")
     parser.add_argument("settings", nargs="*", help="key=value, of voxcycle images train")
     args = parser.parse_args()
-    return Recipe(name, args.data, args.out / name, tuple(args.settings), time.monotonic())
+    return Recipe(
+        name=name,
+        data=args.data,
+        out=args.out / name,
+        words=tuple(args.settings),
+        started=time.monotonic(),
+    )

@@ -77,9 +77,14 @@ def main() -> None:
     colours, of_coarse = (mean(shares[name] for name in COLOURS) for shares in (fine, coarse))
 
     places = torch.rand(len(z), 1, generator=generator)
-    in_w = path_length(method.synthesize, features, w, other, places)
+    in_w = path_length(method.synthesize, features=features, start=w, end=other, places=places)
     in_z = path_length(
-        lambda at: method.synthesize(method.map(at)), features, z, other_z, places, slerp
+        lambda at: method.synthesize(method.map(at)),
+        features=features,
+        start=z,
+        end=other_z,
+        places=places,
+        interpolate=slerp,
     )
 
     draw_grid(recipe.out / "samples.png", list(images[:60].split(15)))

@@ -80,7 +80,13 @@ def test_an_unknown_format_lists_the_known(tmp_path: Path) -> None:
 def test_length_and_tags_survive_writing(tmp_path: Path, extension: str) -> None:
     audio_format = choose_format(save(tmp_path / "a.wav"), extension)
     target = tmp_path / f"b.{extension}"
-    write_audio(target, [NOISE[:7000], NOISE[7000:]], RATE, audio_format, TAGS)
+    write_audio(
+        target,
+        blocks=[NOISE[:7000], NOISE[7000:]],
+        sample_rate=RATE,
+        audio_format=audio_format,
+        tags=TAGS,
+    )
     with soundfile.SoundFile(target) as written:
         assert (written.frames, written.samplerate, written.channels) == (RATE, RATE, 1)
         assert written.comment == "converted to the voice unit"
@@ -88,7 +94,13 @@ def test_length_and_tags_survive_writing(tmp_path: Path, extension: str) -> None
 
 
 def test_float_samples_pass_unchanged(tmp_path: Path) -> None:
-    write_audio(tmp_path / "a.wav", [NOISE], RATE, AudioFormat("wav", "WAV", "FLOAT"), TAGS)
+    write_audio(
+        tmp_path / "a.wav",
+        blocks=[NOISE],
+        sample_rate=RATE,
+        audio_format=AudioFormat("wav", "WAV", "FLOAT"),
+        tags=TAGS,
+    )
     assert np.array_equal(soundfile.read(tmp_path / "a.wav", dtype="float32")[0], NOISE)
     assert b"PEAK" not in (tmp_path / "a.wav").read_bytes()  # it would hold the time of day
 
@@ -113,7 +125,13 @@ def test_nothing_is_left_of_a_failed_file(
     (tmp_path / "old.wav").write_bytes(b"what was there")
     for name in ("new.wav", "old.wav"):
         with pytest.raises(raised):
-            write_audio(tmp_path / name, failing_blocks(error), RATE, WAV, TAGS)
+            write_audio(
+                tmp_path / name,
+                blocks=failing_blocks(error),
+                sample_rate=RATE,
+                audio_format=WAV,
+                tags=TAGS,
+            )
     assert [p.name for p in tmp_path.iterdir()] == ["old.wav"]
     assert (tmp_path / "old.wav").read_bytes() == b"what was there"
 
@@ -144,7 +162,13 @@ except AudioError as error:
 def test_a_rate_that_the_format_lacks_is_told(tmp_path: Path) -> None:
     audio_format = AudioFormat("mp3", "MP3", "MPEG_LAYER_III")
     with pytest.raises(AudioError, match="96000 Hz"):
-        write_audio(tmp_path / "a.mp3", [NOISE], 96_000, audio_format, TAGS)
+        write_audio(
+            tmp_path / "a.mp3",
+            blocks=[NOISE],
+            sample_rate=96_000,
+            audio_format=audio_format,
+            tags=TAGS,
+        )
     assert list(tmp_path.iterdir()) == []
 
 

@@ -90,7 +90,14 @@ def test_much_data_outweighs_the_prior():
 
 
 def test_no_data_leaves_the_prior():
-    nothing = FrameSums(0.0, np.zeros(80), np.zeros(80), 0.0, 0.0, 0.0)
+    nothing = FrameSums(
+        n_active=0.0,
+        mel=np.zeros(80),
+        mel_square=np.zeros(80),
+        n_voiced=0.0,
+        log_f0=0.0,
+        log_f0_square=0.0,
+    )
     found, prior = estimate_stats(nothing, make_prior()), make_prior()
     np.testing.assert_allclose(found.mel_mean, prior.mel_mean)
     np.testing.assert_allclose(found.mel_std, prior.mel_std)

@@ -114,7 +114,9 @@ def test_generator_and_vocoder_agree_with_the_whole_to_80_db(
     mels, f0_hz = draw_frames(n_frames)
     results = []
     for chunk, step in ((n_frames, n_frames), (37, 20)):
-        converted = convert_in_chunks(voice, mels, f0_hz, second_pass, chunk, step)
+        converted = convert_in_chunks(
+            voice, mels=mels, f0_hz=f0_hz, second_pass=second_pass, n=chunk, step=step
+        )
         results.append((converted, render_in_chunks(make_vocoder(), converted, f0_hz, chunk)))
     (whole_mels, whole), (chunked_mels, chunked) = results
     assert len(whole) == n_frames * SPEC.hop_length
@@ -170,7 +172,13 @@ def test_analysis_in_pieces_is_that_of_training(
     monkeypatch.setattr(analysis, "MEL_FRAMES", 100)
     monkeypatch.setattr(analysis, "PIECE_S", 5.0)
     source = ArraySource(waveform, SPEC.sample_rate)
-    found = analyze(source, plan_mixdown(source), SPEC, SpooledFrames(80), lambda share: None)
+    found = analyze(
+        source,
+        mixdown=plan_mixdown(source),
+        spec=SPEC,
+        mels=SpooledFrames(80),
+        advance=lambda share: None,
+    )
 
     levelled = normalize_level(waveform, SPEC.sample_rate).waveform
     mels = LogMel(SPEC)(torch.from_numpy(levelled)[None])[0].T.numpy()

@@ -23,7 +23,13 @@ def make_voice(f0_hz: np.ndarray) -> np.ndarray:
 def correct(waveform: np.ndarray, wanted_hz: np.ndarray) -> np.ndarray:
     with SpooledFrames(1) as rendered, SpooledFrames(1) as corrected:
         rendered.append(waveform)
-        correct_pitch(rendered, wanted_hz.astype(np.float32), SPEC, corrected, lambda share: None)
+        correct_pitch(
+            rendered,
+            f0_hz=wanted_hz.astype(np.float32),
+            spec=SPEC,
+            corrected=corrected,
+            advance=lambda share: None,
+        )
         assert len(corrected) == len(waveform)
         return corrected.read(0, len(waveform))[:, 0]
 

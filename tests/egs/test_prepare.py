@@ -122,7 +122,7 @@ def test_domains_are_strangers_to_train_on_and_twins_to_test_on(
 ) -> None:
     monkeypatch.setattr(prepare, "N_DOMAIN", 4)
     monkeypatch.setattr(prepare, "N_TWINS", 3)
-    prepare.make_domains(tmp_path, "skin", "LIGHT", "BLACK", 1)
+    prepare.make_domains(tmp_path, factor="skin", a="LIGHT", b="BLACK", seed=1)
     sets = {name: load_images(tmp_path / f"{name}.npz")
             for name in ("trainA", "trainB", "testA", "testB")}  # fmt: skip
     skins = [set(images.factor("skin").tolist()) for images in sets.values()]

@@ -28,8 +28,22 @@ class TwoPhases(nn.Module):
             return torch.optim.SGD(parameters, 0.1)
 
         return [
-            Phase("one", [self.first], self._one, {"square": 2.0}, sgd, clip=self.clip),
-            Phase("two", [self.second], self._two, {"product": 1.0}, sgd, every=self.every),
+            Phase(
+                name="one",
+                networks=[self.first],
+                loss=self._one,
+                weights={"square": 2.0},
+                optimizer=sgd,
+                clip=self.clip,
+            ),
+            Phase(
+                name="two",
+                networks=[self.second],
+                loss=self._two,
+                weights={"product": 1.0},
+                optimizer=sgd,
+                every=self.every,
+            ),
         ]
 
     def _one(self, batch: Tensor, memory: Memory) -> dict[str, Tensor]:
@@ -81,7 +95,11 @@ def test_a_phase_may_step_an_earlier_phase_s_optimizer() -> None:
 
     def phase(name: str, slope: float, optimizer: OptimizerFactory | str) -> Phase:
         return Phase(
-            name, [method], lambda *_: {"line": method.weight.sum()}, {"line": slope}, optimizer
+            name=name,
+            networks=[method],
+            loss=lambda *_: {"line": method.weight.sum()},
+            weights={"line": slope},
+            optimizer=optimizer,
         )
 
     def sgd(parameters: list[nn.Parameter]) -> torch.optim.Optimizer:

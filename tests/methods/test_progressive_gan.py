@@ -36,7 +36,15 @@ def make_method(r1: float = 1.0) -> ProgressiveGAN:
     widths = [6, 6, 4]
     generator = ProgressiveGenerator(SHAPE, widths, 5)
     discriminator = ProgressiveDiscriminator(SHAPE, widths)
-    return ProgressiveGAN(generator, discriminator, GROWTH, 5, 1e-2, r1, 2)
+    return ProgressiveGAN(
+        generator=generator,
+        discriminator=discriminator,
+        growth=GROWTH,
+        n_latent=5,
+        lr=1e-2,
+        r1=r1,
+        r1_every=2,
+    )
 
 
 def make_batch(step: int) -> ImageBatch:

@@ -30,12 +30,14 @@ class Energy(nn.Module):
 def make_method(mixing: float = 0.9) -> StyleGAN:
     torch.manual_seed(0)
     return StyleGAN(
-        MappingNetwork(N_LATENT, 2),
-        SynthesisNetwork(SHAPE, [6, 6, 4], N_LATENT),
-        DCGANDiscriminator(SHAPE, 4),
-        N_LATENT,
-        1e-2,
-        StyleGANRegularizers(1.0, 2, 2.0, 3, mixing),
+        mapping=MappingNetwork(N_LATENT, 2),
+        synthesis=SynthesisNetwork(SHAPE, [6, 6, 4], N_LATENT),
+        discriminator=DCGANDiscriminator(SHAPE, 4),
+        n_latent=N_LATENT,
+        lr=1e-2,
+        regularizers=StyleGANRegularizers(
+            r1=1.0, r1_every=2, path_length=2.0, path_length_every=3, mixing=mixing
+        ),
     )
 
 

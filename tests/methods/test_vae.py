@@ -188,8 +188,13 @@ def test_the_gates_of_disentanglement_hold_for_beta_and_fail_where_it_is_unused(
     for kind, found in gaps.items():
         for seed in range(3):
             torch.manual_seed(seed)
-            encoder = build_encoder("mlp", shapes.shape, 100, 12, 2)
-            vae = kind(encoder, build_decoder("mlp", shapes.shape, 100, 6, 2), 6, beta=4.0)
+            encoder = build_encoder("mlp", shape=shapes.shape, width=100, n_out=12, n_hidden=2)
+            vae = kind(
+                encoder,
+                build_decoder("mlp", shape=shapes.shape, width=100, n_latent=6, n_hidden=2),
+                6,
+                beta=4.0,
+            )
             train(vae, shapes, 4_000, seed)
             with torch.no_grad():
                 codes = vae.encode(shapes.images()).numpy()

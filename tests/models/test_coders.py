@@ -51,8 +51,14 @@ def test_mlp_by_hand() -> None:
 
 def test_hidden_layers_are_added_between() -> None:
     for one, two in (
-        (build_encoder("mlp", (1, 8, 8), 7, 4), build_encoder("mlp", (1, 8, 8), 7, 4, 2)),
-        (build_decoder("mlp", (1, 8, 8), 7, 4), build_decoder("mlp", (1, 8, 8), 7, 4, 2)),
+        (
+            build_encoder("mlp", (1, 8, 8), 7, 4),
+            build_encoder("mlp", shape=(1, 8, 8), width=7, n_out=4, n_hidden=2),
+        ),
+        (
+            build_decoder("mlp", (1, 8, 8), 7, 4),
+            build_decoder("mlp", shape=(1, 8, 8), width=7, n_latent=4, n_hidden=2),
+        ),
     ):
         assert n_parameters(two) - n_parameters(one) == 7 * 7 + 7
 

@@ -94,7 +94,15 @@ def test_residual_block_names_are_known():
 def test_one_stage_equals_one_dimensional_convolutions():
     """A generator of one stage, written out with `torch.nn.functional` in one dimension."""
     torch.manual_seed(0)
-    generator = HiFiGANGenerator("2", [4], [8], 16, [3], [[2]], n_mels=5).eval()
+    generator = HiFiGANGenerator(
+        resblock="2",
+        upsample_rates=[4],
+        upsample_kernel_sizes=[8],
+        upsample_initial_channel=16,
+        resblock_kernel_sizes=[3],
+        resblock_dilation_sizes=[[2]],
+        n_mels=5,
+    ).eval()
     state = {k: v.squeeze(2) if v.dim() == 4 else v for k, v in generator.state_dict().items()}
     mel = torch.randn(2, 5, 9)
     x = F.conv1d(mel, state["conv_pre.weight"], state["conv_pre.bias"], padding=3)

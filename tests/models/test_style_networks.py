@@ -17,7 +17,7 @@ SHAPE = (3, 32, 32)
 def test_modulated_convolution_equals_one_convolution_per_image(demodulates: bool) -> None:
     """Eq. 1 and 3 written out: w'_ijk = s_i w_ijk, w''_ijk = w'_ijk / sqrt(sum w'^2 + eps)."""
     torch.manual_seed(0)
-    layer = ModulatedConv2d(6, 4, 3, 5, demodulates)
+    layer = ModulatedConv2d(n_in=6, n_out=4, kernel=3, n_style=5, demodulates=demodulates)
     x, w = torch.randn(3, 6, 8, 8), torch.randn(3, 5)
     got = layer(x, w)
     for image, style, result in zip(x, w, got, strict=True):

@@ -25,14 +25,14 @@ def test_recipes_share_one_judge_whatever_their_own_settings(
     import recipe
 
     monkeypatch.setattr(recipe, "SETTINGS", tmp_path)
-    first = recipe.Recipe("gan", tmp_path, tmp_path / "out" / "gan", ("steps=9",), 0.0).classifier(
-        "toys"
-    )
+    first = recipe.Recipe(
+        name="gan", data=tmp_path, out=tmp_path / "out" / "gan", words=("steps=9",), started=0.0
+    ).classifier("toys")
     path = tmp_path / "out" / "classifier" / "toys" / MODEL_FILE
     written = path.stat().st_mtime_ns
-    second = recipe.Recipe("other", tmp_path, tmp_path / "out" / "other", (), 0.0).classifier(
-        "toys"
-    )
+    second = recipe.Recipe(
+        name="other", data=tmp_path, out=tmp_path / "out" / "other", words=(), started=0.0
+    ).classifier("toys")
     assert path.stat().st_mtime_ns == written  # not trained again
     images = torch.from_numpy(pixels / 127.5 - 1).float()
     assert [len(row) for row in first.network(images)[0]] == [3] * 16  # values of the first factor
@@ -47,7 +47,9 @@ def test_the_parts_of_a_training_are_those_of_shorter_ones(
     import recipe
 
     monkeypatch.setattr(recipe, "SETTINGS", tmp_path)
-    begun = recipe.Recipe("gan_ring", tmp_path, tmp_path / "out", (), 0.0)
+    begun = recipe.Recipe(
+        name="gan_ring", data=tmp_path, out=tmp_path / "out", words=(), started=0.0
+    )
     models = begun.train_in_parts("gan_ring", (0.25, 0.5, 1.0))
     assert [(n, model.steps) for n, model in models.items()] == [(2, 2), (4, 4), (8, 8)]
     noise = torch.randn(4, models[2].method.n_latent)
@@ -72,7 +74,13 @@ def test_a_recipe_knows_the_time_of_trainings_of_earlier_calls(
     monkeypatch.setattr(recipe, "SETTINGS", tmp_path)
 
     def call(*words: str) -> Result:
-        begun = recipe.Recipe("gan_ring", tmp_path, tmp_path / "out", words, time.monotonic())
+        begun = recipe.Recipe(
+            name="gan_ring",
+            data=tmp_path,
+            out=tmp_path / "out",
+            words=words,
+            started=time.monotonic(),
+        )
         begun.train_in_parts("gan_ring", (0.5, 1.0), out="one")
         begun.train("gan_ring", out="two", seed=1)
         with pytest.raises(SystemExit):

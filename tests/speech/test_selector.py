@@ -45,7 +45,7 @@ def scored(secs: float, distillmos: float) -> Scored:
         secs_source=0.5,
         characters=ErrorCount(1, 10),
         distillmos=distillmos,
-        pitch=PitchErrors(10, 4, 0, 0, 4.0),
+        pitch=PitchErrors(n_frames=10, n_both=4, n_gross=0, n_voicing=0, sum_square=4.0),
     )
     return Scored(scores, None, 16_000)
 

@@ -45,6 +45,13 @@ def make_voice() -> Callable[..., Voice]:
             training={"steps": 100, "seed": seed},
             scores={"SECS": 0.81},
         )
-        return Voice(card, MelSpec(), stats[0], stats[1], True, generator)
+        return Voice(
+            card=card,
+            spec=MelSpec(),
+            source_stats=stats[0],
+            target_stats=stats[1],
+            is_any_to_one=True,
+            generator=generator,
+        )
 
     return make

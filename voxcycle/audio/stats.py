@@ -95,12 +95,12 @@ def sum_frames(
     frames = np.asarray(mel)[active].astype(np.float64)
     log_f0 = np.log(f0_hz[f0_hz > 0].astype(np.float64))
     return FrameSums(
-        float(len(frames)),
-        frames.sum(0),
-        (frames**2).sum(0),
-        float(len(log_f0)),
-        float(log_f0.sum()),
-        float((log_f0**2).sum()),
+        n_active=float(len(frames)),
+        mel=frames.sum(0),
+        mel_square=(frames**2).sum(0),
+        n_voiced=float(len(log_f0)),
+        log_f0=float(log_f0.sum()),
+        log_f0_square=float((log_f0**2).sum()),
     )
 
 

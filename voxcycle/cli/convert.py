@@ -103,7 +103,14 @@ def convert(
             overwrite=overwrite or to_stdout,
             name=name,
         )
-        n_failed = _run(plan, voice_path, vocoder, options, jobs, None if to_stdout else info)
+        n_failed = _run(
+            plan,
+            voice_path=voice_path,
+            vocoder=vocoder,
+            options=options,
+            jobs=jobs,
+            info=None if to_stdout else info,
+        )
         if to_stdout and not n_failed:
             with (folder / "stdout.wav").open("rb") as written:
                 shutil.copyfileobj(written, sys.stdout.buffer)
@@ -169,7 +176,14 @@ def _run(
                 description=planned.name or planned.source.name,
             )
 
-        for index, result in run_plan(plan, voice_path, vocoder, options, jobs, report):
+        for index, result in run_plan(
+            plan,
+            voice_path=voice_path,
+            vocoder=vocoder,
+            options=options,
+            jobs=jobs,
+            progress=report,
+        ):
             n_failed += result.error is not None
             name = plan[index].name or str(result.source)
             for note in result.notes:

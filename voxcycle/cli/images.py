@@ -90,7 +90,7 @@ def sample(
     """
     from voxcycle.images.sample import draw_samples
 
-    draw_samples(model, out, n, seed, label, truncation)
+    draw_samples(model, out=out, n=n, seed=seed, label=label, truncation=truncation)
     typer.echo(out)
 
 
@@ -115,7 +115,7 @@ def translate(
     """
     from voxcycle.images.sample import translate_files
 
-    for target in translate_files(model, images, out, back, overwrite):
+    for target in translate_files(model, images=images, out=out, back=back, overwrite=overwrite):
         typer.echo(target)
 
 
@@ -136,5 +136,5 @@ def traverse(
     """
     from voxcycle.images.sample import draw_walks
 
-    draw_walks(model, out, image, reach, rows)
+    draw_walks(model, out=out, image=image, reach=reach, n_rows=rows)
     typer.echo(out)

@@ -121,7 +121,14 @@ def analyze(
         f0_hz = extract_f0_in_pieces(waveform, spec, gain, lambda done: advance(0.3 + 0.7 * done))
         seconds["f0"] = perf_counter() - started
     sums = _sum_active(mels, f0_hz)
-    return Analysis(own_meter.active_level_db(), hop_meter.power(), mels, f0_hz, sums, seconds)
+    return Analysis(
+        level_db=own_meter.active_level_db(),
+        power=hop_meter.power(),
+        mels=mels,
+        f0_hz=f0_hz,
+        sums=sums,
+        seconds=seconds,
+    )
 
 
 def _extract_mels(waveform: SpooledFrames, gain: float, spec: MelSpec, mels: SpooledFrames) -> None:

@@ -93,7 +93,16 @@ def convert_files(
         requested_format=format,
         overwrite=overwrite,
     )
-    results = dict(run_plan(plan, voice_path, vocoder, options, jobs, progress))
+    results = dict(
+        run_plan(
+            plan,
+            voice_path=voice_path,
+            vocoder=vocoder,
+            options=options,
+            jobs=jobs,
+            progress=progress,
+        )
+    )
     return [results[index] for index in range(len(plan))]
 
 
@@ -112,10 +121,19 @@ def run_plan(
     report = progress or (lambda planned, share: None)
     n_workers = min(jobs, sum(planned.error is None for planned in plan))
     if n_workers > 1:
-        yield from _run_in_processes(plan, voice_path, vocoder, options, n_workers, report)
+        yield from _run_in_processes(
+            plan,
+            voice_path=voice_path,
+            vocoder=vocoder,
+            options=options,
+            n_workers=n_workers,
+            report=report,
+        )
         return
     for index, planned in enumerate(plan):
-        result = _convert_planned(planned, voice_path, vocoder, options, report)
+        result = _convert_planned(
+            planned, voice_path=voice_path, vocoder=vocoder, options=options, report=report
+        )
         report(planned, 1.0)
         yield index, result
 
@@ -147,12 +165,12 @@ def _convert_planned(
         planned.target.parent.mkdir(parents=True, exist_ok=True)
         result = convert_file(
             FileSource(planned.source, planned.name),
-            planned.target,
-            planned.audio_format,
-            voice,
-            loaded_vocoder,
-            options,
-            functools.partial(report, planned) if report else None,
+            target=planned.target,
+            audio_format=planned.audio_format,
+            voice=voice,
+            vocoder=loaded_vocoder,
+            options=options,
+            progress=functools.partial(report, planned) if report else None,
         )
     except AudioError as error:
         return FileResult(planned.source, error=str(error))
@@ -165,7 +183,13 @@ def _convert_planned(
             error=f"{name}: could not be converted ({type(error).__name__}: {error}); "
             "please report this with the file",
         )
-    return FileResult(planned.source, planned.target, None, result.notes, result.seconds)
+    return FileResult(
+        source=planned.source,
+        output=planned.target,
+        error=None,
+        notes=result.notes,
+        seconds=result.seconds,
+    )
 
 
 def _run_in_processes(

@@ -166,7 +166,10 @@ def convert(
         audio = ArraySource(source, sample_rate)
     voice = to if isinstance(to, Voice) else load_voice(to)
     vocoder = load_vocoder(vocoder, voice.spec) if isinstance(vocoder, str) else vocoder
-    with _converted(audio, voice, vocoder, options, progress) as (result, blocks):
+    with _converted(audio, voice=voice, vocoder=vocoder, options=options, report=progress) as (
+        result,
+        blocks,
+    ):
         return replace(result, waveform=np.concatenate(list(blocks)))
 
 
@@ -204,8 +207,17 @@ def convert_file(
     }
     check_target(target)
     options = options or Options()
-    with _converted(source, voice, vocoder, options, progress) as (result, blocks):
-        write_audio(target, blocks, result.sample_rate, audio_format, tags)
+    with _converted(source, voice=voice, vocoder=vocoder, options=options, report=progress) as (
+        result,
+        blocks,
+    ):
+        write_audio(
+            target,
+            blocks=blocks,
+            sample_rate=result.sample_rate,
+            audio_format=audio_format,
+            tags=tags,
+        )
     return result
 
 
@@ -225,7 +237,9 @@ def _converted(
         mels = stack.enter_context(SpooledFrames(spec.n_mels))
         waveform = stack.enter_context(SpooledFrames(1))
         mixdown = plan_mixdown(source)
-        analysis = analyze(source, mixdown, spec, mels, progress.stage("analysis"))
+        analysis = analyze(
+            source, mixdown=mixdown, spec=spec, mels=mels, advance=progress.stage("analysis")
+        )
         notes, seconds = list(mixdown.notes), analysis.seconds
         source_stats = _choose_stats(analysis.sums, voice, options, notes)
         f0_hz = _choose_f0(analysis.f0_hz, source_stats, voice, options.pitch)
@@ -238,11 +252,24 @@ def _converted(
             chunk_frames=equal_chunk_frames(len(mels)),
         )
         renderer = Renderer(vocoder, equal_chunk_frames(len(mels)))
-        seconds |= _drive(mels, f0_hz, converter, renderer, waveform, progress.stage("stages"))
+        seconds |= _drive(
+            mels,
+            f0_hz=f0_hz,
+            converter=converter,
+            renderer=renderer,
+            waveform=waveform,
+            report=progress.stage("stages"),
+        )
         if not vocoder.follows_f0:
             started = perf_counter()
             corrected = stack.enter_context(SpooledFrames(1))
-            correct_pitch(waveform, f0_hz, spec, corrected, progress.stage("correction"))
+            correct_pitch(
+                waveform,
+                f0_hz=f0_hz,
+                spec=spec,
+                corrected=corrected,
+                advance=progress.stage("correction"),
+            )
             waveform = corrected
             seconds["correction"] = perf_counter() - started
 

@@ -123,7 +123,13 @@ def train_system(name: str, config: SystemConfig, resume: bool = False) -> Train
     path = config.out / MODEL_FILE
     save_model(name, config, method, data=data, n_steps=module.steps_done, path=path)
     n_steps, seconds = module.steps_done, time.monotonic() - started
-    return TrainedModel(method.eval(), path, n_steps, n_steps - n_before, seconds)
+    return TrainedModel(
+        method=method.eval(),
+        path=path,
+        n_steps=n_steps,
+        n_new_steps=n_steps - n_before,
+        seconds=seconds,
+    )
 
 
 def use_average(module: TrainingState) -> None:

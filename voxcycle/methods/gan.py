@@ -69,10 +69,29 @@ class GAN(nn.Module):
         d: list[nn.Module] = [self.discriminator]
         weight = self.r1 / 2 * self.r1_every
         phases = [
-            Phase("generator", g, self.generator_losses, {"adversarial": 1.0}, adam),
+            Phase(
+                name="generator",
+                networks=g,
+                loss=self.generator_losses,
+                weights={"adversarial": 1.0},
+                optimizer=adam,
+            ),
             # It maximises what a step minimises.
-            Phase("discriminator", d, self.discriminator_losses, {"value": -1.0}, adam),
-            Phase("r1", d, self.r1_losses, {"r1": weight}, "discriminator", every=self.r1_every),
+            Phase(
+                name="discriminator",
+                networks=d,
+                loss=self.discriminator_losses,
+                weights={"value": -1.0},
+                optimizer=adam,
+            ),
+            Phase(
+                name="r1",
+                networks=d,
+                loss=self.r1_losses,
+                weights={"r1": weight},
+                optimizer="discriminator",
+                every=self.r1_every,
+            ),
         ]
         return phases if self.r1 else phases[:2]
 

@@ -62,13 +62,19 @@ class Pix2Pix(nn.Module):
         if not weights["adversarial"]:
             del weights["adversarial"]
         phases = [
-            Phase("generator", [self.generator], self.generator_losses, weights, self._adam()),
             Phase(
-                "discriminator",
-                [self.discriminator],
-                self.discriminator_losses,
-                {"d": 1.0},
-                self._adam(),
+                name="generator",
+                networks=[self.generator],
+                loss=self.generator_losses,
+                weights=weights,
+                optimizer=self._adam(),
+            ),
+            Phase(
+                name="discriminator",
+                networks=[self.discriminator],
+                loss=self.discriminator_losses,
+                weights={"d": 1.0},
+                optimizer=self._adam(),
             ),
         ]
         return phases if self.weights.adversarial else phases[:1]

@@ -106,14 +106,27 @@ class ProgressiveGAN(nn.Module):
         adam_d = lazy_adam(self.lr, self.r1_every)
         return [
             Phase(
-                "generator",
-                g,
-                self.generator_losses,
-                {"adversarial": 1.0},
-                lambda parameters: torch.optim.Adam(parameters, self.lr, BETAS),
+                name="generator",
+                networks=g,
+                loss=self.generator_losses,
+                weights={"adversarial": 1.0},
+                optimizer=lambda parameters: torch.optim.Adam(parameters, self.lr, BETAS),
             ),
-            Phase("discriminator", d, self.discriminator_losses, {"discriminator": 1.0}, adam_d),
-            Phase("r1", d, self.r1_losses, {"r1": weight}, "discriminator", every=self.r1_every),
+            Phase(
+                name="discriminator",
+                networks=d,
+                loss=self.discriminator_losses,
+                weights={"discriminator": 1.0},
+                optimizer=adam_d,
+            ),
+            Phase(
+                name="r1",
+                networks=d,
+                loss=self.r1_losses,
+                weights={"r1": weight},
+                optimizer="discriminator",
+                every=self.r1_every,
+            ),
         ]
 
     def generator_losses(self, batch: ImageBatch, memory: Memory) -> dict[str, Tensor]:

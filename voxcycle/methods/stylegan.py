@@ -93,17 +93,36 @@ class StyleGAN(nn.Module):
         adam_g = lazy_adam(self.lr, own.path_length_every)
         adam_d = lazy_adam(self.lr, own.r1_every)
         return [
-            Phase("generator", g, self.generator_losses, {"adversarial": 1.0}, adam_g),
             Phase(
-                "path_length",
-                g,
-                self.path_length_losses,
-                {"path_length": path_length},
-                "generator",
+                name="generator",
+                networks=g,
+                loss=self.generator_losses,
+                weights={"adversarial": 1.0},
+                optimizer=adam_g,
+            ),
+            Phase(
+                name="path_length",
+                networks=g,
+                loss=self.path_length_losses,
+                weights={"path_length": path_length},
+                optimizer="generator",
                 every=own.path_length_every,
             ),
-            Phase("discriminator", d, self.discriminator_losses, {"discriminator": 1.0}, adam_d),
-            Phase("r1", d, self.r1_losses, {"r1": r1}, "discriminator", every=own.r1_every),
+            Phase(
+                name="discriminator",
+                networks=d,
+                loss=self.discriminator_losses,
+                weights={"discriminator": 1.0},
+                optimizer=adam_d,
+            ),
+            Phase(
+                name="r1",
+                networks=d,
+                loss=self.r1_losses,
+                weights={"r1": r1},
+                optimizer="discriminator",
+                every=own.r1_every,
+            ),
         ]
 
     def generator_losses(self, batch: ImageBatch, memory: Memory) -> dict[str, Tensor]:

@@ -243,7 +243,9 @@ def _prepare_file(root: Path, path: Path, out: Path) -> tuple[float, list[Piece]
         samples = waveform[first:last]
         quality = measure_quality(samples, spec, share)
         start_s = round(first / spec.sample_rate, 3)
-        piece = Piece(str(name), start_s, quality, "", quality.problem())
+        piece = Piece(
+            source=str(name), start_s=start_s, quality=quality, file="", problem=quality.problem()
+        )
         if not piece.problem:
             target = name.with_name(f"{name.name}-{len(pieces):03}.flac")
             gain = 10 ** ((ANALYSIS_LEVEL_DB - quality.level_db) / 20)

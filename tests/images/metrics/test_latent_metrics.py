@@ -19,7 +19,9 @@ def test_path_length_of_a_linear_decoder_is_the_squared_distance_of_the_ends() -
     matrix = torch.randn(4, 6, generator=generator)
     start, end = torch.randn(2, 300, 4, generator=generator)
     places = torch.rand(300, 1, generator=generator)
-    length = path_length(lambda z: z @ matrix, lambda x: 2 * x, start, end, places)
+    length = path_length(
+        lambda z: z @ matrix, features=lambda x: 2 * x, start=start, end=end, places=places
+    )
     expected = (2 * (end - start) @ matrix).square().sum(1).mean()
     # differences of 1e-3 in float32 keep three to four digits
     assert length == pytest.approx(expected.item(), rel=1e-2)
@@ -33,8 +35,10 @@ def test_a_bent_path_is_longer() -> None:
     def stay(x: torch.Tensor) -> torch.Tensor:
         return x
 
-    assert path_length(stay, stay, start, end, places) == pytest.approx(2.0, rel=1e-2)
-    bent = path_length(stay, stay, start, end, places, slerp)
+    assert path_length(stay, features=stay, start=start, end=end, places=places) == pytest.approx(
+        2.0, rel=1e-2
+    )
+    bent = path_length(stay, features=stay, start=start, end=end, places=places, interpolate=slerp)
     assert bent == pytest.approx((math.pi / 2) ** 2, rel=1e-2)
 
 

@@ -53,12 +53,12 @@ def compare_images(generated: Tensor, real: Tensor, features: Features) -> Image
     n = min(len(x), len(y))
     precision, recall = precision_recall(x[:n], y[:n])
     return ImageQuality(
-        frechet_distance(x, y),
-        frechet_distance(y[:half], y[half:]),
-        kid,
-        kid_std,
-        precision,
-        recall,
+        fid=frechet_distance(x, y),
+        floor=frechet_distance(y[:half], y[half:]),
+        kid=kid,
+        kid_std=kid_std,
+        precision=precision,
+        recall=recall,
     )
 
 

@@ -28,8 +28,8 @@ def build_coders(
     """Build encoder and decoder; the encoder has `n_out` outputs."""
     kind, width, n_hidden = config.network, config.width, config.n_hidden
     return (
-        build_encoder(kind, shape, width, n_out, n_hidden),
-        build_decoder(kind, shape, width, config.n_latent, n_hidden),
+        build_encoder(kind, shape=shape, width=width, n_out=n_out, n_hidden=n_hidden),
+        build_decoder(kind, shape=shape, width=width, n_latent=config.n_latent, n_hidden=n_hidden),
     )
 
 

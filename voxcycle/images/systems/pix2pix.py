@@ -23,11 +23,11 @@ class Pix2PixConfig(TranslationConfig):
 def build(config: Pix2PixConfig, shape: Shape, n_values: Sequence[int]) -> nn.Module:
     """Build the method."""
     return Pix2Pix(
-        UNet(shape[0], config.width, config.n_down),
-        build_discriminator(config, shape, 2 * shape[0]),
-        Pix2PixWeights(config.adversarial, config.l1),
-        config.lr,
-        config.betas,
+        generator=UNet(shape[0], config.width, config.n_down),
+        discriminator=build_discriminator(config, shape, 2 * shape[0]),
+        weights=Pix2PixWeights(config.adversarial, config.l1),
+        lr=config.lr,
+        betas=config.betas,
     )
 
 

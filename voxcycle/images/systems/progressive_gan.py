@@ -31,13 +31,13 @@ def build(config: ProgressiveGANConfig, shape: Shape, n_values: Sequence[int]) -
     last = len(widths) - 1
     first = 0 if config.is_growing else last
     return ProgressiveGAN(
-        ProgressiveGenerator(shape, widths, config.n_latent, first),
-        ProgressiveDiscriminator(shape, widths, first),
-        Growth(first, last, config.fade_steps, config.stable_steps),
-        config.n_latent,
-        config.lr,
-        config.r1,
-        config.r1_every,
+        generator=ProgressiveGenerator(shape, widths, config.n_latent, first),
+        discriminator=ProgressiveDiscriminator(shape, widths, first),
+        growth=Growth(first, last, config.fade_steps, config.stable_steps),
+        n_latent=config.n_latent,
+        lr=config.lr,
+        r1=config.r1,
+        r1_every=config.r1_every,
     )
 
 

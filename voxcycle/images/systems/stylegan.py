@@ -29,17 +29,17 @@ def build(config: StyleGANConfig, shape: Shape, n_values: Sequence[int]) -> nn.M
     """Build the method."""
     widths = stage_widths(shape, config.width, config.max_width)
     return StyleGAN(
-        MappingNetwork(config.n_latent, config.n_mapping),
-        SynthesisNetwork(shape, widths, config.n_latent),
-        DCGANDiscriminator(shape, config.discriminator_width),
-        config.n_latent,
-        config.lr,
-        StyleGANRegularizers(
-            config.r1,
-            config.r1_every,
-            config.path_length,
-            config.path_length_every,
-            config.mixing,
+        mapping=MappingNetwork(config.n_latent, config.n_mapping),
+        synthesis=SynthesisNetwork(shape, widths, config.n_latent),
+        discriminator=DCGANDiscriminator(shape, config.discriminator_width),
+        n_latent=config.n_latent,
+        lr=config.lr,
+        regularizers=StyleGANRegularizers(
+            r1=config.r1,
+            r1_every=config.r1_every,
+            path_length=config.path_length,
+            path_length_every=config.path_length_every,
+            mixing=config.mixing,
         ),
     )
 
