@@ -116,7 +116,7 @@ def evaluated(folder: Path, make_speech, voice) -> tuple[Evaluation, tuple[Speak
         "voice_sha256": "0123456789abcdef0",
         "training": {"steps": 7},
         "vocoder": "griffin-lim",
-        "strength": 0.25,
+        "second_pass": 0.25,
         "target": "unit target",
         "languages": {HOSTILE: "en", "bea": "en"},
         "asr": HOSTILE,
@@ -151,7 +151,7 @@ def test_names_are_text(page: Page):
     spelled = HOSTILE.replace("\udcff", "\\udcff")
     assert f"pitch: {spelled}" in page.text and f"s0 {spelled}" in page.text
     assert "rendering: too <b>short</b>" in page.text
-    assert "Strength" in page.text and "0.25" in page.text
+    assert "Second pass" in page.text and "0.25" in page.text
 
 
 def test_everything_is_inside(page: Page):
