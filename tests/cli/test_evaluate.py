@@ -72,9 +72,9 @@ def test_report_and_comparison(recordings: Path, voice_path: Path, capsys, monke
     document = json.loads((out / "metrics.json").read_text())
     rows = ["unconverted", "target", "copy synthesis", "DSP baseline", "unit"]
     assert [u["row"] for u in document["utterances"]] == rows
-    system_name = document["utterances"][-1]
-    assert system_name["mcd_db"] > 0 and system_name["modulation_db"] > 0
-    assert system_name["words_reference"] == "source" and system_name["recording_sha256"]
+    converted = document["utterances"][-1]
+    assert converted["mcd_db"] > 0 and converted["modulation_db"] > 0
+    assert converted["words_reference"] == "source" and converted["recording_sha256"]
     copied = document["utterances"][2]
     assert copied["mcd_db"] > 0  # the column's ceiling
     assert document["about"]["second_pass"] == 0.5

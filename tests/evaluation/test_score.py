@@ -11,19 +11,13 @@ import torch
 from voxcycle.audio.f0 import extract_f0
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.mixdown import load_mono
-from voxcycle.evaluation import run as evaluate
 from voxcycle.evaluation import score as scoring
 from voxcycle.evaluation.metrics.all_metrics import Evaluator
-from voxcycle.evaluation.metrics.asr import ErrorCount
 from voxcycle.evaluation.metrics.distance import Alignment
-from voxcycle.evaluation.metrics.pitch import compare_f0, requested_f0
-from voxcycle.evaluation.run import evaluate_voice
-from voxcycle.evaluation.score import drop_unheard, score_systems
+from voxcycle.evaluation.score import score_systems
 from voxcycle.evaluation.stats.scores import UtteranceScores
 from voxcycle.evaluation.stats.summary import summarize
-from voxcycle.evaluation.systems import Sentence, Speaker, System, copy_synthesis, count_utterances
-from voxcycle.vocoders.hifigan import HiFiGAN
-from voxcycle.voices.voice import Voice
+from voxcycle.evaluation.systems import Sentence, Speaker, System
 
 RATE = 22_050
 
@@ -76,13 +70,13 @@ def source(tmp_path: Path) -> Speaker:
     return Speaker("source", "en", sentences, sentences)
 
 
-def render_row(render, speaker: Speaker) -> System:
+def make_system(render, speaker: Speaker) -> System:
     return System("voice", (speaker,), render, lambda wave: extract_f0(wave, MelSpec()))
 
 
 def test_cosines_leave_the_scored_sentence_out(source, target):
     first, second = score(
-        render_row(lambda wave, rate: wave, source), target, ("similarity", "words")
+        make_system(lambda wave, rate: wave, source), target, ("similarity", "words")
     )
     # angles: 0.1 for s0, 0.5 for s1; the target's centroid of 1.0 and 1.2 is at 1.1
     assert first.secs_target == pytest.approx(np.cos(1.0), abs=1e-3)
@@ -91,7 +85,7 @@ def test_cosines_leave_the_scored_sentence_out(source, target):
 
 
 def test_the_target_is_compared_with_itself_alone(target):
-    first, _ = score(render_row(lambda wave, rate: wave, target), target, ("similarity",))
+    first, _ = score(make_system(lambda wave, rate: wave, target), target, ("similarity",))
     assert first.secs_target == pytest.approx(np.cos(0.2), abs=1e-3)
     assert first.secs_source is None
 
@@ -105,7 +99,7 @@ def test_words_count_against_texts_where_there_are_some(source, target):
     """In every row on the same sentences, those that have a text."""
     pytest.importorskip("jiwer")
     for render in (lambda wave, rate: wave, lambda wave, rate: wave * 0.5):
-        first, second = score(render_row(render, source), target, ("words",))
+        first, second = score(make_system(render, source), target, ("words",))
         assert (first.words, first.words_reference) == ((0, 2), "text")
         assert (second.words, second.words_reference) == (None, None)
         assert second.transcript == "en words"
@@ -114,9 +108,9 @@ def test_words_count_against_texts_where_there_are_some(source, target):
 def test_words_count_against_the_source_where_there_is_no_text(source, target):
     pytest.importorskip("jiwer")
     untold = without_texts(source)
-    for scores in score(render_row(lambda wave, rate: wave * 0.5, untold), target, ("words",)):
+    for scores in score(make_system(lambda wave, rate: wave * 0.5, untold), target, ("words",)):
         assert (scores.words, scores.words_reference) == ((0, 2), "source")
-    for scores in score(render_row(lambda wave, rate: wave, untold), target, ("words",)):
+    for scores in score(make_system(lambda wave, rate: wave, untold), target, ("words",)):
         assert scores.words is None and scores.transcript == "en words"
 
 
@@ -134,7 +128,7 @@ def test_languages_that_the_recogniser_does_not_know_are_heard_for_texts_alone(s
 
     dutch = replace(source, language="nl")
     for speaker, n_heard in ((dutch, 1), (without_texts(dutch), 0)):
-        row = render_row(lambda wave, rate: wave * 0.5, speaker)
+        row = make_system(lambda wave, rate: wave * 0.5, speaker)
         scores = [s.scores for s in score_systems([row], target, English(("words",)), MelSpec())]
         assert [s.words is not None for s in scores] == [bool(n_heard), False]
         assert len(heard) == n_heard and not any(s.failures for s in scores)
@@ -144,7 +138,7 @@ def test_languages_that_the_recogniser_does_not_know_are_heard_for_texts_alone(s
 def test_nothing_heard_is_a_failure_and_costs_every_word(source, target):
     pytest.importorskip("jiwer")
     first, _ = score(
-        render_row(lambda wave, rate: np.full_like(wave, 0.9), source), target, ("words",)
+        make_system(lambda wave, rate: np.full_like(wave, 0.9), source), target, ("words",)
     )
     assert first.failures == ("words: the recogniser heard no words",)
     assert first.words == (2, 2)
@@ -155,7 +149,7 @@ def test_nothing_heard_is_a_failure_and_costs_every_word(source, target):
 )
 def test_unusable_output_is_listed(source, target, factor, message):
     first, _ = score(
-        render_row(lambda wave, rate: wave * factor, source), target, ("similarity", "words")
+        make_system(lambda wave, rate: wave * factor, source), target, ("similarity", "words")
     )
     # nothing is said in it, against the text
     assert first.words == (2, 2) and first.characters == (8, 8)
@@ -169,7 +163,7 @@ def test_a_conversion_that_raises_is_listed(source, target):
     def refuse(wave, rate):
         raise ValueError("too short")
 
-    for scores in score(render_row(refuse, source), target, ("similarity",)):
+    for scores in score(make_system(refuse, source), target, ("similarity",)):
         assert scores.failures == ("rendering: too short",)
 
 
@@ -182,7 +176,7 @@ def test_half_of_the_outputs_lost_is_half_of_the_words(tmp_path: Path, target):
     def render(wave: np.ndarray, rate: int) -> np.ndarray:
         return wave * (amplitude(wave) > 0.29)
 
-    (line,) = summarize(score(render_row(render, speaker), target, ("words",)))
+    (line,) = summarize(score(make_system(render, speaker), target, ("words",)))
     assert (line.values["wer"], line.values["cer"]) == (0.5, 0.5)
     assert (line.n_sentences, line.n_words, line.n_failed) == (20, 20, 10)
 
@@ -194,7 +188,7 @@ def test_an_unvoiced_output_has_voicing_errors(tmp_path: Path, make_speech, targ
     speaker = Speaker("ann", "en", (Sentence("s", tmp_path / "s.wav"),), ())
     noise = (0.05 * np.random.default_rng(0).standard_normal(round(1.2 * RATE))).astype(np.float32)
     for output, failure in ((noise, "pitch: no frame is voiced in both"), (noise * 0, "rendering")):
-        row = render_row(lambda wave, rate, output=output: output, speaker)
+        row = make_system(lambda wave, rate, output=output: output, speaker)
         (scores,) = score(row, target, ("pitch",))
         assert scores.pitch.n_both == 0 and scores.pitch.n_voicing == n_voiced > 20
         assert scores.failures[0].startswith(failure)
@@ -208,7 +202,7 @@ def test_a_network_that_fails_is_listed(source, target):
         def embed(self, speech):
             raise RuntimeError("out of memory")
 
-    row = render_row(lambda wave, rate: wave, source)
+    row = make_system(lambda wave, rate: wave, source)
     for scored in score_systems([row], target, Broken(("similarity",)), MelSpec()):
         assert scored.scores.failures == ("similarity: out of memory",)
 
@@ -231,14 +225,14 @@ class Spectra(AmplitudeEvaluator):
 
 
 def test_modulation_leaves_the_scored_sentence_out(source, target):
-    row = render_row(lambda wave, rate: wave, target)
+    row = make_system(lambda wave, rate: wave, target)
     first, second = (
         s.scores for s in score_systems([row], target, Spectra(("distance",)), MelSpec())
     )
     # 10 against the other one, 12, and the other way round; against both it would be 1
     assert first.modulation_db == pytest.approx(2, abs=1e-3)
     assert second.modulation_db == pytest.approx(2, abs=1e-3)
-    row = render_row(lambda wave, rate: wave, source)
+    row = make_system(lambda wave, rate: wave, source)
     first, _ = (s.scores for s in score_systems([row], target, Spectra(("distance",)), MelSpec()))
     assert first.modulation_db == pytest.approx(11 - 1, abs=1e-3)  # the mean of both
 
@@ -247,7 +241,7 @@ def test_copy_synthesis_is_paired_with_its_recording(target, monkeypatch):
     monkeypatch.setattr(
         scoring, "align", lambda own, other: Alignment(own / other, float("nan"), float("nan"))
     )
-    row = render_row(lambda wave, rate: wave * 0.5, target)
+    row = make_system(lambda wave, rate: wave * 0.5, target)
     for pairs_itself, expected in ((True, 0.5), (False, None)):
         own = replace(row, pairs_itself=pairs_itself)
         scored = list(score_systems([own], target, Spectra(("distance",)), MelSpec()))
@@ -258,7 +252,7 @@ def test_copy_synthesis_is_paired_with_its_recording(target, monkeypatch):
 def test_recordings_are_known_by_their_content(source, target):
     import hashlib
 
-    first, second = score(render_row(lambda wave, rate: wave, source), target, ())
+    first, second = score(make_system(lambda wave, rate: wave, source), target, ())
     content = source.sentences[0].path.read_bytes()
     assert first.recording_sha256 == hashlib.sha256(content).hexdigest()[:16]
     assert second.recording_sha256 != first.recording_sha256
@@ -286,7 +280,7 @@ def test_alignments_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     plain = [write_sine(tmp_path, f"s{i}", 0.1 + 0.1 * i) for i in range(6)]
     sentences = tuple(replace(sentence, parallel=sentence.path) for sentence in plain)
     speaker = Speaker("source", "en", sentences, sentences)
-    row = render_row(lambda wave, rate: wave, speaker)
+    row = make_system(lambda wave, rate: wave, speaker)
     torch.set_num_threads(4)
     try:
         scored = list(score_systems([row], speaker, Amplitudes(("distance",)), MelSpec()))
@@ -300,7 +294,7 @@ def test_alignments_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 def test_any_number_of_threads_gives_the_same_scores_in_the_same_order(tmp_path: Path):
     sentences = tuple(write_sine(tmp_path, f"s{i:02}", 0.01 + 0.01 * i) for i in range(20))
     speaker = Speaker("source", "en", sentences, sentences)
-    row = render_row(lambda wave, rate: wave, speaker)
+    row = make_system(lambda wave, rate: wave, speaker)
     alone = score(row, speaker, ("similarity",))
     torch.set_num_threads(4)
     try:
@@ -312,149 +306,12 @@ def test_any_number_of_threads_gives_the_same_scores_in_the_same_order(tmp_path:
     assert [s.sentence for s in together] == [s.name for s in sentences]
 
 
-def test_copy_synthesis_keeps_length_and_speech(make_speech):
-    from voxcycle.vocoders.griffin_lim import GriffinLim
-
-    speech = make_speech(1.0, 24_000)[:23_456]
-    copied = copy_synthesis(speech, 24_000, GriffinLim(MelSpec()))
-    assert copied.shape == speech.shape
-    speech_envelope, copied_envelope = (
-        np.abs(w[: len(w) // 240 * 240]).reshape(-1, 240).mean(1) for w in (speech, copied)
-    )
-    shifts = range(-5, 6)  # of 10 ms
-    correlations = [np.corrcoef(speech_envelope, np.roll(copied_envelope, s))[0, 1] for s in shifts]
-    assert shifts[int(np.argmax(correlations))] == 0
-    assert max(correlations) > 0.8  # Griffin-Lim's phases beat a little
-
-
-def test_copy_synthesis_stays_within_full_scale(make_speech):
-    """Audio that passes it would count as lost."""
-    from voxcycle.vocoders.griffin_lim import GriffinLim
-
-    class Loud(GriffinLim):
-        def decode(self, log_mel, f0_hz=None):
-            return self.gain * super().decode(log_mel, f0_hz)
-
-    speech, vocoder = make_speech(1.0, 24_000), Loud(MelSpec())
-    vocoder.gain = 1.0
-    plain = copy_synthesis(speech, 24_000, vocoder)
-    vocoder.gain = 3.0 / float(np.abs(plain).max())
-    copied = copy_synthesis(speech, 24_000, vocoder)
-    assert np.abs(copied).max() == pytest.approx(10 ** (-0.1 / 20), rel=1e-4)
-    assert np.allclose(copied / np.abs(copied).max(), plain / np.abs(plain).max(), atol=1e-4)
-
-
-def test_evaluate_voice_with_pitch_alone(
-    tmp_path: Path, make_speech, voice: Voice, monkeypatch: pytest.MonkeyPatch
-):
-    """Pitch needs no extra package: systems, requests and the record, end to end."""
-    soundfile.write(tmp_path / "s.wav", make_speech(1.2, RATE), RATE, subtype="FLOAT")
-    speech = load_mono(tmp_path / "s.wav", RATE)
-    soundfile.write(tmp_path / "t.wav", make_speech(1.2, RATE, 210.0), RATE, subtype="FLOAT")
-    source = Speaker("ann", "en", (Sentence("000", tmp_path / "s.wav"),), ())
-    target = Speaker("unit", "en", (Sentence("000", tmp_path / "t.wav"),), ())
-    seen = []
-    monkeypatch.setattr(evaluate, "is_metric_imported", lambda: False)
-    evaluation = evaluate_voice(
-        voice,
-        (source,),
-        target,
-        vocoder="griffin-lim",
-        metrics=("pitch",),
-        cache_dir=tmp_path / "cache",
-        keep_audio=True,
-        inputs={"source": "ann"},
-        on_scored=lambda done, total: seen.append((done, total)),
-    )
-    assert seen == [(i, 5) for i in range(1, 6)]
-    unconverted, target_own, copied, baseline, converted = evaluation.scores
-    assert [s.row for s in evaluation.scores] == [
-        "unconverted",
-        "target",
-        "copy synthesis",
-        "DSP baseline",
-        "unit",
-    ]
-    request = requested_f0(speech, voice)
-    assert unconverted.pitch == compare_f0(request, extract_f0(speech, MelSpec()))
-    assert target_own.pitch.rmse_semitones == 0  # the request is its own contour
-    assert copied.pitch.rmse_semitones < 0.5  # HiFi-GAN keeps the pitch of clean harmonics
-    assert baseline.pitch.rmse_semitones < 0.5  # and WORLD follows the request
-    assert converted.failures == () and converted.duration_s == pytest.approx(1.2, abs=1e-3)
-    assert evaluation.about["metrics"] == ["pitch"]
-    cost = evaluation.about["cost"]
-    assert cost["audio_s"] == pytest.approx(1.2, abs=0.01) and cost["peak_memory_mb"] > 50
-    stages = cost["real_time_factor"]
-    parts = sum(value for stage, value in stages.items() if stage != "whole")
-    assert stages["whole"] == pytest.approx(parts, abs=1e-4)  # each is rounded to 1e-5
-    # through HiFi-GAN universal, whatever the voice is rendered by
-    spoken = load_mono(tmp_path / "t.wav", RATE)
-    expected = copy_synthesis(spoken, RATE, HiFiGAN.load_universal())
-    np.testing.assert_allclose(evaluation.audio[2].audio, expected, atol=1e-6)
-    assert evaluation.about["inputs"] == {"source": "ann"}
-    assert evaluation.about["vocoder"] == "griffin-lim"
-    assert count_utterances([render_row(lambda w, r: w, source)]) == 1
-    assert len(list((tmp_path / "cache").iterdir())) == 2  # copy synthesis and baseline
-
-
-def test_without_a_target_the_voice_is_still_measured(tmp_path: Path, make_speech, voice: Voice):
-    soundfile.write(tmp_path / "s.wav", make_speech(1.2, RATE), RATE, subtype="FLOAT")
-    source = Speaker("ann", "en", (Sentence("000", tmp_path / "s.wav"),), ())
-    evaluation = evaluate_voice(
-        voice, (source,), vocoder="griffin-lim", metrics=("pitch",), keep_audio=True
-    )
-    assert [s.row for s in evaluation.scores] == ["unconverted", "DSP baseline", "unit"]
-    assert [s.scores for s in evaluation.audio] == evaluation.scores
-    assert all(len(s.audio) == round(1.2 * RATE) for s in evaluation.audio)
-
-
-def test_memory_is_unknown_where_metrics_are_in_it(tmp_path, make_speech, voice, monkeypatch):
-    monkeypatch.setattr(evaluate, "is_metric_imported", lambda: True)
-    soundfile.write(tmp_path / "s.wav", make_speech(0.5, RATE), RATE, subtype="FLOAT")
-    source = Speaker("ann", "en", (Sentence("000", tmp_path / "s.wav"),), ())
-    evaluation = evaluate_voice(voice, (source,), vocoder="griffin-lim", metrics=("pitch",))
-    assert evaluation.about["cost"]["peak_memory_mb"] is None
-    assert evaluation.audio == []
-
-
-def test_foreign_sentences_that_are_not_followed_are_left_out(
-    tmp_path: Path, make_speech, voice: Voice, monkeypatch: pytest.MonkeyPatch
-):
-    pytest.importorskip("jiwer")
-    monkeypatch.setattr(Evaluator, "transcribe", lambda self, speech, language: "goede dag")
-    for i in range(2):
-        soundfile.write(tmp_path / f"{i}.wav", make_speech(0.5, RATE, seed=i), RATE)
-    texts = ("Goede dag.", "Iets heel anders.")
-    sentences = tuple(Sentence(f"{i}", tmp_path / f"{i}.wav", texts[i]) for i in range(2))
-    for language, n_words in (("nl", 1), ("en", 2)):
-        source = Speaker("anna", language, sentences, ())
-        evaluation = evaluate_voice(voice, (source,), vocoder="griffin-lim", metrics=("words",))
-        assert [line.n_words for line in evaluation.summary()] == [n_words] * 3
-
-
-def test_sentences_that_the_recogniser_does_not_follow_are_left_out_of_every_row():
-    def scores(row: str, sentence: str, errors: int) -> UtteranceScores:
-        count = ErrorCount(errors, 10)
-        return UtteranceScores(row, "ann", sentence, words=count, characters=count)
-
-    given = [
-        scores("unconverted", "clear", 2),
-        scores("unconverted", "mumbled", 3),
-        scores("voice", "clear", 9),
-        scores("voice", "mumbled", 1),
-    ]
-    assert drop_unheard(given, {"bob"}) == given
-    kept = drop_unheard(given, {"ann"})
-    assert [s.words is not None for s in kept] == [True, False, True, False]
-    assert kept[2] == given[2] and kept[3].characters is None
-
-
 def test_unusable_recordings_are_listed_and_stop_nothing(tmp_path: Path, source, target):
     (tmp_path / "broken.wav").write_text("no sound")
     broken = Sentence("broken", tmp_path / "broken.wav")
     alone = Speaker("alone", "en", (broken, *source.sentences), (broken, source.sentences[0]))
     first, second, third = score(
-        render_row(lambda wave, rate: wave, alone), target, ("similarity",)
+        make_system(lambda wave, rate: wave, alone), target, ("similarity",)
     )
     assert first.failures[0].startswith("rendering: broken.wav: ")  # and not where it is
     # its own recording is the only usable reference: similar to nobody, but nearness to the target
@@ -465,7 +322,7 @@ def test_unusable_recordings_are_listed_and_stop_nothing(tmp_path: Path, source,
 
 def test_a_source_and_a_target_of_one_name_stay_apart(source, target):
     first, _ = score(
-        render_row(lambda wave, rate: wave, replace(source, name=target.name)),
+        make_system(lambda wave, rate: wave, replace(source, name=target.name)),
         target,
         ("similarity",),
     )
@@ -476,15 +333,8 @@ def test_a_recording_above_full_scale_is_no_failure(tmp_path: Path, target):
     loud = write_sine(tmp_path, "loud", 1.3)
     speaker = Speaker("loud", "en", (loud,), (write_sine(tmp_path, "other", 0.9),))
     own, converted = (
-        score(render_row(render, speaker), target, ("similarity",))[0]
+        score(make_system(render, speaker), target, ("similarity",))[0]
         for render in (lambda wave, rate: wave, lambda wave, rate: wave.copy())
     )
     assert own.failures == () and own.secs_target is not None
     assert "peak is 1.3" in converted.failures[0]
-
-
-def test_a_speaker_who_failed_entirely_counts_in_the_mean():
-    good = UtteranceScores("voice", "ann", "0", secs_target=0.9, secs_source=0.1)
-    lost = UtteranceScores("voice", "bob", "0", failures=("rendering: silence",))
-    *_, mean = summarize([good, lost])
-    assert mean.values["nearer_target"] == 0.5

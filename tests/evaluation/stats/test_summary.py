@@ -120,3 +120,10 @@ def test_markdown_has_a_line_per_row():
 def test_failures_stand_beside_the_count():
     headings, *_ = table_cells(summarize(SCORES))
     assert headings[:5] == ["row", "speaker", "n", "failed", "n words"]
+
+
+def test_a_speaker_who_failed_entirely_counts_in_the_mean():
+    good = UtteranceScores("voice", "ann", "0", secs_target=0.9, secs_source=0.1)
+    lost = UtteranceScores("voice", "bob", "0", failures=("rendering: silence",))
+    *_, mean = summarize([good, lost])
+    assert mean.values["nearer_target"] == 0.5

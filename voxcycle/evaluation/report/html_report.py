@@ -140,10 +140,11 @@ def list_facts(about: dict[str, Any]) -> list[tuple[str, str | None]]:
     factors = cost.get("real_time_factor", {})
     stages = ", ".join(f"{k} {v:.3f}" for k, v in factors.items() if k != "whole")
     training, digest = about.get("training") or {}, about.get("voice_sha256")
+    second_pass = about.get("second_pass", about.get("strength"))
     labels = {"cpu": "", "threads": "threads: "}
     return [
         ("Vocoder", about.get("vocoder")),
-        ("Second pass", f"{about['second_pass']:g}" if about.get("second_pass") else None),
+        ("Second pass", f"{second_pass:g}" if second_pass else None),
         ("Recogniser", about.get("asr")),
         ("Target", about.get("target") or "none: similarity to the target was not measured"),
         ("Recordings", ", ".join(f"{k} {v}" for k, v in about.get("inputs", {}).items())),

@@ -1,0 +1,126 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from voxcycle.audio.f0 import extract_f0
+from voxcycle.audio.mel import MelSpec
+from voxcycle.audio.mixdown import load_mono
+from voxcycle.evaluation import run as evaluate
+from voxcycle.evaluation.metrics.all_metrics import Evaluator
+from voxcycle.evaluation.metrics.asr import ErrorCount
+from voxcycle.evaluation.metrics.pitch import compare_f0, requested_f0
+from voxcycle.evaluation.run import evaluate_voice
+from voxcycle.evaluation.score import drop_unheard
+from voxcycle.evaluation.stats.scores import UtteranceScores
+from voxcycle.evaluation.systems import Sentence, Speaker, System, copy_synthesis, count_utterances
+from voxcycle.vocoders.hifigan import HiFiGAN
+from voxcycle.voices.voice import Voice
+
+RATE = 22_050
+
+
+def test_evaluate_voice_with_pitch_alone(
+    tmp_path: Path, make_speech, voice: Voice, monkeypatch: pytest.MonkeyPatch
+):
+    """Pitch needs no extra package: systems, requests and the record, end to end."""
+    soundfile.write(tmp_path / "s.wav", make_speech(1.2, RATE), RATE, subtype="FLOAT")
+    speech = load_mono(tmp_path / "s.wav", RATE)
+    soundfile.write(tmp_path / "t.wav", make_speech(1.2, RATE, 210.0), RATE, subtype="FLOAT")
+    source = Speaker("ann", "en", (Sentence("000", tmp_path / "s.wav"),), ())
+    target = Speaker("unit", "en", (Sentence("000", tmp_path / "t.wav"),), ())
+    seen = []
+    monkeypatch.setattr(evaluate, "is_metric_imported", lambda: False)
+    evaluation = evaluate_voice(
+        voice,
+        (source,),
+        target,
+        vocoder="griffin-lim",
+        metrics=("pitch",),
+        cache_dir=tmp_path / "cache",
+        keep_audio=True,
+        inputs={"source": "ann"},
+        on_scored=lambda done, total: seen.append((done, total)),
+    )
+    assert seen == [(i, 5) for i in range(1, 6)]
+    unconverted, target_own, copied, baseline, converted = evaluation.scores
+    assert [s.row for s in evaluation.scores] == [
+        "unconverted",
+        "target",
+        "copy synthesis",
+        "DSP baseline",
+        "unit",
+    ]
+    request = requested_f0(speech, voice)
+    assert unconverted.pitch == compare_f0(request, extract_f0(speech, MelSpec()))
+    assert target_own.pitch.rmse_semitones == 0  # the request is its own contour
+    assert copied.pitch.rmse_semitones < 0.5  # HiFi-GAN keeps the pitch of clean harmonics
+    assert baseline.pitch.rmse_semitones < 0.5  # and WORLD follows the request
+    assert converted.failures == () and converted.duration_s == pytest.approx(1.2, abs=1e-3)
+    assert evaluation.about["metrics"] == ["pitch"]
+    cost = evaluation.about["cost"]
+    assert cost["audio_s"] == pytest.approx(1.2, abs=0.01) and cost["peak_memory_mb"] > 50
+    stages = cost["real_time_factor"]
+    parts = sum(value for stage, value in stages.items() if stage != "whole")
+    assert stages["whole"] == pytest.approx(parts, abs=1e-4)  # each is rounded to 1e-5
+    # through HiFi-GAN universal, whatever the voice is rendered by
+    spoken = load_mono(tmp_path / "t.wav", RATE)
+    expected = copy_synthesis(spoken, RATE, HiFiGAN.load_universal())
+    np.testing.assert_allclose(evaluation.audio[2].audio, expected, atol=1e-6)
+    assert evaluation.about["inputs"] == {"source": "ann"}
+    assert evaluation.about["vocoder"] == "griffin-lim"
+    assert count_utterances([System("voice", (source,), lambda w, r: w, lambda w: w)]) == 1
+    assert len(list((tmp_path / "cache").iterdir())) == 2  # copy synthesis and baseline
+
+
+def test_without_a_target_the_voice_is_still_measured(tmp_path: Path, make_speech, voice: Voice):
+    soundfile.write(tmp_path / "s.wav", make_speech(1.2, RATE), RATE, subtype="FLOAT")
+    source = Speaker("ann", "en", (Sentence("000", tmp_path / "s.wav"),), ())
+    evaluation = evaluate_voice(
+        voice, (source,), vocoder="griffin-lim", metrics=("pitch",), keep_audio=True
+    )
+    assert [s.row for s in evaluation.scores] == ["unconverted", "DSP baseline", "unit"]
+    assert [s.scores for s in evaluation.audio] == evaluation.scores
+    assert all(len(s.audio) == round(1.2 * RATE) for s in evaluation.audio)
+
+
+def test_memory_is_unknown_where_metrics_are_in_it(tmp_path, make_speech, voice, monkeypatch):
+    monkeypatch.setattr(evaluate, "is_metric_imported", lambda: True)
+    soundfile.write(tmp_path / "s.wav", make_speech(0.5, RATE), RATE, subtype="FLOAT")
+    source = Speaker("ann", "en", (Sentence("000", tmp_path / "s.wav"),), ())
+    evaluation = evaluate_voice(voice, (source,), vocoder="griffin-lim", metrics=("pitch",))
+    assert evaluation.about["cost"]["peak_memory_mb"] is None
+    assert evaluation.audio == []
+
+
+def test_foreign_sentences_that_are_not_followed_are_left_out(
+    tmp_path: Path, make_speech, voice: Voice, monkeypatch: pytest.MonkeyPatch
+):
+    pytest.importorskip("jiwer")
+    monkeypatch.setattr(Evaluator, "transcribe", lambda self, speech, language: "goede dag")
+    for i in range(2):
+        soundfile.write(tmp_path / f"{i}.wav", make_speech(0.5, RATE, seed=i), RATE)
+    texts = ("Goede dag.", "Iets heel anders.")
+    sentences = tuple(Sentence(f"{i}", tmp_path / f"{i}.wav", texts[i]) for i in range(2))
+    for language, n_words in (("nl", 1), ("en", 2)):
+        source = Speaker("anna", language, sentences, ())
+        evaluation = evaluate_voice(voice, (source,), vocoder="griffin-lim", metrics=("words",))
+        assert [line.n_words for line in evaluation.summary()] == [n_words] * 3
+
+
+def test_sentences_that_the_recogniser_does_not_follow_are_left_out_of_every_row():
+    def scores(row: str, sentence: str, errors: int) -> UtteranceScores:
+        count = ErrorCount(errors, 10)
+        return UtteranceScores(row, "ann", sentence, words=count, characters=count)
+
+    given = [
+        scores("unconverted", "clear", 2),
+        scores("unconverted", "mumbled", 3),
+        scores("voice", "clear", 9),
+        scores("voice", "mumbled", 1),
+    ]
+    assert drop_unheard(given, {"bob"}) == given
+    kept = drop_unheard(given, {"ann"})
+    assert [s.words is not None for s in kept] == [True, False, True, False]
+    assert kept[2] == given[2] and kept[3].characters is None
