@@ -1,5 +1,3 @@
-import copy
-
 import pytest
 import torch
 from torch import Tensor, nn
@@ -111,24 +109,3 @@ def test_a_phase_may_step_an_earlier_phase_s_optimizer() -> None:
     assert len(module.optimizers) == 1
     run(module, 1)
     assert method.weight.item() == pytest.approx(-0.35)
-
-
-def test_the_average_follows_the_formula() -> None:
-    from lightning import Trainer
-
-    module = TrainingState(TwoPhases(), ema_decay=0.5)
-    twin = copy.deepcopy(module)
-    trainer = Trainer(
-        max_steps=6, logger=False, enable_checkpointing=False, enable_progress_bar=False,
-        enable_model_summary=False, accelerator="cpu",
-    )  # fmt: skip
-    trainer.fit(module, torch.utils.data.DataLoader(torch.ones(3, 1), batch_size=1))
-    mean = None
-    for step in range(3):  # six optimizer steps are three batches
-        twin.run_phases(torch.ones(1, 1))
-        weight = twin.method.first.weight.item()
-        decay = min(0.5, (1 + step) / (10 + step))
-        mean = weight if mean is None else decay * mean + (1 - decay) * weight
-    assert module.steps_done == 3
-    assert module.ema is not None
-    assert module.ema.module.weight.item() == pytest.approx(mean, rel=1e-6)

@@ -71,10 +71,10 @@ def make_config(folders: Path, out: Path, **changes: Any) -> VoiceTrainingConfig
 
 def weights(run: Path) -> dict[str, torch.Tensor]:
     stored = torch.load(run / "last.ckpt", weights_only=True)
-    named = {
-        f"{part}.{key}": stored[part][key] for part in ("method", "ema") for key in stored[part]
-    }
-    return named | {"steps_done": torch.tensor(stored["steps_done"])}
+    named = {"steps_done": torch.tensor(stored["steps_done"])}
+    for part in ("method", "ema"):
+        named |= {f"{part}.{key}": value for key, value in stored[part].items()}
+    return named
 
 
 def assert_same_weights(one: Path, two: Path) -> None:

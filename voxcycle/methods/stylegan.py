@@ -194,7 +194,7 @@ class StyleGAN(nn.Module):
         drawn = whole.normal(sum(sizes)).split(sizes)
         z, coins = (torch.cat([own(half) for half in x.reshape(2, n_all, -1)]) for x in drawn[:2])
         noise = own(drawn[2].reshape(n_all, -1))
-        rest = own(drawn[3].reshape(-1, batch.images[0].numel())[:n_all])
+        rest = own(drawn[3].reshape(-1, batch.images[0].numel())[:n_all]).flatten()
         w, other = self.map(z).chunk(2)
         is_mixed, place = torch.special.ndtr(coins).reshape(2, n, 1)  # uniform in (0, 1)
         first_layer = 1 + (place * (self.n_styles - 1)).floor()  # of the other style

@@ -72,7 +72,8 @@ def prepare_run(
         raise ValueError(f"{start}: no checkpoint to start from; name the last.ckpt of a run")
     if config.accelerator == "cuda" and not torch.cuda.is_available():
         raise ValueError("accelerator=cuda: PyTorch finds no GPU here; leave the setting away")
-    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    for name in ("lightning.fabric", "lightning.pytorch"):  # the latter has Fabric's messages
+        logging.getLogger(name).setLevel(logging.WARNING)
     if config.threads:
         torch.set_num_threads(config.threads)
     console = Console(stderr=True, markup=False, highlight=False, quiet=not is_main)

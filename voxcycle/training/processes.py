@@ -115,7 +115,7 @@ def serve() -> None:
     rerun = pickle.load(sys.stdin.buffer)
 
     def end_with_parent() -> None:
-        sys.stdin.buffer.read()
+        os.read(0, 1)  # which gives nothing before the other end is closed
         os._exit(1)
 
     threading.Thread(target=end_with_parent, daemon=True).start()

@@ -1,0 +1,214 @@
+"""The loop on a quadratic bowl: what a step does is computed by hand."""
+
+import copy
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from rich.console import Console
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from voxcycle.methods.phase import Memory, Phase
+from voxcycle.training.checkpoint import Snapshots, restore
+from voxcycle.training.config import TrainingConfig
+from voxcycle.training.loop import fit
+from voxcycle.training.state import TrainingState
+
+
+class Bowl(nn.Module):
+    """One weight, pulled to the value of the batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = nn.Linear(1, 1, bias=False)
+        nn.init.constant_(self.network.weight, 3.0)
+
+    def averaged(self) -> nn.Module:
+        return self.network
+
+    def phases(self) -> list[Phase]:
+        return [
+            Phase(
+                "bowl",
+                [self],
+                self._losses,
+                {"square": 1.0},
+                lambda parameters: torch.optim.SGD(parameters, 0.1, momentum=0.5),
+            )
+        ]
+
+    def _losses(self, batch: Tensor, memory: Memory) -> dict[str, Tensor]:
+        return {"square": (self.network.weight - batch).square().sum()}
+
+
+class Numbers(Dataset[Tensor]):
+    """Batch i is i."""
+
+    def __getitem__(self, index: int) -> Tensor:
+        return torch.tensor(float(index))
+
+
+def train(out: Path, n_steps: int, resume: bool = False, hooks=(), **settings) -> TrainingState:
+    state = TrainingState(Bowl(), ema_decay=0.5)
+    if resume:
+        restore(state, out / "last.ckpt", with_optimizers=True)
+    config = TrainingConfig(out=out, steps=n_steps, **settings)
+    fit(state, Numbers(), config, console=Console(quiet=True), rerun=print, hooks=hooks)
+    return state
+
+
+def weight(state: TrainingState) -> float:
+    return state.method.network.weight.item()  # type: ignore[union-attr]
+
+
+def test_steps_momentum_and_average_by_hand(tmp_path: Path) -> None:
+    state = train(tmp_path, 3)
+    expected, velocity, mean = 3.0, 0.0, 0.0
+    for step in range(3):
+        velocity = 0.5 * velocity + 2 * (expected - step)
+        expected -= 0.1 * velocity
+        decay = min(0.5, (1 + step) / (10 + step))
+        mean = expected if step == 0 else decay * mean + (1 - decay) * expected
+    assert weight(state) == pytest.approx(expected, rel=1e-6)
+    assert state.ema is not None
+    assert state.ema.module.weight.item() == pytest.approx(mean, rel=1e-6)
+    assert state.steps_done == 3
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_resumed_run_ends_with_the_same_bits(tmp_path: Path, workers: int) -> None:
+    whole = train(tmp_path / "whole", 7)
+    train(tmp_path / "parts", 3)
+    parts = train(tmp_path / "parts", 7, resume=True, workers=workers)
+    assert weight(parts) == weight(whole)
+    files = [torch.load(tmp_path / run / "last.ckpt", weights_only=True) for run in ("whole", "parts")]  # fmt: skip # noqa: E501
+    assert torch.equal(files[0]["ema"]["module.weight"], files[1]["ema"]["module.weight"])
+    momenta = [x["optimizers"]["bowl"]["state"][0]["momentum_buffer"] for x in files]
+    assert torch.equal(*momenta) and momenta[0].abs() > 0
+
+
+def test_networks_without_optimizers_begin_another_run(tmp_path: Path) -> None:
+    trained = train(tmp_path, 4)
+    state = TrainingState(Bowl())
+    restore(state, tmp_path / "last.ckpt", with_optimizers=False)
+    assert (weight(state), state.steps_done) == (weight(trained), 4)
+    assert not state.optimizers["bowl"].state
+
+
+def test_hooks_see_every_step_and_snapshots_their_own(tmp_path: Path) -> None:
+    seen: list[tuple[int, float]] = []
+    saved: dict[str, int] = {}
+    snapshots = Snapshots(tmp_path / "model", 2, lambda s, p: saved.update({p.name: s.steps_done}))
+    train(
+        tmp_path,
+        5,
+        hooks=[lambda state, _: seen.append((state.steps_done, weight(state))), snapshots],
+    )
+    assert [step for step, _ in seen] == [1, 2, 3, 4, 5]
+    assert seen[0][1] == pytest.approx(3 - 0.1 * 6)
+    assert saved == {"model-2.safetensors": 2, "model-4.safetensors": 4}
+
+
+def test_scalars_are_logged_every_n_steps_over_a_stop(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    train(tmp_path, 3, log_every=2)
+    train(tmp_path, 6, log_every=2, resume=True)
+    events = EventAccumulator(str(tmp_path / "log"))
+    events.Reload()
+    scalars = list(events.Scalars("bowl/square"))
+    scalars.sort(key=lambda event: event.step)  # files of one second are read in any order
+    assert [event.step for event in scalars] == [2, 4, 6]
+    assert scalars[0].value == pytest.approx((2.4 - 1) ** 2)  # of step 1, at 3 - 0.1 * 6
+
+
+def test_checkpoints_are_written_every_n_steps_and_at_the_end(tmp_path: Path) -> None:
+    found: list[int | None] = []
+
+    def look(state: TrainingState, _: object) -> None:
+        path = tmp_path / "last.ckpt"
+        found.append(torch.load(path, weights_only=True)["steps_done"] if path.exists() else None)
+
+    train(tmp_path, 5, hooks=[look], checkpoint_every=2)
+    assert found == [None, None, 2, 2, 4]  # hooks come before the step's checkpoint
+    assert torch.load(tmp_path / "last.ckpt", weights_only=True)["steps_done"] == 5
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["last.ckpt", "log"]
+
+
+def test_the_first_interrupt_ends_the_step_and_the_second_acts_at_once(tmp_path: Path) -> None:
+    handler = signal.getsignal(signal.SIGINT)
+
+    def press(n_times: int, at: int):
+        def hook(state: TrainingState, _: object) -> None:
+            if state.steps_done == at:
+                for _ in range(n_times):
+                    os.kill(os.getpid(), signal.SIGINT)
+                    time.sleep(0.01)
+
+        return hook
+
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "once", 100, hooks=[press(1, at=4)])
+    # pressed after step 4, so step 5 is the one under way
+    assert torch.load(tmp_path / "once" / "last.ckpt", weights_only=True)["steps_done"] == 5
+    resumed = train(tmp_path / "once", 9, resume=True)
+    assert weight(resumed) == weight(train(tmp_path / "whole", 9))
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "twice", 100, hooks=[press(2, at=4)], checkpoint_every=3)
+    assert torch.load(tmp_path / "twice" / "last.ckpt", weights_only=True)["steps_done"] == 3
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_a_training_off_the_main_thread_needs_no_signals(tmp_path: Path) -> None:
+    states: list[TrainingState] = []
+    thread = threading.Thread(target=lambda: states.append(train(tmp_path, 2)))
+    thread.start()
+    thread.join()
+    assert states[0].steps_done == 2
+
+
+def test_a_finished_run_is_left_as_it_is(tmp_path: Path) -> None:
+    before = weight(train(tmp_path, 3))
+    written = (tmp_path / "last.ckpt").read_bytes()
+    assert weight(train(tmp_path, 2, resume=True)) == before
+    assert (tmp_path / "last.ckpt").read_bytes() == written
+
+
+def test_checkpoints_hold_no_pickles_and_refuse_others(tmp_path: Path) -> None:
+    state = train(tmp_path, 1)
+    path = tmp_path / "last.ckpt"
+    whole = path.read_bytes()
+    other = copy.deepcopy(torch.load(path, weights_only=True))
+    del other["method"]
+    for content in (whole[:500], b"", b"nothing"):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=str(path)):
+            restore(state, path, with_optimizers=True)
+    for stored in (other, other | {"method": {"weight": torch.ones(2)}}, [1]):
+        torch.save(stored, path)
+        with pytest.raises(ValueError, match="start a new run"):
+            restore(state, path, with_optimizers=True)
+
+
+def test_mixed_precision_rounds_products_to_bfloat16(tmp_path: Path) -> None:
+    class Product(Bowl):
+        def _losses(self, batch: Tensor, memory: Memory) -> dict[str, Tensor]:
+            out = self.network(torch.full((1, 1), 1.001))
+            seen.append(out.dtype)
+            return {"square": out.float().square().sum()}
+
+    for precision, dtype in (("bf16-mixed", torch.bfloat16), ("32-true", torch.float32)):
+        seen: list[torch.dtype] = []
+        state = TrainingState(Product())
+        config = TrainingConfig(out=tmp_path / precision, steps=1, precision=precision)
+        fit(state, Numbers(), config, console=Console(quiet=True), rerun=print)
+        assert seen == [dtype]
+        assert state.method.network.weight.dtype == torch.float32
+        # 1.001 rounds to 1 in bfloat16: 9 instead of 9.018
+        expected = 9.0 if dtype == torch.bfloat16 else (3 * 1.001) ** 2
+        assert state.logged["bowl/square"].item() == pytest.approx(expected, rel=1e-6)

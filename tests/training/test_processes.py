@@ -1,0 +1,186 @@
+"""Two processes (gloo) train as one does, stop and resume; shares of batches and of noise."""
+
+import functools
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from rich.console import Console
+from torch import Tensor, nn
+
+from voxcycle.images.config import VAEConfig
+from voxcycle.images.image_set import ImageSet
+from voxcycle.images.train import train_lecture
+from voxcycle.methods.batches import FaceBatch, ImageBatch, PairBatch, Share, take_share
+from voxcycle.speech.config import VoiceTrainingConfig
+from voxcycle.speech.train_voice import train_voice
+from voxcycle.training.config import TrainingConfig
+from voxcycle.training.loop import fit
+from voxcycle.training.state import TrainingState
+
+N_STEPS = 20
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Twelve noisy images."""
+    pixels = np.random.default_rng(0).integers(256, size=(12, 3, 8, 8)).astype(np.uint8)
+    ImageSet(pixels, np.zeros((12, 0), np.int64), ()).save(tmp_path / "images.npz")
+    return tmp_path / "images.npz"
+
+
+def make_config(data: Path, out: Path, **changes: Any) -> VAEConfig:
+    values = {"steps": N_STEPS, "threads": 1, "width": 4, "log_every": 1, "seed": 1}
+    values |= {"data": data, "out": out, "network": "mlp", "n_latent": 3, "batch_size": 6}
+    return VAEConfig(**values | changes)
+
+
+def read_losses(run: Path) -> dict[str, list[tuple[int, float]]]:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(run / "log"))
+    events.Reload()
+    names = events.Tags()["scalars"]
+    return {name: [(e.step, e.value) for e in events.Scalars(name)] for name in names}
+
+
+def assert_same_run(one: Path, two: Path) -> None:
+    """Losses of every step within 1e-5 of their size, and weights within 1e-5."""
+    losses, others = read_losses(one), read_losses(two)
+    assert losses.keys() == others.keys() and losses
+    for name, values in losses.items():
+        assert [step for step, _ in values] == list(range(1, N_STEPS + 1))
+        assert [step for step, _ in others[name]] == list(range(1, N_STEPS + 1))
+        assert [v for _, v in others[name]] == pytest.approx([v for _, v in values], rel=1e-5)
+    first, second = (torch.load(run / "last.ckpt", weights_only=True) for run in (one, two))
+    for part in ("method", "ema"):
+        for key, value in first[part].items():
+            torch.testing.assert_close(second[part][key], value, atol=1e-5, rtol=0, msg=key)
+
+
+def test_two_processes_make_a_vae_as_one_does_also_over_a_stop(data: Path, tmp_path: Path) -> None:
+    environment = dict(os.environ)
+    train_lecture("vae", make_config(data, tmp_path / "one"))
+    train_lecture("vae", make_config(data, tmp_path / "two", steps=9, devices=2))
+    resumed = make_config(data, tmp_path / "two", devices=2)
+    assert train_lecture("vae", resumed, resume=True).n_new_steps == N_STEPS - 9
+    assert_same_run(tmp_path / "one", tmp_path / "two")
+    assert os.environ == environment and not torch.distributed.is_initialized()
+
+
+def test_two_processes_make_a_pair_of_voices_as_one_does(
+    tmp_path: Path, make_speech: Callable[..., np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without instance norm, that is: it turns rounding errors into steps of Adam."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for name, f0_hz in (("low", 110.0), ("high", 210.0)):
+        (tmp_path / name).mkdir()
+        for index in range(6):
+            wave = make_speech(11.0, 16_000, f0_hz, seed=index)
+            soundfile.write(tmp_path / name / f"{index}.wav", wave, 16_000)
+    values = {"a": tmp_path / "low", "b": tmp_path / "high", "steps": N_STEPS, "threads": 1}
+    values |= {"width": 16, "n_blocks": 1, "discriminator_widths": (4, 4, 4, 4), "batch_size": 2}
+    values |= {"samples": 0, "separates_pitch": False, "prepares": False, "from_scratch": True}
+    one = VoiceTrainingConfig(**values, log_every=1, out=tmp_path / "one")
+    two = one.model_copy(update={"out": tmp_path / "two", "devices": 2})
+    assert train_voice(one).n_steps == train_voice(two).n_steps == N_STEPS
+    assert_same_run(tmp_path / "one", tmp_path / "two")
+    files = {path.name for path in one.out.rglob("*") if not path.name.startswith("events")}
+    others = {path.name for path in two.out.rglob("*") if not path.name.startswith("events")}
+    assert files == others
+    assert len(list((two.out / "log").iterdir())) == 1  # rank 0 alone writes
+
+
+def test_ctrl_c_ends_a_step_of_both_processes(data: Path, tmp_path: Path) -> None:
+    config = make_config(data, tmp_path / "run", devices=2, steps=100_000)
+    script = (
+        "import sys; from voxcycle.images.config import VAEConfig;"
+        "from voxcycle.images.train import train_lecture;"
+        "train_lecture('vae', VAEConfig.model_validate_json(sys.argv[1]))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, config.model_dump_json()], stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        if line.startswith("step "):
+            break
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate()
+    reached = torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)["steps_done"]
+    assert f"stopped at step {reached}; --resume goes on from there" in stderr, said
+    assert sum("step 1/" in line for line in said) == 1  # rank 0 alone prints
+    more = make_config(data, tmp_path / "run", devices=1, steps=reached + 2)
+    assert train_lecture("vae", more, resume=True).n_new_steps == 2
+
+
+def test_a_process_that_fails_before_the_start_is_an_error(tmp_path: Path) -> None:
+    from voxcycle.methods.vae import VAE
+
+    state = TrainingState(VAE(nn.Linear(2, 2), nn.Linear(1, 2), 1))
+    config = TrainingConfig(out=tmp_path, steps=1, devices=2)
+    with pytest.raises(RuntimeError, match="ended with 3 before it began"):
+        fit(
+            state,
+            [],  # type: ignore[arg-type]
+            config,
+            console=Console(quiet=True),
+            rerun=functools.partial(os._exit, 3),
+        )
+
+
+def test_shares_are_equal_parts_in_order() -> None:
+    whole = PairBatch(torch.arange(6.0).reshape(6, 1), -torch.arange(6.0).reshape(6, 1))
+    shares = [take_share(whole, Share(rank, 3)) for rank in range(3)]
+    assert shares[1].a.flatten().tolist() == [2.0, 3.0]
+    assert torch.equal(torch.cat([share.b for share in shares]), whole.b)
+    assert take_share(whole, Share()) is whole
+    with pytest.raises(ValueError, match="batch of 6 cannot be shared equally among 4"):
+        take_share(whole, Share(0, 4))
+
+
+def test_an_example_has_the_same_noise_on_any_number_of_devices() -> None:
+    whole = ImageBatch(torch.rand(8, 1, 4, 4), torch.zeros(8, 1), 3, 5)
+    shares = [take_share(whole, Share(rank, 4)) for rank in range(4)]
+    parts = [share.normal(len(share.images), 7) for share in shares]
+    assert [len(part) for part in parts] == [2] * 4
+    assert torch.equal(torch.cat(parts), whole.normal(8, 7))
+    # as before there were shares
+    assert torch.equal(whole.normal(8, 7), torch.randn(8, 7, generator=_seeded(5)))
+
+
+def test_shares_of_faces_are_drawn_from_all() -> None:
+    from voxcycle.methods.debiasing_vae import DebiasingVAE
+
+    seen: list[Tensor] = []
+
+    class Spy(nn.Linear):
+        def forward(self, images: Tensor) -> Tensor:
+            seen.append(images.flatten(1).detach())
+            return super().forward(images.flatten(1))
+
+    method = DebiasingVAE(Spy(4, 3), nn.Sequential(nn.Linear(1, 4), nn.Unflatten(1, (1, 2, 2))), 1)
+    faces = torch.arange(240).reshape(60, 1, 2, 2).to(torch.uint8)
+    whole = FaceBatch(faces, torch.rand(6, 1, 2, 2), 1, 9)
+    terms = method.losses(whole, {})
+    halves = [method.losses(take_share(whole, Share(rank, 2)), {}) for rank in range(2)]
+    together, *parts = seen
+    assert torch.equal(together[:6], torch.cat([part[:3] for part in parts]))  # the faces
+    assert torch.equal(together[6:], torch.cat([part[3:] for part in parts]))
+    for name, term in terms.items():
+        mean = (halves[0][name] + halves[1][name]) / 2
+        torch.testing.assert_close(mean, term)
+
+
+def _seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
