@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from voxcycle.audio.mel import MelSpec
     from voxcycle.conversion.batch import convert_files
-    from voxcycle.conversion.pipeline import Conversion, convert
+    from voxcycle.conversion.options import Conversion
+    from voxcycle.conversion.pipeline import convert
     from voxcycle.voices.library import load_voice
     from voxcycle.voices.voice import Voice
 
@@ -17,7 +18,7 @@ __version__ = "0.1.0"
 __all__ = ["Conversion", "MelSpec", "Voice", "convert", "convert_files", "load_voice"]
 
 _HOMES = {
-    "Conversion": ("voxcycle.conversion.pipeline", "Conversion"),
+    "Conversion": ("voxcycle.conversion.options", "Conversion"),
     "MelSpec": ("voxcycle.audio.mel", "MelSpec"),
     "Voice": ("voxcycle.voices.voice", "Voice"),
     "convert": ("voxcycle.conversion.pipeline", "convert"),

@@ -10,7 +10,7 @@ import soundfile
 from voxcycle.audio.io import AudioError
 from voxcycle.conversion import batch
 from voxcycle.conversion.batch import convert_files, run_plan
-from voxcycle.conversion.pipeline import Options
+from voxcycle.conversion.options import Options
 from voxcycle.conversion.plan import plan_file, plan_files, to_file_name
 from voxcycle.voices.voice import Voice
 

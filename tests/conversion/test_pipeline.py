@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.source_signals import onset_phases
 from voxcycle.conversion import pipeline as offline
-from voxcycle.conversion.pipeline import Conversion, convert
+from voxcycle.conversion.options import Conversion
+from voxcycle.conversion.pipeline import convert
 from voxcycle.conversion.renderer import Renderer
 from voxcycle.conversion.spooled_frames import SpooledFrames
 from voxcycle.vocoders import Vocoder

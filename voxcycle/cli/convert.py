@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from voxcycle.conversion.pipeline import Options, Pitch
+    from voxcycle.conversion.options import Options, Pitch
     from voxcycle.conversion.plan import PlannedFile
     from voxcycle.voices.voice import Voice
 
@@ -73,7 +73,7 @@ def convert(
     """
     from voxcycle.console import open_console
     from voxcycle.conversion.batch import load_pair
-    from voxcycle.conversion.pipeline import Options
+    from voxcycle.conversion.options import Options
     from voxcycle.conversion.plan import plan_outputs
     from voxcycle.voices.library import find_voice
 

@@ -109,11 +109,11 @@ class Pretrained:
             check_sizes(discriminator)
             of_g, of_d = _split(arrays)
             return cls(
-                load_network(lambda: VoiceGenerator(**generator), of_g),
-                load_network(lambda: build_mel_discriminator(**discriminator), of_d),
-                spec,
-                DomainStats.from_dict(header["reference"]),
-                header["about"],
+                generator=load_network(lambda: VoiceGenerator(**generator), of_g),
+                discriminator=load_network(lambda: build_mel_discriminator(**discriminator), of_d),
+                spec=spec,
+                reference=DomainStats.from_dict(header["reference"]),
+                about=header["about"],
             )
 
 

@@ -1,0 +1,66 @@
+"""How a recording is converted, and what comes out."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voxcycle.audio.io import check_sample_rate
+from voxcycle.audio.stats import DomainStats
+
+Pitch = float | Literal["auto", "keep"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to convert.
+
+    Attributes:
+        pitch: "auto" moves the source's F0 to the target's range, "keep" leaves it, a number adds
+            semitones to "auto".
+        output_rate: sample rate of the output in Hz; None keeps the input's.
+        use_file_stats: normalise by the file's own statistics where the voice was trained on one
+            source speaker (any-to-one voices always do).
+        second_pass: share of a second conversion, which removes more of the source speaker and
+            costs words, 0 to 1; None takes the voice's own.
+    """
+
+    pitch: Pitch = "auto"
+    output_rate: int | None = None
+    use_file_stats: bool = False
+    second_pass: float | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.pitch, str) and self.pitch not in ("auto", "keep"):
+            raise ValueError(f"pitch {self.pitch!r}: auto, keep or a number of semitones is needed")
+        if not isinstance(self.pitch, str) and not math.isfinite(self.pitch):
+            raise ValueError(f"pitch {self.pitch}: auto, keep or a number of semitones is needed")
+        if self.second_pass is not None and not 0 <= self.second_pass <= 1:
+            raise ValueError(f"second_pass {self.second_pass}: a number from 0 to 1 is needed")
+        if self.output_rate is not None:
+            check_sample_rate(self.output_rate, "the output")
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """A converted recording.
+
+    Attributes:
+        waveform: (T,) in [-1, 1]; empty where it was written to a file.
+        sample_rate: in Hz.
+        n_samples: length at `sample_rate`.
+        f0_hz: the F0 that was asked for, per mel frame, (F,), 0 where unvoiced.
+        source_stats: what normalised the source.
+        notes: what its owner should know, each one sentence part.
+        seconds: time spent by stage.
+    """
+
+    waveform: NDArray[np.float32]
+    sample_rate: int
+    n_samples: int
+    f0_hz: NDArray[np.float32]
+    source_stats: DomainStats
+    notes: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
