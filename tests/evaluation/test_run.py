@@ -7,6 +7,7 @@ import soundfile
 from voxcycle.audio.f0 import extract_f0
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.mixdown import load_mono
+from voxcycle.conversion.pipeline import convert
 from voxcycle.evaluation import run as evaluate
 from voxcycle.evaluation.metrics.all_metrics import Evaluator
 from voxcycle.evaluation.metrics.asr import ErrorCount
@@ -58,6 +59,10 @@ def test_evaluate_voice_with_pitch_alone(
     assert copied.pitch.rmse_semitones < 0.5  # HiFi-GAN keeps the pitch of clean harmonics
     assert baseline.pitch.rmse_semitones < 0.5  # and WORLD follows the request
     assert converted.failures == () and converted.duration_s == pytest.approx(1.2, abs=1e-3)
+    conversion = convert(speech, voice, sample_rate=RATE, vocoder="griffin-lim")
+    np.testing.assert_array_equal(evaluation.audio[4].requested_f0, conversion.f0_hz)
+    rendered = extract_f0(conversion.waveform, MelSpec())
+    assert converted.pitch == compare_f0(conversion.f0_hz, rendered)
     assert evaluation.about["metrics"] == ["pitch"]
     cost = evaluation.about["cost"]
     assert cost["audio_s"] == pytest.approx(1.2, abs=0.01) and cost["peak_memory_mb"] > 50

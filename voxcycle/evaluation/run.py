@@ -16,6 +16,7 @@ import soundfile
 import voxcycle
 from voxcycle.artifacts import VOICE, read_header
 from voxcycle.conversion import pipeline
+from voxcycle.conversion.options import Conversion
 from voxcycle.evaluation.cache import ContentCache
 from voxcycle.evaluation.metrics.all_metrics import METRICS, Evaluator
 from voxcycle.evaluation.optional_deps import is_metric_imported
@@ -120,10 +121,10 @@ def evaluate_voice(
     evaluator = Evaluator(metrics, cache, asr)
     renderer = load_vocoder(vocoder, voice.spec)
 
-    def convert(recording: Wave, sample_rate: int) -> Wave:
+    def convert(recording: Wave, sample_rate: int) -> Conversion:
         conversion = pipeline.convert(recording, voice, sample_rate=sample_rate, vocoder=renderer)
         cost.add(conversion.seconds, len(recording) / sample_rate)
-        return conversion.waveform
+        return conversion
 
     memory_mb = _convert_longest(voice, sources, renderer)
     reference_vocoder = load_vocoder(REFERENCE_VOCODER, voice.spec)

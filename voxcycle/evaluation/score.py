@@ -18,6 +18,7 @@ from voxcycle.audio.io import FileSource
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.mixdown import load_mono
 from voxcycle.audio.resample import resample
+from voxcycle.conversion.options import Conversion
 from voxcycle.evaluation.metrics.all_metrics import Evaluator
 from voxcycle.evaluation.metrics.asr import character_errors, word_errors
 from voxcycle.evaluation.metrics.distance import Alignment, align, modulation_distance
@@ -42,6 +43,7 @@ class Rendered(NamedTuple):
     audio: Wave | None = None
     sample_rate: int = 0
     failure: str = ""
+    requested_f0: Wave | None = None  # of a conversion
 
 
 class Reference(NamedTuple):
@@ -57,6 +59,7 @@ class Scored(NamedTuple):
     scores: UtteranceScores
     audio: Wave | None
     sample_rate: int
+    requested_f0: Wave | None = None  # of a conversion, (F,)
 
 
 def score_systems(
@@ -148,15 +151,18 @@ class _Scorer:
         try:
             recording, sample_rate = _read(sentence.path)
             rendered = rendered._replace(recording=recording, sample_rate=sample_rate)
-            audio = system.render(recording, sample_rate)
+            made = system.render(recording, sample_rate)
+            audio, f0_hz = (
+                (made.waveform, made.f0_hz) if isinstance(made, Conversion) else (made, None)
+            )
             _require_sound(audio, is_output=audio is not recording)
         except (ValueError, RuntimeError) as error:
             return rendered._replace(failure=str(error))
-        return rendered._replace(audio=audio)
+        return rendered._replace(audio=audio, requested_f0=f0_hz)
 
     def score(self, rendered: Rendered) -> Scored:
         """Score an utterance by every metric."""
-        system, speaker, sentence, recording, audio, sample_rate, failure = rendered
+        system, speaker, sentence, recording, audio, sample_rate, failure, f0_hz = rendered
         failures: list[str] = []
 
         def attempt(metric: str, compute: Callable[[], T]) -> T | None:
@@ -214,10 +220,11 @@ class _Scorer:
             parallel_f0_rmse_semitones=alignment and finite(alignment.f0_rmse_semitones),
             parallel_f0_correlation=alignment and finite(alignment.f0_correlation),
         )
-        return Scored(replace(scores, failures=tuple(failures)), audio, sample_rate)
+        scores = replace(scores, failures=tuple(failures))
+        return Scored(scores, audio, sample_rate, f0_hz)
 
     def _words_reference(self, rendered: Rendered) -> Reference | None:
-        system, speaker, sentence, recording, audio, sample_rate, _ = rendered
+        system, speaker, sentence, recording, audio, sample_rate, *_ = rendered
         if system.has_texts:
             return Reference("text", sentence.text) if sentence.text else None
         if audio is recording or not len(recording) or not self.evaluator.knows(speaker.language):
@@ -269,10 +276,11 @@ class _Scorer:
         return self.evaluator.embed(_to_metric_rate(*_read(path)))
 
     def _pitch(self, rendered: Rendered) -> PitchErrors | None:
-        system, _, _, recording, audio, sample_rate, _ = rendered
+        system, _, _, recording, audio, sample_rate, _, requested = rendered
         if not len(recording):
             return None
-        requested = system.request(resample(recording, sample_rate, self.spec.sample_rate))
+        if requested is None:
+            requested = system.request(resample(recording, sample_rate, self.spec.sample_rate))
         if audio is None:
             return compare_f0(requested, np.zeros_like(requested))
         measured = extract_f0(resample(audio, sample_rate, self.spec.sample_rate), self.spec)

@@ -16,6 +16,7 @@ from voxcycle.audio.f0 import extract_f0
 from voxcycle.audio.mel import LogMel
 from voxcycle.audio.resample import resample
 from voxcycle.conversion.loudness import PEAK_LIMIT_DB
+from voxcycle.conversion.options import Conversion
 from voxcycle.evaluation.baseline import convert_dsp
 from voxcycle.evaluation.cache import ContentCache
 from voxcycle.evaluation.metrics.pitch import requested_f0
@@ -24,7 +25,8 @@ from voxcycle.vocoders.hifigan import WEIGHTS_PACKAGE
 from voxcycle.voices.voice import Voice
 
 Wave = NDArray[np.float32]
-Render = Callable[[Wave, int], Wave]
+# A conversion also says which F0 it was asked for.
+Render = Callable[[Wave, int], Wave | Conversion]
 
 UNCONVERTED = "unconverted"
 TARGET = "target"
@@ -77,7 +79,8 @@ class System:
         name: its row in the table.
         speakers: their sentences are rendered.
         render: waveform (T,) and its rate to a waveform (T,) of the same rate.
-        request: the F0 contour asked for, from the recording at the rate of the mel analysis.
+        request: the F0 contour asked for, from the recording at the rate of the mel analysis;
+            that of a `Conversion` takes its place.
         pairs_itself: whether the distance is measured to the recording itself, not to the parallel
             one.
     """

@@ -30,6 +30,7 @@ from voxcycle.audio.mixdown import load_mono
 from voxcycle.audio.resample import resample
 from voxcycle.audio.stats import sum_frames
 from voxcycle.conversion import pipeline
+from voxcycle.conversion.options import Conversion
 from voxcycle.evaluation.cache import ContentCache
 from voxcycle.evaluation.dataset import spread
 from voxcycle.evaluation.metrics.all_metrics import QUICK_METRICS, Evaluator
@@ -203,10 +204,8 @@ class CheckpointSelector:
     def _score(self, candidate: Candidate) -> list[Scored]:
         voice = candidate.voice
 
-        def convert(recording: Wave, sample_rate: int) -> Wave:
-            return pipeline.convert(
-                recording, voice, sample_rate=sample_rate, vocoder=self.vocoder
-            ).waveform
+        def convert(recording: Wave, sample_rate: int) -> Conversion:
+            return pipeline.convert(recording, voice, sample_rate=sample_rate, vocoder=self.vocoder)
 
         row = System(
             voice.card.name, candidate.sources, convert, partial(requested_f0, voice=voice)
@@ -317,7 +316,7 @@ def find_warnings(name: str, means: dict[str, float]) -> list[str]:
 def _mel_mean_error(scored: Sequence[Scored], voice: Voice) -> float:
     """Return the mean difference of band levels from the target's, in nepers, over all bands."""
     sums = []
-    for _, audio, sample_rate in scored:
+    for _, audio, sample_rate, _ in scored:
         if audio is not None:
             waveform = resample(audio, sample_rate, voice.spec.sample_rate)
             waveform = normalize_level(waveform, voice.spec.sample_rate).waveform

@@ -12,7 +12,6 @@ from voxcycle.audio.f0 import extract_f0
 from voxcycle.audio.mel import LogMel
 from voxcycle.audio.mixdown import load_mono
 from voxcycle.audio.resample import resample
-from voxcycle.evaluation.metrics.pitch import requested_f0
 from voxcycle.evaluation.report.pictures import draw_mel, draw_player
 from voxcycle.evaluation.run import Evaluation
 from voxcycle.evaluation.score import Scored
@@ -119,7 +118,8 @@ def collect_utterances(
         sentence, source = sentences[i], systems[UNCONVERTED][i]
         converted = systems[system_name(voice)][i]
         scores, source_wave, wave_out = converted.scores, wave(source), wave(converted)
-        request = {} if source_wave is None else {"requested": requested_f0(source_wave, voice)}
+        f0_hz = converted.requested_f0
+        request = {} if f0_hz is None else {"requested": f0_hz}
         recordings = [
             Recording(f"source: {scores.speaker}", source_wave, measure(source_wave)),
             Recording(f"converted: {voice.card.name}", wave_out, request | measure(wave_out)),
