@@ -28,6 +28,6 @@ def test_threads_get_whole_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_a_missing_metric_is_reported_with_the_remedy() -> None:
     for find in (import_metric, package_folder):
         with pytest.raises(
-            MissingPackageError, match=r"no_such_metric.*pip install -e '.\[eval\]'"
+            MissingPackageError, match=r"no_such_metric.*install.*\[eval\]"
         ):
             find("no_such_metric")
