@@ -27,7 +27,5 @@ def test_threads_get_whole_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_a_missing_metric_is_reported_with_the_remedy() -> None:
     for find in (import_metric, package_folder):
-        with pytest.raises(
-            MissingPackageError, match=r"no_such_metric.*install.*\[eval\]"
-        ):
+        with pytest.raises(MissingPackageError, match=r"no_such_metric.*install.*\[eval\]"):
             find("no_such_metric")
