@@ -1,4 +1,4 @@
-"""Evaluator are imported whole, whichever thread asks first."""
+"""Packages of metrics are imported whole by any thread, and missing ones are named."""
 
 import sys
 import time
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from voxcycle.evaluation.optional_deps import MissingPackageError, import_metric
+from voxcycle.evaluation.optional_deps import MissingPackageError, import_metric, package_folder
 
 
 def test_threads_get_whole_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,5 +26,6 @@ def test_threads_get_whole_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_missing_metric_is_reported_with_the_remedy() -> None:
-    with pytest.raises(MissingPackageError, match=r"\[eval\]"):
-        import_metric("no_such_metric")
+    for find in (import_metric, package_folder):
+        with pytest.raises(MissingPackageError, match=r"no_such_metric.*install.*\[eval\]"):
+            find("no_such_metric")

@@ -14,7 +14,6 @@ from voxcycle.evaluation.metrics.asr import (
     normalize_text,
     word_errors,
 )
-from voxcycle.evaluation.optional_deps import MissingPackageError, import_metric, package_folder
 
 
 @pytest.mark.parametrize(
@@ -110,13 +109,6 @@ def test_a_name_in_the_cache_is_its_folder(monkeypatch, tmp_path: Path):
         (tmp_path / file).write_text("")
     monkeypatch.setattr(faster_whisper, "download_model", lambda name, **_: str(tmp_path))
     assert find_model("small") == tmp_path
-
-
-def test_missing_metric_names_the_remedy():
-    with pytest.raises(MissingPackageError, match=r"no_such_metric.*pip install -e '.\[eval\]'"):
-        import_metric("no_such_metric")
-    with pytest.raises(MissingPackageError, match="no_such_metric"):
-        package_folder("no_such_metric")
 
 
 def test_the_recogniser_leaves_torch_its_threads():
