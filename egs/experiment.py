@@ -8,7 +8,7 @@ curves      quality against training time: two pairs, 1 to 60 minutes of one thr
             pretrained networks and from scratch, and with more or less speech; three hours
 vocoder     what each part of the vocoder contributes: 1,500 steps of the spectral losses alone,
             scored in copy synthesis of the validation speakers; eight minutes per run
-pretrained  clones of the Kokoro pair by the snapshots OUT/pretrained-*.safetensors, untrained
+pretrained  clones of the Kokoro pair, without training, by the snapshots OUT/pretrained-*
 
 Finished runs are kept, started ones continue. Corpora: egs/kokoro, egs/kokoro_pair and
 egs/fillets_nl, stages 1 and 2; for `curves` also `egs/fillets_nl/prepare.py` with 2 and 10 minutes,

@@ -66,8 +66,8 @@ def test_only_its_own_clips_are_replaced(folder: Path, tmp_path: Path) -> None:
     prepare_folder(folder, out, overwrite=True, n_jobs=1)
     assert (out / "mine.txt").read_text() == "kept"
     assert [p.name for p in out.glob("*000.flac")] == ["renamed.wav-000.flac"]
-    (folder / "renamed.wav").unlink()  # now nothing is of use: what was made before stays
-    with pytest.raises(CorpusError, match="no clip is of use; torn.wav: "):
+    (folder / "renamed.wav").unlink()  # now nothing is usable: the former clips stay
+    with pytest.raises(CorpusError, match="no clip is usable; torn.wav: "):
         prepare_folder(folder, out, overwrite=True, n_jobs=1)
     assert len(list(out.glob("*.flac"))) == 5 and (out / "report.json").exists()
     assert not list(tmp_path.glob(".*.part"))
@@ -84,7 +84,7 @@ def test_the_files_of_others_are_kept(folder: Path, tmp_path: Path, report: str 
     if report and "tape" in report:
         prepare_folder(folder, out, overwrite=True, n_jobs=1)
     else:
-        with pytest.raises(CorpusError, match="holds files that are no clips of an earlier call"):
+        with pytest.raises(CorpusError, match="holds files that no earlier call wrote"):
             prepare_folder(folder, out, overwrite=True)
     assert (out / "letter.txt").exists() and (tmp_path / "tape.wav").exists()
 
@@ -127,7 +127,7 @@ def test_what_cannot_be_prepared_is_told(folder: Path, tmp_path: Path) -> None:
         prepare_folder(tmp_path / "none", tmp_path / "out")
     with pytest.raises(CorpusError, match="among the recordings"):
         prepare_folder(folder, folder)
-    with pytest.raises(CorpusError, match="not a folder"):
+    with pytest.raises(CorpusError, match="expected a folder, found a file"):
         prepare_folder(folder, folder / "torn.wav")
     (tmp_path / "empty").mkdir()
     with pytest.raises(CorpusError, match="no recordings found"):

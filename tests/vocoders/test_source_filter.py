@@ -67,8 +67,27 @@ def test_a_damaged_file_is_one_sentence(saved, damage):
     assert ("update voxcycle" in str(raised.value)) == (damage == "newer")
 
 
+@pytest.mark.parametrize("has_noise", [True, False])
+def test_arguments_of_older_files_are_dropped_or_refused(saved, has_noise: bool):
+    """Format 1 names `has_puffs` and `sees_source`; only the values of today still load."""
+    vocoder, path = saved
+    retired = {"has_puffs": has_noise, "sees_source": False}
+    document = {
+        "format_version": 1,
+        "network": vocoder.network.arguments | retired,
+        "mel_spec": SPEC.to_dict(),
+        "about": {},
+    }
+    save_file(load_file(path), path, metadata={"voxcycle_vocoder": json.dumps(document)})
+    if has_noise:
+        assert SourceFilter.load(path).network.arguments == vocoder.network.arguments
+    else:
+        with pytest.raises(ArtifactError, match="has_puffs=False is no longer supported"):
+            SourceFilter.load(path)
+
+
 def test_the_shipped_one_keeps_a_low_pitch(make_speech):
-    """Where 80 mel bands cannot tell the harmonics apart, the contour that it is told decides."""
+    """Where 80 mel bands cannot tell the harmonics apart, the given contour decides."""
     waveform = make_speech(2.0, SPEC.sample_rate, 85.0)
     wanted = extract_f0(waveform, SPEC)
     log_mel = LogMel(SPEC)(torch.from_numpy(waveform)[None])

@@ -343,8 +343,7 @@ def read_best(folder: Path, network: str) -> dict[str, Any] | None:
         return dict(json.loads(opened.metadata()["scores"]))
 
 
-def read_postprocessing(path: Path) -> dict[str, float] | None:
-    """Return the settings under which the weights of a file were evaluated; None if unknown."""
+def read_postprocessing(path: Path) -> dict[str, float]:
+    """Return the settings under which the weights of a file were evaluated."""
     with safe_open(path, framework="numpy") as opened:
-        postprocessing = opened.metadata().get("postprocessing")
-    return json.loads(postprocessing) if postprocessing else None
+        return dict(json.loads(opened.metadata()["postprocessing"]))

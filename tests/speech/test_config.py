@@ -1,0 +1,60 @@
+"""Settings of a voice training: their documentation, their list, and refused values."""
+
+from pathlib import Path
+
+import pytest
+
+from voxcycle.cli import main
+from voxcycle.speech.config import VoiceTrainingConfig
+from voxcycle.speech.train_voice import train_voice
+from voxcycle.training.config import list_fields, load_config, parse_overrides
+from voxcycle.voices.voice import VoiceError
+
+
+def test_unknown_keys_are_answered_with_those_like_them() -> None:
+    with pytest.raises(ValueError, match=r"unknown key cycle_weight; did you mean cycle_.*\?"):
+        load_config(VoiceTrainingConfig, {"a": "x", "b": "y", "cycle_weight": 3})
+    with pytest.raises(ValueError, match="unknown key zzz; voxcycle train --settings lists"):
+        load_config(VoiceTrainingConfig, {"a": "x", "b": "y", "zzz": 3})
+    with pytest.raises(ValueError, match="steps or minutes, not both"):
+        load_config(VoiceTrainingConfig, {"a": "x", "b": "y", "steps": 3, "minutes": 3})
+    with pytest.raises(ValueError, match="multiple of 8"):
+        load_config(VoiceTrainingConfig, {"a": "x", "b": "y", "n_frames": 50})
+    with pytest.raises(ValueError, match="must be below n_frames"):
+        load_config(
+            VoiceTrainingConfig, {"a": "x", "b": "y", "n_frames": 32, "max_masked_frames": 32}
+        )
+    with pytest.raises(ValueError, match="cannot be read as YAML"):
+        parse_overrides(["cycle_a=[1"])
+    with pytest.raises(ValueError, match="written key=value"):
+        parse_overrides(["cycle_a"])
+    assert parse_overrides(["cycle_a=3", "uses_f0=false"]) == {"cycle_a": 3, "uses_f0": False}
+
+
+def test_every_weight_and_switch_is_documented() -> None:
+    assert all(field.description for field in VoiceTrainingConfig.model_fields.values())
+
+
+def test_the_command_lists_every_setting_with_default_and_meaning(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "400")  # a row per setting
+    with pytest.raises(SystemExit) as left:
+        main(["train", "--settings"])
+    assert not left.value.code
+    heading, *rows = (" ".join(row.split()) for row in capsys.readouterr().out.splitlines())
+    assert heading == "key default meaning"
+    assert rows == [
+        " ".join(f"{key} {default} {field.description}".split())
+        for key, field in list_fields(VoiceTrainingConfig).items()
+        for default in ["needed" if field.is_required() else field.default]
+    ]
+
+
+def test_names_that_cannot_be_those_of_two_files_are_refused_first(tmp_path: Path) -> None:
+    folders = {"a": tmp_path / "low", "b": tmp_path / "high", "out": tmp_path / "run"}
+    with pytest.raises(ValueError, match="both voices are named high"):
+        train_voice(VoiceTrainingConfig(**folders, steps=1, name_a="high"))
+    with pytest.raises(VoiceError, match="cannot be a file's name"):
+        train_voice(VoiceTrainingConfig(**folders, steps=1, name_b="../evil"))
+    assert not (tmp_path / "run").exists()
