@@ -1,4 +1,4 @@
-"""Tell which recipes have no result and which gates fail; exit code 1 if there are any."""
+"""Tell which recipes have no result and which bounds fail; exit code 1 if there are any."""
 
 import argparse
 from pathlib import Path
@@ -17,8 +17,8 @@ def main() -> None:
         if not (folder / RESULT_FILE).exists():
             lines.append(f"{recipe}: crashed, no result")
             continue
-        gates = Result.load(folder).gates
-        lines += [f"{recipe}: gate fails: {gate.name}" for gate in gates if not gate.holds]
+        bounds = Result.load(folder).bounds
+        lines += [f"{recipe}: bound fails: {bound.name}" for bound in bounds if not bound.holds]
     if lines:
         raise SystemExit("\n".join(lines))
 

@@ -13,7 +13,7 @@ from sklearn.decomposition import PCA
 from torch import Tensor
 
 from voxcycle.evaluation.stats.bounds import at_most, reported
-from voxcycle.images.grids import draw_grid
+from voxcycle.images.image_files import draw_grid
 from voxcycle.images.image_set import load_images
 
 WIDTHS = (2, 4, 8, 16, 32)
@@ -50,7 +50,7 @@ def main() -> None:
     recipe = begin("autoencoder", __doc__)
     train = load_images(recipe.data / "fashion" / "train.npz").images()
     test = load_images(recipe.data / "fashion" / "test.npz").images()
-    own, linear, gates = [], [], []
+    own, linear, bounds = [], [], []
     for width in WIDTHS:
         trained = recipe.train("autoencoder", n_latent=width, out=f"run-{width}")
         with torch.no_grad():
@@ -58,8 +58,8 @@ def main() -> None:
         projected = project(train, test, width)
         own.append(squared_error(sent, test))
         linear.append(squared_error(projected, test))
-        gates.append(reported(f"MSE, {width} components", linear[-1]))
-        gates.append(at_most(f"MSE, code of {width}", own[-1], linear[-1]))
+        bounds.append(reported(f"MSE, {width} components", linear[-1]))
+        bounds.append(at_most(f"MSE, code of {width}", own[-1], linear[-1]))
         if width == SHOWN:
             rows = [test[:14], sent[:14], projected[:14]]
             draw_grid(recipe.out / "rows.png", rows, ["input", "autoencoder", "components"])
@@ -69,7 +69,7 @@ def main() -> None:
         f"{SHOWN} principal components keep.",
         "widths.png": "The error against the width of the bottleneck.",
     }
-    recipe.finish(gates, pictures, trained.n_steps)
+    recipe.finish(bounds, pictures, trained.n_steps)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from recipe import begin
 
 from voxcycle.evaluation.stats.bounds import at_least, reported
-from voxcycle.images.grids import draw_grid
+from voxcycle.images.image_files import draw_grid
 from voxcycle.images.image_set import load_images
 from voxcycle.images.metrics.disentanglement import (
     entropies,
@@ -78,7 +78,7 @@ def main() -> None:
         middle = int(np.argsort(gaps[beta])[len(SEEDS) // 2])  # neither the best nor the worst
         shares[beta], rows[beta] = told[middle] / entropies(shapes.labels), walks[middle]
     plain, heavy = (float(np.mean(gaps[beta])) for beta in BETAS)
-    gates = [
+    bounds = [
         at_least("mutual information gap, beta 4, mean of 3 seeds", heavy, 0.3),
         at_least("the same over that of beta 1", heavy / plain, 1.5),
         reported("mutual information gap, beta 1", plain),
@@ -97,7 +97,7 @@ def main() -> None:
         "informations.png": "What each latent tells of each factor; the middle one of three seeds.",
         "rates.png": "What the heavier KL term costs in reconstruction.",
     }
-    recipe.finish(gates, pictures, trained.n_steps)
+    recipe.finish(bounds, pictures, trained.n_steps)
 
 
 if __name__ == "__main__":

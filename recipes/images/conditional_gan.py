@@ -11,7 +11,7 @@ from recipe import begin
 from torch import Tensor
 
 from voxcycle.evaluation.stats.bounds import at_least, reported
-from voxcycle.images.grids import draw_grid
+from voxcycle.images.image_files import draw_grid
 from voxcycle.images.image_set import load_images
 from voxcycle.images.metrics.image_quality import compare_images
 from voxcycle.methods.classifier import ClassifierTraining
@@ -22,9 +22,9 @@ N_EACH = 200
 N_SHOWN = 14
 
 
-def called_right(judge: ClassifierTraining, images: Tensor, labels: Tensor) -> Tensor:
+def called_right(classifier: ClassifierTraining, images: Tensor, labels: Tensor) -> Tensor:
     """Return for each image whether the judge calls its class."""
-    return torch.cat([judge.predict(rows)[:, 0] for rows in images.split(250)]) == labels
+    return torch.cat([classifier.predict(rows)[:, 0] for rows in images.split(250)]) == labels
 
 
 @torch.no_grad()
@@ -34,18 +34,18 @@ def main() -> None:
     test, classes = test_set.images(), torch.from_numpy(test_set.factor("class"))
     with torch.enable_grad():
         trained = recipe.train("gan")
-        judge = recipe.judge("fashion")
+        classifier = recipe.classifier("fashion")
     gan = trained.method
     labels = torch.arange(len(CLASSES)).repeat_interleave(N_EACH)
     noise = torch.randn(len(labels), gan.n_latent, generator=torch.Generator().manual_seed(1))
     pairs = zip(noise.split(250), labels.split(250), strict=True)
     images = torch.cat([gan.sample(z, wanted) for z, wanted in pairs])
-    real = called_right(judge, test, classes)
-    right = called_right(judge, images, labels)
-    others = called_right(judge, images, labels.roll(N_EACH))
-    quality = compare_images(images, test[: len(images)], judge.network.features)
+    real = called_right(classifier, test, classes)
+    right = called_right(classifier, images, labels)
+    others = called_right(classifier, images, labels.roll(N_EACH))
+    quality = compare_images(images, test[: len(images)], classifier.network.features)
 
-    gates = [
+    bounds = [
         reported("real test images called right", real.float().mean()),
         at_least("generated images called what was wanted", right.float().mean(), 0.8),
         reported("called the next class, as if labels were ignored", others.float().mean()),
@@ -67,7 +67,7 @@ def main() -> None:
         "classes.png": "A row for each class that was asked for.",
         "same_noise.png": "The same noise in every row: what the class leaves open is kept.",
     }
-    recipe.finish(gates, pictures, trained.n_steps)
+    recipe.finish(bounds, pictures, trained.n_steps)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from recipe import Recipe, begin
 from torch import Tensor
 
 from voxcycle.evaluation.stats.bounds import at_least, at_most, reported
-from voxcycle.images.grids import draw_grid
+from voxcycle.images.image_files import draw_grid
 from voxcycle.images.image_set import ImageSet, load_images
 from voxcycle.methods.resampling import N_BINS, effective_sample_size
 
@@ -108,7 +108,7 @@ def main() -> None:
     plain = right["all alike"]
     gain, lost = right["rare latents"] - plain, plain - right["rare latents"]
     ceiling = right["oracle"] - plain
-    gates = [
+    bounds = [
         at_least("weight of dark faces over their share, mean of 5 seeds", mass.mean(), 1.3),
         reported("the same, lowest seed", mass.min()),
         at_least("effective sample size over the number of faces, lowest seed", sizes.min(), 0.1),
@@ -138,7 +138,7 @@ def main() -> None:
         "latents.png": "The latents in which dark faces (ticks) stand out most, before and after.",
         "faces.png": "The faces that are drawn most and least often.",
     }
-    recipe.finish(gates, pictures, trained["rare latents"][0].n_steps)
+    recipe.finish(bounds, pictures, trained["rare latents"][0].n_steps)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from recipe import begin
 from torch import Tensor
 
 from voxcycle.evaluation.stats.bounds import at_least, at_most, reported
-from voxcycle.images.grids import draw_grid
+from voxcycle.images.image_files import draw_grid
 from voxcycle.images.image_set import load_images
 from voxcycle.images.metrics.image_quality import compare_images, draw_from_gaussian, nearest_images
 from voxcycle.methods.gan import GAN
@@ -33,7 +33,7 @@ def main() -> None:
     train = load_images(recipe.data / "avatars" / "train.npz").images()
     test = load_images(recipe.data / "avatars" / "test.npz").images()
     models = {n: m.method for n, m in recipe.train_in_parts("gan", PARTS).items()}
-    features = recipe.judge().network.features
+    features = recipe.classifier().network.features
     n_steps, gan = list(models.items())[-1]
     noise = torch.randn(len(test), gan.n_latent, generator=torch.Generator().manual_seed(1))
     samples = {n: draw(method, noise) for n, method in models.items()}
@@ -45,7 +45,7 @@ def main() -> None:
     distances, which = nearest_images(images[:N_NEAREST], train)
     of_real = nearest_images(test[:N_NEAREST], train)[0].median()
 
-    gates = [
+    bounds = [
         reported("domain FID, real v real", quality.floor),
         reported("domain FID, Gaussian of pixels", gaussian.fid),
         at_most("domain FID", quality.fid, MAX_SHARE * gaussian.fid),
@@ -75,7 +75,7 @@ def main() -> None:
         "progress.png": "The same noise over the training.",
         "nearest.png": "Generated faces above the training images that are nearest to them.",
     }
-    recipe.finish(gates, pictures, n_steps)
+    recipe.finish(bounds, pictures, n_steps)
 
 
 if __name__ == "__main__":

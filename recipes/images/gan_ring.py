@@ -17,7 +17,7 @@ from torch import Tensor
 
 from voxcycle.evaluation.stats.bounds import at_least, at_most, reported
 from voxcycle.images.metrics.mode_coverage import cover_modes
-from voxcycle.images.ring import N_MODES, RingBatches, ring_centres
+from voxcycle.images.systems.gan_ring import N_MODES, RingBatches, ring_centres
 from voxcycle.images.train import Model
 from voxcycle.methods.gan import GAN
 
@@ -60,12 +60,12 @@ def draw_snapshots(path: Path, rows: dict[str, dict[int, Model]], real: Tensor) 
 
 def main() -> None:
     recipe = begin("gan_ring", __doc__)
-    deviation = recipe.settle("gan_ring").deviation  # type: ignore[attr-defined]
+    deviation = recipe.resolve_config("gan_ring").deviation  # type: ignore[attr-defined]
     real = RingBatches(N_POINTS, 1_000, deviation)[0].images
     centres = torch.from_numpy(ring_centres())
     trainings = {f"seed {seed}": {"seed": seed} for seed in SEEDS}
     trainings["min-max"] = {"seed": 0, "saturates": True}
-    rows, gates, decided = {}, [], []
+    rows, bounds, decided = {}, [], []
     for name, settings in trainings.items():
         out = name.replace(" ", "-")
         rows[name] = recipe.train_in_parts("gan_ring", PARTS, out=out, **settings)
@@ -75,23 +75,23 @@ def main() -> None:
             d = final.method.discriminator(torch.cat([real, draw_points(final.method)])).sigmoid()
         found, near = f"{name}: clusters of {N_MODES}", f"{name}: share of points within 3 sd"
         if "saturates" in settings:
-            gates += [reported(found, coverage.n_modes), reported(near, coverage.near)]
+            bounds += [reported(found, coverage.n_modes), reported(near, coverage.near)]
         else:
-            gates += [
+            bounds += [
                 at_least(found, coverage.n_modes, N_MODES),
                 at_least(near, coverage.near, 0.8),
             ]
-        gates.append(reported(f"{name}: share of the rarest cluster", coverage.rarest))
+        bounds.append(reported(f"{name}: share of the rarest cluster", coverage.rarest))
         decided.append(float((d - 0.5).abs().mean()))
-        gates.append(reported(f"{name}: mean distance of D from 1/2", decided[-1]))
+        bounds.append(reported(f"{name}: mean distance of D from 1/2", decided[-1]))
     middle = median(decided[: len(SEEDS)])
-    gates.append(at_most("mean distance of D from 1/2, middle seed", middle, MAX_DECIDED))
+    bounds.append(at_most("mean distance of D from 1/2, middle seed", middle, MAX_DECIDED))
     draw_snapshots(recipe.out / "snapshots.png", rows, real)
     pictures = {
         "snapshots.png": "The discriminator's surface (blue: takes for real), real points in "
         "yellow and generated ones in black, over time. White: it can tell neither apart."
     }
-    recipe.finish(gates, pictures, n_steps)
+    recipe.finish(bounds, pictures, n_steps)
 
 
 if __name__ == "__main__":

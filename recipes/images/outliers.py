@@ -17,7 +17,7 @@ from recipe import begin
 from torch import Tensor
 
 from voxcycle.evaluation.stats.bounds import at_least, at_most, reported
-from voxcycle.images.grids import draw_grid
+from voxcycle.images.image_files import draw_grid
 from voxcycle.images.image_set import load_images
 from voxcycle.images.systems import find_system
 from voxcycle.losses.elbo import bernoulli_negative_log_likelihood
@@ -105,13 +105,13 @@ def main() -> None:
     }
     digits = areas["digits"]
     torch.manual_seed(0)
-    blank = find_system("vae").build(recipe.settle("vae"), test_set.shape, ()).eval()
+    blank = find_system("vae").build(recipe.resolve_config("vae"), test_set.shape, ()).eval()
     untrained = {kind: outlier_scores(blank, images[kind]) for kind in ("clothes", "digits")}
     unlearned = {
         name: area_under_curve(untrained["clothes"][name], untrained["digits"][name])
         for name in (UNEXPLAINED, ERROR)
     }
-    gates = [
+    bounds = [
         at_least("AUROC of digits, unexplained share", digits[UNEXPLAINED], 0.95),
         reported("the same with the mean image", digits[MEAN_UNEXPLAINED]),
         at_least("above that", digits[UNEXPLAINED] - digits[MEAN_UNEXPLAINED], 0.05),
@@ -132,8 +132,8 @@ def main() -> None:
         inside, outside = images["clothes"][is_own], images["clothes"][~is_own]
         pair = [outlier_scores(model, x)[UNEXPLAINED] for x in (inside, outside)]
         plain = [unexplained_share(x, own.images().mean(0)) for x in (inside, outside)]
-        gates.append(reported(f"AUROC of the rest, {name} alone known", area_under_curve(*pair)))
-        gates.append(reported("by what their mean image leaves", area_under_curve(*plain)))
+        bounds.append(reported(f"AUROC of the rest, {name} alone known", area_under_curve(*pair)))
+        bounds.append(reported("by what their mean image leaves", area_under_curve(*plain)))
 
     draw_histograms(recipe.out / "histograms.png", scores)
     draw_curves(recipe.out / "curves.png", scores["clothes"], scores["digits"])
@@ -162,7 +162,7 @@ def main() -> None:
         "worst.png": "What is reconstructed worst; the digits that it finds likeliest, all of them "
         "likelier than the clothes under them.",
     }  # fmt: skip
-    recipe.finish(gates, pictures, trained.n_steps)
+    recipe.finish(bounds, pictures, trained.n_steps)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import torch
 from recipe import begin
 
 from voxcycle.evaluation.stats.bounds import at_least, at_most, reported
-from voxcycle.images.grids import draw_grid
+from voxcycle.images.image_files import draw_grid
 from voxcycle.images.image_set import load_domains
 from voxcycle.images.metrics.translation import (
     gradient_energy,
@@ -26,7 +26,7 @@ SHARPER = 0.03  # at least, in gradient energy; without the discriminator's grad
 @torch.no_grad()
 def main() -> None:
     recipe = begin("pix2pix", __doc__)
-    folder = recipe.settle("pix2pix").data
+    folder = recipe.resolve_config("pix2pix").data
     _, train_b = load_domains(folder)
     a, b = (images.images() for images in load_domains(folder, "test"))
     with torch.enable_grad():
@@ -45,7 +45,7 @@ def main() -> None:
     ssim = {name: structural_similarity(images, b) for name, images in trivial.items()}
     own, own_l1 = mean_distance(made, b), mean_distance(blurred, b)
     energy = gradient_energy(b)
-    gates = [
+    bounds = [
         *(reported(f"L1 of {name}", value) for name, value in l1.items()),
         at_most("L1 to the truth", own, 0.5 * min(l1.values())),
         *(reported(f"SSIM of {name}", value) for name, value in ssim.items()),
@@ -69,7 +69,7 @@ def main() -> None:
         "rows.png": "Faces that it never saw: their edges, what the L1 loss alone makes of them, "
         "what pix2pix makes, the truth, and where these two differ (white: 0.3 of the range).",
     }
-    recipe.finish(gates, pictures, trained.n_steps)
+    recipe.finish(bounds, pictures, trained.n_steps)
 
 
 if __name__ == "__main__":

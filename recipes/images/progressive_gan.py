@@ -19,8 +19,9 @@ from recipe import Recipe, begin
 from torch import Tensor
 
 from voxcycle.evaluation.stats.bounds import at_most, reported
-from voxcycle.images.grids import draw_grid
-from voxcycle.images.image_set import ImageBatches, load_images
+from voxcycle.images.batches import ImageBatches
+from voxcycle.images.image_files import draw_grid
+from voxcycle.images.image_set import load_images
 from voxcycle.images.metrics.image_quality import compare_images
 from voxcycle.images.systems import find_system
 from voxcycle.images.train import Model
@@ -43,7 +44,7 @@ def seconds_per_step(recipe: Recipe) -> list[float]:
     kept = recipe.out / "step_seconds.json"
     if kept.exists():
         return list(json.loads(kept.read_text()))
-    config = recipe.settle(METHOD)
+    config = recipe.resolve_config(METHOD)
     images = load_images(config.data)
     torch.set_num_threads(config.threads)
     module = PhasedModule(find_system(METHOD).build(config, images.shape, ()))
@@ -87,8 +88,8 @@ def draw_curves(path: Path, grown: list[Curve], scratch: list[Curve], marks: lis
 def main() -> None:
     recipe = begin("progressive_gan", __doc__)
     test = load_images(recipe.data / "avatars" / "test.npz").images()
-    features = recipe.judge().network.features
-    config = recipe.settle(METHOD)
+    features = recipe.classifier().network.features
+    config = recipe.resolve_config(METHOD)
     z = torch.randn(len(test), config.n_latent, generator=torch.Generator().manual_seed(0))
 
     def distance(images: Tensor) -> float:
@@ -127,29 +128,29 @@ def main() -> None:
     draw_curves(recipe.out / "curves.png", grown, scratch, [spent[n] for n in ends])
 
     floor = compare_images(stages[-1], test, features).floor
-    gates = [reported("domain FID of two halves of the test images", floor)]
+    bounds = [reported("domain FID of two halves of the test images", floor)]
     for i, (drawn, name) in enumerate(zip(stages, names, strict=True)):
         shrunk = downsample(test, growth.last - i).repeat_interleave(1 << (growth.last - i), 2)
         shrunk = shrunk.repeat_interleave(1 << (growth.last - i), 3)
-        gates.append(reported(f"test images brought to {name}", distance(shrunk)))
-        value, before = distance(drawn), gates[-2].value
-        gates.append(
+        bounds.append(reported(f"test images brought to {name}", distance(shrunk)))
+        value, before = distance(drawn), bounds[-2].value
+        bounds.append(
             at_most(f"stage of {name}", value, MAX_SHARE * before)
             if i
             else reported(f"stage of {name}", value)
         )
-    gates += [
+    bounds += [
         reported(f"growing, seed {seed}", list(curve.values())[-1])
         for seed, curve in zip(SEEDS, grown, strict=True)
     ]
-    gates += [
+    bounds += [
         reported(f"32 x 32 throughout, seed {seed}", list(curve.values())[-1])
         for seed, curve in zip(SEEDS, scratch, strict=True)
     ]
     early = mean(next(iter(curve.values())) for curve in scratch)
     own_early = mean(curve[spent[ends[-1]]] for curve in grown)
     own, other = (mean(list(c.values())[-1] for c in curves) for curves in (grown, scratch))
-    gates += [
+    bounds += [
         reported(f"32 x 32 throughout, mean, when the other has {names[-2]}", early),
         at_most(f"growing, mean, when it has {names[-2]}", own_early, early),
         reported("32 x 32 throughout, mean, at the end", other),
@@ -162,7 +163,7 @@ def main() -> None:
         "curves.png": "Domain FID over processor time; lines mark where a size was complete. Bold: "
         f"the first of {len(SEEDS)} seeds.",
     }
-    recipe.finish(gates, pictures, config.steps, SEEDS[0])
+    recipe.finish(bounds, pictures, config.steps, SEEDS[0])
 
 
 if __name__ == "__main__":

@@ -13,12 +13,12 @@ from typing import Any
 import torch
 import yaml
 
-from voxcycle.evaluation.stats.bounds import Gate, Result, print_gates
+from voxcycle.evaluation.stats.bounds import Bound, Result, print_bounds
 from voxcycle.evaluation.stats.cost import describe_machine
 from voxcycle.files import replacing
-from voxcycle.images.config import SystemConfig
 from voxcycle.images.systems import find_system
-from voxcycle.images.train import MODEL_FILE, Model, TrainedModel, load_model, train_lecture
+from voxcycle.images.systems.system import SystemConfig
+from voxcycle.images.train import MODEL_FILE, Model, TrainedModel, load_model, train_system
 from voxcycle.methods.classifier import ClassifierTraining
 from voxcycle.training.config import CONFIG_FILE, load_config, parse_overrides, resume_config
 
@@ -44,7 +44,7 @@ class Recipe:
     words: tuple[str, ...]
     started: float
 
-    def settle(self, method: str, **changed: Any) -> SystemConfig:
+    def resolve_config(self, method: str, **changed: Any) -> SystemConfig:
         """Return the settings: of the YAML file, then `changed`, then of the command line.
 
         `data`, where there are any, are under the recipe's data, and `out` under its folder.
@@ -60,8 +60,8 @@ class Recipe:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
 
     def train(self, method: str, **changed: Any) -> TrainedModel:
-        """Train with the settings of `settle`; an interrupted training goes on."""
-        config = self.settle(method, **changed)
+        """Train with the settings of `resolve_config`; an interrupted training goes on."""
+        config = self.resolve_config(method, **changed)
         return self._train(method, config)
 
     def train_in_parts(
@@ -72,7 +72,7 @@ class Recipe:
         Raises:
             ValueError: the folder holds a training that has passed one of them unseen.
         """
-        config = self.settle(method, **changed)
+        config = self.resolve_config(method, **changed)
         if (config.out / CONFIG_FILE).exists():
             resume_config(config)  # the parts that are there must be of these settings
         models = {}
@@ -93,7 +93,7 @@ class Recipe:
 
     def _train(self, method: str, config: SystemConfig) -> TrainedModel:
         """Train, or go on, and note the wall time of what was trained."""
-        trained = train_lecture(method, config, resume=(config.out / "last.ckpt").exists())
+        trained = train_system(method, config, resume=(config.out / "last.ckpt").exists())
         if trained.n_new_steps:
             times = self.wall_times()
             name = str(config.out.relative_to(self.out))
@@ -107,7 +107,7 @@ class Recipe:
         path = self.out / TIMES_FILE
         return json.loads(path.read_text()) if path.exists() else {}
 
-    def judge(self, data: str = "avatars") -> ClassifierTraining:
+    def classifier(self, data: str = "avatars") -> ClassifierTraining:
         """Return the classifier of a set's factors; all recipes with one OUT share it.
 
         The first that asks trains it, with `egs/images/classifier.yaml` and none of the settings
@@ -120,12 +120,12 @@ class Recipe:
         return load_model(path).method
 
     def finish(
-        self, gates: Sequence[Gate], pictures: Mapping[str, str], n_steps: int, seed: int = 0
+        self, bounds: Sequence[Bound], pictures: Mapping[str, str], n_steps: int, seed: int = 0
     ) -> None:
-        """Write and print the result; exit code 1 where a gate fails.
+        """Write and print the result; exit code 1 where a bound fails.
 
         Args:
-            gates: in the order in which they are read.
+            bounds: in the order in which they are read.
             pictures: file names in `out`, with captions.
             n_steps: iterations of the training that is shown.
             seed: likewise.
@@ -141,11 +141,11 @@ class Recipe:
             len(times),
             round(sum(times.values()), 1),
             seed,
-            list(gates),
+            list(bounds),
             dict(pictures),
             describe_machine() | {"threads": n_threads},
         ).save(self.out)
-        holds = print_gates(list(gates))
+        holds = print_bounds(list(bounds))
         for name in pictures:
             print(self.out / name)
         print(f"{self.out / 'result.json'}  ({time.monotonic() - self.started:.0f} s)")

@@ -13,7 +13,7 @@ from recipe import begin
 from torch import Tensor
 
 from voxcycle.evaluation.stats.bounds import at_least, at_most, reported
-from voxcycle.images.grids import draw_grid
+from voxcycle.images.image_files import draw_grid
 from voxcycle.images.image_set import load_images
 from voxcycle.images.metrics.image_quality import compare_images
 from voxcycle.images.metrics.latent_metrics import path_length, share_taken_over, slerp
@@ -50,8 +50,8 @@ def main() -> None:
         raise SystemExit(f"{rival_path}: not there; run recipes/images/progressive_gan.py first")
     test_set = load_images(recipe.data / "avatars" / "test.npz")
     test, factors = test_set.images(), list(test_set.factors)
-    judge = recipe.judge()
-    features = judge.network.features
+    classifier = recipe.classifier()
+    features = classifier.network.features
     with torch.enable_grad():
         trained = recipe.train("stylegan")
     method = trained.method
@@ -67,11 +67,11 @@ def main() -> None:
     rival = draw(load_model(rival_path).method.sample, z)
     rival_fid = compare_images(rival, test, features).fid
 
-    labels, other_labels = (judge.predict(draw(method.synthesize, x)) for x in (w, other))
+    labels, other_labels = (classifier.predict(draw(method.synthesize, x)) for x in (w, other))
     taken = {}
     for name, layers in LAYERS.items():
         mixed = draw(method.synthesize, method.mix(w, other, layers))
-        shares = share_taken_over(labels, other_labels, judge.predict(mixed)).tolist()
+        shares = share_taken_over(labels, other_labels, classifier.predict(mixed)).tolist()
         taken[name] = dict(zip(factors, shares, strict=True))
     coarse, fine = taken["coarse, 4-8"], taken["fine, 32"]
     colours, of_coarse = (mean(shares[name] for name in COLOURS) for shares in (fine, coarse))
@@ -91,7 +91,7 @@ def main() -> None:
     walks = [method.synthesize(torch.lerp(w[i], other[i], ts)) for i in range(N_WALKS)]
     draw_grid(recipe.out / "walks.png", walks)
 
-    gates = [
+    bounds = [
         reported("domain FID of two halves of the test images", quality.floor),
         reported("Progressive GAN", rival_fid),
         at_most("StyleGAN", quality.fid, 1.1 * rival_fid),
@@ -112,7 +112,7 @@ def main() -> None:
         "truncation.png": "Styles drawn towards the mean, 0, and beyond it.",
         "walks.png": "From one style to another along a straight line in W.",
     }
-    recipe.finish(gates, pictures, trained.n_steps)
+    recipe.finish(bounds, pictures, trained.n_steps)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from recipe import begin
 from torch import Tensor
 
 from voxcycle.evaluation.stats.bounds import at_least, at_most, reported
-from voxcycle.images.grids import draw_grid
+from voxcycle.images.image_files import draw_grid
 from voxcycle.images.image_set import load_images
 from voxcycle.images.metrics.image_quality import nearest_images
 
@@ -93,7 +93,7 @@ def main() -> None:
     codes = {"VAE": flat.encode(test), "autoencoder": flat_plain.encode(test)}
     draw_codes(recipe.out / "codes.png", codes, classes)
 
-    gates = [
+    bounds = [
         at_most("-ELBO, nats per image", reconstruction + kl, 256),
         reported("reconstruction term", reconstruction),
         at_least("KL term", kl, 8),
@@ -118,7 +118,7 @@ def main() -> None:
         "codes.png": "Where test images lie in it, coloured by class; the circle holds 95 % of the "
         "prior.",
     }
-    recipe.finish(gates, pictures, trained.n_steps)
+    recipe.finish(bounds, pictures, trained.n_steps)
 
 
 if __name__ == "__main__":

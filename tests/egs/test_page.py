@@ -6,7 +6,7 @@ import torch
 import yaml
 
 from voxcycle.evaluation.stats.bounds import Result, at_least, at_most, reported
-from voxcycle.images.grids import draw_grid
+from voxcycle.images.image_files import draw_grid
 
 ROOT = Path(__file__).parents[2]
 
@@ -20,12 +20,12 @@ def write_page(lecture: Path) -> Any:
 
 @pytest.fixture
 def runs(tmp_path: Path) -> Path:
-    """Results of two systems, one with a gate that fails."""
+    """Results of two systems, one with a bound that fails."""
     for name, value in (("vae", 250.0), ("gan", 300.0)):
         folder = tmp_path / "runs" / name
         draw_grid(folder / "grid.png", [torch.zeros(60, 3, 32, 32)], ["<row>"])
-        gates = [at_most("bound <nats>", value, 256), at_least("least", 2, 1), reported("x", 3)]
-        Result(name, "python x.py", 10, 2, 1.5, 0, gates, {"grid.png": "Sixty <b>"}).save(folder)
+        bounds = [at_most("bound <nats>", value, 256), at_least("least", 2, 1), reported("x", 3)]
+        Result(name, "python x.py", 10, 2, 1.5, 0, bounds, {"grid.png": "Sixty <b>"}).save(folder)
     return tmp_path / "runs"
 
 

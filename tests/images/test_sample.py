@@ -9,11 +9,11 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from voxcycle.images.grids import draw_grid
-from voxcycle.images.image_set import ImageSet, read_image
+from voxcycle.images.image_files import draw_grid, read_image
+from voxcycle.images.image_set import ImageSet
 from voxcycle.images.sample import draw_samples, draw_walks, walk_latents
 from voxcycle.images.systems import SYSTEMS
-from voxcycle.images.train import load_model, train_lecture
+from voxcycle.images.train import load_model, train_system
 from voxcycle.methods.stylegan import NOISE_SEED
 
 NETWORKS = {
@@ -39,7 +39,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             data=folder / "images.npz", out=folder / name, steps=1, batch_size=8, width=4,
             n_latent=3, threads=1, **own,
         )  # fmt: skip
-        paths[name] = train_lecture(method, config).path
+        paths[name] = train_system(method, config).path
     return paths
 
 
@@ -87,7 +87,7 @@ def test_walks_that_cannot_be(models: dict[str, Path], tmp_path: Path) -> None:
         out=tmp_path / "ring", steps=1, batch_size=8, width=4, threads=1
     )
     with pytest.raises(ValueError, match="method gan_ring draws points, not images"):
-        draw_walks(train_lecture("gan_ring", config).path, tmp_path / "a.png")
+        draw_walks(train_system("gan_ring", config).path, tmp_path / "a.png")
 
 
 def test_classes_are_asked_for_by_name_and_by_number(

@@ -1,4 +1,4 @@
-"""`train_lecture` and the model file."""
+"""`train_system` and the model file."""
 
 from pathlib import Path
 
@@ -7,9 +7,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from voxcycle.images.config import AutoencoderConfig, ClassifierConfig, VAEConfig
 from voxcycle.images.image_set import ImageSet, load_images
-from voxcycle.images.train import MODEL_FILE, load_model, settle, train_lecture
+from voxcycle.images.systems.autoencoder import AutoencoderConfig
+from voxcycle.images.systems.classifier import ClassifierConfig
+from voxcycle.images.systems.vae import VAEConfig
+from voxcycle.images.train import MODEL_FILE, load_model, resolve_config, train_system
 
 
 def save_images(path: Path, n: int = 20, shape: tuple[int, int, int] = (3, 8, 8)) -> Path:
@@ -39,7 +41,7 @@ def assert_equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None
 
 
 def test_a_model_comes_back_as_it_was(tmp_path: Path) -> None:
-    trained = train_lecture("vae", vae_config(tmp_path, beta=2.0))
+    trained = train_system("vae", vae_config(tmp_path, beta=2.0))
     loaded = load_model(trained.path)
     assert (loaded.name, loaded.shape, loaded.steps) == ("vae", (3, 8, 8), 4)
     assert_equal(trained.method.state_dict(), loaded.method.state_dict())
@@ -58,16 +60,16 @@ def test_resuming_equals_going_through(tmp_path: Path, name: str, config: type) 
     common = dict(data=save_images(tmp_path / "images.npz"), width=4, batch_size=6, threads=1)
     if name != "classifier":
         common["network"] = "conv"
-    train_lecture(name, config(out=tmp_path / "through", steps=7, **common))
-    train_lecture(name, config(out=tmp_path / "parts", steps=4, **common))
-    train_lecture(name, config(out=tmp_path / "parts", steps=7, **common), resume=True)
+    train_system(name, config(out=tmp_path / "through", steps=7, **common))
+    train_system(name, config(out=tmp_path / "parts", steps=4, **common))
+    train_system(name, config(out=tmp_path / "parts", steps=7, **common), resume=True)
     assert_equal(states(tmp_path / "through"), states(tmp_path / "parts"))
 
 
 def test_the_seed_is_all_that_chance_has(tmp_path: Path) -> None:
-    train_lecture("vae", vae_config(tmp_path, out=tmp_path / "one"))
-    train_lecture("vae", vae_config(tmp_path, out=tmp_path / "two"))
-    train_lecture("vae", vae_config(tmp_path, out=tmp_path / "other", seed=1))
+    train_system("vae", vae_config(tmp_path, out=tmp_path / "one"))
+    train_system("vae", vae_config(tmp_path, out=tmp_path / "two"))
+    train_system("vae", vae_config(tmp_path, out=tmp_path / "other", seed=1))
     assert_equal(states(tmp_path / "one"), states(tmp_path / "two"))
     key = "encoder.0.weight"
     assert not torch.equal(states(tmp_path / "one")[key], states(tmp_path / "other")[key])
@@ -78,7 +80,7 @@ def test_a_classifier_knows_the_values_of_its_data(tmp_path: Path) -> None:
     config = ClassifierConfig(
         data=data, out=tmp_path / "run", steps=1, batch_size=6, width=4, threads=1
     )
-    loaded = load_model(train_lecture("classifier", config).path)
+    loaded = load_model(train_system("classifier", config).path)
     assert [head.out_features for head in loaded.method.network.heads] == [3, 2, 2]  # and noise
     images = torch.rand(5, 3, 8, 8) * 2 - 1
     predicted = loaded.method.predict(images)
@@ -91,49 +93,49 @@ def test_a_classifier_needs_every_label(tmp_path: Path) -> None:
     images.labels[7, 1] = -1
     images.save(config.data)
     with pytest.raises(ValueError, match=r"changed\.npz: not every image has a form"):
-        train_lecture("classifier", config)
+        train_system("classifier", config)
     ImageSet(images.pixels, images.labels[:, :0], ()).save(config.data)
-    with pytest.raises(ValueError, match=r"changed\.npz: no labels to tell; sort the images"):
-        train_lecture("classifier", config)
+    with pytest.raises(ValueError, match=r"changed\.npz: no labels to learn; sort the images"):
+        train_system("classifier", config)
 
 
 def test_what_cannot_be_trained_is_said(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no method 'gpt' in the lecture: there are autoencoder"):
-        train_lecture("gpt", vae_config(tmp_path))
+        train_system("gpt", vae_config(tmp_path))
     with pytest.raises(ValueError, match="20 images are fewer than batch_size=128"):
-        train_lecture("vae", vae_config(tmp_path, batch_size=128))
+        train_system("vae", vae_config(tmp_path, batch_size=128))
     with pytest.raises(ValueError, match="nowhere.*no such folder of images"):
-        train_lecture("vae", vae_config(tmp_path, data=tmp_path / "nowhere"))
+        train_system("vae", vae_config(tmp_path, data=tmp_path / "nowhere"))
     odd = save_images(tmp_path / "odd.npz", shape=(1, 8, 12))
     with pytest.raises(ValueError, match="12 x 8: convolutions need squares"):
-        train_lecture("vae", vae_config(tmp_path, data=odd))
+        train_system("vae", vae_config(tmp_path, data=odd))
     assert not (tmp_path / "run").exists()  # nothing was begun
     text = tmp_path / "text.npz"
     text.write_text("no images")
     with pytest.raises(ValueError, match="text.npz: not a set of images in .npz"):
-        train_lecture("vae", vae_config(tmp_path, data=text))
+        train_system("vae", vae_config(tmp_path, data=text))
 
 
 def test_runs_are_neither_overwritten_nor_mixed_up(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no checkpoint to resume"):
-        train_lecture("vae", vae_config(tmp_path), resume=True)
-    train_lecture("vae", vae_config(tmp_path))
+        train_system("vae", vae_config(tmp_path), resume=True)
+    train_system("vae", vae_config(tmp_path))
     with pytest.raises(ValueError, match="holds a training already"):
-        train_lecture("vae", vae_config(tmp_path))
+        train_system("vae", vae_config(tmp_path))
     with pytest.raises(ValueError, match="started with n_latent=3, not 5"):
-        train_lecture("vae", vae_config(tmp_path, n_latent=5), resume=True)
+        train_system("vae", vae_config(tmp_path, n_latent=5), resume=True)
     with pytest.raises(ValueError, match="begun with vae, not autoencoder"):
-        train_lecture("autoencoder", vae_config(tmp_path), resume=True)
+        train_system("autoencoder", vae_config(tmp_path), resume=True)
     with pytest.raises(ValueError, match="begun with vae, not gan"):
-        settle("gan", {"out": tmp_path / "run"}, resume=True)
-    assert settle("vae", {"out": tmp_path / "run"}, resume=True).n_latent == 3
+        resolve_config("gan", {"out": tmp_path / "run"}, resume=True)
+    assert resolve_config("vae", {"out": tmp_path / "run"}, resume=True).n_latent == 3
     with pytest.raises(ValueError, match="checkpoint is damaged or of another run"):
         (tmp_path / "run" / "last.ckpt").write_bytes(b"nothing")
-        train_lecture("vae", vae_config(tmp_path, steps=9), resume=True)
+        train_system("vae", vae_config(tmp_path, steps=9), resume=True)
 
 
 def test_damaged_and_foreign_files_are_refused(tmp_path: Path) -> None:
-    path = train_lecture("vae", vae_config(tmp_path)).path
+    path = train_system("vae", vae_config(tmp_path)).path
     whole = path.read_bytes()
     damaged = tmp_path / "damaged.safetensors"
     for content in (b"", whole[:100], whole[:-100], b"x" + whole[1:]):

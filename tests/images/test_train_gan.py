@@ -7,9 +7,12 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from voxcycle.cli import main
-from voxcycle.images.config import GANConfig, RingGANConfig, SystemConfig
-from voxcycle.images.image_set import ImageSet, load_images, read_image
-from voxcycle.images.train import load_model, train_lecture
+from voxcycle.images.image_files import read_image
+from voxcycle.images.image_set import ImageSet, load_images
+from voxcycle.images.systems.gan import GANConfig
+from voxcycle.images.systems.gan_ring import RingGANConfig
+from voxcycle.images.systems.system import SystemConfig
+from voxcycle.images.train import load_model, train_system
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +41,9 @@ def settings(name: str, bars: Path, out: Path, n_steps: int) -> SystemConfig:
 @pytest.mark.parametrize("name", ["gan_ring", "gan", "conditional"])
 def test_stopping_and_going_on_changes_nothing(name: str, bars: Path, tmp_path: Path) -> None:
     method = "gan_ring" if name == "gan_ring" else "gan"
-    whole = train_lecture(method, settings(name, bars, tmp_path / "whole", 5))
-    train_lecture(method, settings(name, bars, tmp_path / "parts", 2))
-    parts = train_lecture(method, settings(name, bars, tmp_path / "parts", 5), resume=True)
+    whole = train_system(method, settings(name, bars, tmp_path / "whole", 5))
+    train_system(method, settings(name, bars, tmp_path / "parts", 2))
+    parts = train_system(method, settings(name, bars, tmp_path / "parts", 5), resume=True)
     assert parts.n_steps == whole.n_steps == 5
     expected = load_file(whole.path)
     for key, value in load_file(parts.path).items():
@@ -50,7 +53,7 @@ def test_stopping_and_going_on_changes_nothing(name: str, bars: Path, tmp_path: 
 @pytest.mark.parametrize("name", ["gan_ring", "gan", "conditional"])
 def test_a_model_file_draws_what_the_training_draws(name: str, bars: Path, tmp_path: Path) -> None:
     method = "gan_ring" if name == "gan_ring" else "gan"
-    trained = train_lecture(method, settings(name, bars, tmp_path / "run", 2))
+    trained = train_system(method, settings(name, bars, tmp_path / "run", 2))
     loaded = load_model(trained.path)
     assert (loaded.name, loaded.steps) == (method, 2)
     noise = torch.randn(6, 4)
@@ -61,7 +64,7 @@ def test_a_model_file_draws_what_the_training_draws(name: str, bars: Path, tmp_p
 
 @pytest.mark.parametrize("name", ["gan_ring", "gan"])
 def test_a_model_file_has_the_averaged_generator(name: str, bars: Path, tmp_path: Path) -> None:
-    path = train_lecture(name, settings(name, bars, tmp_path / "run", 5)).path
+    path = train_system(name, settings(name, bars, tmp_path / "run", 5)).path
     kept = torch.load(path.with_name("last.ckpt"), weights_only=True)["state_dict"]
     own = {key: x for key, x in load_file(path).items() if key.startswith("generator.")}
     for key, value in own.items():
@@ -72,20 +75,20 @@ def test_a_model_file_has_the_averaged_generator(name: str, bars: Path, tmp_path
 def test_unknown_conditions_are_refused(bars: Path, tmp_path: Path) -> None:
     config = GANConfig(data=bars, out=tmp_path / "a", condition="colour")
     with pytest.raises(ValueError, match="known are chance, upright"):
-        train_lecture("gan", config)
+        train_system("gan", config)
     holed = ImageSet(
         np.zeros((16, 1, 8, 8), np.uint8), np.array([[-1], [0]] * 8, np.int64), ("class",)
     )
     holed.save(tmp_path / "holed.npz")
     config = GANConfig(data=tmp_path / "holed.npz", out=tmp_path / "b", condition="class")
     with pytest.raises(ValueError, match="not every image has a class"):
-        train_lecture("gan", config)
+        train_system("gan", config)
 
 
 def test_the_command_draws_the_class_that_is_asked_for(
     bars: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = train_lecture("gan", settings("conditional", bars, tmp_path / "run", 3)).path
+    path = train_system("gan", settings("conditional", bars, tmp_path / "run", 3)).path
 
     def sample(*words: str) -> int:
         out = str(tmp_path / "out.png")
@@ -108,9 +111,9 @@ def share_obeyed(data: Path, out: Path) -> float:
     """Return for how many samples of a conditional GAN the bars lie as they were told to."""
     config = GANConfig(
         data=data, out=out, condition="upright", steps=400, batch_size=64, width=8, n_latent=4,
-        rate=1e-3, ema_decay=0.98, threads=1, log_every=100,
+        lr=1e-3, ema_decay=0.98, threads=1, log_every=100,
     )  # fmt: skip
-    method = train_lecture("gan", config).method
+    method = train_system("gan", config).method
     labels = torch.arange(200) % 2
     noise = torch.randn(200, 4, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
@@ -122,7 +125,7 @@ def share_obeyed(data: Path, out: Path) -> float:
 
 @pytest.mark.slow
 def test_labels_are_obeyed_and_shuffled_ones_are_not(bars: Path, tmp_path: Path) -> None:
-    """The gate of the conditional recipe, and what it must fail."""
+    """The bound of the conditional recipe, and what it must fail."""
     assert share_obeyed(bars, tmp_path / "told") >= 0.8
     images = load_images(bars)
     shuffled = np.random.default_rng(0).permutation(images.labels)

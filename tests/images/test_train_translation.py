@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from voxcycle.images.config import CycleGANConfig, Pix2PixConfig, TranslationConfig
 from voxcycle.images.image_set import ImageSet, load_images
-from voxcycle.images.metrics.translation import Way, translate_both_ways
-from voxcycle.images.train import load_model, train_lecture
+from voxcycle.images.metrics.translation import TranslationResult, translate_both_ways
+from voxcycle.images.systems.cyclegan import CycleGANConfig
+from voxcycle.images.systems.pix2pix import Pix2PixConfig, TranslationConfig
+from voxcycle.images.train import load_model, train_system
 
 SMALL: dict[str, Any] = {
     "width": 4,
-    "judge_widths": (4, 4),
+    "discriminator_widths": (4, 4),
     "batch_size": 2,
     "threads": 1,
     "checkpoint_every": 2,
@@ -44,7 +45,7 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("name", ["pix2pix", "cyclegan"])
 def test_a_model_is_trained_saved_loaded_and_used(name: str, data: Path, tmp_path: Path) -> None:
-    trained = train_lecture(name, make_config(name, data, tmp_path / "run"))
+    trained = train_system(name, make_config(name, data, tmp_path / "run"))
     loaded = load_model(trained.path)
     assert (loaded.name, loaded.steps, loaded.shape) == (name, 5, (3, 8, 8))
     images = load_images(data / "trainA.npz").images()
@@ -56,20 +57,20 @@ def test_a_model_is_trained_saved_loaded_and_used(name: str, data: Path, tmp_pat
 
 @pytest.mark.parametrize("name", ["pix2pix", "cyclegan"])
 def test_resuming_changes_nothing(name: str, data: Path, tmp_path: Path) -> None:
-    whole = train_lecture(name, make_config(name, data, tmp_path / "whole"))
-    train_lecture(name, make_config(name, data, tmp_path / "parts", steps=2))
-    parts = train_lecture(name, make_config(name, data, tmp_path / "parts"), resume=True)
+    whole = train_system(name, make_config(name, data, tmp_path / "whole"))
+    train_system(name, make_config(name, data, tmp_path / "parts", steps=2))
+    parts = train_system(name, make_config(name, data, tmp_path / "parts"), resume=True)
     one, two = whole.method.state_dict(), parts.method.state_dict()
     assert one.keys() == two.keys()
     assert all(torch.equal(one[key], two[key]) for key in one)
 
 
 @pytest.mark.parametrize(("adversarial", "moves"), [(1.0, True), (0.0, False)])
-def test_without_adversarial_loss_pix2pix_trains_no_judge(
+def test_without_adversarial_loss_pix2pix_trains_no_discriminate(
     data: Path, tmp_path: Path, adversarial: float, moves: bool
 ) -> None:
     short, long = (
-        train_lecture("pix2pix", make_config(
+        train_system("pix2pix", make_config(
             "pix2pix", data, tmp_path / str(steps), steps=steps, adversarial=adversarial
         )).method
         for steps in (1, 3)
@@ -82,7 +83,7 @@ def test_domains_of_different_shapes_are_refused(data: Path, tmp_path: Path) -> 
     grey = ImageSet(np.zeros((5, 1, 8, 8), np.uint8), np.zeros((5, 0), np.int64), ())
     grey.save(data / "trainB.npz")
     with pytest.raises(ValueError, match=r"trainA has images of the shape \(3, 8, 8\)"):
-        train_lecture("cyclegan", make_config("cyclegan", data, tmp_path / "run"))
+        train_system("cyclegan", make_config("cyclegan", data, tmp_path / "run"))
 
 
 def make_discs(n: int, seed: int, colour: tuple[int, int, int]) -> ImageSet:
@@ -105,14 +106,14 @@ def test_without_cycle_loss_more_changes_than_it_should(tmp_path: Path) -> None:
         make_discs(400, seed, colour).save(tmp_path / f"train{side}.npz")
     twins = [make_discs(100, 7, colour).images() for colour in ends.values()]
 
-    def train(**changes: Any) -> tuple[Way, Way]:
+    def train(**changes: Any) -> tuple[TranslationResult, TranslationResult]:
         config = make_config(
             "cyclegan", tmp_path, tmp_path / f"run{len(changes)}", steps=300, width=8, batch_size=4,
-            judge_widths=(16, 32), rate=1e-3, ema_decay=0.99, flips=False, **changes
+            discriminator_widths=(16, 32), lr=1e-3, ema_decay=0.99, flips=False, **changes
         )  # fmt: skip
-        return translate_both_ways(train_lecture("cyclegan", config).method.translate, *twins)
+        return translate_both_ways(train_system("cyclegan", config).method.translate, *twins)
 
     for whole, broken in zip(train(), train(cycle=0.0), strict=True):
         assert whole.ratio < 0.85 and broken.ratio > 0.9
-        assert whole.cycle <= 0.04 < broken.cycle  # the recipe's gate
+        assert whole.cycle <= 0.04 < broken.cycle  # the recipe's bound
         assert broken.change_outside > 1.25 * whole.change_outside

@@ -12,7 +12,7 @@ def make_linear() -> Autoencoder:
     torch.manual_seed(0)
     encoder = nn.Sequential(nn.Flatten(), nn.Linear(2, 1, bias=False))
     decoder = nn.Sequential(nn.Linear(1, 2, bias=False), nn.Unflatten(1, (1, 1, 2)))
-    return Autoencoder(encoder, decoder, 1, rate=0.02)
+    return Autoencoder(encoder, decoder, 1, lr=0.02)
 
 
 def batch_of(images: torch.Tensor) -> ImageBatch:

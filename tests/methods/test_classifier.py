@@ -65,7 +65,7 @@ def test_predictions_leave_the_noise_out() -> None:
 
 def test_it_learns_bright_from_dark() -> None:
     torch.manual_seed(0)
-    module = PhasedModule(ClassifierTraining(Classifier((1, 8, 8), [2, 2], 4), rate=1e-2))
+    module = PhasedModule(ClassifierTraining(Classifier((1, 8, 8), [2, 2], 4), lr=1e-2))
     optimizers = module.configure_optimizers()
     for step in range(40):
         level = torch.arange(32) % 2

@@ -5,10 +5,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from voxcycle.images.config import DebiasingVAEConfig
-from voxcycle.images.face_batches import FaceBatches
+from voxcycle.images.batches import FaceBatches
 from voxcycle.images.image_set import ImageSet, load_images
-from voxcycle.images.train import load_model, train_lecture
+from voxcycle.images.systems.debiasing_vae import DebiasingVAEConfig
+from voxcycle.images.train import load_model, train_system
 from voxcycle.losses.elbo import kl_to_standard_normal
 from voxcycle.methods.batches import FaceBatch
 from voxcycle.methods.debiasing_vae import DebiasingVAE
@@ -148,7 +148,7 @@ def make_config(folder: Path, **changed: object) -> DebiasingVAEConfig:
 
 
 def test_it_trains_tells_faces_and_finds_the_rare(tmp_path: Path) -> None:
-    trained = train_lecture("debiasing_vae", make_config(tmp_path, steps=150, every=50))
+    trained = train_system("debiasing_vae", make_config(tmp_path, steps=150, every=50))
     loaded = load_model(trained.path)
     method = loaded.method
     assert torch.equal(method.face_weights, trained.method.face_weights)
@@ -163,9 +163,9 @@ def test_it_trains_tells_faces_and_finds_the_rare(tmp_path: Path) -> None:
 
 def test_resuming_equals_going_through(tmp_path: Path) -> None:
     """Weighed at steps 3 and 6, interrupted in between."""
-    train_lecture("debiasing_vae", make_config(tmp_path, out=tmp_path / "through"))
-    train_lecture("debiasing_vae", make_config(tmp_path, out=tmp_path / "parts", steps=5))
-    train_lecture("debiasing_vae", make_config(tmp_path, out=tmp_path / "parts"), resume=True)
+    train_system("debiasing_vae", make_config(tmp_path, out=tmp_path / "through"))
+    train_system("debiasing_vae", make_config(tmp_path, out=tmp_path / "parts", steps=5))
+    train_system("debiasing_vae", make_config(tmp_path, out=tmp_path / "parts"), resume=True)
     through, parts = (
         load_file(tmp_path / name / "model.safetensors") for name in ("through", "parts")
     )
@@ -176,7 +176,7 @@ def test_resuming_equals_going_through(tmp_path: Path) -> None:
 
 def test_unknown_factors_are_told(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no factor 'cat': known are face, dark"):
-        train_lecture("debiasing_vae", make_config(tmp_path, face="cat"))
+        train_system("debiasing_vae", make_config(tmp_path, face="cat"))
 
 
 def test_what_may_be_a_face_is_not_taken_for_none(tmp_path: Path) -> None:
@@ -185,11 +185,11 @@ def test_what_may_be_a_face_is_not_taken_for_none(tmp_path: Path) -> None:
     images.labels[5, 0] = -1
     images.save(config.data)
     with pytest.raises(ValueError, match=r"groups\.npz: not every image has a face"):
-        train_lecture("debiasing_vae", config)
+        train_system("debiasing_vae", config)
 
 
 @pytest.mark.slow
-def test_the_gates_hold_for_the_maximum_and_fail_for_the_product() -> None:
+def test_the_bounds_hold_for_the_maximum_and_fail_for_the_product() -> None:
     """Light faces lost at most .01, effective sample size at least a tenth, mass at least 1.3."""
     folder = Path.home() / ".cache" / "voxcycle" / "lecture" / "biased"
     if not folder.exists():
@@ -218,7 +218,7 @@ def test_the_gates_hold_for_the_maximum_and_fail_for_the_product() -> None:
         weights = method.weigh_faces(batches.faces)
         mass[rule] = (weights[is_dark].sum() / is_dark.float().mean()).item()
         size[rule] = effective_sample_size(weights) / len(faces)
-    assert mass[None] == pytest.approx(1.0)  # which fails the gate
+    assert mass[None] == pytest.approx(1.0)  # which fails the bound
     assert mass["max"] >= 1.3 and size["max"] >= 0.1
     assert found["max"] >= found[None] - 0.01
     assert size["product"] < 0.1 and found["product"] < found[None] - 0.01

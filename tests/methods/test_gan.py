@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from voxcycle.images.metrics.mode_coverage import ModeCoverage, cover_modes
-from voxcycle.images.ring import RingBatches, ring_centres
+from voxcycle.images.systems.gan_ring import RingBatches, ring_centres
 from voxcycle.methods.batches import ImageBatch
 from voxcycle.methods.gan import GAN
 from voxcycle.methods.phase import PhasedModule
@@ -70,7 +70,7 @@ def test_terms_and_gradients_by_hand(saturates: bool) -> None:
 def test_each_player_moves_its_own_way_and_fakes_are_detached() -> None:
     # fakes lie right of the reals and the logit rises to the right: D must tilt back, and the
     # generator, which only sees D, goes on to the right
-    method = GAN(Shift(2.0), Slope(1.0), n_latent=1, rate=0.1)
+    method = GAN(Shift(2.0), Slope(1.0), n_latent=1, lr=0.1)
     module = PhasedModule(method)
     module.run_phases(
         batch_of(torch.zeros(64, 1, 1, 1)), module.configure_optimizers(), torch.Tensor.backward
@@ -110,7 +110,7 @@ def test_the_discriminator_does_not_reach_the_generator() -> None:
 def test_the_game_finds_a_distribution() -> None:
     """A line against a line: the shift comes to the mean of the data, the slope to 0."""
     torch.manual_seed(0)
-    method = GAN(Shift(-1.0), Slope(0.0), n_latent=1, rate=0.02)
+    method = GAN(Shift(-1.0), Slope(0.0), n_latent=1, lr=0.02)
     module = PhasedModule(method)
     optimizers = module.configure_optimizers()
     shifts = []
@@ -140,7 +140,7 @@ def test_conditional_samples() -> None:
 
 def ring_gan(saturates: bool) -> PhasedModule:
     torch.manual_seed(0)
-    method = GAN(PointGenerator(16, 4), PointDiscriminator(16), 4, saturates=saturates, rate=1e-3)
+    method = GAN(PointGenerator(16, 4), PointDiscriminator(16), 4, saturates=saturates, lr=1e-3)
     return PhasedModule(method)
 
 
@@ -158,7 +158,7 @@ def test_a_step_moves_both_players(saturates: bool) -> None:
 def train_on_ring(discriminator_every: int) -> ModeCoverage:
     """Train for 3,000 steps; the discriminator moves on every n-th only."""
     torch.manual_seed(1)
-    method = GAN(PointGenerator(128, 16), PointDiscriminator(128), 16, rate=1e-3)
+    method = GAN(PointGenerator(128, 16), PointDiscriminator(128), 16, lr=1e-3)
     module = PhasedModule(method)
     module.phases[1].every = discriminator_every
     average = AveragedModel(method.generator, multi_avg_fn=get_ema_multi_avg_fn(0.99))
@@ -175,7 +175,7 @@ def train_on_ring(discriminator_every: int) -> ModeCoverage:
 
 @pytest.mark.slow
 def test_the_ring_is_covered_and_a_lagging_discriminator_lets_it_collapse() -> None:
-    """The gate of the ring's recipe, and what it must fail."""
+    """The bound of the ring's recipe, and what it must fail."""
     balanced = train_on_ring(discriminator_every=1)
     assert balanced.n_modes == 8
     assert balanced.near >= 0.8

@@ -7,9 +7,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from voxcycle.images.config import ProgressiveGANConfig
 from voxcycle.images.image_set import ImageSet
-from voxcycle.images.train import load_model, train_lecture
+from voxcycle.images.systems.progressive_gan import ProgressiveGANConfig
+from voxcycle.images.train import load_model, train_system
 from voxcycle.methods.batches import ImageBatch
 from voxcycle.methods.phase import PhasedModule
 from voxcycle.methods.progressive_gan import Growth, ProgressiveGAN, lazy_adam
@@ -159,9 +159,9 @@ def test_training_saves_a_model_and_resumes_as_if_it_had_gone_through(
             n_latent=5, fade_steps=2, stable_steps=1, r1_every=2, threads=1, is_growing=is_growing,
         )  # fmt: skip
 
-    train_lecture("progressive_gan", config("parts", 2))  # within the fading of 8 x 8
-    first = train_lecture("progressive_gan", config("parts", 5), resume=True)
-    second = train_lecture("progressive_gan", config("whole", 5))
+    train_system("progressive_gan", config("parts", 2))  # within the fading of 8 x 8
+    first = train_system("progressive_gan", config("parts", 5), resume=True)
+    second = train_system("progressive_gan", config("whole", 5))
     tensors, others = load_file(first.path), load_file(second.path)
     assert tensors.keys() == others.keys()
     for name, tensor in tensors.items():

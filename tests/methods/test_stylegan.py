@@ -7,9 +7,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from voxcycle.images.config import StyleGANConfig
 from voxcycle.images.image_set import ImageSet
-from voxcycle.images.train import load_model, train_lecture
+from voxcycle.images.systems.stylegan import StyleGANConfig
+from voxcycle.images.train import load_model, train_system
 from voxcycle.methods.batches import ImageBatch
 from voxcycle.methods.phase import PhasedModule
 from voxcycle.methods.stylegan import StyleGAN, StyleGANRegularizers
@@ -167,9 +167,9 @@ def test_training_saves_a_model_and_resumes_as_if_it_had_gone_through(tmp_path: 
             max_width=4, n_latent=5, r1_every=2, path_length_every=2, threads=1,
         )  # fmt: skip
 
-    train_lecture("stylegan", config("parts", 2))
-    first = train_lecture("stylegan", config("parts", 5), resume=True)
-    second = train_lecture("stylegan", config("whole", 5))
+    train_system("stylegan", config("parts", 2))
+    first = train_system("stylegan", config("parts", 5), resume=True)
+    second = train_system("stylegan", config("whole", 5))
     tensors, others = load_file(first.path), load_file(second.path)
     assert tensors.keys() == others.keys()
     for name, tensor in tensors.items():

@@ -6,11 +6,12 @@ import pytest
 import torch
 from torch.distributions import Normal
 
-from voxcycle.images.config import VAEConfig
-from voxcycle.images.image_set import ImageBatches, ImageSet
+from voxcycle.images.batches import ImageBatches
+from voxcycle.images.image_set import ImageSet
 from voxcycle.images.metrics.disentanglement import mutual_information_gap
 from voxcycle.images.shapes import draw_shapes
-from voxcycle.images.train import train_lecture
+from voxcycle.images.systems.vae import VAEConfig
+from voxcycle.images.train import train_system
 from voxcycle.losses.elbo import kl_to_standard_normal
 from voxcycle.methods.batches import ImageBatch
 from voxcycle.methods.phase import Phase, PhasedModule, weigh
@@ -19,7 +20,7 @@ from voxcycle.models.coders import build_decoder, build_encoder
 
 SHAPE = (1, 8, 8)
 MIN_GAP, MIN_GAP_RATIO = 0.3, 1.5  # of recipes/images/beta_vae.py
-MAX_NEGATIVE_ELBO, MIN_KL, MAX_KL = 256, 8, 25  # the gates of recipes/images/vae.py
+MAX_NEGATIVE_ELBO, MIN_KL, MAX_KL = 256, 8, 25  # the bounds of recipes/images/vae.py
 
 
 def make_vae(beta: float = 1.0, n_latent: int = 3) -> VAE:
@@ -160,7 +161,7 @@ def build_for_fashion(kind: type[VAE], beta: float) -> VAE:
 
 
 @pytest.mark.slow
-def test_the_gates_hold_for_the_vae_and_fail_for_broken_ones(
+def test_the_bounds_hold_for_the_vae_and_fail_for_broken_ones(
     fashion: tuple[ImageSet, torch.Tensor],
 ) -> None:
     reconstruction, kl = train_on_fashion(build_for_fashion(VAE, 1.0), *fashion)
@@ -182,7 +183,7 @@ class _UnusedBeta(VAE):
 
 
 @pytest.mark.slow
-def test_the_gates_of_disentanglement_hold_for_beta_and_fail_where_it_is_unused() -> None:
+def test_the_bounds_of_disentanglement_hold_for_beta_and_fail_where_it_is_unused() -> None:
     shapes = draw_shapes()
     gaps: dict[type[VAE], list[float]] = {VAE: [], _UnusedBeta: []}
     for kind, found in gaps.items():
@@ -205,9 +206,9 @@ def test_training_learns_the_mean_image(tmp_path: Path) -> None:
     ImageSet(pixels, np.zeros((32, 0), np.int64), ()).save(tmp_path / "images.npz")
     config = VAEConfig(
         data=tmp_path / "images.npz", out=tmp_path / "run", steps=150, batch_size=16, width=16,
-        n_latent=2, rate=0.01, threads=1,
+        n_latent=2, lr=0.01, threads=1,
     )  # fmt: skip
-    method = train_lecture("vae", config).method
+    method = train_system("vae", config).method
     images = torch.full((1, *SHAPE), 0.6)
     with torch.no_grad():
         reconstruction, kl = method.elbo_terms(images, torch.zeros(1, 2))

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from voxcycle.evaluation.stats.bounds import Result
-from voxcycle.images.config import ClassifierConfig
-from voxcycle.images.train import train_lecture
+from voxcycle.images.systems.classifier import ClassifierConfig
+from voxcycle.images.train import train_system
 
 RECIPES = Path(__file__).parents[2] / "recipes" / "images"
 
@@ -44,13 +44,13 @@ def start_recipe(monkeypatch: pytest.MonkeyPatch) -> Callable[..., object]:
 def run_recipe(start_recipe: Callable[..., object]) -> Callable[..., Result]:
     """Run a recipe to its end; returns its result, whose pictures are there.
 
-    Networks that learned nothing fail gates: the exit code must say so.
+    Networks that learned nothing fail bounds: the exit code must say so.
     """
 
     def run(name: str, data: Path, out: Path, *settings: str, **replaced: object) -> Result:
         code = start_recipe(name, data, out, *settings, **replaced)
         result = Result.load(out / name)
-        assert code == (0 if all(gate.holds for gate in result.gates) else 1)
+        assert code == (0 if all(bound.holds for bound in result.bounds) else 1)
         assert result.system == name and result.machine
         assert result.command.endswith(" ".join(["DATA OUT", *settings]))
         assert {path.name for path in (out / name).glob("*.png")} == set(result.pictures) != set()
@@ -62,14 +62,14 @@ def run_recipe(start_recipe: Callable[..., object]) -> Callable[..., Result]:
 
 
 @pytest.fixture(scope="session")
-def train_judge() -> Callable[..., None]:
-    """Train a judge of the set at a path, which a recipe with this OUT takes; it knows little."""
+def train_classifier() -> Callable[..., None]:
+    """Briefly train a classifier of the set at a path, which a recipe with this OUT uses."""
 
     def train(data: Path, out: Path, steps: int = 2) -> None:
         config = ClassifierConfig(
             data=data, out=out / "classifier" / data.parent.name, steps=steps, width=4,
             batch_size=8, threads=1,
         )  # fmt: skip
-        train_lecture("classifier", config)
+        train_system("classifier", config)
 
     return train

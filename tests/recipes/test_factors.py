@@ -37,4 +37,4 @@ def test_recipe_writes_its_result_and_pictures(
     settings = ["steps=2", "batch_size=16", "width=8", "threads=1"]
     result = run_recipe(name, data, tmp_path, *settings)
     assert result.n_steps == 2
-    assert all(np.isfinite(gate.value) for gate in result.gates)
+    assert all(np.isfinite(bound.value) for bound in result.bounds)

@@ -21,24 +21,24 @@ def make_faces(path: Path, n: int, seed: int) -> None:
 
 def test_stylegan_is_held_against_what_the_growing_one_left(
     tmp_path: Path,
-    train_judge: Callable[..., None],
+    train_classifier: Callable[..., None],
     start_recipe: Callable[..., object],
     run_recipe: Callable[..., Result],
 ) -> None:
     data, out = tmp_path / "data", tmp_path / "out"
     make_faces(data / "avatars" / "train.npz", 60, 0)
     make_faces(data / "avatars" / "test.npz", 40, 1)
-    train_judge(data / "avatars" / "train.npz", out)
+    train_classifier(data / "avatars" / "train.npz", out)
 
     assert "progressive_gan.py first" in str(start_recipe("stylegan", data, out, *SETTINGS))
 
     growing = ("progressive_gan", data, out, *SETTINGS, "fade_steps=1", "stable_steps=1")
-    first, again = ({g.name: g.value for g in run_recipe(*growing).gates} for _ in range(2))
+    first, again = ({g.name: g.value for g in run_recipe(*growing).bounds} for _ in range(2))
     assert first == again  # what is trained already is used
     fid = first["growing, seed 0"]
     assert first["stage of 32 x 32"] == pytest.approx(fid)
     assert first["test images brought to 32 x 32"] == pytest.approx(0, abs=1e-6)
 
-    second = {g.name: g for g in run_recipe("stylegan", data, out, *SETTINGS).gates}
+    second = {g.name: g for g in run_recipe("stylegan", data, out, *SETTINGS).bounds}
     assert second["Progressive GAN"].value > 0
     assert second["StyleGAN"].bound == pytest.approx(1.1 * second["Progressive GAN"].value)

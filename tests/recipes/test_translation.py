@@ -20,8 +20,8 @@ def make_images(value: int, n: int = 8) -> ImageSet:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, train_judge: Callable[..., None]) -> Path:
-    """Domains of every recipe, and a judge that knows nothing."""
+def folder(tmp_path_factory: pytest.TempPathFactory, train_classifier: Callable[..., None]) -> Path:
+    """Domains of every recipe, and a classifier that learned nothing."""
     root = tmp_path_factory.mktemp("lecture")
     for name in ("edges", "skin", "sunglasses", "flags"):
         for split in ("train", "test"):
@@ -29,12 +29,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory, train_judge: Callable[..., 
                 make_images(value, 16).save(root / name / f"{split}{side}.npz")
     avatars = root / "avatars" / "train.npz"
     make_images(1, 16).save(avatars)
-    train_judge(avatars, root / "out")
+    train_classifier(avatars, root / "out")
     return root
 
 
 @pytest.mark.parametrize(
-    ("name", "n_gates", "picture"),
+    ("name", "n_bounds", "picture"),
     [
         ("pix2pix", 13, "rows.png"),
         ("cyclegan", 14, "ways.png"),
@@ -42,14 +42,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory, train_judge: Callable[..., 
         ("cyclegan_flags", 8, "ways.png"),
     ],
 )
-def test_a_recipe_measures_draws_and_says_whether_its_gates_hold(
-    name: str, n_gates: int, picture: str, folder: Path, run_recipe: Callable[..., Result]
+def test_a_recipe_measures_draws_and_says_whether_its_bounds_hold(
+    name: str, n_bounds: int, picture: str, folder: Path, run_recipe: Callable[..., Result]
 ) -> None:
-    words = ["steps=2", "width=2", "judge_widths=[2, 2]", "threads=1"]
+    words = ["steps=2", "width=2", "discriminator_widths=[2, 2]", "threads=1"]
     result = run_recipe(name, folder, folder / "out", *words)
-    assert (result.n_steps, len(result.gates), list(result.pictures)) == (2, n_gates, [picture])
-    held = [gate for gate in result.gates if gate.bound is not None]
-    assert not held or not all(gate.holds for gate in held)  # two steps do not reach every gate
+    assert (result.n_steps, len(result.bounds), list(result.pictures)) == (2, n_bounds, [picture])
+    held = [bound for bound in result.bounds if bound.bound is not None]
+    assert not held or not all(bound.holds for bound in held)  # two steps do not reach every bound
 
 
 def save_outlines(folder: Path, split: str, n: int, shift: int) -> None:
@@ -78,10 +78,10 @@ def test_pix2pix_with_others_inputs_or_without_a_discriminator_is_refused(
         folder = tmp_path / name
         for split, n, shifted in (("train", 400, shift), ("test", 100, 0)):
             save_outlines(folder / "edges", split, n, shifted)
-        words = ("steps=500", "width=8", "judge_widths=[16, 32]", "batch_size=8", "rate=0.001",
-                 "ema_decay=0.98", "threads=1", *words)  # fmt: skip
-        gates = run_recipe("pix2pix", folder, folder / "out", *words).gates
-        return {gate.name for gate in gates if not gate.holds}
+        words = ("steps=500", "width=8", "discriminator_widths=[16, 32]", "batch_size=8",
+                 "lr=0.001", "ema_decay=0.98", "threads=1", *words)  # fmt: skip
+        bounds = run_recipe("pix2pix", folder, folder / "out", *words).bounds
+        return {bound.name for bound in bounds if not bound.holds}
 
     assert failed("pairs", 0) == set()
     assert failed("others", 1) >= {

@@ -1,4 +1,4 @@
-"""`train_lecture`: any system of the lecture, from images to a model file."""
+"""`train_system`: any system of the lecture, from images to a model file."""
 
 import json
 import time
@@ -12,9 +12,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from voxcycle.files import replacing
-from voxcycle.images.config import SystemConfig
-from voxcycle.images.dataset import Material
 from voxcycle.images.systems import find_system
+from voxcycle.images.systems.system import ImageData, SystemConfig
 from voxcycle.methods.phase import PhasedModule
 from voxcycle.models.coders import Shape
 from voxcycle.training.callbacks import restore
@@ -50,7 +49,7 @@ class TrainedModel:
     seconds: float
 
 
-def settle(
+def resolve_config(
     name: str, values: dict[str, Any], path: Path | None = None, resume: bool = False
 ) -> SystemConfig:
     """Return a system's settings: of a YAML file, overridden by `values`.
@@ -85,7 +84,7 @@ def check_method(folder: Path, name: str) -> None:
 
 
 @keeps_threads
-def train_lecture(name: str, config: SystemConfig, resume: bool = False) -> TrainedModel:
+def train_system(name: str, config: SystemConfig, resume: bool = False) -> TrainedModel:
     """Train a system of the lecture and write `model.safetensors` into the run's folder.
 
     Args:
@@ -103,18 +102,18 @@ def train_lecture(name: str, config: SystemConfig, resume: bool = False) -> Trai
         check_method(config.out, name)
     config, checkpoint, console = begin(config, resume)
     config = config.model_copy(update={"method": name})
-    material = system.load(config)
+    data = system.load(config)
     torch.manual_seed(config.seed)
-    method = system.build(config, material.shape, material.n_values)
+    method = system.build(config, data.shape, data.n_values)
     module = PhasedModule(method, config.ema_decay)
     if checkpoint:
         restore(module, checkpoint)
     save_config(config)
     n_before = int(module.steps_done)
-    fit(module, material.batches, config, resume, [], console)
+    fit(module, data.batches, config, resume, [], console)
     use_average(module)
     path = config.out / MODEL_FILE
-    save_model(name, config, method, material, int(module.steps_done), path)
+    save_model(name, config, method, data, int(module.steps_done), path)
     n_steps, seconds = int(module.steps_done), time.monotonic() - started
     return TrainedModel(method.eval(), path, n_steps, n_steps - n_before, seconds)
 
@@ -133,7 +132,7 @@ def save_model(
     name: str,
     config: SystemConfig,
     method: nn.Module,
-    material: Material,
+    data: ImageData,
     n_steps: int,
     path: Path,
 ) -> None:
@@ -142,9 +141,9 @@ def save_model(
         "format": FORMAT,
         "method": name,
         "config": json.loads(config.model_dump_json(exclude={"data", "out"})),
-        "shape": material.shape,
-        "n_values": material.n_values,
-        "value_names": dict(material.value_names),
+        "shape": data.shape,
+        "n_values": data.n_values,
+        "value_names": dict(data.value_names),
         "steps": n_steps,
     }
     tensors = {key: value.contiguous() for key, value in method.state_dict().items()}

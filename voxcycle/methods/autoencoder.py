@@ -18,16 +18,16 @@ class Autoencoder(nn.Module):
         encoder: images (B, C, H, W) to codes (B, n_latent).
         decoder: codes to images.
         n_latent: width of the code.
-        rate: learning rate of Adam.
+        lr: learning rate of Adam.
     """
 
     def __init__(
-        self, encoder: nn.Module, decoder: nn.Module, n_latent: int, rate: float = 1e-3
+        self, encoder: nn.Module, decoder: nn.Module, n_latent: int, lr: float = 1e-3
     ) -> None:
         super().__init__()
         self.encoder, self.decoder = encoder, decoder
         self.n_latent = n_latent
-        self.rate = rate
+        self.lr = lr
 
     def averaged(self) -> nn.Module | None:
         """Average nothing."""
@@ -41,7 +41,7 @@ class Autoencoder(nn.Module):
                 [self],
                 self.losses,
                 {"reconstruction": 1.0},
-                lambda parameters: torch.optim.Adam(parameters, self.rate),
+                lambda parameters: torch.optim.Adam(parameters, self.lr),
             )
         ]
 

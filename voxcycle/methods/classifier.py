@@ -19,13 +19,13 @@ class ClassifierTraining(nn.Module):
 
     Args:
         network: images to the logits of every factor, the last one (2 values) being noise.
-        rate: learning rate of Adam.
+        lr: learning rate of Adam.
     """
 
-    def __init__(self, network: nn.Module, rate: float = 1e-3) -> None:
+    def __init__(self, network: nn.Module, lr: float = 1e-3) -> None:
         super().__init__()
         self.network = network
-        self.rate = rate
+        self.lr = lr
 
     def averaged(self) -> nn.Module | None:
         """Average nothing."""
@@ -39,7 +39,7 @@ class ClassifierTraining(nn.Module):
                 [self],
                 self.losses,
                 {"cross_entropy": 1.0},
-                lambda parameters: torch.optim.Adam(parameters, self.rate),
+                lambda parameters: torch.optim.Adam(parameters, self.lr),
             )
         ]
 

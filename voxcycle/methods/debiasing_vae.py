@@ -56,7 +56,7 @@ class DebiasingVAE(nn.Module):
         rule: how histograms become weights; None draws all faces alike.
         smoothing: alpha of the histograms.
         every: steps between two reckonings of the weights, and before the first.
-        rate: learning rate of Adam.
+        lr: learning rate of Adam.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class DebiasingVAE(nn.Module):
         rule: Rule | None = "max",
         smoothing: float = 1e-3,
         every: int = 200,
-        rate: float = 1e-3,
+        lr: float = 1e-3,
     ) -> None:
         super().__init__()
         self.encoder, self.decoder = encoder, decoder
@@ -77,7 +77,7 @@ class DebiasingVAE(nn.Module):
         self.rule = rule
         self.smoothing = smoothing
         self.every = every
-        self.rate = rate
+        self.lr = lr
         self.face_weights = torch.zeros(0)  # (N,) on the CPU once training has begun
 
     def get_extra_state(self) -> Tensor:
@@ -100,7 +100,7 @@ class DebiasingVAE(nn.Module):
                 [self],
                 self.losses,
                 asdict(self.weights),
-                lambda parameters: torch.optim.Adam(parameters, self.rate),
+                lambda parameters: torch.optim.Adam(parameters, self.lr),
             )
         ]
 

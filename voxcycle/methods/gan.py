@@ -32,7 +32,7 @@ class GAN(nn.Module):
         n_latent: width of the noise.
         n_classes: kinds of images, told to both as the first factor of the labels; 0 for none.
         saturates: the generator minimises its part of the value, rather than -ln D(G(z)).
-        rate: learning rate of both Adams.
+        lr: learning rate of both Adams.
         r1: gamma, the weight of R1; 0 for none.
         r1_every: steps between its updates.
     """
@@ -44,7 +44,7 @@ class GAN(nn.Module):
         n_latent: int,
         n_classes: int = 0,
         saturates: bool = False,
-        rate: float = 2e-4,
+        lr: float = 2e-4,
         r1: float = 0.0,
         r1_every: int = 8,
     ) -> None:
@@ -53,7 +53,7 @@ class GAN(nn.Module):
         self.n_latent = n_latent
         self.n_classes = n_classes
         self.generator_loss = minmax_generator_loss if saturates else non_saturating_generator_loss
-        self.rate, self.r1, self.r1_every = rate, r1, r1_every
+        self.lr, self.r1, self.r1_every = lr, r1, r1_every
 
     def averaged(self) -> nn.Module:
         """Return the generator."""
@@ -63,7 +63,7 @@ class GAN(nn.Module):
         """Return the generator's phase, the discriminator's on the same, detached fakes, and R1."""
 
         def adam(parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-            return torch.optim.Adam(parameters, self.rate, BETAS)
+            return torch.optim.Adam(parameters, self.lr, BETAS)
 
         g: list[nn.Module] = [self.generator]
         d: list[nn.Module] = [self.discriminator]

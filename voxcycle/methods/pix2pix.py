@@ -35,7 +35,7 @@ class Pix2Pix(nn.Module):
         generator: images (B, C, H, W) of a to images of b.
         discriminator: pairs (B, 2 * C, H, W), a before b, to patch scores.
         weights: of the loss terms.
-        rate: learning rate of Adam, of both networks.
+        lr: learning rate of Adam, of both networks.
         betas: of Adam.
     """
 
@@ -44,13 +44,13 @@ class Pix2Pix(nn.Module):
         generator: nn.Module,
         discriminator: nn.Module,
         weights: Pix2PixWeights | None = None,
-        rate: float = 2e-4,
+        lr: float = 2e-4,
         betas: tuple[float, float] = (0.5, 0.999),
     ) -> None:
         super().__init__()
         self.generator, self.discriminator = generator, discriminator
         self.weights = weights or Pix2PixWeights()
-        self.rate, self.betas = rate, betas
+        self.lr, self.betas = lr, betas
 
     def averaged(self) -> nn.Module:
         """Return the generator."""
@@ -79,13 +79,13 @@ class Pix2Pix(nn.Module):
         memory["fake_b"] = fake_b.detach()
         terms = {"l1": F.l1_loss(fake_b, batch.b)}
         if self.weights.adversarial:
-            terms["adversarial"] = least_squares_generator_loss(self._judge(batch.a, fake_b))
+            terms["adversarial"] = least_squares_generator_loss(self._discriminate(batch.a, fake_b))
         return terms
 
     def discriminator_losses(self, batch: PairBatch, memory: Memory) -> dict[str, Tensor]:
         """Return the loss of telling true pairs from an image a and what was made of it."""
         both = torch.cat([batch.b, memory["fake_b"]])
-        real, fake = self._judge(batch.a.repeat(2, 1, 1, 1), both).chunk(2)
+        real, fake = self._discriminate(batch.a.repeat(2, 1, 1, 1), both).chunk(2)
         return {"d": least_squares_discriminator_loss(real, fake)}
 
     def translate(self, images: Tensor, back: bool = False) -> Tensor:
@@ -94,8 +94,8 @@ class Pix2Pix(nn.Module):
             raise ValueError("pix2pix knows one way only: from domain a to domain b")
         return self.generator(images)
 
-    def _judge(self, a: Tensor, b: Tensor) -> Tensor:
+    def _discriminate(self, a: Tensor, b: Tensor) -> Tensor:
         return self.discriminator(torch.cat([a, b], 1))
 
     def _adam(self) -> Callable[[list[nn.Parameter]], torch.optim.Optimizer]:
-        return lambda parameters: torch.optim.Adam(parameters, self.rate, self.betas)
+        return lambda parameters: torch.optim.Adam(parameters, self.lr, self.betas)

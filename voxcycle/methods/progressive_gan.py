@@ -20,14 +20,14 @@ from voxcycle.models.growing_networks import downsample, upsample
 BETAS = (0.0, 0.99)
 
 
-def lazy_adam(rate: float, every: int) -> OptimizerFactory:
+def lazy_adam(lr: float, every: int) -> OptimizerFactory:
     """Return Adam for a network that is regularized on every n-th step besides.
 
     n + 1 updates take the place of n: Karras et al. (2020), appendix B, lazy regularization.
     """
     ratio = every / (every + 1)
     beta_1, beta_2 = (beta**ratio for beta in BETAS)
-    return lambda parameters: torch.optim.Adam(parameters, rate * ratio, (beta_1, beta_2))
+    return lambda parameters: torch.optim.Adam(parameters, lr * ratio, (beta_1, beta_2))
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class ProgressiveGAN(nn.Module):
         discriminator: (images, stage, alpha) to scores.
         growth: when which stage is trained.
         n_latent: width of the latent.
-        rate: learning rate of Adam.
+        lr: learning rate of Adam.
         r1: gamma, the weight of R1.
         r1_every: steps between its updates.
     """
@@ -83,7 +83,7 @@ class ProgressiveGAN(nn.Module):
         discriminator: nn.Module,
         growth: Growth,
         n_latent: int,
-        rate: float,
+        lr: float,
         r1: float,
         r1_every: int,
     ) -> None:
@@ -91,7 +91,7 @@ class ProgressiveGAN(nn.Module):
         self.generator, self.discriminator = generator, discriminator
         self.growth = growth
         self.n_latent = n_latent
-        self.rate, self.r1, self.r1_every = rate, r1, r1_every
+        self.lr, self.r1, self.r1_every = lr, r1, r1_every
         # kept with the weights: a model samples from the stage that it has reached
         self.register_buffer("steps_seen", torch.zeros((), dtype=torch.long))
 
@@ -103,14 +103,14 @@ class ProgressiveGAN(nn.Module):
         """Return the generator's phase, the discriminator's on the same fakes, and lazy R1."""
         g, d = [self.generator], [self.discriminator]
         weight = self.r1 / 2 * self.r1_every
-        adam_d = lazy_adam(self.rate, self.r1_every)
+        adam_d = lazy_adam(self.lr, self.r1_every)
         return [
             Phase(
                 "generator",
                 g,
                 self.generator_losses,
                 {"adversarial": 1.0},
-                lambda parameters: torch.optim.Adam(parameters, self.rate, BETAS),
+                lambda parameters: torch.optim.Adam(parameters, self.lr, BETAS),
             ),
             Phase("discriminator", d, self.discriminator_losses, {"discriminator": 1.0}, adam_d),
             Phase("r1", d, self.r1_losses, {"r1": weight}, "discriminator", every=self.r1_every),

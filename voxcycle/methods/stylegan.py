@@ -51,7 +51,7 @@ class StyleGAN(nn.Module):
         synthesis: styles of every layer, and noise, to images.
         discriminator: images to scores.
         n_latent: width of latents and styles.
-        rate: learning rate of Adam.
+        lr: learning rate of Adam.
         regularizers: weights and intervals.
     """
 
@@ -65,14 +65,14 @@ class StyleGAN(nn.Module):
         synthesis: SynthesisNetwork,
         discriminator: nn.Module,
         n_latent: int,
-        rate: float,
+        lr: float,
         regularizers: StyleGANRegularizers,
     ) -> None:
         super().__init__()
         self.generator = nn.ModuleDict({"mapping": mapping, "synthesis": synthesis})
         self.discriminator = discriminator
         self.n_latent, self.n_styles = n_latent, synthesis.n_styles
-        self.rate = rate
+        self.lr = lr
         self.regularizers = regularizers
         self.register_buffer("mean_style", torch.zeros(n_latent))
         self.register_buffer("mean_length", torch.zeros(()))
@@ -90,8 +90,8 @@ class StyleGAN(nn.Module):
         d: list[nn.Module] = [self.discriminator]
         own = self.regularizers
         path_length, r1 = own.path_length * own.path_length_every, own.r1 / 2 * own.r1_every
-        adam_g = lazy_adam(self.rate, own.path_length_every)
-        adam_d = lazy_adam(self.rate, own.r1_every)
+        adam_g = lazy_adam(self.lr, own.path_length_every)
+        adam_d = lazy_adam(self.lr, own.r1_every)
         return [
             Phase("generator", g, self.generator_losses, {"adversarial": 1.0}, adam_g),
             Phase(

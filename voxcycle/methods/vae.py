@@ -31,7 +31,7 @@ class VAE(nn.Module):
         decoder: latents (B, n_latent) to the logits of Bernoulli pixels (B, C, H, W).
         n_latent: width of the latent space.
         beta: weight of the KL term.
-        rate: learning rate of Adam.
+        lr: learning rate of Adam.
     """
 
     def __init__(
@@ -40,13 +40,13 @@ class VAE(nn.Module):
         decoder: nn.Module,
         n_latent: int,
         beta: float = 1.0,
-        rate: float = 1e-3,
+        lr: float = 1e-3,
     ) -> None:
         super().__init__()
         self.encoder, self.decoder = encoder, decoder
         self.n_latent = n_latent
         self.beta = beta
-        self.rate = rate
+        self.lr = lr
 
     def averaged(self) -> nn.Module | None:
         """Average nothing."""
@@ -60,7 +60,7 @@ class VAE(nn.Module):
                 [self],
                 self.losses,
                 {"reconstruction": 1.0, "kl": self.beta},
-                lambda parameters: torch.optim.Adam(parameters, self.rate),
+                lambda parameters: torch.optim.Adam(parameters, self.lr),
             )
         ]
 

@@ -4,17 +4,17 @@ from pathlib import Path
 import pytest
 
 from voxcycle.evaluation.stats.bounds import (
-    Gate,
+    Bound,
     Result,
     at_least,
     at_most,
-    print_gates,
+    print_bounds,
     reported,
 )
 
 
 @pytest.mark.parametrize(
-    ("gate", "holds"),
+    ("bound", "holds"),
     [
         (at_least("x", 2, 2), True),
         (at_least("x", 1.99, 2), False),
@@ -25,13 +25,13 @@ from voxcycle.evaluation.stats.bounds import (
         (at_most("x", float("nan"), 0), False),
     ],
 )
-def test_holds(gate: Gate, holds: bool) -> None:
-    assert gate.holds is holds
+def test_holds(bound: Bound, holds: bool) -> None:
+    assert bound.holds is holds
 
 
 def test_printing_says_bound_and_failure(capsys: pytest.CaptureFixture[str]) -> None:
-    assert print_gates([at_least("recall", 0.5, 0.3), reported("floor", 0.125)])
-    assert not print_gates([at_least("recall", 0.5, 0.3), at_most("FID", 12.0, 10)])
+    assert print_bounds([at_least("recall", 0.5, 0.3), reported("floor", 0.125)])
+    assert not print_bounds([at_least("recall", 0.5, 0.3), at_most("FID", 12.0, 10)])
     lines = capsys.readouterr().out.splitlines()
     assert lines == [
         "recall: 0.5  (>= 0.3)  ok",
@@ -42,8 +42,8 @@ def test_printing_says_bound_and_failure(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_a_result_comes_back_as_it_was_written(tmp_path: Path) -> None:
-    gates = [at_least("recall", 0.5, 0.3), reported("floor", 0.125)]
-    result = Result("gan", "python x", 10, 1, 1.5, 0, gates, {"a.png": "A picture."})
+    bounds = [at_least("recall", 0.5, 0.3), reported("floor", 0.125)]
+    result = Result("gan", "python x", 10, 1, 1.5, 0, bounds, {"a.png": "A picture."})
     assert result.machine["cpu"] and result.machine["threads"] >= 1
     elsewhere = replace(result, machine={"cpu": "another one", "threads": 64})
     elsewhere.save(tmp_path)

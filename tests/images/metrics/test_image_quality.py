@@ -131,9 +131,9 @@ def make_shapes(n: int, seed: int) -> tuple[Tensor, Tensor]:
 
 
 @pytest.fixture(scope="module")
-def judge() -> ClassifierTraining:
+def classifier() -> ClassifierTraining:
     torch.manual_seed(0)
-    module = PhasedModule(ClassifierTraining(Classifier((1, 8, 8), [8, 2, 2], 8), rate=5e-3))
+    module = PhasedModule(ClassifierTraining(Classifier((1, 8, 8), [8, 2, 2], 8), lr=5e-3))
     optimizers = module.configure_optimizers()
     for step in range(60):
         images, labels = make_shapes(64, step)
@@ -142,9 +142,9 @@ def judge() -> ClassifierTraining:
     return module.method.eval()
 
 
-def test_a_trained_judge_sees_collapse_and_noise(judge: ClassifierTraining) -> None:
+def test_a_trained_classifier_sees_collapse_and_noise(classifier: ClassifierTraining) -> None:
     real, _ = make_shapes(400, 1_001)
-    features = judge.network.features
+    features = classifier.network.features
     good = compare_images(make_shapes(400, 1_000)[0], real, features)
     collapsed = compare_images(real[:5].repeat(80, 1, 1, 1), real, features)
     noise = torch.randn(real.shape, generator=torch.Generator().manual_seed(0))
@@ -159,17 +159,21 @@ def test_a_trained_judge_sees_collapse_and_noise(judge: ClassifierTraining) -> N
     assert collapsed.kid > 5 * collapsed.kid_std
 
 
-def test_the_comparison_does_not_depend_on_the_features_scale(judge: ClassifierTraining) -> None:
+def test_the_comparison_does_not_depend_on_the_features_scale(
+    classifier: ClassifierTraining,
+) -> None:
     x, y = make_shapes(100, 1)[0], make_shapes(100, 2)[0]
-    features = judge.network.features
+    features = classifier.network.features
     plain = compare_images(x, y, features)
     scaled = compare_images(x, y, lambda images: 1000 * features(images))
     for name, value in vars(plain).items():
         assert vars(scaled)[name] == pytest.approx(value, rel=1e-3, abs=1e-4), name
 
 
-def test_embedding_in_batches_changes_nothing(judge: ClassifierTraining) -> None:
+def test_embedding_in_batches_changes_nothing(classifier: ClassifierTraining) -> None:
     images, _ = make_shapes(300, 5)  # more than one batch of 256
     with torch.no_grad():
-        whole = judge.network.features(images)
-    torch.testing.assert_close(embed(images, judge.network.features), whole, rtol=1e-4, atol=1e-5)
+        whole = classifier.network.features(images)
+    torch.testing.assert_close(
+        embed(images, classifier.network.features), whole, rtol=1e-4, atol=1e-5
+    )

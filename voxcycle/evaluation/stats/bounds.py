@@ -1,4 +1,4 @@
-"""Gates: numbers that must hold, kept with what they were measured on."""
+"""Bounds: measured numbers that must hold, stored with their run and machine."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -12,13 +12,13 @@ RESULT_FILE = "result.json"
 
 
 @dataclass(frozen=True)
-class Gate:
-    """A number and its bound.
+class Bound:
+    """A measured number and its bound.
 
     Attributes:
         name: what is measured.
-        value: what came out.
-        bound: what it is held against; None for a number that is reported and not held.
+        value: the measurement.
+        bound: the limit; None for a number that is only reported.
         is_least: whether the value must be at least the bound, rather than at most.
     """
 
@@ -35,24 +35,24 @@ class Gate:
         return self.value >= self.bound if self.is_least else self.value <= self.bound
 
 
-def at_least(name: str, value: float, bound: float) -> Gate:
-    """Return a gate that a value must reach."""
-    return Gate(name, float(value), float(bound), is_least=True)
+def at_least(name: str, value: float, bound: float) -> Bound:
+    """Return a bound that a value must reach."""
+    return Bound(name, float(value), float(bound), is_least=True)
 
 
-def at_most(name: str, value: float, bound: float) -> Gate:
-    """Return a gate that a value must not pass."""
-    return Gate(name, float(value), float(bound))
+def at_most(name: str, value: float, bound: float) -> Bound:
+    """Return a bound that a value must not pass."""
+    return Bound(name, float(value), float(bound))
 
 
-def reported(name: str, value: float) -> Gate:
-    """Return a number that is shown and not held against anything."""
-    return Gate(name, float(value))
+def reported(name: str, value: float) -> Bound:
+    """Return a number that is only shown."""
+    return Bound(name, float(value))
 
 
 @dataclass
 class Result:
-    """What a recipe of the lecture found out.
+    """The result of a recipe of the lecture.
 
     Attributes:
         system: its name, the folder's.
@@ -61,7 +61,7 @@ class Result:
         n_trainings: how many there are, that one included.
         seconds: wall time of all of them.
         seed: of the training that is shown.
-        gates: numbers in the order in which they are read.
+        bounds: numbers in the order in which they are read.
         pictures: file names in the recipe's folder, with captions.
         machine: what it ran on.
     """
@@ -72,7 +72,7 @@ class Result:
     n_trainings: int
     seconds: float
     seed: int
-    gates: list[Gate]
+    bounds: list[Bound]
     pictures: dict[str, str] = field(default_factory=dict)
     machine: dict[str, Any] = field(default_factory=describe_machine)
 
@@ -85,15 +85,15 @@ class Result:
     def load(cls, folder: Path) -> "Result":
         """Read what `save` wrote."""
         values = json.loads((folder / RESULT_FILE).read_text(encoding="utf-8"))
-        gates = [Gate(**gate) for gate in values.pop("gates")]
-        return cls(**values, gates=gates)
+        bounds = [Bound(**bound) for bound in values.pop("bounds")]
+        return cls(**values, bounds=bounds)
 
 
-def print_gates(gates: list[Gate]) -> bool:
+def print_bounds(bounds: list[Bound]) -> bool:
     """Print every number with its bound; return whether all hold."""
-    for gate in gates:
-        sign = ">=" if gate.is_least else "<="
-        bound = "" if gate.bound is None else f"  ({sign} {gate.bound:g})"
-        mark = "" if gate.bound is None else ("  ok" if gate.holds else "  FAILS")
-        print(f"{gate.name}: {gate.value:.4g}{bound}{mark}")
-    return all(gate.holds for gate in gates)
+    for bound in bounds:
+        sign = ">=" if bound.is_least else "<="
+        limit = "" if bound.bound is None else f"  ({sign} {bound.bound:g})"
+        mark = "" if bound.bound is None else ("  ok" if bound.holds else "  FAILS")
+        print(f"{bound.name}: {bound.value:.4g}{limit}{mark}")
+    return all(bound.holds for bound in bounds)

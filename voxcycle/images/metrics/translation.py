@@ -10,15 +10,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from voxcycle.images.grids import draw_grid
+from voxcycle.images.image_files import draw_grid
 
 AGREE = 0.02  # twins agree in a pixel where no channel differs by more
 HOTTEST = 0.3  # difference that is drawn white
 
 
 @dataclass(frozen=True)
-class Way:
-    """One way between two domains, images (N, C, H, W) each.
+class TranslationResult:
+    """One direction between two domains, images (N, C, H, W) each.
 
     Attributes:
         source: images of the one domain.
@@ -53,7 +53,7 @@ class Way:
 @torch.no_grad()
 def translate_both_ways(
     translate: Callable[[Tensor, bool], Tensor], a: Tensor, b: Tensor
-) -> tuple[Way, Way]:
+) -> tuple[TranslationResult, TranslationResult]:
     """Translate twins a to b and b to a.
 
     Args:
@@ -63,8 +63,8 @@ def translate_both_ways(
     """
     fake_b, fake_a = translate(a, False), translate(b, True)
     return (
-        Way(a, fake_b, translate(fake_b, True), b),
-        Way(b, fake_a, translate(fake_a, False), a),
+        TranslationResult(a, fake_b, translate(fake_b, True), b),
+        TranslationResult(b, fake_a, translate(fake_a, False), a),
     )
 
 
@@ -88,18 +88,24 @@ def gradient_energy(images: Tensor) -> float:
     return float(down.square().mean() + right.square().mean())
 
 
-def draw_ways(path: Path, ways: tuple[Way, Way], names: tuple[str, str], n: int = 10) -> None:
-    """Draw both ways: source, translation, true twin, where these differ, and what comes back.
+def draw_translations(
+    path: Path,
+    results: tuple[TranslationResult, TranslationResult],
+    names: tuple[str, str],
+    n: int = 10,
+) -> None:
+    """Draw both directions: source, translation, true twin, their difference, translation back.
 
     Args:
         path: PNG file.
-        ways: from a to b and from b to a.
+        results: from a to b and from b to a.
         names: of a and of b.
         n: images of each.
     """
     rows, labels = [], []
-    for way, (source, target) in zip(ways, (names, names[::-1]), strict=True):
-        rows += [way.source, way.fake, way.twins, heat(way.fake, way.twins), way.cycled]
+    for result, (source, target) in zip(results, (names, names[::-1]), strict=True):
+        rows += [result.source, result.fake, result.twins]
+        rows += [heat(result.fake, result.twins), result.cycled]
         labels += [f"real {source}", f"made {target}", "true twin", "difference", "and back"]
     draw_grid(path, [row[:n] for row in rows], labels)
 
