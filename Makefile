@@ -29,8 +29,8 @@ check: .venv/test.stamp
 	$(BIN)/mypy voxcycle
 
 .venv/demo.stamp: EXTRAS =
-.venv/lecture.stamp: EXTRAS = [lecture]
-.venv/test.stamp: EXTRAS = [dev,eval,lecture]
+.venv/lecture.stamp: EXTRAS = [images]
+.venv/test.stamp: EXTRAS = [dev,eval,images]
 .venv/demo.stamp .venv/lecture.stamp .venv/test.stamp: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -e ".$(EXTRAS)"

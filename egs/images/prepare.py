@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from rich.console import Console
 
-from voxcycle.images.image_set import ImageSet, load_images, read_image
+from voxcycle.images.image_files import read_image
+from voxcycle.images.image_set import ImageSet, load_images
 from voxcycle.images.shapes import draw_shapes
 
 SIZE = 32

@@ -5,9 +5,9 @@
 #
 # 1 fetch    images and what draws them (apt, npm, pip)
 # 2 prepare  sets of images, three minutes
-# 3 recipes  those without a result; a bound that fails is told at the end
+# 3 recipes  those without a result; failed bounds are listed at the end
 # 4 page     docs/lecture/index.html
-# Needs: pip install -e ".[lecture]"
+# Needs: pip install -e ".[images]"
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 first=${1:-1} last=${2:-4}

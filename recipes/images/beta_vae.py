@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from recipe import begin
 
 from voxcycle.evaluation.stats.bounds import at_least, reported
-from voxcycle.images.grids import draw_grid
+from voxcycle.images.image_files import draw_grid
 from voxcycle.images.image_set import load_images
 from voxcycle.images.metrics.disentanglement import (
     entropies,

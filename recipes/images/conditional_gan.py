@@ -11,7 +11,7 @@ from recipe import begin
 from torch import Tensor
 
 from voxcycle.evaluation.stats.bounds import at_least, reported
-from voxcycle.images.grids import draw_grid
+from voxcycle.images.image_files import draw_grid
 from voxcycle.images.image_set import load_images
 from voxcycle.images.metrics.image_quality import compare_images
 from voxcycle.methods.classifier import ClassifierTraining
@@ -23,7 +23,7 @@ N_SHOWN = 14
 
 
 def called_right(classifier: ClassifierTraining, images: Tensor, labels: Tensor) -> Tensor:
-    """Return for each image whether the classifier calls its class."""
+    """Return for each image whether the judge calls its class."""
     return torch.cat([classifier.predict(rows)[:, 0] for rows in images.split(250)]) == labels
 
 

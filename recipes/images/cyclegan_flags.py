@@ -3,7 +3,7 @@
     python recipes/images/cyclegan_flags.py DATA OUT [key=value ...]
 
 Real drawings by two studios, 105 flags of each and none in both; the 50 of the test are in both.
-The two never agree in every pixel, so the distance has no bottom at 0. Reported, not gated.
+The two never agree in every pixel, so the distance has no bottom at 0. Reported without bounds.
 """
 
 from recipe import begin
@@ -11,7 +11,7 @@ from recipe import begin
 from voxcycle.evaluation.stats.bounds import reported
 from voxcycle.images.image_set import load_domains
 from voxcycle.images.metrics.translation import (
-    draw_ways,
+    draw_translations,
     structural_similarity,
     translate_both_ways,
 )
@@ -23,19 +23,21 @@ def main() -> None:
     recipe = begin("cyclegan_flags", __doc__)
     a, b = (images.images() for images in load_domains(recipe.data / "flags", "test"))
     trained = recipe.train("cyclegan")
-    ways = translate_both_ways(trained.method.translate, a, b)
+    results = translate_both_ways(trained.method.translate, a, b)
     bounds = []
-    for source, way in zip(NAMES, ways, strict=True):
+    for source, result in zip(NAMES, results, strict=True):
         bounds += [
-            reported(f"from {source}: L1 to the other's flag, over that of no change", way.ratio),
+            reported(
+                f"from {source}: L1 to the other's flag, over that of no change", result.ratio
+            ),
             reported(f"from {source}: SSIM of no change", structural_similarity(a, b)),
-            reported(f"from {source}: SSIM", structural_similarity(way.fake, way.twins)),
-            reported(f"from {source}: L1 there and back", way.cycle),
+            reported(f"from {source}: SSIM", structural_similarity(result.fake, result.twins)),
+            reported(f"from {source}: L1 there and back", result.cycle),
         ]
-    draw_ways(recipe.out / "ways.png", ways, NAMES, n=12)
+    draw_translations(recipe.out / "ways.png", results, NAMES, n=12)
     pictures = {
-        "ways.png": "Flags that it never saw, both ways: the flag, what is made of it, the other "
-        "vendor's, where the two differ (white: 0.3 of the range or more), and the way back.",
+        "ways.png": "Test flags in both directions: the flag, its translation, the other vendor's "
+        "flag, where the two differ (white: 0.3 of the range or more), and the translation back.",
     }
     recipe.finish(bounds, pictures, trained.n_steps)
 

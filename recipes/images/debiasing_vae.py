@@ -16,7 +16,7 @@ from recipe import Recipe, begin
 from torch import Tensor
 
 from voxcycle.evaluation.stats.bounds import at_least, at_most, reported
-from voxcycle.images.grids import draw_grid
+from voxcycle.images.image_files import draw_grid
 from voxcycle.images.image_set import ImageSet, load_images
 from voxcycle.methods.resampling import N_BINS, effective_sample_size
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from voxcycle.evaluation.stats.bounds import at_least, at_most, reported
 from voxcycle.images.metrics.mode_coverage import cover_modes
-from voxcycle.images.ring import N_MODES, RingBatches, ring_centres
+from voxcycle.images.systems.gan_ring import N_MODES, RingBatches, ring_centres
 from voxcycle.images.train import Model
 from voxcycle.methods.gan import GAN
 

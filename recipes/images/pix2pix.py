@@ -10,7 +10,7 @@ import torch
 from recipe import begin
 
 from voxcycle.evaluation.stats.bounds import at_least, at_most, reported
-from voxcycle.images.grids import draw_grid
+from voxcycle.images.image_files import draw_grid
 from voxcycle.images.image_set import load_domains
 from voxcycle.images.metrics.translation import (
     gradient_energy,

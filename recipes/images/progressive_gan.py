@@ -19,8 +19,9 @@ from recipe import Recipe, begin
 from torch import Tensor
 
 from voxcycle.evaluation.stats.bounds import at_most, reported
-from voxcycle.images.grids import draw_grid
-from voxcycle.images.image_set import ImageBatches, load_images
+from voxcycle.images.batches import ImageBatches
+from voxcycle.images.image_files import draw_grid
+from voxcycle.images.image_set import load_images
 from voxcycle.images.metrics.image_quality import compare_images
 from voxcycle.images.systems import find_system
 from voxcycle.images.train import Model

@@ -16,8 +16,8 @@ import yaml
 from voxcycle.evaluation.stats.bounds import Bound, Result, print_bounds
 from voxcycle.evaluation.stats.cost import describe_machine
 from voxcycle.files import replacing
-from voxcycle.images.config import SystemConfig
 from voxcycle.images.systems import find_system
+from voxcycle.images.systems.system import SystemConfig
 from voxcycle.images.train import MODEL_FILE, Model, TrainedModel, load_model, train_system
 from voxcycle.methods.classifier import ClassifierTraining
 from voxcycle.training.config import CONFIG_FILE, load_config, parse_overrides, resume_config
@@ -135,15 +135,15 @@ class Recipe:
         settings = self._read_settings() | parse_overrides(list(self.words))
         n_threads = settings.get("threads") or torch.get_num_threads()
         Result(
-            system=self.name,
-            command=command,
-            n_steps=n_steps,
-            n_trainings=len(times),
-            seconds=round(sum(times.values()), 1),
-            seed=seed,
-            bounds=list(bounds),
-            pictures=dict(pictures),
-            machine=describe_machine() | {"threads": n_threads},
+            self.name,
+            command,
+            n_steps,
+            len(times),
+            round(sum(times.values()), 1),
+            seed,
+            list(bounds),
+            dict(pictures),
+            describe_machine() | {"threads": n_threads},
         ).save(self.out)
         holds = print_bounds(list(bounds))
         for name in pictures:

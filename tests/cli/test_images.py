@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from voxcycle.cli import main
-from voxcycle.images.image_set import ImageSet, read_image, write_image
+from voxcycle.images.image_files import read_image, write_image
+from voxcycle.images.image_set import ImageSet
 from voxcycle.images.systems import SYSTEMS
 from voxcycle.images.train import load_model
 
@@ -18,13 +19,13 @@ SMALL = ["network=conv", "width=4", "n_latent=3", "batch_size=6", "threads=1"]
 def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     """Run `voxcycle images ...`; returns (exit code, stdout, stderr)."""
 
-    def run_lecture(*arguments: object) -> tuple[int, str, str]:
+    def run_images(*arguments: object) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as caught:
             main(["images", *map(str, arguments)])
         captured = capsys.readouterr()
         return int(caught.value.code or 0), captured.out, captured.err
 
-    return run_lecture
+    return run_images
 
 
 @pytest.fixture(scope="module")
@@ -273,13 +274,13 @@ def test_traverse_draws_a_row_for_each_latent(
         (["train", "vae", "--data", "x", "--out", "FILE"], "FILE: expected a folder, found a file"),
         (["train", "vae", "--data", "x", "--out", "FILE/a"], "FILE: expected a folder"),
         *((["train", method, "ema_decay=0.9", "--data", "x"],
-           "error: ema_decay: this method averages no network; leave it away")
+           "error: ema_decay: this method averages no network; remove this setting")
           for method in ("autoencoder", "vae", "debiasing_vae", "classifier")),
         *((["train", method, f"batch_size={n}", "--data", "x"], "error: batch_size: Input should")
           for method in ("progressive_gan", "stylegan") for n in (3, 18)),
         *((["train", method, "discriminator_widths=[4,4,4,4,4,4,4]", "size=32", "batch_size=1",
            "--data", "DOMAINS"],
-           "discriminator_widths: 6 halvings of 32 x 32 pixels are too many: at most 6 widths")
+           "discriminator_widths: 6 halvings of 32 x 32 pixels leave none; at most 6 widths")
           for method in ("pix2pix", "cyclegan")),
         (["sample", "MODEL", "-o", "FOLDER"], "FOLDER: expected a file, found a folder"),
         (["sample", "MODEL", "-o", "FILE/a.png"], "FILE: expected a folder, found a file"),

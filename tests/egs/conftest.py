@@ -1,4 +1,4 @@
-"""Scripts of egs/lecture as modules."""
+"""Scripts of egs/images as modules."""
 
 import sys
 from pathlib import Path
@@ -10,7 +10,7 @@ LECTURE = Path(__file__).parents[2] / "egs" / "images"
 
 @pytest.fixture
 def lecture(monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Let tests import the scripts of egs/lecture, and give their folder."""
+    """Let tests import the scripts of egs/images, and give their folder."""
     monkeypatch.syspath_prepend(str(LECTURE))
     for script in LECTURE.glob("*.py"):
         monkeypatch.delitem(sys.modules, script.stem, raising=False)

@@ -1,4 +1,4 @@
-"""The drawn faces of egs/lecture."""
+"""The drawn faces of egs/images."""
 
 from pathlib import Path
 from types import ModuleType

@@ -9,8 +9,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from voxcycle.images.grids import draw_grid
-from voxcycle.images.image_set import ImageSet, read_image
+from voxcycle.images.image_files import draw_grid, read_image
+from voxcycle.images.image_set import ImageSet
 from voxcycle.images.sample import draw_samples, draw_walks, walk_latents
 from voxcycle.images.systems import SYSTEMS
 from voxcycle.images.train import load_model, train_system

@@ -7,10 +7,11 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from voxcycle.cli import main
-from voxcycle.images.config import SystemConfig
-from voxcycle.images.image_set import ImageSet, load_images, read_image
+from voxcycle.images.image_files import read_image
+from voxcycle.images.image_set import ImageSet, load_images
 from voxcycle.images.systems.gan import GANConfig
 from voxcycle.images.systems.gan_ring import RingGANConfig
+from voxcycle.images.systems.system import SystemConfig
 from voxcycle.images.train import load_model, train_system
 
 
@@ -64,7 +65,7 @@ def test_a_model_file_draws_what_the_training_draws(name: str, bars: Path, tmp_p
 @pytest.mark.parametrize("name", ["gan_ring", "gan"])
 def test_a_model_file_has_the_averaged_generator(name: str, bars: Path, tmp_path: Path) -> None:
     path = train_system(name, settings(name, bars, tmp_path / "run", 5)).path
-    kept = torch.load(path.with_name("last.ckpt"), weights_only=True)
+    kept = torch.load(path.with_name("last.ckpt"), weights_only=True)["state_dict"]
     own = {key: x for key, x in load_file(path).items() if key.startswith("generator.")}
     for key, value in own.items():
         assert torch.equal(value, kept["ema"]["module." + key.removeprefix("generator.")]), key

@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from voxcycle.images.config import TranslationConfig
 from voxcycle.images.image_set import ImageSet, load_images
 from voxcycle.images.metrics.translation import TranslationResult, translate_both_ways
 from voxcycle.images.systems.cyclegan import CycleGANConfig
-from voxcycle.images.systems.pix2pix import Pix2PixConfig
+from voxcycle.images.systems.pix2pix import Pix2PixConfig, TranslationConfig
 from voxcycle.images.train import load_model, train_system
 
 SMALL: dict[str, Any] = {
@@ -67,7 +66,7 @@ def test_resuming_changes_nothing(name: str, data: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(("adversarial", "moves"), [(1.0, True), (0.0, False)])
-def test_without_adversarial_loss_pix2pix_trains_no_judge(
+def test_without_adversarial_loss_pix2pix_trains_no_discriminate(
     data: Path, tmp_path: Path, adversarial: float, moves: bool
 ) -> None:
     short, long = (

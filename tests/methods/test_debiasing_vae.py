@@ -5,7 +5,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from voxcycle.images.face_batches import FaceBatches
+from voxcycle.images.batches import FaceBatches
 from voxcycle.images.image_set import ImageSet, load_images
 from voxcycle.images.systems.debiasing_vae import DebiasingVAEConfig
 from voxcycle.images.train import load_model, train_system
@@ -189,7 +189,7 @@ def test_what_may_be_a_face_is_not_taken_for_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_gates_hold_for_the_maximum_and_fail_for_the_product() -> None:
+def test_the_bounds_hold_for_the_maximum_and_fail_for_the_product() -> None:
     """Light faces lost at most .01, effective sample size at least a tenth, mass at least 1.3."""
     folder = Path.home() / ".cache" / "voxcycle" / "lecture" / "biased"
     if not folder.exists():

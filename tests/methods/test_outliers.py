@@ -8,7 +8,8 @@ from sklearn.metrics import roc_auc_score
 from sklearn.metrics import roc_curve as sklearn_roc_curve
 
 from voxcycle.audio.mel import LogMel
-from voxcycle.images.image_set import ImageBatches, ImageSet, load_images
+from voxcycle.images.batches import ImageBatches
+from voxcycle.images.image_set import ImageSet, load_images
 from voxcycle.methods.outliers import (
     N_IMPORTANCE,
     area_under_curve,

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.distributions import Normal
 
-from voxcycle.images.image_set import ImageBatches, ImageSet
+from voxcycle.images.batches import ImageBatches
+from voxcycle.images.image_set import ImageSet
 from voxcycle.images.metrics.disentanglement import mutual_information_gap
 from voxcycle.images.shapes import draw_shapes
 from voxcycle.images.systems.vae import VAEConfig
@@ -160,7 +161,7 @@ def build_for_fashion(kind: type[VAE], beta: float) -> VAE:
 
 
 @pytest.mark.slow
-def test_the_gates_hold_for_the_vae_and_fail_for_broken_ones(
+def test_the_bounds_hold_for_the_vae_and_fail_for_broken_ones(
     fashion: tuple[ImageSet, torch.Tensor],
 ) -> None:
     reconstruction, kl = train_on_fashion(build_for_fashion(VAE, 1.0), *fashion)
@@ -182,7 +183,7 @@ class _UnusedBeta(VAE):
 
 
 @pytest.mark.slow
-def test_the_gates_of_disentanglement_hold_for_beta_and_fail_where_it_is_unused() -> None:
+def test_the_bounds_of_disentanglement_hold_for_beta_and_fail_where_it_is_unused() -> None:
     shapes = draw_shapes()
     gaps: dict[type[VAE], list[float]] = {VAE: [], _UnusedBeta: []}
     for kind, found in gaps.items():

@@ -66,7 +66,7 @@ def test_equalized_layers_keep_unit_variance_and_scale_their_weights() -> None:
     linear = EqualizedLinear(400, 300, gain=1.0)
     assert linear.weight.std().item() == pytest.approx(1.0, abs=0.01)
     assert linear(torch.randn(50, 400)).std().item() == pytest.approx(1.0, abs=0.03)
-    slow = EqualizedLinear(4, 3, bias=2.0, rate=0.01)
+    slow = EqualizedLinear(4, 3, bias=2.0, lr_multiplier=0.01)
     x = torch.randn(2, 4)
     by_hand = x @ (slow.weight * 0.01 / math.sqrt(4)).T + 2.0
     torch.testing.assert_close(slow(x), by_hand)

@@ -62,8 +62,8 @@ def run_recipe(start_recipe: Callable[..., object]) -> Callable[..., Result]:
 
 
 @pytest.fixture(scope="session")
-def train_judge() -> Callable[..., None]:
-    """Train a judge of the set at a path, which a recipe with this OUT takes; it knows little."""
+def train_classifier() -> Callable[..., None]:
+    """Briefly train a classifier of the set at a path, which a recipe with this OUT uses."""
 
     def train(data: Path, out: Path, steps: int = 2) -> None:
         config = ClassifierConfig(

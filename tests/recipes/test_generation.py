@@ -44,11 +44,11 @@ def test_recipe_writes_its_result_and_pictures(
     settings: list[str],
     data: Path,
     tmp_path: Path,
-    train_judge: Callable[..., None],
+    train_classifier: Callable[..., None],
     run_recipe: Callable[..., Result],
 ) -> None:
     if judged is not None:
-        train_judge(data / judged / "train.npz", tmp_path)
+        train_classifier(data / judged / "train.npz", tmp_path)
     result = run_recipe(name, data, tmp_path, *settings, "width=4", "batch_size=8", "threads=1")
     assert f"steps={result.n_steps}" == settings[0]
     assert all(np.isfinite(bound.value) for bound in result.bounds)
@@ -89,13 +89,13 @@ def test_an_autoencoder_is_better_than_components_and_an_untrained_one_is_not(
 
 @pytest.mark.slow
 def test_ten_images_repeated_are_refused_and_real_ones_are_not(
-    tmp_path: Path, train_judge: Callable[..., None], run_recipe: Callable[..., Result]
+    tmp_path: Path, train_classifier: Callable[..., None], run_recipe: Callable[..., Result]
 ) -> None:
     """What the generator draws is replaced; its few steps do not count."""
     train = tmp_path / "avatars" / "train.npz"
     make_blobs(1_000, 0).save(train)
     make_blobs(400, 1).save(tmp_path / "avatars" / "test.npz")
-    train_judge(train, tmp_path, steps=400)
+    train_classifier(train, tmp_path, steps=400)
     held_out = make_blobs(400, 2).images()
 
     def run(images: Tensor) -> Result:

@@ -21,14 +21,14 @@ def make_faces(path: Path, n: int, seed: int) -> None:
 
 def test_stylegan_is_held_against_what_the_growing_one_left(
     tmp_path: Path,
-    train_judge: Callable[..., None],
+    train_classifier: Callable[..., None],
     start_recipe: Callable[..., object],
     run_recipe: Callable[..., Result],
 ) -> None:
     data, out = tmp_path / "data", tmp_path / "out"
     make_faces(data / "avatars" / "train.npz", 60, 0)
     make_faces(data / "avatars" / "test.npz", 40, 1)
-    train_judge(data / "avatars" / "train.npz", out)
+    train_classifier(data / "avatars" / "train.npz", out)
 
     assert "progressive_gan.py first" in str(start_recipe("stylegan", data, out, *SETTINGS))
 

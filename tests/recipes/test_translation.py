@@ -20,8 +20,8 @@ def make_images(value: int, n: int = 8) -> ImageSet:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, train_judge: Callable[..., None]) -> Path:
-    """Domains of every recipe, and a judge that knows nothing."""
+def folder(tmp_path_factory: pytest.TempPathFactory, train_classifier: Callable[..., None]) -> Path:
+    """Domains of every recipe, and a classifier that learned nothing."""
     root = tmp_path_factory.mktemp("lecture")
     for name in ("edges", "skin", "sunglasses", "flags"):
         for split in ("train", "test"):
@@ -29,12 +29,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory, train_judge: Callable[..., 
                 make_images(value, 16).save(root / name / f"{split}{side}.npz")
     avatars = root / "avatars" / "train.npz"
     make_images(1, 16).save(avatars)
-    train_judge(avatars, root / "out")
+    train_classifier(avatars, root / "out")
     return root
 
 
 @pytest.mark.parametrize(
-    ("name", "n_gates", "picture"),
+    ("name", "n_bounds", "picture"),
     [
         ("pix2pix", 13, "rows.png"),
         ("cyclegan", 14, "ways.png"),
@@ -42,12 +42,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory, train_judge: Callable[..., 
         ("cyclegan_flags", 8, "ways.png"),
     ],
 )
-def test_a_recipe_measures_draws_and_says_whether_its_gates_hold(
-    name: str, n_gates: int, picture: str, folder: Path, run_recipe: Callable[..., Result]
+def test_a_recipe_measures_draws_and_says_whether_its_bounds_hold(
+    name: str, n_bounds: int, picture: str, folder: Path, run_recipe: Callable[..., Result]
 ) -> None:
     words = ["steps=2", "width=2", "discriminator_widths=[2, 2]", "threads=1"]
     result = run_recipe(name, folder, folder / "out", *words)
-    assert (result.n_steps, len(result.bounds), list(result.pictures)) == (2, n_gates, [picture])
+    assert (result.n_steps, len(result.bounds), list(result.pictures)) == (2, n_bounds, [picture])
     held = [bound for bound in result.bounds if bound.bound is not None]
     assert not held or not all(bound.holds for bound in held)  # two steps do not reach every bound
 

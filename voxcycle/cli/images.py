@@ -9,7 +9,7 @@ images_app = typer.Typer(
     no_args_is_help=True,
     help="Generative models of images, from the autoencoder to StyleGAN: train and use them.",
 )
-ModelFile = Annotated[Path, typer.Argument(help="A model.safetensors of lecture train.")]
+ModelFile = Annotated[Path, typer.Argument(help="Model file of `voxcycle images train`.")]
 OutFile = Annotated[Path, typer.Option("-o", "--out", help="Picture to write (PNG).")]
 
 
@@ -26,7 +26,7 @@ def methods() -> None:
 @images_app.command()
 def train(
     method: Annotated[str, typer.Argument(help="One of `voxcycle images methods`.")],
-    settings: Annotated[list[str] | None, typer.Argument(help="Any setting as key=value.")] = None,
+    settings: Annotated[list[str] | None, typer.Argument(help="Settings as key=value.")] = None,
     data: Annotated[
         Path | None,
         typer.Option(help="Images: a folder, a set in .npz; for two domains trainA and trainB."),
@@ -36,9 +36,9 @@ def train(
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Iterations.", show_default="1500")] = None,
     config: Annotated[
-        Path | None, typer.Option(help="YAML file of settings; the command line wins.")
+        Path | None, typer.Option(help="YAML file of settings; the command line overrides it.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
     list_them: Annotated[
         bool, typer.Option("--settings", help="List the method's settings and exit.")
     ] = False,
@@ -66,20 +66,18 @@ def train(
 def sample(
     model: ModelFile,
     out: OutFile = Path("samples.png"),
-    n: Annotated[int, typer.Option(min=1, help="How many.")] = 64,
-    seed: Annotated[int, typer.Option(help="Of the draw.")] = 0,
+    n: Annotated[int, typer.Option(min=1, help="Number of images.")] = 64,
+    seed: Annotated[int, typer.Option(help="Seed of the random draw.")] = 0,
     label: Annotated[
         str | None,
         typer.Option(
-            help="Class to draw, its name or number, of a model with condition=FACTOR; "
-            "else in turn."
+            help="Class to draw, by name or number, for models with condition=FACTOR; "
+            "default: all in turn."
         ),
     ] = None,
     truncation: Annotated[
         float | None,
-        typer.Option(
-            min=0, help="Of StyleGAN: 1 for all its variety, 0 for the mean style.", metavar="PSI"
-        ),
+        typer.Option(min=0, help="StyleGAN only: 1 = full variety, 0 = mean style.", metavar="PSI"),
     ] = None,
 ) -> None:
     """Draw new images from a generative model.
@@ -102,14 +100,14 @@ def translate(
         "translated"
     ),
     back: Annotated[
-        bool, typer.Option("--back", help="From domain b to a (CycleGAN knows both ways).")
+        bool, typer.Option("--back", help="From domain b to a (CycleGAN only).")
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
 ) -> None:
     """Send images through a model: to the other domain, or through an autoencoder's bottleneck.
 
-    Of each image the largest part of the model's form in the middle is taken, a square as a rule,
-    and brought to the model's size. The results are PNG files under the images' own names.
+    The largest centred part with the aspect ratio of the model (usually a square) is cut from each
+    image and scaled. Results are PNG files with the names of the inputs.
 
     Example: voxcycle images translate runs/cyclegan/model.safetensors photos/ -o out/
     """
@@ -124,13 +122,13 @@ def traverse(
     model: ModelFile,
     image: Annotated[
         Path | None,
-        typer.Argument(help="Where to start.", show_default="the origin; a GAN's own image"),
+        typer.Argument(help="Image to start from.", show_default="the origin; a GAN's own image"),
     ] = None,
     out: OutFile = Path("traversal.png"),
-    reach: Annotated[float, typer.Option(help="How far to go, in standard deviations.")] = 2.5,
-    rows: Annotated[int, typer.Option(min=1, help="Latents at most, the first ones.")] = 16,
+    reach: Annotated[float, typer.Option(help="Distance to move, in standard deviations.")] = 2.5,
+    rows: Annotated[int, typer.Option(min=1, help="Number of latents, from the first.")] = 16,
 ) -> None:
-    """Move one latent variable at a time, the others held: a row each.
+    """Draw one row per latent: it varies while the others stay fixed.
 
     Example: voxcycle images traverse runs/vae/model.safetensors face.png -o rows.png
     """

@@ -1,29 +1,26 @@
-"""Sets of images, from arrays or folders, and batches of them.
-
-Batch i is a function of the seed and i alone, as for speech, so a resumed training sees the batches
-that an uninterrupted one would have seen.
-"""
+"""Sets of images with labels, read from `.npz` files, CelebA or any folder of images."""
 
 import json
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from voxcycle.console import late_progress
 from voxcycle.files import replacing
-from voxcycle.images import celeba
-from voxcycle.images.labels import name_values
-from voxcycle.methods.batches import ImageBatch, PairBatch
+from voxcycle.images.image_files import list_images, read_image
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"}
+CELEBA_LABELS = "list_attr_celeba.txt"
+CELEBA_PARTS = "list_eval_partition.txt"
+CELEBA_IMAGES = "img_align_celeba"
+CELEBA_TRAIN = "0"  # the part to train on; 1 is for validation, 2 for tests
 
 
 @dataclass(frozen=True)
@@ -128,8 +125,8 @@ def load_images(path: Path, size: int | None = None, n_channels: int = 3) -> Ima
         return images
     if not path.is_dir():
         raise ValueError(f"{path}: no such folder of images, nor a set of them in .npz")
-    if (path / celeba.LABELS).is_file():
-        files, labels, factors = celeba.list_celeba(path)
+    if (path / CELEBA_LABELS).is_file():
+        files, labels, factors = list_celeba(path)
         return ImageSet(_read_all(files, size, n_channels), labels, factors)
     files = list_images(path)
     pixels = _read_all(files, size, n_channels)
@@ -159,47 +156,6 @@ def _find_domain(path: Path, name: str) -> Path:
     raise ValueError(f"{path}: has no {name}; two domains are the folders trainA and trainB")
 
 
-def read_image(
-    path: Path, size: tuple[int, int] | None = None, n_channels: int = 3
-) -> NDArray[np.uint8]:
-    """Return an image (C, H, W), upright; transparency is laid on white.
-
-    Args:
-        path: in any format that Pillow reads, 8 or 16 bits deep.
-        size: height and width; what is kept is the largest part of this form in the middle.
-        n_channels: 3, or 1 for grey.
-
-    Raises:
-        ValueError: it is not an image.
-    """
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as opened:
-            image = ImageOps.exif_transpose(opened)
-            if image.mode.startswith("I"):  # 16 bits of grey, which convert would clip to 8
-                image = Image.fromarray((np.asarray(image) / 257).round().astype(np.uint8))
-            rgba = image.convert("RGBA")
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path}: not an image that can be read ({error})") from error
-    white = Image.new("RGBA", rgba.size, "white")
-    image = Image.alpha_composite(white, rgba).convert("L" if n_channels == 1 else "RGB")
-    if size is not None:
-        image = ImageOps.fit(image, size[::-1], Image.Resampling.LANCZOS)
-    array = np.asarray(image)
-    return array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
-
-
-def write_image(path: Path, image: Tensor) -> None:
-    """Write an image (C, H, W) in [-1, 1] in the format that the name says."""
-    from PIL import Image
-
-    array = ((image.clamp(-1, 1) + 1) * 127.5).round().byte().cpu().numpy()
-    squeezed = array[0] if len(array) == 1 else array.transpose(1, 2, 0)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(squeezed).save(path)
-
-
 def _check(images: ImageSet) -> ImageSet:
     pixels, labels, n = images.pixels, images.labels, len(images.factors)
     if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1] not in (1, 3):
@@ -216,29 +172,6 @@ def _check(images: ImageSet) -> ImageSet:
         if images.factor(name).max() >= len(names):
             raise ValueError(f"the factor {name} has more values than names ({', '.join(names)})")
     return replace(images, labels=labels.astype(np.int64))
-
-
-def list_images(path: Path, without: Path | None = None) -> list[Path]:
-    """Return the image files under a folder, sorted; ValueError where there are none.
-
-    Hidden files are left out, and those in a folder `without` that lies inside.
-    """
-    root, left_out = path.resolve(), without.resolve() if without else None
-    files = sorted(
-        file
-        for file in path.rglob("*")
-        if file.suffix.lower() in SUFFIXES
-        and not file.name.startswith(".")
-        and not (
-            left_out
-            and left_out != root
-            and left_out.is_relative_to(root)
-            and file.resolve().is_relative_to(left_out)
-        )
-    )
-    if not files:
-        raise ValueError(f"{path}: no images; {', '.join(sorted(SUFFIXES))} are read")
-    return files
 
 
 def _read_all(files: Sequence[Path], size: int | None, n_channels: int) -> NDArray[np.uint8]:
@@ -258,80 +191,63 @@ def _read_all(files: Sequence[Path], size: int | None, n_channels: int) -> NDArr
     return pixels
 
 
-class ImageBatches(Dataset[ImageBatch]):
-    """Endless batches: epochs in random order.
+class CelebALists(NamedTuple):
+    """Files, the value of every factor (N, n_factors), 0 or 1, and the factors' names."""
 
-    Args:
-        images: the set.
-        batch_size: images per batch.
-        seed: of the order and of what the method draws.
+    files: list[Path]
+    labels: NDArray[np.int64]
+    factors: tuple[str, ...]
+
+
+def list_celeba(path: Path) -> CelebALists:
+    """Read the lists in a folder: all images, or those to train on where it is said which.
+
+    Raises:
+        ValueError: a list is torn, or there are no images.
     """
-
-    def __init__(self, images: ImageSet, batch_size: int, seed: int) -> None:
-        if len(images) < batch_size:
-            raise ValueError(f"{len(images)} images are fewer than batch_size={batch_size}")
-        self.images = images
-        self.batch_size = batch_size
-        self.seed = seed
-
-    def __getitem__(self, index: int) -> ImageBatch:
-        chosen = draw_indices(len(self.images), self.batch_size, self.seed, index)
-        labels = torch.from_numpy(self.images.labels[chosen])
-        return ImageBatch(self.images.images(chosen), labels, index, step_seed(self.seed, index))
-
-
-def step_seed(seed: int, index: int) -> int:
-    """Return the seed of what is drawn in a step."""
-    return int(np.random.default_rng([seed, index, 1]).integers(2**62))
-
-
-def draw_indices(n: int, batch_size: int, seed: int, index: int) -> NDArray[np.int64]:
-    """Return which of n examples batch `index` has; every epoch is a new order without rest."""
-    epoch, place = divmod(index, n // batch_size)
-    order = np.random.default_rng([seed, epoch]).permutation(n)
-    return order[place * batch_size : (place + 1) * batch_size]
+    listing = path / CELEBA_LABELS
+    lines = listing.read_text(encoding="utf-8").splitlines()[1:]  # the first is how many there are
+    factors, *rows = [line.split() for line in lines if line.strip()] or [[]]
+    for row in rows:
+        if len(row) != 1 + len(factors) or not {*row[1:]} <= {"-1", "1"}:
+            raise ValueError(f"{listing}: {row[0]} has not one -1 or 1 for each of the factors")
+    if not rows:
+        raise ValueError(f"{listing}: no images; a line of factors and one per image are wanted")
+    parts = path / CELEBA_PARTS
+    if parts.is_file():
+        train = _list_celeba_train(parts)
+        rows = [row for row in rows if row[0] in train]
+        if not rows:
+            raise ValueError(
+                f"{parts}: no image of {CELEBA_LABELS} is in part {CELEBA_TRAIN}, to train on"
+            )
+    files = [path / CELEBA_IMAGES / row[0] for row in rows]
+    labels = np.array([[value == "1" for value in row[1:]] for row in rows], np.int64)
+    return CelebALists(files, labels, tuple(factors))
 
 
-class PairBatches(Dataset[PairBatch]):
-    """Endless batches of two domains.
+def _list_celeba_train(parts: Path) -> set[str]:
+    rows = [line.split() for line in parts.read_text(encoding="utf-8").splitlines() if line.strip()]
+    for row in rows:
+        if len(row) != 2 or row[1] not in {"0", "1", "2"}:
+            raise ValueError(f"{parts}: {row[0]} has not one part, 0, 1 or 2")
+    return {name for name, part in rows if part == CELEBA_TRAIN}
 
-    Args:
-        a: images of domain a.
-        b: images of domain b.
-        batch_size: images per batch and domain.
-        seed: of the order.
-        is_paired: whether image i of a belongs to image i of b, and stays with it.
-        flips: whether half of the batches are mirrored.
+
+def name_values(values: Iterable[int], names: Sequence[str]) -> dict[int, str]:
+    """Return values with their names; where there are none, they are called by their numbers."""
+    return {value: names[value] if names else str(value) for value in values}
+
+
+def find_value(which: int | str, values: Mapping[int, str]) -> int:
+    """Return the value of a name or, where no name is like that, of a number.
+
+    Raises:
+        ValueError: there is neither; it names those that there are.
     """
-
-    def __init__(
-        self,
-        a: ImageSet,
-        b: ImageSet,
-        batch_size: int,
-        seed: int,
-        is_paired: bool,
-        flips: bool = False,
-    ) -> None:
-        if is_paired and len(a) != len(b):
-            raise ValueError(f"{len(a)} images of a and {len(b)} of b cannot be pairs")
-        for name, images in (("a", a), ("b", b)):
-            if len(images) < batch_size:
-                raise ValueError(
-                    f"domain {name}: {len(images)} images are fewer than batch_size={batch_size}"
-                )
-        self.a, self.b = a, b
-        self.batch_size = batch_size
-        self.seed = seed
-        self.is_paired = is_paired
-        self.flips = flips
-
-    def __getitem__(self, index: int) -> PairBatch:
-        chosen_a = draw_indices(len(self.a), self.batch_size, self.seed, index)
-        other = chosen_a
-        if not self.is_paired:
-            other = draw_indices(len(self.b), self.batch_size, self.seed + 1, index)
-        a, b = self.a.images(chosen_a), self.b.images(other)
-        if self.flips and step_seed(self.seed, index) % 2:
-            a, b = a.flip(-1), b.flip(-1)
-        return PairBatch(a, b)
+    numbers = {str(value): value for value in values}
+    names = {name: value for value, name in values.items()}
+    found = (numbers | names).get(str(which))
+    if found is None:
+        raise ValueError(f"no {which!r}: there are {', '.join(names)}")
+    return found

@@ -7,11 +7,10 @@ import torch
 from torch import Tensor
 
 from voxcycle.files import check_folder
-from voxcycle.images.grids import draw_grid
-from voxcycle.images.image_set import list_images, read_image, write_image
-from voxcycle.images.labels import find_value, name_values
+from voxcycle.images.image_files import draw_grid, list_images, read_image, write_image
+from voxcycle.images.image_set import find_value, name_values
 from voxcycle.images.metrics.mode_coverage import draw_points
-from voxcycle.images.ring import POINT
+from voxcycle.images.systems.gan_ring import POINT
 from voxcycle.images.train import Model, load_model
 
 
@@ -40,7 +39,7 @@ def draw_samples(
     """
     model = _load(path, "draw new images", "sample")
     noise = torch.randn(n, model.method.n_latent, generator=torch.Generator().manual_seed(seed))
-    labels = [] if label is None else [torch.full((n,), _find_label(path, model, label))]
+    labels = [] if label is None else [torch.full((n,), _find_value(path, model, label))]
     if truncation is None:
         images = model.method.sample(noise, *labels)
     elif hasattr(model.method, "truncate"):
@@ -167,7 +166,7 @@ def _load(path: Path, words: str, *abilities: str) -> Model:
     return model
 
 
-def _find_label(path: Path, model: Model, label: int | str) -> int:
+def _find_value(path: Path, model: Model, label: int | str) -> int:
     """Return the number of a class; ValueError names those that there are."""
     n_classes = getattr(model.method, "n_classes", 0)
     if not n_classes:

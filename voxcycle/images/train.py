@@ -17,8 +17,7 @@ from voxcycle.artifacts import (
     read_artifact,
     write_artifact,
 )
-from voxcycle.images.config import SystemConfig
-from voxcycle.images.dataset import ImageData
+from voxcycle.images.systems.system import ImageData, SystemConfig
 from voxcycle.images.systems import find_system
 from voxcycle.models.coders import Shape
 from voxcycle.training.checkpoint import restore

@@ -26,20 +26,25 @@ class EqualizedLinear(nn.Module):
         n_out: outputs.
         bias: start value of the bias.
         gain: on top of 1 / sqrt(n_in): sqrt(2) before a leaky ReLU.
-        rate: learning rate of this layer relative to that of others.
+        lr_multiplier: learning rate of this layer relative to that of others.
     """
 
     def __init__(
-        self, n_in: int, n_out: int, bias: float = 0.0, gain: float = 1.0, rate: float = 1.0
+        self,
+        n_in: int,
+        n_out: int,
+        bias: float = 0.0,
+        gain: float = 1.0,
+        lr_multiplier: float = 1.0,
     ) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(n_out, n_in) / rate)
-        self.bias = nn.Parameter(torch.full((n_out,), bias / rate))
-        self.scale, self.rate = gain * rate / math.sqrt(n_in), rate
+        self.weight = nn.Parameter(torch.randn(n_out, n_in) / lr_multiplier)
+        self.bias = nn.Parameter(torch.full((n_out,), bias / lr_multiplier))
+        self.scale, self.lr_multiplier = gain * lr_multiplier / math.sqrt(n_in), lr_multiplier
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (..., n_in) to (..., n_out)."""
-        return F.linear(x, self.weight * self.scale, self.bias * self.rate)
+        return F.linear(x, self.weight * self.scale, self.bias * self.lr_multiplier)
 
 
 class EqualizedConv2d(nn.Module):

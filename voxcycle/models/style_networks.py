@@ -16,7 +16,7 @@ from voxcycle.models.coders import Shape, last_side
 from voxcycle.models.growing_networks import SLOPE, EqualizedLinear, PixelNorm
 
 EPSILON = 1e-8
-MAPPING_RATE = 0.01  # the mapping network learns this much slower (2019, appendix C)
+MAPPING_LR_MULTIPLIER = 0.01  # the mapping network learns this much slower (2019, appendix C)
 
 
 class MappingNetwork(nn.Sequential):
@@ -25,7 +25,9 @@ class MappingNetwork(nn.Sequential):
     def __init__(self, n_latent: int, n_layers: int) -> None:
         layers: list[nn.Module] = []
         for _ in range(n_layers):
-            linear = EqualizedLinear(n_latent, n_latent, gain=math.sqrt(2), rate=MAPPING_RATE)
+            linear = EqualizedLinear(
+                n_latent, n_latent, gain=math.sqrt(2), lr_multiplier=MAPPING_LR_MULTIPLIER
+            )
             layers += [linear, nn.LeakyReLU(SLOPE)]
         super().__init__(PixelNorm(), *layers)
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from voxcycle.images.metrics.mode_coverage import cover_modes
-from voxcycle.images.ring import RingBatches, ring_centres
+from voxcycle.images.systems.gan_ring import RingBatches, ring_centres
 
 CENTRES = torch.tensor([[0.0, 0.0], [10.0, 0.0]])
 

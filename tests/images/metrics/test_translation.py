@@ -6,7 +6,7 @@ from PIL import Image
 
 from voxcycle.images.metrics.translation import (
     TranslationResult,
-    draw_ways,
+    draw_translations,
     gradient_energy,
     heat,
     mean_distance,
@@ -26,11 +26,11 @@ def test_numbers_by_hand() -> None:
     # black to white on the right half: 1 on half of the pixels; the fake goes 3/4 of the way there
     # and moves the left half by 0.1 of the range
     source, twins = halves(0.0, -1.0), halves(0.0, 1.0)
-    way = TranslationResult(source, halves(0.2, 0.5), halves(0.0, -0.8), twins)
+    result = TranslationResult(source, halves(0.2, 0.5), halves(0.0, -0.8), twins)
     assert mean_distance(source, twins) == pytest.approx(0.5)
-    assert way.ratio == pytest.approx((0.5 * 0.1 + 0.5 * 0.25) / 0.5)
-    assert way.change_outside == pytest.approx(0.1)
-    assert way.cycle == pytest.approx(0.5 * 0.1)
+    assert result.ratio == pytest.approx((0.5 * 0.1 + 0.5 * 0.25) / 0.5)
+    assert result.change_outside == pytest.approx(0.1)
+    assert result.cycle == pytest.approx(0.5 * 0.1)
 
 
 def test_what_is_almost_alike_in_all_channels_is_outside() -> None:
@@ -50,12 +50,12 @@ def test_the_broken_translators() -> None:
     def shift(x: torch.Tensor, back: bool) -> torch.Tensor:
         return x + halves(0.0, -1.0 if back else 1.0)
 
-    for way in translate_both_ways(shift, a, b):
-        assert (way.ratio, way.cycle, way.change_outside) == (0, 0, 0)
-    for way in translate_both_ways(lambda x, back: x, a, b):
-        assert way.ratio == 1
-    for way in translate_both_ways(lambda x, back: shift(x, not back), a, b):
-        assert way.ratio == pytest.approx(2)
+    for result in translate_both_ways(shift, a, b):
+        assert (result.ratio, result.cycle, result.change_outside) == (0, 0, 0)
+    for result in translate_both_ways(lambda x, back: x, a, b):
+        assert result.ratio == 1
+    for result in translate_both_ways(lambda x, back: shift(x, not back), a, b):
+        assert result.ratio == pytest.approx(2)
 
 
 def test_gradient_energy_by_hand_and_under_blur() -> None:
@@ -85,8 +85,8 @@ def test_heat_is_black_without_difference_and_brightest_from_the_hottest_on() ->
 
 def test_a_picture_of_both_ways(tmp_path: Path) -> None:
     a, b = (torch.full((3, 3, 8, 8), value) for value in (-0.5, 0.5))
-    ways = translate_both_ways(lambda x, back: x, a, b)
-    draw_ways(tmp_path / "ways.png", ways, ("dark", "bright"), n=2)
+    results = translate_both_ways(lambda x, back: x, a, b)
+    draw_translations(tmp_path / "ways.png", results, ("dark", "bright"), n=2)
     with Image.open(tmp_path / "ways.png") as picture:
         # ten rows and two columns of 10 x 10 pixels, drawn double, beside their labels
         assert picture.height == pytest.approx(200, abs=4)

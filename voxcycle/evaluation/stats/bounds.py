@@ -1,4 +1,4 @@
-"""Gates: numbers that must hold, kept with what they were measured on."""
+"""Bounds: measured numbers that must hold, stored with their run and machine."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -13,12 +13,12 @@ RESULT_FILE = "result.json"
 
 @dataclass(frozen=True)
 class Bound:
-    """A number and its bound.
+    """A measured number and its bound.
 
     Attributes:
         name: what is measured.
-        value: what came out.
-        bound: what it is held against; None for a number that is reported and not held.
+        value: the measurement.
+        bound: the limit; None for a number that is only reported.
         is_least: whether the value must be at least the bound, rather than at most.
     """
 
@@ -46,13 +46,13 @@ def at_most(name: str, value: float, bound: float) -> Bound:
 
 
 def reported(name: str, value: float) -> Bound:
-    """Return a number that is shown and not held against anything."""
+    """Return a number that is only shown."""
     return Bound(name, float(value))
 
 
 @dataclass
 class Result:
-    """What a recipe of the lecture found out.
+    """The result of a recipe of the lecture.
 
     Attributes:
         system: its name, the folder's.

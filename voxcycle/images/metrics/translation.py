@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from voxcycle.images.grids import draw_grid
+from voxcycle.images.image_files import draw_grid
 
 AGREE = 0.02  # twins agree in a pixel where no channel differs by more
 HOTTEST = 0.3  # difference that is drawn white
@@ -18,7 +18,7 @@ HOTTEST = 0.3  # difference that is drawn white
 
 @dataclass(frozen=True)
 class TranslationResult:
-    """One way between two domains, images (N, C, H, W) each.
+    """One direction between two domains, images (N, C, H, W) each.
 
     Attributes:
         source: images of the one domain.
@@ -88,23 +88,24 @@ def gradient_energy(images: Tensor) -> float:
     return float(down.square().mean() + right.square().mean())
 
 
-def draw_ways(
+def draw_translations(
     path: Path,
-    ways: tuple[TranslationResult, TranslationResult],
+    results: tuple[TranslationResult, TranslationResult],
     names: tuple[str, str],
     n: int = 10,
 ) -> None:
-    """Draw both ways: source, translation, true twin, where these differ, and what comes back.
+    """Draw both directions: source, translation, true twin, their difference, translation back.
 
     Args:
         path: PNG file.
-        ways: from a to b and from b to a.
+        results: from a to b and from b to a.
         names: of a and of b.
         n: images of each.
     """
     rows, labels = [], []
-    for way, (source, target) in zip(ways, (names, names[::-1]), strict=True):
-        rows += [way.source, way.fake, way.twins, heat(way.fake, way.twins), way.cycled]
+    for result, (source, target) in zip(results, (names, names[::-1]), strict=True):
+        rows += [result.source, result.fake, result.twins]
+        rows += [heat(result.fake, result.twins), result.cycled]
         labels += [f"real {source}", f"made {target}", "true twin", "difference", "and back"]
     draw_grid(path, [row[:n] for row in rows], labels)
 

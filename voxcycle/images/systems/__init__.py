@@ -29,7 +29,7 @@ SYSTEMS: dict[str, System] = {
 
 
 def find_system(name: str) -> System:
-    """Return a system of the lecture; ValueError names those that there are."""
+    """Return a system of the lecture; ValueError names the known ones."""
     if name not in SYSTEMS:
         raise ValueError(f"no method {name!r} in the lecture: there are {', '.join(SYSTEMS)}")
     return SYSTEMS[name]

@@ -1,4 +1,4 @@
-"""The autoencoder: a bottleneck and the reconstruction."""
+"""The autoencoder: a bottleneck and the reconstruction (`methods/autoencoder.py`)."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -6,15 +6,13 @@ from typing import Literal
 from pydantic import Field
 from torch import nn
 
-from voxcycle.images.config import UnaveragedConfig
-from voxcycle.images.dataset import load_set
-from voxcycle.images.systems.system import System
+from voxcycle.images.systems.system import System, UnaveragedConfig, load_set
 from voxcycle.methods.autoencoder import Autoencoder
 from voxcycle.models.coders import Shape, build_decoder, build_encoder
 
 
 class AutoencoderConfig(UnaveragedConfig):
-    """Of `methods/autoencoder.py`."""
+    """Settings of the autoencoder, and of both VAEs."""
 
     network: Literal["mlp", "conv"] = Field("mlp", description="kind of encoder and decoder")
     width: int = Field(400, ge=1, description="hidden units; channels of the first convolution")
@@ -22,26 +20,18 @@ class AutoencoderConfig(UnaveragedConfig):
     n_latent: int = Field(16, ge=1, description="width of the code")
 
 
-def build_coders(
-    config: AutoencoderConfig, shape: Shape, n_out: int
-) -> tuple[nn.Module, nn.Module]:
-    """Build encoder and decoder; the encoder has `n_out` outputs."""
+def build_coders(config: AutoencoderConfig, shape: Shape, n_out: int) -> dict[str, nn.Module]:
+    """Return an encoder with `n_out` outputs, and a decoder, by name."""
     kind, width, n_hidden = config.network, config.width, config.n_hidden
-    return (
-        build_encoder(kind, shape=shape, width=width, n_out=n_out, n_hidden=n_hidden),
-        build_decoder(kind, shape=shape, width=width, n_latent=config.n_latent, n_hidden=n_hidden),
-    )
+    return {
+        "encoder": build_encoder(kind, shape, width, n_out=n_out, n_hidden=n_hidden),
+        "decoder": build_decoder(kind, shape, width, n_latent=config.n_latent, n_hidden=n_hidden),
+    }
 
 
-def build(config: AutoencoderConfig, shape: Shape, n_values: Sequence[int]) -> nn.Module:
-    """Build the method."""
+def _build(config: AutoencoderConfig, shape: Shape, n_values: Sequence[int]) -> nn.Module:
     coders = build_coders(config, shape, config.n_latent)
-    return Autoencoder(*coders, config.n_latent, config.lr)
+    return Autoencoder(**coders, n_latent=config.n_latent, lr=config.lr)
 
 
-SYSTEM = System(
-    "a bottleneck and the reconstruction",
-    AutoencoderConfig,
-    build,
-    load_set,
-)
+SYSTEM = System("a bottleneck and the reconstruction", AutoencoderConfig, _build, load_set)

@@ -1,30 +1,33 @@
-"""CycleGAN on images: translation without pairs."""
+"""CycleGAN on images: translation without pairs (`methods/cyclegan.py`)."""
 
 from collections.abc import Sequence
 
 from pydantic import Field
 from torch import nn
 
-from voxcycle.images.config import TranslationConfig
-from voxcycle.images.dataset import ImageData, load_translation
-from voxcycle.images.systems.system import System, build_discriminator
-from voxcycle.methods.cyclegan import CycleGAN, CycleGANNetworks, CycleGANRates, CycleGANWeights
+from voxcycle.images.systems.pix2pix import TranslationConfig, build_discriminator, load_translation
+from voxcycle.images.systems.system import System
+from voxcycle.methods.cyclegan import (
+    CycleGAN,
+    CycleGANNetworks,
+    CycleGANRates,
+    CycleGANWeights,
+)
 from voxcycle.models.coders import Shape
 from voxcycle.models.image_translators import ResNetGenerator
 
 
 class CycleGANConfig(TranslationConfig):
-    """Of `methods/cyclegan.py` for images; the domains need not have anything in common."""
+    """Settings of CycleGAN; the two domains may have different numbers of images."""
 
     n_blocks: int = Field(3, ge=1, description="residual blocks of the generators")
-    cycle: float = Field(10.0, ge=0, description="weight of what is lost there and back")
+    cycle: float = Field(10.0, ge=0, description="weight of the cycle loss, a to b and back")
     identity: float = Field(
-        5.0, ge=0, description="weight of what a generator changes in images of its target"
+        5.0, ge=0, description="weight of the change that a generator makes to its target's images"
     )
 
 
-def build(config: CycleGANConfig, shape: Shape, n_values: Sequence[int]) -> nn.Module:
-    """Build the method."""
+def _build(config: CycleGANConfig, shape: Shape, n_values: Sequence[int]) -> nn.Module:
     networks = CycleGANNetworks(
         *(ResNetGenerator(shape[0], config.width, config.n_blocks) for _ in "ab"),
         *(build_discriminator(config, shape, shape[0]) for _ in "ab"),
@@ -41,14 +44,9 @@ def build(config: CycleGANConfig, shape: Shape, n_values: Sequence[int]) -> nn.M
     return CycleGAN(networks, weights, rates, scores_identity=False)
 
 
-def load(config: CycleGANConfig) -> ImageData:
-    """Read both domains."""
-    return load_translation(config, is_paired=False)
-
-
 SYSTEM = System(
     "translates between two domains without pairs: the core of the voices",
     CycleGANConfig,
-    build,
-    load,
+    _build,
+    load_translation,
 )

@@ -1,21 +1,25 @@
-"""The GAN of images, conditional where a factor is named."""
+"""The GAN of images, class-conditional with `condition` (`methods/gan.py`)."""
 
 from collections.abc import Sequence
 
 from pydantic import Field
 from torch import nn
 
-from voxcycle.images.config import ImageConfig
-from voxcycle.images.dataset import ImageData, gather, read_factor
 from voxcycle.images.image_set import load_images
-from voxcycle.images.systems.system import System
+from voxcycle.images.systems.system import (
+    ImageConfig,
+    ImageData,
+    System,
+    gather,
+    read_factor,
+)
 from voxcycle.methods.gan import GAN
 from voxcycle.models.coders import Shape
 from voxcycle.models.dcgan import DCGANDiscriminator, DCGANGenerator
 
 
 class GANConfig(ImageConfig):
-    """Of `methods/gan.py` for images."""
+    """Settings of the GAN."""
 
     batch_size: int = Field(64, ge=1, description="images per iteration")
     lr: float = Field(2e-4, gt=0, description="learning rate")
@@ -25,12 +29,19 @@ class GANConfig(ImageConfig):
     r1: float = Field(1.0, ge=0, description="gamma, weight of the R1 penalty; 0 for none")
     r1_every: int = Field(8, ge=1, description="steps between updates with R1")
     condition: str | None = Field(
-        None, description="factor of the labels that conditions both players; null for none"
+        None, description="factor of the labels that conditions both networks; null for none"
     )
 
 
-def build(config: GANConfig, shape: Shape, n_values: Sequence[int]) -> nn.Module:
-    """Build the method."""
+def _load(config: GANConfig) -> ImageData:
+    images = load_images(config.data, config.size, config.n_channels)
+    factors = () if config.condition is None else (config.condition,)
+    for name in factors:
+        read_factor(images, name, config)
+    return gather(images.select(factors), config)
+
+
+def _build(config: GANConfig, shape: Shape, n_values: Sequence[int]) -> nn.Module:
     n_classes = n_values[0] if config.condition is not None else 0
     return GAN(
         DCGANGenerator(shape, config.width, config.n_latent, n_classes),
@@ -43,18 +54,9 @@ def build(config: GANConfig, shape: Shape, n_values: Sequence[int]) -> nn.Module
     )
 
 
-def load(config: GANConfig) -> ImageData:
-    """Read images with the factor that both players are told, if any."""
-    images = load_images(config.data, config.size, config.n_channels)
-    told = () if config.condition is None else (config.condition,)
-    for name in told:
-        read_factor(images, name, config)
-    return gather(images.select(told), config)
-
-
 SYSTEM = System(
-    "a generator against a discriminator; condition=FACTOR conditions both on the class",
+    "a generator against a discriminator; with condition=FACTOR both see the class",
     GANConfig,
-    build,
-    load,
+    _build,
+    _load,
 )

@@ -1,21 +1,63 @@
-"""The GAN on eight clusters of points: the game that can be watched."""
+"""The GAN on eight clusters of points in the plane, whose game can be watched (`methods/gan.py`).
+
+Points in the plane are images of two channels and one pixel, so that methods for images take them.
+"""
 
 from collections.abc import Sequence
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from pydantic import Field
 from torch import nn
+from torch.utils.data import Dataset
 
-from voxcycle.images.config import SystemConfig
-from voxcycle.images.dataset import ImageData
-from voxcycle.images.ring import POINT, RingBatches
-from voxcycle.images.systems.system import System
+from voxcycle.images.batches import step_seed
+from voxcycle.images.systems.system import ImageData, System, SystemConfig
+from voxcycle.methods.batches import ImageBatch
 from voxcycle.methods.gan import GAN
 from voxcycle.models.coders import Shape
 from voxcycle.models.dcgan import PointDiscriminator, PointGenerator
 
+N_MODES = 8
+RADIUS = 2.0
+POINT = (2, 1, 1)  # the shape of such an image
+
+
+def ring_centres() -> NDArray[np.float64]:
+    """Return the clusters' centres (N_MODES, 2)."""
+    angles = 2 * np.pi * np.arange(N_MODES) / N_MODES
+    return RADIUS * np.stack([np.cos(angles), np.sin(angles)], 1)
+
+
+class RingBatches(Dataset[ImageBatch]):
+    """Endless batches of points (B, 2, 1, 1), the cluster of each as its label.
+
+    Args:
+        batch_size: points per batch.
+        seed: of the draw.
+        deviation: standard deviation of the clusters.
+    """
+
+    def __init__(self, batch_size: int, seed: int, deviation: float) -> None:
+        self.batch_size = batch_size
+        self.seed = seed
+        self.deviation = deviation
+
+    def __getitem__(self, index: int) -> ImageBatch:
+        rng = np.random.default_rng([self.seed, index])
+        modes = rng.integers(N_MODES, size=self.batch_size)
+        points = ring_centres()[modes] + self.deviation * rng.standard_normal((len(modes), 2))
+        return ImageBatch(
+            torch.from_numpy(points).float()[..., None, None],  # (B, 2, 1, 1)
+            torch.from_numpy(modes)[:, None],
+            index,
+            step_seed(self.seed, index),
+        )
+
 
 class RingGANConfig(SystemConfig):
-    """Of `methods/gan.py` for eight clusters of points."""
+    """Settings of the GAN on a ring."""
 
     batch_size: int = Field(256, ge=1, description="points per iteration")
     ema_decay: float = Field(0.999, ge=0, lt=1, description="of the averaged generator")
@@ -23,12 +65,15 @@ class RingGANConfig(SystemConfig):
     n_latent: int = Field(16, ge=1, description="width of the noise")
     deviation: float = Field(0.1, gt=0, description="standard deviation of a cluster")
     saturates: bool = Field(
-        False, description="minimise the min-max value rather than its non-saturating twin"
+        False, description="use the min-max generator loss instead of the non-saturating one"
     )
 
 
-def build(config: RingGANConfig, shape: Shape, n_values: Sequence[int]) -> nn.Module:
-    """Build the method."""
+def _load(config: RingGANConfig) -> ImageData:
+    return ImageData(RingBatches(config.batch_size, config.seed, config.deviation), POINT)
+
+
+def _build(config: RingGANConfig, shape: Shape, n_values: Sequence[int]) -> nn.Module:
     return GAN(
         PointGenerator(config.width, config.n_latent),
         PointDiscriminator(config.width),
@@ -38,14 +83,9 @@ def build(config: RingGANConfig, shape: Shape, n_values: Sequence[int]) -> nn.Mo
     )
 
 
-def load(config: RingGANConfig) -> ImageData:
-    """Draw points of eight clusters."""
-    return ImageData(RingBatches(config.batch_size, config.seed, config.deviation), POINT)
-
-
 SYSTEM = System(
     "two players on eight clusters of points: the game that can be watched",
     RingGANConfig,
-    build,
-    load,
+    _build,
+    _load,
 )

@@ -1,13 +1,12 @@
-"""StyleGAN: one style per layer."""
+"""StyleGAN (`methods/stylegan.py`)."""
 
 from collections.abc import Sequence
 
 from pydantic import Field
 from torch import nn
 
-from voxcycle.images.config import RegularizedGANConfig
-from voxcycle.images.dataset import load_set
-from voxcycle.images.systems.system import System
+from voxcycle.images.systems.progressive_gan import RegularizedGANConfig
+from voxcycle.images.systems.system import System, load_set
 from voxcycle.methods.stylegan import StyleGAN, StyleGANRegularizers
 from voxcycle.models.coders import Shape
 from voxcycle.models.dcgan import DCGANDiscriminator
@@ -16,22 +15,23 @@ from voxcycle.models.style_networks import MappingNetwork, SynthesisNetwork
 
 
 class StyleGANConfig(RegularizedGANConfig):
-    """Of `methods/stylegan.py`."""
+    """Settings of StyleGAN."""
 
     n_mapping: int = Field(2, ge=1, description="layers of the mapping network")
-    discriminator_width: int = Field(32, ge=1, description="channels of the first layer of D")
+    discriminator_width: int = Field(
+        32, ge=1, description="channels of the discriminator's first layer"
+    )
     mixing: float = Field(0.9, ge=0, le=1, description="share of images with two latents' styles")
     path_length: float = Field(2.0, ge=0, description="weight of the path length penalty")
     path_length_every: int = Field(8, ge=1, description="steps between updates with it")
 
 
-def build(config: StyleGANConfig, shape: Shape, n_values: Sequence[int]) -> nn.Module:
-    """Build the method."""
+def _build(config: StyleGANConfig, shape: Shape, n_values: Sequence[int]) -> nn.Module:
     widths = stage_widths(shape, config.width, config.max_width)
     return StyleGAN(
-        mapping=MappingNetwork(config.n_latent, config.n_mapping),
-        synthesis=SynthesisNetwork(shape, widths, config.n_latent),
-        discriminator=DCGANDiscriminator(shape, config.discriminator_width),
+        MappingNetwork(config.n_latent, config.n_mapping),
+        SynthesisNetwork(shape, widths, config.n_latent),
+        DCGANDiscriminator(shape, config.discriminator_width),
         n_latent=config.n_latent,
         lr=config.lr,
         regularizers=StyleGANRegularizers(
@@ -47,6 +47,6 @@ def build(config: StyleGANConfig, shape: Shape, n_values: Sequence[int]) -> nn.M
 SYSTEM = System(
     "a GAN of styles, one per layer: mixing, truncation, walks in W",
     StyleGANConfig,
-    build,
+    _build,
     load_set,
 )

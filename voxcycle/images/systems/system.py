@@ -1,15 +1,74 @@
-"""What a system of the lecture is, and what several share."""
+"""What every system of the lecture consists of, and the settings and loaders that they share."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, field_validator
 from torch import nn
+from torch.utils.data import Dataset
 
-from voxcycle.images.config import SystemConfig, TranslationConfig
-from voxcycle.images.dataset import ImageData
+from voxcycle.images.batches import ImageBatches
+from voxcycle.images.image_set import ImageSet, load_images
 from voxcycle.models.coders import Shape
-from voxcycle.models.patchgan import PatchGAN
+from voxcycle.training.config import TrainingConfig
+
+
+class SystemConfig(TrainingConfig):
+    """Settings of every system; unknown keys are errors."""
+
+    listing: ClassVar[str] = "voxcycle images train METHOD --settings"
+
+    method: str = Field("", repr=False, description="the system's name: noted, not set")
+    steps: int = Field(1_500, ge=1, description="iterations")
+    batch_size: int = Field(128, ge=1, description="examples per iteration")
+    lr: float = Field(1e-3, gt=0, description="learning rate")
+
+
+class ImageConfig(SystemConfig):
+    """Settings of every system that reads its examples from files."""
+
+    data: Path = Field(description="images: a folder, or a set in .npz")
+    size: int | None = Field(
+        None,
+        ge=8,
+        description="side to scale the middle square of a file to; null: as is",
+    )
+    n_channels: Literal[1, 3] = Field(3, description="1 reads the images of a folder as grey")
+
+
+class UnaveragedConfig(ImageConfig):
+    """Settings of every system that averages no network."""
+
+    # configs of earlier runs name it
+    ema_decay: float = Field(0.999, exclude=True, description="not used: nothing is averaged")
+
+    @field_validator("ema_decay")
+    @classmethod
+    def _is_not_set(cls, value: float) -> float:
+        if value != cls.model_fields["ema_decay"].default:
+            raise ValueError("this method averages no network; remove this setting")
+        return value
+
+
+@dataclass(frozen=True)
+class ImageData:
+    """The data of a training, and what its networks must know about them.
+
+    Attributes:
+        batches: batch i for step i.
+        shape: channels, height and width of the images.
+        n_values: number of values of each factor of the labels.
+        value_names: their names, for the factors that have names.
+    """
+
+    batches: Dataset[Any]
+    shape: Shape
+    n_values: tuple[int, ...] = ()
+    value_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -17,9 +76,9 @@ class System:
     """One system of the lecture.
 
     Attributes:
-        about: what it is, in a line.
-        config: its settings.
-        build: makes the method from settings, image shape and the factors' numbers of values.
+        about: a description in one line.
+        config: class of its settings.
+        build: makes the method from settings, image shape and each factor's number of values.
         load: makes the batches.
     """
 
@@ -29,12 +88,21 @@ class System:
     load: Callable[[Any], ImageData]
 
 
-def build_discriminator(config: TranslationConfig, shape: Shape, n_channels: int) -> PatchGAN:
-    """Build a PatchGAN; ValueError where the images are too small for it."""
-    n_halvings = len(config.discriminator_widths) - 1
-    if min(shape[1:]) < 1 << n_halvings:
-        raise ValueError(
-            f"discriminator_widths: {n_halvings} halvings of {shape[2]} x {shape[1]} pixels are "
-            f"too many: at most {min(shape[1:]).bit_length()} widths, or larger images"
-        )
-    return PatchGAN(n_channels, config.discriminator_widths)
+def load_set(config: ImageConfig) -> ImageData:
+    """Read the images, for systems that need nothing else."""
+    return gather(load_images(config.data, config.size, config.n_channels), config)
+
+
+def gather(images: ImageSet, config: ImageConfig) -> ImageData:
+    """Return batches of images, and the number of values of each factor."""
+    n_values = tuple(int(column.max()) + 1 for column in images.labels.T)
+    batches = ImageBatches(images, config.batch_size, config.seed)
+    return ImageData(batches, images.shape, n_values, images.value_names)
+
+
+def read_factor(images: ImageSet, name: str, config: ImageConfig) -> NDArray[np.int64]:
+    """Return the labels (N,) of a factor; ValueError where an image has none."""
+    labels = images.factor(name)
+    if (labels < 0).any():
+        raise ValueError(f"{config.data}: not every image has a {name}")
+    return labels

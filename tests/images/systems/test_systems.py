@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from voxcycle.images.face_batches import FaceBatches
-from voxcycle.images.image_set import ImageSet, write_image
+from voxcycle.images.batches import FaceBatches
+from voxcycle.images.image_files import write_image
+from voxcycle.images.image_set import ImageSet
 from voxcycle.images.systems import SYSTEMS
 from voxcycle.images.systems.debiasing_vae import DebiasingVAEConfig
 from voxcycle.images.systems.pix2pix import Pix2PixConfig
 from voxcycle.images.systems.vae import VAEConfig
 
 
-def test_a_judge_may_halve_down_to_one_pixel() -> None:
+def test_a_discriminator_may_halve_down_to_one_pixel() -> None:
     config = Pix2PixConfig(
         data=Path(), out=Path(), discriminator_widths=(4, 4, 4, 4), width=4, n_down=3
     )
@@ -59,7 +60,7 @@ def test_folders_do_not_say_which_are_faces(faces: Path) -> None:
     with pytest.raises(ValueError, match="face_value: no 'face': there are faces, objects"):
         load_faces(faces, face="class", face_value="face")
     write_image(faces / "cats" / "0.png", torch.zeros(3, 8, 8))
-    words = "class has the values cats, faces, objects; faces and the rest are two"
+    words = "class has the values cats, faces, objects; exactly two are needed, faces and the rest"
     with pytest.raises(ValueError, match=words):
         load_faces(faces, face="class", face_value="faces")
 
@@ -70,5 +71,5 @@ def test_without_names_faces_are_the_ones(tmp_path: Path) -> None:
     ImageSet(pixels, labels, ("face", "none")).save(tmp_path / "set.npz")
     assert load_faces(tmp_path / "set.npz").faces.unique().tolist() == [1, 3, 5]
     assert load_faces(tmp_path / "set.npz", face_value=0).faces.unique().tolist() == [0, 2, 4]
-    with pytest.raises(ValueError, match="none has the values 0; faces and the rest are two"):
+    with pytest.raises(ValueError, match="none has the values 0; exactly two are needed"):
         load_faces(tmp_path / "set.npz", face="none")

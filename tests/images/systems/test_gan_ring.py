@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from voxcycle.images.ring import N_MODES, RADIUS, RingBatches, ring_centres
+from voxcycle.images.systems.gan_ring import N_MODES, RADIUS, RingBatches, ring_centres
 
 
 def test_centres_lie_evenly_on_the_circle() -> None:
