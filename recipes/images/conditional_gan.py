@@ -1,8 +1,8 @@
-"""A GAN that is told what to draw: clothes of ten classes.
+"""A class-conditional GAN: clothes of ten classes.
 
     python recipes/images/conditional_gan.py DATA OUT [key=value ...]
 
-A classifier trained on real clothes calls its own class for the share of the test images
+The classifier learned real clothes; it names the true class for the share of the test images
 that is printed first.
 """
 
@@ -23,7 +23,7 @@ N_SHOWN = 14
 
 
 def called_right(classifier: ClassifierTraining, images: Tensor, labels: Tensor) -> Tensor:
-    """Return for each image whether the judge calls its class."""
+    """Return for each image whether the classifier names its class."""
     return torch.cat([classifier.predict(rows)[:, 0] for rows in images.split(250)]) == labels
 
 

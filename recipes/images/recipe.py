@@ -1,4 +1,4 @@
-"""What every recipe of the lecture begins and ends with: arguments, settings, the result."""
+"""Shared start and end of every recipe of the lecture: arguments, settings, the result."""
 
 import argparse
 import json
@@ -28,7 +28,7 @@ SETTINGS = Path(__file__).parents[2] / "egs" / "images"
 
 @dataclass(frozen=True)
 class Recipe:
-    """A recipe that has begun.
+    """A running recipe.
 
     Attributes:
         name: of the recipe; its settings are in `egs/images/NAME.yaml`.
@@ -128,22 +128,22 @@ class Recipe:
             bounds: in the order in which they are read.
             pictures: file names in `out`, with captions.
             n_steps: iterations of the training that is shown.
-            seed: likewise.
+            seed: of that training.
         """
         command = " ".join(["python", f"recipes/images/{self.name}.py", "DATA", "OUT", *self.words])
         times = self.wall_times()
         settings = self._read_settings() | parse_overrides(list(self.words))
         n_threads = settings.get("threads") or torch.get_num_threads()
         Result(
-            self.name,
-            command,
-            n_steps,
-            len(times),
-            round(sum(times.values()), 1),
-            seed,
-            list(bounds),
-            dict(pictures),
-            describe_machine() | {"threads": n_threads},
+            system=self.name,
+            command=command,
+            n_steps=n_steps,
+            n_trainings=len(times),
+            seconds=round(sum(times.values()), 1),
+            seed=seed,
+            bounds=list(bounds),
+            pictures=dict(pictures),
+            machine=describe_machine() | {"threads": n_threads},
         ).save(self.out)
         holds = print_bounds(list(bounds))
         for name in pictures:

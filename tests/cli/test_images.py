@@ -216,7 +216,7 @@ def test_there_is_no_way_back_through_a_bottleneck(
 ) -> None:
     code, out, err = run("translate", model, photos, "-o", tmp_path / "out", "--back")
     assert (code, out) == (2, "") and not (tmp_path / "out").exists()
-    assert err == f"error: {model}: a model of the method vae knows no way --back\n"
+    assert err == f"error: {model}: a model of the method vae cannot translate --back\n"
 
 
 def test_translate_goes_back_with_the_other_generator(
@@ -286,8 +286,8 @@ def test_traverse_draws_a_row_for_each_latent(
         (["sample", "MODEL", "-o", "FILE/a.png"], "FILE: expected a folder, found a file"),
         (["translate", "MODEL", "DOMAINS", "-o", "FILE"], "FILE: expected a folder, found a file"),
         (["sample", "MODEL", "--label", "cats"], "--label cats, but the model has no classes"),
-        (["sample", "MODEL", "--truncation", "0.7"], "method vae knows no --truncation"),
-        (["sample", "no.safetensors"], "no.safetensors: no such file"),
+        (["sample", "MODEL", "--truncation", "0.7"], "method vae has no --truncation"),
+        (["sample", "no.safetensors"], "no.safetensors: not a model of voxcycle images"),
         (["translate", "MODEL", "nowhere"], "nowhere: no images"),
         (["traverse", "MODEL", "nothing.png"], "nothing.png: not an image that can be read"),
     ],

@@ -88,7 +88,7 @@ def sample(
     """
     from voxcycle.images.sample import draw_samples
 
-    draw_samples(model, out=out, n=n, seed=seed, label=label, truncation=truncation)
+    draw_samples(model, out, n, seed, label=label, truncation=truncation)
     typer.echo(out)
 
 
@@ -113,7 +113,7 @@ def translate(
     """
     from voxcycle.images.sample import translate_files
 
-    for target in translate_files(model, images=images, out=out, back=back, overwrite=overwrite):
+    for target in translate_files(model, images, out, back=back, overwrite=overwrite):
         typer.echo(target)
 
 
@@ -134,5 +134,5 @@ def traverse(
     """
     from voxcycle.images.sample import draw_walks
 
-    draw_walks(model, out=out, image=image, reach=reach, n_rows=rows)
+    draw_walks(model, out, image, reach, n_rows=rows)
     typer.echo(out)

@@ -1,1 +1,1 @@
-"""The lecture on images: image sets, systems, training and use."""
+"""The lecture's systems on images: image sets, batches, training, sampling."""

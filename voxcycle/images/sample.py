@@ -1,4 +1,4 @@
-"""What trained models of the lecture are used for: new images, translations, walks."""
+"""Use of trained models: new images, translations, walks through latents."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -28,10 +28,10 @@ def draw_samples(
     Args:
         path: a model file.
         out: PNG file.
-        n: how many.
+        n: number of images.
         seed: of the draw.
-        label: class of all of them, by name or number, of a model that is told classes; without
-            it they come in turn.
+        label: class of all of them, by name or number, of a class-conditional model; without
+            it, all classes in turn.
         truncation: psi, for StyleGAN: the part of the way from the mean style that each goes.
 
     Raises:
@@ -45,7 +45,7 @@ def draw_samples(
     elif hasattr(model.method, "truncate"):
         images = model.method.sample(noise, truncation)
     else:
-        raise ValueError(f"{path}: a model of the method {model.name} knows no --truncation")
+        raise ValueError(f"{path}: a model of the method {model.name} has no --truncation")
     if model.shape == POINT:
         draw_points(out, images.flatten(1))
     else:
@@ -74,7 +74,7 @@ def translate_files(
     model = _load(path, "translate images", "translate", "reconstruct")
     translates = hasattr(model.method, "translate")
     if back and not translates:
-        raise ValueError(f"{path}: a model of the method {model.name} knows no way --back")
+        raise ValueError(f"{path}: a model of the method {model.name} cannot translate --back")
     check_folder(out)
     files = [images] if images.is_file() else list_images(images, without=out)
     root = images.parent if images.is_file() else images
@@ -111,7 +111,7 @@ def draw_walks(
     if model.shape == POINT:
         raise ValueError(f"{path}: a model of the method {model.name} draws points, not images")
     if image is not None and not hasattr(method, "encode"):
-        raise ValueError(f"{path}: a model of the method {model.name} knows no latents of an image")
+        raise ValueError(f"{path}: a model of the method {model.name} cannot encode an image")
     if image is not None:
         start = method.encode(_read(image, model))[0]
     elif hasattr(method, "encode"):

@@ -1,4 +1,4 @@
-"""Autoencoder: a bottleneck between two networks, and the distance of what comes out.
+"""Autoencoder: a bottleneck between two networks, trained by the reconstruction's distance.
 
 Hinton and Salakhutdinov (2006), trained end to end; with linear networks its best code would span
 the space of the first principal components (Baldi and Hornik, 1989).

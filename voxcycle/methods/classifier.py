@@ -1,7 +1,7 @@
-"""Classification of every factor of an image at once: the metric of the lecture's pictures.
+"""Classification of every factor of an image at once: it evaluates the lecture's other systems.
 
-Plain cross entropy. Half of each batch is overlaid with noise and whether it is, is one more
-factor to tell: features that never saw noise would not notice it in generated images.
+Plain cross entropy. Half of each batch is overlaid with noise, and the classifier learns as one
+more factor whether it is: features that never saw noise would not notice it in generated images.
 """
 
 import torch
@@ -55,5 +55,5 @@ class ClassifierTraining(nn.Module):
         return {"cross_entropy": torch.stack(entropies).mean()}
 
     def predict(self, images: Tensor) -> Tensor:
-        """Return the most likely value of every factor, (B, n_factors), noise left out."""
+        """Return the most likely value of every factor but noise, (B, n_factors)."""
         return torch.stack([x.argmax(1) for x in self.network(images)[:-1]], 1)

@@ -55,7 +55,7 @@ class DebiasingVAE(nn.Module):
         weights: of the loss terms.
         rule: how histograms become weights; None draws all faces alike.
         smoothing: alpha of the histograms.
-        every: steps between two reckonings of the weights, and before the first.
+        every: steps between two updates of the weights, and before the first.
         lr: learning rate of Adam.
     """
 

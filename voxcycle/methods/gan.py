@@ -1,9 +1,9 @@
 """Generative adversarial networks, and class-conditional ones.
 
 Goodfellow et al. (2014): the min-max game of eq. 1, and the non-saturating loss of section 3.
-Mirza and Osindero (2014): both players are told the class (eq. 2). Departures: both players move
-once a step and the generator first, so that one draw of fakes serves both; the generator is
-averaged over training. Images have R1 (Mescheder et al., 2018, eq. 9) besides: without it the
+Mirza and Osindero (2014): both networks are conditioned on the class (eq. 2). Departures: both are
+updated once a step and the generator first, so that one draw of fakes serves both; the generator is
+averaged over training. Images also have R1 (Mescheder et al., 2018, eq. 9): without it the
 discriminator soon wins, and the generator learns no more. Its batch norm makes of R1 a penalty on
 the gradient of all scores of a batch by each image.
 """
@@ -30,7 +30,7 @@ class GAN(nn.Module):
         generator: noise (B, n_latent), and labels (B,) with classes, to images (B, C, H, W).
         discriminator: images, and labels with classes, to logits (B,).
         n_latent: width of the noise.
-        n_classes: kinds of images, told to both as the first factor of the labels; 0 for none.
+        n_classes: number of classes, the first factor of the labels; 0 for none.
         saturates: the generator minimises its part of the value, rather than -ln D(G(z)).
         lr: learning rate of both Adams.
         r1: gamma, the weight of R1; 0 for none.
@@ -103,7 +103,7 @@ class GAN(nn.Module):
         return {"adversarial": self.generator_loss(self.discriminator(fake, *labels))}
 
     def discriminator_losses(self, batch: ImageBatch, memory: Memory) -> dict[str, Tensor]:
-        """Return the value of the game, -ln 4 where the discriminator is at a loss."""
+        """Return the value of the game, -ln 4 where the discriminator cannot separate them."""
         labels = self._labels(batch)
         real_scores = self.discriminator(batch.images, *labels)
         return {"value": minmax_value(real_scores, self.discriminator(memory["fake"], *labels))}

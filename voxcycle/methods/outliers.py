@@ -1,7 +1,7 @@
-"""Scores that should be higher for what a model never saw, and how well they tell it.
+"""Scores that should be higher for examples unlike the training data, and how well they separate.
 
-A likelihood can be higher for strangers than for what was trained on (Nalisnick et al., 2019): show
-the scores side by side. They serve whatever comes as images (B, C, H, W) in [-1, 1], crops of
+A likelihood can be higher for outliers than for training data (Nalisnick et al., 2019): show the
+scores side by side. They work for anything shaped like images (B, C, H, W) in [-1, 1], crops of
 normalised log-mels included.
 """
 
@@ -40,10 +40,10 @@ class LatentModel(Protocol):
 
 @torch.no_grad()
 def outlier_scores(model: LatentModel, images: Tensor, seed: int = 0) -> dict[str, Tensor]:
-    """Return each score (N,) of images (N, C, H, W); more is stranger.
+    """Return each score (N,) of images (N, C, H, W); higher is more unusual.
 
     Args:
-        model: trained on what counts as usual.
+        model: trained on usual examples.
         images: to be scored.
         seed: of the draws of the latents.
     """

@@ -89,15 +89,15 @@ class Pix2Pix(nn.Module):
         return terms
 
     def discriminator_losses(self, batch: PairBatch, memory: Memory) -> dict[str, Tensor]:
-        """Return the loss of telling true pairs from an image a and what was made of it."""
+        """Return the loss of separating true pairs from pairs of an image a and its translation."""
         both = torch.cat([batch.b, memory["fake_b"]])
         real, fake = self._discriminate(batch.a.repeat(2, 1, 1, 1), both).chunk(2)
         return {"d": least_squares_discriminator_loss(real, fake)}
 
     def translate(self, images: Tensor, back: bool = False) -> Tensor:
-        """Return what belongs to images (B, C, H, W) of a; ValueError for the way back."""
+        """Return translations of images (B, C, H, W) of a; ValueError with `back`."""
         if back:
-            raise ValueError("pix2pix knows one way only: from domain a to domain b")
+            raise ValueError("pix2pix translates one way only, from domain a to domain b")
         return self.generator(images)
 
     def _discriminate(self, a: Tensor, b: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ BETAS = (0.0, 0.99)
 
 
 def lazy_adam(lr: float, every: int) -> OptimizerFactory:
-    """Return Adam for a network that is regularized on every n-th step besides.
+    """Return Adam for a network that is also regularized on every n-th step.
 
     n + 1 updates take the place of n: Karras et al. (2020), appendix B, lazy regularization.
     """

@@ -17,7 +17,7 @@ def resampling_weights(latents: Tensor, smoothing: float, rule: Rule = "max") ->
 
     Args:
         latents: (N, n_latent), means of the posteriors.
-        smoothing: alpha; 0.001 favours the rare, 1,000 nothing.
+        smoothing: alpha; 0.001 favours rare examples, 1,000 none.
         rule: "product" over latents is the paper's (algorithm 1): over many latents a few examples
             get all the weight. "max" takes the latent in which the example is rarest, as the
             authors' own lecture does.
@@ -34,7 +34,7 @@ def resampling_weights(latents: Tensor, smoothing: float, rule: Rule = "max") ->
 
 def _rarity(latent: Tensor, smoothing: float) -> Tensor:
     low, high = float(latent.min()), float(latent.max())
-    if low == high:  # an idle latent says nothing of anybody
+    if low == high:  # a constant latent carries no information
         return torch.ones_like(latent)
     bins = ((latent - low) / (high - low) * N_BINS).long().clamp(max=N_BINS - 1)
     shares = torch.bincount(bins, minlength=N_BINS) / len(latent)
@@ -42,5 +42,5 @@ def _rarity(latent: Tensor, smoothing: float) -> Tensor:
 
 
 def effective_sample_size(weights: Tensor) -> float:
-    """Return (sum w)^2 / sum w^2: as many examples, drawn evenly, would vary as much."""
+    """Return (sum w)^2 / sum w^2: the number of evenly drawn examples with the same variance."""
     return float(weights.sum().square() / weights.square().sum())

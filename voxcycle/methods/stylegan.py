@@ -30,9 +30,9 @@ class StyleGANRegularizers:
 
     Attributes:
         r1: gamma.
-        r1_every: likewise.
+        r1_every: steps between updates with R1.
         path_length: gamma of eq. 4.
-        path_length_every: likewise.
+        path_length_every: steps between updates with the path length.
         mixing: share of images whose layers have the styles of two latents.
     """
 
@@ -44,7 +44,7 @@ class StyleGANRegularizers:
 
 
 class StyleGAN(nn.Module):
-    """Losses and phases, and what can be done with styles.
+    """Losses and phases, and operations on styles.
 
     Args:
         mapping: latents to styles.

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from voxcycle.models.coders import Shape, last_side, n_halvings
 
-N_EMBEDDED = 16  # numbers that tell the generator the class
+N_EMBEDDED = 16  # width of the generator's class embedding
 N_GROUP = 8  # channels that are normalized together
 SLOPE = 0.2  # of the leaky rectifiers
 
@@ -53,7 +53,7 @@ class DCGANGenerator(nn.Module):
         shape: of the images, see `n_halvings`.
         width: channels of the last layer but one, doubled at each one before.
         n_latent: width of the noise.
-        n_classes: kinds of images; 0 for a generator that is not told.
+        n_classes: number of classes; 0 for an unconditional generator.
     """
 
     def __init__(self, shape: Shape, width: int, n_latent: int, n_classes: int = 0) -> None:
@@ -85,7 +85,7 @@ class DCGANDiscriminator(nn.Module):
     """Strided convolutions, batch norm behind all but the first, and one linear layer.
 
     Real and fake images are shown in batches of their own: the norm then lets it see what a batch
-    has in common, and a generator that draws one kind at a time is found out.
+    has in common, and detect a generator that draws one kind at a time.
 
     Args:
         shape: of the images, see `n_halvings`.

@@ -1,4 +1,4 @@
-"""A small convolutional classifier of several factors at once, whose features judge images."""
+"""A small convolutional classifier of several factors, whose features compare images."""
 
 from collections.abc import Sequence
 

@@ -113,7 +113,7 @@ class ProgressiveGenerator(nn.Module):
         shape: of the images of the last stage.
         widths: channels of every stage.
         n_latent: width of the latent.
-        first: stage at which training begins; below it there is no way out.
+        first: stage at which training begins; stages below it have no output layer.
     """
 
     def __init__(self, shape: Shape, widths: Sequence[int], n_latent: int, first: int = 0) -> None:
@@ -158,7 +158,7 @@ class ProgressiveDiscriminator(nn.Module):
     Args:
         shape: of the images of the last stage.
         widths: channels of every stage.
-        first: stage at which training begins; below it there is no way in.
+        first: stage at which training begins; stages below it have no input layer.
     """
 
     def __init__(self, shape: Shape, widths: Sequence[int], first: int = 0) -> None:
