@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from voxcycle.images.metrics.mode_coverage import ModeCoverage, cover_modes
-from voxcycle.images.ring import RingBatches, ring_centres
+from voxcycle.images.systems.gan_ring import RingBatches, ring_centres
 from voxcycle.methods.batches import ImageBatch
 from voxcycle.methods.gan import GAN
 from voxcycle.models.dcgan import (

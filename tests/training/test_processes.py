@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from voxcycle.images.systems.vae import VAEConfig
 from voxcycle.images.image_set import ImageSet
-from voxcycle.images.train import train_lecture
+from voxcycle.images.train import train_system
 from voxcycle.methods.batches import FaceBatch, ImageBatch, PairBatch, Share, take_share
 from voxcycle.speech.config import VoiceTrainingConfig
 from voxcycle.speech.train_voice import train_voice
@@ -68,10 +68,10 @@ def assert_same_run(one: Path, two: Path) -> None:
 
 def test_two_processes_make_a_vae_as_one_does_also_over_a_stop(data: Path, tmp_path: Path) -> None:
     environment = dict(os.environ)
-    train_lecture("vae", make_config(data, tmp_path / "one"))
-    train_lecture("vae", make_config(data, tmp_path / "two", steps=9, devices=2))
+    train_system("vae", make_config(data, tmp_path / "one"))
+    train_system("vae", make_config(data, tmp_path / "two", steps=9, devices=2))
     resumed = make_config(data, tmp_path / "two", devices=2)
-    assert train_lecture("vae", resumed, resume=True).n_new_steps == N_STEPS - 9
+    assert train_system("vae", resumed, resume=True).n_new_steps == N_STEPS - 9
     assert_same_run(tmp_path / "one", tmp_path / "two")
     assert os.environ == environment and not torch.distributed.is_initialized()
 
@@ -103,8 +103,8 @@ def test_ctrl_c_ends_a_step_of_both_processes(data: Path, tmp_path: Path) -> Non
     config = make_config(data, tmp_path / "run", devices=2, steps=100_000)
     script = (
         "import sys; from voxcycle.images.systems.vae import VAEConfig;"
-        "from voxcycle.images.train import train_lecture;"
-        "train_lecture('vae', VAEConfig.model_validate_json(sys.argv[1]))"
+        "from voxcycle.images.train import train_system;"
+        "train_system('vae', VAEConfig.model_validate_json(sys.argv[1]))"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", script, config.model_dump_json()], stderr=subprocess.PIPE, text=True
@@ -121,7 +121,7 @@ def test_ctrl_c_ends_a_step_of_both_processes(data: Path, tmp_path: Path) -> Non
     assert f"stopped at step {reached}; --resume goes on from there" in stderr, said
     assert sum("step 1/" in line for line in said) == 1  # rank 0 alone prints
     more = make_config(data, tmp_path / "run", devices=1, steps=reached + 2)
-    assert train_lecture("vae", more, resume=True).n_new_steps == 2
+    assert train_system("vae", more, resume=True).n_new_steps == 2
 
 
 def test_a_process_that_fails_before_the_start_is_an_error(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ SIZES = ("width", "max_width", "n_hidden", "n_latent", "n_blocks", "n_down", "n_
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """The result of a training.
+    """What a training made.
 
     Attributes:
         method: with its final weights.
@@ -60,7 +60,7 @@ def resolve_config(
 ) -> SystemConfig:
     """Return a system's settings: of a YAML file, overridden by `values`.
 
-    The default folder of the run is `runs/NAME`; a resumed run supplies the other settings.
+    The run's folder is `runs/NAME` where nothing is said; a run that is resumed knows the rest.
 
     Raises:
         ValueError: one sentence per wrong field, no images, or nothing to resume.
@@ -94,12 +94,12 @@ def train_system(name: str, config: SystemConfig, resume: bool = False) -> Train
     """Train a system of the lecture and write `model.safetensors` into the run's folder.
 
     Args:
-        name: key of `SYSTEMS`.
+        name: of `SYSTEMS`.
         config: of the system's own kind.
         resume: go on from `last.ckpt`; the settings must be the run's but for its length.
 
     Raises:
-        ValueError: too few images, there is nothing to resume, a setting differs, or a
+        ValueError: the data do not suffice, there is nothing to resume, a setting differs, or a
             run would be overwritten.
     """
     started = time.monotonic()
@@ -120,15 +120,19 @@ def train_system(name: str, config: SystemConfig, resume: bool = False) -> Train
     fit(module, data.batches, config, console=console, rerun=rerun)
     use_average(module)
     path = config.out / MODEL_FILE
-    save_model(name, config, method, data, int(module.steps_done), path)
-    n_steps, seconds = int(module.steps_done), time.monotonic() - started
+    save_model(name, config, method, data=data, n_steps=module.steps_done, path=path)
+    n_steps, seconds = module.steps_done, time.monotonic() - started
     return TrainedModel(
-        method.eval(), path, n_steps, n_new_steps=n_steps - n_before, seconds=seconds
+        method=method.eval(),
+        path=path,
+        n_steps=n_steps,
+        n_new_steps=n_steps - n_before,
+        seconds=seconds,
     )
 
 
-def use_average(module: PhasedModule) -> None:
-    """Copy the averaged parameters into the method; do not train it further."""
+def use_average(module: TrainingState) -> None:
+    """Copy the averaged parameters into the method; it is not to be trained on after that."""
     if module.ema is None:
         return
     averaged = module.method.averaged()  # type: ignore[operator]
@@ -179,12 +183,13 @@ class Model:
 
 
 def load_model(path: Path) -> Model:
-    """Read what `save_model` wrote; nothing is executed. ValueError where it is another file."""
-    try:
-        with safe_open(path, framework="pt") as opened:
-            header = json.loads((opened.metadata() or {})["voxcycle_lecture"])
-        if header["format"] != FORMAT:
-            raise ValueError(f"format {header['format']}, this version reads {FORMAT}")
+    """Read what `save_model` wrote.
+
+    Raises:
+        ArtifactError: it is missing, truncated, altered, newer, or of another kind.
+    """
+    header, arrays = (artifact := read_artifact(path, IMAGE_MODEL)).header, artifact.arrays
+    with building(path, IMAGE_MODEL):
         system = find_system(header["method"])
         values = header["config"]
         check_sizes({key: values[key] for key in SIZES if key in values})
