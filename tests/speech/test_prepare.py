@@ -169,7 +169,8 @@ def test_the_command_prints_and_draws(
     assert not caught.value.code
     out = tmp_path / "anna-clips"
     printed = capsys.readouterr().out
-    assert "in 5 clips" in printed and "left out: clipped" in printed and "torn.wav" in printed
+    assert "in 5 clips" in printed and "dropped: clipped" in printed
+    assert "unreadable: torn.wav" in printed
     assert (out / "report.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(SystemExit) as caught:
         main(["prepare", str(tmp_path / "none")])
