@@ -16,8 +16,8 @@ import torch
 from rich.console import Console
 from torch import Tensor, nn
 
-from voxcycle.images.systems.vae import VAEConfig
 from voxcycle.images.image_set import ImageSet
+from voxcycle.images.systems.vae import VAEConfig
 from voxcycle.images.train import train_system
 from voxcycle.methods.batches import FaceBatch, ImageBatch, PairBatch, Share, take_share
 from voxcycle.speech.config import VoiceTrainingConfig

@@ -17,8 +17,8 @@ from voxcycle.artifacts import (
     read_artifact,
     write_artifact,
 )
-from voxcycle.images.systems.system import ImageData, SystemConfig
 from voxcycle.images.systems import find_system
+from voxcycle.images.systems.system import ImageData, SystemConfig
 from voxcycle.models.coders import Shape
 from voxcycle.training.checkpoint import restore
 from voxcycle.training.config import (
