@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("--target", help="its Kokoro speaker; default: the one of that name")
     parser.add_argument("--split", choices=("valid", "eval"), default="valid")
     parser.add_argument("--speakers", nargs="+", help="to convert; default: those of the split")
-    parser.add_argument("--strength", type=float, help="0 to 1; default: the voice's own")
+    parser.add_argument("--second-pass", type=float, help="0 to 1; default: the voice's own")
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--vocoder", default="hifigan")
     parser.add_argument("--limit", type=int, help="sentences per speaker")
@@ -61,8 +61,8 @@ def main() -> None:
     voice = load_voice(args.voice)
     result = args.result or RESULTS / f"{result_id('kokoro', args.split, voice.card.name)}.json"
     check_result_path(result)
-    if args.strength is not None:
-        voice = replace(voice, strength=args.strength)
+    if args.second_pass is not None:
+        voice = replace(voice, second_pass=args.second_pass)
     target = args.target or next(
         (s for s in (*SPLIT["target"].speakers, *SPLIT["british"].speakers)
          if s.split("_")[1] == voice.card.name), None

@@ -17,7 +17,7 @@ from voxcycle.voices.library import load_voice
 def main() -> None:
     if len(sys.argv) != 4:
         raise SystemExit(__doc__)
-    voice, strength, out = load_voice(sys.argv[1]), float(sys.argv[2]), Path(sys.argv[3])
+    voice, share, out = load_voice(sys.argv[1]), float(sys.argv[2]), Path(sys.argv[3])
     training = voice.card.training
     config = training.get("config", {})
     # Older voices call the setting sharpness.
@@ -25,11 +25,11 @@ def main() -> None:
         raise SystemExit(f"{sys.argv[1]}: already filtered, by {before}")
     card = replace(
         voice.card,
-        training=training | {"config": config | {"formant_postfilter": strength}},
+        training=training | {"config": config | {"formant_postfilter": share}},
         scores={},
     )
     try:
-        generator = sharpen(voice.generator, voice.target_stats, strength)
+        generator = sharpen(voice.generator, voice.target_stats, share)
     except ValueError as error:
         raise SystemExit(f"{sys.argv[1]}: cannot be filtered ({error})") from None
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -204,7 +204,7 @@ def test_what_is_no_audio_is_told(tmp_path: Path, content: bytes | None, words: 
 
 
 def test_a_folder_and_a_low_rate_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(AudioError, match="a folder, where"):
+    with pytest.raises(AudioError, match="found a folder"):
         FileSource(tmp_path)
     soundfile.write(tmp_path / "a.wav", NOISE, 4000)
     with pytest.raises(AudioError, match="4000 Hz; 8000 to 384000 Hz are possible"):

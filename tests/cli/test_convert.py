@@ -97,9 +97,9 @@ def test_a_folder_tells_each_file_when_it_is_done(
     said_before = []
     convert_planned = batch._convert_planned
 
-    def spy(*arguments: Any) -> Any:
+    def spy(*arguments: Any, **options: Any) -> Any:
         said_before.append(capsysbinary.readouterr())
-        return convert_planned(*arguments)
+        return convert_planned(*arguments, **options)
 
     (source.parent / "broken.wav").write_text("no audio")
     (source.parent / "zoë.wav").write_bytes(source.read_bytes())

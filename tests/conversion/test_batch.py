@@ -103,7 +103,7 @@ def test_what_is_there_is_kept(recording: Path, voice_path: Path, tmp_path: Path
 def test_a_fault_of_ours_stays_with_its_file(
     recording: Path, voice_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*arguments: object) -> None:
+    def fail(*arguments: object, **options: object) -> None:
         raise KeyError("a bug")
 
     monkeypatch.setattr(batch, "convert_file", fail)

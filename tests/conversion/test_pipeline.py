@@ -199,9 +199,7 @@ def test_a_pair_voice_keeps_its_source_statistics(
 def test_pitch_is_corrected_where_the_vocoder_does_not_follow_it(
     voice: Voice, make_speech: Speech, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def copy(
-        waveform: SpooledFrames, f0: object, spec: object, corrected: SpooledFrames, _: object
-    ) -> None:
+    def copy(waveform: SpooledFrames, *, corrected: SpooledFrames, **_: object) -> None:
         corrected.append(waveform.read(0, len(waveform)))
 
     speech = make_speech(2.0, 22_050, 110.0)

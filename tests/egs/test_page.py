@@ -25,7 +25,16 @@ def runs(tmp_path: Path) -> Path:
         folder = tmp_path / "runs" / name
         draw_grid(folder / "grid.png", [torch.zeros(60, 3, 32, 32)], ["<row>"])
         bounds = [at_most("bound <nats>", value, 256), at_least("least", 2, 1), reported("x", 3)]
-        Result(name, "python x.py", 10, 2, 1.5, 0, bounds, {"grid.png": "Sixty <b>"}).save(folder)
+        Result(
+            system=name,
+            command="python x.py",
+            n_steps=10,
+            n_trainings=2,
+            seconds=1.5,
+            seed=0,
+            bounds=bounds,
+            pictures={"grid.png": "Sixty <b>"},
+        ).save(folder)
     return tmp_path / "runs"
 
 

@@ -25,14 +25,14 @@ def test_recipes_share_one_classifier_whatever_their_own_settings(
     import recipe
 
     monkeypatch.setattr(recipe, "SETTINGS", tmp_path)
-    first = recipe.Recipe("gan", tmp_path, tmp_path / "out" / "gan", ("steps=9",), 0.0).classifier(
-        "toys"
-    )
+    first = recipe.Recipe(
+        name="gan", data=tmp_path, out=tmp_path / "out" / "gan", words=("steps=9",), started=0.0
+    ).classifier("toys")
     path = tmp_path / "out" / "classifier" / "toys" / MODEL_FILE
     written = path.stat().st_mtime_ns
-    second = recipe.Recipe("other", tmp_path, tmp_path / "out" / "other", (), 0.0).classifier(
-        "toys"
-    )
+    second = recipe.Recipe(
+        name="other", data=tmp_path, out=tmp_path / "out" / "other", words=(), started=0.0
+    ).classifier("toys")
     assert path.stat().st_mtime_ns == written  # not trained again
     images = torch.from_numpy(pixels / 127.5 - 1).float()
     assert [len(row) for row in first.network(images)[0]] == [3] * 16  # values of the first factor

@@ -34,11 +34,11 @@ class Bowl(nn.Module):
     def phases(self) -> list[Phase]:
         return [
             Phase(
-                "bowl",
-                [self],
-                self._losses,
-                {"square": 1.0},
-                lambda parameters: torch.optim.SGD(parameters, 0.1, momentum=0.5),
+                name="bowl",
+                networks=[self],
+                loss=self._losses,
+                weights={"square": 1.0},
+                optimizer=lambda parameters: torch.optim.SGD(parameters, 0.1, momentum=0.5),
             )
         ]
 

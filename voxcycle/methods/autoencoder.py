@@ -37,11 +37,11 @@ class Autoencoder(nn.Module):
         """Return the one phase."""
         return [
             Phase(
-                "autoencoder",
-                [self],
-                self.losses,
-                {"reconstruction": 1.0},
-                lambda parameters: torch.optim.Adam(parameters, self.lr),
+                name="autoencoder",
+                networks=[self],
+                loss=self.losses,
+                weights={"reconstruction": 1.0},
+                optimizer=lambda parameters: torch.optim.Adam(parameters, self.lr),
             )
         ]
 

@@ -35,11 +35,11 @@ class ClassifierTraining(nn.Module):
         """Return the one phase."""
         return [
             Phase(
-                "classifier",
-                [self],
-                self.losses,
-                {"cross_entropy": 1.0},
-                lambda parameters: torch.optim.Adam(parameters, self.lr),
+                name="classifier",
+                networks=[self],
+                loss=self.losses,
+                weights={"cross_entropy": 1.0},
+                optimizer=lambda parameters: torch.optim.Adam(parameters, self.lr),
             )
         ]
 

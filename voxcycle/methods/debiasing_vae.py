@@ -96,11 +96,11 @@ class DebiasingVAE(nn.Module):
         """Return the one phase."""
         return [
             Phase(
-                "debiasing",
-                [self],
-                self.losses,
-                asdict(self.weights),
-                lambda parameters: torch.optim.Adam(parameters, self.lr),
+                name="debiasing",
+                networks=[self],
+                loss=self.losses,
+                weights=asdict(self.weights),
+                optimizer=lambda parameters: torch.optim.Adam(parameters, self.lr),
             )
         ]
 

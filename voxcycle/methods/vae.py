@@ -56,11 +56,11 @@ class VAE(nn.Module):
         """Return the one phase."""
         return [
             Phase(
-                "vae",
-                [self],
-                self.losses,
-                {"reconstruction": 1.0, "kl": self.beta},
-                lambda parameters: torch.optim.Adam(parameters, self.lr),
+                name="vae",
+                networks=[self],
+                loss=self.losses,
+                weights={"reconstruction": 1.0, "kl": self.beta},
+                optimizer=lambda parameters: torch.optim.Adam(parameters, self.lr),
             )
         ]
 

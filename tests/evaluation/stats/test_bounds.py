@@ -43,7 +43,16 @@ def test_printing_says_bound_and_failure(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_a_result_comes_back_as_it_was_written(tmp_path: Path) -> None:
     bounds = [at_least("recall", 0.5, 0.3), reported("floor", 0.125)]
-    result = Result("gan", "python x", 10, 1, 1.5, 0, bounds, {"a.png": "A picture."})
+    result = Result(
+        system="gan",
+        command="python x",
+        n_steps=10,
+        n_trainings=1,
+        seconds=1.5,
+        seed=0,
+        bounds=bounds,
+        pictures={"a.png": "A picture."},
+    )
     assert result.machine["cpu"] and result.machine["threads"] >= 1
     elsewhere = replace(result, machine={"cpu": "another one", "threads": 64})
     elsewhere.save(tmp_path)

@@ -140,7 +140,7 @@ def list_facts(about: dict[str, Any]) -> list[tuple[str, str | None]]:
     factors = cost.get("real_time_factor", {})
     stages = ", ".join(f"{k} {v:.3f}" for k, v in factors.items() if k != "whole")
     training, digest = about.get("training") or {}, about.get("voice_sha256")
-    second_pass = about.get("second_pass", about.get("strength"))
+    second_pass = about.get("second_pass")
     labels = {"cpu": "", "threads": "threads: "}
     return [
         ("Vocoder", about.get("vocoder")),
