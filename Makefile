@@ -13,7 +13,7 @@ demo: .venv/demo.stamp
 	$(BIN)/python recipes/demo.py
 
 test: check
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 	bash tests/wheel_check.sh $(BIN)/python
 
 test-all: check

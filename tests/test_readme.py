@@ -16,7 +16,7 @@ import torch
 
 from voxcycle.cli import main
 from voxcycle.evaluation.optional_deps import has_metrics
-from voxcycle.images.image_set import write_image
+from voxcycle.images.image_files import write_image
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 # What makes a training short: the README's own minutes give way to it.

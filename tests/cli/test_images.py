@@ -287,7 +287,7 @@ def test_traverse_draws_a_row_for_each_latent(
         (["translate", "MODEL", "DOMAINS", "-o", "FILE"], "FILE: expected a folder, found a file"),
         (["sample", "MODEL", "--label", "cats"], "--label cats, but the model has no classes"),
         (["sample", "MODEL", "--truncation", "0.7"], "method vae has no --truncation"),
-        (["sample", "no.safetensors"], "no.safetensors: not a model of voxcycle images"),
+        (["sample", "no.safetensors"], "no.safetensors: no such file"),
         (["translate", "MODEL", "nowhere"], "nowhere: no images"),
         (["traverse", "MODEL", "nothing.png"], "nothing.png: not an image that can be read"),
     ],

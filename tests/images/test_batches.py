@@ -65,7 +65,7 @@ def test_domains_without_pairs_have_orders_of_their_own() -> None:
     assert {i for step in range(4) for i in numbers(batches[step].b)} == set(range(12))
     assert any(numbers(batches[i].a) != numbers(batches[i].b) for i in range(3))
     a, b = batches[2].domains()  # what a CycleGAN sees
-    assert torch.equal(a.real, batches[2].a) and torch.equal(b.disguised, batches[2].b)
+    assert torch.equal(a.real, batches[2].a) and torch.equal(b.perturbed, batches[2].b)
     with pytest.raises(ValueError, match="domain b: 2 images are fewer than batch_size=3"):
         PairBatches(numbered(9), numbered(2), 3, seed=1, is_paired=False)
 

@@ -96,7 +96,7 @@ def test_a_classifier_needs_every_label(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"changed\.npz: not every image has a form"):
         train_system("classifier", config)
     ImageSet(images.pixels, images.labels[:, :0], ()).save(config.data)
-    with pytest.raises(ValueError, match=r"changed\.npz: no labels to tell; sort the images"):
+    with pytest.raises(ValueError, match=r"changed\.npz: no labels to learn; sort the images"):
         train_system("classifier", config)
 
 

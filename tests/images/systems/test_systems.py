@@ -21,7 +21,7 @@ def test_a_discriminator_may_halve_down_to_one_pixel() -> None:
     )
     method = SYSTEMS["pix2pix"].build(config, (3, 8, 16), ())
     assert method.discriminator(torch.zeros(1, 6, 8, 16)).shape == (1, 1, 1, 2)
-    with pytest.raises(ValueError, match="3 halvings of 16 x 7 pixels are too many: at most 3"):
+    with pytest.raises(ValueError, match="3 halvings of 16 x 7 pixels leave none; at most 3"):
         SYSTEMS["pix2pix"].build(config, (3, 7, 16), ())
 
 
