@@ -35,9 +35,10 @@ from voxcycle.audio.mel import MelSpec
 from voxcycle.evaluation.dataset import list_sources, list_target
 from voxcycle.evaluation.metrics.all_metrics import QUICK_METRICS
 from voxcycle.evaluation.report.terminal import evaluate_with_progress
-from voxcycle.evaluation.run import Evaluation, default_cache_dir
+from voxcycle.evaluation.run import Evaluation
 from voxcycle.evaluation.stats.summary import MEAN, markdown_table, print_value
 from voxcycle.evaluation.systems import COPY_SYNTHESIS
+from voxcycle.paths import cache_dir
 from voxcycle.speech.clone import clone_voice
 from voxcycle.speech.config import VoiceTrainingConfig
 from voxcycle.speech.domains import find_domains, load_data
@@ -192,7 +193,7 @@ def train(out: Path, name: str, run: Run) -> None:
                 ),
                 list_target(target.references, run.pair.language),
                 metrics=(*QUICK_METRICS, "pitch", "distance"),
-                cache_dir=default_cache_dir(),
+                cache_dir=cache_dir("evaluation"),
             ).save(file)
     shutil.rmtree(out / name / "log", ignore_errors=True)
 
@@ -279,7 +280,7 @@ def report_snapshots(out: Path, limit: int) -> None:
                 sources,
                 list_target(side.references, "en"),
                 metrics=QUICK_METRICS,
-                cache_dir=default_cache_dir(),
+                cache_dir=cache_dir("evaluation"),
             )
             (mean,) = (
                 line.values

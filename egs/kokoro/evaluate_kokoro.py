@@ -16,8 +16,8 @@ from speakers import SPLIT
 from voxcycle.evaluation.metrics.all_metrics import METRICS, QUICK_METRICS
 from voxcycle.evaluation.report.record import check_result_path, record_evaluation, result_id
 from voxcycle.evaluation.report.terminal import evaluate_with_progress, print_evaluation
-from voxcycle.evaluation.run import default_cache_dir
 from voxcycle.evaluation.systems import Sentence, Speaker
+from voxcycle.paths import cache_dir
 from voxcycle.voices.library import load_voice
 
 QUICK_SENTENCES = 10
@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="10 sentences, three metrics")
     parser.add_argument("--json", type=Path, help="file for every score")
     parser.add_argument("--result", type=Path, help="result file; default: results/ID.json")
-    parser.add_argument("--cache", type=Path, default=default_cache_dir())
+    parser.add_argument("--cache", type=Path, default=cache_dir("evaluation"))
     args = parser.parse_args()
     voice = load_voice(args.voice)
     result = args.result or RESULTS / f"{result_id('kokoro', args.split, voice.card.name)}.json"

@@ -15,8 +15,8 @@ from speakers import N_SCORED, SPEAKERS
 
 from voxcycle.evaluation.report.record import check_result_path, record_evaluation, result_id
 from voxcycle.evaluation.report.terminal import evaluate_with_progress, print_evaluation
-from voxcycle.evaluation.run import default_cache_dir
 from voxcycle.evaluation.systems import Sentence, Speaker
+from voxcycle.paths import cache_dir
 from voxcycle.voices.library import load_voice
 
 RESULTS = Path(__file__).parents[2] / "results"
@@ -63,7 +63,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="clips per speaker")
     parser.add_argument("--json", type=Path, help="file for every score")
     parser.add_argument("--result", type=Path, help="result file; default: results/ID.json")
-    parser.add_argument("--cache", type=Path, default=default_cache_dir())
+    parser.add_argument("--cache", type=Path, default=cache_dir("evaluation"))
     args = parser.parse_args()
     voice = load_voice(args.voice)
     result = args.result or RESULTS / f"{result_id('real', voice.card.name)}.json"

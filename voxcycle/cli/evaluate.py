@@ -84,8 +84,9 @@ def evaluate(
     from voxcycle.evaluation.report.html_report import check_report, write_report
     from voxcycle.evaluation.report.record import check_result_path, record_evaluation, result_id
     from voxcycle.evaluation.report.terminal import evaluate_with_progress, print_evaluation
-    from voxcycle.evaluation.run import default_cache_dir, describe_path
+    from voxcycle.evaluation.run import describe_path
     from voxcycle.evaluation.systems import system_name
+    from voxcycle.paths import cache_dir
     from voxcycle.voices.library import load_voice
 
     loaded = load_voice(voice)
@@ -122,7 +123,7 @@ def evaluate(
         target_speaker,
         vocoder=vocoder,
         asr=asr,
-        cache_dir=default_cache_dir(),
+        cache_dir=cache_dir("evaluation"),
         keep_audio=True,
         inputs=named | {"sentences": sentences},
     )

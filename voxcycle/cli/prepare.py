@@ -34,16 +34,16 @@ def prepare(
 
     Example: voxcycle prepare recordings/anna -o clips/anna
     """
-    from rich.console import Console
     from rich.progress import Progress
 
+    from voxcycle.console import open_console
     from voxcycle.speech.prepare import prepare_folder
     from voxcycle.speech.prepare_report import draw_report
     from voxcycle.speech.screening import compare_clips
 
     name = folder.resolve().name
     out = output or folder.resolve().with_name(f"{name}-clips")
-    console = Console(stderr=True)
+    console = open_console()
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(f"cutting {name}", total=None)
 
@@ -66,8 +66,9 @@ def prepare(
 
 def _print_report(prepared: "Prepared") -> None:
     import numpy as np
-    from rich.console import Console
     from rich.table import Table
+
+    from voxcycle.console import open_console
 
     kept = [piece.quality for piece in prepared.kept]
     low, middle, high = np.median([quality.f0_hz for quality in kept], axis=0)
@@ -88,7 +89,7 @@ def _print_report(prepared: "Prepared") -> None:
     table = Table(box=None, pad_edge=False, show_header=False)
     for row in rows:
         table.add_row(*row)
-    Console(highlight=False, markup=False).print(table)
+    open_console(stderr=False).print(table)
     for piece in sorted(prepared.outliers, key=lambda piece: -piece.outlier_score):
         typer.echo(
             f"unlike the others{'' if piece.file else ', dropped'}: {piece.source} from "

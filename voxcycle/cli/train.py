@@ -21,9 +21,9 @@ def list_settings(wanted: bool) -> None:
 
 def print_settings(kind: "type[TrainingConfig]") -> None:
     """Print every key of a config with its default and meaning."""
-    from rich.console import Console
     from rich.table import Table
 
+    from voxcycle.console import open_console
     from voxcycle.training.config import list_fields
 
     table = Table(box=None, pad_edge=False)
@@ -32,7 +32,7 @@ def print_settings(kind: "type[TrainingConfig]") -> None:
     for key, field in list_fields(kind).items():
         default = "needed" if field.is_required() else str(field.default)
         table.add_row(key, default, field.description)
-    Console(markup=False, highlight=False).print(table)
+    open_console(stderr=False).print(table)
 
 
 def train(

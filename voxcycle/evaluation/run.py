@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import platformdirs
 import soundfile
 
 import voxcycle
@@ -199,8 +198,3 @@ def _duration_s(path: Path) -> float:
         return float(soundfile.info(path).duration)
     except (OSError, ValueError, soundfile.LibsndfileError):
         return 0.0
-
-
-def default_cache_dir() -> Path:
-    """Return the folder under the user's cache where scores are kept."""
-    return Path(platformdirs.user_cache_dir("voxcycle")) / "evaluation"

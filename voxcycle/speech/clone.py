@@ -4,9 +4,8 @@ import datetime
 import tempfile
 from pathlib import Path
 
-from rich.console import Console
-
 from voxcycle.audio.perturb import WARPS
+from voxcycle.console import open_console
 from voxcycle.paths import cache_dir
 from voxcycle.speech.config import FORMANT_POSTFILTER
 from voxcycle.speech.corpus import scan_folder
@@ -45,7 +44,7 @@ def clone_voice(
     """
     check_voice_name(card.name)
     pretrained = Pretrained.load(pretrained_path)
-    console = Console(stderr=True, markup=False, highlight=False)
+    console = open_console()
     with tempfile.TemporaryDirectory(prefix="voxcycle-") as temporary:
         clips = folder
         if prepares:

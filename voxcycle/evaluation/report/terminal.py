@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from voxcycle.console import open_console
 from voxcycle.evaluation.run import Evaluation, evaluate_voice
 from voxcycle.evaluation.stats.compare import compare, describe, difference_cells
 from voxcycle.evaluation.stats.summary import (
@@ -30,7 +31,7 @@ def evaluate_with_progress(
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with Progress(*columns, console=open_console(), transient=True) as progress:
         task = progress.add_task("Evaluating", total=None)
         return evaluate_voice(
             voice,
@@ -43,7 +44,7 @@ def evaluate_with_progress(
 
 def print_evaluation(evaluation: Evaluation) -> None:
     """Print the summary, drawn on a terminal, else as Markdown; what failed goes to stderr."""
-    messages = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+    messages = open_console()
     lines = evaluation.summary()
     _print_table(table_cells(lines), [line.speaker == MEAN for line in lines])
     shown = [line for line in lines if line.row not in STANDARD_SYSTEMS]
@@ -67,7 +68,7 @@ def print_evaluation(evaluation: Evaluation) -> None:
 def print_comparison(first: Evaluation, second: Evaluation) -> None:
     """Print two evaluations' differences, drawn on a terminal, else as Markdown."""
     differences = compare(first, second)
-    messages = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+    messages = open_console()
     for line in describe(first, second):
         messages.print(line)
     rows = [d.row for d in differences]
