@@ -40,7 +40,7 @@ class Utterance(NamedTuple):
 
 
 def plan_corpus(out: Path, fortunes: Path) -> list[Utterance]:
-    """List every utterance, speakers interleaved so that a part of the corpus is of use."""
+    """List every utterance, speakers interleaved so that a part of the corpus is usable."""
     sentences = iter(training_sentences(fortunes))
     plan = []
     for role in SPLIT.values():

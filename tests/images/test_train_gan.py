@@ -108,7 +108,7 @@ def test_the_command_draws_the_class_that_is_asked_for(
 
 
 def share_obeyed(data: Path, out: Path) -> float:
-    """Return for how many samples of a conditional GAN the bars lie as they were told to."""
+    """Return for how many samples of a conditional GAN the bars lie as requested."""
     config = GANConfig(
         data=data, out=out, condition="upright", steps=400, batch_size=64, width=8, n_latent=4,
         lr=1e-3, ema_decay=0.98, threads=1, log_every=100,

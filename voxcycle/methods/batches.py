@@ -62,7 +62,7 @@ class ImageBatch(NamedTuple):
     share: Share = Share()
 
     def normal(self, n: int, *shape: int) -> Tensor:
-        """Draw from the standard normal distribution; every call in a step begins anew.
+        """Draw from the standard normal distribution; every call in a step draws the same.
 
         The first dimension counts examples of this share.
         """

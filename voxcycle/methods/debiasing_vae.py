@@ -6,7 +6,7 @@ two on faces alone). Histograms of the latents say which faces are rare, and tho
 often (algorithm 1). No label says what the groups are.
 
 Departures: the weights follow the largest rather than the product of the histograms' inverses
-(`methods/resampling.py` tells why and has both); faces are weighed anew every few hundred steps
+(`methods/resampling.py` explains why and has both); faces are weighed again every few hundred steps
 instead of every epoch, not before the encoder has learned something, and by running statistics of
 its batch norm.
 """

@@ -53,7 +53,7 @@ def keeps_threads(train: Callable[P, R]) -> Callable[P, R]:
 def prepare_run(
     config: Config, resume: bool, start: Path | None = None
 ) -> tuple[Config, Path | None, Console]:
-    """Check that a training can begin as it is told to, before any analysis; set its threads.
+    """Check that a training can begin with these settings, before any analysis; set its threads.
 
     Returns:
         The settings, of the run where it is resumed; the checkpoint whose networks it begins with,
