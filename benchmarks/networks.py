@@ -27,9 +27,10 @@ from voxcycle.audio.mel import MelSpec
 from voxcycle.evaluation.stats.cost import cpu_name
 from voxcycle.methods.cyclegan import CycleGAN, CycleGANNetworks, CycleGANRates, CycleGANWeights
 from voxcycle.speech.config import VoiceTrainingConfig
-from voxcycle.speech.crops import VoiceBatch, build_speaker
+from voxcycle.speech.crops import VoiceBatch
 from voxcycle.speech.domains import make_crops
 from voxcycle.speech.networks import build_method
+from voxcycle.speech.speakers import build_speaker
 from voxcycle.training.state import TrainingState
 
 N_FRAMES = 64

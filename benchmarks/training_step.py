@@ -21,10 +21,10 @@ from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.perturb import WARPS
 from voxcycle.evaluation.stats.cost import cpu_name
 from voxcycle.speech.config import VoiceTrainingConfig
-from voxcycle.speech.crops import build_speaker
 from voxcycle.speech.domains import make_crops
 from voxcycle.speech.features import Features
 from voxcycle.speech.networks import build_method
+from voxcycle.speech.speakers import build_speaker
 from voxcycle.training.state import TrainingState
 
 N_STEPS = 10

@@ -9,9 +9,9 @@ from rich.console import Console
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.perturb import WARPS
 from voxcycle.speech.corpus import CorpusError
-from voxcycle.speech.crops import Speaker, build_speaker
 from voxcycle.speech.domains import analyse
 from voxcycle.speech.features import Features
+from voxcycle.speech.speakers import Speaker, build_speaker
 
 
 class Disguise(NamedTuple):

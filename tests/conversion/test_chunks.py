@@ -152,6 +152,7 @@ def test_the_second_pass_converts_the_first_conversion_again(voice: Voice) -> No
     above = (first > floor) & (second > floor) & (half > floor)
     np.testing.assert_allclose(half[above], (first + second)[above] / 2, atol=1e-4)
     assert np.abs(second - first).max() > 0.01
+    assert first.dtype == half.dtype == np.float32
 
 
 def test_the_vocoder_needs_its_context(voice: Voice) -> None:

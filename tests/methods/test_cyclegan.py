@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from voxcycle.methods.batches import PairBatch
+from voxcycle.methods.batches import Domain, PairBatch
 from voxcycle.methods.cyclegan import CycleGAN, CycleGANNetworks, CycleGANWeights
 from voxcycle.methods.phase import weigh
 from voxcycle.models.patchgan import PatchGAN
@@ -39,7 +39,8 @@ def make_batch(n_condition: int = 3) -> VoiceBatch:
     mask[:, :, 10:20] = 0
 
     def half() -> tuple[torch.Tensor, ...]:
-        return mel(), mel(), mel(), comb(), comb(), torch.randn(2, n_condition), mask
+        condition, profile = torch.randn(2, n_condition), torch.ones(2, 160)
+        return mel(), mel(), mel(), comb(), comb(), condition, profile, mask
 
     return VoiceBatch(*half(), *half())
 
@@ -151,3 +152,27 @@ def test_losses_on_images_by_hand() -> None:
     assert scored["d_b"].item() == pytest.approx(0.5 * ((2.4 - 1) ** 2 + 3.0**2))
     assert method.translate(batch.a).mean().item() == pytest.approx(1.0)
     assert method.translate(batch.b, back=True).mean().item() == pytest.approx(0.2)
+
+
+def test_the_content_term_compares_sources_with_their_conversions() -> None:
+    def content(source: Domain, converted: torch.Tensor, target: Domain) -> torch.Tensor:
+        assert source.profile is not None
+        assert target.profile is not None
+        return (converted - source.real).square().mean()
+
+    with pytest.raises(ValueError, match="needs a content loss"):
+        CycleGAN(make_networks(3), CycleGANWeights(content=2.0))
+    method = CycleGAN(make_networks(3), CycleGANWeights(content=2.0), content=content)
+    batch = make_batch()
+    terms = method.generator_losses(batch, {})
+    a, b = batch.domains()
+    converted = method.translate(a.source, cond=a.cond_to_other)
+    expected = (converted - a.real).square().mean().item()
+    assert terms["content"].item() == pytest.approx(expected, rel=1e-5)
+    assert method.phases()[0].weights["content"] == 2.0
+    terms["content"].backward()
+    assert gradient_norm(method.generators["g_ab"]) > 0
+    assert gradient_norm(method.generators["g_ba"]) == 0
+    without = CycleGAN(make_networks(3))
+    assert "content" not in without.generator_losses(batch, {})
+    assert "content" not in without.phases()[0].weights

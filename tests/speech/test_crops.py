@@ -6,8 +6,9 @@ from torch.utils.data import DataLoader
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.perturb import WARPS, band_centres_hz, perturb_channel
 from voxcycle.audio.stats import average_stats, compute_stats, sum_frames
-from voxcycle.speech.crops import Speaker, UnpairedCrops, build_speaker, draw_stats
+from voxcycle.speech.crops import UnpairedCrops
 from voxcycle.speech.features import Features
+from voxcycle.speech.speakers import Speaker, build_speaker, draw_stats, shrink_stats
 from voxcycle.voices.pretrained import speaker_condition
 
 SPEC = MelSpec()
@@ -161,3 +162,36 @@ def test_channel_perturbation_is_a_tilt_a_gain_and_a_low_pass() -> None:
         assert np.abs(np.diff(change[0], 2)).max() < 1e-5  # linear over bands
         assert np.abs(change).max() <= 0.8 + 1e-6
     assert 5 <= n_low_passed <= 30  # 15 expected
+
+
+def test_corrupted_crops_leave_what_is_judged_and_rebuilt_clean() -> None:
+    clean, corrupted = make_crops()[0], make_crops(corrupted=1.0)[0]
+    crops = [make_crops(corrupted=share) for share in (0.0, 0.5, 1.0)]
+    # A crop under noise, normalised by its own noisy statistics, differs from the clean one: mel
+    # and source are the same up to a constant and a factor per band only where nothing is added.
+    shares = []
+    for source in crops:
+        differences = []
+        for index in range(12):
+            batch = source[index]
+            for real, shown in zip(batch.real_a, batch.source_a, strict=True):
+                pairs = torch.stack([real.flatten(), shown.flatten()])
+                differences.append(torch.corrcoef(pairs)[0, 1].item() < 0.995)
+        shares.append(np.mean(differences))
+    assert shares[0] == 0
+    assert 0.25 < shares[1] < 0.75  # 48 crops, and the least noise is hard to see
+    assert shares[2] > 0.7
+    for batch in (clean, corrupted):
+        assert abs(batch.real_a.std().item() - 1) < 0.1
+    # A known target is never a corrupted source.
+    assert torch.equal(corrupted.source_b, corrupted.real_b)
+
+
+def test_statistics_of_a_few_seconds_are_shrunk() -> None:
+    short = make_speaker("short", -7, 100.0, n_files=1)  # 400 frames
+    prior = make_speaker("prior", -5, 200.0).stats[0]
+    shrunk = shrink_stats(short, prior, SPEC).stats[0]
+    by_hand = (400 * short.stats[0].mel_mean + 20 * prior.mel_mean) / 420
+    np.testing.assert_allclose(shrunk.mel_mean, by_hand, atol=1e-3)
+    long = make_speaker("long", -7, 100.0, n_files=7)  # 33 s
+    assert shrink_stats(long, prior, SPEC) is long

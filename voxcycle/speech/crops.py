@@ -5,7 +5,6 @@ uninterrupted one.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -14,25 +13,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from voxcycle.audio.corrupt import Corruption, corrupt_mel, draw_corruption
 from voxcycle.audio.excitation import excitation_mel
 from voxcycle.audio.f0 import transform_f0
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.perturb import band_centres_hz, bend_bands, perturb_channel
-from voxcycle.audio.stats import (
-    DomainStats,
-    FrameSums,
-    active_frames,
-    add_sums,
-    compute_stats,
-    estimate_stats,
-    sum_frames,
-)
+from voxcycle.audio.stats import DomainStats, estimate_stats, sum_frames
 from voxcycle.methods.batches import Domain
 from voxcycle.speech.features import Features
+from voxcycle.speech.speakers import Speaker, draw_stats, speaker_profile
 from voxcycle.voices.pretrained import speaker_condition
 
-BLOCK_S = 2.0  # grain of the subsets from which a source's statistics are estimated
-SUBSET_S = (2.0, 30.0)
+STRETCH_S = (2.0, 10.0)  # of a corrupted recording, from which its statistics are estimated
 
 
 class VoiceBatch(NamedTuple):
@@ -46,8 +38,9 @@ class VoiceBatch(NamedTuple):
         excitation_a: at the F0 of a.
         excitation_ab: at the F0 of a moved into the range of b.
         condition_a: (B, n_condition), the statistics of each crop's speaker.
-        real_b, source_b, perturbed_b, excitation_b, excitation_ba, condition_b: the same for
-            domain b; the crops of b are converted to the speakers of a's crops.
+        profile_a: (B, 2 * n_mels + D), see `Domain`; D is 0 without a content loss.
+        real_b, source_b, perturbed_b, excitation_b, excitation_ba, condition_b, profile_b: the same
+            for domain b; the crops of b are converted to the speakers of a's crops.
         mask_a, mask_b: (B, 1, F), 0 where the generator fills frames in.
     """
 
@@ -57,6 +50,7 @@ class VoiceBatch(NamedTuple):
     excitation_a: Tensor
     excitation_ab: Tensor
     condition_a: Tensor
+    profile_a: Tensor
     mask_a: Tensor
     real_b: Tensor
     source_b: Tensor
@@ -64,6 +58,7 @@ class VoiceBatch(NamedTuple):
     excitation_b: Tensor
     excitation_ba: Tensor
     condition_b: Tensor
+    profile_b: Tensor
     mask_b: Tensor
 
     def domains(self) -> tuple[Domain, Domain]:
@@ -78,6 +73,7 @@ class VoiceBatch(NamedTuple):
             disc_cond=_planes(self.excitation_a),
             disc_cond_of_other=_planes(self.excitation_ab),
             condition=self.condition_a,
+            profile=self.profile_a,
         )
         b = Domain(
             real=self.real_b,
@@ -88,6 +84,7 @@ class VoiceBatch(NamedTuple):
             disc_cond=_planes(self.excitation_b),
             disc_cond_of_other=_planes(self.excitation_ba),
             condition=self.condition_b,
+            profile=self.profile_b,
         )
         return a, b
 
@@ -95,48 +92,6 @@ class VoiceBatch(NamedTuple):
 def _planes(excitation: Tensor) -> Tensor:
     """Return the combs (B, 1, n_mels, F) of an excitation, whose last row is the voicing flag."""
     return excitation[:, None, :-1]
-
-
-@dataclass(frozen=True)
-class Speaker:
-    """One speaker's features and statistics.
-
-    Attributes:
-        name: for messages.
-        recordings: features of each file; files shorter than a crop are padded.
-        stats: one `DomainStats` per perturbation of the features; index 0 is the speaker.
-        blocks: sums over consecutive 2 s blocks, `blocks[perturbation][block]`.
-    """
-
-    name: str
-    recordings: list[Features]
-    stats: list[DomainStats]
-    blocks: list[list[FrameSums]]
-
-
-def build_speaker(name: str, recordings: list[Features], spec: MelSpec) -> Speaker:
-    """Compute a speaker's statistics under every perturbation."""
-    length = round(BLOCK_S * spec.frame_rate)
-    blocks: list[list[FrameSums]] = [[] for _ in recordings[0].mels]
-    for recording in recordings:
-        active = active_frames(recording.mels[0].astype(np.float32))
-        for start in range(0, len(active), length):
-            part = slice(start, start + length)
-            for sums, mels in zip(blocks, recording.mels, strict=True):
-                mel = mels[part].astype(np.float32)
-                sums.append(sum_frames(mel, recording.f0_hz[part], active[part]))
-    return Speaker(name, recordings, [compute_stats(add_sums(b)) for b in blocks], blocks)
-
-
-def draw_stats(
-    speaker: Speaker, variant: int, prior: DomainStats, rng: np.random.Generator
-) -> DomainStats:
-    """Estimate a speaker's statistics from a random stretch of 2-30 s, as conversion does."""
-    blocks = speaker.blocks[variant]
-    seconds = np.exp(rng.uniform(*np.log(SUBSET_S)))
-    n_blocks = min(len(blocks), max(1, round(seconds / BLOCK_S)))
-    start = rng.integers(len(blocks) - n_blocks + 1)
-    return estimate_stats(add_sums(blocks[start : start + n_blocks]), prior)
 
 
 class _Crop(NamedTuple):
@@ -153,11 +108,20 @@ class _Crop(NamedTuple):
 
 
 class _Source(NamedTuple):
-    """A speaker of a domain, its condition (n_condition,) and its recordings' shares of frames."""
+    """A speaker of a domain, its condition, its profile, its recordings' shares of frames."""
 
     speaker: Speaker
     condition: NDArray[np.float32]
+    profile: NDArray[np.float32]
     shares: NDArray[np.float64]
+
+
+class _Place(NamedTuple):
+    """Where a crop starts."""
+
+    speaker: Speaker
+    recording: Features
+    start: int
 
 
 class UnpairedCrops(Dataset[VoiceBatch]):
@@ -178,6 +142,8 @@ class UnpairedCrops(Dataset[VoiceBatch]):
             in `source_a` and `source_b`: more speakers and channels than the pool has.
         bends_bands: perturb by shifting formants one by one, too.
         reference: statistics that conditions are relative to; None takes the prior, or those of a.
+        corrupted: share of the crops that generators receive with noise, reverberation or another
+            speaker; what is scored and reconstructed stays clean.
     """
 
     def __init__(
@@ -195,6 +161,7 @@ class UnpairedCrops(Dataset[VoiceBatch]):
         perturbed_source: float = 0.0,
         bends_bands: bool = False,
         reference: DomainStats | None = None,
+        corrupted: float = 0.0,
     ) -> None:
         self.spec = spec
         self.prior = prior
@@ -205,6 +172,7 @@ class UnpairedCrops(Dataset[VoiceBatch]):
         self.seed = seed
         self.perturbed_source = perturbed_source
         self.bends_bands = bends_bands
+        self.corrupted = corrupted
         self.centres_hz = band_centres_hz(spec)
         self.reference = reference or prior or speakers_a[0].stats[0]
         self.sources_a = [self._describe(speaker) for speaker in speakers_a]
@@ -213,7 +181,7 @@ class UnpairedCrops(Dataset[VoiceBatch]):
     def _describe(self, speaker: Speaker) -> _Source:
         lengths = np.array([len(recording.f0_hz) for recording in speaker.recordings], float)
         condition = speaker_condition(speaker.stats[0], self.reference)
-        return _Source(speaker, condition, lengths / lengths.sum())
+        return _Source(speaker, condition, speaker_profile(speaker), lengths / lengths.sum())
 
     def __getitem__(self, index: int) -> VoiceBatch:
         rng = np.random.default_rng([self.seed, index])
@@ -239,6 +207,7 @@ class UnpairedCrops(Dataset[VoiceBatch]):
             excitation_mel(crop_a.f0_hz, self.spec),
             excitation_mel(transform_f0(crop_a.f0_hz, crop_a.stats, stats_b), self.spec),
             a.condition,
+            a.profile,
             self._draw_mask(rng),
             stats_b.normalize(crop_b.mel),
             crop_b.source,
@@ -246,6 +215,7 @@ class UnpairedCrops(Dataset[VoiceBatch]):
             excitation_mel(crop_b.f0_hz, self.spec),
             excitation_mel(transform_f0(crop_b.f0_hz, crop_b.stats, stats_a), self.spec),
             b.condition,
+            b.profile,
             self._draw_mask(rng),
         ]
 
@@ -257,17 +227,55 @@ class UnpairedCrops(Dataset[VoiceBatch]):
         stats = self._source_stats(speaker, 0, rng) if is_unknown else speaker.stats[0]
         mel = self._cut(recording.mels[0], start)
         variant = int(rng.integers(len(recording.mels))) if self.is_perturbed else 0
-        perturbed = self._cut(recording.mels[variant], start)
-        perturbed = self._source_stats(speaker, variant, rng).normalize(perturbed)
+        place, corruption = _Place(speaker, recording, start), None
+        if self.corrupted and rng.random() < self.corrupted:
+            corruption = draw_corruption(self.spec, rng)
+            perturbed, _ = self._corrupt(place, variant, corruption, rng)
+        else:
+            perturbed = self._cut(recording.mels[variant], start)
+            perturbed = self._source_stats(speaker, variant, rng).normalize(perturbed)
         if self.is_perturbed:
             if self.bends_bands:
                 perturbed = bend_bands(perturbed, rng)
             perturbed = perturb_channel(perturbed, self.centres_hz, rng)
         is_replaced = is_unknown and rng.random() < self.perturbed_source
-        source = perturbed if is_replaced else stats.normalize(mel)
+        if is_replaced:
+            source = perturbed
+        elif is_unknown and corruption is not None:
+            source, stats = self._corrupt(place, 0, corruption, rng)
+        else:
+            source = stats.normalize(mel)
         f0_hz = recording.f0_hz[start : start + self.n_frames]
         f0_hz = np.pad(f0_hz, (0, self.n_frames - len(f0_hz)))
         return _Crop(mel=mel, f0_hz=f0_hz, stats=stats, source=source, perturbed=perturbed)
+
+    def _corrupt(
+        self, place: _Place, variant: int, corruption: Corruption, rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], DomainStats]:
+        """Corrupt a stretch around a crop; return the normalised crop and the stretch's statistics.
+
+        A conversion, too, knows only the corrupted recording's statistics.
+        """
+        seconds = np.exp(rng.uniform(*np.log(STRETCH_S)))
+        length = max(self.n_frames, round(seconds * self.spec.frame_rate))
+        f0_hz = place.recording.f0_hz
+        earliest = max(0, place.start + self.n_frames - length)
+        latest = max(earliest, min(place.start, len(f0_hz) - length))
+        first = int(rng.integers(earliest, latest + 1))
+        part = slice(first, min(len(f0_hz), first + length))
+        other = None
+        if corruption.speaker_snr_db is not None:
+            sources = (*self.sources_a, *self.sources_b)
+            others = [s for s in sources if s.speaker is not place.speaker]
+            drawn = others[int(rng.integers(len(others)))]
+            recording = drawn.speaker.recordings[int(rng.choice(len(drawn.shares), p=drawn.shares))]
+            start = int(rng.integers(max(1, len(recording.f0_hz) - self.n_frames + 1)))
+            other = recording.mels[0][start : start + length].astype(np.float32)
+        mel = place.recording.mels[variant][part].astype(np.float32)
+        mel = corrupt_mel(mel, corruption, self.spec, other)
+        sums = sum_frames(mel, f0_hz[part])
+        stats = estimate_stats(sums, self.prior or place.speaker.stats[variant])
+        return stats.normalize(self._cut(mel, place.start - first)), stats
 
     def _source_stats(
         self, speaker: Speaker, variant: int, rng: np.random.Generator
@@ -276,7 +284,7 @@ class UnpairedCrops(Dataset[VoiceBatch]):
             return speaker.stats[variant]
         return draw_stats(speaker, variant, self.prior, rng)
 
-    def _cut(self, mel: NDArray[np.float16], start: int) -> NDArray[np.float32]:
+    def _cut(self, mel: NDArray[np.floating], start: int) -> NDArray[np.float32]:
         crop = mel[start : start + self.n_frames].astype(np.float32)
         missing = self.n_frames - len(crop)
         return np.pad(crop, ((0, missing), (0, 0)), constant_values=np.log(self.spec.log_floor))

@@ -13,14 +13,22 @@ from voxcycle.audio.perturb import RESYNTHESES, WARPS, Perturbation
 from voxcycle.audio.stats import DomainStats, average_stats
 from voxcycle.paths import cache_dir
 from voxcycle.speech.config import MelCycleGANConfig, VoiceTrainingConfig
-from voxcycle.speech.corpus import MIN_TOTAL_S, CorpusError, Split, scan_folder, split_files
-from voxcycle.speech.crops import Speaker, UnpairedCrops, build_speaker
+from voxcycle.speech.corpus import (
+    MIN_FILES,
+    MIN_TOTAL_S,
+    CorpusError,
+    Split,
+    scan_folder,
+    split_files,
+)
+from voxcycle.speech.crops import UnpairedCrops
 from voxcycle.speech.features import Features, cache_features
 from voxcycle.speech.prepare import REPORT, prepare_folder
 from voxcycle.speech.prepare_report import draw_report
 from voxcycle.speech.screening import compare_clips
+from voxcycle.speech.speakers import Speaker, build_speaker, shrink_stats
 
-MIN_POOL_SPEAKER_S = 30.0
+MIN_POOL_SPEAKER_S = 6.0
 
 
 @dataclass(frozen=True)
@@ -105,6 +113,7 @@ def make_crops(
         perturbed_source=config.perturbed_source,
         bends_bands=config.bends_bands,
         reference=reference,
+        corrupted=config.corrupted,
     )
 
 
@@ -128,13 +137,28 @@ def find_domains(config: VoiceTrainingConfig, console: Console) -> Domains:
         corpus = scan_folder(folder, min_total_s)
         for path, reason in corpus.rejected:
             console.print(f"skipped {path}: {reason}", style="yellow", soft_wrap=True)
+        if side == "a" and config.any_to_one and len(corpus.clips) < MIN_FILES:
+            # Too few clips to split: all of them train, other speakers of the pool validate.
+            return corpus.name, Split([clip.path.absolute() for clip in corpus.clips], [], [])
         return corpus.name, split_files(corpus, config.seed)
 
     min_total_s = MIN_POOL_SPEAKER_S if config.any_to_one else MIN_TOTAL_S
-    return Domains(
-        dict(split(folder, "a", min_total_s) for folder in folders),
-        dict([split(config.b, "b", MIN_TOTAL_S)]),
-    )
+    splits_a = {}
+    for folder in folders:
+        try:
+            name, files = split(folder, "a", min_total_s)
+        except CorpusError as error:
+            if len(folders) <= 2:
+                raise
+            console.print(f"skipped: {error}", style="yellow", soft_wrap=True)
+        else:
+            splits_a[name] = files
+    if config.any_to_one and len(splits_a) < 2:
+        raise CorpusError(f"{config.a}: fewer than two speakers have enough usable speech")
+    domains = Domains(splits_a, dict([split(config.b, "b", MIN_TOTAL_S)]))
+    if not any(files.valid for files in domains.a.values()):
+        raise CorpusError(f"{config.a}: at least one speaker needs {MIN_FILES} recordings")
+    return domains
 
 
 def prepare(folder: Path, clips: Path, min_total_s: float, console: Console) -> Path:
@@ -172,10 +196,15 @@ def load_data(
     train_b, valid_b = load_speaker(name_b, split_b, spec=spec, kinds=all_kinds, console=console)
     train_a = [train for train, _ in pairs_a]
     prior = average_stats([s.stats[0] for s in train_a]) if config.any_to_one else None
+    if prior is not None:
+        train_a = [
+            train if valid.recordings else shrink_stats(train, prior, spec)
+            for train, valid in pairs_a
+        ]
     return VoiceData(
         train_a=train_a,
         train_b=train_b,
-        valid_a=[valid for _, valid in pairs_a],
+        valid_a=[valid for _, valid in pairs_a if valid.recordings],
         valid_b=valid_b,
         prior=prior,
         stats_a=prior or train_a[0].stats[0],

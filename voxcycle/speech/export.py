@@ -86,7 +86,7 @@ def export_voices(
             `CheckpointSelector.choose`; a network that is absent exports its last average.
     """
     paths = []
-    settings = json.loads(config.model_dump_json(exclude={"a", "b", "out", "start"}))
+    settings = json.loads(config.model_dump_json(exclude={"a", "b", "out", "start", "units"}))
     for network, voice in build_voices(module, config, spec, data).items():
         training = summary | {"config": settings}
         generator, best = voice.generator, chosen.get(network)

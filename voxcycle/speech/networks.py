@@ -6,14 +6,22 @@ stand for all four, and for those of any voice once they are bound to its speake
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.stats import DomainStats
-from voxcycle.methods.cyclegan import CycleGAN, CycleGANNetworks, CycleGANRates, CycleGANWeights
+from voxcycle.methods.cyclegan import (
+    ContentLoss,
+    CycleGAN,
+    CycleGANNetworks,
+    CycleGANRates,
+    CycleGANWeights,
+)
 from voxcycle.models.patchgan import PatchGAN, PatchGANPair, build_mel_discriminator
 from voxcycle.models.voice_generator import VoiceGenerator
 from voxcycle.speech.config import MelCycleGANConfig, VoiceTrainingConfig
 from voxcycle.voices.pretrained import Pretrained, condition_size
 
 
-def build_method(config: VoiceTrainingConfig, spec: MelSpec) -> CycleGAN:
+def build_method(
+    config: VoiceTrainingConfig, spec: MelSpec, content: ContentLoss | None = None
+) -> CycleGAN:
     """Build the four networks and the method around them."""
     n_cond = condition_size(spec) if config.any_to_one else 0
     networks = CycleGANNetworks(
@@ -22,14 +30,16 @@ def build_method(config: VoiceTrainingConfig, spec: MelSpec) -> CycleGAN:
         d_a=build_discriminator(config, spec, n_cond),
         d_b=build_discriminator(config, spec, 0),
     )
-    return _build_cyclegan(networks, config)
+    return _build_cyclegan(networks, config, content)
 
 
-def build_pretraining_method(config: MelCycleGANConfig, spec: MelSpec) -> CycleGAN:
+def build_pretraining_method(
+    config: MelCycleGANConfig, spec: MelSpec, content: ContentLoss | None = None
+) -> CycleGAN:
     """Build G and D of the pretraining, each for both directions, and the method around them."""
     g = build_generator(config, spec, condition_size(spec))
     d = build_discriminator(config, spec, condition_size(spec))
-    return _build_cyclegan(CycleGANNetworks(g, g, d, d), config)
+    return _build_cyclegan(CycleGANNetworks(g, g, d, d), config, content)
 
 
 def build_generator(config: MelCycleGANConfig, spec: MelSpec, n_cond: int) -> VoiceGenerator:
@@ -95,7 +105,9 @@ def start_from_pretrained(
         method.discriminators[d].load_state_dict(own.discriminator.state_dict())
 
 
-def _build_cyclegan(networks: CycleGANNetworks, config: MelCycleGANConfig) -> CycleGAN:
+def _build_cyclegan(
+    networks: CycleGANNetworks, config: MelCycleGANConfig, content: ContentLoss | None
+) -> CycleGAN:
     weights = {name: getattr(config, name) for name in CycleGANWeights.__dataclass_fields__}
     rates = CycleGANRates(config.generator_lr, config.discriminator_lr, clip=config.clip)
     return CycleGAN(
@@ -104,4 +116,5 @@ def _build_cyclegan(networks: CycleGANNetworks, config: MelCycleGANConfig) -> Cy
         rates,
         sees_excitation=config.sees_excitation,
         scores_identity=config.scores_identity,
+        content=content,
     )

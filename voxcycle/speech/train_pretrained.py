@@ -9,11 +9,14 @@ from typing import Any
 
 import torch
 from pydantic import Field
+from rich.console import Console
 
 from voxcycle.audio.mel import MelSpec
+from voxcycle.audio.perturb import WARPS
 from voxcycle.audio.stats import DomainStats, average_stats
 from voxcycle.methods.cyclegan import CycleGAN
 from voxcycle.speech.config import MelCycleGANConfig
+from voxcycle.speech.content import add_content_means, load_teacher
 from voxcycle.speech.corpus import CorpusError, Split, scan_folder
 from voxcycle.speech.domains import (
     MIN_POOL_SPEAKER_S,
@@ -21,18 +24,30 @@ from voxcycle.speech.domains import (
     make_crops,
     perturbations,
 )
-from voxcycle.speech.networks import build_pretraining_method
+from voxcycle.speech.networks import build_pretraining_method, check_pretrained
+from voxcycle.speech.speakers import SHORT_SPEAKER_S, Speaker, shrink_stats
 from voxcycle.training.checkpoint import Snapshots, restore
 from voxcycle.training.config import save_config
 from voxcycle.training.loop import fit, keeps_threads, prepare_run
 from voxcycle.training.state import TrainingState
 from voxcycle.voices.pretrained import Pretrained
 
+# Settings that name local files; the trained file omits them.
+PRIVATE = {"folders", "targets", "out", "start", "pretrained", "units"}
+
 
 class PretrainedTrainingConfig(MelCycleGANConfig):
     """Settings of `train_pretrained`; unknown keys are errors."""
 
     folders: tuple[Path, ...] = Field(description="recordings, one folder per speaker")
+    targets: tuple[Path, ...] = Field(
+        (),
+        description="those of the folders whose speakers form domain b; none: all. The content "
+        "loss applies to conversions to them",
+    )
+    pretrained: Path | None = Field(
+        None, description="pretrained file to start from; none: random networks"
+    )
     steps: int = Field(20_000, ge=1, description="iterations")
     start: Path | None = Field(
         None, description="checkpoint of another run, from whose networks and step to start"
@@ -53,8 +68,8 @@ class TrainedNetworks:
 def train_pretrained(config: PretrainedTrainingConfig, resume: bool = False) -> TrainedNetworks:
     """Train a generator and a discriminator conditioned on the speaker.
 
-    Both domains hold all speakers: every step converts crops of some to others and back. The run's
-    folder receives `pretrained.safetensors`.
+    Domain a holds all speakers, and so does domain b unless `targets` names some: every step
+    converts crops of some to others and back. The run's folder receives `pretrained.safetensors`.
 
     Args:
         config: see `PretrainedTrainingConfig`.
@@ -69,20 +84,34 @@ def train_pretrained(config: PretrainedTrainingConfig, resume: bool = False) -> 
     config, checkpoint, console = prepare_run(config, resume, config.start)
     if len(config.folders) < 2:
         raise CorpusError("pretraining needs at least two folders, one per speaker")
-    speakers, kinds = [], perturbations(config)
-    for folder in config.folders:
-        split = Split([clip.path for clip in scan_folder(folder, MIN_POOL_SPEAKER_S).clips], [], [])
-        speaker, _ = load_speaker(folder.name, split, spec=spec, kinds=kinds, console=console)
-        speakers.append(speaker)
+    pretrained = Pretrained.load(config.pretrained) if config.pretrained else None
+    if pretrained:
+        check_pretrained(pretrained, config)
+    speakers = load_speakers(config, spec, console)
     reference = average_stats([speaker.stats[0] for speaker in speakers])
-    crops = make_crops(config, speakers, speakers, spec=spec, prior=reference)
+    if pretrained:
+        reference = pretrained.reference  # its condition is relative to this one
+    speakers = [shrink_stats(speaker, reference, spec) for speaker in speakers]
+    teacher = None
+    if config.content:
+        teacher = load_teacher(config, speakers, spec, console)
+        speakers = add_content_means(speakers, teacher)
+    wanted = {folder.name for folder in config.targets}
+    targets = [speaker for speaker in speakers if speaker.name in wanted or not wanted]
+    if not targets:
+        raise CorpusError("none of the targets is among the folders with enough speech")
+    crops = make_crops(config, speakers, targets, spec=spec, prior=reference)
     torch.manual_seed(config.seed)
-    module = TrainingState(build_pretraining_method(config, spec), config.ema_decay)
+    method = build_pretraining_method(config, spec, teacher)
+    if pretrained:
+        method.generators["g_ab"].load_state_dict(pretrained.generator.state_dict())
+        method.discriminators["d_b"].load_state_dict(pretrained.discriminator.state_dict())
+    module = TrainingState(method, config.ema_decay)
     if checkpoint:
         restore(module, checkpoint, resume)
     about = {
         "speakers": [speaker.name for speaker in speakers],
-        "config": json.loads(config.model_dump_json(exclude={"folders", "out", "start"})),
+        "config": json.loads(config.model_dump_json(exclude=PRIVATE)),
     }
     save_config(config)
     path = config.out / "pretrained.safetensors"
@@ -93,6 +122,32 @@ def train_pretrained(config: PretrainedTrainingConfig, resume: bool = False) -> 
     fit(module, crops, config, console=console, rerun=rerun, hooks=hooks)
     save(module, path)
     return TrainedNetworks(path, module.steps_done, time.monotonic() - started)
+
+
+def load_speakers(
+    config: PretrainedTrainingConfig, spec: MelSpec, console: Console
+) -> list[Speaker]:
+    """Load the speakers of the folders; those with too little speech are skipped and reported.
+
+    Raises:
+        CorpusError: fewer than two remain, or a folder is missing.
+    """
+    speakers = []
+    for folder in config.folders:
+        try:
+            corpus = scan_folder(folder, MIN_POOL_SPEAKER_S)
+            kinds = WARPS if corpus.duration_s < SHORT_SPEAKER_S else perturbations(config)
+            split = Split([clip.path for clip in corpus.clips], [], [])
+            speaker, _ = load_speaker(folder.name, split, spec=spec, kinds=kinds, console=console)
+        except CorpusError as error:
+            if len(config.folders) <= 2 or not folder.is_dir():
+                raise
+            console.print(f"skipped: {error}", style="yellow", soft_wrap=True)
+        else:
+            speakers.append(speaker)
+    if len(speakers) < 2:
+        raise CorpusError("fewer than two of the speakers have enough usable speech")
+    return speakers
 
 
 def save_networks(

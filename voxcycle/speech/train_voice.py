@@ -15,7 +15,9 @@ from voxcycle.artifacts import VOICE, ArtifactError, read_header
 from voxcycle.audio.mel import MelSpec
 from voxcycle.evaluation.dataset import spread
 from voxcycle.evaluation.systems import Speaker
+from voxcycle.methods.cyclegan import ContentLoss
 from voxcycle.speech.config import POSTPROCESSING, VoiceTrainingConfig
+from voxcycle.speech.content import add_content_means, load_teacher
 from voxcycle.speech.corpus import Split
 from voxcycle.speech.crops import UnpairedCrops
 from voxcycle.speech.domains import Domains, VoiceData, find_domains, load_data
@@ -109,8 +111,18 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
         console.print("stopped during the analysis; start again: finished files are cached")
         raise
 
+    teacher = None
+    if config.content:
+        teacher = load_teacher(config, [*data.train_a, data.train_b], spec, console)
+        data = replace(
+            data,
+            train_a=add_content_means(data.train_a, teacher),
+            train_b=add_content_means([data.train_b], teacher)[0],
+            valid_a=add_content_means(data.valid_a, teacher),
+            valid_b=add_content_means([data.valid_b], teacher)[0],
+        )
     torch.manual_seed(config.seed)
-    method = build_method(config, spec)
+    method = build_method(config, spec, teacher)
     if pretrained and not config.start:
         stats_a = None if config.any_to_one else data.stats_a
         start_from_pretrained(method, pretrained, stats_a, data.train_b.stats[0])
@@ -122,7 +134,7 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
     n_before = module.steps_done
     n_steps, n_threads = config.steps, config.threads
     if n_steps is None:
-        n_more, n_threads = _resolve_minutes(config, crops, console)
+        n_more, n_threads = _resolve_minutes(config, crops, console, teacher)
         n_steps = module.steps_done + n_more
     config = config.model_copy(update={"steps": n_steps, "minutes": None, "threads": n_threads})
     if not resume:
@@ -230,7 +242,7 @@ def _selector(
     def speakers(side: str, splits: dict[str, Split]) -> list[Speaker]:
         folder = config.out / "validation" / side
         language = config.language or UNKNOWN
-        chosen = spread(list(splits), N_SENTENCES)
+        chosen = spread([name for name, split in splits.items() if split.valid], N_SENTENCES)
         made = [make_speaker(name, splits[name], language, folder / name) for name in chosen]
         # Of a pool, each speaker says one sentence.
         n_each = -(-N_SENTENCES // len(made))
@@ -255,11 +267,14 @@ def _selector(
 
 
 def measure_step_seconds(
-    config: VoiceTrainingConfig, crops: UnpairedCrops, n_steps: int = PROBE_STEPS
+    config: VoiceTrainingConfig,
+    crops: UnpairedCrops,
+    n_steps: int = PROBE_STEPS,
+    content: ContentLoss | None = None,
 ) -> float:
     """Return the mean wall time of a step, on throw-away networks, after a short warm-up."""
-    probe = TrainingState(build_method(config, crops.spec)).to(torch.device(config.accelerator))
     device = torch.device(config.accelerator)
+    probe = TrainingState(build_method(config, crops.spec, content)).to(device)
     for step in range(PROBE_WARM_UP + n_steps):
         if step == PROBE_WARM_UP:
             started = time.perf_counter()
@@ -271,17 +286,21 @@ def measure_step_seconds(
 
 
 def _resolve_minutes(
-    config: VoiceTrainingConfig, crops: UnpairedCrops, console: Console
+    config: VoiceTrainingConfig,
+    crops: UnpairedCrops,
+    console: Console,
+    content: ContentLoss | None,
 ) -> tuple[int, int]:
     """Return how many steps fit into the minutes, and the number of threads.
 
     Unless the config names one, a single thread is tried beside all: on a busy CPU, threads that
     wait for one another can be slower.
     """
-    n_threads, seconds = torch.get_num_threads(), measure_step_seconds(config, crops)
+    n_threads = torch.get_num_threads()
+    seconds = measure_step_seconds(config, crops, content=content)
     if n_threads > 1 and not config.threads and config.accelerator == "cpu":
         torch.set_num_threads(1)
-        alone = measure_step_seconds(config, crops)
+        alone = measure_step_seconds(config, crops, content=content)
         if alone < MIN_SPEEDUP * seconds:
             console.print(f"one thread is faster here than {n_threads}")
             n_threads, seconds = 1, alone

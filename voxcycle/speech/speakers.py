@@ -1,0 +1,82 @@
+"""A speaker's recordings and statistics, as trainings take them."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voxcycle.audio.mel import MelSpec
+from voxcycle.audio.stats import (
+    DomainStats,
+    FrameSums,
+    active_frames,
+    add_sums,
+    compute_stats,
+    estimate_stats,
+    sum_frames,
+)
+from voxcycle.speech.features import Features
+
+BLOCK_S = 2.0  # grain of the subsets from which a source's statistics are estimated
+SUBSET_S = (2.0, 30.0)
+SHORT_SPEAKER_S = 30.0  # shorter speakers have shrunk statistics and no resyntheses
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """One speaker's features and statistics.
+
+    Attributes:
+        name: for messages.
+        recordings: features of each file; files shorter than a crop are padded.
+        stats: one `DomainStats` per perturbation of the features; index 0 is the speaker.
+        blocks: sums over consecutive 2 s blocks, `blocks[perturbation][block]`.
+        content_mean: (D,), mean of the content features; None without a content loss.
+    """
+
+    name: str
+    recordings: list[Features]
+    stats: list[DomainStats]
+    blocks: list[list[FrameSums]]
+    content_mean: NDArray[np.float32] | None = None
+
+
+def build_speaker(name: str, recordings: list[Features], spec: MelSpec) -> Speaker:
+    """Compute a speaker's statistics under every perturbation."""
+    length = round(BLOCK_S * spec.frame_rate)
+    blocks: list[list[FrameSums]] = [[] for _ in recordings[0].mels]
+    for recording in recordings:
+        active = active_frames(recording.mels[0].astype(np.float32))
+        for start in range(0, len(active), length):
+            part = slice(start, start + length)
+            for sums, mels in zip(blocks, recording.mels, strict=True):
+                mel = mels[part].astype(np.float32)
+                sums.append(sum_frames(mel, recording.f0_hz[part], active[part]))
+    return Speaker(name, recordings, [compute_stats(add_sums(b)) for b in blocks], blocks)
+
+
+def draw_stats(
+    speaker: Speaker, variant: int, prior: DomainStats, rng: np.random.Generator
+) -> DomainStats:
+    """Estimate a speaker's statistics from a random stretch of 2-30 s, as conversion does."""
+    blocks = speaker.blocks[variant]
+    seconds = np.exp(rng.uniform(*np.log(SUBSET_S)))
+    n_blocks = min(len(blocks), max(1, round(seconds / BLOCK_S)))
+    start = rng.integers(len(blocks) - n_blocks + 1)
+    return estimate_stats(add_sums(blocks[start : start + n_blocks]), prior)
+
+
+def shrink_stats(speaker: Speaker, prior: DomainStats, spec: MelSpec) -> Speaker:
+    """Shrink the statistics of a speaker of less than 30 s to a prior; return others unchanged."""
+    seconds = sum(len(recording.f0_hz) for recording in speaker.recordings) / spec.frame_rate
+    if seconds >= SHORT_SPEAKER_S:
+        return speaker
+    stats = [estimate_stats(add_sums(blocks), prior) for blocks in speaker.blocks]
+    return replace(speaker, stats=stats)
+
+
+def speaker_profile(speaker: Speaker) -> NDArray[np.float32]:
+    """Return a speaker as a content loss needs it, (2 * n_mels + D,); see `Domain.profile`."""
+    stats = speaker.stats[0]
+    content = [] if speaker.content_mean is None else [speaker.content_mean]
+    return np.concatenate([stats.mel_mean, stats.mel_std, *content]).astype(np.float32)
