@@ -145,7 +145,7 @@ def test_the_second_pass_converts_the_first_conversion_again(voice: Voice) -> No
     source = np.minimum(voice.source_stats.normalize(mels), 4.0)
     once = voice.generator(to_batch(source), excitation)
     wanted = voice.target_stats.denormalize(to_frames(once))
-    floor = np.log(SPEC.log_floor)
+    floor = np.float32(np.log(SPEC.log_floor))
     np.testing.assert_allclose(first[inside], wanted.clip(floor)[inside], atol=1e-4)
     twice = voice.target_stats.denormalize(to_frames(voice.generator(once, excitation)))
     np.testing.assert_allclose(second[inside], twice.clip(floor)[inside], atol=1e-4)
