@@ -11,14 +11,17 @@ On several machines the user starts the same command on each, with NODE_RANK, MA
 MASTER_PORT in the environment. Processes that torchrun or SLURM started are taken as they are.
 """
 
+import functools
+import importlib
+import json
 import os
-import pickle
 import subprocess
 import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from lightning.fabric import Fabric
@@ -37,7 +40,8 @@ def join_processes(config: TrainingConfig, rerun: Callable[[], object]) -> Itera
 
     Args:
         config: names devices and precision.
-        rerun: calls the same training again; pickled for the processes to be started.
+        rerun: a `functools.partial` that calls the same training again: a function of a module, on
+            configs and plain values. It is sent as JSON to the processes to be started.
 
     Raises:
         RuntimeError: a process ended before the training began.
@@ -97,7 +101,7 @@ def _start(rerun: Callable[[], object], local_rank: int) -> subprocess.Popen[byt
         start_new_session=True,  # Ctrl-C is rank 0's to answer
     )
     assert process.stdin is not None
-    pickle.dump(rerun, process.stdin)
+    process.stdin.write(describe_call(rerun).encode() + b"\n")
     process.stdin.flush()
     return process
 
@@ -112,7 +116,7 @@ def _await(process: subprocess.Popen[bytes]) -> None:
 
 def serve() -> None:
     """Run the training that the starting process sends, and end when that process does."""
-    rerun = pickle.load(sys.stdin.buffer)
+    rerun = read_call(sys.stdin.buffer.readline().decode())
 
     def end_with_parent() -> None:
         os.read(0, 1)  # which gives nothing before the other end is closed
@@ -120,6 +124,34 @@ def serve() -> None:
 
     threading.Thread(target=end_with_parent, daemon=True).start()
     rerun()
+
+
+def describe_call(rerun: Callable[[], object]) -> str:
+    """Return a call as one line of JSON; see `join_processes`."""
+    assert isinstance(rerun, functools.partial)
+
+    def describe(value: Any) -> Any:
+        if not isinstance(value, TrainingConfig):
+            return value
+        kind = [type(value).__module__, type(value).__name__]
+        return {"config": [*kind, value.model_dump_json(exclude_unset=True)]}
+
+    function = [rerun.func.__module__, rerun.func.__name__]
+    return json.dumps([*function, [describe(value) for value in rerun.args], rerun.keywords])
+
+
+def read_call(line: str) -> Callable[[], object]:
+    """Return the call that `describe_call` described."""
+    module, name, values, keywords = json.loads(line)
+
+    def restore(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        module, name, fields = value["config"]
+        return getattr(importlib.import_module(module), name).model_validate_json(fields)
+
+    function = getattr(importlib.import_module(module), name)
+    return functools.partial(function, *map(restore, values), **keywords)
 
 
 def average(fabric: Fabric, tensors: Iterable[Tensor]) -> None:
