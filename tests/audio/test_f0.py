@@ -5,10 +5,11 @@ from voxcycle.audio.f0 import (
     F0_MAX_HZ,
     F0_MIN_HZ,
     extract_f0,
-    interpolate_f0,
+    extract_f0_of_blocks,
     limit_f0,
     transform_f0,
 )
+from voxcycle.audio.level import frame_power
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.stats import DomainStats
 
@@ -29,26 +30,44 @@ def test_a_chirp_is_tracked_within_one_per_cent(start_hz, end_hz):
     found = extract_f0(chirp, SPEC)
     assert len(found) == n_samples // SPEC.hop_length
     centres = (np.arange(len(found)) + 0.5) * SPEC.hop_length / SPEC.sample_rate
-    inner = (centres > 0.1) & (centres < 1.9)  # DIO needs some periods to either side
+    inner = (centres > 0.1) & (centres < 1.9)
     expected = start_hz * np.exp(rate * centres[inner])
     # An octave in 2 s moves by 0.4 % in a hop: reading frames a hop off would show as well.
     np.testing.assert_allclose(found[inner], expected, rtol=0.01)
-    assert abs(np.mean(found[inner] / expected - 1)) < 0.001
+    assert abs(np.mean(found[inner] / expected - 1)) < 0.005  # SwiftF0's error on steady tones
 
 
-def test_noise_and_silence_are_unvoiced():
+@pytest.mark.parametrize("level", [0.1, 0.001])
+def test_noise_and_silence_are_unvoiced(level):
     assert not extract_f0(np.zeros(22_050, np.float32), SPEC).any()
-    noise = np.random.default_rng(0).standard_normal(22_050).astype(np.float32) * 0.1
-    assert np.mean(extract_f0(noise, SPEC) > 0) < 0.3  # DIO hears some pitch in any noise
+    noise = np.random.default_rng(0).standard_normal(44_100).astype(np.float32) * level
+    assert not extract_f0(noise, SPEC).any()
+    assert not extract_f0(np.diff(noise), SPEC).any()  # a hiss
 
 
-def test_interpolation_is_logarithmic_and_keeps_the_nearest_voicing():
-    times = np.array([0.0, 0.005, 0.010, 0.015])
-    f0_hz = np.array([100.0, 400.0, 0.0, 0.0])
-    at = np.array([0.0025, 0.005, 0.009, 0.014])
-    found = interpolate_f0(f0_hz, times, at + 1e-9)
-    np.testing.assert_allclose(found, [200.0, 400.0, 0.0, 0.0], rtol=1e-5)
-    assert not interpolate_f0(np.zeros(4), times, at).any()
+def test_a_tone_in_pauses_is_voiced_where_it_sounds():
+    t = np.arange(3 * SPEC.sample_rate) / SPEC.sample_rate
+    buzz = sum(np.sin(2 * np.pi * 120 * k * t) / k for k in range(1, 20))
+    sounds = (t > 1) & (t < 2)
+    found = extract_f0((0.1 * buzz * sounds).astype(np.float32), SPEC)
+    (voiced,) = np.nonzero(found)
+    ends_s = (voiced[[0, -1]] + 0.5) * SPEC.hop_length / SPEC.sample_rate
+    np.testing.assert_allclose(ends_s, [1, 2], atol=0.03)  # the tracker's frames last 16 ms
+    assert len(voiced) == voiced[-1] - voiced[0] + 1
+    np.testing.assert_allclose(found[voiced], 120, rtol=0.02)
+
+
+def test_blocks_give_the_bits_of_the_whole():
+    t = np.arange(70 * SPEC.sample_rate) / SPEC.sample_rate  # more than two pieces
+    phase = np.cumsum(150 + 40 * np.sin(2 * np.pi * 0.3 * t)) / SPEC.sample_rate
+    speech = (0.1 * sum(np.sin(2 * np.pi * k * phase) / k for k in range(1, 9))).astype(np.float32)
+    whole = extract_f0(speech, SPEC)
+    blocks = [speech[i : i + 77_777] for i in range(0, len(speech), 77_777)]
+    found = extract_f0_of_blocks(blocks, frame_power(speech, SPEC.hop_length), SPEC)
+    np.testing.assert_array_equal(found[: len(whole)], whole)
+    start = 100 * SPEC.hop_length
+    cut = extract_f0(speech[start:], SPEC)  # another grid of frames
+    np.testing.assert_allclose(cut[10:], whole[110:], rtol=0.01)
 
 
 def test_log_gaussian_transform_by_hand():

@@ -99,7 +99,8 @@ def test_duration_and_level_are_the_inputs(
     assert len(result.waveform) == result.n_samples == len(speech)
     assert result.waveform.dtype == np.float32
     difference = measure_active_db(result.waveform, rate) - measure_active_db(speech, rate)
-    assert abs(difference) < 0.5
+    # The level is set at 22,050 Hz: at 8,000 Hz, what the voice has above 4 kHz is missing.
+    assert abs(difference) < (1.0 if rate == 8_000 else 0.5)
     assert result.notes == []
 
 

@@ -53,8 +53,8 @@ def test_a_voice_with_the_wanted_pitch_hardly_moves() -> None:
     speed = playback_rates(extract_f0(voice, SPEC), np.full(N_FRAMES, 150.0))
     lead = warp_time(speed, len(voice), SPEC)
     lead -= correction.STEP * np.arange(len(lead))
-    middle = lead[len(lead) // 4 : -len(lead) // 4]  # DIO errs where a tone begins and ends
-    assert np.abs(middle).max() < 1e-4 * SPEC.sample_rate  # 0.1 ms
+    # SwiftF0 reads a steady 150 Hz 0.45 % low, which moves time by 0.0045 * 0.1 s.
+    assert np.abs(lead).max() < 6e-4 * SPEC.sample_rate
 
 
 def test_what_is_unvoiced_stays_to_the_last_bit() -> None:

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from voxcycle.audio.f0 import ANALYSIS_MS, extract_f0, import_pyworld
+from voxcycle.audio.f0 import extract_f0
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.perturb import Perturbation, analyse_world, resynthesize
 from voxcycle.audio.resample import resample
+from voxcycle.audio.world import ANALYSIS_MS, import_pyworld
 from voxcycle.evaluation.metrics.all_metrics import METRICS, Evaluator
 from voxcycle.evaluation.metrics.distance import align, extract_cepstra
 from voxcycle.evaluation.optional_deps import has_metrics

@@ -1,124 +1,116 @@
-"""Fundamental frequency: WORLD's DIO + StoneMask on mel frame centres, log-Gaussian transform.
+"""Fundamental frequency on mel frame centres by SwiftF0, and its log-Gaussian transform.
 
 F0 is in Hz with 0 where the frame is unvoiced.
 """
 
-import sys
-import warnings
-from types import ModuleType
+import functools
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter1d
 
+from voxcycle.audio.level import frame_power, moving_mean, to_db
 from voxcycle.audio.mel import MelSpec
+from voxcycle.audio.resample import resample_blocks, resampled_length
 from voxcycle.audio.stats import DomainStats
+
+if TYPE_CHECKING:
+    from swift_f0 import SwiftF0
 
 F0_MIN_HZ = 60.0
 F0_MAX_HZ = 700.0
-ANALYSIS_MS = 5.0
 MAX_STD_RATIO = 2.0
-VOICED_LOW_SHARE = 0.85  # D4C's own default threshold
-MIN_RUN_MS = 30.0
-MAX_JUMP = 0.08  # of ln F0 within 5 ms
+TRACKER_RATE = 16_000
+# SwiftF0's own 0.5 misses the ends of voiced stretches: 0.4 gains 2 % of the voiced frames of real
+# speech and costs 1 % of the unvoiced ones.
+MIN_CONFIDENCE = 0.4
+TRACKING_LEVEL_DB = -20.0
+MAX_BOOST_DB = 30.0
+SMOOTH_S, NEARBY_S = 0.15, 1.0  # to either side
+PIECE_SAMPLES = 30 * TRACKER_RATE  # tracked at a time: bounds the memory
 
 
-def import_pyworld() -> ModuleType:
-    """Import pyworld without the deprecation warning of its pkg_resources.
+@functools.cache
+def load_tracker() -> "SwiftF0":
+    """Return the tracker; one thread, so that results do not depend on the machine's cores."""
+    from swift_f0 import SwiftF0
 
-    Warning filters belong to the process: only the first call changes them, for threads' sake.
-    """
-    if "pyworld" in sys.modules:
-        return sys.modules["pyworld"]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import pyworld
-    return pyworld
-
-
-def track_f0(
-    signal: NDArray[np.float64], sample_rate: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return F0 in Hz and times in s every 5 ms.
-
-    DIO (Morise et al., 2009) and StoneMask, which also find a pitch in noise. Frames that D4C's
-    love train calls unvoiced and runs too short or too jumpy for a voice are dropped.
-    """
-    pyworld = import_pyworld()
-    coarse, times = pyworld.dio(
-        signal, sample_rate, f0_floor=F0_MIN_HZ, f0_ceil=F0_MAX_HZ, frame_period=ANALYSIS_MS
-    )
-    f0_hz = pyworld.stonemask(signal, coarse, times, sample_rate)
-    low_share = love_train(signal, f0_hz, times, sample_rate)
-    return drop_short_runs(np.where(low_share > VOICED_LOW_SHARE, f0_hz, 0.0)), times
-
-
-def love_train(
-    signal: NDArray[np.float64],
-    f0_hz: NDArray[np.float64],
-    times: NDArray[np.float64],
-    sample_rate: int,
-) -> NDArray[np.float64]:
-    """Return, for each frame with an F0, the share of its power that lies low; 0 elsewhere.
-
-    Power in 100-4000 Hz over power in 100-7900 Hz, in a Blackman window of three periods: the
-    voicing measure of D4C (Morise, 2016), which falls in fricatives and breath.
-    """
-    share = np.zeros(len(f0_hz))
-    (candidates,) = np.nonzero(f0_hz)
-    n_fft = 2 ** int(np.ceil(np.log2(3 * sample_rate / F0_MIN_HZ + 1)))
-    edges = np.ceil(np.array([100.0, 4000.0, 7900.0]) * n_fft / sample_rate).astype(int)
-    edges = np.minimum(edges, n_fft // 2)
-    reach = int(1.5 * sample_rate / F0_MIN_HZ)
-    padded = np.pad(signal, reach)
-    offsets = np.arange(-reach, reach + 1)
-    for start in range(0, len(candidates), 512):  # bounds the memory
-        frames = candidates[start : start + 512]
-        centres = np.rint(times[frames] * sample_rate).astype(int).clip(0, len(signal) - 1)
-        position = offsets / sample_rate * f0_hz[frames, None] / 1.5  # -1 to 1 in the window
-        window = 0.42 + 0.5 * np.cos(np.pi * position) + 0.08 * np.cos(2 * np.pi * position)
-        window = np.where(np.abs(position) <= 1, window, 0.0)
-        pieces = padded[centres[:, None] + offsets + reach] * window
-        pieces -= window * (pieces.sum(1) / window.sum(1))[:, None]
-        power = np.abs(np.fft.rfft(pieces, n_fft)) ** 2
-        low = power[:, edges[0] : edges[1]].sum(1)
-        high = power[:, edges[1] : edges[2]].sum(1)
-        share[frames] = low / np.maximum(low + high, 1e-300)
-    return share
-
-
-def drop_short_runs(f0_hz: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Unvoice runs of voiced frames that last under 30 ms between pauses and jumps of 8 %."""
-    voiced = f0_hz > 0
-    log_f0 = np.log(np.where(voiced, f0_hz, 1.0))
-    is_start = voiced.copy()
-    is_start[1:] &= ~voiced[:-1] | (np.abs(np.diff(log_f0)) > MAX_JUMP)
-    run = np.cumsum(is_start) * voiced  # 0 where unvoiced, else the number of the run
-    lengths = np.bincount(run)
-    return np.where(lengths[run] * ANALYSIS_MS >= MIN_RUN_MS, f0_hz, 0.0)
+    return SwiftF0(threads=1, spin=False)
 
 
 def extract_f0(waveform: NDArray[np.float32], spec: MelSpec) -> NDArray[np.float32]:
-    """Return F0 in Hz of `waveform` (T,) at the centres of its mel frames, (T // hop_length,).
-
-    The 5 ms track is interpolated in the log domain; a frame is voiced where the nearest analysis
-    frame is.
-    """
-    f0_hz, times = track_f0(waveform.astype(np.float64), spec.sample_rate)
-    n_frames = len(waveform) // spec.hop_length
-    centres = (np.arange(n_frames) + 0.5) * spec.hop_length / spec.sample_rate
-    return interpolate_f0(f0_hz, times, centres)
+    """Return F0 in Hz of `waveform` (T,) at the centres of its mel frames, (T // hop_length,)."""
+    power = frame_power(waveform, spec.hop_length)
+    return extract_f0_of_blocks([waveform], power, spec)[: len(waveform) // spec.hop_length]
 
 
-def interpolate_f0(
-    f0_hz: NDArray[np.float64], times: NDArray[np.float64], at: NDArray[np.float64]
+def extract_f0_of_blocks(
+    blocks: Iterable[NDArray[np.float32]], power: NDArray[np.float64], spec: MelSpec
 ) -> NDArray[np.float32]:
-    """Interpolate an F0 track in the log domain, keeping the voicing of the nearest frame."""
-    voiced = f0_hz > 0
+    """Return `extract_f0` of consecutive blocks in bounded memory.
+
+    Pitch and confidence of SwiftF0 (Nieradzik, 2025) come every 16 ms. Confidence is interpolated
+    to the mel frames' centres, and pitch in the log domain between voiced frames.
+
+    Args:
+        blocks: the waveform, of any lengths.
+        power: mean power of its hops, the last one perhaps in part, (ceil(T / hop_length),).
+        spec: the mel analysis.
+    """
+    n_samples = len(power) * spec.hop_length
+    n_resampled = resampled_length(n_samples, spec.sample_rate, TRACKER_RATE)
+    level = _even_level(blocks, tracking_gain_db(power, spec.frame_rate), spec.hop_length)
+    stream = load_tracker().stream(F0_MIN_HZ, F0_MAX_HZ)
+    pieces = _cut(resample_blocks(level, spec.sample_rate, TRACKER_RATE, n_resampled))
+    results = [stream.push(piece, TRACKER_RATE) for piece in pieces] + [stream.flush()]
+    times = np.concatenate([result.timestamps for result in results])
+    confidence = np.concatenate([result.confidence for result in results])
+    voiced = confidence >= MIN_CONFIDENCE
     if not voiced.any():
-        return np.zeros(len(at), np.float32)
-    log_f0 = np.interp(at, times[voiced], np.log(f0_hz[voiced]))
-    nearest = np.clip(np.rint(at / (times[1] - times[0])).astype(int), 0, len(f0_hz) - 1)
-    return np.where(voiced[nearest], np.exp(log_f0), 0.0).astype(np.float32)
+        return np.zeros(len(power), np.float32)
+    log_f0 = np.log(np.concatenate([result.pitch_hz for result in results])[voiced])
+    centres = (np.arange(len(power)) + 0.5) * spec.hop_length / spec.sample_rate
+    is_voiced = np.interp(centres, times, confidence) >= MIN_CONFIDENCE
+    f0_hz = np.exp(np.interp(centres, times[voiced], log_f0))
+    return np.where(is_voiced, f0_hz, 0.0).astype(np.float32)
+
+
+def tracking_gain_db(power: NDArray[np.float64], frame_rate: float) -> NDArray[np.float64]:
+    """Return the gain that gives every stretch of some seconds the level of loud speech, (F,).
+
+    SwiftF0 finds a tenth fewer voiced frames in speech that is 20 to 30 dB softer. What is more
+    than 30 dB below the loudest stretch stays that much softer.
+    """
+    smooth = moving_mean(power, round(SMOOTH_S * frame_rate))
+    loud_db = to_db(maximum_filter1d(smooth, 2 * round(NEARBY_S * frame_rate) + 1))
+    loud_db = np.maximum(loud_db, loud_db.max() - MAX_BOOST_DB)
+    return TRACKING_LEVEL_DB - moving_mean(loud_db, round(NEARBY_S * frame_rate))
+
+
+def _even_level(
+    blocks: Iterable[NDArray[np.float32]], gain_db: NDArray[np.float64], hop: int
+) -> Iterable[NDArray[np.float32]]:
+    """Apply a gain per hop, interpolated between their centres."""
+    centres = (np.arange(len(gain_db)) + 0.5) * hop
+    start = 0
+    for block in blocks:
+        gain = 10 ** (np.interp(np.arange(start, start + len(block)), centres, gain_db) / 20)
+        yield (block * gain).astype(np.float32)
+        start += len(block)
+
+
+def _cut(blocks: Iterable[NDArray[np.float32]]) -> Iterable[NDArray[np.float32]]:
+    """Yield pieces of one length, however the blocks come: the same bits for any blocks."""
+    rest = np.zeros(0, np.float32)
+    for block in blocks:
+        rest = np.concatenate([rest, block])
+        while len(rest) >= PIECE_SAMPLES:
+            yield rest[:PIECE_SAMPLES]
+            rest = rest[PIECE_SAMPLES:]
+    if len(rest):
+        yield rest
 
 
 def transform_f0(

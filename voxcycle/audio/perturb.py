@@ -92,7 +92,7 @@ class WorldSpeech(NamedTuple):
 
 def analyse_world(waveform: NDArray[np.float32], sample_rate: int) -> WorldSpeech:
     """Split a waveform (T,) into F0, spectral envelope and aperiodicity."""
-    from voxcycle.audio.f0 import import_pyworld, track_f0
+    from voxcycle.audio.world import import_pyworld, track_f0
 
     pyworld = import_pyworld()
     signal = waveform.astype(np.float64)
@@ -108,7 +108,7 @@ def resynthesize(
     speech: WorldSpeech, perturbation: Perturbation, sample_rate: int, n_samples: int
 ) -> NDArray[np.float32]:
     """Return the waveform (n_samples,) with formants and pitch moved by their own factors."""
-    from voxcycle.audio.f0 import ANALYSIS_MS, import_pyworld
+    from voxcycle.audio.world import ANALYSIS_MS, import_pyworld
 
     bins = np.arange(speech.envelope.shape[1])
     position = np.clip(bins / perturbation.formant, 0, len(bins) - 1.001)

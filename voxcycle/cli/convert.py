@@ -63,6 +63,9 @@ def convert(
             show_default="the voice's own",
         ),
     ] = None,
+    background: Annotated[
+        str, typer.Option(help="remove makes pauses quiet; keep leaves the input's sound in them.")
+    ] = "remove",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Processes, each of one thread.")] = 1,
 ) -> None:
@@ -77,7 +80,7 @@ def convert(
     from voxcycle.conversion.plan import plan_outputs
     from voxcycle.voices.library import find_voice
 
-    options = Options(_parse_pitch(pitch), sample_rate, file_stats, second_pass)
+    options = Options(_parse_pitch(pitch), sample_rate, file_stats, second_pass, background)
     to_stdout = output == STREAM or (output is None and sources == [STREAM])
     if (STREAM in sources or to_stdout) and len(sources) > 1:
         raise typer.BadParameter("- stands for one recording: give no other source beside it")

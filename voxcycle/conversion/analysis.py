@@ -1,25 +1,24 @@
 """The first pass over a recording: level, mels, F0 and statistics, in bounded memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from time import perf_counter
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from voxcycle.audio.f0 import ANALYSIS_MS, extract_f0
+from voxcycle.audio.activity import find_speech, speech_level_db
+from voxcycle.audio.f0 import extract_f0_of_blocks
 from voxcycle.audio.io import AudioSource
-from voxcycle.audio.level import ANALYSIS_LEVEL_DB, LEVEL_HOP_S, active_power, frame_power
+from voxcycle.audio.level import ANALYSIS_LEVEL_DB, frame_power, remove_rumble, to_db
 from voxcycle.audio.mel import LogMel, MelSpec
 from voxcycle.audio.mixdown import Mixdown
 from voxcycle.audio.resample import resample_blocks, resampled_length
-from voxcycle.audio.stats import ACTIVE_RANGE_DB, FrameSums, add_sums, frame_level_db, sum_frames
+from voxcycle.audio.stats import FrameSums, add_sums, sum_frames
 from voxcycle.conversion.spooled_frames import SpooledFrames
 
-PIECE_S = 60.0  # of F0 analysis: bounds its memory
-PIECE_OVERLAP_S = 2.0  # DIO's decision on a frame depends on half a second around it
+F0_SAMPLES = 1 << 19  # read at a time
 MEL_FRAMES = 2048  # analysed at a time
 
 
@@ -42,31 +41,24 @@ class PowerMeter:
         """Return the mean power of every frame of what was pushed."""
         return np.concatenate([*self._powers, frame_power(self._rest, self._hop)])
 
-    @classmethod
-    def for_level(cls, sample_rate: int) -> "PowerMeter":
-        """Return a meter with the frames of `active_level_db`."""
-        return cls(round(sample_rate * LEVEL_HOP_S))
-
-    def active_level_db(self) -> float:
-        """Return the active loudness of what was pushed, in dBFS."""
-        return float(10 * np.log10(max(active_power(self.power()), 1e-20)))
-
 
 @dataclass(frozen=True)
 class Analysis:
     """What the first pass found.
 
     Attributes:
-        level_db: active loudness of the source at its own rate, dBFS.
-        power: mean power of each hop at the source's level, (F,).
+        power: mean power of each hop at the source's level, without rumble, (F,).
+        speech: which frames are speech, (F,).
+        level_db: of the speech, dBFS.
         mels: log-mels at the analysis level, F rows of n_mels.
         f0_hz: (F,), 0 where unvoiced.
-        sums: over active frames, for statistics.
+        sums: over speech frames, for statistics.
         seconds: time spent by stage.
     """
 
-    level_db: float
     power: NDArray[np.float64]
+    speech: NDArray[np.bool_]
+    level_db: float
     mels: SpooledFrames
     f0_hz: NDArray[np.float32]
     sums: FrameSums
@@ -77,6 +69,7 @@ def analyze(
     source: AudioSource,
     mixdown: Mixdown,
     spec: MelSpec,
+    waveform: SpooledFrames,
     mels: SpooledFrames,
     advance: Callable[[float], None],
 ) -> Analysis:
@@ -86,44 +79,41 @@ def analyze(
         source: the recording.
         mixdown: its way to mono.
         spec: the mel analysis.
+        waveform: an empty file for the source at the rate of the analysis, without rumble, in whole
+            frames.
         mels: an empty file for the log-mels.
         advance: called with the share done, 0 to 1.
     """
     started = perf_counter()
-    own_meter = PowerMeter.for_level(source.sample_rate)
-    meter, hop_meter = PowerMeter.for_level(spec.sample_rate), PowerMeter(spec.hop_length)
-
-    def metered_blocks():  # type: ignore[no-untyped-def]
-        for block in mixdown.mono_blocks(source):
-            own_meter.push(block)
-            yield block
-
     n_samples = resampled_length(mixdown.n_samples, source.sample_rate, spec.sample_rate)
-    with SpooledFrames(1) as waveform:
-        for block in resample_blocks(
-            metered_blocks(), source.sample_rate, spec.sample_rate, n_samples
-        ):
-            waveform.append(block)
-            meter.push(block)
-            hop_meter.push(block)
-        # Silence up to a whole frame: the last samples are converted too.
-        waveform.append(np.zeros(-n_samples % spec.hop_length, np.float32))
-        gain = 10 ** ((ANALYSIS_LEVEL_DB - meter.active_level_db()) / 20)
-        seconds = {"read": perf_counter() - started}
-        advance(0.2)
+    resampled = resample_blocks(
+        mixdown.mono_blocks(source), source.sample_rate, spec.sample_rate, n_samples
+    )
+    meter = PowerMeter(spec.hop_length)
+    for block in remove_rumble(resampled, spec.sample_rate):
+        waveform.append(block)
+        meter.push(block)
+    # Silence up to a whole frame: the last samples are converted too.
+    waveform.append(np.zeros(-n_samples % spec.hop_length, np.float32))
+    power = meter.power()[: len(waveform) // spec.hop_length]
+    seconds = {"read": perf_counter() - started}
+    advance(0.2)
 
-        started = perf_counter()
-        _extract_mels(waveform, gain, spec, mels)
-        seconds["mel"] = perf_counter() - started
-        advance(0.3)
+    started = perf_counter()
+    f0_hz = extract_spooled_f0(waveform, power, spec, lambda done: advance(0.2 + 0.7 * done))
+    seconds["f0"] = perf_counter() - started
 
-        started = perf_counter()
-        f0_hz = extract_f0_in_pieces(waveform, spec, gain, lambda done: advance(0.3 + 0.7 * done))
-        seconds["f0"] = perf_counter() - started
-    sums = _sum_active(mels, f0_hz)
+    started = perf_counter()
+    speech = find_speech(to_db(power), f0_hz, spec.frame_rate)
+    level_db = speech_level_db(power, speech)
+    _extract_mels(waveform, 10 ** ((ANALYSIS_LEVEL_DB - level_db) / 20), spec, mels)
+    sums = _sum_frames(mels, f0_hz, speech)
+    seconds["mel"] = perf_counter() - started
+    advance(1.0)
     return Analysis(
-        level_db=own_meter.active_level_db(),
-        power=hop_meter.power(),
+        power=power,
+        speech=speech,
+        level_db=level_db,
         mels=mels,
         f0_hz=f0_hz,
         sums=sums,
@@ -145,41 +135,42 @@ def _extract_mels(waveform: SpooledFrames, gain: float, spec: MelSpec, mels: Spo
         mels.append(frames[first - low : last - low].numpy())
 
 
-def extract_f0_in_pieces(
+def extract_spooled_f0(
     waveform: SpooledFrames,
+    power: NDArray[np.float64],
     spec: MelSpec,
-    gain: float = 1.0,
     advance: Callable[[float], None] = lambda share: None,
 ) -> NDArray[np.float32]:
     """Return `extract_f0` of a waveform of whole frames in bounded memory.
 
     Args:
         waveform: F * hop_length samples at the rate of the mel analysis.
+        power: mean power of its hops, (F,).
         spec: the mel analysis.
-        gain: factor on the samples.
         advance: called with the share done, 0 to 1.
     """
-    n_frames = len(waveform) // spec.hop_length
-    # Pieces begin where a mel frame and a frame of WORLD's begin together: same grid as the whole.
-    steps = Fraction(1000 * spec.hop_length, spec.sample_rate) / Fraction(ANALYSIS_MS)
-    piece = max(1, round(PIECE_S * spec.frame_rate / steps.denominator)) * steps.denominator
-    overlap = -int(-PIECE_OVERLAP_S * spec.frame_rate // steps.denominator) * steps.denominator
-    pieces = []
-    for first in range(0, n_frames, piece):
-        low, high = max(first - overlap, 0), min(first + piece + overlap, n_frames)
-        samples = waveform.read(low * spec.hop_length, high * spec.hop_length)[:, 0] * gain
-        f0_hz = extract_f0(samples.astype(np.float32), spec)
-        pieces.append(f0_hz[first - low : first - low + piece])
-        advance(high / n_frames)
-    return np.concatenate(pieces)
+
+    def read() -> Iterator[NDArray[np.float32]]:
+        for start in range(0, len(waveform), F0_SAMPLES):
+            stop = min(start + F0_SAMPLES, len(waveform))
+            yield waveform.read(start, stop)[:, 0]
+            advance(stop / len(waveform))
+
+    return extract_f0_of_blocks(read(), power, spec)
 
 
-def _sum_active(mels: SpooledFrames, f0_hz: NDArray[np.float32]) -> FrameSums:
+def measure_power(waveform: SpooledFrames, hop: int) -> NDArray[np.float64]:
+    """Return the mean power of the hops of a waveform, (F,)."""
+    meter = PowerMeter(hop)
+    for start in range(0, len(waveform), F0_SAMPLES):
+        meter.push(waveform.read(start, min(start + F0_SAMPLES, len(waveform)))[:, 0])
+    return meter.power()[: len(waveform) // hop]
+
+
+def _sum_frames(
+    mels: SpooledFrames, f0_hz: NDArray[np.float32], speech: NDArray[np.bool_]
+) -> FrameSums:
     """Return `sum_frames` of all frames, without holding them."""
     starts = range(0, len(mels), MEL_FRAMES)
     pieces = [(start, min(start + MEL_FRAMES, len(mels))) for start in starts]
-    level = np.concatenate([frame_level_db(mels.read(*piece)) for piece in pieces])
-    active = level >= np.percentile(level, 95) - ACTIVE_RANGE_DB
-    return add_sums(
-        [sum_frames(mels.read(a, b), f0_hz[a:b], active[a:b]) for a, b in pieces],
-    )
+    return add_sums([sum_frames(mels.read(a, b), f0_hz[a:b], speech[a:b]) for a, b in pieces])

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from voxcycle.audio.io import AudioError, FileSource
-from voxcycle.conversion.options import Options, Pitch
+from voxcycle.conversion.options import Background, Options, Pitch
 from voxcycle.conversion.pipeline import convert_file
 from voxcycle.conversion.plan import PlannedFile, plan_files
 from voxcycle.files import check_folder
@@ -56,6 +56,7 @@ def convert_files(
     format: str | None = None,
     use_file_stats: bool = False,
     second_pass: float | None = None,
+    background: Background = "remove",
     overwrite: bool = False,
     jobs: int = 1,
     progress: Progress | None = None,
@@ -72,6 +73,7 @@ def convert_files(
         format: wav, flac, ogg, opus, aiff or mp3; None keeps each input's where sensible.
         use_file_stats: see `voxcycle.conversion.pipeline.Options`.
         second_pass: see `Options`; None takes the voice's own.
+        background: see `Options`.
         overwrite: replace outputs that exist.
         jobs: processes, each of one thread; 1 works in this process with torch's threads.
         progress: called with a planned file and the share of it that is done.
@@ -85,7 +87,7 @@ def convert_files(
     """
     listed = [paths] if isinstance(paths, str | Path) else paths
     voice_path = find_voice(to)
-    options = Options(pitch, output_rate, use_file_stats, second_pass)
+    options = Options(pitch, output_rate, use_file_stats, second_pass, background)
     voice, _ = load_pair(voice_path, vocoder)
     plan = plan_files(
         [Path(path) for path in listed],

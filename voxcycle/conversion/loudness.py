@@ -1,4 +1,4 @@
-"""Loudness of the output: quiet pauses, the input's active level, no clipping."""
+"""Loudness of the output: the input's dynamics, quiet pauses, no clipping."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,17 +6,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from voxcycle.audio.level import ACTIVE_RANGE_DB, active_power
+from voxcycle.audio.level import moving_mean, moving_sum, to_db
 from voxcycle.audio.resample import resample_blocks
-from voxcycle.conversion.analysis import PowerMeter
 from voxcycle.conversion.spooled_frames import SpooledFrames
 
 PEAK_LIMIT_DB = -0.1
+FOLLOW_S = 0.2  # to either side: the level follows the input's over this span
+CLAP_S, CLAP_DB = 0.06, 6.0  # a frame this much above the median around it is no speech
+FAR_S = 1.0  # to either side: what counts as the level of the speech around a pause
 PAUSE_FLOOR_DB = -60.0
 PAUSE_EXCESS_DB = 3.0
-# Pauses are held this much below the limit: the final gain comes from another measurement than the
-# attenuation.
-PAUSE_MARGIN_DB = 1.5
+PAUSE_DEPTH_DB = 20.0  # between the speech and what is not speech, at the least
+PAUSE_MARGIN_DB = 1.5  # pauses are held this much below the limit
+QUIET_DB = 40.0  # below the speech around: such frames within speech are pauses too
 KNEE_DB = 5.0  # above the pause threshold, where the attenuation fades out
 KNEE_SLOPE = 4.0  # dB of additional room for each dB of level within the knee
 BLOCK_SAMPLES = 1 << 17
@@ -29,56 +31,112 @@ class Rendered:
     Attributes:
         waveform: samples at `sample_rate`, one column.
         sample_rate: in Hz.
-        hop_length: samples per frame of `pause_gain_db`.
-        pause_gain_db: attenuation of each frame, (F,).
-        level_db: active loudness of the finished output, dBFS.
+        hop_length: samples per frame.
+        gain_db: of each frame, (F,).
+        background: what is added, at the same rate and of the same length; None for nothing.
+        background_gain_db: of each frame of it, (F,).
     """
 
     waveform: SpooledFrames
     sample_rate: int
     hop_length: int
-    pause_gain_db: NDArray[np.float64]
-    level_db: float
+    gain_db: NDArray[np.float64]
+    background: SpooledFrames | None = None
+    background_gain_db: NDArray[np.float64] | None = None
 
     def blocks(self, sample_rate: int, n_samples: int) -> Iterator[NDArray[np.float32]]:
-        """Yield the waveform with quiet pauses at another rate, `n_samples` in all, ungained."""
-        return resample_blocks(self._attenuated(), self.sample_rate, sample_rate, n_samples)
+        """Yield the sum at another rate, `n_samples` in all."""
+        return resample_blocks(self._mixed(), self.sample_rate, sample_rate, n_samples)
 
-    def _attenuated(self) -> Iterator[NDArray[np.float32]]:
-        centres = (np.arange(len(self.pause_gain_db)) + 0.5) * self.hop_length
+    def _mixed(self) -> Iterator[NDArray[np.float32]]:
         for start in range(0, len(self.waveform), BLOCK_SAMPLES):
             stop = min(start + BLOCK_SAMPLES, len(self.waveform))
-            gain_db = np.interp(np.arange(start, stop), centres, self.pause_gain_db)
-            gain = (10 ** (gain_db / 20)).astype(np.float32)
-            yield self.waveform.read(start, stop)[:, 0] * gain
+            mixed = self._gained(self.waveform, self.gain_db, start, stop)
+            if self.background is not None and self.background_gain_db is not None:
+                mixed += self._gained(self.background, self.background_gain_db, start, stop)
+            yield mixed
+
+    def _gained(
+        self, waveform: SpooledFrames, gain_db: NDArray[np.float64], start: int, stop: int
+    ) -> NDArray[np.float32]:
+        centres = (np.arange(len(gain_db)) + 0.5) * self.hop_length
+        gain = 10 ** (np.interp(np.arange(start, stop), centres, gain_db) / 20)
+        return waveform.read(start, stop)[:, 0] * gain.astype(np.float32)
 
 
-def find_pause_gain_db(
-    input_power: NDArray[np.float64], output_power: NDArray[np.float64], level_db: float
+def follow_level(
+    input_power: NDArray[np.float64],
+    output_power: NDArray[np.float64],
+    speech: NDArray[np.bool_],
+    frame_rate: float,
 ) -> NDArray[np.float64]:
-    """Return the attenuation that keeps pauses as quiet as the input's, per frame, in dB (F,).
+    """Return the gain that gives the output the level of the input's speech, per frame, in dB (F,).
 
-    Where the input is more than 40 dB below the 95th percentile of its level, the output stays
-    below the larger of the input's level + 3 dB and -60 dBFS, once its active loudness is
-    `level_db`.
+    Levels are compared over 0.4 s. Where no speech is that near, the gain goes linearly from that
+    of the speech before to that of the speech after.
 
     Args:
         input_power: mean power of the input's frames at its own level, (F,).
         output_power: the same of the vocoder's output, (F,).
-        level_db: active loudness of the finished output, dBFS.
+        speech: which frames are speech, (F,).
+        frame_rate: frames per second.
     """
-    input_db, output_db = _to_db(input_power), _to_db(output_power)
-    above_threshold = input_db - (np.percentile(input_db, 95) - ACTIVE_RANGE_DB)
+    from scipy.ndimage import median_filter
+
+    usual = median_filter(input_power, 2 * round(CLAP_S * frame_rate) + 1)
+    calm = np.minimum(input_power, usual * 10 ** (CLAP_DB / 10))
+    reach = round(FOLLOW_S * frame_rate)
+    near = moving_sum(speech.astype(np.float64), reach) > 0.5
+    if not near.any():
+        return np.zeros(len(speech))
+    wanted = to_db(moving_mean(moving_sum(calm * speech, reach), reach // 2))
+    given = to_db(moving_mean(moving_sum(output_power * speech, reach), reach // 2))
+    (frames,) = np.nonzero(near)
+    return np.interp(np.arange(len(speech)), frames, (wanted - given)[near])
+
+
+def speech_level_nearby_db(
+    power: NDArray[np.float64], speech: NDArray[np.bool_], frame_rate: float
+) -> NDArray[np.float64]:
+    """Return the mean level of the speech within a second, between stretches of it, in dB (F,)."""
+    reach = round(FAR_S * frame_rate)
+    count = moving_sum(speech.astype(np.float64), reach)
+    near = count > 0.5
+    if not near.any():
+        return np.full(len(power), to_db(power.mean()))
+    level_db = to_db(moving_sum(power * speech, reach)[near] / count[near])
+    return np.interp(np.arange(len(power)), np.flatnonzero(near), level_db)
+
+
+def find_pause_gain_db(
+    input_power: NDArray[np.float64],
+    output_power: NDArray[np.float64],
+    speech: NDArray[np.bool_],
+    frame_rate: float,
+) -> NDArray[np.float64]:
+    """Return the attenuation that keeps pauses quiet, per frame, in dB (F,).
+
+    What is not speech stays below the larger of the input's level + 3 dB and -60 dBFS, and 20 dB
+    below the speech around it. So do, by the first limit, frames within speech that are more than
+    40 dB below it.
+
+    Args:
+        input_power: mean power of the input's frames at its own level, (F,).
+        output_power: the same of the output, at the level of the input, (F,).
+        speech: which frames are speech, (F,).
+        frame_rate: frames per second.
+    """
+    input_db, output_db = to_db(input_power), to_db(output_power)
+    around_db = speech_level_nearby_db(input_power, speech, frame_rate)
     room = np.maximum(input_db + PAUSE_EXCESS_DB, PAUSE_FLOOR_DB) - PAUSE_MARGIN_DB
     # The limit fades out above the threshold: a longer frame may span both sides of it, and an
     # onset must not get a step.
+    above_threshold = input_db - (around_db - QUIET_DB)
     limit = room + KNEE_SLOPE * np.maximum(above_threshold, 0.0)
     limit = np.where(above_threshold < KNEE_DB, limit, np.inf)
-    attenuation = np.zeros(len(output_db))
-    for _ in range(4):  # attenuation changes the active level a little, and the gain depends on it
-        gain_db = level_db - _to_db(active_power(output_power * 10 ** (attenuation / 10)))
-        attenuation = np.minimum(limit - (output_db + gain_db), 0.0)
-    return attenuation
+    deep = np.minimum(room, around_db - PAUSE_DEPTH_DB - PAUSE_MARGIN_DB)
+    limit = np.where(speech, limit, np.minimum(limit, deep))
+    return np.minimum(limit - output_db, 0.0)
 
 
 @dataclass(frozen=True)
@@ -89,22 +147,16 @@ class OutputGain:
     notes: list[str]
 
 
-def match_level(rendered: Rendered, sample_rate: int, n_samples: int) -> OutputGain:
-    """Return the gain that gives the output at `sample_rate` its level, or its peak -0.1 dBFS."""
-    meter, peak = PowerMeter.for_level(sample_rate), 1e-10
+def limit_peak(rendered: Rendered, sample_rate: int, n_samples: int) -> OutputGain:
+    """Return the gain that keeps the peak of the output at `sample_rate` below -0.1 dBFS."""
+    peak = 1e-10
     for block in rendered.blocks(sample_rate, n_samples):
-        meter.push(block)
         peak = max(peak, float(np.abs(block).max(initial=0.0)))
-    wanted_db = rendered.level_db - meter.active_level_db()
-    allowed_db = PEAK_LIMIT_DB - 20 * np.log10(peak)
+    excess_db = float(20 * np.log10(peak)) - PEAK_LIMIT_DB
     notes = []
-    if wanted_db - allowed_db > 0.05:
+    if excess_db > 0.05:
         notes.append(
-            f"the output is {wanted_db - allowed_db:.1f} dB quieter than the input, because its "
+            f"the output is {excess_db:.1f} dB quieter than the input, because its "
             f"peaks would pass {PEAK_LIMIT_DB} dBFS"
         )
-    return OutputGain(float(10 ** (min(wanted_db, allowed_db) / 20)), notes)
-
-
-def _to_db(power: NDArray[np.float64] | float) -> NDArray[np.float64]:
-    return np.asarray(10 * np.log10(np.maximum(power, 1e-12)))
+    return OutputGain(10 ** (-max(excess_db, 0.0) / 20), notes)

@@ -11,6 +11,7 @@ from voxcycle.audio.io import check_sample_rate
 from voxcycle.audio.stats import DomainStats
 
 Pitch = float | Literal["auto", "keep"]
+Background = Literal["remove", "keep"]
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,15 @@ class Options:
             source speaker (any-to-one voices always do).
         second_pass: share of a second conversion, which removes more of the source speaker and
             costs words, 0 to 1; None takes the voice's own.
+        background: "remove" makes what is not speech quiet, "keep" puts the input's own background
+            there, unconverted.
     """
 
     pitch: Pitch = "auto"
     output_rate: int | None = None
     use_file_stats: bool = False
     second_pass: float | None = None
+    background: Background = "remove"
 
     def __post_init__(self) -> None:
         if isinstance(self.pitch, str) and self.pitch not in ("auto", "keep"):
@@ -39,6 +43,8 @@ class Options:
             raise ValueError(f"pitch {self.pitch}: auto, keep or a number of semitones is needed")
         if self.second_pass is not None and not 0 <= self.second_pass <= 1:
             raise ValueError(f"second_pass {self.second_pass}: a number from 0 to 1 is needed")
+        if self.background not in ("remove", "keep"):
+            raise ValueError(f"background {self.background!r}: remove or keep is needed")
         if self.output_rate is not None:
             check_sample_rate(self.output_rate, "the output")
 

@@ -23,15 +23,16 @@ from voxcycle.audio.io import (
     check_target,
     write_audio,
 )
+from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.mixdown import plan_mixdown
 from voxcycle.audio.resample import resampled_length
 from voxcycle.audio.source_signals import onset_phases
 from voxcycle.audio.stats import DomainStats, FrameSums, estimate_stats
-from voxcycle.conversion.analysis import Analysis, PowerMeter, analyze
+from voxcycle.conversion.analysis import Analysis, analyze, measure_power
 from voxcycle.conversion.chunks import CHUNK_FRAMES, equal_chunk_frames
 from voxcycle.conversion.generator import MelConverter
-from voxcycle.conversion.loudness import BLOCK_SAMPLES, Rendered, find_pause_gain_db, match_level
-from voxcycle.conversion.options import Conversion, Options, Pitch
+from voxcycle.conversion.loudness import Rendered, find_pause_gain_db, follow_level, limit_peak
+from voxcycle.conversion.options import Background, Conversion, Options, Pitch
 from voxcycle.conversion.pitch_correction import correct_pitch
 from voxcycle.conversion.renderer import Renderer
 from voxcycle.conversion.spooled_frames import SpooledFrames
@@ -42,6 +43,7 @@ from voxcycle.voices.voice import Voice
 
 ReportShare = Callable[[float], None]
 FAR_SOURCE_SEMITONES = 4.0
+SILENT_DB = -120.0
 # What each stage takes of the whole time, roughly, in their order.
 STAGE_SHARES = {"analysis": 0.15, "stages": 0.75, "correction": 0.05, "level": 0.05}
 
@@ -77,6 +79,7 @@ def convert(
     output_rate: int | None = None,
     use_file_stats: bool = False,
     second_pass: float | None = None,
+    background: Background = "remove",
     progress: ReportShare | None = None,
 ) -> Conversion:
     """Convert a recording to a voice.
@@ -90,6 +93,7 @@ def convert(
         output_rate: in Hz; None keeps the source's.
         use_file_stats: see `Options`.
         second_pass: see `Options`.
+        background: see `Options`.
         progress: called with the share done, 0 to 1.
 
     Raises:
@@ -98,7 +102,7 @@ def convert(
         VoiceError, ArtifactError: there is no such voice, or its file is damaged.
         ValueError: an option is wrong, or the vocoder was made for another mel analysis.
     """
-    options = Options(pitch, output_rate, use_file_stats, second_pass)
+    options = Options(pitch, output_rate, use_file_stats, second_pass, background)
     audio: AudioSource
     if isinstance(source, str | Path):
         if sample_rate is not None:
@@ -179,10 +183,16 @@ def _converted(
     spec, output_rate = voice.spec, options.output_rate or source.sample_rate
     with ExitStack() as stack:
         mels = stack.enter_context(SpooledFrames(spec.n_mels))
+        source_waveform = stack.enter_context(SpooledFrames(1))
         waveform = stack.enter_context(SpooledFrames(1))
         mixdown = plan_mixdown(source)
         analysis = analyze(
-            source, mixdown=mixdown, spec=spec, mels=mels, advance=progress.stage("analysis")
+            source,
+            mixdown=mixdown,
+            spec=spec,
+            waveform=source_waveform,
+            mels=mels,
+            advance=progress.stage("analysis"),
         )
         notes, seconds = list(mixdown.notes), analysis.seconds
         source_stats = _choose_stats(analysis.sums, voice, options, notes)
@@ -218,9 +228,9 @@ def _converted(
             seconds["correction"] = perf_counter() - started
 
         started = perf_counter()
-        rendered = _hold_pauses(waveform, analysis, voice)
+        rendered = _set_levels(waveform, source_waveform, analysis, spec, options.background)
         n_output = resampled_length(mixdown.n_samples, source.sample_rate, output_rate)
-        gain = match_level(rendered, output_rate, n_output)
+        gain = limit_peak(rendered, output_rate, n_output)
         seconds["level"] = perf_counter() - started
         factor = np.float32(gain.factor)
         result = Conversion(
@@ -274,21 +284,27 @@ def _drive(
     return seconds
 
 
-def _hold_pauses(waveform: SpooledFrames, analysis: Analysis, voice: Voice) -> Rendered:
-    """Return the waveform with the attenuation of its pauses, ready to be levelled."""
-    spec = voice.spec
-    meter = PowerMeter(spec.hop_length)
-    for first in range(0, len(waveform), BLOCK_SAMPLES):
-        meter.push(waveform.read(first, min(first + BLOCK_SAMPLES, len(waveform)))[:, 0])
-    pause_gain_db = find_pause_gain_db(
-        analysis.power, meter.power()[: len(analysis.mels)], analysis.level_db
-    )
+def _set_levels(
+    converted: SpooledFrames,
+    source: SpooledFrames,
+    analysis: Analysis,
+    spec: MelSpec,
+    background: Background,
+) -> Rendered:
+    """Return the waveform with the input's dynamics and quiet pauses."""
+    output_power = measure_power(converted, spec.hop_length)
+    frame_rate, speech = spec.frame_rate, analysis.speech
+    gain_db = follow_level(analysis.power, output_power, speech, frame_rate)
+    followed = output_power * 10 ** (gain_db / 10)
+    pause_gain_db = find_pause_gain_db(analysis.power, followed, speech, frame_rate)
+    is_kept = background == "keep"
     return Rendered(
-        waveform=waveform,
+        waveform=converted,
         sample_rate=spec.sample_rate,
         hop_length=spec.hop_length,
-        pause_gain_db=pause_gain_db,
-        level_db=analysis.level_db,
+        gain_db=gain_db + pause_gain_db,
+        background=source if is_kept else None,
+        background_gain_db=np.where(speech, SILENT_DB, 0.0) if is_kept else None,
     )
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxcycle.audio.mel import MelSpec
-from voxcycle.conversion.analysis import extract_f0_in_pieces
+from voxcycle.conversion.analysis import extract_spooled_f0, measure_power
 from voxcycle.conversion.spooled_frames import SpooledFrames
 
 MAX_ERROR_SEMITONES = 5.0  # larger ones are the tracker's (octaves) and are left alone
@@ -47,7 +47,8 @@ def correct_pitch(
     """
     from scipy.ndimage import map_coordinates
 
-    measured = extract_f0_in_pieces(waveform, spec, advance=lambda share: advance(0.9 * share))
+    power = measure_power(waveform, spec.hop_length)
+    measured = extract_spooled_f0(waveform, power, spec, lambda share: advance(0.9 * share))
     positions = warp_time(playback_rates(measured, f0_hz), len(waveform), spec)
     for first in range(0, len(positions) - 1, BLOCK_STEPS):
         nodes = positions[first : first + BLOCK_STEPS + 1]

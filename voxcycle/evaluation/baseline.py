@@ -3,12 +3,13 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from voxcycle.audio.f0 import ANALYSIS_MS, extract_f0, import_pyworld, transform_f0
+from voxcycle.audio.f0 import extract_f0, transform_f0
 from voxcycle.audio.level import active_level_db, normalize_level
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.perturb import analyse_world, band_centres_hz
 from voxcycle.audio.resample import resample
 from voxcycle.audio.stats import DomainStats
+from voxcycle.audio.world import ANALYSIS_MS, import_pyworld
 from voxcycle.evaluation.metrics.pitch import source_statistics
 from voxcycle.voices.voice import Voice
 

@@ -13,11 +13,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from voxcycle.audio.f0 import extract_f0, import_pyworld
+from voxcycle.audio.f0 import extract_f0
 from voxcycle.audio.io import FileSource
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.mixdown import load_mono
 from voxcycle.audio.resample import resample
+from voxcycle.audio.world import import_pyworld
 from voxcycle.conversion.options import Conversion
 from voxcycle.evaluation.metrics.all_metrics import Evaluator
 from voxcycle.evaluation.metrics.asr import character_errors, word_errors

@@ -15,13 +15,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from voxcycle.audio.level import normalize_level
+from voxcycle.audio.level import normalize_level, remove_rumble
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.mixdown import load_mono
 from voxcycle.audio.perturb import WARPS, Perturbation, WorldSpeech, analyse_world, resynthesize
 from voxcycle.files import replacing
 
-FEATURE_VERSION = 3
+FEATURE_VERSION = 6
 PIECE_S = 30.0
 
 
@@ -40,7 +40,7 @@ class Features(NamedTuple):
 
 def load_analysis_waveform(path: Path, spec: MelSpec) -> NDArray[np.float32]:
     """Read a recording as conversion does: mono, resampled, at the analysis level, (T,)."""
-    mono = load_mono(path, spec.sample_rate)
+    (mono,) = remove_rumble([load_mono(path, spec.sample_rate)], spec.sample_rate)
     return normalize_level(mono, spec.sample_rate).waveform
 
 

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from voxcycle.audio.f0 import ANALYSIS_MS, import_pyworld, track_f0
 from voxcycle.audio.resample import resample
+from voxcycle.audio.world import ANALYSIS_MS, import_pyworld, track_f0
 from voxcycle.evaluation.optional_deps import import_metric
 
 ANALYSIS_RATE = 16_000

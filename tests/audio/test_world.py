@@ -1,9 +1,9 @@
-"""The voicing decisions on top of DIO: love train and the length of runs."""
+"""WORLD's F0 track: the voicing decisions on top of DIO, love train and the length of runs."""
 
 import numpy as np
 import pytest
 
-from voxcycle.audio.f0 import drop_short_runs, import_pyworld, love_train, track_f0
+from voxcycle.audio.world import drop_short_runs, import_pyworld, love_train, track_f0
 
 SAMPLE_RATE = 22_050
 TIMES = np.arange(40) * 0.005 + 0.2
