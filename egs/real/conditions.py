@@ -88,7 +88,8 @@ def pink(material: Material, snr_db: float) -> Waveform:
 
 def babble(material: Material) -> Waveform:
     """Add six other speakers at once, 15 dB below."""
-    chosen = material.rng.choice(len(material.others), N_BABBLE, replace=False)
+    n_others = len(material.others)
+    chosen = material.rng.choice(n_others, N_BABBLE, replace=n_others < N_BABBLE)
     noise = np.zeros(len(material.speech))
     for index in chosen:
         other = load_mono(material.others[index], RATE)

@@ -1,0 +1,131 @@
+"""egs/real: the folder from archives, and its difficult conditions."""
+
+import csv
+import io
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+REAL = Path(__file__).parents[2] / "egs" / "real"
+RATE = 22_050
+CLIPS = (  # utterance, corpus, speaker, role
+    ("1272-1-0001", "librispeech-testother", "1272", "valid"),
+    ("1272-1-0002", "librispeech-testother", "1272", "valid"),
+    ("000010002", "speechocean762", "so0001", "valid"),
+    ("08d043b2", "picovoice-s2i", "pico001", "valid"),
+    ("1272-9-0001", "librispeech-devclean-mp3", "9", "valid"),
+)
+
+
+def run(script: str, *arguments: object) -> str:
+    command = [sys.executable, str(REAL / script), *map(str, arguments)]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stderr
+
+
+def encode(make_speech, seconds: float, file_format: str, seed: int) -> bytes:
+    speech = np.pad(make_speech(seconds, 16_000, 110.0 + 20 * seed, seed=seed), 8_000)
+    file = io.BytesIO()
+    soundfile.write(file, speech, 16_000, format=file_format)
+    return file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory, make_speech) -> Path:
+    """Archives as they are published, and the folder that build.py makes of them."""
+    folder = tmp_path_factory.mktemp("real")
+    archives = folder / "archives"
+    archives.mkdir()
+    with tarfile.open(archives / "test-other.tar.gz", "w:gz") as packed:
+        for i, name in enumerate(("1272-1-0001", "1272-1-0002", "1272-9-0001", "77-7-0007")):
+            content = encode(make_speech, 2.0 + i / 2, "FLAC", i)
+            member = tarfile.TarInfo(f"LibriSpeech/test-other/1272/1/{name}.flac")
+            member.size = len(content)
+            packed.addfile(member, io.BytesIO(content))
+    with zipfile.ZipFile(archives / "others.zip", "w") as packed:
+        packed.writestr("WAVE/SPEAKER0001/000010002.WAV", encode(make_speech, 2.0, "WAV", 5))
+        packed.writestr("clean/08d043b2-11ee-4c7f.wav", encode(make_speech, 2.0, "WAV", 6))
+        packed.writestr("README.txt", "nothing")
+    with (folder / "clips.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        names = "utterance corpus speaker role sex language licence text".split()
+        writer.writerow(names)
+        for clip in CLIPS:
+            writer.writerow([*clip, "m", "en", "CC0-1.0", "a text"])
+    out = folder / "out"
+    run("build.py", "--archives", archives, "--out", out, "--clips", folder / "clips.csv")
+    return out
+
+
+def test_the_folder_is_made_from_archives(real: Path) -> None:
+    with (real / "manifest.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [Path(row["path"]).stem for row in rows] == [clip[0] for clip in CLIPS]
+    for row in rows:
+        speech, rate = soundfile.read(real / row["path"])
+        assert rate == RATE
+        assert len(speech) / rate == pytest.approx(float(row["seconds"]), abs=0.01)
+        # half a second of silence on either side is trimmed to a tenth
+        assert 0.5 < np.flatnonzero(np.abs(speech) > 1e-3)[0] / rate / 0.1 < 1.6
+        assert row["text"] == "a text"
+
+
+def test_conditions_are_as_bad_as_they_say(real: Path, tmp_path: Path) -> None:
+    pytest.importorskip("pyroomacoustics")
+    sys.path.insert(0, str(REAL))
+    try:
+        import conditions
+    finally:
+        sys.path.remove(str(REAL))
+    clips = conditions.read_clips(real, "valid")
+    speech = soundfile.read(clips[0].path)[0]
+
+    def make(name: str) -> np.ndarray:
+        rng = np.random.default_rng(0)
+        others = [clips[2].path, clips[3].path] * 3
+        return conditions.CONDITIONS[name](conditions.Material(speech, rng, others))
+
+    def level(x: np.ndarray) -> float:
+        return conditions.active_level_db(x.astype(np.float32), RATE)
+
+    def rms_db(x: np.ndarray) -> float:
+        return 10 * np.log10(np.mean(x**2))
+
+    for name, below_db in (("pink20", 20), ("pink10", 10), ("babble15", 15), ("hum", 25)):
+        assert level(speech) - rms_db(make(name) - speech) == pytest.approx(below_db, abs=0.01)
+    pink = np.abs(np.fft.rfft(make("pink10") - speech)) ** 2
+    hertz = np.fft.rfftfreq(len(speech), 1 / RATE)
+    octaves = [pink[(hertz >= f) & (hertz < 2 * f)].sum() for f in (500, 1000, 2000)]
+    assert np.ptp(10 * np.log10(octaves)) < 1.0  # pink: as much power in every octave
+    assert level(make("soft")) == pytest.approx(level(speech) - 30, abs=0.01)
+    uneven = make("uneven")
+    half = len(speech) // 2 + RATE // 5
+    assert np.allclose(uneven[half:], speech[half:] * 10 ** (-15 / 20))
+    narrow = np.abs(np.fft.rfft(make("telephone"))) ** 2
+    assert narrow[hertz > 4200].sum() < 1e-4 * narrow.sum()
+    assert np.mean(np.abs(make("clipped")) > 0.99) > 0.001
+    sparse = make("sparse")
+    assert len(sparse) == 10 * len(speech)
+    assert rms_db(sparse[:RATE]) == pytest.approx(-55, abs=0.3)
+    room = make("room06")
+    assert level(room) == pytest.approx(level(speech), abs=0.01)
+    assert np.corrcoef(make("mp3"), speech)[0, 1] > 0.95  # nothing is delayed
+
+
+def test_a_second_call_makes_nothing(real: Path, tmp_path: Path) -> None:
+    pytest.importorskip("pyroomacoustics")
+    arguments = ("conditions.py", "--real", real, "--role", "valid", "--out", tmp_path)
+    run(*arguments)
+    files = {path: path.lstat().st_mtime_ns for path in tmp_path.rglob("*.flac")}
+    with (tmp_path / "conditions.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["condition"] for row in rows} >= {"clean", "pink10", "room06", "sparse", "events"}
+    assert {tmp_path / row["path"] for row in rows} == set(files)
+    assert not any("devclean" in row["speaker"] for row in rows if row["condition"] != "mp3")
+    run(*arguments)
+    assert {path: path.lstat().st_mtime_ns for path in files} == files
