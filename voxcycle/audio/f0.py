@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 F0_MIN_HZ = 60.0
 F0_MAX_HZ = 700.0
+TRACKED_MIN_HZ, TRACKED_MAX_HZ = 50.0, 1100.0  # what lies outside F0_MIN to F0_MAX is noticed
 MAX_STD_RATIO = 2.0
 TRACKER_RATE = 16_000
 # SwiftF0's own 0.5 misses the ends of voiced stretches: 0.4 gains 2 % of the voiced frames of real
@@ -62,7 +63,7 @@ def extract_f0_of_blocks(
     n_samples = len(power) * spec.hop_length
     n_resampled = resampled_length(n_samples, spec.sample_rate, TRACKER_RATE)
     level = _even_level(blocks, tracking_gain_db(power, spec.frame_rate), spec.hop_length)
-    stream = load_tracker().stream(F0_MIN_HZ, F0_MAX_HZ)
+    stream = load_tracker().stream(TRACKED_MIN_HZ, TRACKED_MAX_HZ)
     pieces = _cut(resample_blocks(level, spec.sample_rate, TRACKER_RATE, n_resampled))
     results = [stream.push(piece, TRACKER_RATE) for piece in pieces] + [stream.flush()]
     times = np.concatenate([result.timestamps for result in results])
@@ -118,17 +119,19 @@ def transform_f0(
     source: DomainStats,
     target: DomainStats,
     shift_semitones: float = 0.0,
+    keeps_intervals: bool = False,
 ) -> NDArray[np.float32]:
     """Map source F0 to the target's range by the log-Gaussian transform, voicing unchanged.
 
     `ln f' = (ln f - mean_s) * std_t / std_s + mean_t + shift`, with the ratio of the deviations
-    kept within 1/2 to 2 and the result within the range that the excitation covers.
+    kept within 1/2 to 2, or at 1 where a melody must stay one, and the result within the range that
+    the excitation covers.
     """
     ratio = np.clip(target.log_f0_std / source.log_f0_std, 1 / MAX_STD_RATIO, MAX_STD_RATIO)
     voiced = f0_hz > 0
     log_f0 = np.log(np.where(voiced, f0_hz, 1.0))
-    moved = (log_f0 - source.log_f0_mean) * ratio + target.log_f0_mean
-    moved += shift_semitones * np.log(2) / 12
+    moved = (log_f0 - source.log_f0_mean) * (1.0 if keeps_intervals else ratio)
+    moved += target.log_f0_mean + shift_semitones * np.log(2) / 12
     return limit_f0(np.where(voiced, np.exp(moved), 0.0))
 
 

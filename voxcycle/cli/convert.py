@@ -4,7 +4,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -33,7 +33,11 @@ def convert(
         ),
     ] = None,
     pitch: Annotated[
-        str, typer.Option(help="auto, keep, or semitones relative to auto such as +2 or -1.5.")
+        str,
+        typer.Option(
+            help="auto, keep, sing (all intervals kept), or semitones relative to auto such as +2 "
+            "or -1.5."
+        ),
     ] = "auto",
     vocoder: Annotated[
         str,
@@ -123,15 +127,13 @@ def convert(
 
 
 def _parse_pitch(text: str) -> "Pitch":
-    if text == "auto":
-        return "auto"
-    if text == "keep":
-        return "keep"
+    if text in ("auto", "keep", "sing"):
+        return cast("Pitch", text)
     try:
         return float(text)
     except ValueError:
         raise typer.BadParameter(
-            f"--pitch {text}: auto, keep or a number of semitones is needed"
+            f"--pitch {text}: auto, keep, sing or a number of semitones is needed"
         ) from None
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from voxcycle.audio.io import check_sample_rate
 from voxcycle.audio.stats import DomainStats
 
-Pitch = float | Literal["auto", "keep"]
+Pitch = float | Literal["auto", "keep", "sing"]
 Background = Literal["remove", "keep"]
 
 
@@ -19,8 +19,9 @@ class Options:
     """How to convert.
 
     Attributes:
-        pitch: "auto" moves the source's F0 to the target's range, "keep" leaves it, a number adds
-            semitones to "auto".
+        pitch: "auto" moves the source's F0 to the target's range, "sing" to the target's mean with
+            all intervals kept ("auto" does so where F0 spans more than 16 semitones), "keep" leaves
+            it, a number adds semitones to "auto".
         output_rate: sample rate of the output in Hz; None keeps the input's.
         use_file_stats: normalise by the file's own statistics where the voice was trained on one
             source speaker (any-to-one voices always do).
@@ -37,10 +38,11 @@ class Options:
     background: Background = "remove"
 
     def __post_init__(self) -> None:
-        if isinstance(self.pitch, str) and self.pitch not in ("auto", "keep"):
-            raise ValueError(f"pitch {self.pitch!r}: auto, keep or a number of semitones is needed")
-        if not isinstance(self.pitch, str) and not math.isfinite(self.pitch):
-            raise ValueError(f"pitch {self.pitch}: auto, keep or a number of semitones is needed")
+        is_known = self.pitch in ("auto", "keep", "sing")
+        if not is_known and (isinstance(self.pitch, str) or not math.isfinite(self.pitch)):
+            raise ValueError(
+                f"pitch {self.pitch!r}: auto, keep, sing or a number of semitones is needed"
+            )
         if self.second_pass is not None and not 0 <= self.second_pass <= 1:
             raise ValueError(f"second_pass {self.second_pass}: a number from 0 to 1 is needed")
         if self.background not in ("remove", "keep"):

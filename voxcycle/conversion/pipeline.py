@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import voxcycle
-from voxcycle.audio.f0 import limit_f0, transform_f0
+from voxcycle.audio.f0 import F0_MAX_HZ, F0_MIN_HZ, limit_f0, transform_f0
 from voxcycle.audio.io import (
     ArraySource,
     AudioFormat,
@@ -43,6 +43,9 @@ from voxcycle.voices.voice import Voice
 
 ReportShare = Callable[[float], None]
 FAR_SOURCE_SEMITONES = 4.0
+SUNG_SEMITONES = 16.0  # from the 5th to the 95th percentile
+MAX_OUTSIDE_SHARE = 0.02
+MISSED_SEMITONES = 0.5
 SILENT_DB = -120.0
 # What each stage takes of the whole time, roughly, in their order.
 STAGE_SHARES = {"analysis": 0.15, "stages": 0.75, "correction": 0.05, "level": 0.05}
@@ -88,7 +91,7 @@ def convert(
         source: an audio file, or a waveform (T,) or (T, channels), floating point, full scale at 1.
         to: the voice, its name or its file.
         sample_rate: of a waveform in Hz; a file knows its own.
-        pitch: "auto", "keep" or semitones relative to auto; see `Options`.
+        pitch: "auto", "sing", "keep" or semitones relative to auto; see `Options`.
         vocoder: a name for `load_vocoder`, or a loaded vocoder.
         output_rate: in Hz; None keeps the source's.
         use_file_stats: see `Options`.
@@ -196,7 +199,7 @@ def _converted(
         )
         notes, seconds = list(mixdown.notes), analysis.seconds
         source_stats = _choose_stats(analysis.sums, voice, options, notes)
-        f0_hz = _choose_f0(analysis.f0_hz, source_stats, voice, options.pitch)
+        f0_hz = _choose_f0(analysis.f0_hz, source_stats, voice, options.pitch, notes)
         converter = MelConverter(
             voice.generator,
             spec=spec,
@@ -217,7 +220,7 @@ def _converted(
         if not vocoder.follows_f0:
             started = perf_counter()
             corrected = stack.enter_context(SpooledFrames(1))
-            correct_pitch(
+            error_semitones = correct_pitch(
                 waveform,
                 f0_hz=f0_hz,
                 spec=spec,
@@ -225,6 +228,11 @@ def _converted(
                 advance=progress.stage("correction"),
             )
             waveform = corrected
+            if abs(error_semitones) > MISSED_SEMITONES:
+                notes.append(
+                    f"the pitch is {error_semitones:+.1f} semitones from what was asked for: "
+                    f"{vocoder.name} guesses it from the spectrum; --vocoder fast follows it"
+                )
             seconds["correction"] = perf_counter() - started
 
         started = perf_counter()
@@ -325,9 +333,31 @@ def _choose_stats(sums: FrameSums, voice: Voice, options: Options, notes: list[s
 
 
 def _choose_f0(
-    f0_hz: NDArray[np.float32], source_stats: DomainStats, voice: Voice, pitch: Pitch
+    f0_hz: NDArray[np.float32],
+    source_stats: DomainStats,
+    voice: Voice,
+    pitch: Pitch,
+    notes: list[str],
 ) -> NDArray[np.float32]:
+    """Return the F0 that is asked for; appends notes on what the excitation cannot do."""
+    voiced_hz = f0_hz[f0_hz > 0]
+    outside = (voiced_hz < F0_MIN_HZ) | (voiced_hz > F0_MAX_HZ)
+    if voiced_hz.size and outside.mean() > MAX_OUTSIDE_SHARE:
+        notes.append(
+            f"{outside.mean():.0%} of the voice is below {F0_MIN_HZ:.0f} or above {F0_MAX_HZ:.0f} "
+            "Hz, where pitch cannot be followed"
+        )
     if pitch == "keep":
         return limit_f0(f0_hz)
-    shift_semitones = 0.0 if pitch == "auto" else float(pitch)
-    return transform_f0(f0_hz, source_stats, voice.target_stats, shift_semitones)
+    is_sung = pitch == "sing"
+    if pitch == "auto" and voiced_hz.size:
+        low, high = np.percentile(12 * np.log2(voiced_hz), [5, 95])
+        is_sung = bool(high - low > SUNG_SEMITONES)
+        if is_sung:
+            notes.append(
+                f"the pitch spans {high - low:.0f} semitones, as in singing: its intervals are kept"
+            )
+    shift_semitones = 0.0 if isinstance(pitch, str) else float(pitch)
+    return transform_f0(
+        f0_hz, source_stats, voice.target_stats, shift_semitones, keeps_intervals=is_sung
+    )

@@ -32,8 +32,10 @@ def correct_pitch(
     spec: MelSpec,
     corrected: SpooledFrames,
     advance: Callable[[float], None],
-) -> None:
+) -> float:
     """Append the waveform, its F0 corrected to `f0_hz`, to `corrected`; same length.
+
+    Returns the median error in semitones, which stays: only what changes is undone.
 
     Where F0 is right, the warped time returns to the true time with the time constant
     `RETURN_S`. Events move by a few milliseconds, by 33 ms where F0 is five semitones off for long.
@@ -58,6 +60,8 @@ def correct_pitch(
         samples = waveform.read(low, high)[:, 0]
         corrected.append(map_coordinates(samples, [wanted - low], order=SPLINE_ORDER))
     advance(1.0)
+    voiced = (measured > 0) & (f0_hz > 0)
+    return float(np.median(12 * np.log2(measured[voiced] / f0_hz[voiced]))) if voiced.any() else 0.0
 
 
 def playback_rates(

@@ -50,7 +50,7 @@ def extract_features(
     """Compute the features of one recording."""
     import torch
 
-    from voxcycle.audio.f0 import extract_f0
+    from voxcycle.audio.f0 import extract_f0, limit_f0
     from voxcycle.audio.mel import LogMel, mel_filterbank
 
     waveform = load_analysis_waveform(path, spec)
@@ -74,7 +74,7 @@ def extract_features(
             )
             mel = log_mel(torch.from_numpy(other)[None])
         mels.append(mel[0].T)
-    return Features(torch.stack(mels).half().numpy(), extract_f0(waveform, spec))
+    return Features(torch.stack(mels).half().numpy(), limit_f0(extract_f0(waveform, spec)))
 
 
 def _entry(
