@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +13,16 @@ from voxcycle.evaluation import run as evaluate
 from voxcycle.evaluation.metrics.all_metrics import Evaluator
 from voxcycle.evaluation.metrics.asr import ErrorCount
 from voxcycle.evaluation.metrics.pitch import compare_f0, requested_f0
-from voxcycle.evaluation.run import evaluate_voice
-from voxcycle.evaluation.score import drop_unheard
+from voxcycle.evaluation.run import drop_unheard, evaluate_voice, find_notes
 from voxcycle.evaluation.stats.scores import UtteranceScores
 from voxcycle.evaluation.systems import Sentence, Speaker, System, copy_synthesis, count_utterances
 from voxcycle.vocoders.hifigan import HiFiGAN
 from voxcycle.voices.voice import Voice
 
 RATE = 22_050
+TEXT = UtteranceScores("unconverted", "ann", "0", words_reference="text", words=ErrorCount(0, 5))
+VOICE = replace(TEXT, row="ben")
+COPY = replace(TEXT, row="copy synthesis", words_reference="source", mcd_db=3.0)
 
 
 def test_evaluate_voice_with_pitch_alone(
@@ -129,3 +132,26 @@ def test_sentences_that_the_recogniser_does_not_follow_are_left_out_of_every_row
     kept = drop_unheard(given, {"ann"})
     assert [s.words is not None for s in kept] == [True, False, True, False]
     assert kept[2] == given[2] and kept[3].characters is None
+
+
+def test_the_reference_of_words_is_named_by_row():
+    assert find_notes([TEXT, COPY, VOICE], ("words",)) == [
+        "words are compared with the text: unconverted, ben",
+        "words are compared with the recogniser's transcript of the recording: copy synthesis",
+    ]
+
+
+def test_missing_words_are_noted_if_they_were_requested():
+    silent = replace(VOICE, words_reference=None, words=None)
+    (note,) = find_notes([silent], ("words", "pitch"))
+    assert note.startswith("no words are counted: ")
+    assert find_notes([silent], ("pitch",)) == []
+
+
+def test_partly_parallel_recordings_are_noted():
+    parallel = [replace(VOICE, sentence=str(i), mcd_db=5.0 if i < 2 else None) for i in range(7)]
+    others = [replace(s, row="DSP baseline") for s in parallel]
+    assert find_notes([*others, COPY, *parallel], ())[-1] == (
+        "MCD of 2 of 7 sentences: DSP baseline, ben"
+    )
+    assert not any("MCD" in note for note in find_notes([*parallel[:2], COPY], ()))

@@ -3,9 +3,9 @@
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,19 @@ from voxcycle.conversion.options import Conversion
 from voxcycle.evaluation.cache import ContentCache
 from voxcycle.evaluation.metrics.all_metrics import METRICS, Evaluator
 from voxcycle.evaluation.optional_deps import is_metric_imported
-from voxcycle.evaluation.report.notes import find_notes
-from voxcycle.evaluation.score import Scored, drop_unheard, score_systems
+from voxcycle.evaluation.score import Scored, score_systems
 from voxcycle.evaluation.stats.cost import CostMeter, describe_machine, peak_memory_mb
 from voxcycle.evaluation.stats.scores import UtteranceScores
 from voxcycle.evaluation.stats.summary import Summary, summarize
-from voxcycle.evaluation.systems import TARGET, Speaker, Wave, count_utterances, standard_systems
+from voxcycle.evaluation.systems import (
+    STANDARD_SYSTEMS,
+    TARGET,
+    UNCONVERTED,
+    Speaker,
+    Wave,
+    count_utterances,
+    standard_systems,
+)
 from voxcycle.files import replacing
 from voxcycle.vocoders.registry import load_vocoder
 from voxcycle.voices.voice import Voice
@@ -32,6 +39,8 @@ from voxcycle.voices.voice import Voice
 FORMAT = 3  # of metrics.json
 READABLE_FORMATS = (2, 3)  # 2 names neither recordings nor the words' reference
 REFERENCE_VOCODER = "hifigan"  # of "copy synthesis", whatever the voice is rendered by
+MAX_UNCONVERTED_CER = 0.3
+WORDS_REFERENCES = {"text": "the text", "source": "the recogniser's transcript of the recording"}
 
 
 @dataclass(frozen=True)
@@ -161,6 +170,59 @@ def evaluate_voice(
         "machine": describe_machine(),
     }
     return Evaluation(about, scores, audio)
+
+
+def drop_unheard(
+    scores: Sequence[UtteranceScores], speakers: Collection[str]
+) -> list[UtteranceScores]:
+    """Drop the word errors of sentences whose recording the recogniser cannot follow.
+
+    A character error rate of 0.3 or more in the recording drops them in every system. This is for
+    speakers of languages that the recogniser knows badly. All other scores stay.
+    """
+    unheard = {
+        (s.speaker, s.sentence)
+        for s in scores
+        if s.speaker in speakers
+        and s.row in (UNCONVERTED, TARGET)
+        and s.characters is not None
+        and not s.characters.rate < MAX_UNCONVERTED_CER
+    }
+    return [
+        replace(s, words=None, characters=None, words_reference=None)
+        if (s.speaker, s.sentence) in unheard
+        else s
+        for s in scores
+    ]
+
+
+def find_notes(scores: Sequence[UtteranceScores], metrics: Collection[str]) -> list[str]:
+    """Return a phrase for each reference of the words, and for each row that MCD covers in part.
+
+    Args:
+        scores: of utterances.
+        metrics: those of `METRICS` that were requested.
+    """
+    rows: dict[str, list[UtteranceScores]] = {}
+    for s in scores:
+        rows.setdefault(s.row, []).append(s)
+    notes = []
+    for kind, meaning in WORDS_REFERENCES.items():
+        named = [row for row, own in rows.items() if any(s.words_reference == kind for s in own)]
+        if named:
+            notes.append(f"words are compared with {meaning}: {', '.join(named)}")
+    has_words = any(s.words for s in scores if s.row not in STANDARD_SYSTEMS)
+    if "words" in metrics and not has_words:
+        notes.append(
+            "no words are counted: the recogniser cannot follow the recordings, or there is no "
+            "text and it does not know the language"
+        )
+    coverage: dict[str, list[str]] = {}
+    for row, own in rows.items():
+        n = sum(s.mcd_db is not None for s in own)
+        if 0 < n < len(own):
+            coverage.setdefault(f"MCD of {n} of {len(own)} sentences", []).append(row)
+    return notes + [f"{note}: {', '.join(named)}" for note, named in coverage.items()]
 
 
 def describe_path(path: str | Path) -> str:

@@ -12,14 +12,16 @@ import torch
 from numpy.typing import NDArray
 
 import voxcycle
-from voxcycle.audio.f0 import extract_f0
-from voxcycle.audio.mel import LogMel
+from voxcycle.audio.f0 import ANALYSIS_MS, extract_f0, import_pyworld, transform_f0
+from voxcycle.audio.level import active_level_db, normalize_level
+from voxcycle.audio.mel import LogMel, MelSpec
+from voxcycle.audio.perturb import analyse_world, band_centres_hz
 from voxcycle.audio.resample import resample
+from voxcycle.audio.stats import DomainStats
 from voxcycle.conversion.loudness import PEAK_LIMIT_DB
 from voxcycle.conversion.options import Conversion
-from voxcycle.evaluation.baseline import convert_dsp
 from voxcycle.evaluation.cache import ContentCache
-from voxcycle.evaluation.metrics.pitch import requested_f0
+from voxcycle.evaluation.metrics.pitch import requested_f0, source_statistics
 from voxcycle.vocoders import Vocoder
 from voxcycle.vocoders.hifigan import WEIGHTS_PACKAGE
 from voxcycle.voices.voice import Voice
@@ -189,3 +191,41 @@ def copy_synthesis(recording: Wave, sample_rate: int, vocoder: Vocoder) -> Wave:
     peak = max(float(np.abs(back).max(initial=0.0)), 1e-9)
     gain = min(1.0, 10 ** (PEAK_LIMIT_DB / 20) / peak)
     return np.pad(back * np.float32(gain), (0, len(recording) - len(back)))
+
+
+def convert_dsp(recording: Wave, sample_rate: int, voice: Voice) -> Wave:
+    """Convert a recording (T,) to a voice's statistics by WORLD; same rate, length and loudness.
+
+    A cheap baseline that any voice must beat: F0 by the log-Gaussian transform, the spectral
+    envelope by the difference of both speakers' mean log-mels, aperiodicity unchanged. The baseline
+    of the CycleGAN-VC papers moves mel-cepstral means instead. Source statistics as for the voice.
+    """
+    pyworld = import_pyworld()
+    spec = voice.spec
+    signal = resample(recording, sample_rate, spec.sample_rate)
+    signal = normalize_level(signal, spec.sample_rate).waveform
+    source = source_statistics(signal, extract_f0(signal, spec), voice)
+    speech = analyse_world(signal, spec.sample_rate)
+    gain = envelope_gain(source, voice.target_stats, spec, speech.envelope.shape[1])
+    f0_hz = transform_f0(speech.f0_hz.astype(np.float32), source, voice.target_stats)
+    waveform = pyworld.synthesize(
+        f0_hz.astype(np.float64),
+        speech.envelope * gain,
+        speech.aperiodicity,
+        spec.sample_rate,
+        frame_period=ANALYSIS_MS,
+    ).astype(np.float32)
+    waveform = resample(waveform, spec.sample_rate, sample_rate)[: len(recording)]
+    waveform = np.pad(waveform, (0, len(recording) - len(waveform)))
+    gain_db = active_level_db(recording, sample_rate) - active_level_db(waveform, sample_rate)
+    factor = min(10 ** (gain_db / 20), 1 / float(np.abs(waveform).max()))  # full scale at most
+    return (waveform * factor).astype(np.float32)
+
+
+def envelope_gain(
+    source: DomainStats, target: DomainStats, spec: MelSpec, n_bins: int
+) -> NDArray[np.float64]:
+    """Return the factor on each bin of a power envelope (n_bins,) from 0 to half the rate."""
+    shift = (target.mel_mean - source.mel_mean).astype(np.float64)  # of ln magnitude
+    bins_hz = np.linspace(0, spec.sample_rate / 2, n_bins)
+    return np.exp(2 * np.interp(bins_hz, band_centres_hz(spec), shift))

@@ -118,7 +118,7 @@ def test_the_recogniser_leaves_torch_its_threads():
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(2)
-        transcriber = WhisperTranscriber(n_threads=1)
+        transcriber = WhisperTranscriber()
         assert torch.get_num_threads() == 2
         transcriber.transcribe(np.zeros(16_000, np.float32), "en")
         assert torch.get_num_threads() == 2

@@ -11,9 +11,8 @@ import soundfile
 from PIL import Image
 
 from voxcycle.audio.mel import LogMel, MelSpec
-from voxcycle.evaluation.report.histograms import draw_histograms
 from voxcycle.evaluation.report.html_report import write_page
-from voxcycle.evaluation.report.pictures import draw_mel
+from voxcycle.evaluation.report.pictures import draw_histograms, draw_mel
 from voxcycle.evaluation.run import Evaluation
 from voxcycle.evaluation.stats.scores import UtteranceScores
 

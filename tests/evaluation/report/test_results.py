@@ -11,18 +11,19 @@ import jinja2
 import pytest
 from pydantic import ValidationError
 
-from voxcycle.evaluation.report.number_check import find_unknown_numbers, table_rows
 from voxcycle.evaluation.report.results import Bar, Result, load_results, read_result, write_result
 from voxcycle.evaluation.report.results_page import (
     BEGIN,
     END,
     find_differences,
+    find_unknown_numbers,
     main,
     make_files,
     print_bound,
     print_number,
     print_verdict,
     render,
+    table_rows,
 )
 
 ROOT = Path(__file__).parents[3]

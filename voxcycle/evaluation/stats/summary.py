@@ -17,6 +17,7 @@ from voxcycle.evaluation.systems import COPY_SYNTHESIS, TARGET
 
 MEAN = "mean"
 N_RESAMPLES = 1000
+SEED = 0
 CONFIDENCE = 0.95
 
 
@@ -49,8 +50,13 @@ class Measure(NamedTuple):
         ratio = self.ratio(scores)
         if ratio is None or not ratio.whole:
             return None
-        value = ratio.part / ratio.whole
-        return float(np.sqrt(value) if self.is_root else value)
+        return float(self.evaluate(np.array(ratio, np.float64)))
+
+    def evaluate(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the metric from sums (..., part and whole); not finite where the whole is 0."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            ratios = sums[..., 0] / sums[..., 1]
+        return np.sqrt(ratios) if self.is_root else ratios
 
 
 def _plain(name: str) -> Callable[[UtteranceScores], Ratio | None]:
@@ -61,18 +67,12 @@ def _plain(name: str) -> Callable[[UtteranceScores], Ratio | None]:
     return ratio
 
 
-def _errors(name: str) -> Callable[[UtteranceScores], Ratio | None]:
+def _counts(
+    name: str, part: str = "errors", whole: str = "length"
+) -> Callable[[UtteranceScores], Ratio | None]:
     def ratio(scores: UtteranceScores) -> Ratio | None:
-        count = getattr(scores, name)
-        return None if count is None else Ratio(count.errors, count.length)
-
-    return ratio
-
-
-def _frames(part: str, whole: str) -> Callable[[UtteranceScores], Ratio | None]:
-    def ratio(scores: UtteranceScores) -> Ratio | None:
-        pitch = scores.pitch
-        return None if pitch is None else Ratio(getattr(pitch, part), getattr(pitch, whole))
+        counts = getattr(scores, name)
+        return None if counts is None else Ratio(getattr(counts, part), getattr(counts, whole))
 
     return ratio
 
@@ -87,15 +87,17 @@ MEASURES: dict[str, Measure] = {
     "secs_target": Measure("SECS target", "3", _plain("secs_target")),
     "secs_source": Measure("SECS source", "3", _plain("secs_source"), False),
     "nearer_target": Measure("nearer target", "share", _nearer),
-    "wer": Measure("WER", "3", _errors("words"), False),
-    "cer": Measure("CER", "3", _errors("characters"), False),
+    "wer": Measure("WER", "3", _counts("words"), False),
+    "cer": Measure("CER", "3", _counts("characters"), False),
     "distillmos": Measure("DistillMOS", "2", _plain("distillmos")),
     "dnsmos": Measure("DNSMOS", "2", _plain("dnsmos")),
     "f0_rmse_semitones": Measure(
-        "F0 RMSE st", "2", _frames("sum_square", "n_fine"), False, is_root=True
+        "F0 RMSE st", "2", _counts("pitch", "sum_square", "n_fine"), False, is_root=True
     ),
-    "f0_gross_rate": Measure("F0 gross", "share", _frames("n_gross", "n_both"), False),
-    "f0_voicing_error_rate": Measure("voicing", "share", _frames("n_voicing", "n_frames"), False),
+    "f0_gross_rate": Measure("F0 gross", "share", _counts("pitch", "n_gross", "n_both"), False),
+    "f0_voicing_error_rate": Measure(
+        "voicing", "share", _counts("pitch", "n_voicing", "n_frames"), False
+    ),
     "mcd_db": Measure("MCD dB", "2", _plain("mcd_db"), False),
     "modulation_db": Measure("MSD dB", "2", _plain("modulation_db"), False),
     "parallel_f0_rmse_semitones": Measure(
@@ -151,14 +153,13 @@ class Summary(NamedTuple):
 
 
 def summarize(
-    scores: Sequence[UtteranceScores], genuine: Sequence[float] | None = None, seed: int = 0
+    scores: Sequence[UtteranceScores], genuine: Sequence[float] | None = None
 ) -> list[Summary]:
     """Return one line per system and speaker, and after each system of several speakers their mean.
 
     Args:
         scores: of utterances, those of a system together.
         genuine: cosines of the target's own recordings to the target, for the equal error rate.
-        seed: of the bootstrap.
     """
     lines: list[Summary] = []
     for row in dict.fromkeys(s.row for s in scores):
@@ -167,15 +168,13 @@ def summarize(
             [s for s in of_row if s.speaker == name]
             for name in dict.fromkeys(s.speaker for s in of_row)
         ]
-        lines += [_summarize([group], genuine, seed) for group in by_speaker]
+        lines += [_summarize([group], genuine) for group in by_speaker]
         if len(by_speaker) > 1:
-            lines.append(_summarize(by_speaker, genuine, seed))
+            lines.append(_summarize(by_speaker, genuine))
     return lines
 
 
-def _summarize(
-    groups: list[list[UtteranceScores]], genuine: Sequence[float] | None, seed: int
-) -> Summary:
+def _summarize(groups: list[list[UtteranceScores]], genuine: Sequence[float] | None) -> Summary:
     """Summarise one speaker, or average several."""
     everything = [s for group in groups for s in group]
     values, intervals = {}, {}
@@ -188,13 +187,13 @@ def _summarize(
         if not np.isfinite(value):
             continue
         values[name] = float(value)
-        ends = _interval(measure, found, seed)
+        ends = _interval(measure, found)
         if ends is not None:
             intervals[name] = ends
     impostors = [own for group in groups if (own := _impostors(group))]
     if genuine and impostors:
         values[EER] = float(np.mean([equal_error_rate(genuine, own) for own in impostors]))
-        ends = _error_rate_interval(genuine, impostors, seed)
+        ends = _error_rate_interval(genuine, impostors)
         if ends is not None:
             intervals[EER] = ends
     has_words = any(s.words is not None for s in everything)
@@ -221,24 +220,19 @@ def _ratios(
 
 def _average(measure: Measure, sums: list[NDArray[np.float64]]) -> NDArray[np.float64]:
     """Return the mean over speakers of a metric, from sums (k, 2) each."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        ratios = np.stack([s[:, 0] / s[:, 1] for s in sums])
-    ratios = np.where(np.isfinite(ratios), ratios, np.nan)
-    values = np.sqrt(ratios) if measure.is_root else ratios
+    values = np.stack([measure.evaluate(s) for s in sums])
     known = np.isfinite(values)
     return np.where(known, values, 0).sum(0) / np.where(known.any(0), known.sum(0), np.nan)
 
 
-def _interval(
-    measure: Measure, found: list[NDArray[np.float64]], seed: int
-) -> tuple[float, float] | None:
+def _interval(measure: Measure, found: list[NDArray[np.float64]]) -> tuple[float, float] | None:
     """Return the ends of a percentile bootstrap interval; sentences are drawn within speakers.
 
     None where a speaker has only one sentence, which cannot vary.
     """
     if min(map(len, found)) < 2:
         return None
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(SEED)
     drawn = [
         ratios[rng.integers(len(ratios), size=(N_RESAMPLES, len(ratios)))].sum(1)
         for ratios in found
@@ -262,12 +256,12 @@ def _impostors(group: list[UtteranceScores]) -> list[float]:
 
 
 def _error_rate_interval(
-    genuine: Sequence[float], impostors: list[list[float]], seed: int
+    genuine: Sequence[float], impostors: list[list[float]]
 ) -> tuple[float, float] | None:
     """Return the ends of the equal error rate's interval; the target is resampled too."""
     if min(len(genuine), *map(len, impostors)) < 2:
         return None
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(SEED)
     rates = [
         np.mean([equal_error_rate(own, rng.choice(others, len(others))) for others in impostors])
         for own in (rng.choice(genuine, len(genuine)) for _ in range(N_RESAMPLES))
