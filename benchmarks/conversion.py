@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import torch
-from timing import median_seconds
+from startup import median_seconds
 
 from voxcycle import convert, load_voice
 from voxcycle.evaluation.stats.cost import cpu_name, peak_memory_mb

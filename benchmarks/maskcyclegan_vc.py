@@ -82,7 +82,7 @@ class MaskCycleGANGenerator(nn.Module):
                 f"MaskCycleGANGenerator halves the mel bands twice: {n_mels} is no multiple of 4"
             )
         flat = width * (n_mels // 4)
-        self.inlet = nn.Sequential(nn.Conv2d(2, width, (5, 15), padding=(2, 7)), nn.GLU(dim=1))
+        self.embed = nn.Sequential(nn.Conv2d(2, width, (5, 15), padding=(2, 7)), nn.GLU(dim=1))
         self.down = nn.Sequential(down_sampling(width // 2, width), down_sampling(width, width))
         self.flatten = nn.Sequential(
             nn.Conv1d(flat, width, 1, bias=False), nn.InstanceNorm1d(width, affine=True)
@@ -92,7 +92,7 @@ class MaskCycleGANGenerator(nn.Module):
             nn.Conv1d(width, flat, 1, bias=False), nn.InstanceNorm1d(flat, affine=True)
         )
         self.up = nn.Sequential(up_sampling(width, width), up_sampling(width, width // 2))
-        self.outlet = nn.Conv2d(width // 2, 1, (5, 15), padding=(2, 7))
+        self.out = nn.Conv2d(width // 2, 1, (5, 15), padding=(2, 7))
 
     def forward(
         self,
@@ -121,12 +121,12 @@ class MaskCycleGANGenerator(nn.Module):
         n_missing = max(8, -(-n_frames // 4) * 4) - n_frames
         if n_missing:
             planes = F.pad(planes, (0, n_missing, 0, 0), mode="replicate")
-        x = self.down(self.inlet(planes))  # (B, width, n_mels / 4, F / 4)
+        x = self.down(self.embed(planes))  # (B, width, n_mels / 4, F / 4)
         n_bands = x.shape[2]
         x = self.flatten(x.flatten(1, 2))  # (B, width, F / 4)
         x = self.unflatten(self.blocks(x))  # (B, width * n_mels / 4, F / 4)
         x = self.up(x.unflatten(1, (-1, n_bands)))  # (B, width / 2, n_mels, F)
-        return self.outlet(x)[:, 0, :, :n_frames]
+        return self.out(x)[:, 0, :, :n_frames]
 
 
 class MaskCycleGANDiscriminator(nn.Module):
@@ -149,11 +149,11 @@ class MaskCycleGANDiscriminator(nn.Module):
                 nn.SiLU(),
             ]
         self.layers = nn.Sequential(*layers)
-        self.outlet = nn.Conv2d(8 * width, 1, (1, 3), padding=(0, 1))
+        self.out = nn.Conv2d(8 * width, 1, (1, 3), padding=(0, 1))
 
     def forward(self, planes: Tensor, condition: Tensor | None = None) -> Tensor:
         """Score (B, 1, n_mels, F); returns patch scores (B, 1, n_mels / 8, F / 8).
 
         The call is that of `PatchGAN`, but the condition is ignored.
         """
-        return self.outlet(self.layers(planes))
+        return self.out(self.layers(planes))

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 from maskcyclegan_vc import MaskCycleGANDiscriminator, MaskCycleGANGenerator
-from timing import median_seconds
+from startup import median_seconds
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from training_step import count_convolution_backward, random_speech

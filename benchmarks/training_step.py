@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from timing import median_seconds
+from startup import median_seconds
 from torch.utils.flop_counter import FlopCounterMode
 
 from voxcycle.audio.mel import MelSpec

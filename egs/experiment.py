@@ -255,7 +255,7 @@ def report_vocoders(out: Path, limit: int) -> None:
     script = Path(__file__).parent / "kokoro" / "copy_synthesis.py"
     files = [str(out / name / "vocoder.safetensors") for name in VOCODERS]
     options = ["--corpus", str(KOKORO_CORPUS), "--limit", str(limit)]
-    options += ["--metrics", "distillmos", "pitch"]
+    options += ["--metrics", "distillmos", "pitch", "--result", str(out / "vocoders.json")]
     subprocess.run([sys.executable, str(script), *files, *options], check=True)
 
 

@@ -8,7 +8,6 @@ class RealSpeaker(NamedTuple):
     """Where a speaker's clips are.
 
     Attributes:
-        language: ISO 639-1 code.
         folder: under the unpacked packages.
         pattern: what the path of a clip in that folder matches, extension included.
         gain: brings the loudest clips under full scale.
@@ -16,7 +15,6 @@ class RealSpeaker(NamedTuple):
         train_s: seconds of other clips to train on.
     """
 
-    language: str
     folder: str
     pattern: re.Pattern[str]
     gain: float = 1.0
@@ -28,18 +26,17 @@ class RealSpeaker(NamedTuple):
 _PROMPT = re.compile(r"(?!tt-|beep|.*tone|.*silence)[^/]+\.g722")
 
 SPEAKERS = {
-    "allison": RealSpeaker("en", "usr/share/asterisk/sounds/en_US_f_Allison", _PROMPT),
-    "carlo": RealSpeaker("it", "usr/share/asterisk/sounds/it_IT_m_Carlo", _PROMPT),
+    "allison": RealSpeaker("usr/share/asterisk/sounds/en_US_f_Allison", _PROMPT),
+    "carlo": RealSpeaker("usr/share/asterisk/sounds/it_IT_m_Carlo", _PROMPT),
     # The game's actors: 7-9 % of the files decode to peaks above full scale.
     "dutch_woman": RealSpeaker(
-        "nl", "usr/share/games/fillets-ng/sound", re.compile(r".*/nl/[^/]*-m-[^/]*\.ogg"), 0.5
+        "usr/share/games/fillets-ng/sound", re.compile(r".*/nl/[^/]*-m-[^/]*\.ogg"), 0.5
     ),
     "dutch_man": RealSpeaker(
-        "nl", "usr/share/games/fillets-ng/sound", re.compile(r".*/nl/[^/]*-v-[^/]*\.ogg"), 0.5
+        "usr/share/games/fillets-ng/sound", re.compile(r".*/nl/[^/]*-v-[^/]*\.ogg"), 0.5
     ),
     # The one whose licence lets weights that ship learn from her (CC-BY): never evaluated on.
     "russian_woman": RealSpeaker(
-        "ru", "usr/share/asterisk/sounds/ru_RU_f_IvrvoiceRU", _PROMPT, n_clips=0, train_s=3600.0
+        "usr/share/asterisk/sounds/ru_RU_f_IvrvoiceRU", _PROMPT, n_clips=0, train_s=3600.0
     ),
 }
-N_SCORED = 20

@@ -75,7 +75,7 @@ def generate_by_hand(g: nn.Module, mel: Tensor, mask: Tensor) -> Tensor:
         return value, gate
 
     x = torch.stack([mel * mask, mask.repeat(1, mel.shape[1], 1)], 1)
-    weight, bias = g.inlet[0].weight, g.inlet[0].bias
+    weight, bias = g.embed[0].weight, g.embed[0].bias
     half = len(weight) // 2
     value = F.conv2d(x, weight[:half], bias[:half], padding=(2, 7))
     gate = F.conv2d(x, weight[half:], bias[half:], padding=(2, 7))
@@ -95,14 +95,14 @@ def generate_by_hand(g: nn.Module, mel: Tensor, mask: Tensor) -> Tensor:
     for conv, _, norm, _ in g.up:
         x = norm_by_hand(shuffle_by_hand(conv(x)), norm)
         x = x / (1 + torch.exp(-x))
-    return F.conv2d(x, g.outlet.weight, g.outlet.bias, padding=(2, 7))[:, 0]
+    return F.conv2d(x, g.out.weight, g.out.bias, padding=(2, 7))[:, 0]
 
 
 def test_the_networks_have_the_parameters_of_the_public_implementation_less_dead_biases() -> None:
     """Counted layer by layer from the widths and kernels, convolutions with all their biases."""
     norm = 2  # scale and shift, per channel
     parts = [
-        2 * 128 * (2 * 5 * 15 + 1),  # inlet and its gate
+        2 * 128 * (2 * 5 * 15 + 1),  # embedding and its gate
         2 * 256 * (128 * 25 + 1 + norm),
         2 * 256 * (256 * 25 + 1 + norm),
         256 * (5120 + 1 + norm),  # 2D to 1D
@@ -135,11 +135,11 @@ def test_the_generator_computes_what_separate_convolutions_compute(generator) ->
 
 def test_a_gate_at_zero_halves_and_a_closed_one_shuts(generator) -> None:
     """By hand: the value is the convolution's bias, sigmoid(0) = 1/2 and sigmoid(-800) = 0."""
-    convolution = generator.inlet[0]
+    convolution = generator.embed[0]
     nn.init.zeros_(convolution.weight)
     with torch.no_grad():
         convolution.bias.copy_(torch.tensor([3.0, 5, 7, 9, 0, 0, 0, -800]))
-    out = generator.inlet(torch.randn(1, 2, 16, 8, dtype=torch.float64))
+    out = generator.embed(torch.randn(1, 2, 16, 8, dtype=torch.float64))
     expected = torch.tensor([1.5, 2.5, 3.5, 0], dtype=torch.float64)
     assert torch.equal(out, expected.view(1, 4, 1, 1).expand_as(out))
 
@@ -228,6 +228,6 @@ def test_the_networks_are_called_as_ours_are(ours, published) -> None:
 def test_discriminator_scores_are_raw_and_cover_every_eighth_of_both_axes(discriminator) -> None:
     assert discriminator(make_mels(64, 80)[:, None]).shape == (2, 1, 10, 8)
     with torch.no_grad():
-        discriminator.outlet.weight.zero_()
-        discriminator.outlet.bias.fill_(-4)
+        discriminator.out.weight.zero_()
+        discriminator.out.bias.fill_(-4)
     assert (discriminator(make_mels(16)[:, None]) == -4).all()  # a sigmoid would give 0.018

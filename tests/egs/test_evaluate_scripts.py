@@ -26,12 +26,13 @@ def write_sentences(folder: Path, make_speech, f0_hz: float, n_sentences: int = 
         (folder / f"{i:03d}.txt").write_text("A sentence of sorts.\n", encoding="utf-8")
 
 
-@pytest.fixture
-def corpus(tmp_path: Path, make_speech) -> Path:
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory, make_speech) -> Path:
+    folder = tmp_path_factory.mktemp("corpus")
     for name, f0_hz in (("af_heart", 200.0), ("af_nova", 220.0), ("am_eric", 110.0)):
-        write_sentences(tmp_path / "corpus/wavs" / name / "valid", make_speech, f0_hz)
-    write_sentences(tmp_path / "corpus/wavs/af_heart/eval", make_speech, 200.0)
-    return tmp_path / "corpus"
+        write_sentences(folder / "wavs" / name / "valid", make_speech, f0_hz)
+    write_sentences(folder / "wavs/af_heart/eval", make_speech, 200.0)
+    return folder
 
 
 def run(script: str, *arguments: str | Path) -> str:
@@ -69,7 +70,7 @@ def test_real_speech_counts_words_against_the_source(
     for name in ("allison", "carlo", "dutch_woman", "dutch_man"):
         write_sentences(tmp_path / "real/wavs" / name, make_speech, 150.0, 21)
     run(
-        "real/evaluate_real.py",
+        "kokoro/evaluate_kokoro.py",
         *("--voice", voice_path, "--target", "af_heart", "--real", tmp_path / "real"),
         *("--corpus", corpus, "--limit", "1", "--json", tmp_path / "out.json"),
         *("--cache", tmp_path / "cache", "--vocoder", "griffin-lim"),
@@ -80,3 +81,16 @@ def test_real_speech_counts_words_against_the_source(
     result = read_result(tmp_path / "real-unit.json")
     assert result.row(row="unit", speaker="mean")["n_sentences"] == 4
     assert len(unconverted) == 4 and all(r["words"] is None for r in unconverted)
+
+
+def test_copy_synthesis_has_distances_in_its_result(corpus: Path, tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    table = run(
+        "kokoro/copy_synthesis.py",
+        *("--corpus", corpus, "--limit", "1", "--metrics", "pitch", "griffin-lim"),
+        *("--result", tmp_path / "copies.json"),
+    )
+    assert table.splitlines()[0].endswith("| mel L1 | log STFT |")
+    result = read_result(tmp_path / "copies.json")
+    assert result.row(row="recording", speaker="mean")["mel L1"] == 0
+    assert result.row(row="griffin-lim", speaker="mean")["log STFT"] > 0.1

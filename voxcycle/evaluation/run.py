@@ -40,6 +40,7 @@ FORMAT = 3  # of metrics.json
 READABLE_FORMATS = (2, 3)  # 2 names neither recordings nor the words' reference
 REFERENCE_VOCODER = "hifigan"  # of "copy synthesis", whatever the voice is rendered by
 MAX_UNCONVERTED_CER = 0.3
+PACKAGED_ASR = "packaged Whisper tiny (English)"
 WORDS_REFERENCES = {"text": "the text", "source": "the recogniser's transcript of the recording"}
 
 
@@ -163,7 +164,7 @@ def evaluate_voice(
         "target": target.name if target else None,
         "languages": languages,
         "metrics": list(metrics),
-        "asr": describe_path(asr) if asr else "packaged Whisper tiny (English)",
+        "asr": describe_path(asr) if asr else PACKAGED_ASR,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "wall_s": round(time.perf_counter() - started, 1),
         "cost": cost.report() | {"peak_memory_mb": memory_mb},

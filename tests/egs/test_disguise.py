@@ -23,8 +23,9 @@ def test_disguises_are_found_by_the_names_of_the_recordings(
 ) -> None:
     monkeypatch.syspath_prepend(str(KOKORO))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.delitem(sys.modules, "load_disguises", raising=False)
-    from load_disguises import load_disguises
+    for name in ("speakers", "disguise"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    from disguise import load_disguises
 
     paths = [tmp_path / f"{index}.wav" for index in range(3)]
     for index, path in enumerate(paths):
