@@ -58,6 +58,13 @@ class UtteranceScores:
     failures: tuple[str, ...] = ()
 
     @property
+    def nearer_target(self) -> bool | None:
+        """Whether the audio is more similar to the target than to the source."""
+        if self.secs_source is None or self.secs_target is None:
+            return None
+        return self.secs_target > self.secs_source
+
+    @property
     def composite(self) -> float | None:
         """Mean of similarity, words kept and naturalness, each 0 to 1; None without any of them.
 

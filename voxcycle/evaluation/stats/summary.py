@@ -5,7 +5,7 @@ error rate: errors over words), so one bootstrap serves all: sentences are drawn
 within each speaker (Efron and Tibshirani, 1993, percentile intervals).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,16 +34,26 @@ class Measure(NamedTuple):
     Attributes:
         heading: as printed.
         form: how a value is printed: number of decimals, or share for per cent.
-        ratio: an utterance's contribution, None without such a score.
+        attribute: of `UtteranceScores`: a score, or counts.
+        counts: part and whole of the ratio among the counts; without them it is the score's mean.
         is_better_high: whether more is better.
         is_root: whether the metric is the square root of the ratio.
     """
 
     heading: str
     form: str
-    ratio: Callable[[UtteranceScores], Ratio | None]
+    attribute: str
+    counts: tuple[str, str] | None = None
     is_better_high: bool = True
     is_root: bool = False
+
+    def ratio(self, scores: UtteranceScores) -> Ratio | None:
+        """Return an utterance's contribution; None without such a score."""
+        score = getattr(scores, self.attribute)
+        if score is None or self.counts is None:
+            return score if score is None else Ratio(score, 1)
+        part, whole = self.counts
+        return Ratio(getattr(score, part), getattr(score, whole))
 
     def value(self, scores: UtteranceScores) -> float | None:
         """Return the metric of one utterance; None where it has none."""
@@ -59,51 +69,30 @@ class Measure(NamedTuple):
         return np.sqrt(ratios) if self.is_root else ratios
 
 
-def _plain(name: str) -> Callable[[UtteranceScores], Ratio | None]:
-    def ratio(scores: UtteranceScores) -> Ratio | None:
-        value = getattr(scores, name)
-        return None if value is None else Ratio(value, 1)
-
-    return ratio
-
-
-def _counts(
-    name: str, part: str = "errors", whole: str = "length"
-) -> Callable[[UtteranceScores], Ratio | None]:
-    def ratio(scores: UtteranceScores) -> Ratio | None:
-        counts = getattr(scores, name)
-        return None if counts is None else Ratio(getattr(counts, part), getattr(counts, whole))
-
-    return ratio
-
-
-def _nearer(scores: UtteranceScores) -> Ratio | None:
-    if scores.secs_source is None or scores.secs_target is None:
-        return None
-    return Ratio(scores.secs_target > scores.secs_source, 1)
-
-
+_RATE = ("errors", "length")
 MEASURES: dict[str, Measure] = {
-    "secs_target": Measure("SECS target", "3", _plain("secs_target")),
-    "secs_source": Measure("SECS source", "3", _plain("secs_source"), False),
-    "nearer_target": Measure("nearer target", "share", _nearer),
-    "wer": Measure("WER", "3", _counts("words"), False),
-    "cer": Measure("CER", "3", _counts("characters"), False),
-    "distillmos": Measure("DistillMOS", "2", _plain("distillmos")),
-    "dnsmos": Measure("DNSMOS", "2", _plain("dnsmos")),
+    "secs_target": Measure("SECS target", "3", "secs_target"),
+    "secs_source": Measure("SECS source", "3", "secs_source", is_better_high=False),
+    "nearer_target": Measure("nearer target", "share", "nearer_target"),
+    "wer": Measure("WER", "3", "words", _RATE, is_better_high=False),
+    "cer": Measure("CER", "3", "characters", _RATE, is_better_high=False),
+    "distillmos": Measure("DistillMOS", "2", "distillmos"),
+    "dnsmos": Measure("DNSMOS", "2", "dnsmos"),
     "f0_rmse_semitones": Measure(
-        "F0 RMSE st", "2", _counts("pitch", "sum_square", "n_fine"), False, is_root=True
+        "F0 RMSE st", "2", "pitch", ("sum_square", "n_fine"), is_better_high=False, is_root=True
     ),
-    "f0_gross_rate": Measure("F0 gross", "share", _counts("pitch", "n_gross", "n_both"), False),
+    "f0_gross_rate": Measure(
+        "F0 gross", "share", "pitch", ("n_gross", "n_both"), is_better_high=False
+    ),
     "f0_voicing_error_rate": Measure(
-        "voicing", "share", _counts("pitch", "n_voicing", "n_frames"), False
+        "voicing", "share", "pitch", ("n_voicing", "n_frames"), is_better_high=False
     ),
-    "mcd_db": Measure("MCD dB", "2", _plain("mcd_db"), False),
-    "modulation_db": Measure("MSD dB", "2", _plain("modulation_db"), False),
+    "mcd_db": Measure("MCD dB", "2", "mcd_db", is_better_high=False),
+    "modulation_db": Measure("MSD dB", "2", "modulation_db", is_better_high=False),
     "parallel_f0_rmse_semitones": Measure(
-        "parallel F0 st", "2", _plain("parallel_f0_rmse_semitones"), False
+        "parallel F0 st", "2", "parallel_f0_rmse_semitones", is_better_high=False
     ),
-    "parallel_f0_correlation": Measure("F0 corr", "2", _plain("parallel_f0_correlation")),
+    "parallel_f0_correlation": Measure("F0 corr", "2", "parallel_f0_correlation"),
 }
 EER = "equal_error_rate"
 # Headings and forms of all columns, in print order; the first five are no metrics.
@@ -179,43 +168,36 @@ def _summarize(groups: list[list[UtteranceScores]], genuine: Sequence[float] | N
     everything = [s for group in groups for s in group]
     values, intervals = {}, {}
     for name, measure in MEASURES.items():
-        has_any = any(measure.ratio(s) is not None for s in everything)
-        found = [sums for group in groups if len(sums := _ratios(name, measure, group, has_any))]
+        ratios = [[measure.ratio(s) for s in group] for group in groups]
+        if name == "nearer_target" and any(r for of in ratios for r in of):
+            # Without a score: not nearer.
+            ratios = [[r or Ratio(0, 1) for r in of] for of in ratios]
+        known = [[r for r in of if r is not None] for of in ratios]
+        found = [np.array(of, np.float64) for of in known if of]  # (n, 2) each
         if not found:
             continue
         value = _average(measure, [sums.sum(0)[None] for sums in found])[0]
         if not np.isfinite(value):
             continue
         values[name] = float(value)
-        ends = _interval(measure, found)
-        if ends is not None:
-            intervals[name] = ends
+        # A single sentence cannot vary.
+        if min(map(len, found)) > 1:
+            intervals[name] = _interval(measure, found)
     impostors = [own for group in groups if (own := _impostors(group))]
     if genuine and impostors:
         values[EER] = float(np.mean([equal_error_rate(genuine, own) for own in impostors]))
-        ends = _error_rate_interval(genuine, impostors)
-        if ends is not None:
-            intervals[EER] = ends
-    has_words = any(s.words is not None for s in everything)
+        if min(len(genuine), *map(len, impostors)) > 1:
+            intervals[EER] = _error_rate_interval(genuine, impostors)
+    n_words = sum(s.words is not None for s in everything)
     return Summary(
         row=everything[0].row,
         speaker=everything[0].speaker if len(groups) == 1 else MEAN,
         n_sentences=len(everything),
         n_failed=sum(bool(s.failures) for s in everything),
-        n_words=sum(s.words is not None for s in everything) if has_words else None,
+        n_words=n_words or None,
         values=values,
         intervals=intervals,
     )
-
-
-def _ratios(
-    name: str, measure: Measure, group: list[UtteranceScores], has_any: bool
-) -> NDArray[np.float64]:
-    """Return the contributions of a speaker's sentences, (n, 2)."""
-    ratios = [measure.ratio(s) for s in group]
-    if name == "nearer_target" and has_any:  # without a score: not nearer
-        ratios = [r or Ratio(0, 1) for r in ratios]
-    return np.array([r for r in ratios if r is not None], np.float64)
 
 
 def _average(measure: Measure, sums: list[NDArray[np.float64]]) -> NDArray[np.float64]:
@@ -225,13 +207,8 @@ def _average(measure: Measure, sums: list[NDArray[np.float64]]) -> NDArray[np.fl
     return np.where(known, values, 0).sum(0) / np.where(known.any(0), known.sum(0), np.nan)
 
 
-def _interval(measure: Measure, found: list[NDArray[np.float64]]) -> tuple[float, float] | None:
-    """Return the ends of a percentile bootstrap interval; sentences are drawn within speakers.
-
-    None where a speaker has only one sentence, which cannot vary.
-    """
-    if min(map(len, found)) < 2:
-        return None
+def _interval(measure: Measure, found: list[NDArray[np.float64]]) -> tuple[float, float]:
+    """Return the ends of a percentile bootstrap interval; sentences are drawn within speakers."""
     rng = np.random.default_rng(SEED)
     drawn = [
         ratios[rng.integers(len(ratios), size=(N_RESAMPLES, len(ratios)))].sum(1)
@@ -257,10 +234,8 @@ def _impostors(group: list[UtteranceScores]) -> list[float]:
 
 def _error_rate_interval(
     genuine: Sequence[float], impostors: list[list[float]]
-) -> tuple[float, float] | None:
+) -> tuple[float, float]:
     """Return the ends of the equal error rate's interval; the target is resampled too."""
-    if min(len(genuine), *map(len, impostors)) < 2:
-        return None
     rng = np.random.default_rng(SEED)
     rates = [
         np.mean([equal_error_rate(own, rng.choice(others, len(others))) for others in impostors])
