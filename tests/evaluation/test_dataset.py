@@ -5,18 +5,17 @@ import pytest
 from voxcycle.evaluation.dataset import list_sources, list_target, match_names, spread
 
 
-def touch(*paths: Path) -> None:
+def touch(*paths: Path, text: str = "") -> None:
     for path in paths:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"")
+        path.write_text(text, encoding="utf-8")
 
 
 def test_a_folder_of_recordings_is_one_speaker(tmp_path: Path):
     folder = tmp_path / "ann"
-    touch(
-        *(folder / f"{i:02d}.wav" for i in range(30)), folder / "notes.md", folder / ".hidden.wav"
-    )
-    (folder / "00.txt").write_text("Good day.\n", encoding="utf-8")
+    touch(*(folder / f"{i:02d}.wav" for i in range(30)))
+    touch(folder / "notes.md", folder / ".hidden.wav")
+    touch(folder / "00.txt", text="Good day.\n")
     (speaker,) = list_sources(folder, "en", n_sentences=10)
     assert speaker.name == "ann" and speaker.language == "en"
     assert [s.name for s in speaker.sentences] == [f"{i:02d}" for i in range(0, 30, 3)]
@@ -36,8 +35,7 @@ def test_few_recordings_serve_as_references_too(tmp_path: Path):
 def test_subfolders_are_speakers_with_their_own_texts_and_parallels(tmp_path: Path):
     for name in ("ann", "bob"):
         touch(tmp_path / "in" / name / "a.wav", tmp_path / "in" / name / "b.wav")
-        touch(tmp_path / "texts" / name / "a.txt")
-        (tmp_path / "texts" / name / "a.txt").write_text(f"I am {name}.")
+        touch(tmp_path / "texts" / name / "a.txt", text=f"I am {name}.")
     touch(tmp_path / "parallel" / "b.flac")
     (tmp_path / "in" / "empty").mkdir()
     ann, bob = list_sources(tmp_path / "in", "nl", tmp_path / "texts", tmp_path / "parallel")
@@ -94,8 +92,7 @@ def test_names_that_could_match_twice_are_refused(tmp_path: Path, recordings, ot
 def test_texts_and_parallels_are_found_by_their_paths(tmp_path: Path):
     for name in ("a", "day2/a"):
         touch(tmp_path / "ann" / f"{name}.wav", tmp_path / "par" / f"{name}.wav")
-        touch(tmp_path / "texts" / f"{name}.txt")
-        (tmp_path / "texts" / f"{name}.txt").write_text(f"This is {name}.")
+        touch(tmp_path / "texts" / f"{name}.txt", text=f"This is {name}.")
     (ann,) = list_sources(tmp_path / "ann", "en", tmp_path / "texts", tmp_path / "par")
     assert [s.parallel for s in ann.sentences] == [
         tmp_path / "par/a.wav",
@@ -117,23 +114,19 @@ def test_the_target_s_texts(tmp_path: Path):
     ben, texts = tmp_path / "ben", tmp_path / "texts"
     touch(ben / "1.wav", ben / "2.wav", tmp_path / "ann" / "1.wav")
 
-    def write(path: Path, text: str) -> None:
-        touch(path)
-        path.write_text(text)
-
     def said(source: Path | None) -> list[str | None]:
         return [s.text for s in list_target(ben, "en", texts, source=source).sentences]
 
-    write(texts / "1.txt", "Ann's first.")
+    touch(texts / "1.txt", text="Ann's first.")
     assert said(None) == ["Ann's first.", None]
     assert said(tmp_path / "ann") == [None, None]
-    write(ben / "1.txt", "Ben's first, beside it.")
+    touch(ben / "1.txt", text="Ben's first, beside it.")
     assert said(tmp_path / "ann") == ["Ben's first, beside it.", None]
-    write(texts / "ann" / "2.txt", "Ann's second.")
+    touch(texts / "ann" / "2.txt", text="Ann's second.")
     assert said(tmp_path / "ann") == ["Ben's first, beside it.", None]
-    write(texts / "2.txt", "Ben's second.")
+    touch(texts / "2.txt", text="Ben's second.")
     assert said(tmp_path / "ann") == [None, "Ben's second."]
-    write(texts / "ben" / "1.txt", "Ben's first.")
+    touch(texts / "ben" / "1.txt", text="Ben's first.")
     assert said(tmp_path / "ann") == ["Ben's first.", None]
 
 

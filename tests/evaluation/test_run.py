@@ -25,15 +25,23 @@ VOICE = replace(TEXT, row="ben")
 COPY = replace(TEXT, row="copy synthesis", words_reference="source", mcd_db=3.0)
 
 
+def write_speaker(path: Path, name: str, speech: np.ndarray) -> Speaker:
+    """Return a speaker with one sentence, the given speech."""
+    soundfile.write(path, speech, RATE, subtype="FLOAT")
+    return Speaker(name, "en", (Sentence("000", path),), ())
+
+
+@pytest.fixture
+def source(tmp_path: Path, make_speech) -> Speaker:
+    return write_speaker(tmp_path / "s.wav", "ann", make_speech(1.2, RATE))
+
+
 def test_evaluate_voice_with_pitch_alone(
-    tmp_path: Path, make_speech, voice: Voice, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, make_speech, voice: Voice, source, monkeypatch: pytest.MonkeyPatch
 ):
     """Pitch needs no extra package: systems, requests and the record, end to end."""
-    soundfile.write(tmp_path / "s.wav", make_speech(1.2, RATE), RATE, subtype="FLOAT")
     speech = load_mono(tmp_path / "s.wav", RATE)
-    soundfile.write(tmp_path / "t.wav", make_speech(1.2, RATE, 210.0), RATE, subtype="FLOAT")
-    source = Speaker("ann", "en", (Sentence("000", tmp_path / "s.wav"),), ())
-    target = Speaker("unit", "en", (Sentence("000", tmp_path / "t.wav"),), ())
+    target = write_speaker(tmp_path / "t.wav", "unit", make_speech(1.2, RATE, 210.0))
     seen = []
     monkeypatch.setattr(evaluate, "is_metric_imported", lambda: False)
     evaluation = evaluate_voice(
@@ -49,13 +57,8 @@ def test_evaluate_voice_with_pitch_alone(
     )
     assert seen == [(i, 5) for i in range(1, 6)]
     unconverted, target_own, copied, baseline, converted = evaluation.scores
-    assert [s.row for s in evaluation.scores] == [
-        "unconverted",
-        "target",
-        "copy synthesis",
-        "DSP baseline",
-        "unit",
-    ]
+    rows = ["unconverted", "target", "copy synthesis", "DSP baseline", "unit"]
+    assert [s.row for s in evaluation.scores] == rows
     request = requested_f0(speech, voice)
     assert unconverted.pitch == compare_f0(request, extract_f0(speech, MelSpec()))
     assert target_own.pitch.rmse_semitones == 0  # the request is its own contour
@@ -82,24 +85,15 @@ def test_evaluate_voice_with_pitch_alone(
     assert len(list((tmp_path / "cache").iterdir())) == 2  # copy synthesis and baseline
 
 
-def test_without_a_target_the_voice_is_still_measured(tmp_path: Path, make_speech, voice: Voice):
-    soundfile.write(tmp_path / "s.wav", make_speech(1.2, RATE), RATE, subtype="FLOAT")
-    source = Speaker("ann", "en", (Sentence("000", tmp_path / "s.wav"),), ())
+def test_without_a_target_the_voice_is_still_measured(source, voice: Voice, monkeypatch):
+    monkeypatch.setattr(evaluate, "is_metric_imported", lambda: True)
     evaluation = evaluate_voice(
         voice, (source,), vocoder="griffin-lim", metrics=("pitch",), keep_audio=True
     )
     assert [s.row for s in evaluation.scores] == ["unconverted", "DSP baseline", "unit"]
     assert [s.scores for s in evaluation.audio] == evaluation.scores
     assert all(len(s.audio) == round(1.2 * RATE) for s in evaluation.audio)
-
-
-def test_memory_is_unknown_where_metrics_are_in_it(tmp_path, make_speech, voice, monkeypatch):
-    monkeypatch.setattr(evaluate, "is_metric_imported", lambda: True)
-    soundfile.write(tmp_path / "s.wav", make_speech(0.5, RATE), RATE, subtype="FLOAT")
-    source = Speaker("ann", "en", (Sentence("000", tmp_path / "s.wav"),), ())
-    evaluation = evaluate_voice(voice, (source,), vocoder="griffin-lim", metrics=("pitch",))
-    assert evaluation.about["cost"]["peak_memory_mb"] is None
-    assert evaluation.audio == []
+    assert evaluation.about["cost"]["peak_memory_mb"] is None  # metrics are in it
 
 
 def test_foreign_sentences_that_are_not_followed_are_left_out(
@@ -114,6 +108,7 @@ def test_foreign_sentences_that_are_not_followed_are_left_out(
     for language, n_words in (("nl", 1), ("en", 2)):
         source = Speaker("anna", language, sentences, ())
         evaluation = evaluate_voice(voice, (source,), vocoder="griffin-lim", metrics=("words",))
+        assert evaluation.audio == []  # not asked for
         assert [line.n_words for line in evaluation.summary()] == [n_words] * 3
 
 

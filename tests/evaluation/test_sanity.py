@@ -57,9 +57,12 @@ def speakers(tmp_path_factory, recording, world) -> tuple[Speaker, Speaker]:
     """A source and a target: the real speaker, and the same words from another body."""
     folder = tmp_path_factory.mktemp("speakers")
     other = resynthesize(world, OTHER_BODY, RATE, len(recording))
-    return make_speaker(folder / "a", "source", recording), make_speaker(
-        folder / "b", "target", other
-    )
+    source = make_speaker(folder / "a", "source", recording)
+    return source, make_speaker(folder / "b", "target", other)
+
+
+def _read(path: Path) -> np.ndarray:
+    return soundfile.read(path, dtype="float32")[0]
 
 
 @pytest.fixture(scope="module")
@@ -67,8 +70,12 @@ def evaluator() -> Evaluator:
     return Evaluator(METRICS)
 
 
-def score(name: str, speaker: Speaker, target: Speaker, evaluator: Evaluator, *, render) -> list:
-    row = System(name, (speaker,), render, lambda wave: extract_f0(wave, SPEC))
+def leave(wave: np.ndarray, sample_rate: int) -> np.ndarray:
+    return wave
+
+
+def score(speaker: Speaker, target: Speaker, evaluator: Evaluator, render=leave) -> list:
+    row = System("row", (speaker,), render, lambda wave: extract_f0(wave, SPEC))
     return [s.scores for s in score_systems([row], target, evaluator, SPEC)]
 
 
@@ -76,22 +83,12 @@ def mean(scores: list[UtteranceScores], name: str) -> float:
     return float(np.mean([getattr(s, name) for s in scores]))
 
 
-def leave(wave: np.ndarray, sample_rate: int) -> np.ndarray:
-    return wave
-
-
 def test_similarity_knows_who_speaks(speakers, evaluator):
     source, target = speakers
-    own = score("target", target, target, evaluator, render=leave)
+    own = score(target, target, evaluator)
     vocoder = load_vocoder("hifigan", SPEC)
-    copied = score(
-        "copy",
-        target,
-        target,
-        evaluator,
-        render=lambda wave, rate: copy_synthesis(wave, rate, vocoder),
-    )
-    unconverted = score("unconverted", source, target, evaluator, render=leave)
+    copied = score(target, target, evaluator, lambda x, rate: copy_synthesis(x, rate, vocoder))
+    unconverted = score(source, target, evaluator)
     # the target's own speech scores as copy synthesis or better, the source as somebody else
     assert mean(own, "secs_target") >= mean(copied, "secs_target") - 0.01
     assert mean(own, "distillmos") >= mean(copied, "distillmos") - 0.1
@@ -101,24 +98,11 @@ def test_similarity_knows_who_speaks(speakers, evaluator):
     assert mean(copied, "secs_target") > mean(unconverted, "secs_target") + 0.1
     assert all(s.secs_source > s.secs_target for s in unconverted)
     # and a perfect conversion, the target's sentence in place of the source's, as the target
-    lookup = {str(len(_read(a))): _read(b) for a, b in _pairs(source, target)}
-    swapped = score(
-        "perfect",
-        source,
-        target,
-        evaluator,
-        render=lambda wave, rate: lookup[str(len(wave))][: len(wave)],
-    )
+    pairs = zip(source.sentences, target.sentences, strict=True)
+    read = {len(_read(a.path)): _read(b.path) for a, b in pairs}
+    swapped = score(source, target, evaluator, lambda x, rate: read[len(x)][: len(x)])
     assert all(s.secs_target > s.secs_source for s in swapped)
     assert mean(swapped, "modulation_db") < mean(unconverted, "modulation_db")
-
-
-def _pairs(source: Speaker, target: Speaker) -> list[tuple[Path, Path]]:
-    return [(a.path, b.path) for a, b in zip(source.sentences, target.sentences, strict=True)]
-
-
-def _read(path: Path) -> np.ndarray:
-    return soundfile.read(path, dtype="float32")[0]
 
 
 def test_distortion_does_not_mind_the_tempo(recording, world):
@@ -150,7 +134,7 @@ def test_a_pitch_shift_is_the_f0_error(speakers, evaluator, semitones):
         return 0.5 * resynthesize(speech, Perturbation(1.0, factor), sample_rate, len(wave))
 
     quick = replace(evaluator, metrics=("pitch",))
-    for scores in score("shifted", source, target, quick, render=shift):
+    for scores in score(source, target, quick, shift):
         assert scores.pitch.rmse_semitones == pytest.approx(abs(semitones), abs=0.4)
         assert scores.pitch.gross_rate < 0.05
 
@@ -158,8 +142,8 @@ def test_a_pitch_shift_is_the_f0_error(speakers, evaluator, semitones):
 def test_other_words_cost_words(speakers, evaluator):
     source, target = speakers
     quick = replace(evaluator, metrics=("words",))
-    kept = score("kept", source, target, quick, render=lambda wave, rate: wave * 0.9)
-    swapped = score("swapped", source, target, quick, render=lambda wave, rate: wave[::-1].copy())
+    kept = score(source, target, quick, lambda wave, rate: wave * 0.9)
+    swapped = score(source, target, quick, lambda wave, rate: wave[::-1].copy())
     assert np.mean([s.characters.rate for s in kept]) < 0.1
     assert np.mean([s.characters.rate for s in swapped]) > 0.5
 
@@ -167,15 +151,13 @@ def test_other_words_cost_words(speakers, evaluator):
 def test_noise_and_silence_are_failures(speakers, evaluator):
     source, target = speakers
     rng = np.random.default_rng(0)
-    silent = score(
-        "silent", source, target, evaluator, render=lambda wave, rate: np.zeros_like(wave)
-    )
+    silent = score(source, target, evaluator, lambda wave, rate: np.zeros_like(wave))
     assert all(s.failures and s.secs_target is None for s in silent)
 
     def hiss(wave: np.ndarray, sample_rate: int) -> np.ndarray:
         return (0.05 * rng.standard_normal(len(wave))).astype(np.float32)
 
-    for scores in score("noise", source, target, evaluator, render=hiss):
+    for scores in score(source, target, evaluator, hiss):
         assert any(f.startswith(("words:", "pitch:")) for f in scores.failures)
         assert scores.secs_target is None or scores.secs_target < 0.7
         assert scores.distillmos < 2.5
