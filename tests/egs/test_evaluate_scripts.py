@@ -87,7 +87,7 @@ def test_copy_synthesis_has_distances_in_its_result(corpus: Path, tmp_path: Path
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     table = run(
         "kokoro/copy_synthesis.py",
-        *("--corpus", corpus, "--limit", "1", "--metrics", "pitch", "griffin-lim"),
+        *("griffin-lim", "--corpus", corpus, "--limit", "1", "--metrics", "pitch"),
         *("--result", tmp_path / "copies.json"),
     )
     assert table.splitlines()[0].endswith("| mel L1 | log STFT |")

@@ -79,15 +79,9 @@ def list_target(
     """Return the target's speaker, all recordings below a folder; arguments as `list_sources`.
 
     Texts are looked for in the subfolder of `texts` with the target folder's name, or without such
-    a subfolder in `texts` itself; where nothing matches, beside the recordings.
-
-    Args:
-        folder: of recordings.
-        language: see `list_sources`.
-        texts: see `list_sources`.
-        n_sentences: see `list_sources`.
-        source: folder of the sources. Their subfolders of `texts`, and texts directly in `texts`
-            with the name of a source recording, belong to the sources.
+    a subfolder in `texts` itself; where nothing matches, beside the recordings. Subfolders of
+    `texts` for the sources, and texts directly in it with the name of a source recording, belong to
+    the sources.
     """
     _require_folder(folder)
     if texts is not None:
@@ -153,10 +147,7 @@ def match_names(recordings: dict[Path, Path], others: dict[Path, Path]) -> dict[
 
     Args:
         recordings: path below their folder to path.
-        others: path below their folder to path, of the files to match.
-
-    Returns:
-        Recording to its partner; recordings without one are absent.
+        others: the same of the files to match.
 
     Raises:
         ValueError: two files match one recording, or two recordings one file; both are named.

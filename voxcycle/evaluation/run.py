@@ -46,13 +46,7 @@ WORDS_REFERENCES = {"text": "the text", "source": "the recogniser's transcript o
 
 @dataclass(frozen=True)
 class Evaluation:
-    """An evaluation: its settings, every score, and the audio.
-
-    Attributes:
-        about: voice, machine, cost and settings, in plain values.
-        scores: one per utterance.
-        audio: the same utterances with their audio; empty if it was not kept.
-    """
+    """An evaluation: its settings in plain values, every score, and the audio if it was kept."""
 
     about: dict[str, Any]
     scores: list[UtteranceScores]
@@ -118,7 +112,7 @@ def evaluate_voice(
         asr: see `Evaluator`.
         cache_dir: folder that keeps scores of known audio; None keeps nothing.
         keep_audio: whether the result holds every utterance's audio.
-        inputs: where the speakers come from, in plain values; see `describe_path`.
+        inputs: where the speakers come from, in plain values.
         on_scored: called with (utterances done, utterances in all) after each.
 
     Raises:
@@ -198,12 +192,7 @@ def drop_unheard(
 
 
 def find_notes(scores: Sequence[UtteranceScores], metrics: Collection[str]) -> list[str]:
-    """Return a phrase for each reference of the words, and for each row that MCD covers in part.
-
-    Args:
-        scores: of utterances.
-        metrics: those of `METRICS` that were requested.
-    """
+    """Return a phrase for each reference of the words, and for each row that MCD covers in part."""
     rows: dict[str, list[UtteranceScores]] = {}
     for s in scores:
         rows.setdefault(s.row, []).append(s)

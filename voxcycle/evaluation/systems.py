@@ -39,14 +39,7 @@ STANDARD_SYSTEMS = (UNCONVERTED, TARGET, COPY_SYNTHESIS, DSP_BASELINE)
 
 @dataclass(frozen=True)
 class Sentence:
-    """One recording.
-
-    Attributes:
-        name: of the sentence.
-        path: of the recording.
-        text: its words, None if unknown.
-        parallel: the target's recording of the same sentence, None without one.
-    """
+    """One recording, its words, and the target's recording of the same sentence, if known."""
 
     name: str
     path: Path
@@ -59,12 +52,10 @@ class Speaker:
     """A speaker of the evaluation.
 
     Attributes:
-        name: of the speaker.
         language: ISO 639-1 code, for the recogniser.
         sentences: rendered and scored.
-        references: recordings behind the speaker's centroid and mean modulation spectrum. A
-            reference with the path or name of the scored sentence is skipped, so that no recording
-            is compared with itself.
+        references: behind the speaker's centroid and mean modulation spectrum, without the one that
+            has the path or name of the scored sentence.
     """
 
     name: str
@@ -78,13 +69,10 @@ class System:
     """One way of making audio from recordings; one row of the table per speaker.
 
     Attributes:
-        name: its row in the table.
-        speakers: their sentences are rendered.
         render: waveform (T,) and its rate to a waveform (T,) of the same rate.
         request: the F0 contour asked for, from the recording at the rate of the mel analysis;
             that of a `Conversion` takes its place.
-        pairs_itself: whether the distance is measured to the recording itself, not to the parallel
-            one.
+        pairs_itself: whether MCD compares with the recording itself, not with the parallel one.
     """
 
     name: str
@@ -95,10 +83,7 @@ class System:
 
     @property
     def has_texts(self) -> bool:
-        """Whether words are compared with texts, in the sentences that have one.
-
-        Without any text they are compared with the recogniser's transcript of the recordings.
-        """
+        """Whether words are compared with texts, not with the recordings' transcripts."""
         return any(sentence.text for speaker in self.speakers for sentence in speaker.sentences)
 
 
@@ -112,8 +97,8 @@ def standard_systems(
 ) -> list[System]:
     """Return the systems of every evaluation.
 
-    Unconverted sources; the target's own recordings and their copy synthesis, if there is a
-    target; the DSP baseline; the voice.
+    Unconverted sources; the target's own recordings and their copy synthesis, if there is a target;
+    the DSP baseline; the voice.
 
     Args:
         voice: the voice, for its statistics and analysis.

@@ -128,11 +128,7 @@ def find_model(name: str) -> Path:
 
 
 class WhisperTranscriber:
-    """Whisper tiny on one thread, from an installed package; nothing is downloaded.
-
-    Args:
-        model: folder of a faster-whisper model, see `find_model`; None takes the packaged tiny one.
-    """
+    """Whisper on one thread, from a folder (see `find_model`) or the packaged tiny model."""
 
     def __init__(self, model: Path | None = None) -> None:
         package = import_metric("faster_whisper")

@@ -63,8 +63,7 @@ def draw_mel(
         contours: CSS class to F0 in Hz (F,), 0 = unvoiced.
         log_mel: the analysis.
         label: what the picture shows.
-        share: of the available width, so that seconds are equally long in
-            all pictures.
+        share: of the available width, so that a second has the same length in all pictures.
     """
     with torch.inference_mode():
         mel = log_mel(torch.from_numpy(waveform)[None])[0].numpy()  # (n_mels, F)

@@ -31,14 +31,12 @@ MAX_WITH_BASELINE = 40  # utterances; with more, its players would make the file
 
 
 class Utterance(NamedTuple):
-    """A converted sentence as the page shows it.
+    """A converted sentence as the page shows it; players and pictures are HTML.
 
     Attributes:
-        scores: of the conversion.
         said: the text, or the transcript of the source.
         heard: transcripts of "source" and "converted".
-        players: HTML.
-        pictures: HTML; none of recordings shorter than a frame.
+        pictures: none of recordings shorter than a frame.
     """
 
     scores: UtteranceScores

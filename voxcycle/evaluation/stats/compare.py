@@ -24,7 +24,7 @@ VERDICTS = (
 )
 
 OTHERS = "recordings differ under the same names, or an earlier version did not identify them"
-Key = tuple[str, str, str]
+Key = tuple[str, str, str]  # row, speaker and sentence
 
 
 class Difference(NamedTuple):
@@ -32,8 +32,6 @@ class Difference(NamedTuple):
 
     Attributes:
         row: a standard row, or "voice" for the voices compared, whatever their names.
-        metric: of `MEASURES`.
-        n: utterances.
         first, second: values over all these utterances.
         interval: 95 % interval of `second - first`, utterances drawn with replacement in pairs;
             None for a single utterance.
@@ -58,13 +56,7 @@ class Difference(NamedTuple):
 
 
 class Pairs(NamedTuple):
-    """The utterances of two evaluations by row, speaker and sentence.
-
-    Attributes:
-        same: scores of the same recording in both.
-        others: names with different recordings, or with recordings that one does not identify.
-        first_alone, second_alone: names that only one of them has.
-    """
+    """The utterances of two evaluations: of the same recording, of others, and in one alone."""
 
     same: dict[Key, tuple[UtteranceScores, UtteranceScores]]
     others: list[Key]

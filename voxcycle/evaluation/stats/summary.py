@@ -111,9 +111,7 @@ class Summary(NamedTuple):
     """One line of the table: a speaker's sentences, or the mean over speakers.
 
     Attributes:
-        row: name of the system that made the audio.
         speaker: whose sentences, or "mean".
-        n_sentences: sentences in all.
         n_failed: sentences that some metric could not score.
         n_words: sentences whose words count.
         values: metric to value; metrics without any score are absent. Error rates are those of all
@@ -146,9 +144,7 @@ def summarize(
 ) -> list[Summary]:
     """Return one line per system and speaker, and after each system of several speakers their mean.
 
-    Args:
-        scores: of utterances, those of a system together.
-        genuine: cosines of the target's own recordings to the target, for the equal error rate.
+    `genuine`: cosines of the target's own recordings to the target, for the equal error rate.
     """
     lines: list[Summary] = []
     for row in dict.fromkeys(s.row for s in scores):
