@@ -92,5 +92,5 @@ def test_copy_synthesis_has_distances_in_its_result(corpus: Path, tmp_path: Path
     )
     assert table.splitlines()[0].endswith("| mel L1 | log STFT |")
     result = read_result(tmp_path / "copies.json")
-    assert result.row(row="recording", speaker="mean")["mel L1"] == 0
+    assert result.row(row="recording", speaker="mean")["mel L1"] < 0.01
     assert result.row(row="griffin-lim", speaker="mean")["log STFT"] > 0.1

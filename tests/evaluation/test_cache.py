@@ -52,10 +52,8 @@ def test_damaged_files_are_computed_anew(tmp_path: Path, damage):
 def test_strings_come_back(tmp_path: Path):
     cache = ContentCache(tmp_path)
     for _ in range(2):
-        assert (
-            str(cache.remember("transcript", lambda: "d\u00e9j\u00e0 vu", "x"))
-            == "d\u00e9j\u00e0 vu"
-        )
+        found = cache.remember("transcript", lambda: "d\u00e9j\u00e0 vu", "x")
+        assert str(found) == "d\u00e9j\u00e0 vu"
 
 
 def test_without_a_folder_nothing_is_kept():

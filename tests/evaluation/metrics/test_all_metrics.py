@@ -42,10 +42,8 @@ def make_model(folder: Path, weights: bytes) -> str:
 def test_transcripts_are_remembered_by_language(tmp_path: Path):
     for _ in range(2):
         evaluator = with_transcriber(Evaluator(cache=ContentCache(tmp_path)), Transcriber())
-        assert [evaluator.transcribe(SPEECH, code) for code in ("en", "nl")] == [
-            "tiny en",
-            "tiny nl",
-        ]
+        heard = [evaluator.transcribe(SPEECH, code) for code in ("en", "nl")]
+        assert heard == ["tiny en", "tiny nl"]
     assert len(list(tmp_path.iterdir())) == 2
 
 
@@ -71,11 +69,6 @@ def test_transcripts_are_remembered_by_the_weights(tmp_path: Path, monkeypatch):
     assert hear(first, "replaced") == "replaced en"
     os.utime(tmp_path / "model" / "model.bin", (1, 1))
     assert hear(first, "same size") == "same size en"
-
-
-def test_a_recogniser_that_is_not_there_is_refused_at_once(tmp_path: Path):
-    with pytest.raises(OSError, match=r"model\.bin"):
-        Evaluator(asr=str(tmp_path))
 
 
 def test_the_model_tells_what_it_knows(tmp_path: Path):
@@ -115,6 +108,8 @@ def test_what_onnxruntime_raises_is_a_runtime_error():
         DNSMOS().score(np.ones(160_000))  # float64, which the network does not take
 
 
-def test_unknown_metric_is_refused():
+def test_unknown_metrics_and_recognisers_are_refused_at_once(tmp_path: Path):
     with pytest.raises(ValueError, match=r"\['loudness'\].*similarity"):
         Evaluator(("loudness",))
+    with pytest.raises(OSError, match=r"model\.bin"):
+        Evaluator(asr=str(tmp_path))

@@ -17,9 +17,6 @@ def test_cosine_by_hand():
 def test_centroid_is_the_unit_mean():
     found = centroid([np.array([1.0, 0.0]), np.array([0.0, 1.0])])
     np.testing.assert_allclose(found, [0.5**0.5, 0.5**0.5], rtol=1e-6)
-
-
-def test_centroid_of_nothing_is_refused():
     with pytest.raises(ValueError, match="centroid"):
         centroid([])
 

@@ -63,11 +63,9 @@ def test_headings_sort_both_ways(opened: Any):
     for column, heading in enumerate(headings):
         is_text = column < 2
         known = [row[column] for row in initial if row[column] != ""]
-        expected = [k if is_text else float(k) for k in known]
-        if is_text:  # "s2" before "s10"
-            expected.sort(key=lambda k: int(k.split()[0][1:]) if column == 0 else k)
-        else:
-            expected.sort()
+        expected = sorted(known) if is_text else sorted(map(float, known))
+        if column == 0:  # "s2" before "s10"
+            expected.sort(key=lambda name: int(name.split()[0][1:]))
         # The column that is sorted at first goes the other way at the first click.
         directions = ["ascending", "descending"]
         if heading.get_attribute("aria-sort") == "ascending":
