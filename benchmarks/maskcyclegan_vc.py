@@ -63,16 +63,9 @@ class GatedResidualBlock(nn.Module):
 class MaskCycleGANGenerator(nn.Module):
     """G: normalised source mels and their mask to target mels; 24,523,649 parameters.
 
-    The public implementation has 14,080 more, biases without effect: 24,537,729. The call is
-    that of `VoiceGenerator`, but F0 and speaker are ignored.
-
-    Args:
-        n_mels: mel bands, a multiple of 4.
-        width: channels of the 1D trunk; the 2D ends have half as many.
-        n_blocks: residual blocks of the trunk.
-
-    Raises:
-        ValueError: `n_mels` is not a multiple of 4.
+    The public implementation has 14,080 more, biases without effect: 24,537,729. The call is that
+    of `VoiceGenerator`, but F0 and speaker are ignored. The 1D trunk has `width` channels, the 2D
+    ends half as many. ValueError where `n_mels` is not a multiple of 4.
     """
 
     def __init__(self, n_mels: int = 80, width: int = 256, n_blocks: int = 6) -> None:
@@ -107,13 +100,10 @@ class MaskCycleGANGenerator(nn.Module):
         inputs are extended on the right by their last frame and its mask, and the output is cut.
 
         Args:
-            mel: (B, n_mels, F), normalised by the source's statistics.
+            mel: (B, n_mels, F), normalised by the source's statistics; the output by the target's.
             excitation: ignored.
             mask: (B, 1, F), 1 = kept; the generator fills in frames at 0. None keeps all.
             condition: ignored.
-
-        Returns:
-            (B, n_mels, F), normalised by the target's statistics.
         """
         mask = mel.new_ones(mel.shape[0], 1, mel.shape[2]) if mask is None else mask
         planes = torch.stack([mel * mask, mask.expand_as(mel)], 1)  # (B, 2, n_mels, F)
@@ -133,10 +123,8 @@ class MaskCycleGANDiscriminator(nn.Module):
     """D: a PatchGAN with instance norms and no sigmoid (least squares); 6,201,089 parameters.
 
     The public implementation has 1,792 biases without effect more in the layers that it runs, and
-    10,488,832 parameters in one that it does not.
-
-    Args:
-        width: channels of the first layer; each of the three that halve both axes doubles them.
+    10,488,832 parameters in one that it does not. The first layer has `width` channels; each of the
+    three that halve both axes doubles them.
     """
 
     def __init__(self, width: int = 128) -> None:

@@ -14,6 +14,7 @@ passes.
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -27,7 +28,6 @@ from voxcycle.audio.mel import MelSpec
 from voxcycle.evaluation.stats.cost import cpu_name
 from voxcycle.methods.cyclegan import CycleGAN, CycleGANNetworks, CycleGANRates, CycleGANWeights
 from voxcycle.speech.config import VoiceTrainingConfig
-from voxcycle.speech.crops import VoiceBatch
 from voxcycle.speech.domains import make_crops
 from voxcycle.speech.networks import build_method
 from voxcycle.speech.speakers import build_speaker
@@ -45,14 +45,8 @@ def published_method(n_mels: int) -> CycleGAN:
         MaskCycleGANDiscriminator(),
         MaskCycleGANDiscriminator(),
     )
-    weights = CycleGANWeights(
-        adversarial_a=1,
-        adversarial_b=1,
-        cycle_a=10,
-        cycle_b=10,
-        identity_a=5,
-        identity_b=5,
-    )
+    sides = {"adversarial": 1, "cycle": 10, "identity": 5}
+    weights = CycleGANWeights(**{f"{term}_{x}": w for term, w in sides.items() for x in "ab"})
     rates = CycleGANRates(2e-4, 1e-4, betas=(0.5, 0.999), clip=None)
     return CycleGAN(networks, weights, rates, sees_excitation=False, scores_identity=False)
 
@@ -72,15 +66,6 @@ def measure_forward(
     mel, excitation = torch.randn(1, n_mels, n_frames), torch.randn(1, n_mels + 1, n_frames)
     with torch.no_grad():
         return measure(lambda: generator(mel, excitation), n)
-
-
-def measure_iteration(method: CycleGAN, batch: VoiceBatch, n: int) -> tuple[float, float]:
-    module = TrainingState(method)
-    return measure(lambda: module.run_phases(batch), n)
-
-
-def count_parameters(network: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in network.parameters())
 
 
 def main() -> None:
@@ -105,7 +90,7 @@ def main() -> None:
         "all trained networks": [ours, published],
     }
     for name, pair in networks.items():
-        ours_n, published_n = (count_parameters(network) for network in pair)
+        ours_n, published_n = (sum(p.numel() for p in network.parameters()) for network in pair)
         ratio = f"{published_n / ours_n:.1f} parameters"
         print(f"{name:24}{ours_n:>20,}{published_n:>24,}{ratio:>28}")
 
@@ -118,8 +103,8 @@ def main() -> None:
     }
     # Few repeats: one published iteration takes seconds.
     pairs["training iteration"] = [
-        measure_iteration(ours, batch, 5),
-        measure_iteration(published, batch, 1),
+        measure(partial(TrainingState(method).run_phases, batch), n)
+        for method, n in ((ours, 5), (published, 1))
     ]
     for name, ((our_macs, our_s), (their_macs, their_s)) in pairs.items():
         ours_text = f"{our_macs:.3f} GMAC {our_s * 1e3:8.1f} ms"

@@ -39,11 +39,7 @@ def random_speech(seed: int) -> list[Features]:
 
 
 def count_convolution_backward(
-    grad_shape: list[int],
-    x_shape: list[int],
-    w_shape: list[int],
-    *arguments: Any,
-    **_: Any,
+    grad_shape: list[int], x_shape: list[int], w_shape: list[int], *arguments: Any, **_: Any
 ) -> int:
     """Count as many operations per gradient as the forward pass has; torch forgets the groups."""
     wants_x, wants_weight, _ = arguments[-1]
@@ -80,12 +76,8 @@ def main() -> None:
     macs = counter.get_total_flops() / 2 / 1e9
     networks_s = median_seconds(steps) / N_STEPS
     data_s = median_seconds(lambda: [crops[i] for i in range(N_STEPS)]) / N_STEPS
-    optimizers_s = (
-        median_seconds(
-            lambda: [o.step() for _ in range(N_STEPS) for o in module.optimizers.values()]
-        )
-        / N_STEPS
-    )
+    optimizers = list(module.optimizers.values()) * N_STEPS
+    optimizers_s = median_seconds(lambda: [o.step() for o in optimizers]) / N_STEPS
     discriminators_s = _discriminators_seconds(module, batch)
     whole_s = networks_s + data_s
     rows = 4 * 64

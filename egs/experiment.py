@@ -86,6 +86,10 @@ def _dutch(folder: str) -> Pair:
     return Pair((side("woman"), side("man")), "nl", False)
 
 
+def _print_columns(values: dict[str, float]) -> list[str]:
+    return [print_value(values.get(column), "3") for column in COLUMNS]
+
+
 KOKORO = Pair((_kokoro("kore", "af_kore"), _kokoro("liam", "am_liam")), "en", True)
 DUTCH = _dutch("fillets_nl")
 
@@ -210,8 +214,7 @@ def report(out: Path, runs: dict[str, Run]) -> None:
                 if file.exists():
                     lines = {line.row: line.values for line in Evaluation.load(file).summary()}
                     values = lines[side.name]
-                    printed = [print_value(values.get(column), "3") for column in COLUMNS]
-                    cells.append([name, side.name, str(mark), *printed])
+                    cells.append([name, side.name, str(mark), *_print_columns(values)])
                     curves.setdefault((side.name, name), {})[mark] = values
                     # Runs with more or less speech have other test clips: the first run counts.
                     ceilings.setdefault(side.name, lines[COPY_SYNTHESIS])
@@ -253,10 +256,10 @@ def train_ablated_vocoder(out: Path, name: str) -> None:
 def report_vocoders(out: Path, limit: int) -> None:
     """Score the vocoders in copy synthesis of the validation speakers."""
     script = Path(__file__).parent / "kokoro" / "copy_synthesis.py"
-    files = [str(out / name / "vocoder.safetensors") for name in VOCODERS]
-    options = ["--corpus", str(KOKORO_CORPUS), "--limit", str(limit)]
-    options += ["--metrics", "distillmos", "pitch", "--result", str(out / "vocoders.json")]
-    subprocess.run([sys.executable, str(script), *files, *options], check=True)
+    files = [out / name / "vocoder.safetensors" for name in VOCODERS]
+    options = ["--corpus", KOKORO_CORPUS, "--limit", str(limit), "--metrics", "distillmos", "pitch"]
+    command = [sys.executable, script, *files, *options, "--result", out / "vocoders.json"]
+    subprocess.run(command, check=True)
 
 
 def report_snapshots(out: Path, limit: int) -> None:
@@ -282,13 +285,8 @@ def report_snapshots(out: Path, limit: int) -> None:
                 metrics=QUICK_METRICS,
                 cache_dir=cache_dir("evaluation"),
             )
-            (mean,) = (
-                line.values
-                for line in evaluation.summary()
-                if line.row == "clone" and line.speaker == MEAN
-            )
-            printed = [print_value(mean.get(column), "3") for column in COLUMNS]
-            cells.append([f"{steps:,}", side.name, *printed])
+            lines = {(line.row, line.speaker): line.values for line in evaluation.summary()}
+            cells.append([f"{steps:,}", side.name, *_print_columns(lines["clone", MEAN])])
     print(markdown_table(cells))
 
 

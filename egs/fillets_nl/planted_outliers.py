@@ -94,12 +94,6 @@ def clip(wave: Wave, gain: float, in_ogg: bool = False) -> Wave:
     return soundfile.read(file, dtype="float32")[0]
 
 
-def is_unusable(wave: Wave) -> bool:
-    """Return whether a clip is dropped for its samples alone."""
-    share = clipped_share(wave[:, None])
-    return bool(measure_quality(wave, MelSpec(), share).problem())
-
-
 def find(own: list[Wave], planted: list[Wave]) -> Found:
     """Look for planted clips among a speaker's own."""
     spec, n = MelSpec(), len(own)
@@ -107,7 +101,8 @@ def find(own: list[Wave], planted: list[Wave]) -> Found:
     scores = score_clips(levelled, spec)
     columns = np.array([[s.voice, s.sound, s.total] for s in scores])
     found = (columns[n:] > np.quantile(columns[:n], 1 - FALSE_ALARMS, axis=0)).mean(0)
-    unusable = np.array([is_unusable(wave) for wave in own + planted])
+    qualities = (measure_quality(x, spec, clipped_share(x[:, None])) for x in own + planted)
+    unusable = np.array([bool(quality.problem()) for quality in qualities])
     dropped = unusable | (columns[:, 2] >= MIN_OUTLIER_SCORE)
     return Found(*found, unusable[n:].mean(), dropped[n:].mean(), dropped[:n].mean())
 
@@ -138,15 +133,11 @@ def main() -> None:
             "own, 0 dB noise": [
                 wave + rng.normal(0, wave.std(), len(wave)).astype(np.float32) for wave in spare
             ],
-            **{
-                f"own, {gain} times too loud{', in OGG' if in_ogg else ''}": [
-                    clip(wave, gain, in_ogg) for wave in spare
-                ]
-                for gain in GAINS
-                for in_ogg in (False, True)
-            },
-            "music": music,
         }
+        for gain in GAINS:
+            kinds[f"own, {gain} times too loud"] = [clip(wave, gain) for wave in spare]
+            kinds[f"own, {gain} times too loud, in OGG"] = [clip(x, gain, True) for x in spare]
+        kinds["music"] = music
         for kind, clips in kinds.items():
             draws = [rng.permutation(len(clips))[:N_PLANTED] for _ in range(N_DRAWS)]
             rates = [find(usual, [clips[i] for i in drawn]) for drawn in draws]

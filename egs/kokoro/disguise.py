@@ -63,26 +63,24 @@ def load_disguises(
     spec: MelSpec,
     console: Console,
 ) -> list[list[Disguise]]:
-    """Return the disguises of each recording.
+    """Return the disguises of each recording of a speaker, with progress on a console.
 
-    Args:
-        recordings: features of one speaker's training files.
-        paths: the files, in the same order.
-        folder: of that speaker; holds `<name of the file>/<other speaker>.flac`.
-        spec: the mel analysis.
-        console: for progress.
-
-    Raises:
-        CorpusError: a recording has no disguise, or one of another length.
+    `recordings` are the features of the training files `paths`, in the same order; `folder` holds
+    `<name of the file>/<other speaker>.flac`. CorpusError where a recording has no disguise, or one
+    of another length.
     """
     files = {path: sorted((folder / path.stem).glob("*.flac")) for path in paths}
     found = [(index, file) for index, path in enumerate(paths) for file in files[path]]
     for path, own in files.items():
         if not own:
             raise CorpusError(f"{folder / path.stem}: no disguise of {path}; run disguise.py again")
-    name = f"disguises of {folder.name}"
-    kinds = WARPS[:1]
-    features = analyse([f for _, f in found], spec, kinds=kinds, name=name, console=console)
+    features = analyse(
+        [file for _, file in found],
+        spec,
+        kinds=WARPS[:1],
+        name=f"disguises of {folder.name}",
+        console=console,
+    )
     by_speaker: dict[str, list[Features]] = {}
     for (index, file), recording in zip(found, features, strict=True):
         if len(recording.f0_hz) != len(recordings[index].f0_hz):
