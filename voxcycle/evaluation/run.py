@@ -3,6 +3,7 @@
 import json
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -20,7 +21,7 @@ from voxcycle.evaluation.cache import ContentCache
 from voxcycle.evaluation.metrics.all_metrics import METRICS, Evaluator
 from voxcycle.evaluation.optional_deps import is_metric_imported
 from voxcycle.evaluation.score import Scored, score_systems
-from voxcycle.evaluation.stats.cost import CostMeter, describe_machine, peak_memory_mb
+from voxcycle.evaluation.stats.cost import describe_machine, peak_memory_mb, summarize_cost
 from voxcycle.evaluation.stats.scores import UtteranceScores
 from voxcycle.evaluation.stats.summary import Summary, summarize
 from voxcycle.evaluation.systems import (
@@ -120,13 +121,17 @@ def evaluate_voice(
         VocoderError: the vocoder is missing.
     """
     started = time.perf_counter()
-    cache, cost = ContentCache(cache_dir), CostMeter()
+    cache = ContentCache(cache_dir)
     evaluator = Evaluator(metrics, cache, asr)
     renderer = load_vocoder(vocoder, voice.spec)
 
+    seconds: Counter[str] = Counter()  # of computing, by stage
+    durations_s: list[float] = []
+
     def convert(recording: Wave, sample_rate: int) -> Conversion:
         conversion = pipeline.convert(recording, voice, sample_rate=sample_rate, vocoder=renderer)
-        cost.add(conversion.seconds, len(recording) / sample_rate)
+        seconds.update(conversion.seconds)
+        durations_s.append(len(recording) / sample_rate)
         return conversion
 
     memory_mb = _convert_longest(voice, sources, renderer)
@@ -161,7 +166,7 @@ def evaluate_voice(
         "asr": describe_path(asr) if asr else PACKAGED_ASR,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "wall_s": round(time.perf_counter() - started, 1),
-        "cost": cost.report() | {"peak_memory_mb": memory_mb},
+        "cost": summarize_cost(seconds, sum(durations_s, 0.0)) | {"peak_memory_mb": memory_mb},
         "machine": describe_machine(),
     }
     return Evaluation(about, scores, audio)

@@ -108,10 +108,7 @@ def standard_systems(
         target: the speaker of the voice; None without recordings of that speaker.
         cache: keeps copy synthesis and baseline.
     """
-    request = partial(requested_f0, voice=voice)
-
-    def own(recording: Wave) -> Wave:
-        return extract_f0(recording, voice.spec)
+    request, own = partial(requested_f0, voice=voice), partial(extract_f0, spec=voice.spec)
 
     def copy(recording: Wave, sample_rate: int) -> Wave:
         return cache.remember(

@@ -3,31 +3,19 @@
 import platform
 import resource
 import sys
-from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 
-class CostMeter:
-    """Adds up the cost of conversions: seconds of computing by stage, and of audio."""
-
-    def __init__(self) -> None:
-        self.seconds: Counter[str] = Counter()
-        self.audio_s = 0.0
-
-    def add(self, seconds: dict[str, float], audio_s: float) -> None:
-        """Count one conversion."""
-        self.seconds.update(seconds)
-        self.audio_s += audio_s
-
-    def report(self) -> dict[str, Any]:
-        """Return real-time factors by stage and in all, and the seconds of audio behind them."""
-        factors = {stage: s / self.audio_s for stage, s in self.seconds.items() if self.audio_s}
-        return {
-            "audio_s": round(self.audio_s, 2),
-            "real_time_factor": {k: round(v, 5) for k, v in factors.items()}
-            | ({"whole": round(sum(factors.values()), 5)} if factors else {}),
-        }
+def summarize_cost(seconds: Mapping[str, float], audio_s: float) -> dict[str, Any]:
+    """Return real-time factors by stage and in all, and the seconds of audio behind them."""
+    factors = {stage: s / audio_s for stage, s in seconds.items() if audio_s}
+    return {
+        "audio_s": round(audio_s, 2),
+        "real_time_factor": {k: round(v, 5) for k, v in factors.items()}
+        | ({"whole": round(sum(factors.values()), 5)} if factors else {}),
+    }
 
 
 def peak_memory_mb() -> float:
