@@ -162,27 +162,18 @@ def test_options_arrive(recordings: Path, voice_path: Path, monkeypatch: pytest.
 @needs_metrics
 def test_recordings_that_cannot_be_read(recordings: Path, voice_path: Path, capsys):
     """Listed where some can, one sentence and exit code 2 where none can; a report either way."""
-    (recordings / "ann" / "0.wav").write_text("no sound")
-    common = ("--voice", voice_path, "--vocoder", "griffin-lim")
-    out = recordings / "report"
-    assert run(*common, *("--source", recordings / "ann", "-o", out)) == 0
+    ann, ben, out = (recordings / name for name in ("ann", "ben", "report"))
+    for broken in (ann / "0.wav", ben / "0.wav", ben / "1.wav"):
+        broken.write_text("no sound")
+    common = ("--voice", voice_path, "--vocoder", "griffin-lim", "--source", ann, "-o", out)
+    assert run(*common, "--parallel", ben) == 0
     shown = capsys.readouterr().err
     assert "failed: unit, ann 0: rendering: " in shown and "0.wav" in shown
-    (recordings / "ann" / "1.wav").write_bytes(b"")
-    assert run(*common, *("--source", recordings / "ann", "-o", out)) == 2
+    assert "failed: unit, ann 1: distance: " in shown
+    (ann / "1.wav").write_bytes(b"")
+    assert run(*common) == 2
     assert "ann: no recording" in capsys.readouterr().err
     names = ["evaluation-unit.json", "metrics.json", "report.html", "summary.md"]
     assert sorted(p.name for p in out.iterdir()) == names
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "rendering: 0.wav: " in page and str(recordings) not in page
-
-
-@needs_metrics
-def test_a_broken_parallel_recording_is_listed(recordings: Path, voice_path: Path, capsys):
-    for i in range(2):
-        (recordings / "ben" / f"{i}.wav").write_text("no sound")
-    arguments = ("--source", recordings / "ann", "--parallel", recordings / "ben")
-    common = ("--voice", voice_path, "--vocoder", "griffin-lim", "--sentences", "1")
-    assert run(*common, *arguments, "-o", recordings / "report") == 0
-    assert "failed: unit, ann 0: distance: " in capsys.readouterr().err
-    assert (recordings / "report" / "report.html").exists()

@@ -51,9 +51,8 @@ def download(tmp_path: Path) -> Path:
         files = {"package/emoji.json": json.dumps(index).encode()}
         for i in range(30):
             picture = io.BytesIO()
-            Image.new("RGB", (64, 64), (5 * i, 100, 50 if vendor == "google" else 200)).save(
-                picture, "png"
-            )
+            colour = (5 * i, 100, 50 if vendor == "google" else 200)
+            Image.new("RGB", (64, 64), colour).save(picture, "png")
             files[f"package/img/{vendor}/64/{i}.png"] = picture.getvalue()
         with tarfile.open(folder / f"emoji-datasource-{vendor}-16.0.0.tgz", "w:gz") as archive:
             for name, content in files.items():
@@ -63,9 +62,7 @@ def download(tmp_path: Path) -> Path:
     return folder
 
 
-def test_an_extraction_that_was_cut_short_is_done_again(
-    prepare: ModuleType, download: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_extraction_that_was_cut_short_is_done_again(prepare, download, monkeypatch) -> None:
     def tear(archive: tarfile.TarFile, path: Path, members: list, **_: object) -> None:
         for member in members[:3]:
             archive.extract(member, path, filter="data")
@@ -138,9 +135,7 @@ def test_domains_are_strangers_to_train_on_and_twins_to_test_on(
     assert len({*train, *a}) == 4 + 4 + 3
 
 
-def test_pairs_keep_the_order_and_lose_what_they_should(
-    prepare: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pairs_keep_the_order_and_lose_what_they_should(prepare, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(prepare, "N_DOMAIN", 3)
     monkeypatch.setattr(prepare, "N_TWINS", 2)
     rng = np.random.default_rng(0)

@@ -36,9 +36,7 @@ def source(tmp_path: Path, make_speech) -> Speaker:
     return write_speaker(tmp_path / "s.wav", "ann", make_speech(1.2, RATE))
 
 
-def test_evaluate_voice_with_pitch_alone(
-    tmp_path: Path, make_speech, voice: Voice, source, monkeypatch: pytest.MonkeyPatch
-):
+def test_evaluate_voice_with_pitch_alone(tmp_path, make_speech, voice, source, monkeypatch):
     """Pitch needs no extra package: systems, requests and the record, end to end."""
     speech = load_mono(tmp_path / "s.wav", RATE)
     target = write_speaker(tmp_path / "t.wav", "unit", make_speech(1.2, RATE, 210.0))

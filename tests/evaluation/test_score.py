@@ -259,9 +259,7 @@ def test_alignments_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     assert found == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, 0.6], rel=1e-3)
 
 
-def test_any_number_of_threads_gives_the_same_scores_in_the_same_order(
-    tmp_path: Path, four_threads
-):
+def test_any_number_of_threads_gives_the_same_scores_in_the_same_order(tmp_path, four_threads):
     sentences = tuple(write_sine(tmp_path, f"s{i:02}", 0.01 + 0.01 * i) for i in range(20))
     speaker = Speaker("source", "en", sentences, sentences)
     together = score(speaker, speaker, "similarity")

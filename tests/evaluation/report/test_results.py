@@ -77,9 +77,7 @@ def test_the_pages_keep_their_size() -> None:
     assert 1 <= len(table_rows(readme.partition(BEGIN)[2].partition(END)[0])) <= 8
 
 
-def test_a_number_altered_in_the_readme_fails_the_check(
-    copy: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_number_altered_in_the_readme_fails_the_check(copy: Path, capsys) -> None:
     assert main(["--check", "--root", str(copy)]) == 0
     readme = copy / "README.md"
     text = readme.read_text(encoding="utf-8")

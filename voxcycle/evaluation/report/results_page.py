@@ -38,9 +38,9 @@ def print_number(value: Value, spec: str = ".3f") -> str:
 
 def print_bound(bar: Bar) -> str:
     """Return a bar's bound in words."""
-    low = "" if bar.at_least is None else f"at least {print_number(bar.at_least, bar.spec)}"
-    high = "" if bar.at_most is None else f"at most {print_number(bar.at_most, bar.spec)}"
-    return ", ".join(part for part in (low, high) if part)
+    limits = {"at least": bar.at_least, "at most": bar.at_most}
+    known = {words: limit for words, limit in limits.items() if limit is not None}
+    return ", ".join(f"{words} {print_number(limit, bar.spec)}" for words, limit in known.items())
 
 
 def print_verdict(bar: Bar) -> str:

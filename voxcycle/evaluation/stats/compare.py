@@ -105,13 +105,11 @@ def pair(first: Evaluation, second: Evaluation) -> Pairs:
 def describe(first: Evaluation, second: Evaluation) -> list[str]:
     """Return the voices compared and the other differences, one line each."""
     left, right = first.about, second.about
-    lines = [
-        f"{which}: voice {about.get('voice')}, {len(failed)} utterances with failures"
-        for which, about, failed in (
-            ("first", left, [s for s in first.scores if s.failures]),
-            ("second", right, [s for s in second.scores if s.failures]),
-        )
-    ]
+    lines = []
+    for which, evaluation in (("first", first), ("second", second)):
+        n_failed = sum(bool(s.failures) for s in evaluation.scores)
+        voice = evaluation.about.get("voice")
+        lines.append(f"{which}: voice {voice}, {n_failed} utterances with failures")
     pairs = pair(first, second)
     if pairs.first_alone or pairs.second_alone:
         lines.append(

@@ -179,8 +179,9 @@ def _summarize(groups: list[list[UtteranceScores]], genuine: Sequence[float] | N
         # A single sentence cannot vary.
         if min(map(len, found)) > 1:
             intervals[name] = _interval(measure, found)
-    impostors = [own for group in groups if (own := _impostors(group))]
-    if genuine and impostors:
+    cosines = [[s.secs_target for s in of if s.secs_target is not None] for of in groups]
+    impostors = [own for own in cosines if own]
+    if genuine and impostors and everything[0].row not in (TARGET, COPY_SYNTHESIS):
         values[EER] = float(np.mean([equal_error_rate(genuine, own) for own in impostors]))
         if min(len(genuine), *map(len, impostors)) > 1:
             intervals[EER] = _error_rate_interval(genuine, impostors)
@@ -219,13 +220,6 @@ def _ends(resampled: NDArray[np.float64]) -> tuple[float, float]:
     tail = 100 * (1 - CONFIDENCE) / 2
     low, high = np.percentile(resampled, [tail, 100 - tail])
     return float(low), float(high)
-
-
-def _impostors(group: list[UtteranceScores]) -> list[float]:
-    """Return the similarities to the target of a system's sentences; none for the target's own."""
-    if group[0].row in (TARGET, COPY_SYNTHESIS):
-        return []
-    return [s.secs_target for s in group if s.secs_target is not None]
 
 
 def _error_rate_interval(
