@@ -191,7 +191,7 @@ def test_samples_and_modes_do_not_change_the_output(generator, discriminator) ->
 
 
 def test_bands_that_cannot_be_halved_twice_are_an_error() -> None:
-    with pytest.raises(ValueError, match="82 is no multiple of 4"):
+    with pytest.raises(ValueError, match="82.*4"):
         MaskCycleGANGenerator(n_mels=82)
 
 

@@ -53,8 +53,8 @@ def test_disguises_are_found_by_the_names_of_the_recordings(
     assert np.exp(ben.stats[0].log_f0_mean) == pytest.approx(110, rel=0.1)
     short = tmp_path / "disguises" / "anna" / "2" / "ben.flac"
     soundfile.write(short, make_speech(1.0, RATE), RATE)
-    with pytest.raises(CorpusError, match=r"ben\.flac: not as long as .*2\.wav"):
+    with pytest.raises(CorpusError, match=r"ben\.flac.*2\.wav"):
         load()
     short.unlink()
-    with pytest.raises(CorpusError, match=r"2: no disguise of .*2\.wav"):
+    with pytest.raises(CorpusError, match=r"2\.wav.*disguise\.py"):
         load()
