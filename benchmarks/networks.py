@@ -21,8 +21,7 @@ import torch
 from maskcyclegan_vc import MaskCycleGANDiscriminator, MaskCycleGANGenerator
 from startup import median_seconds
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
-from training_step import count_convolution_backward, random_speech
+from training_step import count_gmacs, random_speech
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.evaluation.stats.cost import cpu_name
@@ -53,11 +52,7 @@ def published_method(n_mels: int) -> CycleGAN:
 
 def measure(work: Callable[[], object], n: int) -> tuple[float, float]:
     """Return 1e9 multiply-adds and seconds of one call; the time is the mean of `n` in a row."""
-    corrected = {torch.ops.aten.convolution_backward: count_convolution_backward}
-    with FlopCounterMode(display=False, custom_mapping=corrected) as counter:
-        work()
-    macs = counter.get_total_flops() / 2 / 1e9
-    return macs, median_seconds(lambda: [work() for _ in range(n)]) / n
+    return count_gmacs(work), median_seconds(lambda: [work() for _ in range(n)]) / n
 
 
 def measure_forward(

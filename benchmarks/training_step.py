@@ -8,6 +8,7 @@ the throughput of a 192 x 576 matrix product in the same run.
 """
 
 import argparse
+from collections.abc import Callable
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -38,12 +39,20 @@ def random_speech(seed: int) -> list[Features]:
     return [Features(mels, f0)]
 
 
-def count_convolution_backward(
-    grad_shape: list[int], x_shape: list[int], w_shape: list[int], *arguments: Any, **_: Any
-) -> int:
-    """Count as many operations per gradient as the forward pass has; torch forgets the groups."""
-    wants_x, wants_weight, _ = arguments[-1]
-    return 2 * prod(grad_shape) * prod(w_shape[1:]) * (wants_x + wants_weight)
+def count_gmacs(work: Callable[[], object]) -> float:
+    """Return the 1e9 multiply-adds of one call."""
+
+    def count_backward(
+        grad_shape: list[int], x_shape: list[int], w_shape: list[int], *arguments: Any, **_: Any
+    ) -> int:
+        # As many operations per gradient as the forward pass has; torch forgets the groups.
+        wants_x, wants_weight, _ = arguments[-1]
+        return 2 * prod(grad_shape) * prod(w_shape[1:]) * (wants_x + wants_weight)
+
+    corrected = {torch.ops.aten.convolution_backward: count_backward}
+    with FlopCounterMode(display=False, custom_mapping=corrected) as counter:
+        work()
+    return counter.get_total_flops() / 2 / 1e9
 
 
 def matrix_gmacs(rows: int) -> float:
@@ -70,10 +79,7 @@ def main() -> None:
         for _ in range(N_STEPS):
             module.run_phases(batch)
 
-    corrected = {torch.ops.aten.convolution_backward: count_convolution_backward}
-    with FlopCounterMode(display=False, custom_mapping=corrected) as counter:
-        module.run_phases(batch)
-    macs = counter.get_total_flops() / 2 / 1e9
+    macs = count_gmacs(lambda: module.run_phases(batch))
     networks_s = median_seconds(steps) / N_STEPS
     data_s = median_seconds(lambda: [crops[i] for i in range(N_STEPS)]) / N_STEPS
     optimizers = list(module.optimizers.values()) * N_STEPS

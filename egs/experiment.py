@@ -175,9 +175,10 @@ def probe(out: Path, runs: dict[str, Run]) -> None:
 def train(out: Path, name: str, run: Run) -> None:
     """Train up to each mark and evaluate both directions there."""
     per_minute = json.loads((out / "steps.json").read_text())[name]
+    sides = run.pair.sides
     for mark in run.marks:
         config = run.config(out / name, round(mark * per_minute))
-        files = [config.out / f"{side.name}-{mark}.json" for side in run.pair.sides]
+        files = [config.out / f"{side.name}-{mark}.json" for side in sides]
         if all(file.exists() for file in files):
             continue
         checkpoint = config.out / "last.ckpt"
@@ -186,7 +187,6 @@ def train(out: Path, name: str, run: Run) -> None:
             if reached > config.steps:
                 raise SystemExit(f"{checkpoint}: beyond {mark} minutes, which were not evaluated")
         train_voice(config, resume=checkpoint.exists())
-        sides = run.pair.sides
         for target, source, file in zip(sides, sides[::-1], files, strict=True):
             evaluate_with_progress(
                 load_voice(config.out / f"{target.name}.safetensors"),

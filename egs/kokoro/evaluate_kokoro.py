@@ -3,11 +3,10 @@
     python egs/kokoro/evaluate_kokoro.py --voice VOICE --corpus CORPUS [--json out.json]
     python egs/kokoro/evaluate_kokoro.py --voice VOICE --corpus CORPUS --real REAL
 
-No voice was trained on these speakers. Centroids: on the splits `eval` and of the target of real
-speakers, of the speaker's 20 `valid` recordings; on the split `valid`, of the speaker's other 19
-`valid` recordings, the scored sentence left out. REAL was filled by egs/real/fetch.sh: 20 clips of
-each real speaker are scored and 20 others make the centroid. These have no text: words are compared
-with the recogniser's transcript of the unconverted clip.
+No voice was trained on the source speakers. The centroid of a Kokoro speaker is that of the 20
+`valid` recordings, without the scored one. REAL is filled by egs/real/fetch.sh: of each real
+speaker 20 clips are scored, and 20 others make the centroid. Real clips have no text: their words
+are compared with the recogniser's transcript of the unconverted clip.
 """
 
 import argparse

@@ -61,7 +61,7 @@ def test_factors_are_drawn_as_they_are_said_to_be(avatars: ModuleType) -> None:
     assert set(drawn["skin"]) == {1, 4}
     hair = {avatars.VALUES["hair"][i].name for i in drawn["hair"]}
     assert len(hair) > 20 and not hair & avatars.HATS
-    # a half without, and of the other half one in so many
+    # half of the faces have none; the other half draws from all values, none included
     share = 0.5 + 0.5 / len(avatars.VALUES["accessory"])
     assert (drawn["accessory"] == 0).mean() == pytest.approx(share, abs=0.1)  # four deviations
     assert all(face.ground == (255, 255, 255) for face in faces)

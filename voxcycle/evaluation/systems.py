@@ -178,9 +178,9 @@ def copy_synthesis(recording: Wave, sample_rate: int, vocoder: Vocoder) -> Wave:
 def convert_dsp(recording: Wave, sample_rate: int, voice: Voice) -> Wave:
     """Convert a recording (T,) to a voice's statistics by WORLD; same rate, length and loudness.
 
-    A cheap baseline that any voice must beat: F0 by the log-Gaussian transform, the spectral
-    envelope by the difference of both speakers' mean log-mels, aperiodicity unchanged. The baseline
-    of the CycleGAN-VC papers moves mel-cepstral means instead. Source statistics as for the voice.
+    A cheap baseline that any voice must beat. F0 follows the log-Gaussian transform, the spectral
+    envelope the difference of both speakers' mean log-mels; aperiodicity stays. The baseline of the
+    CycleGAN-VC papers moves mel-cepstral means instead. The source's statistics are the voice's.
     """
     pyworld = import_pyworld()
     spec = voice.spec
