@@ -12,7 +12,6 @@ import argparse
 import io
 import subprocess
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import soundfile
@@ -33,18 +32,8 @@ N_OWN, N_PLANTED, N_DRAWS = 80, 4, 5
 MUSIC_S = 4.0
 FALSE_ALARMS = 0.05
 GAINS = (3, 8)  # of what is then clipped at its own peak
+COLUMNS = ("embedding", "vae", "both", "by samples", "dropped", "own dropped")
 Wave = NDArray[np.float32]
-
-
-class Found(NamedTuple):
-    """Shares of the planted clips, and of the own ones."""
-
-    embedding: float
-    vae: float
-    both: float
-    by_samples: float
-    dropped: float
-    own_dropped: float
 
 
 def load(paths: list[Path], n: int, rng: np.random.Generator) -> list[Wave]:
@@ -94,8 +83,8 @@ def clip(wave: Wave, gain: float, in_ogg: bool = False) -> Wave:
     return soundfile.read(file, dtype="float32")[0]
 
 
-def find(own: list[Wave], planted: list[Wave]) -> Found:
-    """Look for planted clips among a speaker's own."""
+def find(own: list[Wave], planted: list[Wave]) -> NDArray[np.float64]:
+    """Return the shares of planted clips that are found and dropped, and of own ones (6,)."""
     spec, n = MelSpec(), len(own)
     levelled = [normalize_level(wave, spec.sample_rate).waveform for wave in own + planted]
     scores = score_clips(levelled, spec)
@@ -104,7 +93,7 @@ def find(own: list[Wave], planted: list[Wave]) -> Found:
     qualities = (measure_quality(x, spec, clipped_share(x[:, None])) for x in own + planted)
     unusable = np.array([bool(quality.problem()) for quality in qualities])
     dropped = unusable | (columns[:, 2] >= MIN_OUTLIER_SCORE)
-    return Found(*found, unusable[n:].mean(), dropped[n:].mean(), dropped[:n].mean())
+    return np.array([*found, unusable[n:].mean(), dropped[n:].mean(), dropped[:n].mean()])
 
 
 def main() -> None:
@@ -119,7 +108,7 @@ def main() -> None:
     }
     same_sex = {"woman": ("allison", "russian_woman"), "man": ("carlo",)}
     music = cut_music(fetch_music(args.data), rng)
-    cells = [["among", "planted", *(name.replace("_", " ") for name in Found._fields)]]
+    cells = [["among", "planted", *COLUMNS]]
     for name in track(dutch, "Planting", console=Console(stderr=True)):
         own = load(dutch[name], N_OWN + 60, rng)
         usual, spare = own[:N_OWN], own[N_OWN:]
