@@ -98,15 +98,8 @@ def standard_systems(
     """Return the systems of every evaluation.
 
     Unconverted sources; the target's own recordings and their copy synthesis, if there is a target;
-    the DSP baseline; the voice.
-
-    Args:
-        voice: the voice, for its statistics and analysis.
-        convert: the conversion to be measured.
-        vocoder: HiFi-GAN universal, for the copy synthesis.
-        sources: speakers whose sentences are converted.
-        target: the speaker of the voice; None without recordings of that speaker.
-        cache: keeps copy synthesis and baseline.
+    the DSP baseline; the voice. `convert` is the conversion to be measured, `vocoder` HiFi-GAN
+    universal, for the copy synthesis; the cache keeps copy synthesis and baseline.
     """
     request, own = partial(requested_f0, voice=voice), partial(extract_f0, spec=voice.spec)
 

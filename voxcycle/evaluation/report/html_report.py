@@ -51,11 +51,8 @@ def write_report(
 ) -> list[Path]:
     """Write `metrics.json`, `report.html` and `summary.md`; each appears when it is complete.
 
-    Args:
-        folder: made if missing.
-        evaluation: with its audio.
-        sources: the speakers that were converted, as given to `evaluate_voice`.
-        voice: the voice that was evaluated.
+    `evaluation` holds its audio, and `sources` are the speakers that were converted, as given to
+    `evaluate_voice`. The folder is made if it is missing. Returns the files.
     """
     metrics, page, summary = paths = [folder / name for name in FILES]
     evaluation.save(metrics)
