@@ -19,7 +19,6 @@ from torch import Tensor
 from voxcycle.evaluation.stats.bounds import at_least, at_most, reported
 from voxcycle.images.image_files import draw_grid
 from voxcycle.images.image_set import load_images
-from voxcycle.images.systems import find_system
 from voxcycle.losses.elbo import bernoulli_negative_log_likelihood
 from voxcycle.methods.outliers import (
     area_under_curve,
@@ -105,7 +104,7 @@ def main() -> None:
     }
     digits = areas["digits"]
     torch.manual_seed(0)
-    blank = find_system("vae").build(recipe.resolve_config("vae"), test_set.shape, ()).eval()
+    blank = recipe.resolve_config("vae").build(test_set.shape, ()).eval()
     untrained = {kind: outlier_scores(blank, images[kind]) for kind in ("clothes", "digits")}
     unlearned = {
         name: area_under_curve(untrained["clothes"][name], untrained["digits"][name])

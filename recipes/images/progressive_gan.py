@@ -23,7 +23,6 @@ from voxcycle.images.batches import ImageBatches
 from voxcycle.images.image_files import draw_grid
 from voxcycle.images.image_set import load_images
 from voxcycle.images.metrics.image_quality import compare_images
-from voxcycle.images.systems import find_system
 from voxcycle.images.train import Model
 from voxcycle.models.growing_networks import downsample
 from voxcycle.training.state import TrainingState
@@ -47,7 +46,7 @@ def seconds_per_step(recipe: Recipe) -> list[float]:
     config = recipe.resolve_config(METHOD)
     images = load_images(config.data)
     torch.set_num_threads(config.threads)
-    module = TrainingState(find_system(METHOD).build(config, images.shape, ()))
+    module = TrainingState(config.build(images.shape, ()))
     growth = module.method.growth
     batches, seconds = ImageBatches(images, config.batch_size, 0), []
     for stage in range(growth.last + 1):
@@ -104,7 +103,7 @@ def main() -> None:
         return {n: sample(model) for n, model in models.items()}
 
     costs = seconds_per_step(recipe)
-    growth = find_system(METHOD).build(config, test.shape[1:], ()).growth
+    growth = config.build(test.shape[1:], ()).growth
     spent = [0.0]  # seconds of a growing training after every step
     for step in range(config.steps):
         spent.append(spent[-1] + costs[growth.at(step)[0]])

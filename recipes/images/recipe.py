@@ -53,7 +53,7 @@ class Recipe:
         if "data" in values:
             values["data"] = self.data / values["data"]
         values["out"] = self.out / values.get("out", "run")
-        return load_config(find_system(method).config, values)
+        return load_config(find_system(method), values)
 
     def _read_settings(self) -> dict[str, Any]:
         path = SETTINGS / f"{self.name}.yaml"

@@ -63,11 +63,11 @@ def test_settings_are_listed_with_their_meaning(run: Callable[..., tuple], metho
     code, out, _ = run("train", method, "--settings")
     assert code == 0
     keys = {line.split()[0] for line in out.splitlines() if line and not line.startswith(" ")}
-    fields = set(SYSTEMS[method].config.model_fields) - {"method"}
+    fields = set(SYSTEMS[method].model_fields) - {"method"}
     averages_nothing = ("autoencoder", "vae", "debiasing_vae", "classifier")
     known = fields - {"ema_decay"} if method in averages_nothing else fields
     assert keys & (fields | {"ema_decay"}) == known
-    assert all(field.description for field in SYSTEMS[method].config.model_fields.values())
+    assert all(field.description for field in SYSTEMS[method].model_fields.values())
 
 
 def test_train_goes_on_and_says_where_the_model_is(

@@ -35,7 +35,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     paths = {}
     for name, own in NETWORKS.items():
         method = "gan" if name == "conditional" else name
-        config = SYSTEMS[method].config(
+        config = SYSTEMS[method](
             data=folder / "images.npz", out=folder / name, steps=1, batch_size=8, width=4,
             n_latent=3, threads=1, **own,
         )  # fmt: skip
@@ -83,9 +83,7 @@ def test_walks_of_any_model_that_draws(name: str, models: dict[str, Path], tmp_p
 def test_walks_that_cannot_be(models: dict[str, Path], tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="method stylegan cannot encode an image"):
         draw_walks(models["stylegan"], tmp_path / "a.png", image=tmp_path / "b.png")
-    config = SYSTEMS["gan_ring"].config(
-        out=tmp_path / "ring", steps=1, batch_size=8, width=4, threads=1
-    )
+    config = SYSTEMS["gan_ring"](out=tmp_path / "ring", steps=1, batch_size=8, width=4, threads=1)
     with pytest.raises(ValueError, match="method gan_ring draws points, not images"):
         draw_walks(train_system("gan_ring", config).path, tmp_path / "a.png")
 

@@ -9,9 +9,8 @@ from safetensors.torch import load_file, save_file
 
 from voxcycle.artifacts import ArtifactError
 from voxcycle.images.image_set import ImageSet, load_images
-from voxcycle.images.systems.autoencoder import AutoencoderConfig
+from voxcycle.images.systems.autoencoder import AutoencoderConfig, VAEConfig
 from voxcycle.images.systems.classifier import ClassifierConfig
-from voxcycle.images.systems.vae import VAEConfig
 from voxcycle.images.train import MODEL_FILE, load_model, resolve_config, train_system
 
 

@@ -9,8 +9,7 @@ import torch
 
 from voxcycle.images.image_set import ImageSet, load_images
 from voxcycle.images.metrics.translation import TranslationResult, translate_both_ways
-from voxcycle.images.systems.cyclegan import CycleGANConfig
-from voxcycle.images.systems.pix2pix import Pix2PixConfig, TranslationConfig
+from voxcycle.images.systems.translation import CycleGANConfig, Pix2PixConfig, TranslationConfig
 from voxcycle.images.train import load_model, train_system
 
 SMALL: dict[str, Any] = {

@@ -9,20 +9,19 @@ import torch
 from voxcycle.images.batches import FaceBatches
 from voxcycle.images.image_files import write_image
 from voxcycle.images.image_set import ImageSet
-from voxcycle.images.systems import SYSTEMS
+from voxcycle.images.systems.autoencoder import VAEConfig
 from voxcycle.images.systems.debiasing_vae import DebiasingVAEConfig
-from voxcycle.images.systems.pix2pix import Pix2PixConfig
-from voxcycle.images.systems.vae import VAEConfig
+from voxcycle.images.systems.translation import Pix2PixConfig
 
 
 def test_a_discriminator_may_halve_down_to_one_pixel() -> None:
     config = Pix2PixConfig(
         data=Path(), out=Path(), discriminator_widths=(4, 4, 4, 4), width=4, n_down=3
     )
-    method = SYSTEMS["pix2pix"].build(config, (3, 8, 16), ())
+    method = config.build((3, 8, 16), ())
     assert method.discriminator(torch.zeros(1, 6, 8, 16)).shape == (1, 1, 1, 2)
     with pytest.raises(ValueError, match="3 halvings of 16 x 7 pixels leave none; at most 3"):
-        SYSTEMS["pix2pix"].build(config, (3, 7, 16), ())
+        config.build((3, 7, 16), ())
 
 
 def test_settings_of_runs_that_named_an_average(tmp_path: Path) -> None:
@@ -42,7 +41,7 @@ def faces(tmp_path: Path) -> Path:
 
 def load_faces(data: Path, **changed: object) -> FaceBatches:
     config = DebiasingVAEConfig(data=data, out=data / "run", batch_size=4, **changed)
-    batches = SYSTEMS["debiasing_vae"].load(config).batches
+    batches = config.load().batches
     assert isinstance(batches, FaceBatches)
     return batches
 
