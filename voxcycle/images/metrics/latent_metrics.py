@@ -42,14 +42,14 @@ def path_length(
 ) -> float:
     """Return E |f(x(t + eps)) - f(x(t))|^2 / eps^2: Karras et al. (2019), eq. 2 and 3.
 
-    On features of our own classifier, so it compares with nothing published. What goes from the
-    start's image to the end's along a straight line of features is shortest.
+    On features of our own classifier: published lengths are no comparison. A straight line of
+    features from the start's image to the end's is shortest.
 
     Args:
         decode: latents to images.
         features: images to features (B, n).
         start: latents (B, n_latent).
-        end: likewise.
+        end: as `start`.
         places: t in [0, 1), (B, 1).
         interpolate: (start, end, places) to latents.
     """
@@ -64,21 +64,20 @@ def path_length(
 def share_taken_over(own: Tensor, other: Tensor, mixed: Tensor) -> Tensor:
     """Return how often a mixed image has the other's value of a factor, where the two differ.
 
-    Beyond chance, as Cohen's kappa: factors of few values hit any image's value more often. Chance
-    is how often it has the value of yet another image.
+    Beyond chance, as Cohen's kappa: chance is how often it has the value of yet another image.
 
     Args:
         own: labels (B, n_factors) of the images that are changed.
         other: of those whose styles they get in some layers.
-        mixed: of what comes out.
+        mixed: of the results.
 
     Returns:
         (n_factors,): 1 where all is taken over, 0 where nothing is; nan where no pair differs.
     """
-    taken, chance = (_share_hit(own, x, mixed) for x in (other, other.roll(1, 0)))
-    return (taken - chance) / (1 - chance)
 
+    def share_hit(wanted: Tensor) -> Tensor:
+        differ = own != wanted
+        return ((mixed == wanted) & differ).sum(0) / differ.sum(0)
 
-def _share_hit(own: Tensor, other: Tensor, mixed: Tensor) -> Tensor:
-    differ = own != other
-    return ((mixed == other) & differ).sum(0) / differ.sum(0)
+    chance = share_hit(other.roll(1, 0))
+    return (share_hit(other) - chance) / (1 - chance)

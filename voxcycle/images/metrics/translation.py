@@ -54,13 +54,7 @@ class TranslationResult:
 def translate_both_ways(
     translate: Callable[[Tensor, bool], Tensor], a: Tensor, b: Tensor
 ) -> tuple[TranslationResult, TranslationResult]:
-    """Translate twins a to b and b to a.
-
-    Args:
-        translate: maps images to the other domain; with True from b to a.
-        a: images of the one domain.
-        b: the same in the other.
-    """
+    """Translate twins a to b and b to a; `translate` with True maps from b to a."""
     fake_b, fake_a = translate(a, False), translate(b, True)
     return (
         TranslationResult(a, fake_b, translate(fake_b, True), b),
@@ -96,11 +90,7 @@ def draw_translations(
 ) -> None:
     """Draw both directions: source, translation, true twin, their difference, translation back.
 
-    Args:
-        path: PNG file.
-        results: from a to b and from b to a.
-        names: of a and of b.
-        n: images of each.
+    `results` are from a to b and from b to a, `names` those of a and b, n the images of each.
     """
     rows, labels = [], []
     for result, (source, target) in zip(results, (names, names[::-1]), strict=True):
