@@ -14,15 +14,9 @@ from torch import Tensor
 
 from voxcycle.evaluation.stats.bounds import at_most, reported
 from voxcycle.images.image_files import draw_grid
-from voxcycle.images.image_set import load_images
 
 WIDTHS = (2, 4, 8, 16, 32)
 SHOWN = 16
-
-
-def squared_error(x: Tensor, y: Tensor) -> float:
-    """Return the mean squared error per pixel, of images brought to [0, 1]."""
-    return float((x - y).square().mean() / 4)
 
 
 def project(train: Tensor, test: Tensor, n_components: int) -> Tensor:
@@ -46,18 +40,17 @@ def draw_widths(path: Path, own: list[float], linear: list[float]) -> None:
     figure.savefig(path)
 
 
+@torch.no_grad()
 def main() -> None:
     recipe = begin("autoencoder", __doc__)
-    train = load_images(recipe.data / "fashion" / "train.npz").images()
-    test = load_images(recipe.data / "fashion" / "test.npz").images()
+    train, test = (recipe.load_images(f"fashion/{x}").images() for x in ("train", "test"))
     own, linear, bounds = [], [], []
     for width in WIDTHS:
         trained = recipe.train("autoencoder", n_latent=width, out=f"run-{width}")
-        with torch.no_grad():
-            sent = trained.method.reconstruct(test)
+        sent = trained.method.reconstruct(test)
         projected = project(train, test, width)
-        own.append(squared_error(sent, test))
-        linear.append(squared_error(projected, test))
+        for errors, images in ((own, sent), (linear, projected)):
+            errors.append(float((images - test).square().mean() / 4))  # of pixels in [0, 1]
         bounds.append(reported(f"MSE, {width} components", linear[-1]))
         bounds.append(at_most(f"MSE, code of {width}", own[-1], linear[-1]))
         if width == SHOWN:

@@ -15,7 +15,6 @@ from recipe import begin
 
 from voxcycle.evaluation.stats.bounds import at_least, reported
 from voxcycle.images.image_files import draw_grid
-from voxcycle.images.image_set import load_images
 from voxcycle.images.metrics.disentanglement import (
     entropies,
     mutual_information_gap,
@@ -56,9 +55,10 @@ def draw_rates(path: Path, terms: dict[float, NDArray[np.float64]]) -> None:
     figure.savefig(path)
 
 
+@torch.no_grad()
 def main() -> None:
     recipe = begin("beta_vae", __doc__)
-    shapes = load_images(recipe.data / "shapes" / "train.npz")
+    shapes = recipe.load_images("shapes/train")
     images = shapes.images()
     gaps, terms, shares, rows = {}, {}, {}, {}
     for beta in BETAS:
@@ -68,10 +68,9 @@ def main() -> None:
             model = trained.method
             generator = torch.Generator().manual_seed(0)
             noise = torch.randn(len(images), model.n_latent, generator=generator)
-            with torch.no_grad():
-                codes = model.encode(images)
-                seen.append([float(term.mean()) for term in model.elbo_terms(images, noise)])
-                walks.append(walk_latents(model.decode, codes[len(codes) // 2], REACH, N_VALUES))
+            codes = model.encode(images)
+            seen.append([float(term.mean()) for term in model.elbo_terms(images, noise)])
+            walks.append(walk_latents(model.decode, codes[len(codes) // 2], REACH, N_VALUES))
             gaps[beta].append(mutual_information_gap(codes.numpy(), shapes.labels))
             told.append(mutual_informations(codes.numpy(), shapes.labels))
         terms[beta] = np.array(seen)

@@ -18,7 +18,6 @@ from torch import Tensor
 
 from voxcycle.evaluation.stats.bounds import at_least, at_most, reported
 from voxcycle.images.image_files import draw_grid
-from voxcycle.images.image_set import load_images
 from voxcycle.losses.elbo import bernoulli_negative_log_likelihood
 from voxcycle.methods.outliers import (
     area_under_curve,
@@ -85,19 +84,16 @@ def draw_paradox(
 
 def main() -> None:
     recipe = begin("outliers", __doc__)
-    train_set, test_set = (load_images(recipe.data / f"fashion/{x}.npz") for x in ("train", "test"))
+    train_set, test_set = (recipe.load_images(f"fashion/{x}") for x in ("train", "test"))
     train, generator = train_set.images(), torch.Generator().manual_seed(0)
-    images = {
-        "clothes": test_set.images(),
-        "digits": load_images(recipe.data / "digits/all.npz").images(),
-    }
+    images = {"clothes": test_set.images(), "digits": recipe.load_images("digits/all").images()}
     images["noise"] = torch.rand(1_000, *test_set.shape, generator=generator) * 2 - 1
     trained = recipe.train("vae")
     scores = {kind: outlier_scores(trained.method, x) for kind, x in images.items()}
     for kind, x in images.items():
-        scores[kind] |= {MEAN: distance_to_mean(x, train)}
-        scores[kind] |= {MEAN_UNEXPLAINED: unexplained_share(x, train.mean(0))}
-        scores[kind] |= {EXCESS: scores[kind][ELBO] - entropy(x)}
+        scores[kind][MEAN] = distance_to_mean(x, train)
+        scores[kind][MEAN_UNEXPLAINED] = unexplained_share(x, train.mean(0))
+        scores[kind][EXCESS] = scores[kind][ELBO] - entropy(x)
     areas = {
         kind: {name: area_under_curve(scores["clothes"][name], x[name]) for name in x}
         for kind, x in scores.items()
@@ -144,14 +140,8 @@ def main() -> None:
             rows += [found, trained.method.reconstruct(found)]
     likely = images["digits"][scores["digits"][ELBO].topk(14, largest=False).indices]
     unlikely = images["clothes"][scores["clothes"][ELBO].topk(14).indices]
-    labels = [
-        "worst clothes",
-        "reconstructed",
-        "worst digits",
-        "reconstructed",
-        "likeliest digits",
-        "least likely clothes",
-    ]
+    labels = ["worst clothes", "reconstructed", "worst digits", "reconstructed"]
+    labels += ["likeliest digits", "least likely clothes"]
     draw_grid(recipe.out / "worst.png", [*rows, likely, unlikely], labels)
     pictures = {
         "histograms.png": "Three scores of clothes and of digits, none of which it ever saw.",

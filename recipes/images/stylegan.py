@@ -9,12 +9,11 @@ from pathlib import Path
 from statistics import mean
 
 import torch
-from recipe import begin
+from recipe import begin, in_batches
 from torch import Tensor
 
 from voxcycle.evaluation.stats.bounds import at_least, at_most, reported
 from voxcycle.images.image_files import draw_grid
-from voxcycle.images.image_set import load_images
 from voxcycle.images.metrics.image_quality import compare_images
 from voxcycle.images.metrics.latent_metrics import path_length, share_taken_over, slerp
 from voxcycle.images.train import MODEL_FILE, load_model
@@ -48,43 +47,41 @@ def main() -> None:
     rival_path = recipe.out.parent / RIVAL
     if not rival_path.exists():
         raise SystemExit(f"{rival_path}: not there; run recipes/images/progressive_gan.py first")
-    test_set = load_images(recipe.data / "avatars" / "test.npz")
+    test_set = recipe.load_images("avatars/test")
     test, factors = test_set.images(), list(test_set.factors)
     classifier = recipe.classifier()
     features = classifier.network.features
-    with torch.enable_grad():
-        trained = recipe.train("stylegan")
+    trained = recipe.train("stylegan")
     method = trained.method
     generator = torch.Generator().manual_seed(0)
     z, other_z = torch.randn(2, len(test), method.n_latent, generator=generator)
     w, other = method.map(z), method.map(other_z)
 
-    def draw(decode, codes: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
-        return torch.cat([decode(part) for part in codes.split(250)])
-
-    images = draw(method.sample, z)
+    images = in_batches(method.sample, z)
     quality = compare_images(images, test, features)
-    rival = draw(load_model(rival_path).method.sample, z)
+    rival = in_batches(load_model(rival_path).method.sample, z)
     rival_fid = compare_images(rival, test, features).fid
 
-    labels, other_labels = (classifier.predict(draw(method.synthesize, x)) for x in (w, other))
+    labels, other_labels = (
+        classifier.predict(in_batches(method.synthesize, x)) for x in (w, other)
+    )
     taken = {}
     for name, layers in LAYERS.items():
-        mixed = draw(method.synthesize, method.mix(w, other, layers))
+        mixed = in_batches(method.synthesize, method.mix(w, other, layers))
         shares = share_taken_over(labels, other_labels, classifier.predict(mixed)).tolist()
         taken[name] = dict(zip(factors, shares, strict=True))
     coarse, fine = taken["coarse, 4-8"], taken["fine, 32"]
     colours, of_coarse = (mean(shares[name] for name in COLOURS) for shares in (fine, coarse))
 
     places = torch.rand(len(z), 1, generator=generator)
-    in_w = path_length(method.synthesize, features=features, start=w, end=other, places=places)
+    common = {"features": features, "places": places}
+    in_w = path_length(method.synthesize, start=w, end=other, **common)
     in_z = path_length(
         lambda at: method.synthesize(method.map(at)),
-        features=features,
         start=z,
         end=other_z,
-        places=places,
         interpolate=slerp,
+        **common,
     )
 
     draw_grid(recipe.out / "samples.png", list(images[:60].split(15)))

@@ -22,35 +22,23 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPath
 
 
 @pytest.fixture
-def start_recipe(monkeypatch: pytest.MonkeyPatch) -> Callable[..., object]:
-    """Start a recipe on DATA and OUT with settings, some of its globals replaced.
+def run_recipe(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Run a recipe on DATA and OUT with settings, some of its globals replaced.
 
-    Returns what it exits with.
+    Returns its result, whose pictures are there. The exit code must say whether bounds fail, as
+    those of networks that learned nothing do.
     """
 
-    def start(name: str, data: Path, out: Path, *settings: str, **replaced: object) -> object:
+    def run(name: str, data: Path, out: Path, *settings: str, **replaced: object) -> Result:
         recipe = importlib.import_module(name)
         with monkeypatch.context() as patch, pytest.raises(SystemExit) as ended:
             patch.setattr(sys, "argv", [f"{name}.py", str(data), str(out), *settings])
             for key, value in replaced.items():
                 patch.setattr(recipe, key, value)
             recipe.main()
-        return ended.value.code
-
-    return start
-
-
-@pytest.fixture
-def run_recipe(start_recipe: Callable[..., object]) -> Callable[..., Result]:
-    """Run a recipe to its end; returns its result, whose pictures are there.
-
-    Networks that learned nothing fail bounds: the exit code must say so.
-    """
-
-    def run(name: str, data: Path, out: Path, *settings: str, **replaced: object) -> Result:
-        code = start_recipe(name, data, out, *settings, **replaced)
+        assert isinstance(ended.value.code, int), ended.value.code
         result = Result.load(out / name)
-        assert code == (0 if all(bound.holds for bound in result.bounds) else 1)
+        assert ended.value.code == (0 if all(bound.holds for bound in result.bounds) else 1)
         assert result.system == name and result.machine
         assert result.command.endswith(" ".join(["DATA OUT", *settings]))
         assert {path.name for path in (out / name).glob("*.png")} == set(result.pictures) != set()

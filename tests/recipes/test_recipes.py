@@ -1,0 +1,191 @@
+"""Every recipe of the lecture runs on noise, and bounds refuse what they should."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from torch import Tensor
+
+from voxcycle.evaluation.stats.bounds import Result
+from voxcycle.images.image_set import ImageSet, load_images
+from voxcycle.images.shapes import draw_shapes
+
+FACTORS = ("skin", "accessory", "hair", "hair colour", "clothes colour")
+TINY = ("width=4", "batch_size=8", "threads=1")
+TRANSLATION = ("steps=2", "width=2", "discriminator_widths=[2, 2]", "threads=1")
+GROWING = ("threads=1", "batch_size=4", "width=2", "max_width=4", "steps=9")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory, train_classifier: Callable[..., None]) -> Path:
+    """The sets of egs/images/prepare.py, few images of noise, and classifiers in `out`."""
+    root = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(0)
+
+    def save(name: str, shape: tuple[int, ...], labels: np.ndarray, *factors: str) -> None:
+        pixels = rng.integers(256, size=(len(labels), *shape), dtype=np.uint8)
+        ImageSet(pixels, labels.reshape(-1, len(factors)), factors).save(root / name)
+
+    groups = np.array([[1, 0]] * 30 + [[1, 1]] * 3 + [[0, 0]] * 30)
+    for split, n in (("train", 60), ("test", 40)):
+        # the VAE's recipe measures a bound of 1,000 test images
+        classes = np.arange(1_000 if split == "test" else 100) % 10
+        save(f"fashion/{split}.npz", (1, 28, 28), classes, "class")
+        save(f"biased/{split}.npz", (3, 32, 32), groups, "face", "dark")
+        labels = rng.integers(3, size=(n, len(FACTORS)))
+        save(f"avatars/{split}.npz", (3, 32, 32), labels, *FACTORS)
+        for name in ("edges", "skin", "sunglasses", "flags"):
+            for value, side in enumerate("AB"):
+                labels = rng.integers(3, size=(16, len(FACTORS)))
+                labels[:, :2] = value
+                save(f"{name}/{split}{side}.npz", (3, 32, 32), labels, *FACTORS)
+    save("digits/all.npz", (1, 28, 28), np.arange(40) % 10, "class")
+    draw_shapes().subset(np.arange(0, 3072, 7)).save(root / "shapes" / "train.npz")
+    for name in ("avatars", "fashion"):
+        train_classifier(root / name / "train.npz", root / "out")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("name", "n_bounds", "settings"),
+    [
+        ("autoencoder", 10, ("steps=2", *TINY)),
+        ("vae", 15, ("steps=2", *TINY)),
+        ("beta_vae", 13, ("steps=2", *TINY)),
+        ("debiasing_vae", 15, ("steps=2", *TINY)),
+        ("outliers", 17, ("steps=2", *TINY)),
+        ("gan_ring", 17, ("steps=20", *TINY)),  # five different parts of the way
+        ("gan", 17, ("steps=20", "n_latent=4", *TINY)),
+        ("conditional_gan", 19, ("steps=2", "n_latent=4", *TINY)),
+        ("pix2pix", 13, TRANSLATION),
+        ("cyclegan", 14, TRANSLATION),
+        ("cyclegan_sunglasses", 8, TRANSLATION),
+        ("cyclegan_flags", 8, TRANSLATION),
+    ],
+)
+def test_a_recipe_measures_draws_and_says_whether_its_bounds_hold(
+    name: str,
+    n_bounds: int,
+    settings: tuple[str, ...],
+    data: Path,
+    run_recipe: Callable[..., Result],
+) -> None:
+    result = run_recipe(name, data, data / "out", *settings)
+    assert (f"steps={result.n_steps}", len(result.bounds)) == (settings[0], n_bounds)
+    if settings is TRANSLATION:
+        assert list(result.pictures) == ["rows.png" if name == "pix2pix" else "ways.png"]
+    else:  # domains of noise agree nowhere, so no change outside can be measured
+        assert all(np.isfinite(bound.value) for bound in result.bounds)
+    held = [bound for bound in result.bounds if bound.bound is not None]
+    assert not held or not all(bound.holds for bound in held)  # few steps do not reach every bound
+
+
+def test_stylegan_is_held_against_what_the_growing_one_left(
+    data: Path, run_recipe: Callable[..., Result]
+) -> None:
+    with pytest.raises(AssertionError, match="progressive_gan.py first"):
+        run_recipe("stylegan", data, data / "out", *GROWING)
+
+    growing = ("progressive_gan", data, data / "out", *GROWING, "fade_steps=1", "stable_steps=1")
+    first, again = ({b.name: b.value for b in run_recipe(*growing).bounds} for _ in range(2))
+    assert first == again  # what is trained already is used
+    assert first["stage of 32 x 32"] == pytest.approx(first["growing, seed 0"])
+    assert first["test images brought to 32 x 32"] == pytest.approx(0, abs=1e-6)
+
+    result = run_recipe("stylegan", data, data / "out", *GROWING)
+    second = {bound.name: bound for bound in result.bounds}
+    assert second["Progressive GAN"].value > 0
+    assert second["StyleGAN"].bound == pytest.approx(1.1 * second["Progressive GAN"].value)
+
+
+def make_blobs(n: int, seed: int) -> ImageSet:
+    """Return blobs of two sizes and three colours, anywhere on black."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers([2, 3], size=(n, 2))
+    places = rng.uniform(4, 12, size=(n, 2, 1, 1))
+    size = 6.0 + 8 * labels[:, 0]
+    distances = ((np.mgrid[:16, :16] - places) ** 2).sum(1) / size[:, None, None]
+    colours = (0.3 + 0.7 * np.eye(3))[labels[:, 1]]
+    pixels = 255 * colours[:, :, None, None] * np.exp(-distances)[:, None]
+    return ImageSet(pixels.astype(np.uint8), labels, ("size", "colour"))
+
+
+def failed(result: Result) -> set[str]:
+    return {bound.name for bound in result.bounds if not bound.holds}
+
+
+@pytest.mark.slow
+def test_an_autoencoder_is_better_than_components_and_an_untrained_one_is_not(
+    tmp_path: Path, run_recipe: Callable[..., Result]
+) -> None:
+    """Six numbers and bent ways between them: components need many."""
+    for split, n in (("train", 1_000), ("test", 200)):
+        make_blobs(n, n).save(tmp_path / "fashion" / f"{split}.npz")
+
+    def run(steps: int) -> Result:
+        settings = (f"steps={steps}", "width=100", "batch_size=50", "threads=1")
+        out = tmp_path / f"out{steps}"
+        return run_recipe("autoencoder", tmp_path, out, *settings, WIDTHS=(4, 8), SHOWN=4)
+
+    assert not failed(run(1_500))
+    assert failed(run(1)) == {"MSE, code of 4", "MSE, code of 8"}
+
+
+@pytest.mark.slow
+def test_ten_images_repeated_are_refused_and_real_ones_are_not(
+    tmp_path: Path, train_classifier: Callable[..., None], run_recipe: Callable[..., Result]
+) -> None:
+    """What the generator draws is replaced; its few steps do not count."""
+    train = tmp_path / "avatars" / "train.npz"
+    make_blobs(1_000, 0).save(train)
+    make_blobs(400, 1).save(tmp_path / "avatars" / "test.npz")
+    train_classifier(train, tmp_path, steps=400)
+    held_out = make_blobs(400, 2).images()
+
+    def run(images: Tensor) -> Result:
+        settings = ("steps=20", "n_latent=4", *TINY)
+        return run_recipe("gan", tmp_path, tmp_path, *settings, in_batches=lambda *_: images)
+
+    assert not failed(run(held_out))
+    assert failed(run(held_out[:10].repeat(40, 1, 1, 1))) == {"domain FID", "recall"}
+    assert failed(run(load_images(train).images(slice(400)))) == {"of a generated one"}  # copied
+
+
+def save_outlines(folder: Path, split: str, n: int, shift: int) -> None:
+    """Save outlines of discs and discs, whose stripes cannot be told; others' if shifted."""
+    rng = np.random.default_rng(n)
+    y, x = np.mgrid[:16, :16]
+    a, b = np.full((n, 3, 16, 16), 255, np.uint8), np.empty((n, 3, 16, 16), np.uint8)
+    b[:] = np.array([200, 200, 90])[:, None, None]
+    for outline, disc in zip(a, b, strict=True):
+        top, left = rng.integers(3, 13, 2)
+        radius = rng.integers(2, 5)
+        distance = np.hypot(y - top, x - left)
+        outline[:, abs(distance - radius) < 0.7] = 0
+        stripes = 70 * ((x + y + rng.integers(2)) % 2)
+        is_in = distance < radius + 0.3
+        disc[:, is_in] = np.array([30, 30, 160])[:, None] + stripes[is_in]
+    for side, pixels in (("A", np.roll(a, shift, 0)), ("B", b)):
+        ImageSet(pixels, np.zeros((n, 0), np.int64), ()).save(folder / f"{split}{side}.npz")
+
+
+@pytest.mark.slow
+def test_pix2pix_with_others_inputs_or_without_a_discriminator_is_refused(
+    tmp_path: Path, run_recipe: Callable[..., Result]
+) -> None:
+    def run(name: str, shift: int, *words: str) -> Result:
+        folder = tmp_path / name
+        for split, n, shifted in (("train", 400, shift), ("test", 100, 0)):
+            save_outlines(folder / "edges", split, n, shifted)
+        words = ("steps=500", "width=8", "discriminator_widths=[16, 32]", "batch_size=8",
+                 "lr=0.001", "ema_decay=0.98", "threads=1", *words)  # fmt: skip
+        return run_recipe("pix2pix", folder, folder / "out", *words)
+
+    assert failed(run("pairs", 0)) == set()
+    assert failed(run("others", 1)) >= {
+        "L1 to the truth",
+        "SSIM with the truth",
+        "L1 with the input of another face, over that with its own",
+    }
+    assert failed(run("alone", 0, "adversarial=0")) == {"the same with the discriminator"}
