@@ -92,21 +92,22 @@ def test_classes_are_asked_for_by_name_and_by_number(
     models: dict[str, Path], tmp_path: Path
 ) -> None:
     named = give_names(models["conditional"], tmp_path / "named.safetensors", ("2", "dogs", "cats"))
-    pictures = []
-    for label in ("dogs", 1, "1", "cats", "2"):
-        draw_samples(named, tmp_path / "a.png", n=2, label=label)
-        pictures.append((tmp_path / "a.png").read_bytes())
-    draw_samples(models["conditional"], tmp_path / "a.png", n=2, label="0")
-    pictures.append((tmp_path / "a.png").read_bytes())
-    dogs, one, also_one, cats, two, none = pictures
+    unnamed = models["conditional"]
+
+    def draw(path: Path, label: int | str | None = None) -> bytes:
+        draw_samples(path, tmp_path / "a.png", n=1, label=label)
+        return (tmp_path / "a.png").read_bytes()
+
+    dogs, one, also_one, cats, two = (draw(named, x) for x in ("dogs", 1, "1", "cats", "2"))
     assert dogs == one == also_one != cats
-    assert two == none != cats  # what is called 2 is number 0
+    assert two == draw(unnamed, "0") != cats  # what is called 2 is number 0
+    assert draw(unnamed) == two != draw(unnamed, "1")  # in turn, beginning with the first
     with pytest.raises(ValueError, match="named.safetensors: --label: no 'cat': there are 2, dogs"):
-        draw_samples(named, tmp_path / "a.png", label="cat")
+        draw(named, "cat")
     with pytest.raises(ValueError, match="--label: no 'dogs': there are 0, 1, 2"):
-        draw_samples(models["conditional"], tmp_path / "a.png", label="dogs")
+        draw(unnamed, "dogs")
     with pytest.raises(ValueError, match="--label 0, but the model has no classes"):
-        draw_samples(models["vae"], tmp_path / "a.png", label="0")
+        draw(models["vae"], "0")
 
 
 def test_truncation_draws_styles_to_their_mean(models: dict[str, Path], tmp_path: Path) -> None:

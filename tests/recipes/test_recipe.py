@@ -1,7 +1,8 @@
 import subprocess
 import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,27 +13,31 @@ from voxcycle.images.image_set import ImageSet
 from voxcycle.images.train import MODEL_FILE
 
 
+@pytest.fixture
+def make_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Make recipes with settings of the test's own: of a ring of 8 steps, and of a classifier."""
+    import recipe
+
+    small = "batch_size: 8\nthreads: 1\n"
+    (tmp_path / "gan_ring.yaml").write_text(f"width: 8\nsteps: 8\n{small}")
+    (tmp_path / "classifier.yaml").write_text(
+        f"data: avatars/train.npz\nwidth: 4\nsteps: 2\n{small}"
+    )
+    monkeypatch.setattr(recipe, "SETTINGS", tmp_path)
+    return lambda name, *words: recipe.Recipe(name, tmp_path, tmp_path / "out" / name, words)
+
+
 def test_recipes_share_one_classifier_whatever_their_own_settings(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_recipe: Callable[..., Any], tmp_path: Path
 ) -> None:
     rng = np.random.default_rng(0)
     pixels = rng.integers(256, size=(16, 1, 8, 8)).astype(np.uint8)
     labels = np.stack([np.arange(16) % 3, np.arange(16) % 2], 1)
     ImageSet(pixels, labels, ("shape", "shade")).save(tmp_path / "toys" / "train.npz")
-    (tmp_path / "classifier.yaml").write_text(
-        "data: avatars/train.npz\nwidth: 4\nbatch_size: 8\nsteps: 2\nthreads: 1\n"
-    )
-    import recipe
-
-    monkeypatch.setattr(recipe, "SETTINGS", tmp_path)
-    first = recipe.Recipe(
-        name="gan", data=tmp_path, out=tmp_path / "out" / "gan", words=("steps=9",), started=0.0
-    ).classifier("toys")
+    first = make_recipe("gan", "steps=9").classifier("toys")
     path = tmp_path / "out" / "classifier" / "toys" / MODEL_FILE
     written = path.stat().st_mtime_ns
-    second = recipe.Recipe(
-        name="other", data=tmp_path, out=tmp_path / "out" / "other", words=(), started=0.0
-    ).classifier("toys")
+    second = make_recipe("other").classifier("toys")
     assert path.stat().st_mtime_ns == written  # not trained again
     images = torch.from_numpy(pixels / 127.5 - 1).float()
     assert [len(row) for row in first.network(images)[0]] == [3] * 16  # values of the first factor
@@ -41,51 +46,32 @@ def test_recipes_share_one_classifier_whatever_their_own_settings(
 
 
 def test_the_parts_of_a_training_are_those_of_shorter_ones(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_recipe: Callable[..., Any],
 ) -> None:
-    (tmp_path / "gan_ring.yaml").write_text("width: 8\nbatch_size: 8\nsteps: 8\nthreads: 1\n")
-    import recipe
-
-    monkeypatch.setattr(recipe, "SETTINGS", tmp_path)
-    begun = recipe.Recipe(
-        name="gan_ring", data=tmp_path, out=tmp_path / "out", words=(), started=0.0
-    )
-    models = begun.train_in_parts("gan_ring", (0.25, 0.5, 1.0))
+    recipe = make_recipe("gan_ring")
+    models = recipe.train_in_parts("gan_ring", (0.25, 0.5, 1.0))
     assert [(n, model.steps) for n, model in models.items()] == [(2, 2), (4, 4), (8, 8)]
     noise = torch.randn(4, models[2].method.n_latent)
     for n_steps in (2, 4, 8):
-        alone = begun.train("gan_ring", steps=n_steps, out=f"alone-{n_steps}").method
+        alone = recipe.train("gan_ring", steps=n_steps, out=f"alone-{n_steps}").method
         with torch.no_grad():
-            torch.testing.assert_close(
-                models[n_steps].method.sample(noise), alone.sample(noise), rtol=0, atol=0
-            )
-    again = begun.train_in_parts("gan_ring", (0.25, 0.5, 1.0))  # read, not trained
+            assert torch.equal(models[n_steps].method.sample(noise), alone.sample(noise))
+    again = recipe.train_in_parts("gan_ring", (0.25, 0.5, 1.0))  # read, not trained
     assert [model.steps for model in again.values()] == [2, 4, 8]
     with pytest.raises(ValueError, match="has 8 steps and was not kept at 6"):
-        begun.train_in_parts("gan_ring", (0.75, 1.0))
+        recipe.train_in_parts("gan_ring", (0.75, 1.0))
 
 
 def test_a_recipe_knows_the_time_of_trainings_of_earlier_calls(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_recipe: Callable[..., Any],
 ) -> None:
-    import recipe
-
-    (tmp_path / "gan_ring.yaml").write_text("width: 8\nbatch_size: 8\nsteps: 4\nthreads: 1\n")
-    monkeypatch.setattr(recipe, "SETTINGS", tmp_path)
-
     def call(*words: str) -> Result:
-        begun = recipe.Recipe(
-            name="gan_ring",
-            data=tmp_path,
-            out=tmp_path / "out",
-            words=words,
-            started=time.monotonic(),
-        )
-        begun.train_in_parts("gan_ring", (0.5, 1.0), out="one")
-        begun.train("gan_ring", out="two", seed=1)
+        recipe = make_recipe("gan_ring", *words)
+        recipe.train_in_parts("gan_ring", (0.5, 1.0), out="one")
+        recipe.train("gan_ring", out="two", seed=1)
         with pytest.raises(SystemExit):
-            begun.finish([], {}, 4)
-        return Result.load(tmp_path / "out")
+            recipe.finish([], {}, 8)
+        return Result.load(recipe.out)
 
     first = call()
     assert first.n_trainings == 2 and first.seconds > 0
