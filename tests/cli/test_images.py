@@ -95,29 +95,22 @@ def test_train_goes_on_and_says_where_the_model_is(
     assert (loaded.name, loaded.shape, loaded.steps) == ("autoencoder", (3, 8, 8), 3)
 
 
-def test_a_file_of_settings_and_the_command_line_wins(
-    run: Run, photos: Path, tmp_path: Path
-) -> None:
-    settings = tmp_path / "settings.yaml"
-    lines = [word.replace("=", ": ") for word in SMALL + CONV]
-    lines += [f"data: {photos}", f"out: {tmp_path / 'run'}", "steps: 9", "beta: 3.0"]
-    settings.write_text("\n".join(lines))
-    assert run("train", "vae", "--config", settings, "--steps", 1, "n_latent=2")[0] == 0
-    method = load_model(tmp_path / "run" / "model.safetensors").method
-    assert (method.n_latent, method.beta) == (2, 3.0)
-
-
-def test_a_file_of_settings_alone(
+def test_a_file_of_settings_alone_and_overridden(
     run: Run, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    lines = [word.replace("=", ": ") for word in SMALL + CONV]
-    Path("settings.yaml").write_text("\n".join([*lines, f"data: {photos}", "steps: 1"]))
-    code, out, _ = run("train", "vae", "--config", "settings.yaml")
-    assert (code, out) == (0, f"{Path('runs/vae/model.safetensors')}  (1 steps)\n")
+    lines = [word.replace("=", ": ") for word in (*SMALL, *CONV, "beta=3.0")]
     Path("no data.yaml").write_text("\n".join(lines))
     code, _, err = run("train", "vae", "--config", "no data.yaml", "--out", "other")
     assert (code, err) == (2, "error: name the images: --data FOLDER\n")
+    Path("settings.yaml").write_text("\n".join([*lines, f"data: {photos}", "steps: 1"]))
+    code, out, _ = run("train", "vae", "--config", "settings.yaml")
+    assert (code, out) == (0, f"{Path('runs/vae/model.safetensors')}  (1 steps)\n")
+    Path("more.yaml").write_text("\n".join([*lines, f"data: {photos}", "out: run", "steps: 9"]))
+    code, out, _ = run("train", "vae", "--config", "more.yaml", "--steps", 1, "n_latent=2")
+    assert (code, out) == (0, f"{Path('run/model.safetensors')}  (1 steps)\n")
+    method = load_model(Path("run/model.safetensors")).method
+    assert (method.n_latent, method.beta) == (2, 3.0)
 
 
 def test_a_run_that_goes_on_knows_its_images_and_settings(
@@ -153,17 +146,20 @@ def test_samples_follow_the_seed(run: Run, model: Path, tmp_path: Path) -> None:
     assert first == again != other
 
 
+def read(path: Path, size: int | None = None) -> torch.Tensor:
+    """Return an image as a batch of one, in [-1, 1]."""
+    pixels = read_image(path, None if size is None else (size, size))
+    return torch.from_numpy(pixels.copy())[None] / 127.5 - 1
+
+
 def test_translate_sends_images_through_the_bottleneck(
     run: Run, model: Path, photos: Path, tmp_path: Path
 ) -> None:
     code, out, _ = run("translate", model, photos, "-o", tmp_path)
     assert code == 0 and len(out.splitlines()) == 12
     source, target = photos / "far" / "1.png", tmp_path / "far" / "1.png"
-    pixels = torch.from_numpy(read_image(source, (8, 8)).copy())[None] / 127.5 - 1
-    with torch.no_grad():
-        expected = load_model(model).method.reconstruct(pixels)[0]
-    found = torch.from_numpy(read_image(target).copy()) / 127.5 - 1
-    assert (found - expected).abs().max().item() <= 1.01 / 255  # half a step of 2 / 255
+    expected = load_model(model).method.reconstruct(read(source, 8))
+    assert (read(target) - expected).abs().max().item() <= 1.01 / 255  # half a step of 2 / 255
     assert run("translate", model, source, "-o", tmp_path / "one")[0] == 0
     assert (tmp_path / "one" / "1.png").read_bytes() == target.read_bytes()
 
@@ -217,14 +213,12 @@ def test_translate_goes_back_with_the_other_generator(
     words = ("n_blocks=1", "discriminator_widths=[4, 4]", "size=8", "--data", tmp_path / "domains")
     model, source = train("cyclegan", tmp_path / "run", *words), photos / "0.png"
     translate = load_model(model).method.translate
-    pixels = torch.from_numpy(read_image(source, (8, 8)).copy())[None] / 127.5 - 1
-    there, back = (translate(pixels, is_back)[0].clamp(-1, 1) for is_back in (False, True))
+    there, back = (translate(read(source, 8), is_back).clamp(-1, 1) for is_back in (False, True))
     assert (there - back).abs().max().item() > 0.1
     for words, expected in (((), there), (("--back",), back)):
         folder = tmp_path / f"out{len(words)}"
         assert run("translate", model, source, "-o", folder, *words)[0] == 0
-        found = torch.from_numpy(read_image(folder / "0.png").copy()) / 127.5 - 1
-        assert (found - expected).abs().max().item() <= 1.01 / 255  # half a step of 2 / 255
+        assert (read(folder / "0.png") - expected).abs().max().item() <= 1.01 / 255
 
 
 def test_traverse_draws_a_row_for_each_latent(

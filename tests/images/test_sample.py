@@ -32,13 +32,11 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     pixels = np.random.default_rng(0).integers(0, 256, (8, 3, 8, 8), dtype=np.uint8)
     labels = np.arange(8).reshape(-1, 1) % 3
     ImageSet(pixels, labels, ("form",)).save(folder / "images.npz")
+    common = {"data": folder / "images.npz", "steps": 1, "batch_size": 8, "width": 4}
     paths = {}
     for name, own in NETWORKS.items():
         method = "gan" if name == "conditional" else name
-        config = SYSTEMS[method](
-            data=folder / "images.npz", out=folder / name, steps=1, batch_size=8, width=4,
-            n_latent=3, threads=1, **own,
-        )  # fmt: skip
+        config = SYSTEMS[method](out=folder / name, n_latent=3, threads=1, **common, **own)
         paths[name] = train_system(method, config).path
     return paths
 

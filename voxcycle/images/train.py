@@ -31,15 +31,7 @@ SIZES = ("width", "max_width", "n_hidden", "n_latent", "n_blocks", "n_down", "n_
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """What a training made.
-
-    Attributes:
-        method: with its final weights.
-        path: of its file.
-        n_steps: iterations in all.
-        n_new_steps: those of this call.
-        seconds: wall time of this call.
-    """
+    """What a training made: the method and its file; steps in all, and what this call took."""
 
     method: Any
     path: Path
@@ -53,7 +45,7 @@ def resolve_config(
 ) -> SystemConfig:
     """Return a system's settings: of a YAML file, overridden by `values`.
 
-    The run's folder is `runs/NAME` where nothing is said; a run that is resumed knows the rest.
+    The run's folder is `runs/NAME` by default; a resumed run knows the other settings.
 
     Raises:
         ValueError: one sentence per wrong field, no images, or nothing to resume.
@@ -84,12 +76,9 @@ def check_method(folder: Path, name: str) -> None:
 
 @keeps_threads
 def train_system(name: str, config: SystemConfig, resume: bool = False) -> TrainedModel:
-    """Train a system of the lecture and write `model.safetensors` into the run's folder.
+    """Train a system of `SYSTEMS` and write `model.safetensors` into the run's folder.
 
-    Args:
-        name: of `SYSTEMS`.
-        config: of the system's own kind.
-        resume: go on from `last.ckpt`; the settings must be the run's but for its length.
+    `resume` continues from `last.ckpt`: the settings must be the run's, except for its length.
 
     Raises:
         ValueError: the data do not suffice, there is nothing to resume, a setting differs, or a
@@ -139,14 +128,9 @@ def train_system(name: str, config: SystemConfig, resume: bool = False) -> Train
 
 @dataclass(frozen=True)
 class Model:
-    """A trained system.
+    """A trained system: its name, the method in evaluation mode, and what its file says.
 
-    Attributes:
-        name: of the system.
-        method: in evaluation mode.
-        shape: channels, height and width of its images.
-        steps: iterations of its training.
-        value_names: names of the values of factors, of those where they are known.
+    `value_names` are names of the values of factors, where they are known.
     """
 
     name: str
