@@ -15,7 +15,7 @@ from recipe import begin
 
 from voxcycle.evaluation.stats.bounds import at_least, reported
 from voxcycle.images.image_files import draw_grid
-from voxcycle.images.metrics.disentanglement import (
+from voxcycle.images.metrics.latent_metrics import (
     entropies,
     mutual_information_gap,
     mutual_informations,

@@ -30,20 +30,12 @@ SETTINGS = Path(__file__).parents[2] / "egs" / "images"
 
 @dataclass(frozen=True)
 class Recipe:
-    """A running recipe.
+    """A running recipe."""
 
-    Attributes:
-        name: of the recipe; its settings are in `egs/images/NAME.yaml`.
-        data: the folder that `egs/images/prepare.py` made.
-        out: the recipe's folder for trainings, pictures and `result.json`.
-        words: settings of the command line.
-        started: monotonic time.
-    """
-
-    name: str
-    data: Path
-    out: Path
-    words: tuple[str, ...] = ()
+    name: str  # its settings are in egs/images/NAME.yaml
+    data: Path  # the folder that egs/images/prepare.py made
+    out: Path  # for trainings, pictures and `result.json`
+    words: tuple[str, ...] = ()  # settings of the command line
     started: float = field(default_factory=time.monotonic)
 
     def load_images(self, name: str) -> ImageSet:

@@ -26,19 +26,12 @@ NPZ_ERRORS = (ValueError, LookupError, TypeError, AttributeError, OSError, EOFEr
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Images and what is known of them.
+    """Images, the values of their factors, and the names of factors and values."""
 
-    Attributes:
-        pixels: (N, C, H, W), 0 to 255.
-        labels: (N, n_factors), the value of every factor of every image; -1 where unknown.
-        factors: their names.
-        value_names: of a factor's values 0, 1, ...; of those factors where they are known.
-    """
-
-    pixels: NDArray[np.uint8]
-    labels: NDArray[np.int64]
+    pixels: NDArray[np.uint8]  # (N, C, H, W), 0 to 255
+    labels: NDArray[np.int64]  # (N, n_factors); -1 where unknown
     factors: tuple[str, ...]
-    value_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    value_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # where they are known
 
     def __len__(self) -> int:
         return len(self.pixels)

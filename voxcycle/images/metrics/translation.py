@@ -18,19 +18,12 @@ HOTTEST = 0.3  # difference that is drawn white
 
 @dataclass(frozen=True)
 class TranslationResult:
-    """One direction between two domains, images (N, C, H, W) each.
-
-    Attributes:
-        source: images of the one domain.
-        fake: their translations.
-        cycled: these translated back.
-        twins: the true translations, of which no training saw one.
-    """
+    """One direction between two domains, images (N, C, H, W) each."""
 
     source: Tensor
     fake: Tensor
     cycled: Tensor
-    twins: Tensor
+    twins: Tensor  # the true translations, of which no training saw one
 
     @property
     def ratio(self) -> float:

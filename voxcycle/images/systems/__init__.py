@@ -1,8 +1,7 @@
 """The systems of the lecture: their settings, networks and data."""
 
-from voxcycle.images.systems.autoencoder import AutoencoderConfig, VAEConfig
+from voxcycle.images.systems.autoencoder import AutoencoderConfig, DebiasingVAEConfig, VAEConfig
 from voxcycle.images.systems.classifier import ClassifierConfig
-from voxcycle.images.systems.debiasing_vae import DebiasingVAEConfig
 from voxcycle.images.systems.gan import GANConfig, ProgressiveGANConfig, StyleGANConfig
 from voxcycle.images.systems.gan_ring import RingGANConfig
 from voxcycle.images.systems.system import SystemConfig

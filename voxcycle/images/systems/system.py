@@ -19,19 +19,12 @@ from voxcycle.training.config import TrainingConfig
 
 @dataclass(frozen=True)
 class ImageData:
-    """The data of a training, and what its networks must know about them.
+    """The data of a training, and what its networks must know about them."""
 
-    Attributes:
-        batches: batch i for step i.
-        shape: channels, height and width of the images.
-        n_values: number of values of each factor of the labels.
-        value_names: their names, for the factors that have names.
-    """
-
-    batches: Dataset[Any]
+    batches: Dataset[Any]  # batch i for step i
     shape: Shape
-    n_values: tuple[int, ...] = ()
-    value_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    n_values: tuple[int, ...] = ()  # of each factor of the labels
+    value_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # where they are known
 
 
 class SystemConfig(TrainingConfig):
@@ -59,9 +52,7 @@ class ImageConfig(SystemConfig):
 
     data: Path = Field(description="images: a folder, or a set in .npz")
     size: int | None = Field(
-        None,
-        ge=8,
-        description="side to scale the middle square of a file to; null: as is",
+        None, ge=8, description="side to scale the middle square of a file to; null: as is"
     )
     n_channels: Literal[1, 3] = Field(3, description="1 reads the images of a folder as grey")
 
