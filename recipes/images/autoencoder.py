@@ -3,8 +3,6 @@
 python recipes/images/autoencoder.py DATA OUT [key=value ...]
 """
 
-from pathlib import Path
-
 import numpy as np
 import torch
 from matplotlib.figure import Figure
@@ -27,19 +25,6 @@ def project(train: Tensor, test: Tensor, n_components: int) -> Tensor:
     return torch.from_numpy(sent.astype(np.float32)).reshape(test.shape)
 
 
-def draw_widths(path: Path, own: list[float], linear: list[float]) -> None:
-    """Draw both errors over the width of the code."""
-    figure = Figure(figsize=(5, 3), dpi=150, layout="constrained")
-    axes = figure.add_subplot()
-    axes.plot(WIDTHS, own, "o-", label="autoencoder")
-    axes.plot(WIDTHS, linear, "s--", label="principal components")
-    axes.set_xscale("log", base=2)
-    axes.set_xticks(WIDTHS, [str(width) for width in WIDTHS])
-    axes.set(xlabel="width of the code", ylabel="mean squared error", ylim=(0, None))
-    axes.legend()
-    figure.savefig(path)
-
-
 @torch.no_grad()
 def main() -> None:
     recipe = begin("autoencoder", __doc__)
@@ -56,7 +41,15 @@ def main() -> None:
         if width == SHOWN:
             rows = [test[:14], sent[:14], projected[:14]]
             draw_grid(recipe.out / "rows.png", rows, ["input", "autoencoder", "components"])
-    draw_widths(recipe.out / "widths.png", own, linear)
+    figure = Figure(figsize=(5, 3), dpi=150, layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot(WIDTHS, own, "o-", label="autoencoder")
+    axes.plot(WIDTHS, linear, "s--", label="principal components")
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(WIDTHS, [str(width) for width in WIDTHS])
+    axes.set(xlabel="width of the code", ylabel="mean squared error", ylim=(0, None))
+    axes.legend()
+    figure.savefig(recipe.out / "widths.png")
     pictures = {
         "rows.png": f"Clothes that it never saw; what passes a code of {SHOWN} numbers; what "
         f"{SHOWN} principal components keep.",

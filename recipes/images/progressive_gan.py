@@ -64,13 +64,11 @@ def draw_curves(path: Path, grown: list[Curve], scratch: list[Curve], marks: lis
     """Draw the distance over processor time, with lines where a stage is complete."""
     figure = Figure(figsize=(6, 3.5), dpi=130, layout="constrained")
     axes = figure.add_subplot()
-    for curves, name, style in (
-        (grown, "growing", "C0o-"),
-        (scratch, "32 x 32 throughout", "C1s--"),
-    ):
+    styles = ((grown, "growing", "C0o-"), (scratch, "32 x 32 throughout", "C1s--"))
+    for curves, name, style in styles:
         for i, curve in enumerate(curves):
-            label = name if i == 0 else None
-            axes.plot(curve.keys(), curve.values(), style, label=label, alpha=1 if i == 0 else 0.4)
+            label, alpha = (None, 0.4) if i else (name, 1)
+            axes.plot(curve.keys(), curve.values(), style, label=label, alpha=alpha)
     for i, at in enumerate(marks):
         axes.axvline(at, color="0.7", linewidth=0.8, zorder=0)
         axes.annotate(f"{4 << i}", (at, 1), (0, 2), xycoords=("data", "axes fraction"),
@@ -93,8 +91,7 @@ def main() -> None:
         return compare_images(images, test, features).fid
 
     def trace(steps: list[int], **run: int | str | bool) -> dict[int, Tensor]:
-        parts = [n / config.steps for n in steps]
-        models = recipe.train_in_parts(METHOD, parts, **run)
+        models = recipe.train_in_parts(METHOD, [n / config.steps for n in steps], **run)
         return {n: in_batches(model.method.sample, z) for n, model in models.items()}
 
     costs = seconds_per_step(recipe)
@@ -105,9 +102,7 @@ def main() -> None:
     ends = [growth.end(stage) for stage in range(growth.last)]
     later = [ends[-1] + (config.steps - ends[-1]) * i // N_LATER for i in range(1, N_LATER + 1)]
     equal = [round(spent[n] / costs[-1]) for n in ends[-1:] + later]
-    grown: list[Curve] = []
-    scratch: list[Curve] = []
-    stages: list[Tensor] = []
+    grown, scratch, stages = [], [], []
     for seed in SEEDS:
         images = trace(ends + later, seed=seed, out=f"grown-{seed}")
         stages = stages or [images[n] for n in (*ends, config.steps)]
@@ -128,8 +123,8 @@ def main() -> None:
         shrunk = downsample(test, growth.last - i).repeat_interleave(n, 2).repeat_interleave(n, 3)
         bounds.append(reported(f"test images brought to {name}", distance(shrunk)))
         value, before = distance(drawn), bounds[-2].value
-        named = f"stage of {name}"
-        bounds.append(at_most(named, value, MAX_SHARE * before) if i else reported(named, value))
+        name = f"stage of {name}"
+        bounds.append(at_most(name, value, MAX_SHARE * before) if i else reported(name, value))
     last = {}
     for name, curves in (("growing", grown), ("32 x 32 throughout", scratch)):
         last[name] = [list(curve.values())[-1] for curve in curves]

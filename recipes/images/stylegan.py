@@ -62,13 +62,14 @@ def main() -> None:
     rival = in_batches(load_model(rival_path).method.sample, z)
     rival_fid = compare_images(rival, test, features).fid
 
-    labels, other_labels = (
-        classifier.predict(in_batches(method.synthesize, x)) for x in (w, other)
-    )
+    def label(styles: Tensor) -> Tensor:
+        return classifier.predict(in_batches(method.synthesize, styles))
+
+    labels, other_labels = label(w), label(other)
     taken = {}
     for name, layers in LAYERS.items():
-        mixed = in_batches(method.synthesize, method.mix(w, other, layers))
-        shares = share_taken_over(labels, other_labels, classifier.predict(mixed)).tolist()
+        mixed = label(method.mix(w, other, layers))
+        shares = share_taken_over(labels, other_labels, mixed).tolist()
         taken[name] = dict(zip(factors, shares, strict=True))
     coarse, fine = taken["coarse, 4-8"], taken["fine, 32"]
     colours, of_coarse = (mean(shares[name] for name in COLOURS) for shares in (fine, coarse))
@@ -76,13 +77,8 @@ def main() -> None:
     places = torch.rand(len(z), 1, generator=generator)
     common = {"features": features, "places": places}
     in_w = path_length(method.synthesize, start=w, end=other, **common)
-    in_z = path_length(
-        lambda at: method.synthesize(method.map(at)),
-        start=z,
-        end=other_z,
-        interpolate=slerp,
-        **common,
-    )
+    common |= {"interpolate": slerp}
+    in_z = path_length(lambda at: method.synthesize(method.map(at)), start=z, end=other_z, **common)
 
     draw_grid(recipe.out / "samples.png", list(images[:60].split(15)))
     draw_mixing(recipe.out / "mixing.png", method, w)

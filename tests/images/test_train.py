@@ -1,7 +1,7 @@
 """`train_system` and the model file."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ from voxcycle.images.systems import SYSTEMS
 from voxcycle.images.systems.system import SystemConfig
 from voxcycle.images.train import TrainedModel, load_model, resolve_config, train_system
 
+Whole = tuple[str, TrainedModel]
 CONV = {"network": "conv", "n_latent": 3}
 TRANSLATION = {"discriminator_widths": (4, 4), "batch_size": 2, "flips": True}
 OWN: dict[str, dict[str, Any]] = {
@@ -64,15 +65,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-class Whole(NamedTuple):
-    name: str
-    trained: TrainedModel
-
-
 @pytest.fixture(scope="module", params=list(OWN))
 def whole(request: pytest.FixtureRequest, data: Path) -> Whole:
     """A training of 7 steps of each system."""
-    return Whole(request.param, train(request.param, data, out=data / request.param))
+    return request.param, train(request.param, data, out=data / request.param)
 
 
 def assert_equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
@@ -82,10 +78,11 @@ def assert_equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None
 
 def test_resuming_equals_going_through(whole: Whole, data: Path, tmp_path: Path) -> None:
     """Also over the end of an epoch."""
-    train(whole.name, data, out=tmp_path, steps=4)
-    resumed = train(whole.name, data, out=tmp_path, resume=True)
-    assert resumed.n_steps == whole.trained.n_steps == 7
-    assert_equal(load_file(whole.trained.path), load_file(resumed.path))
+    name, trained = whole
+    train(name, data, out=tmp_path, steps=4)
+    resumed = train(name, data, out=tmp_path, resume=True)
+    assert resumed.n_steps == trained.n_steps == 7
+    assert_equal(load_file(trained.path), load_file(resumed.path))
 
 
 def test_a_model_comes_back_as_it_was(whole: Whole, data: Path) -> None:
@@ -118,7 +115,7 @@ def test_a_model_comes_back_as_it_was(whole: Whole, data: Path) -> None:
 
 @pytest.mark.parametrize("whole", ["gan_ring", "gan"], indirect=True)
 def test_a_model_file_has_the_averaged_generator(whole: Whole) -> None:
-    path = whole.trained.path
+    path = whole[1].path
     kept = torch.load(path.with_name("last.ckpt"), weights_only=True)
     own = {key: x for key, x in load_file(path).items() if key.startswith("generator.")}
     for key, value in own.items():
