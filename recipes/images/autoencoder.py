@@ -8,21 +8,12 @@ import torch
 from matplotlib.figure import Figure
 from recipe import begin
 from sklearn.decomposition import PCA
-from torch import Tensor
 
 from voxcycle.evaluation.stats.bounds import at_most, reported
 from voxcycle.images.image_files import draw_grid
 
 WIDTHS = (2, 4, 8, 16, 32)
 SHOWN = 16
-
-
-def project(train: Tensor, test: Tensor, n_components: int) -> Tensor:
-    """Return the test images sent through the first principal components of the training ones."""
-    pca = PCA(n_components, svd_solver="randomized", random_state=0)
-    pca.fit(train.flatten(1).numpy())
-    sent = pca.inverse_transform(pca.transform(test.flatten(1).numpy()))
-    return torch.from_numpy(sent.astype(np.float32)).reshape(test.shape)
 
 
 @torch.no_grad()
@@ -33,7 +24,9 @@ def main() -> None:
     for width in WIDTHS:
         trained = recipe.train("autoencoder", n_latent=width, out=f"run-{width}")
         sent = trained.method.reconstruct(test)
-        projected = project(train, test, width)
+        pca = PCA(width, svd_solver="randomized", random_state=0).fit(train.flatten(1).numpy())
+        flat = pca.inverse_transform(pca.transform(test.flatten(1).numpy()))
+        projected = torch.from_numpy(flat.astype(np.float32)).reshape(test.shape)
         for errors, images in ((own, sent), (linear, projected)):
             errors.append(float((images - test).square().mean() / 4))  # of pixels in [0, 1]
         bounds.append(reported(f"MSE, {width} components", linear[-1]))

@@ -43,18 +43,6 @@ def draw_informations(
     figure.savefig(path)
 
 
-def draw_rates(path: Path, terms: dict[float, NDArray[np.float64]]) -> None:
-    """Draw the reconstruction term over the KL term, a dot per seed."""
-    figure = Figure(figsize=(4.5, 3.2), dpi=120, layout="constrained")
-    axes = figure.add_subplot()
-    for beta, values in terms.items():
-        axes.plot(values[:, 1], values[:, 0], "o", label=f"beta {beta:g}")
-    right, top = 1.15 * np.concatenate(list(terms.values()))[:, ::-1].max(0)
-    axes.set(xlabel="KL, nats", ylabel="reconstruction, nats", xlim=(0, right), ylim=(0, top))
-    axes.legend()
-    figure.savefig(path)
-
-
 @torch.no_grad()
 def main() -> None:
     recipe = begin("beta_vae", __doc__)
@@ -86,7 +74,14 @@ def main() -> None:
           for b in BETAS for i, term in enumerate(("reconstruction", "KL"))),
     ]  # fmt: skip
     draw_informations(recipe.out / "informations.png", shares, shapes.factors)
-    draw_rates(recipe.out / "rates.png", terms)
+    figure = Figure(figsize=(4.5, 3.2), dpi=120, layout="constrained")
+    axes = figure.add_subplot()
+    for beta, values in terms.items():
+        axes.plot(values[:, 1], values[:, 0], "o", label=f"beta {beta:g}")
+    right, top = 1.15 * np.concatenate(list(terms.values()))[:, ::-1].max(0)
+    axes.set(xlabel="KL, nats", ylabel="reconstruction, nats", xlim=(0, right), ylim=(0, top))
+    axes.legend()
+    figure.savefig(recipe.out / "rates.png")
     labels = [f"beta {beta:g}, z{i + 1}" for beta in BETAS for i in range(len(rows[beta]))]
     shown = [row for beta in BETAS for row in rows[beta]]
     draw_grid(recipe.out / "traversal.png", shown, labels, scale=3)

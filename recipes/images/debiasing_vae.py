@@ -24,13 +24,6 @@ SEEDS = range(5)
 GROUPS = ("light faces", "dark faces", "no faces")
 
 
-def level(train: ImageSet) -> ImageSet:
-    """Return the set with every dark face as often as makes both groups equal."""
-    is_dark, is_face = train.factor("dark") == 1, train.factor("face") == 1
-    n = int((is_face & ~is_dark).sum() // is_dark.sum())
-    return train.subset(np.repeat(np.arange(len(train)), np.where(is_dark, n, 1)))
-
-
 def rates(model, test: ImageSet) -> NDArray[np.float64]:  # type: ignore[no-untyped-def]
     """Return the share of right answers of light faces, dark faces and the rest."""
     with torch.no_grad():
@@ -77,8 +70,10 @@ def draw_latents(path: Path, z: Tensor, weights: Tensor, is_dark: NDArray[np.boo
 def main() -> None:
     recipe = begin("debiasing_vae", __doc__)
     train, test = (recipe.load_images(f"biased/{x}") for x in ("train", "test"))
+    is_dark, is_face = train.factor("dark") == 1, train.factor("face") == 1
+    n_each = int((is_face & ~is_dark).sum() // is_dark.sum())  # of dark faces: as many as light
     oracle = recipe.out.absolute() / "oracle.npz"
-    level(train).save(oracle)
+    train.subset(np.repeat(np.arange(len(train)), np.where(is_dark, n_each, 1))).save(oracle)
     ways = {
         "all alike": {"rule": None},
         "rare latents": {"rule": "max"},
@@ -94,7 +89,7 @@ def main() -> None:
         for way, changed in ways.items()
     }
     right = {way: np.stack([rates(t.method, test) for t in runs]) for way, runs in trained.items()}
-    faces = train.subset(train.factor("face") == 1)
+    faces = train.subset(is_face)
     is_dark = faces.factor("dark") == 1
     pixels = torch.from_numpy(faces.pixels)
     found = [t.method.weigh_faces(pixels) for t in trained["rare latents"]]

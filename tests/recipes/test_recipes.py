@@ -1,5 +1,6 @@
 """Every recipe of the lecture runs on noise, and bounds refuse what they should."""
 
+import importlib
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,16 +15,63 @@ from torch import Tensor
 from voxcycle.evaluation.stats.bounds import Result
 from voxcycle.images.image_set import ImageSet, load_images
 from voxcycle.images.shapes import draw_shapes
-from voxcycle.images.train import MODEL_FILE
+from voxcycle.images.systems.classifier import ClassifierConfig
+from voxcycle.images.train import MODEL_FILE, train_system
 
+RECIPES = Path(__file__).parents[2] / "recipes" / "images"
 FACTORS = ("skin", "accessory", "hair", "hair colour", "clothes colour")
+Run = Callable[..., Result]  # see `run_recipe`
 TINY = ("width=4", "batch_size=8", "threads=1")
 TRANSLATION = ("steps=2", "width=2", "discriminator_widths=[2, 2]", "threads=1")
 GROWING = ("threads=1", "batch_size=4", "width=2", "max_width=4", "steps=9")
 
 
+@pytest.fixture(autouse=True)
+def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Let recipes import what lies beside them, as a script does, from any folder."""
+    monkeypatch.syspath_prepend(str(RECIPES))
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+
+
+@pytest.fixture
+def run_recipe(monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a recipe on DATA and OUT with settings, some of its globals replaced.
+
+    Returns its result, whose pictures are there. The exit code must say whether bounds fail, as
+    those of networks that learned nothing do.
+    """
+
+    def run(name: str, data: Path, out: Path, *settings: str, **replaced: object) -> Result:
+        recipe = importlib.import_module(name)
+        with monkeypatch.context() as patch, pytest.raises(SystemExit) as ended:
+            patch.setattr(sys, "argv", [f"{name}.py", str(data), str(out), *settings])
+            for key, value in replaced.items():
+                patch.setattr(recipe, key, value)
+            recipe.main()
+        assert isinstance(ended.value.code, int), ended.value.code
+        result = Result.load(out / name)
+        assert ended.value.code == (0 if all(bound.holds for bound in result.bounds) else 1)
+        assert result.system == name and result.machine
+        assert result.command.endswith(" ".join(["DATA OUT", *settings]))
+        assert {path.name for path in (out / name).glob("*.png")} == set(result.pictures) != set()
+        for picture in result.pictures:
+            assert (out / name / picture).read_bytes().startswith(b"\x89PNG")
+        return result
+
+    return run
+
+
+def train_classifier(data: Path, out: Path, steps: int = 2) -> None:
+    """Briefly train a classifier of the set at a path, which a recipe with this OUT uses."""
+    config = ClassifierConfig(
+        data=data, out=out / "classifier" / data.parent.name, steps=steps, width=4,
+        batch_size=8, threads=1,
+    )  # fmt: skip
+    train_system("classifier", config)
+
+
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory, train_classifier: Callable[..., None]) -> Path:
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sets of egs/images/prepare.py, few images of noise, and classifiers in `out`."""
     root = tmp_path_factory.mktemp("data")
     rng = np.random.default_rng(0)
@@ -74,7 +122,7 @@ def test_a_recipe_measures_draws_and_says_whether_its_bounds_hold(
     n_bounds: int,
     settings: tuple[str, ...],
     data: Path,
-    run_recipe: Callable[..., Result],
+    run_recipe: Run,
 ) -> None:
     result = run_recipe(name, data, data / "out", *settings)
     assert (f"steps={result.n_steps}", len(result.bounds)) == (settings[0], n_bounds)
@@ -86,9 +134,7 @@ def test_a_recipe_measures_draws_and_says_whether_its_bounds_hold(
     assert not held or not all(bound.holds for bound in held)  # few steps do not reach every bound
 
 
-def test_stylegan_is_held_against_what_the_growing_one_left(
-    data: Path, run_recipe: Callable[..., Result]
-) -> None:
+def test_stylegan_is_held_against_what_the_growing_one_left(data: Path, run_recipe: Run) -> None:
     with pytest.raises(AssertionError, match="progressive_gan.py first"):
         run_recipe("stylegan", data, data / "out", *GROWING)
 
@@ -173,8 +219,7 @@ def test_a_recipe_knows_the_time_of_trainings_of_earlier_calls(
 
 
 def test_a_recipe_starts_in_any_folder(tmp_path: Path) -> None:
-    script = Path(__file__).parents[2] / "recipes" / "images" / "gan_ring.py"
-    command = [sys.executable, str(script), "--help"]
+    command = [sys.executable, str(RECIPES / "gan_ring.py"), "--help"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "usage: gan_ring.py" in done.stdout and "the game that can be watched" in done.stdout
@@ -198,7 +243,7 @@ def failed(result: Result) -> set[str]:
 
 @pytest.mark.slow
 def test_an_autoencoder_is_better_than_components_and_an_untrained_one_is_not(
-    tmp_path: Path, run_recipe: Callable[..., Result]
+    tmp_path: Path, run_recipe: Run
 ) -> None:
     """Six numbers and bent ways between them: components need many."""
     for split, n in (("train", 1_000), ("test", 200)):
@@ -215,7 +260,7 @@ def test_an_autoencoder_is_better_than_components_and_an_untrained_one_is_not(
 
 @pytest.mark.slow
 def test_ten_images_repeated_are_refused_and_real_ones_are_not(
-    tmp_path: Path, train_classifier: Callable[..., None], run_recipe: Callable[..., Result]
+    tmp_path: Path, run_recipe: Run
 ) -> None:
     """What the generator draws is replaced; its few steps do not count."""
     train = tmp_path / "avatars" / "train.npz"
@@ -253,7 +298,7 @@ def save_outlines(folder: Path, split: str, n: int, shift: int) -> None:
 
 @pytest.mark.slow
 def test_pix2pix_with_others_inputs_or_without_a_discriminator_is_refused(
-    tmp_path: Path, run_recipe: Callable[..., Result]
+    tmp_path: Path, run_recipe: Run
 ) -> None:
     def run(name: str, shift: int, *words: str) -> Result:
         folder = tmp_path / name

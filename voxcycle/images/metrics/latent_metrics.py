@@ -24,13 +24,7 @@ Interpolation = Callable[[Tensor, Tensor, Tensor], Tensor]
 def slerp(start: Tensor, end: Tensor, place: Tensor) -> Tensor:
     """Go along the great circle between directions (B, n): Karras et al. (2019), section 4.1.
 
-    Args:
-        start: at place 0; its length does not count.
-        end: at place 1.
-        place: (B, 1).
-
-    Returns:
-        (B, n), of length 1.
+    Returns (B, n), of length 1: the start's direction at place 0 (B, 1), the end's at 1.
     """
     start = start / start.norm(dim=1, keepdim=True)
     end = end / end.norm(dim=1, keepdim=True)
@@ -54,13 +48,8 @@ def path_length(
     On features of our own classifier: published lengths are no comparison. A straight line of
     features from the start's image to the end's is shortest.
 
-    Args:
-        decode: latents to images.
-        features: images to features (B, n).
-        start: latents (B, n_latent).
-        end: as `start`.
-        places: t in [0, 1), (B, 1).
-        interpolate: (start, end, places) to latents.
+    `decode` maps latents to images, `features` these to (B, n), and `interpolate` two latents
+    (B, n_latent) and places, t in [0, 1), (B, 1), to latents.
     """
 
     def embed(at: Tensor) -> Tensor:

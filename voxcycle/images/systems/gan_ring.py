@@ -32,13 +32,7 @@ def ring_centres() -> NDArray[np.float64]:
 
 
 class RingBatches(Dataset[ImageBatch]):
-    """Endless batches of points (B, 2, 1, 1), the cluster of each as its label.
-
-    Args:
-        batch_size: points per batch.
-        seed: of the draw.
-        deviation: standard deviation of the clusters.
-    """
+    """Endless batches of points (B, 2, 1, 1), the cluster of each as its label."""
 
     def __init__(self, batch_size: int, seed: int, deviation: float) -> None:
         self.batch_size = batch_size
