@@ -20,6 +20,7 @@ from voxcycle.evaluation.stats.bounds import RESULT_FILE, Result
 from voxcycle.files import replacing
 
 HERE = Path(__file__).parent
+ROOT = "../.."  # of the repository, as seen from docs/lecture
 
 
 def read_systems() -> list[dict[str, Any]]:
@@ -27,14 +28,8 @@ def read_systems() -> list[dict[str, Any]]:
     return yaml.safe_load((HERE / "systems.yaml").read_text(encoding="utf-8"))
 
 
-def write_page(runs: Path, out: Path, root: str = "../..") -> list[str]:
-    """Write `index.html` and the pictures; return the systems without a result.
-
-    Args:
-        runs: folder of the recipes' results.
-        out: folder of the page.
-        root: of the repository, as seen from there.
-    """
+def write_page(runs: Path, out: Path) -> list[str]:
+    """Write `index.html` and the pictures into `out`; return the systems without a result."""
     sections, missing = [], []
     for system in read_systems():
         folder = runs / system["recipe"]
@@ -51,7 +46,7 @@ def write_page(runs: Path, out: Path, root: str = "../..") -> list[str]:
     templates = Environment(loader=FileSystemLoader(HERE), autoescape=True)
     template = templates.get_template("page.html.j2")
     with replacing(out / "index.html") as partial:
-        partial.write_text(template.render(sections=sections, root=root), encoding="utf-8")
+        partial.write_text(template.render(sections=sections, root=ROOT), encoding="utf-8")
     return missing
 
 

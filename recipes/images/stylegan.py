@@ -28,19 +28,6 @@ PSIS = (1.0, 0.8, 0.6, 0.4, 0.2, 0.0, -0.2, -0.4)
 N_COLUMNS, N_WALKS, N_STEPS = 9, 4, 12
 
 
-def draw_mixing(path: Path, method, w: Tensor) -> None:  # type: ignore[no-untyped-def]
-    """Draw the other images on top, own images at the left, and what becomes of both."""
-    other = w[:N_COLUMNS]
-    blank = torch.ones(1, 3, 32, 32)
-    rows, labels = [torch.cat([blank, method.synthesize(other)])], ["styles of:"]
-    for name, layers in LAYERS.items():
-        for own in w[N_COLUMNS : N_COLUMNS + 3]:
-            mixed = method.mix(own.expand(N_COLUMNS, -1), other, layers)
-            rows.append(torch.cat([method.synthesize(own[None]), method.synthesize(mixed)]))
-            labels.append(name)
-    draw_grid(path, rows, labels, ["into"])
-
-
 @torch.no_grad()
 def main() -> None:
     recipe = begin("stylegan", __doc__)
@@ -81,7 +68,14 @@ def main() -> None:
     in_z = path_length(lambda at: method.synthesize(method.map(at)), start=z, end=other_z, **common)
 
     draw_grid(recipe.out / "samples.png", list(images[:60].split(15)))
-    draw_mixing(recipe.out / "mixing.png", method, w)
+    blank, donors = torch.ones(1, 3, 32, 32), w[:N_COLUMNS]
+    rows, rows_of = [torch.cat([blank, method.synthesize(donors)])], ["styles of:"]
+    for name, layers in LAYERS.items():
+        for own in w[N_COLUMNS : N_COLUMNS + 3]:
+            mixed = method.mix(own.expand(N_COLUMNS, -1), donors, layers)
+            rows.append(torch.cat([method.synthesize(own[None]), method.synthesize(mixed)]))
+            rows_of.append(name)
+    draw_grid(recipe.out / "mixing.png", rows, rows_of, ["into"])
     drawn = [torch.cat([method.truncate(x[None], psi) for psi in PSIS]) for x in w[:6]]
     rows = [method.synthesize(styles) for styles in drawn]
     draw_grid(recipe.out / "truncation.png", rows, [], [f"{psi:g}" for psi in PSIS])

@@ -6,8 +6,6 @@ The plain autoencoder beside it has the same networks: what differs is the noise
 pull towards the prior, and with them that every point of the latent space means something.
 """
 
-from pathlib import Path
-
 import torch
 from matplotlib.figure import Figure
 from recipe import begin
@@ -27,17 +25,6 @@ ACTIVE = 0.01  # variance of a latent's mean over images, Burda et al. (2016)
 def walk(decode, start: Tensor, end: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
     """Return the images (N_STEPS, B, C, H, W) on the straight line between two codes."""
     return torch.stack([decode(start.lerp(end, t)) for t in torch.linspace(0, 1, N_STEPS)])
-
-
-def draw_codes(path: Path, codes: dict[str, Tensor], classes: Tensor) -> None:
-    """Scatter 2-D codes by class, with the circle that holds 95 % of the prior."""
-    figure = Figure(figsize=(8, 4), dpi=120, layout="constrained")
-    for axes, (name, z) in zip(figure.subplots(1, 2), codes.items(), strict=True):
-        axes.scatter(z[:, 0], z[:, 1], c=classes, cmap="tab10", s=2, linewidths=0)
-        angle = torch.linspace(0, 2 * torch.pi, 100)
-        axes.plot(2.45 * angle.cos(), 2.45 * angle.sin(), "k--", linewidth=1)
-        axes.set(title=name, aspect="equal")
-    figure.savefig(path)
 
 
 @torch.no_grad()
@@ -81,8 +68,14 @@ def main() -> None:
     axis = torch.special.ndtri(torch.linspace(0.03, 0.97, 14))
     grid = torch.stack([torch.stack([x, -y]) for y in axis for x in axis])
     draw_grid(recipe.out / "manifold.png", list(flat.decode(grid).split(14)))
-    codes = {"VAE": flat.encode(test), "autoencoder": flat_plain.encode(test)}
-    draw_codes(recipe.out / "codes.png", codes, classes)
+    figure = Figure(figsize=(8, 4), dpi=120, layout="constrained")
+    angle = torch.linspace(0, 2 * torch.pi, 100)
+    models = (("VAE", flat), ("autoencoder", flat_plain))
+    for axes, (name, model) in zip(figure.subplots(1, 2), models, strict=True):
+        axes.scatter(*model.encode(test).T, c=classes, cmap="tab10", s=2, linewidths=0)
+        axes.plot(2.45 * angle.cos(), 2.45 * angle.sin(), "k--", linewidth=1)  # 95 % of the prior
+        axes.set(title=name, aspect="equal")
+    figure.savefig(recipe.out / "codes.png")
 
     bounds = [
         at_most("-ELBO, nats per image", reconstruction + kl, 256),

@@ -41,10 +41,10 @@ class GANConfig(ImageConfig):
     def load(self) -> ImageData:
         """Read the images with the one factor that is the condition, if there is one."""
         images = self.load_images()
-        factors = () if self.condition is None else (self.condition,)
-        for name in factors:
-            self.read_factor(images, name)
-        return self.gather(images.select(factors))
+        if self.condition is None:
+            return self.gather(images.select(()))
+        self.read_factor(images, self.condition)  # raises where an image has none
+        return self.gather(images.select((self.condition,)))
 
     def build(self, shape: Shape, n_values: Sequence[int]) -> nn.Module:
         """Build a DCGAN."""
