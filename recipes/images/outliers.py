@@ -54,19 +54,6 @@ def draw_histograms(path: Path, scores: dict[str, dict[str, Tensor]]) -> None:
     figure.savefig(path)
 
 
-def draw_curves(path: Path, usual: dict[str, Tensor], strange: dict[str, Tensor]) -> None:
-    """Draw the ROC curve of every score."""
-    figure = Figure(figsize=(6.5, 4.2), dpi=120, layout="constrained")
-    axes = figure.add_subplot()
-    for name in usual:
-        area = area_under_curve(usual[name], strange[name])
-        axes.plot(*roc_curve(usual[name], strange[name]), label=f"{name}: {area:.3f}")
-    axes.plot([0, 1], [0, 1], "k:", linewidth=1)
-    axes.set(xlabel="clothes that raise an alarm", ylabel="digits that do")
-    figure.legend(loc="outside right", fontsize=8, title="area under the curve")
-    figure.savefig(path)
-
-
 def draw_paradox(
     path: Path, images: dict[str, Tensor], scores: dict[str, dict[str, Tensor]]
 ) -> None:
@@ -131,7 +118,15 @@ def main() -> None:
         bounds.append(reported("by what their mean image leaves", area_under_curve(*plain)))
 
     draw_histograms(recipe.out / "histograms.png", scores)
-    draw_curves(recipe.out / "curves.png", scores["clothes"], scores["digits"])
+    figure = Figure(figsize=(6.5, 4.2), dpi=120, layout="constrained")
+    axes = figure.add_subplot()
+    for name, usual in scores["clothes"].items():
+        curve = roc_curve(usual, scores["digits"][name])
+        axes.plot(*curve, label=f"{name}: {digits[name]:.3f}")
+    axes.plot([0, 1], [0, 1], "k:", linewidth=1)
+    axes.set(xlabel="clothes that raise an alarm", ylabel="digits that do")
+    figure.legend(loc="outside right", fontsize=8, title="area under the curve")
+    figure.savefig(recipe.out / "curves.png")
     draw_paradox(recipe.out / "paradox.png", images, scores)
     rows = []
     for kind in ("clothes", "digits"):

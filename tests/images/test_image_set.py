@@ -234,10 +234,10 @@ def test_a_camera_held_sideways(tmp_path: Path) -> None:
 
 
 def test_transparency_is_laid_on_white(tmp_path: Path) -> None:
-    paint(tmp_path / "a.png", (255, 0, 0, 0))
-    assert read_image(tmp_path / "a.png")[:, 0, 0].tolist() == [255, 255, 255]
-    paint(tmp_path / "b.png", (255, 0, 0, 51))  # a fifth of red: 255 - 0.2 * 255 elsewhere
-    assert read_image(tmp_path / "b.png")[:, 0, 0].tolist() == [255, 204, 204]
+    # nothing, and a fifth of red: 255 - 0.2 * 255 elsewhere
+    for alpha, expected in ((0, [255, 255, 255]), (51, [255, 204, 204])):
+        paint(tmp_path / "b.png", (255, 0, 0, alpha))
+        assert read_image(tmp_path / "b.png")[:, 0, 0].tolist() == expected
     # brightness of (255, 204, 204) by ITU-R 601: 0.299 * 255 + 0.701 * 204 = 219.2
     assert read_image(tmp_path / "b.png", n_channels=1)[:, 0, 0].tolist() == [219]
 
@@ -250,13 +250,10 @@ def test_writing_and_reading_an_image(tmp_path: Path, n_channels: int) -> None:
     np.testing.assert_array_equal(found, levels.numpy())
 
 
-def test_values_are_found_by_name_and_by_number() -> None:
+def test_values_are_named_and_found_by_name_and_by_number() -> None:
     values = {0: "cats", 1: "2", 2: "dogs"}
     assert [find_value(x, values) for x in ("cats", "dogs", "2", 2, 0, "1")] == [0, 2, 1, 1, 0, 1]
     with pytest.raises(ValueError, match="no 'birds': there are cats, 2, dogs"):
         find_value("birds", values)
-
-
-def test_values_without_names_go_by_their_numbers() -> None:
-    assert name_values([0, 7], ()) == {0: "0", 7: "7"}
+    assert name_values([0, 7], ()) == {0: "0", 7: "7"}  # without names
     assert name_values([1], ("cats", "dogs")) == {1: "dogs"}

@@ -101,10 +101,8 @@ def draw_grid(
     axes = figure.add_axes((margin_left / size[0], 0, inches[0] / size[0], inches[1] / size[1]))
     axes.imshow(canvas, interpolation="nearest", aspect="auto")
     axes.set_frame_on(False)
-    places = [(height + 2) * (i + 0.5) for i in range(len(row_labels))]
-    axes.set_yticks(places, row_labels, fontsize=8)
-    places = [(width + 2) * (j + 0.5) for j in range(len(column_labels))]
-    axes.set_xticks(places, column_labels, fontsize=8)
+    axes.set_yticks((height + 2) * (np.arange(len(row_labels)) + 0.5), row_labels, fontsize=8)
+    axes.set_xticks((width + 2) * (np.arange(len(column_labels)) + 0.5), column_labels, fontsize=8)
     axes.tick_params(length=0, pad=2, top=False, bottom=False, labeltop=True, labelbottom=False)
     with replacing(path) as partial:
         figure.savefig(partial, format="png")

@@ -15,9 +15,8 @@ from voxcycle.images.systems.translation import Pix2PixConfig
 
 
 def test_a_discriminator_may_halve_down_to_one_pixel() -> None:
-    config = Pix2PixConfig(
-        data=Path(), out=Path(), discriminator_widths=(4, 4, 4, 4), width=4, n_down=3
-    )
+    own = {"discriminator_widths": (4, 4, 4, 4), "width": 4, "n_down": 3}
+    config = Pix2PixConfig(data=Path(), out=Path(), **own)
     method = config.build((3, 8, 16), ())
     assert method.discriminator(torch.zeros(1, 6, 8, 16)).shape == (1, 1, 1, 2)
     with pytest.raises(ValueError, match="3 halvings of 16 x 7 pixels leave none; at most 3"):
