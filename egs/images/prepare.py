@@ -143,9 +143,7 @@ def make_biased(download: Path, out: Path, names: Sequence[str]) -> None:
 def emoji_entries(download: Path) -> list[dict[str, object]]:
     """Return the index of the emoji."""
     with tarfile.open(next(download.glob("emoji-datasource-google-*.tgz"))) as archive:
-        stream = archive.extractfile("package/emoji.json")
-        assert stream is not None
-        return list(json.load(stream))
+        return list(json.load(archive.extractfile("package/emoji.json")))
 
 
 def extract_emoji(download: Path, vendor: str) -> Path:

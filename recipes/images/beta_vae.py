@@ -50,7 +50,7 @@ def main() -> None:
     images = shapes.images()
     gaps, terms, shares, rows = {}, {}, {}, {}
     for beta in BETAS:
-        gaps[beta], seen, told, walks = [], [], [], []
+        gaps[beta], seen, informations, walks = [], [], [], []
         for seed in SEEDS:
             trained = recipe.train("vae", beta=beta, seed=seed, out=f"beta-{beta:g}-{seed}")
             model = trained.method
@@ -60,10 +60,10 @@ def main() -> None:
             seen.append([float(term.mean()) for term in model.elbo_terms(images, noise)])
             walks.append(walk_latents(model.decode, codes[len(codes) // 2], REACH, N_VALUES))
             gaps[beta].append(mutual_information_gap(codes.numpy(), shapes.labels))
-            told.append(mutual_informations(codes.numpy(), shapes.labels))
+            informations.append(mutual_informations(codes.numpy(), shapes.labels))
         terms[beta] = np.array(seen)
         middle = int(np.argsort(gaps[beta])[len(SEEDS) // 2])  # neither the best nor the worst
-        shares[beta], rows[beta] = told[middle] / entropies(shapes.labels), walks[middle]
+        shares[beta], rows[beta] = informations[middle] / entropies(shapes.labels), walks[middle]
     plain, heavy = (float(np.mean(gaps[beta])) for beta in BETAS)
     bounds = [
         at_least("mutual information gap, beta 4, mean of 3 seeds", heavy, 0.3),

@@ -26,8 +26,7 @@ GROUPS = ("light faces", "dark faces", "no faces")
 
 def rates(model, test: ImageSet) -> NDArray[np.float64]:  # type: ignore[no-untyped-def]
     """Return the share of right answers of light faces, dark faces and the rest."""
-    with torch.no_grad():
-        said = (model.predict(test.images()) > 0.5).numpy()
+    said = (model.predict(test.images()) > 0.5).numpy()
     face, dark = test.factor("face") == 1, test.factor("dark") == 1
     right = said == face
     return np.array([right[face & ~dark].mean(), right[dark].mean(), right[~face].mean()])
@@ -67,6 +66,7 @@ def draw_latents(path: Path, z: Tensor, weights: Tensor, is_dark: NDArray[np.boo
     figure.savefig(path)
 
 
+@torch.no_grad()
 def main() -> None:
     recipe = begin("debiasing_vae", __doc__)
     train, test = (recipe.load_images(f"biased/{x}") for x in ("train", "test"))
@@ -116,8 +116,7 @@ def main() -> None:
         reported("change of right answers on what is no face", gain[:, other].mean()),
     ]  # fmt: skip
     shown = trained["rare latents"][0].method
-    with torch.no_grad():
-        z = shown.encode(faces.images())
+    z = shown.encode(faces.images())
     draw_bars(recipe.out / "groups.png", right)
     draw_latents(recipe.out / "latents.png", z, found[0], is_dark)
     order = found[0].argsort().numpy()

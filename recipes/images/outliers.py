@@ -69,6 +69,7 @@ def draw_paradox(
     figure.savefig(path)
 
 
+@torch.no_grad()
 def main() -> None:
     recipe = begin("outliers", __doc__)
     train_set, test_set = (recipe.load_images(f"fashion/{x}") for x in ("train", "test"))
@@ -131,8 +132,7 @@ def main() -> None:
     rows = []
     for kind in ("clothes", "digits"):
         found = images[kind][scores[kind][UNEXPLAINED].topk(14).indices]
-        with torch.no_grad():
-            rows += [found, trained.method.reconstruct(found)]
+        rows += [found, trained.method.reconstruct(found)]
     likely = images["digits"][scores["digits"][ELBO].topk(14, largest=False).indices]
     unlikely = images["clothes"][scores["clothes"][ELBO].topk(14).indices]
     labels = ["worst clothes", "reconstructed", "worst digits", "reconstructed"]
