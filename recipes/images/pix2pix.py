@@ -2,7 +2,7 @@
 
     python recipes/images/pix2pix.py DATA OUT [key=value ...]
 
-Colours cannot be told from edges. The L1 loss answers with the middle of what could be; the
+Edges do not decide colours. The L1 loss answers with the middle of what could be; the
 discriminator, which sees the edges beside the answer, wants one that could be true.
 """
 

@@ -279,7 +279,7 @@ def test_ten_images_repeated_are_refused_and_real_ones_are_not(
 
 
 def save_outlines(folder: Path, split: str, n: int, shift: int) -> None:
-    """Save outlines of discs and discs, whose stripes cannot be told; others' if shifted."""
+    """Save outlines and discs, whose stripes no outline shows; a shift gives others' outlines."""
     rng = np.random.default_rng(n)
     y, x = np.mgrid[:16, :16]
     a, b = np.full((n, 3, 16, 16), 255, np.uint8), np.empty((n, 3, 16, 16), np.uint8)
