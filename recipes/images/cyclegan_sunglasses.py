@@ -17,13 +17,11 @@ FACTOR = "accessory"
 NAMES = ("bare", "glasses")
 
 
-@torch.no_grad()
 def main() -> None:
     recipe = begin("cyclegan_sunglasses", __doc__)
     a, b = load_domains(recipe.data / "sunglasses", "test")
-    with torch.enable_grad():
-        trained = recipe.train("cyclegan")
-        classifier = recipe.classifier()
+    trained = recipe.train("cyclegan")
+    classifier = recipe.classifier()
     results = translate_both_ways(trained.method.translate, a.images(), b.images())
     column = a.factors.index(FACTOR)
     bounds = []

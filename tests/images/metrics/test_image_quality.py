@@ -3,6 +3,7 @@ import pytest
 import scipy.linalg
 import torch
 from torch import Tensor
+from torchmetrics.image.fid import _compute_fid
 
 from voxcycle.images.metrics.image_quality import (
     compare_images,
@@ -26,7 +27,7 @@ def normal(n: int, d: int, seed: int, mean: float = 0.0, scale: float = 1.0) -> 
 
 
 @pytest.mark.parametrize("n", [40, 6])  # fewer features than dimensions: singular covariances
-def test_frechet_distance_against_scipys_matrix_root(n: int) -> None:
+def test_frechet_distance_against_scipys_matrix_root_and_torchmetrics(n: int) -> None:
     x, y = normal(n, 8, 0), normal(n + 9, 8, 1, mean=0.5, scale=1.7)
     a, b = (np.cov(t.double().numpy(), rowvar=False) for t in (x, y))
     root = np.real(scipy.linalg.sqrtm(a @ b))
@@ -34,12 +35,7 @@ def test_frechet_distance_against_scipys_matrix_root(n: int) -> None:
     expected = means + np.trace(a + b - 2 * root)
     # scipy's root of a singular matrix is good to about the square root of double precision
     assert frechet_distance(x, y) == pytest.approx(expected, rel=1e-5)
-
-
-def test_frechet_distance_against_torchmetrics() -> None:
-    from torchmetrics.image.fid import _compute_fid
-
-    x, y = (t.double() for t in (normal(50, 8, 0), normal(60, 8, 1, mean=0.5)))
+    x, y = x.double(), y.double()
     expected = _compute_fid(x.mean(0), torch.cov(x.T), y.mean(0), torch.cov(y.T))
     assert frechet_distance(x, y) == pytest.approx(float(expected), rel=1e-6)
 
@@ -131,19 +127,17 @@ def make_shapes(n: int, seed: int) -> tuple[Tensor, Tensor]:
 
 
 @pytest.fixture(scope="module")
-def judge() -> ClassifierTraining:
+def classifier() -> ClassifierTraining:
     torch.manual_seed(0)
     module = TrainingState(ClassifierTraining(Classifier((1, 8, 8), [8, 2, 2], 8), lr=5e-3))
     for step in range(60):
-        images, labels = make_shapes(64, step)
-        batch = ImageBatch(images, labels, step, step)
-        module.run_phases(batch)
+        module.run_phases(ImageBatch(*make_shapes(64, step), step, step))
     return module.method.eval()
 
 
-def test_a_trained_judge_sees_collapse_and_noise(judge: ClassifierTraining) -> None:
+def test_a_trained_classifier_sees_collapse_and_noise(classifier: ClassifierTraining) -> None:
     real, _ = make_shapes(400, 1_001)
-    features = judge.network.features
+    features = classifier.network.features
     good = compare_images(make_shapes(400, 1_000)[0], real, features)
     collapsed = compare_images(real[:5].repeat(80, 1, 1, 1), real, features)
     noise = torch.randn(real.shape, generator=torch.Generator().manual_seed(0))
@@ -158,17 +152,21 @@ def test_a_trained_judge_sees_collapse_and_noise(judge: ClassifierTraining) -> N
     assert collapsed.kid > 5 * collapsed.kid_std
 
 
-def test_the_comparison_does_not_depend_on_the_features_scale(judge: ClassifierTraining) -> None:
+def test_the_comparison_does_not_depend_on_the_features_scale(
+    classifier: ClassifierTraining,
+) -> None:
     x, y = make_shapes(100, 1)[0], make_shapes(100, 2)[0]
-    features = judge.network.features
+    features = classifier.network.features
     plain = compare_images(x, y, features)
     scaled = compare_images(x, y, lambda images: 1000 * features(images))
     for name, value in vars(plain).items():
         assert vars(scaled)[name] == pytest.approx(value, rel=1e-3, abs=1e-4), name
 
 
-def test_embedding_in_batches_changes_nothing(judge: ClassifierTraining) -> None:
+def test_embedding_in_batches_changes_nothing(classifier: ClassifierTraining) -> None:
     images, _ = make_shapes(300, 5)  # more than one batch of 256
     with torch.no_grad():
-        whole = judge.network.features(images)
-    torch.testing.assert_close(embed(images, judge.network.features), whole, rtol=1e-4, atol=1e-5)
+        whole = classifier.network.features(images)
+    torch.testing.assert_close(
+        embed(images, classifier.network.features), whole, rtol=1e-4, atol=1e-5
+    )

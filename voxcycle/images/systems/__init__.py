@@ -1,35 +1,28 @@
-"""The systems of the lecture, one file each: settings, networks, data."""
+"""The systems of the lecture: their settings, networks and data."""
 
-from voxcycle.images.systems import (
-    autoencoder,
-    classifier,
-    cyclegan,
-    debiasing_vae,
-    gan,
-    gan_ring,
-    pix2pix,
-    progressive_gan,
-    stylegan,
-    vae,
-)
-from voxcycle.images.systems.system import System
+from voxcycle.images.systems.autoencoder import AutoencoderConfig, DebiasingVAEConfig, VAEConfig
+from voxcycle.images.systems.classifier import ClassifierConfig
+from voxcycle.images.systems.gan import GANConfig, ProgressiveGANConfig, StyleGANConfig
+from voxcycle.images.systems.gan_ring import RingGANConfig
+from voxcycle.images.systems.system import SystemConfig
+from voxcycle.images.systems.translation import CycleGANConfig, Pix2PixConfig
 
-SYSTEMS: dict[str, System] = {
-    "autoencoder": autoencoder.SYSTEM,
-    "vae": vae.SYSTEM,
-    "debiasing_vae": debiasing_vae.SYSTEM,
-    "classifier": classifier.SYSTEM,
-    "gan_ring": gan_ring.SYSTEM,
-    "gan": gan.SYSTEM,
-    "pix2pix": pix2pix.SYSTEM,
-    "cyclegan": cyclegan.SYSTEM,
-    "progressive_gan": progressive_gan.SYSTEM,
-    "stylegan": stylegan.SYSTEM,
+SYSTEMS: dict[str, type[SystemConfig]] = {
+    "autoencoder": AutoencoderConfig,
+    "vae": VAEConfig,
+    "debiasing_vae": DebiasingVAEConfig,
+    "classifier": ClassifierConfig,
+    "gan_ring": RingGANConfig,
+    "gan": GANConfig,
+    "pix2pix": Pix2PixConfig,
+    "cyclegan": CycleGANConfig,
+    "progressive_gan": ProgressiveGANConfig,
+    "stylegan": StyleGANConfig,
 }
 
 
-def find_system(name: str) -> System:
-    """Return a system of the lecture; ValueError names the known ones."""
+def find_system(name: str) -> type[SystemConfig]:
+    """Return the settings of a system of the lecture; ValueError names the known ones."""
     if name not in SYSTEMS:
         raise ValueError(f"no method {name!r} in the lecture: there are {', '.join(SYSTEMS)}")
     return SYSTEMS[name]
