@@ -7,7 +7,7 @@ from safetensors.torch import load_file
 
 from voxcycle.images.batches import FaceBatches
 from voxcycle.images.image_set import ImageSet, load_images
-from voxcycle.images.systems.autoencoder import DebiasingVAEConfig
+from voxcycle.images.systems.debiasing_vae import DebiasingVAEConfig
 from voxcycle.images.train import load_model, train_system
 from voxcycle.losses.elbo import kl_to_standard_normal
 from voxcycle.methods.batches import FaceBatch

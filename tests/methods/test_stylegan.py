@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from voxcycle.images.image_set import ImageSet
-from voxcycle.images.systems.gan import StyleGANConfig
+from voxcycle.images.systems.stylegan import StyleGANConfig
 from voxcycle.images.train import load_model, train_system
 from voxcycle.methods.batches import ImageBatch
 from voxcycle.methods.stylegan import StyleGAN, StyleGANRegularizers

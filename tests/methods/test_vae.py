@@ -10,7 +10,7 @@ from voxcycle.images.batches import ImageBatches
 from voxcycle.images.image_set import ImageSet
 from voxcycle.images.metrics.latent_metrics import mutual_information_gap
 from voxcycle.images.shapes import draw_shapes
-from voxcycle.images.systems.autoencoder import VAEConfig
+from voxcycle.images.systems.vae import VAEConfig
 from voxcycle.images.train import train_system
 from voxcycle.losses.elbo import kl_to_standard_normal
 from voxcycle.methods.batches import ImageBatch

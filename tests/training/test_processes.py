@@ -17,7 +17,7 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from voxcycle.images.image_set import ImageSet
-from voxcycle.images.systems.autoencoder import VAEConfig
+from voxcycle.images.systems.vae import VAEConfig
 from voxcycle.images.train import train_system
 from voxcycle.methods.batches import FaceBatch, ImageBatch, PairBatch, Share, take_share
 from voxcycle.speech.config import VoiceTrainingConfig
@@ -102,7 +102,7 @@ def test_two_processes_make_a_pair_of_voices_as_one_does(
 def test_ctrl_c_ends_a_step_of_both_processes(data: Path, tmp_path: Path) -> None:
     config = make_config(data, tmp_path / "run", devices=2, steps=100_000)
     script = (
-        "import sys; from voxcycle.images.systems.autoencoder import VAEConfig;"
+        "import sys; from voxcycle.images.systems.vae import VAEConfig;"
         "from voxcycle.images.train import train_system;"
         "train_system('vae', VAEConfig.model_validate_json(sys.argv[1]))"
     )

@@ -9,9 +9,10 @@ import torch
 from voxcycle.images.batches import FaceBatches
 from voxcycle.images.image_files import write_image
 from voxcycle.images.image_set import ImageSet
-from voxcycle.images.systems.autoencoder import DebiasingVAEConfig, VAEConfig
+from voxcycle.images.systems.debiasing_vae import DebiasingVAEConfig
 from voxcycle.images.systems.gan_ring import N_MODES, RADIUS, RingBatches, ring_centres
-from voxcycle.images.systems.translation import Pix2PixConfig
+from voxcycle.images.systems.pix2pix import Pix2PixConfig
+from voxcycle.images.systems.vae import VAEConfig
 
 
 def test_a_discriminator_may_halve_down_to_one_pixel() -> None:

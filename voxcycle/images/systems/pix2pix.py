@@ -1,4 +1,4 @@
-"""pix2pix and CycleGAN: translation between domains (`methods/pix2pix.py`, `cyclegan.py`)."""
+"""pix2pix (`methods/pix2pix.py`), and the two domains that it shares with CycleGAN."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,10 +10,9 @@ from torch import nn
 from voxcycle.images.batches import PairBatches
 from voxcycle.images.image_set import load_domains
 from voxcycle.images.systems.system import ImageConfig, ImageData
-from voxcycle.methods.cyclegan import CycleGAN, CycleGANNetworks, CycleGANRates, CycleGANWeights
 from voxcycle.methods.pix2pix import Pix2Pix, Pix2PixWeights
 from voxcycle.models.coders import Shape
-from voxcycle.models.image_translators import ResNetGenerator, UNet
+from voxcycle.models.image_translators import UNet
 from voxcycle.models.patchgan import PatchGAN
 
 
@@ -75,32 +74,3 @@ class Pix2PixConfig(TranslationConfig):
             lr=self.lr,
             betas=self.betas,
         )
-
-
-class CycleGANConfig(TranslationConfig):
-    """Settings of CycleGAN; the two domains may have different numbers of images."""
-
-    about: ClassVar[str] = "translates between two domains without pairs: the core of the voices"
-
-    n_blocks: int = Field(3, ge=1, description="residual blocks of the generators")
-    cycle: float = Field(10.0, ge=0, description="weight of the cycle loss, a to b and back")
-    identity: float = Field(
-        5.0, ge=0, description="weight of the change that a generator makes to its target's images"
-    )
-
-    def build(self, shape: Shape, n_values: Sequence[int]) -> nn.Module:
-        """Build two residual generators and two discriminators."""
-        networks = CycleGANNetworks(
-            *(ResNetGenerator(shape[0], self.width, self.n_blocks) for _ in "ab"),
-            *(self.build_discriminator(shape, shape[0]) for _ in "ab"),
-        )
-        weights = CycleGANWeights(
-            adversarial_a=self.adversarial,
-            adversarial_b=self.adversarial,
-            cycle_a=self.cycle,
-            cycle_b=self.cycle,
-            identity_a=self.identity,
-            identity_b=self.identity,
-        )
-        rates = CycleGANRates(self.lr, self.lr, self.betas, clip=None)
-        return CycleGAN(networks, weights, rates, scores_identity=False)
