@@ -160,7 +160,7 @@ def test_outputs_may_lie_above_the_folder_but_not_in_its_place(folder: Path) -> 
 
 def test_results_come_as_they_are_made(folder: Path, voice_path: Path, tmp_path: Path) -> None:
     plan = plan_files([folder], "heart", out_dir=tmp_path / "out")
-    results = run_plan(plan, voice_path, "griffin-lim", Options())
+    results = run_plan(plan, voice_path=voice_path, vocoder="griffin-lim", options=Options())
     index, first = next(results)
     assert first.source == plan[index].source
     assert len(list((tmp_path / "out").rglob("*.wav"))) == 1

@@ -17,10 +17,8 @@ from voxcycle.audio.stats import sum_frames
 from voxcycle.conversion import analysis
 from voxcycle.conversion.analysis import analyze
 from voxcycle.conversion.chunks import Windows, equal_chunk_frames
-from voxcycle.conversion.generator import MelConverter, convert_mels
-from voxcycle.conversion.renderer import Renderer
-from voxcycle.conversion.runtime import to_batch, to_frames
 from voxcycle.conversion.spooled_frames import SpooledFrames
+from voxcycle.conversion.stages import MelConverter, Renderer, convert_mels, to_batch, to_frames
 from voxcycle.models.hifigan_generator import HiFiGANGenerator
 from voxcycle.models.source_filter_networks import SourceFilterVocoder
 from voxcycle.vocoders import Vocoder
@@ -172,19 +170,15 @@ def test_analysis_in_pieces_is_that_of_training(
     waveform -= waveform.mean()
     monkeypatch.setattr(analysis, "MEL_FRAMES", 100)
     monkeypatch.setattr(analysis, "PIECE_S", 5.0)
-    source = ArraySource(waveform, SPEC.sample_rate)
+    source, spooled = ArraySource(waveform, SPEC.sample_rate), SpooledFrames(80)
     found = analyze(
-        source,
-        mixdown=plan_mixdown(source),
-        spec=SPEC,
-        mels=SpooledFrames(80),
-        advance=lambda share: None,
+        source, plan_mixdown(source), spec=SPEC, mels=spooled, advance=lambda share: None
     )
 
     levelled = normalize_level(waveform, SPEC.sample_rate).waveform
     mels = LogMel(SPEC)(torch.from_numpy(levelled)[None])[0].T.numpy()
     f0_hz = extract_f0(levelled, SPEC)
-    pieces = found.mels.read(0, len(found.mels))
+    pieces = spooled.read(0, len(spooled))
     assert pieces.shape == mels.shape
     assert np.abs(pieces - mels).max() < 1e-3
     voiced = (found.f0_hz > 0) & (f0_hz > 0)

@@ -13,8 +13,8 @@ from voxcycle.audio.source_signals import onset_phases
 from voxcycle.conversion import pipeline as offline
 from voxcycle.conversion.options import Conversion
 from voxcycle.conversion.pipeline import convert
-from voxcycle.conversion.renderer import Renderer
 from voxcycle.conversion.spooled_frames import SpooledFrames
+from voxcycle.conversion.stages import Renderer
 from voxcycle.vocoders import Vocoder
 from voxcycle.vocoders.griffin_lim import GriffinLim
 from voxcycle.vocoders.registry import load_vocoder

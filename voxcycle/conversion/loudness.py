@@ -81,16 +81,10 @@ def find_pause_gain_db(
     return attenuation
 
 
-@dataclass(frozen=True)
-class OutputGain:
-    """The last gain, and notes for the owner."""
-
-    factor: float
-    notes: list[str]
-
-
-def match_level(rendered: Rendered, sample_rate: int, n_samples: int) -> OutputGain:
-    """Return the gain that gives the output at `sample_rate` its level, or its peak -0.1 dBFS."""
+def match_level(
+    rendered: Rendered, sample_rate: int, n_samples: int
+) -> tuple[np.float32, list[str]]:
+    """Return the gain to the output's level, at most to a peak of -0.1 dBFS, and notes."""
     meter, peak = PowerMeter.for_level(sample_rate), 1e-10
     for block in rendered.blocks(sample_rate, n_samples):
         meter.push(block)
@@ -103,7 +97,7 @@ def match_level(rendered: Rendered, sample_rate: int, n_samples: int) -> OutputG
             f"the output is {wanted_db - allowed_db:.1f} dB quieter than the input, because its "
             f"peaks would pass {PEAK_LIMIT_DB} dBFS"
         )
-    return OutputGain(float(10 ** (min(wanted_db, allowed_db) / 20)), notes)
+    return np.float32(10 ** (min(wanted_db, allowed_db) / 20)), notes
 
 
 def _to_db(power: NDArray[np.float64] | float) -> NDArray[np.float64]:

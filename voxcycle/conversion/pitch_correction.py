@@ -33,17 +33,11 @@ def correct_pitch(
     corrected: SpooledFrames,
     advance: Callable[[float], None],
 ) -> None:
-    """Append the waveform, its F0 corrected to `f0_hz`, to `corrected`; same length.
+    """Append the F * hop_length samples, their F0 corrected to `f0_hz` (F,), to `corrected`.
 
     Where F0 is right, the warped time returns to the true time with the time constant
     `RETURN_S`. Events move by a few milliseconds, by 33 ms where F0 is five semitones off for long.
-
-    Args:
-        waveform: F * hop_length samples.
-        f0_hz: the requested F0, (F,), 0 where unvoiced.
-        spec: the analysis that `f0_hz` is of.
-        corrected: an empty file.
-        advance: called with the share done, 0 to 1.
+    `advance` is called with the share done, 0 to 1.
     """
     from scipy.ndimage import map_coordinates
 

@@ -1,7 +1,6 @@
 """`SpooledFrames`: rows of numbers that may outgrow memory."""
 
 import tempfile
-from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,12 +28,7 @@ class SpooledFrames:
     def __enter__(self) -> "SpooledFrames":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()
 
     def append(self, rows: NDArray[np.float32]) -> None:
