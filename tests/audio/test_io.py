@@ -48,9 +48,7 @@ def save(path: Path, samples: NDArray[np.float32] = NOISE, **options: str) -> Fi
         ("a.au", {}, ("wav", "PCM_16")),
     ],
 )
-def test_the_output_follows_the_input(
-    tmp_path: Path, name: str, options: dict[str, str], expected: tuple[str, str]
-) -> None:
+def test_the_output_follows_the_input(tmp_path, name, options, expected):
     chosen = choose_format(save(tmp_path / name, **options))
     assert (chosen.extension, chosen.subtype) == expected
 
@@ -65,19 +63,17 @@ def test_the_output_follows_the_input(
         ("PCM_16", "mp3", "MPEG_LAYER_III"),
     ],
 )
-def test_a_requested_format_keeps_what_it_can(
-    tmp_path: Path, subtype: str, requested: str, expected: str
-) -> None:
+def test_a_requested_format_keeps_what_it_can(tmp_path, subtype, requested, expected):
     assert choose_format(save(tmp_path / "a.wav", subtype=subtype), requested).subtype == expected
 
 
-def test_an_unknown_format_lists_the_known(tmp_path: Path) -> None:
+def test_an_unknown_format_lists_the_known(tmp_path):
     with pytest.raises(AudioError, match="m4a.*wav, flac, ogg, opus, aiff, mp3"):
         choose_format(save(tmp_path / "a.wav"), "m4a")
 
 
 @pytest.mark.parametrize("extension", ["wav", "flac", "ogg", "opus", "aiff", "mp3"])
-def test_length_and_tags_survive_writing(tmp_path: Path, extension: str) -> None:
+def test_length_and_tags_survive_writing(tmp_path, extension):
     audio_format = choose_format(save(tmp_path / "a.wav"), extension)
     target = tmp_path / f"b.{extension}"
     write_audio(
@@ -93,7 +89,7 @@ def test_length_and_tags_survive_writing(tmp_path: Path, extension: str) -> None
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.wav", target.name]
 
 
-def test_float_samples_pass_unchanged(tmp_path: Path) -> None:
+def test_float_samples_pass_unchanged(tmp_path):
     write_audio(
         tmp_path / "a.wav",
         blocks=[NOISE],
@@ -119,9 +115,7 @@ def failing_blocks(error: BaseException) -> Iterator[NDArray[np.float32]]:
     ],
     ids=["interrupt", "input", "disk-full"],
 )
-def test_nothing_is_left_of_a_failed_file(
-    tmp_path: Path, error: BaseException, raised: type[BaseException]
-) -> None:
+def test_nothing_is_left_of_a_failed_file(tmp_path, error, raised):
     (tmp_path / "old.wav").write_bytes(b"what was there")
     for name in ("new.wav", "old.wav"):
         with pytest.raises(raised):
@@ -137,7 +131,7 @@ def test_nothing_is_left_of_a_failed_file(
 
 
 @pytest.mark.parametrize("extension", ["wav", "flac", "ogg"])
-def test_a_full_disk_is_told(tmp_path: Path, extension: str) -> None:
+def test_a_full_disk_is_told(tmp_path, extension):
     """A limit on the size of files stands for the disk's end: libsndfile's writes fail alike."""
     script = f"""
 import resource, numpy as np
@@ -159,7 +153,7 @@ except AudioError as error:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_rate_that_the_format_lacks_is_told(tmp_path: Path) -> None:
+def test_a_rate_that_the_format_lacks_is_told(tmp_path):
     audio_format = AudioFormat("mp3", "MP3", "MPEG_LAYER_III")
     with pytest.raises(AudioError, match="96000 Hz"):
         write_audio(
@@ -172,7 +166,7 @@ def test_a_rate_that_the_format_lacks_is_told(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_targets_are_checked_beforehand(tmp_path: Path) -> None:
+def test_targets_are_checked_beforehand(tmp_path):
     with pytest.raises(AudioError, match="a folder"):
         check_target(tmp_path)
     with pytest.raises(AudioError, match="does not exist"):
@@ -194,7 +188,7 @@ def test_targets_are_checked_beforehand(tmp_path: Path) -> None:
     ],
     ids=["missing", "empty", "text", "header"],
 )
-def test_what_is_no_audio_is_told(tmp_path: Path, content: bytes | None, words: str) -> None:
+def test_what_is_no_audio_is_told(tmp_path, content, words):
     path = tmp_path / "a.wav"
     if content is not None:
         path.write_bytes(content)
@@ -203,7 +197,7 @@ def test_what_is_no_audio_is_told(tmp_path: Path, content: bytes | None, words: 
     assert str(caught.value).startswith(f"{path}: ") and words in str(caught.value)
 
 
-def test_a_folder_and_a_low_rate_are_refused(tmp_path: Path) -> None:
+def test_a_folder_and_a_low_rate_are_refused(tmp_path):
     with pytest.raises(AudioError, match="found a folder"):
         FileSource(tmp_path)
     soundfile.write(tmp_path / "a.wav", NOISE, 4000)
@@ -212,14 +206,14 @@ def test_a_folder_and_a_low_rate_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux only")
-def test_a_name_that_is_no_text_is_told(tmp_path: Path) -> None:
+def test_a_name_that_is_no_text_is_told(tmp_path):
     path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/a\xff.wav"))
     path.write_bytes(b"RIFF")
     with pytest.raises(AudioError, match="name is not valid text; rename it"):
         FileSource(path)
 
 
-def test_a_truncated_wav_gives_what_is_there(tmp_path: Path) -> None:
+def test_a_truncated_wav_gives_what_is_there(tmp_path):
     save(tmp_path / "whole.wav")
     data = (tmp_path / "whole.wav").read_bytes()
     (tmp_path / "cut.wav").write_bytes(data[: 44 + RATE])  # half the samples
@@ -230,7 +224,7 @@ def test_a_truncated_wav_gives_what_is_there(tmp_path: Path) -> None:
     ]
 
 
-def test_a_wav_of_unknown_length_is_whole(tmp_path: Path) -> None:
+def test_a_wav_of_unknown_length_is_whole(tmp_path):
     """A program that writes into a pipe leaves the largest number where the length belongs."""
     save(tmp_path / "a.wav")
     data = bytearray((tmp_path / "a.wav").read_bytes())
@@ -240,7 +234,7 @@ def test_a_wav_of_unknown_length_is_whole(tmp_path: Path) -> None:
     assert (mixdown.n_samples, mixdown.notes) == (RATE, [])
 
 
-def test_a_truncated_flac_is_told(tmp_path: Path) -> None:
+def test_a_truncated_flac_is_told(tmp_path):
     save(tmp_path / "a.flac")
     data = (tmp_path / "a.flac").read_bytes()
     (tmp_path / "a.flac").write_bytes(data[: len(data) // 2])

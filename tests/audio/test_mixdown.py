@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 import soundfile
@@ -31,18 +29,18 @@ def mix(channels: list[np.ndarray]) -> np.ndarray:
     ],
     ids=["mono", "same", "dead", "faint", "inverted", "offset", "32"],
 )
-def test_the_voice_survives_the_mix(channels: list[np.ndarray]) -> None:
+def test_the_voice_survives_the_mix(channels):
     # 3e-7 is a few rounding errors of float32 at this level.
     assert np.abs(mix(channels) - VOICE).max() < 3e-7
 
 
-def test_different_channels_are_averaged() -> None:
+def test_different_channels_are_averaged():
     other = (0.1 * rng.standard_normal(RATE)).astype(np.float32)
     other -= other.mean()
     assert np.abs(mix([VOICE, other]) - (VOICE + other) / 2).max() < 3e-7
 
 
-def test_a_dead_channel_is_named() -> None:
+def test_a_dead_channel_is_named():
     assert plan_mixdown(ArraySource(np.stack([VOICE, 0 * VOICE], 1), RATE)).notes == [
         "channel 2 is silent and was left out"
     ]
@@ -62,14 +60,14 @@ def test_a_dead_channel_is_named() -> None:
     ],
     ids=["none", "5ms", "zeros", "constant", "dither", "clipped", "nan", "inf"],
 )
-def test_what_cannot_be_converted_is_told(waveform: np.ndarray, words: str) -> None:
+def test_what_cannot_be_converted_is_told(waveform, words):
     with pytest.raises(AudioError) as caught:
         plan_mixdown(ArraySource(waveform.astype(np.float32), RATE))
     assert words in str(caught.value)
     assert str(caught.value).startswith("the waveform: ")
 
 
-def test_some_clipping_is_noted_and_allowed() -> None:
+def test_some_clipping_is_noted_and_allowed():
     clipped = np.clip(12 * VOICE, -1, 1)
     share = np.mean(np.abs(clipped) == 1)
     assert 0.1 < share < 0.5
@@ -78,16 +76,16 @@ def test_some_clipping_is_noted_and_allowed() -> None:
     ]
 
 
-def test_integers_are_refused() -> None:
+def test_integers_are_refused():
     with pytest.raises(AudioError, match="int16"):
         ArraySource((VOICE * 32767).astype(np.int16), RATE)
 
 
-def test_channels_before_samples_are_refused() -> None:
+def test_channels_before_samples_are_refused():
     with pytest.raises(AudioError, match=r"shape \(2, 16000\)"):
         ArraySource(np.stack([VOICE, VOICE]), RATE)
 
 
-def test_load_mono_resamples(tmp_path: Path) -> None:
+def test_load_mono_resamples(tmp_path):
     soundfile.write(tmp_path / "a.flac", np.stack([VOICE, VOICE], 1), RATE)
     assert len(load_mono(tmp_path / "a.flac", 22_050)) == 22_050

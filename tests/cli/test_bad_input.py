@@ -4,7 +4,6 @@ import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +16,13 @@ RATE = 16_000
 
 
 @pytest.fixture(scope="session")
-def speech(make_speech: Callable[..., np.ndarray]) -> np.ndarray:
+def speech(make_speech):
     """Half a second."""
     return make_speech(0.5, RATE)
 
 
 @pytest.fixture
-def run(voice_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+def run(voice_path, capsys):
     """Run `voxcycle convert ...` with the test voice; returns (exit code, stderr)."""
 
     def run_convert(*arguments: object) -> tuple[int, str]:
@@ -50,7 +49,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_samples(run: Callable[..., tuple[int, str]], tmp_path: Path, case: str) -> None:
+def test_bad_samples(run, tmp_path, case):
     samples, words = BAD[case]
     soundfile.write(tmp_path / "a.wav", samples, RATE, subtype="FLOAT")
     code, err = run(tmp_path / "a.wav")
@@ -70,9 +69,7 @@ def test_bad_samples(run: Callable[..., tuple[int, str]], tmp_path: Path, case: 
     ],
     ids=["missing", "empty", "text", "header-only"],
 )
-def test_bad_files(
-    run: Callable[..., tuple[int, str]], tmp_path: Path, content: bytes | None, words: str
-) -> None:
+def test_bad_files(run, tmp_path, content, words):
     path = tmp_path / "a.wav"
     if content is not None:
         path.write_bytes(content)
@@ -82,7 +79,7 @@ def test_bad_files(
     assert list_names(tmp_path) == before
 
 
-def test_a_directory(run: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
+def test_a_directory(run, tmp_path):
     code, err = run(tmp_path)
     assert code == 2 and "this is a folder; name one for the outputs with -o" in err
     code, err = run(tmp_path, "-o", tmp_path / "out")
@@ -90,9 +87,7 @@ def test_a_directory(run: Callable[..., tuple[int, str]], tmp_path: Path) -> Non
     assert list_names(tmp_path) == []
 
 
-def test_a_truncated_wav_is_converted_as_far_as_it_goes(
-    run: Callable[..., tuple[int, str]], tmp_path: Path, speech: np.ndarray
-) -> None:
+def test_a_truncated_wav_is_converted_as_far_as_it_goes(run, tmp_path, speech):
     soundfile.write(tmp_path / "a.wav", speech, RATE)
     data = (tmp_path / "a.wav").read_bytes()
     (tmp_path / "a.wav").write_bytes(data[: 44 + RATE // 2])  # a quarter of a second
@@ -113,16 +108,7 @@ def test_a_truncated_wav_is_converted_as_far_as_it_goes(
         ("päth with späces.ogg", 48_000, 1, "VORBIS", "VORBIS"),
     ],
 )
-def test_unusual_but_good(
-    run: Callable[..., tuple[int, str]],
-    tmp_path: Path,
-    make_speech: Callable[..., np.ndarray],
-    name: str,
-    rate: int,
-    n_channels: int,
-    subtype: str,
-    expected: str,
-) -> None:
+def test_unusual_but_good(run, tmp_path, make_speech, name, rate, n_channels, subtype, expected):
     n_samples = int(0.4 * rate)
     samples = np.repeat(make_speech(0.4, rate)[:n_samples, None], n_channels, axis=1)
     soundfile.write(tmp_path / name, samples, rate, subtype=subtype)
@@ -135,9 +121,7 @@ def test_unusual_but_good(
     assert (written.channels, written.subtype) == (1, expected)
 
 
-def test_a_dead_channel(
-    run: Callable[..., tuple[int, str]], tmp_path: Path, speech: np.ndarray
-) -> None:
+def test_a_dead_channel(run, tmp_path, speech):
     soundfile.write(tmp_path / "mono.wav", speech, RATE)
     soundfile.write(tmp_path / "dead.wav", np.stack([speech, 0 * speech], 1), RATE)
     code, err = run(tmp_path / "mono.wav", tmp_path / "dead.wav")
@@ -147,18 +131,14 @@ def test_a_dead_channel(
 
 
 @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a folder that nobody may write")
-def test_a_read_only_target(
-    run: Callable[..., tuple[int, str]], tmp_path: Path, speech: np.ndarray
-) -> None:
+def test_a_read_only_target(run, tmp_path, speech):
     soundfile.write(tmp_path / "a.wav", speech, RATE)
     code, err = run(tmp_path / "a.wav", "-o", "/proc/voxcycle.wav")
     assert code == 2
     assert "/proc/voxcycle.wav: " in err and ("read-only" in err or "cannot be written" in err)
 
 
-def test_a_full_disk(
-    run: Callable[..., tuple[int, str]], tmp_path: Path, speech: np.ndarray
-) -> None:
+def test_a_full_disk(run, tmp_path, speech):
     """A limit on the size of files fails as a full disk does."""
     soundfile.write(tmp_path / "a.wav", speech, RATE)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -178,13 +158,7 @@ def test_a_full_disk(
     ("number", "expected"),
     [(signal.SIGINT, (130, -signal.SIGINT)), (signal.SIGKILL, (-signal.SIGKILL,))],
 )
-def test_an_end_mid_way_leaves_nothing(
-    tmp_path: Path,
-    voice_path: Path,
-    make_speech: Callable[..., np.ndarray],
-    number: signal.Signals,
-    expected: tuple[int, ...],
-) -> None:
+def test_an_end_mid_way_leaves_nothing(tmp_path, voice_path, make_speech, number, expected):
     speech = make_speech(5.0, RATE)
     soundfile.write(tmp_path / "a.wav", np.tile(speech, 60), RATE)  # five minutes: seconds of work
     command = [sys.executable, "-m", "voxcycle", "convert", "a.wav", "--to", str(voice_path)]

@@ -1,7 +1,6 @@
 """`voxcycle clone`: a voice of a folder of recordings, without training."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,7 +22,7 @@ def run(*words: object) -> int:
 
 
 @pytest.fixture
-def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_speech: Speech) -> Path:
+def folders(tmp_path, monkeypatch, make_speech):
     """Half a minute of two speakers each."""
     monkeypatch.setenv("VOXCYCLE_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -35,9 +34,7 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_speech: Speech
     return tmp_path
 
 
-def test_a_cloned_voice_converts_anybody_to_its_speakers_pitch(
-    folders: Path, make_speech: Speech, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_cloned_voice_converts_anybody_to_its_speakers_pitch(folders, make_speech, capsys):
     assert run("clone", folders / "ann", "--sex", "woman", "--licence", "mine") == 0
     assert "voxcycle convert recording.wav --to ann" in capsys.readouterr().out
     ann = load_voice("ann")
@@ -54,9 +51,7 @@ def test_a_cloned_voice_converts_anybody_to_its_speakers_pitch(
     assert bound and differing - bound == {"out.weight", "out.bias"}
 
 
-def test_names_and_files_that_are_taken_are_kept(
-    folders: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_names_and_files_that_are_taken_are_kept(folders, capsys):
     assert run("clone", folders / "ann", "--name", "heart") == 2
     assert "a voice named heart already exists" in capsys.readouterr().err
     taken = folders / "taken.safetensors"
@@ -65,9 +60,7 @@ def test_names_and_files_that_are_taken_are_kept(
     assert "already exists" in capsys.readouterr().err and taken.read_text() == "mine"
 
 
-def test_too_little_speech_is_one_sentence(
-    folders: Path, make_speech: Speech, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_too_little_speech_is_one_sentence(folders, make_speech, capsys):
     (folders / "short").mkdir()
     soundfile.write(folders / "short" / "one.wav", make_speech(5.0, RATE), RATE)
     assert run("clone", folders / "short") == 2

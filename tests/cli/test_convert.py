@@ -4,8 +4,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,7 +19,7 @@ RATE = 16_000
 
 
 @pytest.fixture
-def source(tmp_path: Path, make_speech: Callable[..., np.ndarray]) -> Path:
+def source(tmp_path, make_speech):
     """Half a second of speech in a file with a space and letters beyond ASCII."""
     path = tmp_path / "my söurce.wav"
     soundfile.write(path, make_speech(0.5, RATE), RATE)
@@ -29,7 +27,7 @@ def source(tmp_path: Path, make_speech: Callable[..., np.ndarray]) -> Path:
 
 
 @pytest.fixture
-def run(voice_path: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> Callable[..., tuple]:
+def run(voice_path, capsysbinary):
     """Run `voxcycle convert ...` with the test voice; returns (exit code, stdout, stderr)."""
 
     def run_convert(*arguments: object) -> tuple[int, bytes, str]:
@@ -42,7 +40,7 @@ def run(voice_path: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> Callabl
     return run_convert
 
 
-def test_one_command_one_file(run: Callable[..., tuple], source: Path) -> None:
+def test_one_command_one_file(run, source):
     code, out, err = run(source)
     target = source.with_name("my söurce.unit.wav")
     assert (code, err) == (0, "")
@@ -64,22 +62,14 @@ def test_one_command_one_file(run: Callable[..., tuple], source: Path) -> None:
         (["--pitch", "keep", "--second-pass", "0.5"], "my söurce.unit.wav", RATE, "PCM_16"),
     ],
 )
-def test_options(
-    run: Callable[..., tuple],
-    source: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    arguments: list[str],
-    name: str,
-    rate: int,
-    subtype: str,
-) -> None:
+def test_options(run, source, monkeypatch, arguments, name, rate, subtype):
     monkeypatch.chdir(source.parent)
     assert run(source, *arguments)[0] == 0
     written = soundfile.info(source.parent / name)
     assert (written.samplerate, written.subtype, written.frames) == (rate, subtype, rate // 2)
 
 
-def test_a_failure_among_several_is_two(run: Callable[..., tuple], source: Path) -> None:
+def test_a_failure_among_several_is_two(run, source):
     missing = source.with_name("missing.wav")
     code, out, err = run(missing, source, "-o", source.parent / "out")
     assert code == 2
@@ -88,12 +78,7 @@ def test_a_failure_among_several_is_two(run: Callable[..., tuple], source: Path)
     assert (source.parent / "out" / source.name).exists()
 
 
-def test_a_folder_tells_each_file_when_it_is_done(
-    run: Callable[..., tuple],
-    source: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsysbinary: pytest.CaptureFixture[bytes],
-) -> None:
+def test_a_folder_tells_each_file_when_it_is_done(run, source, monkeypatch, capsysbinary):
     said_before = []
     convert_planned = batch._convert_planned
 
@@ -114,7 +99,7 @@ def test_a_folder_tells_each_file_when_it_is_done(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
-def test_lines_go_above_the_bar_on_a_terminal(source: Path, voice_path: Path) -> None:
+def test_lines_go_above_the_bar_on_a_terminal(source, voice_path):
     import pty
 
     parent, child = pty.openpty()
@@ -137,16 +122,14 @@ def test_lines_go_above_the_bar_on_a_terminal(source: Path, voice_path: Path) ->
     assert shown == f"{source} -> {source.with_name('my söurce.unit.wav')}"
 
 
-def test_an_existing_output_is_kept(run: Callable[..., tuple], source: Path) -> None:
+def test_an_existing_output_is_kept(run, source):
     assert run(source)[0] == 0
     code, _, err = run(source)
     assert code == 2 and "exists already" in err and "--overwrite" in err
     assert run(source, "--overwrite")[0] == 0
 
 
-def test_stdin_to_stdout(
-    run: Callable[..., tuple], source: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stdin_to_stdout(run, source, monkeypatch):
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(source.read_bytes())))
     code, out, err = run("-")
     assert code == 0 and err.startswith("voice unit, vocoder griffin-lim")
@@ -157,7 +140,7 @@ def test_stdin_to_stdout(
     assert np.array_equal(samples, converted)
 
 
-def test_empty_stdin_is_told(run: Callable[..., tuple], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_empty_stdin_is_told(run, monkeypatch):
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO()))
     code, out, err = run("-")
     assert (code, out) == (2, b"")
@@ -175,9 +158,7 @@ def test_empty_stdin_is_told(run: Callable[..., tuple], monkeypatch: pytest.Monk
         (["a.wav", "--to", "nobody"], "unknown voice 'nobody'"),
     ],
 )
-def test_wrong_options_are_two(
-    voice_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
-) -> None:
+def test_wrong_options_are_two(voice_path, capsys, arguments, words):
     with pytest.raises(SystemExit) as caught:
         main(["convert", "--to", str(voice_path), *arguments])
     captured = capsys.readouterr()
@@ -186,7 +167,7 @@ def test_wrong_options_are_two(
     assert captured.out == ""
 
 
-def test_start_up_imports_nothing_heavy() -> None:
+def test_start_up_imports_nothing_heavy():
     script = (
         "import sys, voxcycle, voxcycle.cli; "
         "print([m for m in ('torch', 'numpy', 'soundfile', 'librosa', 'lightning', 'rich.progress')"
@@ -196,12 +177,7 @@ def test_start_up_imports_nothing_heavy() -> None:
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
 
 
-def test_voices_are_listed_shown_and_added(
-    voice_path: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_voices_are_listed_shown_and_added(voice_path, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("VOXCYCLE_DATA", str(tmp_path))
     for arguments in (["add", str(voice_path)], [], ["show", "unit"]):
         with pytest.raises(SystemExit) as caught:
@@ -214,9 +190,7 @@ def test_voices_are_listed_shown_and_added(
     assert "consent: not stated" in out
 
 
-def test_a_shipped_voice_is_not_added_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_shipped_voice_is_not_added_again(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("VOXCYCLE_DATA", str(tmp_path))
     copy = tmp_path / "copy.safetensors"
     copy.write_bytes(find_voice("heart").read_bytes())
@@ -227,7 +201,7 @@ def test_a_shipped_voice_is_not_added_again(
     assert not (tmp_path / "voices").exists()
 
 
-def test_one_file_name_for_two_recordings_is_refused(source: Path, run, tmp_path: Path) -> None:
+def test_one_file_name_for_two_recordings_is_refused(source, run, tmp_path):
     other = tmp_path / "other.wav"
     other.write_bytes(source.read_bytes())
     code, _, err = run(source, other, "-o", tmp_path / "single.wav")
@@ -235,6 +209,6 @@ def test_one_file_name_for_two_recordings_is_refused(source: Path, run, tmp_path
     assert not (tmp_path / "single.wav").exists()
 
 
-def test_a_file_in_the_way_of_a_folder_is_named(source: Path, run, tmp_path: Path) -> None:
+def test_a_file_in_the_way_of_a_folder_is_named(source, run, tmp_path):
     code, _, err = run(source, "-o", source / "out.wav")
     assert code == 2 and "my söurce.wav: expected a folder, found a file" in err

@@ -3,10 +3,8 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 import soundfile
 
@@ -46,9 +44,7 @@ def convert(voice_path: Path, source: Path, target: Path) -> float:
 
 
 @pytest.mark.slow
-def test_an_hour_needs_no_more_memory_than_ten_minutes(
-    tmp_path: Path, voice_path: Path, make_speech: Callable[..., np.ndarray]
-) -> None:
+def test_an_hour_needs_no_more_memory_than_ten_minutes(tmp_path, voice_path, make_speech):
     minute = make_speech(60.0, RATE)
     peaks = {}
     for minutes in (10, 60):

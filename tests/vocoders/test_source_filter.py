@@ -68,7 +68,7 @@ def test_a_damaged_file_is_one_sentence(saved, damage):
 
 
 @pytest.mark.parametrize("has_noise", [True, False])
-def test_arguments_of_older_files_are_dropped_or_refused(saved, has_noise: bool):
+def test_arguments_of_older_files_are_dropped_or_refused(saved, has_noise):
     """Format 1 names `has_puffs` and `sees_source`; only the values of today still load."""
     vocoder, path = saved
     retired = {"has_puffs": has_noise, "sees_source": False}

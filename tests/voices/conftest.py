@@ -1,6 +1,3 @@
-from collections.abc import Callable
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -12,14 +9,14 @@ from voxcycle.voices.voice import Voice, VoiceCard
 
 
 @pytest.fixture(autouse=True)
-def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def data_dir(tmp_path, monkeypatch):
     """An empty data directory in place of the user's."""
     monkeypatch.setenv("VOXCYCLE_DATA", str(tmp_path / "data"))
     return tmp_path / "data"
 
 
 @pytest.fixture
-def make_voice() -> Callable[..., Voice]:
+def make_voice():
     """Build a small voice with random weights that fp16 holds exactly."""
 
     def make(name: str = "ada", seed: int = 0) -> Voice:

@@ -10,14 +10,14 @@ from voxcycle.voices.formant_postfilter import sharpen
 
 
 @pytest.fixture
-def stats() -> DomainStats:
+def stats():
     draw = np.random.default_rng(0)
     mean, std = draw.normal(-5, 1, 80), draw.uniform(0.3, 2, 80)
     return DomainStats(mean.astype(np.float32), std.astype(np.float32), 5.0, 0.2)
 
 
 @pytest.fixture
-def generator() -> VoiceGenerator:
+def generator():
     torch.manual_seed(0)
     return VoiceGenerator(width=16, n_blocks=1, has_skip=False)
 
@@ -30,9 +30,7 @@ def render(generator: VoiceGenerator, stats: DomainStats) -> np.ndarray:
     return stats.denormalize(output[0].T.numpy())
 
 
-def test_what_the_neighbours_do_not_have_grows(
-    generator: VoiceGenerator, stats: DomainStats
-) -> None:
+def test_what_the_neighbours_do_not_have_grows(generator, stats):
     before = render(generator, stats)
     after = render(sharpen(generator, stats, 0.5), stats)
     change = before - stats.mel_mean
@@ -44,12 +42,12 @@ def test_what_the_neighbours_do_not_have_grows(
     np.testing.assert_array_equal(render(sharpen(generator, stats, 0.0), stats), before)
 
 
-def test_the_mean_spectrum_stays(generator: VoiceGenerator, stats: DomainStats) -> None:
+def test_the_mean_spectrum_stays(generator, stats):
     torch.nn.init.zeros_(generator.out.weight)
     after = render(sharpen(generator, stats, 0.5), stats)
     np.testing.assert_allclose(after, np.broadcast_to(stats.mel_mean, after.shape), atol=1e-5)
 
 
-def test_generators_with_the_skip_are_refused(stats: DomainStats) -> None:
+def test_generators_with_the_skip_are_refused(stats):
     with pytest.raises(ValueError, match="without a skip"):
         sharpen(VoiceGenerator(width=16, n_blocks=1, has_skip=True), stats, 0.15)

@@ -18,7 +18,7 @@ from voxcycle.voices.voice import Voice
 
 
 @pytest.fixture
-def saved(make_voice, tmp_path) -> Path:
+def saved(make_voice, tmp_path):
     make_voice().save(tmp_path / "ada.safetensors")
     return tmp_path / "ada.safetensors"
 
@@ -160,5 +160,5 @@ def test_a_pickle_named_as_a_voice_runs_nothing(saved, tmp_path):
     assert not (tmp_path / "executed").exists()
 
 
-def test_a_voice_prints_as_one_line(voice: Voice) -> None:
+def test_a_voice_prints_as_one_line(voice):
     assert repr(voice) == f"Voice({voice.card.name!r}, any source, not in a file)"

@@ -28,12 +28,8 @@ class Window(NamedTuple):
 class Windows:
     """Cuts a stream into windows as soon as their context is there.
 
-    Before its first and after its last frame the stream is taken to go on as it begins and ends,
-    so that every window has its whole context and one shape.
-
-    Args:
-        context: frames to either side of a chunk.
-        chunk_frames: frames of a chunk.
+    A window has `chunk_frames` frames and `context` more on either side. The first and last frame
+    of the stream repeat where the context reaches beyond it, so that all windows have one shape.
     """
 
     def __init__(self, context: int, chunk_frames: int) -> None:

@@ -45,15 +45,10 @@ def plan_outputs(
     overwrite: bool = False,
     name: str | None = None,
 ) -> list[PlannedFile]:
-    """Plan what `voxcycle convert ... -o OUTPUT` makes: one file, a folder, or files beside inputs.
+    """Plan what `voxcycle convert ... -o OUTPUT` makes of files and folders.
 
-    Args:
-        paths: files and folders.
-        output: the name of a file (it has a suffix), a folder, or None.
-        voice_name: for the names of outputs beside their inputs.
-        requested_format: see `plan_files`.
-        overwrite: replace outputs that exist.
-        name: what messages call a single input; the path where None.
+    `output` is the name of a file (it has a suffix), a folder, or None: outputs beside their
+    inputs. Messages call a single input by `name`, or by its path.
 
     Raises:
         ValueError: the name of one file is given for several inputs.
