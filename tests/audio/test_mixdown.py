@@ -40,31 +40,11 @@ def test_different_channels_are_averaged():
     assert np.abs(mix([VOICE, other]) - (VOICE + other) / 2).max() < 3e-7
 
 
-def test_a_dead_channel_is_named():
-    assert plan_mixdown(ArraySource(np.stack([VOICE, 0 * VOICE], 1), RATE)).notes == [
-        "channel 2 is silent and was left out"
-    ]
-
-
-@pytest.mark.parametrize(
-    ("waveform", "words"),
-    [
-        (np.zeros(0, np.float32), "no samples"),
-        (VOICE[:80], "too short (5 ms)"),
-        (np.zeros(RATE, np.float32), "silent"),
-        (np.full(RATE, 0.25, np.float32), "silent"),
-        (5e-5 * np.sign(VOICE), "silent"),
-        (np.sign(VOICE), "100% of the samples are at full scale"),
-        (np.where(np.arange(RATE) == 8000, np.nan, VOICE), "sample 8000 (0.50 s) is not a finite"),
-        (np.where(np.arange(RATE) == 8000, np.inf, VOICE), "sample 8000 (0.50 s) is not a finite"),
-    ],
-    ids=["none", "5ms", "zeros", "constant", "dither", "clipped", "nan", "inf"],
-)
-def test_what_cannot_be_converted_is_told(waveform, words):
-    with pytest.raises(AudioError) as caught:
+@pytest.mark.parametrize("waveform", [np.full(RATE, 0.25), 5e-5 * np.sign(VOICE)])
+def test_a_constant_and_dither_are_silent(waveform):
+    """What else cannot be converted is held by the command line's tests of bad input."""
+    with pytest.raises(AudioError, match="^the waveform: silent"):
         plan_mixdown(ArraySource(waveform.astype(np.float32), RATE))
-    assert words in str(caught.value)
-    assert str(caught.value).startswith("the waveform: ")
 
 
 def test_some_clipping_is_noted_and_allowed():
@@ -76,14 +56,13 @@ def test_some_clipping_is_noted_and_allowed():
     ]
 
 
-def test_integers_are_refused():
-    with pytest.raises(AudioError, match="int16"):
-        ArraySource((VOICE * 32767).astype(np.int16), RATE)
-
-
-def test_channels_before_samples_are_refused():
-    with pytest.raises(AudioError, match=r"shape \(2, 16000\)"):
-        ArraySource(np.stack([VOICE, VOICE]), RATE)
+@pytest.mark.parametrize(
+    ("waveform", "words"),
+    [((VOICE * 32767).astype(np.int16), "int16"), (np.stack([VOICE, VOICE]), r"\(2, 16000\)")],
+)
+def test_integers_and_channels_before_samples_are_refused(waveform, words):
+    with pytest.raises(AudioError, match=words):
+        ArraySource(waveform, RATE)
 
 
 def test_load_mono_resamples(tmp_path):

@@ -2,6 +2,7 @@ import contextlib
 import io
 import os
 import re
+import shutil
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -11,7 +12,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from voxcycle.cli import main
 from voxcycle.conversion import batch
 from voxcycle.voices.library import find_voice
 
@@ -26,22 +26,8 @@ def source(tmp_path, make_speech):
     return path
 
 
-@pytest.fixture
-def run(voice_path, capsysbinary):
-    """Run `voxcycle convert ...` with the test voice; returns (exit code, stdout, stderr)."""
-
-    def run_convert(*arguments: object) -> tuple[int, bytes, str]:
-        common = ["--to", str(voice_path), "--vocoder", "griffin-lim"]
-        with pytest.raises(SystemExit) as caught:
-            main(["convert", *map(str, arguments), *common])
-        captured = capsysbinary.readouterr()
-        return int(caught.value.code or 0), captured.out, captured.err.decode()
-
-    return run_convert
-
-
-def test_one_command_one_file(run, source):
-    code, out, err = run(source)
+def test_one_command_one_file(convert, source):
+    code, out, err = convert(source)
     target = source.with_name("my söurce.unit.wav")
     assert (code, err) == (0, "")
     lines = out.decode().splitlines()
@@ -62,34 +48,34 @@ def test_one_command_one_file(run, source):
         (["--pitch", "keep", "--second-pass", "0.5"], "my söurce.unit.wav", RATE, "PCM_16"),
     ],
 )
-def test_options(run, source, monkeypatch, arguments, name, rate, subtype):
+def test_options(convert, source, monkeypatch, arguments, name, rate, subtype):
     monkeypatch.chdir(source.parent)
-    assert run(source, *arguments)[0] == 0
+    assert convert(source, *arguments)[0] == 0
     written = soundfile.info(source.parent / name)
     assert (written.samplerate, written.subtype, written.frames) == (rate, subtype, rate // 2)
 
 
-def test_a_failure_among_several_is_two(run, source):
+def test_a_failure_among_several_is_two(convert, source):
     missing = source.with_name("missing.wav")
-    code, out, err = run(missing, source, "-o", source.parent / "out")
+    code, out, err = convert(missing, source, "-o", source.parent / "out")
     assert code == 2
     assert f"error: {missing}: no such file" in err
     assert "1 of 2 files were converted" in err
     assert (source.parent / "out" / source.name).exists()
 
 
-def test_a_folder_tells_each_file_when_it_is_done(run, source, monkeypatch, capsysbinary):
+def test_a_folder_tells_each_file_when_it_is_done(convert, source, monkeypatch, capfdbinary):
     said_before = []
     convert_planned = batch._convert_planned
 
     def spy(*arguments: Any, **options: Any) -> Any:
-        said_before.append(capsysbinary.readouterr())
+        said_before.append(capfdbinary.readouterr())
         return convert_planned(*arguments, **options)
 
     (source.parent / "broken.wav").write_text("no audio")
     (source.parent / "zoë.wav").write_bytes(source.read_bytes())
     monkeypatch.setattr(batch, "_convert_planned", spy)
-    code, out, err = run(source.parent, "-o", source.parent / "out")
+    code, out, err = convert(source.parent, "-o", source.parent / "out")
     assert code == 2
     assert said_before[1].err.startswith(f"error: {source.parent / 'broken.wav'}: ".encode())
     first = f"{source} -> {source.parent / 'out' / source.name}\n".encode()
@@ -122,27 +108,27 @@ def test_lines_go_above_the_bar_on_a_terminal(source, voice_path):
     assert shown == f"{source} -> {source.with_name('my söurce.unit.wav')}"
 
 
-def test_an_existing_output_is_kept(run, source):
-    assert run(source)[0] == 0
-    code, _, err = run(source)
+def test_an_existing_output_is_kept(convert, source):
+    assert convert(source)[0] == 0
+    code, _, err = convert(source)
     assert code == 2 and "exists already" in err and "--overwrite" in err
-    assert run(source, "--overwrite")[0] == 0
+    assert convert(source, "--overwrite")[0] == 0
 
 
-def test_stdin_to_stdout(run, source, monkeypatch):
+def test_stdin_to_stdout(convert, source, monkeypatch):
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(source.read_bytes())))
-    code, out, err = run("-")
+    code, out, err = convert("-")
     assert code == 0 and err.startswith("voice unit, vocoder griffin-lim")
     samples, rate = soundfile.read(io.BytesIO(out))
     assert (len(samples), rate) == (RATE // 2, RATE)
-    run(source)
+    convert(source)
     converted, _ = soundfile.read(source.with_name("my söurce.unit.wav"))
     assert np.array_equal(samples, converted)
 
 
-def test_empty_stdin_is_told(run, monkeypatch):
+def test_empty_stdin_is_told(convert, monkeypatch):
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO()))
-    code, out, err = run("-")
+    code, out, err = convert("-")
     assert (code, out) == (2, b"")
     assert "error: standard input: the file is empty" in err
 
@@ -158,13 +144,10 @@ def test_empty_stdin_is_told(run, monkeypatch):
         (["a.wav", "--to", "nobody"], "unknown voice 'nobody'"),
     ],
 )
-def test_wrong_options_are_two(voice_path, capsys, arguments, words):
-    with pytest.raises(SystemExit) as caught:
-        main(["convert", "--to", str(voice_path), *arguments])
-    captured = capsys.readouterr()
-    assert caught.value.code == 2
-    assert words in captured.err and "Traceback" not in captured.err
-    assert captured.out == ""
+def test_wrong_options_are_two(run_cli, voice_path, arguments, words):
+    code, out, err = run_cli("convert", "--to", voice_path, *arguments)
+    assert (code, out) == (2, b"")
+    assert words in err and "Traceback" not in err
 
 
 def test_start_up_imports_nothing_heavy():
@@ -177,38 +160,34 @@ def test_start_up_imports_nothing_heavy():
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
 
 
-def test_voices_are_listed_shown_and_added(voice_path, tmp_path, monkeypatch, capsys):
+def test_voices_are_listed_shown_and_added(run_cli, voice_path, tmp_path, monkeypatch):
     monkeypatch.setenv("VOXCYCLE_DATA", str(tmp_path))
-    for arguments in (["add", str(voice_path)], [], ["show", "unit"]):
-        with pytest.raises(SystemExit) as caught:
-            main(["voices", *arguments])
-        assert not caught.value.code
-    out = capsys.readouterr().out
-    assert f"added as unit: {tmp_path / 'voices' / 'unit.safetensors'}" in out
-    row = next(line for line in out.splitlines() if line.startswith("unit "))
+    calls = (("add", voice_path), (), ("show", "unit"))
+    codes, outputs, _ = zip(*(run_cli("voices", *call) for call in calls), strict=True)
+    assert codes == (0, 0, 0)
+    added, listed, shown = (output.decode() for output in outputs)
+    assert f"added as unit: {tmp_path / 'voices' / 'unit.safetensors'}" in added
+    row = next(line for line in listed.splitlines() if line.startswith("unit "))
     assert "woman" in row and "not stated" in row and "anyone" in row
-    assert "consent: not stated" in out
+    assert "consent: not stated" in shown
 
 
-def test_a_shipped_voice_is_not_added_again(tmp_path, monkeypatch, capsys):
+def test_a_shipped_voice_is_not_added_again(run_cli, tmp_path, monkeypatch):
     monkeypatch.setenv("VOXCYCLE_DATA", str(tmp_path))
-    copy = tmp_path / "copy.safetensors"
-    copy.write_bytes(find_voice("heart").read_bytes())
-    with pytest.raises(SystemExit) as caught:
-        main(["voices", "add", str(copy)])
-    assert not caught.value.code
-    assert capsys.readouterr().out.startswith("shipped already as heart: ")
+    copy = shutil.copy(find_voice("heart"), tmp_path / "copy.safetensors")
+    code, out, _ = run_cli("voices", "add", copy)
+    assert code == 0 and out.startswith(b"shipped already as heart: ")
     assert not (tmp_path / "voices").exists()
 
 
-def test_one_file_name_for_two_recordings_is_refused(source, run, tmp_path):
+def test_one_file_name_for_two_recordings_is_refused(convert, source, tmp_path):
     other = tmp_path / "other.wav"
     other.write_bytes(source.read_bytes())
-    code, _, err = run(source, other, "-o", tmp_path / "single.wav")
+    code, _, err = convert(source, other, "-o", tmp_path / "single.wav")
     assert code == 2 and "single.wav: the name of one file, but" in err
     assert not (tmp_path / "single.wav").exists()
 
 
-def test_a_file_in_the_way_of_a_folder_is_named(source, run, tmp_path):
-    code, _, err = run(source, "-o", source / "out.wav")
+def test_a_file_in_the_way_of_a_folder_is_named(convert, source, tmp_path):
+    code, _, err = convert(source, "-o", source / "out.wav")
     assert code == 2 and "my söurce.wav: expected a folder, found a file" in err
