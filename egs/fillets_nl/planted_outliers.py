@@ -103,7 +103,7 @@ def is_unusable(wave: Wave) -> bool:
 def find(own: list[Wave], planted: list[Wave]) -> Found:
     """Look for planted clips among a speaker's own."""
     spec, n = MelSpec(), len(own)
-    levelled = [normalize_level(wave, spec.sample_rate).waveform for wave in own + planted]
+    levelled = [normalize_level(wave, spec.sample_rate) for wave in own + planted]
     scores = score_clips(levelled, spec)
     columns = np.array([[s.voice, s.sound, s.total] for s in scores])
     found = (columns[n:] > np.quantile(columns[:n], 1 - FALSE_ALARMS, axis=0)).mean(0)

@@ -71,16 +71,16 @@ def test_chunks_equal_the_whole():
     np.testing.assert_allclose(part, expected, atol=1e-6)
 
 
-def test_puffs_open_with_the_pulse_and_have_unit_power():
+def test_pulsed_noise_opens_with_the_pulse_and_has_unit_power():
     f0 = np.array([0] * 40 + [150] * 400, np.float32)
     phases = torch.from_numpy(onset_phases(f0, SPEC))[None]
     noise = noise_blocks(0, len(f0), SPEC)[None]
-    pulses, same, puffs = source_signals(torch.from_numpy(f0)[None], phases, noise, SPEC)[0]
+    pulses, same, pulsed = source_signals(torch.from_numpy(f0)[None], phases, noise, SPEC)[0]
     voiced = slice(40 * SPEC.hop_length, None)
-    assert torch.equal(same, noise[0]) and not puffs[: 40 * SPEC.hop_length].any()
-    assert puffs[voiced].square().mean() == pytest.approx(1, abs=0.02)
+    assert torch.equal(same, noise[0]) and not pulsed[: 40 * SPEC.hop_length].any()
+    assert pulsed[voiced].square().mean() == pytest.approx(1, abs=0.02)
     at_pulse = pulses[voiced] > 0.9 * pulses.max()
-    assert puffs[voiced][at_pulse].square().mean() == pytest.approx(4 * 2 / 3, rel=0.15)
+    assert pulsed[voiced][at_pulse].square().mean() == pytest.approx(4 * 2 / 3, rel=0.15)
 
 
 def test_noise_depends_on_its_position_alone():

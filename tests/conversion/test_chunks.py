@@ -172,7 +172,7 @@ def test_analysis_in_pieces_is_that_of_training(make_speech, monkeypatch):
         source, plan_mixdown(source), spec=SPEC, mels=spooled, advance=lambda share: None
     )
 
-    levelled = normalize_level(waveform, SPEC.sample_rate).waveform
+    levelled = normalize_level(waveform, SPEC.sample_rate)
     mels = LogMel(SPEC)(torch.from_numpy(levelled)[None])[0].T.numpy()
     f0_hz = extract_f0(levelled, SPEC)
     pieces = spooled.read(0, len(spooled))

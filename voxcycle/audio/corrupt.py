@@ -73,54 +73,38 @@ def corrupt_mel(
     spec: MelSpec,
     speaker: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
-    """Return a corrupted stretch of log-mels (F, n_mels).
+    """Return a corrupted stretch of clean log-mels (F, n_mels).
 
-    Args:
-        log_mel: clean speech; what is before the part of interest feeds its tail.
-        corruption: what to do.
-        spec: the mel analysis.
-        speaker: log-mels (G, n_mels) of another speaker, repeated where shorter; needed only by a
-            corruption that has one.
+    What is before the part of interest feeds its tail. A corruption with another speaker needs
+    that speaker's log-mels (G, n_mels), which are repeated where shorter.
     """
     rng = np.random.default_rng(corruption.seed)
     speech = np.exp(2 * log_mel.astype(np.float64))
     hertz, freedom = _band_widths(spec)
-    active = active_frames(log_mel)
-    level = (speech[active] * hertz).sum(1).mean()
+    level = (speech[active_frames(log_mel)] * hertz).sum(1).mean()
+
+    def fluctuate() -> NDArray[np.float64]:
+        """Draw how the power of Gaussian noise varies around its mean: a gamma distribution."""
+        return rng.gamma(freedom, 1 / freedom, speech.shape)
+
     total = speech
-    if corruption.t60_s is not None:
-        total = total + _tail(speech, corruption, spec, rng)
+    if corruption.t60_s is not None:  # what arrives after the direct sound, decaying exponentially
+        decay = 10 ** (-6 / (corruption.t60_s * spec.frame_rate))
+        share = 10 ** (-corruption.direct_to_tail_db / 10) * (1 - decay) / decay
+        tail = np.empty_like(speech)
+        for band, (d, s) in enumerate(zip(decay, share, strict=True)):
+            tail[:, band] = lfilter([0.0, s * d], [1.0, -d], speech[:, band])
+        total = total + tail * fluctuate()
     if corruption.noise_db is not None:
         noise = 10 ** (corruption.noise_db / 10)
         noise *= level * 10 ** (-corruption.noise_snr_db / 10) / (noise * hertz).sum()
-        total = total + noise * _fluctuation(speech.shape, freedom, rng)
+        total = total + noise * fluctuate()
     if corruption.speaker_snr_db is not None and speaker is not None:
         other = np.exp(2 * speaker.astype(np.float64))
         own = (other[active_frames(speaker)] * hertz).sum(1).mean()
         gain = level / own * 10 ** (-corruption.speaker_snr_db / 10)
         total = total + gain * np.resize(other, speech.shape)
     return np.maximum(0.5 * np.log(total), np.log(spec.log_floor)).astype(np.float32)
-
-
-def _tail(
-    speech: NDArray[np.float64], corruption: Corruption, spec: MelSpec, rng: np.random.Generator
-) -> NDArray[np.float64]:
-    """Return the power of what arrives after the direct sound, decaying exponentially per band."""
-    assert corruption.t60_s is not None
-    _, freedom = _band_widths(spec)
-    decay = 10 ** (-6 / (corruption.t60_s * spec.frame_rate))
-    share = 10 ** (-corruption.direct_to_tail_db / 10) * (1 - decay) / decay
-    tail = np.empty_like(speech)
-    for band, (d, s) in enumerate(zip(decay, share, strict=True)):
-        tail[:, band] = lfilter([0.0, s * d], [1.0, -d], speech[:, band])
-    return tail * _fluctuation(speech.shape, freedom, rng)
-
-
-def _fluctuation(
-    shape: tuple[int, ...], freedom: NDArray[np.float64], rng: np.random.Generator
-) -> NDArray[np.float64]:
-    """Return how the power of Gaussian noise varies around its mean: a gamma distribution."""
-    return rng.gamma(freedom, 1 / freedom, shape)
 
 
 @functools.cache

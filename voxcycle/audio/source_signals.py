@@ -1,4 +1,4 @@
-"""The source of a source-filter vocoder: a band-limited pulse train at F0, noise, puffs of noise.
+"""The source of a source-filter vocoder: a band-limited pulse train at F0, noise, pulsed noise.
 
 All are exact under chunking: the phase of a voiced stretch is a sum over the frames since its
 onset, found once for a whole file (`onset_phases`); noise comes in blocks seeded by their index.
@@ -19,8 +19,7 @@ NOISE_BLOCK_FRAMES = 32
 def _held_f0(f0_hz: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return F0 of the frame before, of the frame, and of the frame after, (B, F) each.
 
-    A neighbour that is unvoiced counts as equal to the frame: F0 is held at both ends of a voiced
-    stretch.
+    An unvoiced neighbour counts as equal: F0 is held at both ends of a voiced stretch.
     """
     edge = torch.zeros_like(f0_hz[:, :1])
     before = torch.cat([edge, f0_hz[:, :-1]], 1)
@@ -53,10 +52,10 @@ def onset_phases(f0_hz: NDArray[np.float32], spec: MelSpec) -> NDArray[np.float6
 
 
 def source_signals(f0_hz: Tensor, phases: Tensor, noise: Tensor, spec: MelSpec) -> Tensor:
-    """Return what a source-filter vocoder filters: pulses, noise, and puffs of noise.
+    """Return what a source-filter vocoder filters: pulses, noise, and pulsed noise.
 
-    Puffs are the noise under an envelope that opens once per period, `1 + cos(phase)`, at unit
-    power where voiced, zero elsewhere: turbulence in voiced sounds comes with the glottal pulse.
+    Pulsed noise has an envelope that opens once per period, `1 + cos(phase)`, at unit power where
+    voiced, zero elsewhere: turbulence in voiced sounds comes with the glottal pulse.
 
     Args:
         f0_hz: (B, F), 0 where unvoiced.

@@ -26,7 +26,7 @@ def convert_dsp(
     pyworld = import_pyworld()
     spec = voice.spec
     signal = resample(recording, sample_rate, spec.sample_rate)
-    signal = normalize_level(signal, spec.sample_rate).waveform
+    signal = normalize_level(signal, spec.sample_rate)
     source = source_statistics(signal, extract_f0(signal, spec), voice)
     speech = analyse_world(signal, spec.sample_rate)
     gain = envelope_gain(source, voice.target_stats, spec, speech.envelope.shape[1])
