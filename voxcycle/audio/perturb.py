@@ -5,11 +5,12 @@ together. A WORLD resynthesis moves them apart. Tilt, gain and low-pass act on m
 normalised, where the normalisation cannot undo them.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from voxcycle.audio.f0 import ANALYSIS_MS, import_pyworld, track_f0
 from voxcycle.audio.mel import MelSpec
 
 
@@ -56,9 +57,7 @@ def perturb_channel(
 ) -> NDArray[np.float32]:
     """Tilt, amplify and sometimes low-pass normalised mels (F, n_mels), as a channel would.
 
-    A band above the cutoff of a low-pass is empty; its normalised value is set to 0, which is what
-    the statistics of such a source make of it, except where a short file leaves them half to the
-    prior.
+    Bands above the cutoff are 0, as the statistics of a source with empty bands make them.
     """
     slope = rng.uniform(-MAX_TILT, MAX_TILT) * np.linspace(-1, 1, mel.shape[1])
     out = mel + (slope + rng.uniform(-MAX_GAIN, MAX_GAIN))
@@ -70,16 +69,20 @@ def perturb_channel(
 def bend_bands(mel: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
     """Shift the formants of log-mels (F, n_mels) by a few bands each, as another vocal tract would.
 
-    The shift varies smoothly over the bands: a warp moves all formants by one factor, while those
-    of two speakers differ one by one.
+    The shift varies smoothly over the bands, while a warp moves all formants by one factor.
     """
     n_mels = mel.shape[1]
     knots = np.linspace(0, n_mels - 1, BEND_KNOTS)
     bands = np.arange(n_mels)
     position = bands + np.interp(bands, knots, rng.uniform(-MAX_BEND, MAX_BEND, BEND_KNOTS))
-    position = np.clip(position, 0, n_mels - 1.001)
-    low, share = position.astype(int), (position % 1).astype(np.float32)
-    return mel[:, low] * (1 - share) + mel[:, low + 1] * share
+    return _read_columns(mel, position)
+
+
+def _read_columns(frames: NDArray[Any], position: NDArray[np.float64]) -> NDArray[Any]:
+    """Interpolate the columns of frames (F, N) linearly at positions from 0 to N - 1."""
+    position = np.clip(position, 0, frames.shape[1] - 1.001)
+    low, share = position.astype(int), (position % 1).astype(frames.dtype)
+    return frames[:, low] * (1 - share) + frames[:, low + 1] * share
 
 
 class WorldSpeech(NamedTuple):
@@ -92,8 +95,6 @@ class WorldSpeech(NamedTuple):
 
 def analyse_world(waveform: NDArray[np.float32], sample_rate: int) -> WorldSpeech:
     """Split a waveform (T,) into F0, spectral envelope and aperiodicity."""
-    from voxcycle.audio.f0 import import_pyworld, track_f0
-
     pyworld = import_pyworld()
     signal = waveform.astype(np.float64)
     f0_hz, times = track_f0(signal, sample_rate)
@@ -108,19 +109,11 @@ def resynthesize(
     speech: WorldSpeech, perturbation: Perturbation, sample_rate: int, n_samples: int
 ) -> NDArray[np.float32]:
     """Return the waveform (n_samples,) with formants and pitch moved by their own factors."""
-    from voxcycle.audio.f0 import ANALYSIS_MS, import_pyworld
-
-    bins = np.arange(speech.envelope.shape[1])
-    position = np.clip(bins / perturbation.formant, 0, len(bins) - 1.001)
-    low, share = position.astype(int), position % 1
-
-    def stretch(frames: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.ascontiguousarray(frames[:, low] * (1 - share) + frames[:, low + 1] * share)
-
+    position = np.arange(speech.envelope.shape[1]) / perturbation.formant
     waveform = import_pyworld().synthesize(
         speech.f0_hz * perturbation.pitch,
-        stretch(speech.envelope),
-        stretch(speech.aperiodicity),
+        np.ascontiguousarray(_read_columns(speech.envelope, position)),
+        np.ascontiguousarray(_read_columns(speech.aperiodicity, position)),
         sample_rate,
         ANALYSIS_MS,
     )

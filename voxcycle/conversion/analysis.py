@@ -12,11 +12,17 @@ from numpy.typing import NDArray
 
 from voxcycle.audio.f0 import ANALYSIS_MS, extract_f0
 from voxcycle.audio.io import AudioSource
-from voxcycle.audio.level import ANALYSIS_LEVEL_DB, LEVEL_HOP_S, active_power, frame_power
+from voxcycle.audio.level import (
+    ACTIVE_RANGE_DB,
+    ANALYSIS_LEVEL_DB,
+    LEVEL_HOP_S,
+    active_power,
+    frame_power,
+)
 from voxcycle.audio.mel import LogMel, MelSpec
 from voxcycle.audio.mixdown import Mixdown
 from voxcycle.audio.resample import resample_blocks, resampled_length
-from voxcycle.audio.stats import ACTIVE_RANGE_DB, FrameSums, add_sums, frame_level_db, sum_frames
+from voxcycle.audio.stats import FrameSums, add_sums, frame_level_db, sum_frames
 from voxcycle.conversion.spooled_frames import SpooledFrames
 
 PIECE_S = 60.0  # of F0 analysis: bounds its memory
