@@ -6,7 +6,7 @@ import torch
 
 from voxcycle.audio.stats import DomainStats
 from voxcycle.models.voice_generator import VoiceGenerator
-from voxcycle.voices.formant_postfilter import sharpen
+from voxcycle.voices.formant_postfilter import filter_formants
 
 
 @pytest.fixture
@@ -32,22 +32,22 @@ def render(generator: VoiceGenerator, stats: DomainStats) -> np.ndarray:
 
 def test_what_the_neighbours_do_not_have_grows(generator, stats):
     before = render(generator, stats)
-    after = render(sharpen(generator, stats, 0.5), stats)
+    after = render(filter_formants(generator, stats, 0.5), stats)
     change = before - stats.mel_mean
     held = np.pad(change, ((0, 0), (4, 4)), mode="edge")
     smooth = np.stack([held[:, band : band + 9].mean(1) for band in range(80)], 1)
     assert np.abs(change - smooth).max() > 0.1
     np.testing.assert_allclose(after, before + 0.5 * (change - smooth), atol=1e-4)
-    np.testing.assert_array_equal(render(generator, stats), before)  # a copy was sharpened
-    np.testing.assert_array_equal(render(sharpen(generator, stats, 0.0), stats), before)
+    np.testing.assert_array_equal(render(generator, stats), before)  # a copy was filtered
+    np.testing.assert_array_equal(render(filter_formants(generator, stats, 0.0), stats), before)
 
 
 def test_the_mean_spectrum_stays(generator, stats):
     torch.nn.init.zeros_(generator.out.weight)
-    after = render(sharpen(generator, stats, 0.5), stats)
+    after = render(filter_formants(generator, stats, 0.5), stats)
     np.testing.assert_allclose(after, np.broadcast_to(stats.mel_mean, after.shape), atol=1e-5)
 
 
 def test_generators_with_the_skip_are_refused(stats):
     with pytest.raises(ValueError, match="without a skip"):
-        sharpen(VoiceGenerator(width=16, n_blocks=1, has_skip=True), stats, 0.15)
+        filter_formants(VoiceGenerator(width=16, n_blocks=1, has_skip=True), stats, 0.15)

@@ -13,13 +13,11 @@ FAST_FILE = Path(__file__).with_name("fast.safetensors")
 
 
 def load_vocoder(name: str, spec: MelSpec) -> Vocoder:
-    """Load the vocoder of that name for voices of that analysis.
+    """Load the vocoder of that name for mels of that analysis.
 
-    Args:
-        name: "hifigan" (universal weights), "fast" (our source-filter vocoder), "griffin-lim" (no
-            weights), the path of a HiFi-GAN checkpoint in the published format, or of its folder,
-            with a `config.json`, or the path of a source-filter vocoder (`.safetensors`).
-        spec: the analysis of the mels to be rendered.
+    Names are "hifigan" (universal weights), "fast" (our source-filter vocoder), "griffin-lim" (no
+    weights), the path of a HiFi-GAN checkpoint in the published format, or of its folder, with a
+    `config.json`, or the path of a source-filter vocoder (`.safetensors`).
 
     Raises:
         VocoderError: the name is unknown, or the file is no such checkpoint.

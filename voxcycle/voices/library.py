@@ -7,7 +7,7 @@ with `overwrite` replaces a shipped one.
 import difflib
 import os
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,15 +24,8 @@ EMBEDDED_DIR = Path(__file__).with_name("embedded")
 class VoiceSummary:
     """A line of the list of voices; empty strings mean "not stated".
 
-    Attributes:
-        name: for `find_voice`.
-        path: its file.
-        origin: "shipped" with the package, or the user's "own".
-        n_bytes: size of the file.
-        scores: measured figures by name.
-        source: whom it converts; empty for any-to-one voices.
-        is_any_to_one: whether it converts any speaker.
-        error: why the file cannot be used; empty where it can.
+    `source` is whom it converts, empty for any-to-one voices; `error` says why a file cannot be
+    used.
     """
 
     name: str
@@ -135,16 +128,13 @@ def _voice_files() -> dict[str, Path]:
 def _summarize(name: str, path: Path) -> VoiceSummary:
     """Read one header."""
     origin: Literal["shipped", "own"] = "shipped" if path.parent == EMBEDDED_DIR else "own"
-    n_bytes = 0
+    summary = VoiceSummary(name, path, origin, n_bytes=0)
     try:
-        n_bytes = path.stat().st_size
+        summary = replace(summary, n_bytes=path.stat().st_size)
         header = read_header(path, VOICE)
         card = header["card"]
-        return VoiceSummary(
-            name=name,
-            path=path,
-            origin=origin,
-            n_bytes=n_bytes,
+        return replace(
+            summary,
             language=str(card["language"]),
             sex=str(card["sex"]),
             source=str(card.get("source", "")),
@@ -153,7 +143,6 @@ def _summarize(name: str, path: Path) -> VoiceSummary:
             is_any_to_one=bool(header["is_any_to_one"]),
         )
     except (OSError, ArtifactError) as error:
-        problem = str(error)
+        return replace(summary, error=str(error))
     except (KeyError, TypeError, ValueError):
-        problem = f"{path}: the voice's header is damaged; fetch it again"
-    return VoiceSummary(name=name, path=path, origin=origin, n_bytes=n_bytes, error=problem)
+        return replace(summary, error=f"{path}: the voice's header is damaged; fetch it again")

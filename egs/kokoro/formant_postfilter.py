@@ -1,6 +1,6 @@
 """Apply the formant postfilter to a voice file that was trained with formant_postfilter=0.
 
-Usage: sharpen.py VOICE STRENGTH OUT.safetensors
+Usage: formant_postfilter.py VOICE GAIN OUT.safetensors
 
 Where the run still exists, `voxcycle train --resume ... formant_postfilter=X` avoids a second
 rounding.
@@ -10,7 +10,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from voxcycle.voices.formant_postfilter import sharpen
+from voxcycle.voices.formant_postfilter import filter_formants
 from voxcycle.voices.library import load_voice
 
 
@@ -29,7 +29,7 @@ def main() -> None:
         scores={},
     )
     try:
-        generator = sharpen(voice.generator, voice.target_stats, share)
+        generator = filter_formants(voice.generator, voice.target_stats, share)
     except ValueError as error:
         raise SystemExit(f"{sys.argv[1]}: cannot be filtered ({error})") from None
     out.parent.mkdir(parents=True, exist_ok=True)
