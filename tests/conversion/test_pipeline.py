@@ -8,14 +8,11 @@ import torch
 from numpy.typing import NDArray
 
 from voxcycle.audio.mel import MelSpec
-from voxcycle.audio.source_signals import onset_phases
 from voxcycle.conversion import pipeline as offline
 from voxcycle.conversion.options import Conversion
 from voxcycle.conversion.pipeline import convert
 from voxcycle.conversion.spooled_frames import SpooledFrames
-from voxcycle.conversion.stages import Renderer
 from voxcycle.vocoders.griffin_lim import GriffinLim
-from voxcycle.vocoders.registry import load_vocoder
 
 Speech = Callable[..., NDArray[np.float32]]
 Convert = Callable[..., Conversion]
@@ -252,15 +249,3 @@ def test_a_conversion_holds_the_f0_asked_for_and_the_statistics(convert_speech, 
     context = spy.context_frames
     assert torch.equal(spy.f0_hz[context : context + len(result.f0_hz)], torch.tensor(result.f0_hz))
     assert result.source_stats.mel_mean.shape == (80,)
-
-
-def test_hifigan_chunks_agree_with_the_whole(voice):
-    """The published weights, 1.2 s: chunked equals whole to -80 dB."""
-    n_frames = 100
-    bands, frames = np.linspace(0, 1, 80), np.arange(n_frames)
-    mels = (-4 - 3 * bands + 2 * np.sin(frames / 5)[:, None]).astype(np.float32)
-    vocoder, f0_hz = load_vocoder("hifigan", voice.spec), np.zeros(n_frames, np.float32)
-    stages = [Renderer(vocoder, n) for n in (n_frames, 34)]
-    phases = onset_phases(f0_hz, vocoder.spec)
-    whole, chunked = (np.concatenate([s.push(mels, f0_hz, phases), s.flush()]) for s in stages)
-    assert np.abs(chunked - whole).max() < 1e-4 * np.abs(whole).max()
