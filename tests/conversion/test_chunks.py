@@ -16,8 +16,7 @@ from voxcycle.audio.source_signals import onset_phases
 from voxcycle.audio.stats import sum_frames
 from voxcycle.conversion import analysis
 from voxcycle.conversion.analysis import analyze
-from voxcycle.conversion.chunks import Windows, equal_chunk_frames
-from voxcycle.conversion.spooled_frames import SpooledFrames
+from voxcycle.conversion.frames import SpooledFrames, Windows, equal_chunk_frames
 from voxcycle.conversion.stages import MelConverter, Renderer, convert_mels, to_batch, to_frames
 from voxcycle.models.hifigan_generator import HiFiGANGenerator
 from voxcycle.models.source_filter_networks import SourceFilterVocoder

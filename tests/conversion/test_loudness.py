@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from voxcycle.audio.level import active_level_db
+from voxcycle.conversion.frames import SpooledFrames
 from voxcycle.conversion.loudness import Rendered, find_pause_gain_db, match_level
-from voxcycle.conversion.spooled_frames import SpooledFrames
 
 RATE, HOP = 22_050, 256
 

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.conversion import pipeline as offline
+from voxcycle.conversion.frames import SpooledFrames
 from voxcycle.conversion.options import Conversion
 from voxcycle.conversion.pipeline import convert
-from voxcycle.conversion.spooled_frames import SpooledFrames
 from voxcycle.vocoders.griffin_lim import GriffinLim
 
 Speech = Callable[..., NDArray[np.float32]]
@@ -26,9 +26,7 @@ class F0Spy:
     def __init__(self) -> None:
         self.f0_hz = torch.zeros(0)
 
-    def decode(
-        self, log_mel: torch.Tensor, f0_hz: torch.Tensor | None = None, position: object = None
-    ) -> torch.Tensor:
+    def decode(self, log_mel, f0_hz=None, position=None):
         assert f0_hz is not None
         self.f0_hz = torch.cat([self.f0_hz, f0_hz[0]])
         level = log_mel.exp().mean(1, keepdim=True)
@@ -45,9 +43,7 @@ class Drone(F0Spy):
 
     follows_f0 = False
 
-    def decode(
-        self, log_mel: torch.Tensor, f0_hz: torch.Tensor | None = None, position: object = None
-    ) -> torch.Tensor:
+    def decode(self, log_mel, f0_hz=None, position=None):
         period = torch.linspace(0.1, -0.1, 128)
         return period.repeat(1, 2 * log_mel.shape[2])
 

@@ -4,8 +4,8 @@ import pytest
 from voxcycle.audio.f0 import extract_f0
 from voxcycle.audio.mel import MelSpec
 from voxcycle.conversion import pitch_correction as correction
+from voxcycle.conversion.frames import SpooledFrames
 from voxcycle.conversion.pitch_correction import correct_pitch, playback_rates, warp_time
-from voxcycle.conversion.spooled_frames import SpooledFrames
 
 SPEC = MelSpec()
 N_FRAMES = 300

@@ -23,7 +23,7 @@ from voxcycle.audio.mel import LogMel, MelSpec
 from voxcycle.audio.mixdown import Mixdown
 from voxcycle.audio.resample import resample_blocks, resampled_length
 from voxcycle.audio.stats import FrameSums, add_sums, frame_level_db, sum_frames
-from voxcycle.conversion.spooled_frames import SpooledFrames
+from voxcycle.conversion.frames import SpooledFrames
 
 PIECE_S = 60.0  # of F0 analysis: bounds its memory
 PIECE_OVERLAP_S = 2.0  # DIO's decision on a frame depends on half a second around it
@@ -69,7 +69,7 @@ class PowerMeter:
 
 @dataclass(frozen=True)
 class Analysis:
-    """What the first pass found.
+    """What the first pass found, beside log-mels.
 
     Attributes:
         level_db: active loudness of the source at its own rate, dBFS.

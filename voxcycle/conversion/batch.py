@@ -28,14 +28,9 @@ Progress = Callable[[PlannedFile, float], None]
 
 @dataclass(frozen=True)
 class FileResult:
-    """The outcome of one input.
+    """The outcome of one input: a file and notes for its owner, or an error in one sentence.
 
-    Attributes:
-        source: the input.
-        output: the file written, or None.
-        error: why there is none, in one sentence.
-        notes: what the owner should know of the output.
-        seconds: time spent by stage.
+    `seconds` is the time spent by stage.
     """
 
     source: Path
@@ -80,8 +75,7 @@ def convert_files(
         One result per input file, in their order.
 
     Raises:
-        ValueError: what concerns all files: voice, vocoder, options, folders (`VoiceError`,
-            `ArtifactError`, `VocoderError`, `AudioError`).
+        ValueError: a voice, vocoder, option or folder is wrong, which concerns all files.
     """
     listed = [paths] if isinstance(paths, str | Path) else paths
     voice_path = find_voice(to)
@@ -114,10 +108,7 @@ def run_plan(
     jobs: int = 1,
     progress: Progress | None = None,
 ) -> Iterator[tuple[int, FileResult]]:
-    """Make planned conversions; gives index and result of each as soon as it is done.
-
-    See `convert_files`.
-    """
+    """Make planned conversions; yields index and result of each as soon as it is done."""
     report = progress or (lambda planned, share: None)
     convert = functools.partial(
         _convert_planned, voice_path=voice_path, vocoder=vocoder, options=options

@@ -33,10 +33,9 @@ class Options:
     second_pass: float | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.pitch, str) and self.pitch not in ("auto", "keep"):
+        is_text = isinstance(self.pitch, str)
+        if self.pitch not in ("auto", "keep") and (is_text or not math.isfinite(self.pitch)):
             raise ValueError(f"pitch {self.pitch!r}: auto, keep or a number of semitones is needed")
-        if not isinstance(self.pitch, str) and not math.isfinite(self.pitch):
-            raise ValueError(f"pitch {self.pitch}: auto, keep or a number of semitones is needed")
         if self.second_pass is not None and not 0 <= self.second_pass <= 1:
             raise ValueError(f"second_pass {self.second_pass}: a number from 0 to 1 is needed")
         if self.output_rate is not None:
@@ -53,7 +52,7 @@ class Conversion:
         n_samples: length at `sample_rate`.
         f0_hz: the F0 that was asked for, per mel frame, (F,), 0 where unvoiced.
         source_stats: what normalised the source.
-        notes: what its owner should know, each one sentence part.
+        notes: for its owner.
         seconds: time spent by stage.
     """
 

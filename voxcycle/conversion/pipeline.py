@@ -28,11 +28,10 @@ from voxcycle.audio.resample import resampled_length
 from voxcycle.audio.source_signals import onset_phases
 from voxcycle.audio.stats import DomainStats, FrameSums, estimate_stats
 from voxcycle.conversion.analysis import Analysis, PowerMeter, analyze, timed
-from voxcycle.conversion.chunks import CHUNK_FRAMES, equal_chunk_frames
+from voxcycle.conversion.frames import CHUNK_FRAMES, SpooledFrames, equal_chunk_frames
 from voxcycle.conversion.loudness import BLOCK_SAMPLES, Rendered, find_pause_gain_db, match_level
 from voxcycle.conversion.options import Conversion, Options, Pitch
 from voxcycle.conversion.pitch_correction import correct_pitch
-from voxcycle.conversion.spooled_frames import SpooledFrames
 from voxcycle.conversion.stages import MelConverter, Renderer
 from voxcycle.vocoders import Vocoder
 from voxcycle.vocoders.registry import DEFAULT_VOCODER, load_vocoder

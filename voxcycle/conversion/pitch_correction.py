@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.conversion.analysis import extract_f0_in_pieces
-from voxcycle.conversion.spooled_frames import SpooledFrames
+from voxcycle.conversion.frames import SpooledFrames
 
 MAX_ERROR_SEMITONES = 5.0  # larger ones are the tracker's (octaves) and are left alone
 RETURN_S = 0.1  # time constant with which the warped time comes back to the true one
@@ -66,8 +66,7 @@ def playback_rates(
 def warp_time(speed: NDArray[np.float64], n_samples: int, spec: MelSpec) -> NDArray[np.float64]:
     """Return where in the waveform to read, in samples, at every `STEP`th sample of the output.
 
-    The position p moves by the speed at p, and is pulled back to the true time t at the rate
-    (t - p) / `RETURN_S`.
+    Position p moves by the speed at p, and is pulled back to the time t by (t - p) / `RETURN_S`.
     """
     n_nodes = -(-n_samples // STEP) + 1
     centres = (np.arange(len(speed)) + 0.5) * spec.hop_length / STEP

@@ -19,14 +19,9 @@ from voxcycle.audio.io import (
 
 @dataclass(frozen=True)
 class PlannedFile:
-    """One conversion to be made, or the reason why it cannot be.
+    """One conversion to be made, or an error in one sentence.
 
-    Attributes:
-        source: the input.
-        target: the output; None where the input cannot be read.
-        audio_format: how to write it.
-        error: one sentence, or None.
-        name: what messages call the input; the path where None.
+    Messages call the source by `name`, or by its path. An input that cannot be read has no target.
     """
 
     source: Path

@@ -16,7 +16,7 @@ from voxcycle.audio.excitation import excitation_mel
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.source_signals import onset_phases
 from voxcycle.audio.stats import DomainStats
-from voxcycle.conversion.chunks import CHUNK_FRAMES, Window, Windows, equal_chunk_frames
+from voxcycle.conversion.frames import CHUNK_FRAMES, Window, Windows, equal_chunk_frames
 from voxcycle.models.voice_generator import VoiceGenerator
 from voxcycle.vocoders import ChunkPosition, Vocoder
 
@@ -35,12 +35,7 @@ class Network(Protocol):
 
 
 class TorchNetwork:
-    """A PyTorch module in evaluation mode, which takes its inputs by name, as a `Network`.
-
-    Args:
-        module: returns one tensor.
-        output: the name of what it returns.
-    """
+    """A PyTorch module in evaluation mode as a `Network`: inputs by name, one output."""
 
     def __init__(self, module: nn.Module, output: str) -> None:
         self.module, self.output = module, output
@@ -71,9 +66,8 @@ class MelConverter:
         spec: its mel analysis.
         source: statistics that normalise the input.
         target: statistics of the voice.
-        second_pass: share of a second conversion, 0 to 1. The first conversion is converted again,
-            which removes more of the source speaker and costs words; the result lies on the line
-            between both.
+        second_pass: share of a conversion of the first conversion, 0 to 1, which removes more of
+            the source speaker and costs words.
         chunk_frames: frames that the network sees at once, besides the context.
     """
 
@@ -119,9 +113,7 @@ class MelConverter:
 class Renderer:
     """A stage: log-mels, F0 and its phases in, samples out, delayed by the vocoder's context.
 
-    Args:
-        vocoder: renders the mels.
-        chunk_frames: frames that the vocoder sees at once, besides its context.
+    The vocoder sees `chunk_frames` frames at once, besides its context.
     """
 
     def __init__(self, vocoder: Vocoder, chunk_frames: int = CHUNK_FRAMES) -> None:
@@ -131,12 +123,9 @@ class Renderer:
     def push(
         self, mel: NDArray[np.float32], f0_hz: NDArray[np.float32], phases: NDArray[np.float64]
     ) -> NDArray[np.float32]:
-        """Add frames; returns the samples that are ready.
+        """Add log-mels (F, n_mels) and F0 (F,); returns the samples that are ready.
 
-        Args:
-            mel: (F, n_mels).
-            f0_hz: (F,), 0 where unvoiced.
-            phases: (F,), of `audio.source_signals.onset_phases` over the whole stream.
+        Phases (F,) are of `audio.source_signals.onset_phases` over the whole stream.
         """
         return self._render(self._windows.push(mel, f0_hz, phases))
 

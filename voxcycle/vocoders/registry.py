@@ -5,6 +5,9 @@ from pathlib import Path
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.vocoders import Vocoder, VocoderError
+from voxcycle.vocoders.griffin_lim import GriffinLim
+from voxcycle.vocoders.hifigan import HiFiGAN
+from voxcycle.vocoders.source_filter import SourceFilter
 
 DEFAULT_VOCODER = "hifigan"
 VOCODER_NAMES = ("hifigan", "fast", "griffin-lim")
@@ -25,20 +28,12 @@ def load_vocoder(name: str, spec: MelSpec) -> Vocoder:
     """
     vocoder: Vocoder
     if name == "griffin-lim":
-        from voxcycle.vocoders.griffin_lim import GriffinLim
-
         vocoder = GriffinLim(spec)
     elif name == "hifigan":
-        from voxcycle.vocoders.hifigan import HiFiGAN
-
         vocoder = HiFiGAN.load_universal()
     elif name == "fast" or Path(name).suffix == SUFFIX:
-        from voxcycle.vocoders.source_filter import SourceFilter
-
         vocoder = SourceFilter.load(FAST_FILE if name == "fast" else Path(name), name)
     elif Path(name).exists():
-        from voxcycle.vocoders.hifigan import HiFiGAN
-
         vocoder = HiFiGAN.load(Path(name))
     elif "/" in name or os.sep in name:
         raise VocoderError(f"{name}: no such vocoder file")

@@ -92,11 +92,9 @@ def list_voices() -> list[VoiceSummary]:
 
 
 def add_voice(path: Path, overwrite: bool = False) -> Path:
-    """Copy a voice file to the user's own voices under the name on its card; return where it is.
+    """Copy a checked voice file to the user's own voices under its card's name; return where it is.
 
-    Args:
-        path: the file; it is read in full and checked first.
-        overwrite: replace another voice of that name; a shipped one is hidden by it.
+    With `overwrite`, it replaces another voice of that name, or hides a shipped one.
 
     Raises:
         ArtifactError: the file is damaged or no voice.

@@ -8,14 +8,13 @@ consent, training summary and measured scores.
 import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from voxcycle.artifacts import VOICE, building, check_sizes, read_artifact, write_artifact
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.stats import DomainStats
-
-if TYPE_CHECKING:
-    from voxcycle.models.voice_generator import VoiceGenerator
+from voxcycle.models.voice_generator import VoiceGenerator
+from voxcycle.models.weights import load_network, to_arrays
 
 NETWORK = "VoiceGenerator"
 NOT_STATED = "not stated"
@@ -59,7 +58,7 @@ class Voice:
     source_stats: DomainStats
     target_stats: DomainStats
     is_any_to_one: bool
-    generator: "VoiceGenerator"
+    generator: VoiceGenerator
     path: Path | None = None
     second_pass: float = 0.0
 
@@ -69,8 +68,6 @@ class Voice:
 
     def save(self, path: Path) -> None:
         """Write the voice file; it appears under its name only when complete."""
-        from voxcycle.models.weights import to_arrays
-
         header = {
             "network": NETWORK,
             "generator": self.generator.arguments,
@@ -90,9 +87,6 @@ class Voice:
         Raises:
             ArtifactError: it is missing, truncated, altered, newer, or no voice.
         """
-        from voxcycle.models.voice_generator import VoiceGenerator
-        from voxcycle.models.weights import load_network
-
         header, arrays = (artifact := read_artifact(path, VOICE)).header, artifact.arrays
         with building(path, VOICE):
             network = header.get("network", NETWORK)
