@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from voxcycle.audio.mel import MelSpec
 from voxcycle.conversion import pipeline as offline
 from voxcycle.conversion.frames import SpooledFrames
-from voxcycle.conversion.options import Conversion
-from voxcycle.conversion.pipeline import convert
+from voxcycle.conversion.pipeline import Conversion, convert
 from voxcycle.vocoders.griffin_lim import GriffinLim
 
 Speech = Callable[..., NDArray[np.float32]]

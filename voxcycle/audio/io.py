@@ -89,11 +89,7 @@ class ArraySource:
 
 
 class FileSource:
-    """An audio file as an `AudioSource`, named by its path where no name is given.
-
-    Raises:
-        AudioError: there is no such file, or it is a folder, empty or no audio.
-    """
+    """An audio file as an `AudioSource`; AudioError where it is missing, a folder or no audio."""
 
     def __init__(self, path: Path, name: str | None = None) -> None:
         self.path = path
@@ -194,10 +190,7 @@ def write_audio(
     """Write mono blocks (T,) in [-1, 1] to a file that appears under its name only when complete.
 
     An existing file is replaced. Tags are `title`, `comment`, `software`: RIFF INFO or Vorbis
-    comments.
-
-    Raises:
-        AudioError: the file cannot be written; nothing is left behind.
+    comments. AudioError where the file cannot be written; nothing is left behind.
     """
     try:
         with replacing(target) as partial:

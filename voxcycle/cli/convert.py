@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from voxcycle.conversion.batch import FileResult
-    from voxcycle.conversion.options import Pitch
+    from voxcycle.conversion.pipeline import Pitch
     from voxcycle.conversion.plan import PlannedFile
     from voxcycle.voices.voice import Voice
 
@@ -77,7 +77,7 @@ def convert(
     """
     from voxcycle.console import open_console
     from voxcycle.conversion.batch import load_pair, run_plan
-    from voxcycle.conversion.options import Options
+    from voxcycle.conversion.pipeline import Options
     from voxcycle.conversion.plan import plan_outputs
     from voxcycle.voices.library import find_voice
 

@@ -14,8 +14,7 @@ from typing import Any
 import torch
 
 from voxcycle.audio.io import AudioError, FileSource
-from voxcycle.conversion.options import Options, Pitch
-from voxcycle.conversion.pipeline import convert_file
+from voxcycle.conversion.pipeline import Options, Pitch, convert_file
 from voxcycle.conversion.plan import PlannedFile, plan_files
 from voxcycle.files import check_folder
 from voxcycle.vocoders import Vocoder

@@ -16,12 +16,10 @@ Frames = NDArray[np.floating[Any]]
 
 
 class Window(NamedTuple):
-    """A chunk with its context: arrays of frames, one per column of the stream.
+    """A chunk with its context, as an array per column of the stream.
 
-    Attributes:
-        start: index in the stream of the first frame; negative in the context before it.
-        columns: the arrays.
-        n_kept: frames of the chunk that the stream has, after the context.
+    Its first frame is frame `start` of the stream, negative in the context before it. After the
+    context, the chunk has `n_kept` frames of the stream.
     """
 
     start: int

@@ -4,10 +4,12 @@ Pass 1 finds level, mels, F0 and statistics of the whole input; pass 2 drives th
 and vocoder, in chunks with their whole context, so that the result does not depend on the chunks.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,7 @@ from voxcycle.audio.io import (
     AudioFormat,
     AudioSource,
     FileSource,
+    check_sample_rate,
     check_target,
     write_audio,
 )
@@ -30,7 +33,6 @@ from voxcycle.audio.stats import DomainStats, FrameSums, estimate_stats
 from voxcycle.conversion.analysis import Analysis, PowerMeter, analyze, timed
 from voxcycle.conversion.frames import CHUNK_FRAMES, SpooledFrames, equal_chunk_frames
 from voxcycle.conversion.loudness import BLOCK_SAMPLES, Rendered, find_pause_gain_db, match_level
-from voxcycle.conversion.options import Conversion, Options, Pitch
 from voxcycle.conversion.pitch_correction import correct_pitch
 from voxcycle.conversion.stages import MelConverter, Renderer
 from voxcycle.vocoders import Vocoder
@@ -38,10 +40,63 @@ from voxcycle.vocoders.registry import DEFAULT_VOCODER, load_vocoder
 from voxcycle.voices.library import load_voice
 from voxcycle.voices.voice import Voice
 
+Pitch = float | Literal["auto", "keep"]
 ReportShare = Callable[[float], None]
 FAR_SOURCE_SEMITONES = 4.0
 # What each stage takes of the whole time, roughly, in their order.
 STAGE_SHARES = {"analysis": 0.15, "stages": 0.75, "correction": 0.05, "level": 0.05}
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to convert.
+
+    Attributes:
+        pitch: "auto" moves the source's F0 to the target's range, "keep" leaves it, a number adds
+            semitones to "auto".
+        output_rate: sample rate of the output in Hz; None keeps the input's.
+        use_file_stats: normalise by the file's own statistics where the voice was trained on one
+            source speaker (any-to-one voices always do).
+        second_pass: share of a second conversion, which removes more of the source speaker and
+            costs words, 0 to 1; None takes the voice's own.
+    """
+
+    pitch: Pitch = "auto"
+    output_rate: int | None = None
+    use_file_stats: bool = False
+    second_pass: float | None = None
+
+    def __post_init__(self) -> None:
+        is_text = isinstance(self.pitch, str)
+        if self.pitch not in ("auto", "keep") and (is_text or not math.isfinite(self.pitch)):
+            raise ValueError(f"pitch {self.pitch!r}: auto, keep or a number of semitones is needed")
+        if self.second_pass is not None and not 0 <= self.second_pass <= 1:
+            raise ValueError(f"second_pass {self.second_pass}: a number from 0 to 1 is needed")
+        if self.output_rate is not None:
+            check_sample_rate(self.output_rate, "the output")
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """A converted recording.
+
+    Attributes:
+        waveform: (T,) in [-1, 1]; empty where it was written to a file.
+        sample_rate: in Hz.
+        n_samples: length at `sample_rate`.
+        f0_hz: the F0 that was asked for, per mel frame, (F,), 0 where unvoiced.
+        source_stats: what normalised the source.
+        notes: for its owner.
+        seconds: time spent by stage.
+    """
+
+    waveform: NDArray[np.float32]
+    sample_rate: int
+    n_samples: int
+    f0_hz: NDArray[np.float32]
+    source_stats: DomainStats
+    notes: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
 
 
 def convert(
@@ -106,11 +161,9 @@ def convert_file(
     """Convert a file to a file that appears under its name only when complete.
 
     Its tags say that it was converted, to which voice and by which version. It is replaced if it
-    exists; its folder must exist. `progress` is called with the share done, 0 to 1.
-
-    Raises:
-        AudioError: the source cannot be converted or the target cannot be written.
-        ValueError: the vocoder was made for another mel analysis.
+    exists; its folder must exist. `progress` is called with the share done, 0 to 1. Raises
+    AudioError where reading, converting or writing fails, ValueError for a vocoder of another mel
+    analysis.
     """
     program = f"voxcycle {voxcycle.__version__}"
     tags = {

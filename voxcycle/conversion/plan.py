@@ -43,11 +43,8 @@ def plan_outputs(
     """Plan what `voxcycle convert ... -o OUTPUT` makes of files and folders.
 
     `output` is the name of a file (it has a suffix), a folder, or None: outputs beside their
-    inputs. Messages call a single input by `name`, or by its path.
-
-    Raises:
-        ValueError: the name of one file is given for several inputs.
-        AudioError: see `plan_files`.
+    inputs. Messages call a single input by `name`, or by its path. ValueError where the name of one
+    file is given for several inputs; AudioError as in `plan_files`.
     """
     out = Path(output) if output is not None else None
     is_one = len(paths) == 1 and not paths[0].is_dir()
@@ -79,9 +76,7 @@ def plan_files(
     With `out_dir`, outputs have their input's name and lie as the inputs do in their folders; else
     `src.wav` becomes `src.heart.wav` beside it. Where two inputs would have one output (`a.mp3` and
     `a.wav`), the one that changes its format keeps its extension in the name (`a.mp3.wav`).
-
-    Raises:
-        AudioError: a folder is given without `out_dir`, or as `out_dir` itself.
+    AudioError where a folder is given without `out_dir`, or as `out_dir` itself.
     """
     plan = []
     for source, relative in _find_sources(paths, out_dir):

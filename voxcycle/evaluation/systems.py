@@ -16,7 +16,7 @@ from voxcycle.audio.f0 import extract_f0
 from voxcycle.audio.mel import LogMel
 from voxcycle.audio.resample import resample
 from voxcycle.conversion.loudness import PEAK_LIMIT_DB
-from voxcycle.conversion.options import Conversion
+from voxcycle.conversion.pipeline import Conversion
 from voxcycle.evaluation.baseline import convert_dsp
 from voxcycle.evaluation.cache import ContentCache
 from voxcycle.evaluation.metrics.pitch import requested_f0

@@ -30,7 +30,7 @@ from voxcycle.audio.mixdown import load_mono
 from voxcycle.audio.resample import resample
 from voxcycle.audio.stats import sum_frames
 from voxcycle.conversion import pipeline
-from voxcycle.conversion.options import Conversion
+from voxcycle.conversion.pipeline import Conversion
 from voxcycle.evaluation.cache import ContentCache
 from voxcycle.evaluation.dataset import spread
 from voxcycle.evaluation.metrics.all_metrics import QUICK_METRICS, Evaluator

@@ -52,11 +52,8 @@ class HiFiGAN:
     def load(cls, path: Path, name: str | None = None) -> "HiFiGAN":
         """Load a checkpoint in the published format, with the `config.json` that lies beside it.
 
-        `path` is the generator's checkpoint, or a folder that holds one and its `config.json`. It
-        is also the vocoder's name where none is given.
-
-        Raises:
-            VocoderError: a file is missing, unreadable, or of another kind.
+        `path` is the generator's checkpoint, or a folder that holds one and its `config.json`; the
+        vocoder has its name by default. VocoderError where a file is missing or of another kind.
         """
         checkpoint = _find_checkpoint(path)
         config_path = checkpoint.with_name("config.json")

@@ -56,11 +56,7 @@ class SourceFilter:
 
     @classmethod
     def load(cls, path: Path, name: str | None = None) -> "SourceFilter":
-        """Read a vocoder file of any format, by default named by its path.
-
-        Raises:
-            ArtifactError: it is missing, truncated, altered, newer, or of another kind.
-        """
+        """Read a vocoder file of any format; ArtifactError where it cannot be used."""
         header, arrays = (artifact := read_artifact(path, VOCODER)).header, artifact.arrays
         with building(path, VOCODER):
             spec, arguments = MelSpec(**header["mel_spec"]), _drop_retired(header["network"])

@@ -17,10 +17,8 @@ def filter_formants(generator: VoiceGenerator, stats: DomainStats, gain: float) 
     Losses that average over what could be said make formants flat. Take a frame's difference from
     the speaker's mean spectrum: what its mean over nine bands lacks is amplified by 1 + `gain`, as
     by the postfilter of speech coders (Chen and Gersho, 1995). The filter is linear, as is the
-    generator's last layer, so both become one layer and conversion costs the same.
-
-    Raises:
-        ValueError: the generator has a skip, which the filter would not reach.
+    generator's last layer, so both become one layer and conversion costs the same. ValueError
+    where the generator has a skip, which the filter would not reach.
     """
     if generator.has_skip:
         raise ValueError("the formant postfilter needs a generator without a skip")

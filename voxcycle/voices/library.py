@@ -49,8 +49,7 @@ def own_voices_dir() -> Path:
 def find_voice(name_or_path: str | Path) -> Path:
     """Return the file of a voice by name, or by path (a separator or the suffix makes it one).
 
-    Raises:
-        VoiceError: there is none; known and similar names are listed.
+    VoiceError, with known and similar names, where there is none.
     """
     text = str(name_or_path)
     if isinstance(name_or_path, Path) or names_file(text):
@@ -77,12 +76,7 @@ def names_file(text: str) -> bool:
 
 
 def load_voice(name_or_path: str | Path) -> Voice:
-    """Load a voice by name or path.
-
-    Raises:
-        VoiceError: there is none.
-        ArtifactError: its file is truncated, altered, of a newer format or no voice.
-    """
+    """Load a voice by name or path; errors as those of `find_voice` and `Voice.load`."""
     return Voice.load(find_voice(name_or_path))
 
 

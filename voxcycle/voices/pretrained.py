@@ -87,11 +87,7 @@ class Pretrained:
 
     @classmethod
     def load(cls, path: Path) -> "Pretrained":
-        """Read a file of any format.
-
-        Raises:
-            ArtifactError: it is missing, truncated, altered, newer, or of another kind.
-        """
+        """Read a file of any format; ArtifactError where it cannot be used."""
         header, arrays = (artifact := read_artifact(path, PRETRAINED)).header, artifact.arrays
         with building(path, PRETRAINED):
             spec = MelSpec(**header["mel_spec"])

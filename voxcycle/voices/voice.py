@@ -82,11 +82,7 @@ class Voice:
 
     @classmethod
     def load(cls, path: Path) -> "Voice":
-        """Read a voice file of any format.
-
-        Raises:
-            ArtifactError: it is missing, truncated, altered, newer, or no voice.
-        """
+        """Read a voice file of any format; ArtifactError where it cannot be used."""
         header, arrays = (artifact := read_artifact(path, VOICE)).header, artifact.arrays
         with building(path, VOICE):
             network = header.get("network", NETWORK)
