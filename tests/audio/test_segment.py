@@ -31,13 +31,10 @@ def test_short_pauses_stay_within_a_clip_until_it_is_long_enough():
     word, pause = ("speech", 2.5), ("pause", 0.6)
     slices = find_slices(make_recording(word, pause, word, pause, word), RATE)
     assert seconds(slices) == pytest.approx([0, 5.7, 6.1, 8.7], abs=0.02)
-
-
-def test_margins_never_overlap():
     word, pause = ("speech", 5), ("pause", 0.5)
     slices = find_slices(make_recording(word, pause, word, pause, word), RATE)
     assert len(slices) == 3
-    assert all(a[1] <= b[0] for a, b in zip(slices, slices[1:], strict=False))
+    assert all(a[1] <= b[0] for a, b in zip(slices, slices[1:], strict=False))  # margins apart
 
 
 def test_speech_without_pauses_is_cut_where_it_is_softest():
@@ -50,12 +47,9 @@ def test_speech_without_pauses_is_cut_where_it_is_softest():
     assert max(stop - start for start, stop in slices) <= 12.3 * RATE
 
 
-def test_a_click_is_no_speech():
+def test_clicks_and_silence_are_no_clips():
     recording = make_recording(("pause", 2), ("speech", 0.05), ("pause", 2), ("speech", 2))
     assert len(find_slices(recording, RATE)) == 1
-
-
-def test_silence_has_no_clips():
     assert find_slices(np.zeros(2 * RATE, np.float32), RATE) == []
 
 

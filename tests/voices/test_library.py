@@ -21,8 +21,9 @@ def shipped(make_voice, tmp_path, monkeypatch):
 @pytest.fixture
 def new_file(make_voice, tmp_path):
     """A voice file from elsewhere, not named as its voice."""
-    make_voice("carla", 2).save(tmp_path / "download.safetensors")
-    return tmp_path / "download.safetensors"
+    path = tmp_path / "download.safetensors"
+    make_voice("carla", 2).save(path)
+    return path
 
 
 def test_a_voice_is_found_by_name_and_by_path(shipped):
