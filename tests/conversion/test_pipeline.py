@@ -1,3 +1,6 @@
+import json
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -244,3 +247,42 @@ def test_a_conversion_holds_the_f0_asked_for_and_the_statistics(convert_speech, 
     context = spy.context_frames
     assert torch.equal(spy.f0_hz[context : context + len(result.f0_hz)], torch.tensor(result.f0_hz))
     assert result.source_stats.mel_mean.shape == (80,)
+
+
+# Peak memory is a process's own, so each length gets a process. One iteration of Griffin-Lim stands
+# for the vocoder: what is measured is what grows with the length.
+LONG_CONVERSION = """
+import json, sys
+from pathlib import Path
+import torch
+from voxcycle.audio.io import FileSource, choose_format
+from voxcycle.conversion.pipeline import convert_file
+from voxcycle.evaluation.stats.cost import peak_memory_mb
+from voxcycle.vocoders import griffin_lim
+from voxcycle.voices.voice import Voice
+
+torch.set_num_threads(1)
+griffin_lim.N_ITERATIONS = griffin_lim.N_UPDATES = 1
+voice = Voice.load(Path(sys.argv[1]))
+source = FileSource(Path(sys.argv[2]))
+vocoder = griffin_lim.GriffinLim(voice.spec)
+convert_file(source, Path(sys.argv[3]), choose_format(source), voice, vocoder)
+print(json.dumps({"peak_mb": peak_memory_mb()}))
+"""
+
+
+@pytest.mark.slow
+def test_an_hour_needs_no_more_memory_than_ten_minutes(tmp_path, voice_path, make_speech):
+    minute = make_speech(60.0, 16_000)
+    peaks = {}
+    for minutes in (10, 60):
+        source, target = tmp_path / f"{minutes}.flac", tmp_path / f"{minutes}.out.flac"
+        with soundfile.SoundFile(source, "w", 16_000, 1, "PCM_16") as file:
+            for _ in range(minutes):
+                file.write(minute)
+        command = [sys.executable, "-c", LONG_CONVERSION, voice_path, source, target]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        peaks[minutes] = json.loads(done.stdout)["peak_mb"]
+        assert soundfile.info(target).frames == minutes * 60 * 16_000
+    assert peaks[60] < 1500
+    assert peaks[60] < 1.1 * peaks[10]  # frame-wise levels and F0 are all that grows
