@@ -94,13 +94,10 @@ def test_as_many_frames_as_the_prior_meet_half_way():
     np.testing.assert_allclose(found.mel_mean, (PRIOR.mel_mean - 2) / 2, rtol=1e-5)
 
 
-def test_normalization_inverts():
+def test_normalization_and_dictionary_return():
     mel, _ = random_file(1, 20)
     np.testing.assert_allclose(PRIOR.denormalize(PRIOR.normalize(mel)), mel, atol=1e-5)
     np.testing.assert_allclose(PRIOR.normalize(PRIOR.mel_mean + PRIOR.mel_std), 1, rtol=1e-5)
-
-
-def test_dictionary_returns():
     found = DomainStats.from_dict(PRIOR.to_dict())
     check_same(found, PRIOR, atol=1e-5)  # five decimals
     assert (found.log_f0_mean, found.log_f0_std) == (PRIOR.log_f0_mean, PRIOR.log_f0_std)

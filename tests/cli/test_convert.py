@@ -103,10 +103,12 @@ def test_lines_go_above_the_bar_on_a_terminal(source, voice_path):
 
 
 def test_an_existing_output_is_kept(convert, source):
-    assert convert(source)[0] == 0
+    target = source.with_name("my söurce.unit.wav")
+    target.write_bytes(b"old")
     code, _, err = convert(source)
     assert code == 2 and "exists already" in err and "--overwrite" in err
-    assert convert(source, "--overwrite")[0] == 0
+    assert target.read_bytes() == b"old"
+    assert convert(source, "--overwrite")[0] == 0 and soundfile.info(target).frames == RATE // 2
 
 
 def test_stdin_to_stdout(convert, source, monkeypatch):

@@ -15,7 +15,6 @@ from voxcycle.audio.mixdown import plan_mixdown
 from voxcycle.audio.source_signals import onset_phases
 from voxcycle.audio.stats import sum_frames
 from voxcycle.conversion import analysis
-from voxcycle.conversion.analysis import analyze
 from voxcycle.conversion.frames import SpooledFrames, Windows, equal_chunk_frames
 from voxcycle.conversion.stages import MelConverter, Renderer, convert_mels, to_batch, to_frames
 from voxcycle.models.hifigan_generator import HiFiGANGenerator
@@ -23,7 +22,6 @@ from voxcycle.models.source_filter_networks import SourceFilterVocoder
 from voxcycle.vocoders import Vocoder
 from voxcycle.vocoders.hifigan import HiFiGAN
 from voxcycle.vocoders.source_filter import SourceFilter
-from voxcycle.voices.voice import Voice
 
 SPEC = MelSpec()
 
@@ -62,15 +60,10 @@ def draw_frames(n_frames: int) -> tuple[np.ndarray, np.ndarray]:
     return mels, f0_hz.astype(np.float32)
 
 
-def make_converter(voice: Voice, second_pass: float, chunk_frames: int) -> MelConverter:
-    return MelConverter(
-        voice.generator,
-        spec=SPEC,
-        source=voice.source_stats,
-        target=voice.target_stats,
-        second_pass=second_pass,
-        chunk_frames=chunk_frames,
-    )
+@pytest.fixture
+def both_sides(voice):
+    """What a conversion by `voice` takes beside frames and the share of the second pass."""
+    return {"spec": SPEC, "source": voice.source_stats, "target": voice.target_stats}
 
 
 def run_in_chunks(stage: Any, *columns: np.ndarray, step: int = 50) -> np.ndarray:
@@ -106,12 +99,14 @@ def test_windows_hold_both_ends_however_the_frames_come(n_frames, chunk, context
 
 @pytest.mark.parametrize("second_pass", [0.0, 0.6])
 @pytest.mark.parametrize("make_vocoder", [make_hifigan, make_source_filter])
-def test_generator_and_vocoder_agree_with_the_whole_to_80_db(voice, second_pass, make_vocoder):
+def test_generator_and_vocoder_agree_with_the_whole_to_80_db(
+    voice, both_sides, second_pass, make_vocoder
+):
     frames, f0_hz = draw_frames(301)
-    mels = [
-        run_in_chunks(make_converter(voice, second_pass, n), frames, f0_hz, step=step)
-        for n, step in ((301, 301), (37, 20))
-    ]
+    mels = []
+    for n, step in ((301, 301), (37, 20)):
+        stage = MelConverter(voice.generator, **both_sides, second_pass=second_pass, chunk_frames=n)
+        mels.append(run_in_chunks(stage, frames, f0_hz, step=step))
     assert np.abs(mels[1] - mels[0]).max() < 1e-4
     whole, chunked = (
         render_in_chunks(make_vocoder(), m, f0_hz, n) for m, n in zip(mels, (301, 37), strict=True)
@@ -121,19 +116,11 @@ def test_generator_and_vocoder_agree_with_the_whole_to_80_db(voice, second_pass,
     assert np.abs(chunked - whole).max() < 1e-4 * np.abs(whole).max()
 
 
-def test_the_second_pass_converts_the_first_conversion_again(voice):
+def test_the_second_pass_converts_the_first_conversion_again(voice, both_sides):
     """`convert_mels` is what `Conversion`s and validation are made by; held against the network."""
     mels, f0_hz = draw_frames(40)
     first, half, second = (
-        convert_mels(
-            voice.generator,
-            mels,
-            f0_hz,
-            spec=SPEC,
-            source=voice.source_stats,
-            target=voice.target_stats,
-            second_pass=share,
-        )
+        convert_mels(voice.generator, mels, f0_hz, **both_sides, second_pass=share)
         for share in (0.0, 0.5, 1.0)
     )
     inside = slice(2 * voice.generator.context_frames, -2 * voice.generator.context_frames)
@@ -167,7 +154,7 @@ def test_analysis_in_pieces_is_that_of_training(make_speech, monkeypatch):
     monkeypatch.setattr(analysis, "MEL_FRAMES", 100)
     monkeypatch.setattr(analysis, "PIECE_S", 5.0)
     source, spooled = ArraySource(waveform, SPEC.sample_rate), SpooledFrames(80)
-    found = analyze(
+    found = analysis.analyze(
         source, plan_mixdown(source), spec=SPEC, mels=spooled, advance=lambda share: None
     )
 

@@ -20,14 +20,10 @@ CLIPPED_NOTE_SHARE = 0.01
 
 @dataclass(frozen=True)
 class Mixdown:
-    """How a source becomes mono.
+    """How a source of `n_samples` becomes mono, and notes for its owner.
 
-    Attributes:
-        weights: factor of each channel, (C,): 0 for dead ones, the others share 1; negative where a
-            channel has its polarity inverted.
-        offset: mean of each channel, (C,), which is subtracted.
-        n_samples: length of the source.
-        notes: what its owner should know.
+    `weights` (C,) are 0 for dead channels; the others share 1, negative where the polarity is
+    inverted. `offset` (C,) holds the means of the channels, which are subtracted.
     """
 
     weights: NDArray[np.float32]

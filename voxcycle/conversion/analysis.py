@@ -69,14 +69,10 @@ class PowerMeter:
 
 @dataclass(frozen=True)
 class Analysis:
-    """What the first pass found, beside log-mels.
+    """What the first pass found beside log-mels, and the seconds of its stages.
 
-    Attributes:
-        level_db: active loudness of the source at its own rate, dBFS.
-        power: mean power of each hop at the source's level, (F,).
-        f0_hz: (F,), 0 where unvoiced.
-        sums: over active frames, for statistics.
-        seconds: time spent by stage.
+    `level_db` is the active loudness (dBFS), `power` (F,) the mean power of each hop, both at the
+    source's own level. F0 (F,) is 0 where unvoiced.
     """
 
     level_db: float

@@ -56,6 +56,8 @@ def convert_files(
 ) -> list[FileResult]:
     """Convert files and folders (recursively) to a voice; a failure never stops the others.
 
+    Returns one result per input file, in their order.
+
     Args:
         paths: inputs.
         to: the voice's name or file.
@@ -69,9 +71,6 @@ def convert_files(
         overwrite: replace outputs that exist.
         jobs: processes, each of one thread; 1 works in this process with torch's threads.
         progress: called with a planned file and the share of it that is done.
-
-    Returns:
-        One result per input file, in their order.
 
     Raises:
         ValueError: a voice, vocoder, option or folder is wrong, which concerns all files.

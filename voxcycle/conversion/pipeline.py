@@ -68,7 +68,7 @@ class Options:
 
     def __post_init__(self) -> None:
         is_text = isinstance(self.pitch, str)
-        if self.pitch not in ("auto", "keep") and (is_text or not math.isfinite(self.pitch)):
+        if self.pitch not in ("auto", "keep") and (is_text or not math.isfinite(float(self.pitch))):
             raise ValueError(f"pitch {self.pitch!r}: auto, keep or a number of semitones is needed")
         if self.second_pass is not None and not 0 <= self.second_pass <= 1:
             raise ValueError(f"second_pass {self.second_pass}: a number from 0 to 1 is needed")

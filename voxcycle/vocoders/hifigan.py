@@ -116,7 +116,7 @@ def _find_checkpoint(path: Path) -> Path:
 
 def _read_config(path: Path) -> dict[str, Any]:
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise VocoderError(
             f"{path}: missing; a HiFi-GAN checkpoint needs the config.json that it was trained "
@@ -124,9 +124,6 @@ def _read_config(path: Path) -> dict[str, Any]:
         ) from None
     except (OSError, ValueError) as error:
         raise VocoderError(f"{path}: not a readable JSON file ({error})") from error
-    if not isinstance(config, dict):
-        raise VocoderError(f"{path}: not the configuration of a HiFi-GAN generator")
-    return config
 
 
 def _read_state(path: Path) -> dict[str, Tensor]:

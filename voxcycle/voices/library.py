@@ -24,8 +24,7 @@ EMBEDDED_DIR = Path(__file__).with_name("embedded")
 class VoiceSummary:
     """A line of the list of voices; empty strings mean "not stated".
 
-    `source` is whom it converts, empty for any-to-one voices; `error` says why a file cannot be
-    used.
+    `source` is whom it converts, empty for anyone; `error` says why a file cannot be used.
     """
 
     name: str

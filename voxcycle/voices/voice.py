@@ -1,8 +1,7 @@
 """The voice: a generator with the statistics of both of its sides, and its file.
 
 The file (see `voxcycle.artifacts`) holds the generator's weights in fp16; its header holds the
-constructor arguments, the mel analysis, the statistics and the card: name, language, sex, licence,
-consent, training summary and measured scores.
+constructor arguments, the mel analysis, the statistics and the card.
 """
 
 import re
