@@ -103,6 +103,22 @@ def voice_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+class Exploit:
+    """Writes a file when unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.touch, (self.path,))
+
+
+@pytest.fixture
+def exploit(tmp_path: Path) -> Exploit:
+    """An object that makes the file `exploit.path` when it is unpickled."""
+    return Exploit(tmp_path / "executed")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
     """Run on one thread: results repeat, and tests do not compete for cores."""

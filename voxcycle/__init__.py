@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from voxcycle.audio.mel import MelSpec
     from voxcycle.conversion.batch import convert_files
-    from voxcycle.conversion.options import Conversion
-    from voxcycle.conversion.pipeline import convert
+    from voxcycle.conversion.pipeline import Conversion, convert
     from voxcycle.voices.library import load_voice
     from voxcycle.voices.voice import Voice
 
@@ -18,7 +17,7 @@ __version__ = "0.1.0"
 __all__ = ["Conversion", "MelSpec", "Voice", "convert", "convert_files", "load_voice"]
 
 _HOMES = {
-    "Conversion": ("voxcycle.conversion.options", "Conversion"),
+    "Conversion": ("voxcycle.conversion.pipeline", "Conversion"),
     "MelSpec": ("voxcycle.audio.mel", "MelSpec"),
     "Voice": ("voxcycle.voices.voice", "Voice"),
     "convert": ("voxcycle.conversion.pipeline", "convert"),

@@ -86,7 +86,7 @@ def clip(wave: Wave, gain: float, in_ogg: bool = False) -> Wave:
 def find(own: list[Wave], planted: list[Wave]) -> NDArray[np.float64]:
     """Return the shares of planted clips that are found and dropped, and of own ones (6,)."""
     spec, n = MelSpec(), len(own)
-    levelled = [normalize_level(wave, spec.sample_rate).waveform for wave in own + planted]
+    levelled = [normalize_level(wave, spec.sample_rate) for wave in own + planted]
     scores = score_clips(levelled, spec)
     columns = np.array([[s.voice, s.sound, s.total] for s in scores])
     found = (columns[n:] > np.quantile(columns[:n], 1 - FALSE_ALARMS, axis=0)).mean(0)

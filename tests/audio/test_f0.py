@@ -4,15 +4,20 @@ import pytest
 from voxcycle.audio.f0 import (
     F0_MAX_HZ,
     F0_MIN_HZ,
+    drop_short_runs,
     extract_f0,
+    import_pyworld,
     interpolate_f0,
     limit_f0,
+    love_train,
+    track_f0,
     transform_f0,
 )
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.stats import DomainStats
 
 SPEC = MelSpec()
+TIMES = np.arange(40) * 0.005 + 0.2
 
 
 def make_stats(f0_hz: float, std: float) -> DomainStats:
@@ -36,7 +41,10 @@ def test_a_chirp_is_tracked_within_one_per_cent(start_hz, end_hz):
     assert abs(np.mean(found[inner] / expected - 1)) < 0.001
 
 
-def test_noise_and_silence_are_unvoiced():
+def test_hiss_noise_and_silence_are_unvoiced():
+    hiss = np.diff(np.random.default_rng(0).normal(size=2 * SPEC.sample_rate + 1))
+    f0_hz, _ = track_f0(0.1 * hiss, SPEC.sample_rate)
+    assert (f0_hz > 0).mean() < 0.02
     assert not extract_f0(np.zeros(22_050, np.float32), SPEC).any()
     noise = np.random.default_rng(0).standard_normal(22_050).astype(np.float32) * 0.1
     assert np.mean(extract_f0(noise, SPEC) > 0) < 0.3  # DIO hears some pitch in any noise
@@ -62,19 +70,63 @@ def test_log_gaussian_transform_by_hand():
 
 
 def test_the_ratio_of_deviations_is_kept_within_two():
-    wide = transform_f0(np.array([110.0], np.float32), make_stats(100, 0.1), make_stats(100, 0.9))
-    narrow = transform_f0(np.array([110.0], np.float32), make_stats(100, 0.9), make_stats(100, 0.1))
-    np.testing.assert_allclose(wide, 100 * 1.1**2, rtol=1e-5)
-    np.testing.assert_allclose(narrow, 100 * 1.1**0.5, rtol=1e-5)
+    for source_std, target_std, ratio in ((0.1, 0.9, 2.0), (0.9, 0.1, 0.5)):
+        source, target = make_stats(100, source_std), make_stats(100, target_std)
+        found = transform_f0(np.array([110.0], np.float32), source, target)
+        np.testing.assert_allclose(found, 100 * 1.1**ratio, rtol=1e-5)
 
 
-def test_transformed_f0_stays_in_the_range_of_the_excitation():
-    stats = make_stats(100.0, 0.2)
-    f0_hz = np.array([100.0, 0.0], np.float32)
-    assert list(transform_f0(f0_hz, stats, make_stats(900.0, 0.2))) == [F0_MAX_HZ, 0]
-    assert list(transform_f0(f0_hz, stats, make_stats(30.0, 0.2))) == [F0_MIN_HZ, 0]
-
-
-def test_f0_is_kept_within_the_range_of_the_excitation():
+def test_f0_stays_in_the_range_of_the_excitation():
     f0_hz = np.array([200.0, 0.0, 1e4, 1.0], np.float32)
     assert list(limit_f0(f0_hz)) == [200.0, 0.0, F0_MAX_HZ, F0_MIN_HZ]
+    for mean_hz, limit in ((900.0, F0_MAX_HZ), (30.0, F0_MIN_HZ)):
+        f0_hz, target = np.array([100.0, 0.0], np.float32), make_stats(mean_hz, 0.2)
+        assert list(transform_f0(f0_hz, make_stats(100.0, 0.2), target)) == [limit, 0]
+
+
+def sines(*frequencies: float) -> np.ndarray:
+    t = np.arange(SPEC.sample_rate // 2) / SPEC.sample_rate
+    return sum(np.sin(2 * np.pi * f * t) for f in frequencies)
+
+
+@pytest.mark.parametrize("f0_hz", [80.0, 150.0, 400.0])
+def test_the_share_is_that_of_the_power_below_4_khz(f0_hz):
+    # equal sines at 1 and 6 kHz: half of the power; at 1 and 2 kHz: all of it
+    track = np.full(len(TIMES), f0_hz)
+    half = love_train(sines(1000, 6000), track, TIMES, SPEC.sample_rate)
+    assert np.abs(half - 0.5).max() < 0.02
+    assert love_train(sines(1000, 2000), track, TIMES, SPEC.sample_rate).min() > 0.999
+    assert love_train(sines(5000, 6000), track, TIMES, SPEC.sample_rate).max() < 0.001
+
+
+def test_frames_without_f0_have_no_share():
+    track = np.where(np.arange(len(TIMES)) % 2, 150.0, 0.0)
+    share = love_train(sines(1000), track, TIMES, SPEC.sample_rate)
+    assert np.array_equal(share > 0, track > 0)
+
+
+def test_the_decisions_agree_with_worlds_own_love_train():
+    """D4C with a threshold sets the aperiodicity of a frame that it calls unvoiced to 1."""
+    pyworld = import_pyworld()
+    rng = np.random.default_rng(0)
+    t = np.arange(SPEC.sample_rate) / SPEC.sample_rate
+    buzz = sum(np.sin(2 * np.pi * 140 * k * t) / k for k in range(1, 40))
+    hiss = np.diff(rng.normal(size=SPEC.sample_rate + 1))
+    signal = np.where(t % 0.25 < 0.125, buzz, hiss)
+    times = np.arange(0, 1, 0.005)
+    track = np.full(len(times), 140.0)
+    aperiodicity = pyworld.d4c(signal, track, times, SPEC.sample_rate, threshold=0.85)
+    theirs = aperiodicity[:, 0] < 0.5
+    ours = love_train(signal, track, times, SPEC.sample_rate) > 0.85
+    assert (theirs != ours).mean() < 0.02  # frames across a border of buzz and hiss
+    assert 0.4 < ours.mean() < 0.6
+
+
+def test_short_runs_and_jumps_are_dropped():
+    track = np.zeros(40)
+    track[2:7] = 100.0  # five frames, 25 ms: dropped
+    track[10:16] = 100.0  # 30 ms: kept
+    track[20:30] = 100.0
+    track[30:34] = 150.0  # after a jump, 20 ms: dropped
+    kept = np.flatnonzero(drop_short_runs(track))
+    assert kept.tolist() == [*range(10, 16), *range(20, 30)]

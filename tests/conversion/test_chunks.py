@@ -1,6 +1,6 @@
 """What is computed in pieces equals what one call computes."""
 
-from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,23 +15,18 @@ from voxcycle.audio.mixdown import plan_mixdown
 from voxcycle.audio.source_signals import onset_phases
 from voxcycle.audio.stats import sum_frames
 from voxcycle.conversion import analysis
-from voxcycle.conversion.analysis import analyze
-from voxcycle.conversion.chunks import Windows, equal_chunk_frames
-from voxcycle.conversion.generator import MelConverter, convert_mels
-from voxcycle.conversion.renderer import Renderer
-from voxcycle.conversion.runtime import to_batch, to_frames
-from voxcycle.conversion.spooled_frames import SpooledFrames
+from voxcycle.conversion.frames import SpooledFrames, Windows, equal_chunk_frames
+from voxcycle.conversion.stages import MelConverter, Renderer, convert_mels, to_batch, to_frames
 from voxcycle.models.hifigan_generator import HiFiGANGenerator
 from voxcycle.models.source_filter_networks import SourceFilterVocoder
 from voxcycle.vocoders import Vocoder
 from voxcycle.vocoders.hifigan import HiFiGAN
 from voxcycle.vocoders.source_filter import SourceFilter
-from voxcycle.voices.voice import Voice
 
 SPEC = MelSpec()
 
 
-def make_vocoder() -> HiFiGAN:
+def make_hifigan() -> HiFiGAN:
     """Return a vocoder of HiFi-GAN's form with few channels and loud random weights."""
     torch.manual_seed(0)
     generator = HiFiGANGenerator(
@@ -42,9 +37,19 @@ def make_vocoder() -> HiFiGAN:
         resblock_kernel_sizes=(3, 5),
         resblock_dilation_sizes=((1, 2), (2, 6)),
     )
-    for parameter in generator.parameters():
+    return HiFiGAN(draw_weights(generator).eval(), SPEC, "tiny")
+
+
+def make_source_filter() -> SourceFilter:
+    """Return a small one: phases are carried over chunks' borders, noise has its place."""
+    torch.manual_seed(0)
+    return SourceFilter(draw_weights(SourceFilterVocoder(SPEC, width=16, n_blocks=3)))
+
+
+def draw_weights(network: Any) -> Any:
+    for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
-    return HiFiGAN(generator.eval().requires_grad_(False), SPEC, "tiny")
+    return network.requires_grad_(False)
 
 
 def draw_frames(n_frames: int) -> tuple[np.ndarray, np.ndarray]:
@@ -55,36 +60,24 @@ def draw_frames(n_frames: int) -> tuple[np.ndarray, np.ndarray]:
     return mels, f0_hz.astype(np.float32)
 
 
-def convert_in_chunks(
-    voice: Voice, mels: np.ndarray, f0_hz: np.ndarray, second_pass: float, n: int, step: int
-) -> np.ndarray:
-    stage = MelConverter(
-        voice.generator,
-        spec=SPEC,
-        source=voice.source_stats,
-        target=voice.target_stats,
-        second_pass=second_pass,
-        chunk_frames=n,
-    )
-    pushed = [
-        stage.push(mels[i : i + step], f0_hz[i : i + step]) for i in range(0, len(mels), step)
-    ]
+@pytest.fixture
+def both_sides(voice):
+    """What a conversion by `voice` takes beside frames and the share of the second pass."""
+    return {"spec": SPEC, "source": voice.source_stats, "target": voice.target_stats}
+
+
+def run_in_chunks(stage: Any, *columns: np.ndarray, step: int = 50) -> np.ndarray:
+    starts = range(0, len(columns[0]), step)
+    pushed = [stage.push(*(column[i : i + step] for column in columns)) for i in starts]
     return np.concatenate([*pushed, stage.flush()])
 
 
-def render_in_chunks(
-    vocoder: Vocoder, mels: np.ndarray, f0_hz: np.ndarray, n: int, step: int = 50
-) -> np.ndarray:
-    stage, phases = Renderer(vocoder, n), onset_phases(f0_hz, SPEC)
-    columns = (mels, f0_hz, phases)
-    pushed = [
-        stage.push(*(column[i : i + step] for column in columns)) for i in range(0, len(mels), step)
-    ]
-    return np.concatenate([*pushed, stage.flush()])
+def render_in_chunks(vocoder: Vocoder, mels: np.ndarray, f0_hz: np.ndarray, n: int) -> np.ndarray:
+    return run_in_chunks(Renderer(vocoder, n), mels, f0_hz, onset_phases(f0_hz, SPEC))
 
 
 @pytest.mark.parametrize("n_frames", [1, 9, 511, 512, 513, 10_000])
-def test_chunks_split_the_frames_evenly(n_frames: int) -> None:
+def test_chunks_split_the_frames_evenly(n_frames):
     length = equal_chunk_frames(n_frames)
     n_chunks = -(-n_frames // length)
     assert 1 <= length <= 512 and 0 <= n_chunks * length - n_frames < n_chunks
@@ -92,9 +85,7 @@ def test_chunks_split_the_frames_evenly(n_frames: int) -> None:
 
 @pytest.mark.parametrize("step", [1, 3, 7, 40])
 @pytest.mark.parametrize(("n_frames", "chunk", "context"), [(23, 5, 4), (4, 6, 9), (10, 5, 0)])
-def test_windows_hold_both_ends_however_the_frames_come(
-    n_frames: int, chunk: int, context: int, step: int
-) -> None:
+def test_windows_hold_both_ends_however_the_frames_come(n_frames, chunk, context, step):
     values, windows = np.arange(n_frames), Windows(context, chunk)
     made = [w for i in range(0, n_frames, step) for w in windows.push(values[i : i + step])]
     made += list(windows.flush())
@@ -107,84 +98,70 @@ def test_windows_hold_both_ends_however_the_frames_come(
 
 
 @pytest.mark.parametrize("second_pass", [0.0, 0.6])
+@pytest.mark.parametrize("make_vocoder", [make_hifigan, make_source_filter])
 def test_generator_and_vocoder_agree_with_the_whole_to_80_db(
-    voice: Voice, second_pass: float
-) -> None:
-    n_frames = 301
-    mels, f0_hz = draw_frames(n_frames)
-    results = []
-    for chunk, step in ((n_frames, n_frames), (37, 20)):
-        converted = convert_in_chunks(
-            voice, mels=mels, f0_hz=f0_hz, second_pass=second_pass, n=chunk, step=step
-        )
-        results.append((converted, render_in_chunks(make_vocoder(), converted, f0_hz, chunk)))
-    (whole_mels, whole), (chunked_mels, chunked) = results
-    assert len(whole) == n_frames * SPEC.hop_length
-    assert np.abs(chunked_mels - whole_mels).max() < 1e-4
+    voice, both_sides, second_pass, make_vocoder
+):
+    frames, f0_hz = draw_frames(301)
+    mels = []
+    for n, step in ((301, 301), (37, 20)):
+        stage = MelConverter(voice.generator, **both_sides, second_pass=second_pass, chunk_frames=n)
+        mels.append(run_in_chunks(stage, frames, f0_hz, step=step))
+    assert np.abs(mels[1] - mels[0]).max() < 1e-4
+    whole, chunked = (
+        render_in_chunks(make_vocoder(), m, f0_hz, n) for m, n in zip(mels, (301, 37), strict=True)
+    )
+    assert whole.shape == (301 * SPEC.hop_length,)
     assert whole.std() > 0.01
-    assert np.abs(chunked - whole).max() < 1e-4 * np.abs(whole).max()  # -80 dB
+    assert np.abs(chunked - whole).max() < 1e-4 * np.abs(whole).max()
 
 
-def test_the_second_pass_converts_the_first_conversion_again(voice: Voice) -> None:
+def test_the_second_pass_converts_the_first_conversion_again(voice, both_sides):
     """`convert_mels` is what `Conversion`s and validation are made by; held against the network."""
     mels, f0_hz = draw_frames(40)
     first, half, second = (
-        convert_mels(
-            voice.generator,
-            mels,
-            f0_hz,
-            spec=SPEC,
-            source=voice.source_stats,
-            target=voice.target_stats,
-            second_pass=share,
-        )
+        convert_mels(voice.generator, mels, f0_hz, **both_sides, second_pass=share)
         for share in (0.0, 0.5, 1.0)
     )
     inside = slice(2 * voice.generator.context_frames, -2 * voice.generator.context_frames)
     excitation = to_batch(excitation_mel(f0_hz, SPEC))
     source = np.minimum(voice.source_stats.normalize(mels), 4.0)
     once = voice.generator(to_batch(source), excitation)
-    wanted = voice.target_stats.denormalize(to_frames(once))
+    twice = voice.generator(once, excitation)
     floor = np.float32(np.log(SPEC.log_floor))
-    np.testing.assert_allclose(first[inside], wanted.clip(floor)[inside], atol=1e-4)
-    twice = voice.target_stats.denormalize(to_frames(voice.generator(once, excitation)))
-    np.testing.assert_allclose(second[inside], twice.clip(floor)[inside], atol=1e-4)
+    for found, network_output in ((first, once), (second, twice)):
+        wanted = voice.target_stats.denormalize(to_frames(network_output)).clip(floor)
+        np.testing.assert_allclose(found[inside], wanted[inside], atol=1e-4)
     above = (first > floor) & (second > floor) & (half > floor)
     np.testing.assert_allclose(half[above], (first + second)[above] / 2, atol=1e-4)
     assert np.abs(second - first).max() > 0.01
     assert first.dtype == half.dtype == np.float32
 
 
-def test_the_vocoder_needs_its_context(voice: Voice) -> None:
+def test_the_vocoder_needs_its_context():
     """The test above has teeth: with no context, chunks differ by much more than -80 dB."""
     mels, _ = draw_frames(120)
-    vocoder, f0_hz = make_vocoder(), np.zeros(120, np.float32)
+    vocoder, f0_hz = make_hifigan(), np.zeros(120, np.float32)
     whole = render_in_chunks(vocoder, mels, f0_hz, 120)
     vocoder.context_frames = 0
     chunked = render_in_chunks(vocoder, mels, f0_hz, 30)
     assert np.abs(chunked - whole).max() > 1e-2 * np.abs(whole).max()
 
 
-def test_analysis_in_pieces_is_that_of_training(
-    make_speech: Callable[..., np.ndarray], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_analysis_in_pieces_is_that_of_training(make_speech, monkeypatch):
     waveform = make_speech(18.0, SPEC.sample_rate)[: 1540 * SPEC.hop_length]
     waveform -= waveform.mean()
     monkeypatch.setattr(analysis, "MEL_FRAMES", 100)
     monkeypatch.setattr(analysis, "PIECE_S", 5.0)
-    source = ArraySource(waveform, SPEC.sample_rate)
-    found = analyze(
-        source,
-        mixdown=plan_mixdown(source),
-        spec=SPEC,
-        mels=SpooledFrames(80),
-        advance=lambda share: None,
+    source, spooled = ArraySource(waveform, SPEC.sample_rate), SpooledFrames(80)
+    found = analysis.analyze(
+        source, plan_mixdown(source), spec=SPEC, mels=spooled, advance=lambda share: None
     )
 
-    levelled = normalize_level(waveform, SPEC.sample_rate).waveform
+    levelled = normalize_level(waveform, SPEC.sample_rate)
     mels = LogMel(SPEC)(torch.from_numpy(levelled)[None])[0].T.numpy()
     f0_hz = extract_f0(levelled, SPEC)
-    pieces = found.mels.read(0, len(found.mels))
+    pieces = spooled.read(0, len(spooled))
     assert pieces.shape == mels.shape
     assert np.abs(pieces - mels).max() < 1e-3
     voiced = (found.f0_hz > 0) & (f0_hz > 0)
@@ -196,7 +173,7 @@ def test_analysis_in_pieces_is_that_of_training(
     assert found.sums.mel == pytest.approx(sums.mel, rel=1e-5)
 
 
-def test_rows_outlive_memory() -> None:
+def test_rows_outlive_memory():
     rows = np.arange(12, dtype=np.float32).reshape(6, 2)
     with SpooledFrames(2) as file:
         file.append(rows[:4])
@@ -206,16 +183,3 @@ def test_rows_outlive_memory() -> None:
         assert np.array_equal(file.read(1, 5), rows[1:5])
         # Beyond the ends, the first and last row repeat.
         assert np.array_equal(file.read(-2, 8), rows[[0, 0, 0, 1, 2, 3, 4, 5, 5, 5]])
-
-
-def test_the_source_filter_vocoder_agrees_with_the_whole_to_80_db() -> None:
-    """Phases are carried over the borders and noise has its place in the file."""
-    torch.manual_seed(0)
-    network = SourceFilterVocoder(SPEC, width=16, n_blocks=3)
-    for parameter in network.parameters():
-        torch.nn.init.normal_(parameter, std=0.1)
-    vocoder = SourceFilter(network.requires_grad_(False))
-    mels, f0_hz = draw_frames(n_frames := 201)
-    whole, pieces = (render_in_chunks(vocoder, mels, f0_hz, n) for n in (n_frames, 37))
-    assert whole.shape == (n_frames * SPEC.hop_length,)
-    assert np.abs(whole - pieces).max() < 1e-4 * np.abs(whole).max()

@@ -24,7 +24,7 @@ from voxcycle.speech.train_pretrained import (
     train_pretrained,
 )
 from voxcycle.speech.train_voice import train_voice
-from voxcycle.voices.formant_postfilter import sharpen
+from voxcycle.voices.formant_postfilter import filter_formants
 from voxcycle.voices.pretrained import Pretrained
 from voxcycle.voices.voice import Voice
 
@@ -169,7 +169,7 @@ def test_a_share_of_the_pretrained_weights_stays_in_the_voices(
     # another share of the same weights costs no training, nor do sharper formants
     again = VoiceTrainingConfig(**values, samples=0, pretrained_share=1.0, formant_postfilter=0.5)
     clone = Voice.load(train_voice(again, resume=True).voices[0])
-    begun = sharpen(pretrained.bind(clone.target_stats).generator, clone.target_stats, 0.5)
+    begun = filter_formants(pretrained.bind(clone.target_stats).generator, clone.target_stats, 0.5)
     for key, value in clone.generator.state_dict().items():
         torch.testing.assert_close(value, begun.state_dict()[key], atol=1e-4, rtol=1e-3)
     with pytest.raises(ValueError, match="pretrained_share cannot be combined with from_scratch"):

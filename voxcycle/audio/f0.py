@@ -40,8 +40,8 @@ def track_f0(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return F0 in Hz and times in s every 5 ms.
 
-    DIO (Morise et al., 2009) and StoneMask, which also find a pitch in noise. Frames that D4C's
-    love train calls unvoiced and runs too short or too jumpy for a voice are dropped.
+    DIO (Morise et al., 2009) and StoneMask also find a pitch in noise: frames that D4C's love train
+    calls unvoiced, and runs too short or too jumpy for a voice, are dropped.
     """
     pyworld = import_pyworld()
     coarse, times = pyworld.dio(
@@ -122,10 +122,7 @@ def interpolate_f0(
 
 
 def transform_f0(
-    f0_hz: NDArray[np.float32],
-    source: DomainStats,
-    target: DomainStats,
-    shift_semitones: float = 0.0,
+    f0_hz: NDArray[np.float32], source: DomainStats, target: DomainStats, shift_semitones: float = 0
 ) -> NDArray[np.float32]:
     """Map source F0 to the target's range by the log-Gaussian transform, voicing unchanged.
 

@@ -1,20 +1,11 @@
 """Levels of a recording: active loudness, analysis level."""
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
 ANALYSIS_LEVEL_DB = -23.0
 ACTIVE_RANGE_DB = 40.0
 LEVEL_HOP_S = 0.01
-
-
-class Levelled(NamedTuple):
-    """A waveform at the analysis level, and the factor that brought it there."""
-
-    waveform: NDArray[np.float32]
-    gain: float
 
 
 def frame_power(waveform: NDArray[np.float32], hop: int) -> NDArray[np.float64]:
@@ -37,8 +28,8 @@ def active_level_db(waveform: NDArray[np.float32], sample_rate: int) -> float:
     return 10 * np.log10(power) if power > 0 else float("-inf")
 
 
-def normalize_level(waveform: NDArray[np.float32], sample_rate: int) -> Levelled:
+def normalize_level(waveform: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
     """Bring a waveform (T,) to -23 dBFS of active loudness; silence stays as it is."""
     level = active_level_db(waveform, sample_rate)
     gain = 10 ** ((ANALYSIS_LEVEL_DB - level) / 20) if np.isfinite(level) else 1.0
-    return Levelled((waveform * gain).astype(np.float32), float(gain))
+    return (waveform * gain).astype(np.float32)

@@ -1,6 +1,7 @@
 """The first pass over a recording: level, mels, F0 and statistics, in bounded memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from time import perf_counter
@@ -11,16 +12,30 @@ from numpy.typing import NDArray
 
 from voxcycle.audio.f0 import ANALYSIS_MS, extract_f0
 from voxcycle.audio.io import AudioSource
-from voxcycle.audio.level import ANALYSIS_LEVEL_DB, LEVEL_HOP_S, active_power, frame_power
+from voxcycle.audio.level import (
+    ACTIVE_RANGE_DB,
+    ANALYSIS_LEVEL_DB,
+    LEVEL_HOP_S,
+    active_power,
+    frame_power,
+)
 from voxcycle.audio.mel import LogMel, MelSpec
 from voxcycle.audio.mixdown import Mixdown
 from voxcycle.audio.resample import resample_blocks, resampled_length
-from voxcycle.audio.stats import ACTIVE_RANGE_DB, FrameSums, add_sums, frame_level_db, sum_frames
-from voxcycle.conversion.spooled_frames import SpooledFrames
+from voxcycle.audio.stats import FrameSums, add_sums, frame_level_db, sum_frames
+from voxcycle.conversion.frames import SpooledFrames
 
 PIECE_S = 60.0  # of F0 analysis: bounds its memory
 PIECE_OVERLAP_S = 2.0  # DIO's decision on a frame depends on half a second around it
 MEL_FRAMES = 2048  # analysed at a time
+
+
+@contextmanager
+def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    """Add the time that a block takes to that of its stage."""
+    started = perf_counter()
+    yield
+    seconds[stage] = seconds.get(stage, 0.0) + perf_counter() - started
 
 
 class PowerMeter:
@@ -54,20 +69,14 @@ class PowerMeter:
 
 @dataclass(frozen=True)
 class Analysis:
-    """What the first pass found.
+    """What the first pass found beside log-mels, and the seconds of its stages.
 
-    Attributes:
-        level_db: active loudness of the source at its own rate, dBFS.
-        power: mean power of each hop at the source's level, (F,).
-        mels: log-mels at the analysis level, F rows of n_mels.
-        f0_hz: (F,), 0 where unvoiced.
-        sums: over active frames, for statistics.
-        seconds: time spent by stage.
+    `level_db` is the active loudness (dBFS), `power` (F,) the mean power of each hop, both at the
+    source's own level. F0 (F,) is 0 where unvoiced.
     """
 
     level_db: float
     power: NDArray[np.float64]
-    mels: SpooledFrames
     f0_hz: NDArray[np.float32]
     sums: FrameSums
     seconds: dict[str, float]
@@ -82,51 +91,42 @@ def analyze(
 ) -> Analysis:
     """Analyse a source; see `Analysis`.
 
-    Args:
-        source: the recording.
-        mixdown: its way to mono.
-        spec: the mel analysis.
-        mels: an empty file for the log-mels.
-        advance: called with the share done, 0 to 1.
+    Its log-mels at the analysis level are appended to `mels`, F rows of n_mels. `advance` is called
+    with the share done, 0 to 1.
     """
-    started = perf_counter()
+    seconds: dict[str, float] = {}
     own_meter = PowerMeter.for_level(source.sample_rate)
     meter, hop_meter = PowerMeter.for_level(spec.sample_rate), PowerMeter(spec.hop_length)
 
-    def metered_blocks():  # type: ignore[no-untyped-def]
+    def metered_blocks() -> Iterator[NDArray[np.float32]]:
         for block in mixdown.mono_blocks(source):
             own_meter.push(block)
             yield block
 
     n_samples = resampled_length(mixdown.n_samples, source.sample_rate, spec.sample_rate)
+    blocks = resample_blocks(metered_blocks(), source.sample_rate, spec.sample_rate, n_samples)
     with SpooledFrames(1) as waveform:
-        for block in resample_blocks(
-            metered_blocks(), source.sample_rate, spec.sample_rate, n_samples
-        ):
-            waveform.append(block)
-            meter.push(block)
-            hop_meter.push(block)
-        # Silence up to a whole frame: the last samples are converted too.
-        waveform.append(np.zeros(-n_samples % spec.hop_length, np.float32))
-        gain = 10 ** ((ANALYSIS_LEVEL_DB - meter.active_level_db()) / 20)
-        seconds = {"read": perf_counter() - started}
+        with timed(seconds, "read"):
+            for block in blocks:
+                waveform.append(block)
+                meter.push(block)
+                hop_meter.push(block)
+            # Silence up to a whole frame: the last samples are converted too.
+            waveform.append(np.zeros(-n_samples % spec.hop_length, np.float32))
+            gain = 10 ** ((ANALYSIS_LEVEL_DB - meter.active_level_db()) / 20)
         advance(0.2)
-
-        started = perf_counter()
-        _extract_mels(waveform, gain, spec, mels)
-        seconds["mel"] = perf_counter() - started
+        with timed(seconds, "mel"):
+            _extract_mels(waveform, gain, spec, mels)
         advance(0.3)
-
-        started = perf_counter()
-        f0_hz = extract_f0_in_pieces(waveform, spec, gain, lambda done: advance(0.3 + 0.7 * done))
-        seconds["f0"] = perf_counter() - started
-    sums = _sum_active(mels, f0_hz)
+        with timed(seconds, "f0"):
+            f0_hz = extract_f0_in_pieces(
+                waveform, spec, gain, lambda done: advance(0.3 + 0.7 * done)
+            )
     return Analysis(
         level_db=own_meter.active_level_db(),
         power=hop_meter.power(),
-        mels=mels,
         f0_hz=f0_hz,
-        sums=sums,
+        sums=_sum_active(mels, f0_hz),
         seconds=seconds,
     )
 
@@ -151,13 +151,9 @@ def extract_f0_in_pieces(
     gain: float = 1.0,
     advance: Callable[[float], None] = lambda share: None,
 ) -> NDArray[np.float32]:
-    """Return `extract_f0` of a waveform of whole frames in bounded memory.
+    """Return `extract_f0` of F * hop_length samples, times a gain, in bounded memory.
 
-    Args:
-        waveform: F * hop_length samples at the rate of the mel analysis.
-        spec: the mel analysis.
-        gain: factor on the samples.
-        advance: called with the share done, 0 to 1.
+    `advance` is called with the share done, 0 to 1.
     """
     n_frames = len(waveform) // spec.hop_length
     # Pieces begin where a mel frame and a frame of WORLD's begin together: same grid as the whole.

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from voxcycle.audio.level import ACTIVE_RANGE_DB, active_power
 from voxcycle.audio.resample import resample_blocks
 from voxcycle.conversion.analysis import PowerMeter
-from voxcycle.conversion.spooled_frames import SpooledFrames
+from voxcycle.conversion.frames import SpooledFrames
 
 PEAK_LIMIT_DB = -0.1
 PAUSE_FLOOR_DB = -60.0
@@ -24,14 +24,9 @@ BLOCK_SAMPLES = 1 << 17
 
 @dataclass(frozen=True)
 class Rendered:
-    """A vocoder's output, ready to be levelled.
+    """A vocoder's output, ready to be brought to an active loudness of `level_db` (dBFS).
 
-    Attributes:
-        waveform: samples at `sample_rate`, one column.
-        sample_rate: in Hz.
-        hop_length: samples per frame of `pause_gain_db`.
-        pause_gain_db: attenuation of each frame, (F,).
-        level_db: active loudness of the finished output, dBFS.
+    `pause_gain_db` (F,) is the attenuation of each frame of `hop_length` samples.
     """
 
     waveform: SpooledFrames
@@ -60,12 +55,7 @@ def find_pause_gain_db(
 
     Where the input is more than 40 dB below the 95th percentile of its level, the output stays
     below the larger of the input's level + 3 dB and -60 dBFS, once its active loudness is
-    `level_db`.
-
-    Args:
-        input_power: mean power of the input's frames at its own level, (F,).
-        output_power: the same of the vocoder's output, (F,).
-        level_db: active loudness of the finished output, dBFS.
+    `level_db` (dBFS). Powers are mean powers of frames (F,).
     """
     input_db, output_db = _to_db(input_power), _to_db(output_power)
     above_threshold = input_db - (np.percentile(input_db, 95) - ACTIVE_RANGE_DB)
@@ -81,16 +71,10 @@ def find_pause_gain_db(
     return attenuation
 
 
-@dataclass(frozen=True)
-class OutputGain:
-    """The last gain, and notes for the owner."""
-
-    factor: float
-    notes: list[str]
-
-
-def match_level(rendered: Rendered, sample_rate: int, n_samples: int) -> OutputGain:
-    """Return the gain that gives the output at `sample_rate` its level, or its peak -0.1 dBFS."""
+def match_level(
+    rendered: Rendered, sample_rate: int, n_samples: int
+) -> tuple[np.float32, list[str]]:
+    """Return the gain to the output's level, at most to a peak of -0.1 dBFS, and notes."""
     meter, peak = PowerMeter.for_level(sample_rate), 1e-10
     for block in rendered.blocks(sample_rate, n_samples):
         meter.push(block)
@@ -103,7 +87,7 @@ def match_level(rendered: Rendered, sample_rate: int, n_samples: int) -> OutputG
             f"the output is {wanted_db - allowed_db:.1f} dB quieter than the input, because its "
             f"peaks would pass {PEAK_LIMIT_DB} dBFS"
         )
-    return OutputGain(float(10 ** (min(wanted_db, allowed_db) / 20)), notes)
+    return np.float32(10 ** (min(wanted_db, allowed_db) / 20)), notes
 
 
 def _to_db(power: NDArray[np.float64] | float) -> NDArray[np.float64]:

@@ -4,11 +4,12 @@ Pass 1 finds level, mels, F0 and statistics of the whole input; pass 2 drives th
 and vocoder, in chunks with their whole context, so that the result does not depend on the chunks.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from time import perf_counter
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,51 +21,82 @@ from voxcycle.audio.io import (
     AudioFormat,
     AudioSource,
     FileSource,
+    check_sample_rate,
     check_target,
     write_audio,
 )
+from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.mixdown import plan_mixdown
 from voxcycle.audio.resample import resampled_length
 from voxcycle.audio.source_signals import onset_phases
 from voxcycle.audio.stats import DomainStats, FrameSums, estimate_stats
-from voxcycle.conversion.analysis import Analysis, PowerMeter, analyze
-from voxcycle.conversion.chunks import CHUNK_FRAMES, equal_chunk_frames
-from voxcycle.conversion.generator import MelConverter
+from voxcycle.conversion.analysis import Analysis, PowerMeter, analyze, timed
+from voxcycle.conversion.frames import CHUNK_FRAMES, SpooledFrames, equal_chunk_frames
 from voxcycle.conversion.loudness import BLOCK_SAMPLES, Rendered, find_pause_gain_db, match_level
-from voxcycle.conversion.options import Conversion, Options, Pitch
 from voxcycle.conversion.pitch_correction import correct_pitch
-from voxcycle.conversion.renderer import Renderer
-from voxcycle.conversion.spooled_frames import SpooledFrames
+from voxcycle.conversion.stages import MelConverter, Renderer
 from voxcycle.vocoders import Vocoder
 from voxcycle.vocoders.registry import DEFAULT_VOCODER, load_vocoder
 from voxcycle.voices.library import load_voice
 from voxcycle.voices.voice import Voice
 
+Pitch = float | Literal["auto", "keep"]
 ReportShare = Callable[[float], None]
 FAR_SOURCE_SEMITONES = 4.0
 # What each stage takes of the whole time, roughly, in their order.
 STAGE_SHARES = {"analysis": 0.15, "stages": 0.75, "correction": 0.05, "level": 0.05}
 
 
-class Progress:
-    """The share of a conversion that is done, from the shares of its stages.
+@dataclass(frozen=True)
+class Options:
+    """How to convert.
 
-    Args:
-        report: called with 0 to 1.
+    Attributes:
+        pitch: "auto" moves the source's F0 to the target's range, "keep" leaves it, a number adds
+            semitones to "auto".
+        output_rate: sample rate of the output in Hz; None keeps the input's.
+        use_file_stats: normalise by the file's own statistics where the voice was trained on one
+            source speaker (any-to-one voices always do).
+        second_pass: share of a second conversion, which removes more of the source speaker and
+            costs words, 0 to 1; None takes the voice's own.
     """
 
-    def __init__(self, report: ReportShare | None) -> None:
-        self._report = report or (lambda share: None)
+    pitch: Pitch = "auto"
+    output_rate: int | None = None
+    use_file_stats: bool = False
+    second_pass: float | None = None
 
-    def stage(self, name: str) -> ReportShare:
-        """Return what a stage calls with the share of it that is done."""
-        names = list(STAGE_SHARES)
-        before = sum(STAGE_SHARES[other] for other in names[: names.index(name)])
-        return lambda share: self._report(before + STAGE_SHARES[name] * share)
+    def __post_init__(self) -> None:
+        is_text = isinstance(self.pitch, str)
+        if self.pitch not in ("auto", "keep") and (is_text or not math.isfinite(float(self.pitch))):
+            raise ValueError(f"pitch {self.pitch!r}: auto, keep or a number of semitones is needed")
+        if self.second_pass is not None and not 0 <= self.second_pass <= 1:
+            raise ValueError(f"second_pass {self.second_pass}: a number from 0 to 1 is needed")
+        if self.output_rate is not None:
+            check_sample_rate(self.output_rate, "the output")
 
-    def finish(self) -> None:
-        """Report the end."""
-        self._report(1.0)
+
+@dataclass(frozen=True)
+class Conversion:
+    """A converted recording.
+
+    Attributes:
+        waveform: (T,) in [-1, 1]; empty where it was written to a file.
+        sample_rate: in Hz.
+        n_samples: length at `sample_rate`.
+        f0_hz: the F0 that was asked for, per mel frame, (F,), 0 where unvoiced.
+        source_stats: what normalised the source.
+        notes: for its owner.
+        seconds: time spent by stage.
+    """
+
+    waveform: NDArray[np.float32]
+    sample_rate: int
+    n_samples: int
+    f0_hz: NDArray[np.float32]
+    source_stats: DomainStats
+    notes: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
 
 
 def convert(
@@ -128,20 +160,10 @@ def convert_file(
 ) -> Conversion:
     """Convert a file to a file that appears under its name only when complete.
 
-    The written file says in its tags that it was converted, to which voice and by which version.
-
-    Args:
-        source: the recording.
-        target: the output; replaced if it exists. Its folder must exist.
-        audio_format: how to write it.
-        voice: the target voice.
-        vocoder: renders the voice's mels.
-        options: see `Options`.
-        progress: called with the share done, 0 to 1.
-
-    Raises:
-        AudioError: the source cannot be converted or the target cannot be written.
-        ValueError: the vocoder was made for another mel analysis.
+    Its tags say that it was converted, to which voice and by which version. It is replaced if it
+    exists; its folder must exist. `progress` is called with the share done, 0 to 1. Raises
+    AudioError where reading, converting or writing fails, ValueError for a vocoder of another mel
+    analysis.
     """
     program = f"voxcycle {voxcycle.__version__}"
     tags = {
@@ -168,6 +190,7 @@ def convert_file(
 @contextmanager
 def _converted(
     source: AudioSource,
+    *,
     voice: Voice,
     vocoder: Vocoder,
     options: Options,
@@ -175,18 +198,22 @@ def _converted(
 ) -> Iterator[tuple[Conversion, Iterator[NDArray[np.float32]]]]:
     """Convert; gives the result without its waveform, and the waveform's blocks to be consumed."""
     voice.spec.require_same(vocoder.spec, f"the voice {voice.card.name}", "the vocoder")
-    progress = Progress(report)
+    report = report or (lambda share: None)
     spec, output_rate = voice.spec, options.output_rate or source.sample_rate
     with ExitStack() as stack:
         mels = stack.enter_context(SpooledFrames(spec.n_mels))
         waveform = stack.enter_context(SpooledFrames(1))
         mixdown = plan_mixdown(source)
         analysis = analyze(
-            source, mixdown=mixdown, spec=spec, mels=mels, advance=progress.stage("analysis")
+            source, mixdown=mixdown, spec=spec, mels=mels, advance=_stage(report, "analysis")
         )
         notes, seconds = list(mixdown.notes), analysis.seconds
         source_stats = _choose_stats(analysis.sums, voice, options, notes)
-        f0_hz = _choose_f0(analysis.f0_hz, source_stats, voice, options.pitch)
+        if options.pitch == "keep":
+            f0_hz = limit_f0(analysis.f0_hz)
+        else:
+            shift_semitones = 0.0 if options.pitch == "auto" else float(options.pitch)
+            f0_hz = transform_f0(analysis.f0_hz, source_stats, voice.target_stats, shift_semitones)
         converter = MelConverter(
             voice.generator,
             spec=spec,
@@ -195,99 +222,95 @@ def _converted(
             second_pass=voice.second_pass if options.second_pass is None else options.second_pass,
             chunk_frames=equal_chunk_frames(len(mels)),
         )
-        renderer = Renderer(vocoder, equal_chunk_frames(len(mels)))
-        seconds |= _drive(
+        _drive(
             mels,
             f0_hz=f0_hz,
             converter=converter,
-            renderer=renderer,
+            renderer=Renderer(vocoder, equal_chunk_frames(len(mels))),
             waveform=waveform,
-            report=progress.stage("stages"),
+            seconds=seconds,
+            report=_stage(report, "stages"),
         )
         if not vocoder.follows_f0:
-            started = perf_counter()
             corrected = stack.enter_context(SpooledFrames(1))
-            correct_pitch(
-                waveform,
-                f0_hz=f0_hz,
-                spec=spec,
-                corrected=corrected,
-                advance=progress.stage("correction"),
-            )
+            with timed(seconds, "correction"):
+                correct_pitch(
+                    waveform,
+                    f0_hz=f0_hz,
+                    spec=spec,
+                    corrected=corrected,
+                    advance=_stage(report, "correction"),
+                )
             waveform = corrected
-            seconds["correction"] = perf_counter() - started
-
-        started = perf_counter()
-        rendered = _hold_pauses(waveform, analysis, voice)
-        n_output = resampled_length(mixdown.n_samples, source.sample_rate, output_rate)
-        gain = match_level(rendered, output_rate, n_output)
-        seconds["level"] = perf_counter() - started
-        factor = np.float32(gain.factor)
+        with timed(seconds, "level"):
+            rendered = _hold_pauses(waveform, analysis, spec)
+            n_output = resampled_length(mixdown.n_samples, source.sample_rate, output_rate)
+            gain, gain_notes = match_level(rendered, output_rate, n_output)
         result = Conversion(
             waveform=np.zeros(0, np.float32),
             sample_rate=output_rate,
             n_samples=n_output,
             f0_hz=f0_hz,
             source_stats=source_stats,
-            notes=notes + gain.notes,
+            notes=notes + gain_notes,
             seconds=seconds,
         )
-        yield result, (block * factor for block in rendered.blocks(output_rate, n_output))
-        progress.finish()
+        yield result, (block * gain for block in rendered.blocks(output_rate, n_output))
+        report(1.0)
+
+
+def _stage(report: ReportShare, name: str) -> ReportShare:
+    """Return what a stage calls with the share of it that is done."""
+    names = list(STAGE_SHARES)
+    before = sum(STAGE_SHARES[other] for other in names[: names.index(name)])
+    return lambda share: report(before + STAGE_SHARES[name] * share)
 
 
 def _drive(
     mels: SpooledFrames,
+    *,
     f0_hz: NDArray[np.float32],
     converter: MelConverter,
     renderer: Renderer,
     waveform: SpooledFrames,
+    seconds: dict[str, float],
     report: ReportShare,
-) -> dict[str, float]:
-    """Push all mels through generator and vocoder; returns the seconds of each."""
-    seconds = {"generator": 0.0, "vocoder": 0.0}
+) -> None:
+    """Push all mels through generator and vocoder, and add up the seconds of each."""
+
+    def converted_mels() -> Iterator[NDArray[np.float32]]:
+        for start in range(0, len(mels), CHUNK_FRAMES):
+            stop = min(start + CHUNK_FRAMES, len(mels))
+            with timed(seconds, "generator"):
+                converted = converter.push(mels.read(start, stop), f0_hz[start:stop])
+            yield converted
+            report(stop / len(mels))
+        with timed(seconds, "generator"):
+            converted = converter.flush()
+        yield converted
+
     phases = onset_phases(f0_hz, converter.spec)
     n_converted = 0
-
-    def render(converted: NDArray[np.float32]) -> None:
-        nonlocal n_converted
-        started = perf_counter()
+    for converted in converted_mels():
         frames = slice(n_converted, n_converted + len(converted))
-        waveform.append(renderer.push(converted, f0_hz[frames], phases[frames]))
+        with timed(seconds, "vocoder"):
+            waveform.append(renderer.push(converted, f0_hz[frames], phases[frames]))
         n_converted = frames.stop
-        seconds["vocoder"] += perf_counter() - started
-
-    for start in range(0, len(mels), CHUNK_FRAMES):
-        stop = min(start + CHUNK_FRAMES, len(mels))
-        started = perf_counter()
-        converted = converter.push(mels.read(start, stop), f0_hz[start:stop])
-        seconds["generator"] += perf_counter() - started
-        render(converted)
-        report(stop / len(mels))
-    started = perf_counter()
-    converted = converter.flush()
-    seconds["generator"] += perf_counter() - started
-    render(converted)
-    started = perf_counter()
-    waveform.append(renderer.flush())
-    seconds["vocoder"] += perf_counter() - started
-    return seconds
+    with timed(seconds, "vocoder"):
+        waveform.append(renderer.flush())
 
 
-def _hold_pauses(waveform: SpooledFrames, analysis: Analysis, voice: Voice) -> Rendered:
+def _hold_pauses(waveform: SpooledFrames, analysis: Analysis, spec: MelSpec) -> Rendered:
     """Return the waveform with the attenuation of its pauses, ready to be levelled."""
-    spec = voice.spec
     meter = PowerMeter(spec.hop_length)
     for first in range(0, len(waveform), BLOCK_SAMPLES):
         meter.push(waveform.read(first, min(first + BLOCK_SAMPLES, len(waveform)))[:, 0])
-    pause_gain_db = find_pause_gain_db(
-        analysis.power, meter.power()[: len(analysis.mels)], analysis.level_db
-    )
+    output_power = meter.power()[: len(analysis.f0_hz)]
     return Rendered(
         waveform=waveform,
         sample_rate=spec.sample_rate,
         hop_length=spec.hop_length,
-        pause_gain_db=pause_gain_db,
+        pause_gain_db=find_pause_gain_db(analysis.power, output_power, analysis.level_db),
         level_db=analysis.level_db,
     )
 
@@ -306,12 +329,3 @@ def _choose_stats(sums: FrameSums, voice: Voice, options: Options, notes: list[s
                 f"{np.exp(log_mean):.0f} Hz: try file statistics (--file-stats)"
             )
     return voice.source_stats
-
-
-def _choose_f0(
-    f0_hz: NDArray[np.float32], source_stats: DomainStats, voice: Voice, pitch: Pitch
-) -> NDArray[np.float32]:
-    if pitch == "keep":
-        return limit_f0(f0_hz)
-    shift_semitones = 0.0 if pitch == "auto" else float(pitch)
-    return transform_f0(f0_hz, source_stats, voice.target_stats, shift_semitones)

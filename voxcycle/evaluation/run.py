@@ -16,7 +16,7 @@ import soundfile
 import voxcycle
 from voxcycle.artifacts import VOICE, read_header
 from voxcycle.conversion import pipeline
-from voxcycle.conversion.options import Conversion
+from voxcycle.conversion.pipeline import Conversion
 from voxcycle.evaluation.cache import ContentCache
 from voxcycle.evaluation.metrics.all_metrics import METRICS, Evaluator
 from voxcycle.evaluation.optional_deps import is_metric_imported

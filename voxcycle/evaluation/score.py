@@ -18,7 +18,7 @@ from voxcycle.audio.io import FileSource
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.mixdown import load_mono
 from voxcycle.audio.resample import resample
-from voxcycle.conversion.options import Conversion
+from voxcycle.conversion.pipeline import Conversion
 from voxcycle.evaluation.metrics.all_metrics import Evaluator
 from voxcycle.evaluation.metrics.asr import character_errors, word_errors
 from voxcycle.evaluation.metrics.distance import Alignment, align, modulation_distance

@@ -19,7 +19,7 @@ from voxcycle.audio.perturb import analyse_world, band_centres_hz
 from voxcycle.audio.resample import resample
 from voxcycle.audio.stats import DomainStats
 from voxcycle.conversion.loudness import PEAK_LIMIT_DB
-from voxcycle.conversion.options import Conversion
+from voxcycle.conversion.pipeline import Conversion
 from voxcycle.evaluation.cache import ContentCache
 from voxcycle.evaluation.metrics.pitch import requested_f0, source_statistics
 from voxcycle.vocoders import Vocoder
@@ -178,7 +178,7 @@ def convert_dsp(recording: Wave, sample_rate: int, voice: Voice) -> Wave:
     pyworld = import_pyworld()
     spec = voice.spec
     signal = resample(recording, sample_rate, spec.sample_rate)
-    signal = normalize_level(signal, spec.sample_rate).waveform
+    signal = normalize_level(signal, spec.sample_rate)
     source = source_statistics(signal, extract_f0(signal, spec), voice)
     speech = analyse_world(signal, spec.sample_rate)
     gain = envelope_gain(source, voice.target_stats, spec, speech.envelope.shape[1])

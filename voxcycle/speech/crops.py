@@ -13,11 +13,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from voxcycle.audio.corrupt import Corruption, corrupt_mel, draw_corruption
 from voxcycle.audio.excitation import excitation_mel
 from voxcycle.audio.f0 import transform_f0
 from voxcycle.audio.mel import MelSpec
-from voxcycle.audio.perturb import band_centres_hz, bend_bands, perturb_channel
+from voxcycle.audio.perturb import (
+    Corruption,
+    band_centres_hz,
+    bend_bands,
+    corrupt_mel,
+    draw_corruption,
+    perturb_channel,
+)
 from voxcycle.audio.stats import DomainStats, estimate_stats, sum_frames
 from voxcycle.methods.batches import Domain
 from voxcycle.speech.features import Features

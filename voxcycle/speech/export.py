@@ -13,7 +13,7 @@ from voxcycle.speech.config import VoiceTrainingConfig
 from voxcycle.speech.domains import VoiceData
 from voxcycle.speech.selector import best_path
 from voxcycle.training.state import TrainingState
-from voxcycle.voices.formant_postfilter import sharpen
+from voxcycle.voices.formant_postfilter import filter_formants
 from voxcycle.voices.pretrained import Pretrained
 from voxcycle.voices.voice import Voice, VoiceCard
 
@@ -59,7 +59,7 @@ def postprocess(
     if pretrained is not None and config.pretrained_share:
         generator = pretrained.blend(generator, voice.target_stats, config.pretrained_share)
     if config.formant_postfilter:
-        generator = sharpen(generator, voice.target_stats, config.formant_postfilter)
+        generator = filter_formants(generator, voice.target_stats, config.formant_postfilter)
     return generator
 
 

@@ -41,7 +41,7 @@ class Features(NamedTuple):
 def load_analysis_waveform(path: Path, spec: MelSpec) -> NDArray[np.float32]:
     """Read a recording as conversion does: mono, resampled, at the analysis level, (T,)."""
     mono = load_mono(path, spec.sample_rate)
-    return normalize_level(mono, spec.sample_rate).waveform
+    return normalize_level(mono, spec.sample_rate)
 
 
 def extract_features(

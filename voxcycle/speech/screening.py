@@ -61,10 +61,7 @@ class OutlierScore(NamedTuple):
 def compare_clips(paths: Sequence[Path]) -> list[float]:
     """Return `OutlierScore.total` of recordings of at least a second, for `prepare_folder`."""
     spec = MelSpec()
-    clips = [
-        normalize_level(load_mono(path, spec.sample_rate), spec.sample_rate).waveform
-        for path in paths
-    ]
+    clips = [normalize_level(load_mono(path, spec.sample_rate), spec.sample_rate) for path in paths]
     return [score.total for score in score_clips(clips, spec)]
 
 

@@ -30,7 +30,7 @@ from voxcycle.audio.mixdown import load_mono
 from voxcycle.audio.resample import resample
 from voxcycle.audio.stats import sum_frames
 from voxcycle.conversion import pipeline
-from voxcycle.conversion.options import Conversion
+from voxcycle.conversion.pipeline import Conversion
 from voxcycle.evaluation.cache import ContentCache
 from voxcycle.evaluation.dataset import spread
 from voxcycle.evaluation.metrics.all_metrics import QUICK_METRICS, Evaluator
@@ -319,7 +319,7 @@ def _mel_mean_error(scored: Sequence[Scored], voice: Voice) -> float:
     for _, audio, sample_rate, _ in scored:
         if audio is not None:
             waveform = resample(audio, sample_rate, voice.spec.sample_rate)
-            waveform = normalize_level(waveform, voice.spec.sample_rate).waveform
+            waveform = normalize_level(waveform, voice.spec.sample_rate)
             with torch.inference_mode():
                 mel = LogMel(voice.spec)(torch.from_numpy(waveform)[None])[0].T.numpy()
             sums.append(sum_frames(mel, extract_f0(waveform, voice.spec)))

@@ -21,7 +21,7 @@ from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.perturb import WARPS
 from voxcycle.audio.stats import estimate_stats, sum_frames
 from voxcycle.audio.stft import RESOLUTIONS
-from voxcycle.conversion.generator import convert_mels
+from voxcycle.conversion.stages import convert_mels
 from voxcycle.methods.vocoder_gan import VocoderGAN, VocoderWeights
 from voxcycle.models.source_filter_networks import (
     PeriodDiscriminator,

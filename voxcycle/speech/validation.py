@@ -10,8 +10,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from voxcycle.audio.f0 import transform_f0
 from voxcycle.audio.stats import DomainStats
-from voxcycle.conversion.generator import convert_mels
-from voxcycle.conversion.renderer import render_mels
+from voxcycle.conversion.stages import convert_mels, render_mels
 from voxcycle.speech.crops import UnpairedCrops
 from voxcycle.speech.features import Features
 from voxcycle.training.state import TrainingState
