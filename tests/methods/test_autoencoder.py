@@ -4,7 +4,6 @@ from torch import nn
 
 from voxcycle.methods.autoencoder import Autoencoder
 from voxcycle.methods.batches import ImageBatch
-from voxcycle.training.state import TrainingState
 
 
 def make_linear() -> Autoencoder:
@@ -31,15 +30,13 @@ def test_loss_by_hand() -> None:
     assert method.losses(batch_of(images), {})["reconstruction"].item() == pytest.approx(2.0)
 
 
-def test_a_linear_one_finds_the_first_principal_component() -> None:
+def test_a_linear_one_finds_the_first_principal_component(train) -> None:
     """Baldi and Hornik (1989): the error comes down to the smaller eigenvalue, halved."""
     generator = torch.Generator().manual_seed(0)
     data = torch.randn(256, 2, generator=generator) @ torch.tensor([[1.0, 0.6], [0.0, 0.3]])
     data -= data.mean(0)
     eigenvalues = torch.linalg.eigvalsh(data.T @ data / len(data))
-    module = TrainingState(make_linear())
     batch = batch_of(data.reshape(-1, 1, 1, 2))
-    for _ in range(400):
-        module.run_phases(batch)
-    loss = module.method.losses(batch, {})["reconstruction"].item()
+    method = train(make_linear(), [batch] * 400).method
+    loss = method.losses(batch, {})["reconstruction"].item()
     assert loss == pytest.approx(eigenvalues[0].item() / 2, rel=0.01)

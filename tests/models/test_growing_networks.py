@@ -26,28 +26,24 @@ def make_networks() -> tuple[ProgressiveGenerator, ProgressiveDiscriminator]:
 
 
 @pytest.mark.parametrize("stage", [1, 2, 3])
-def test_a_generator_s_fade_begins_at_the_former_stage_and_ends_at_the_new(stage: int) -> None:
-    generator, _ = make_networks()
-    z = torch.randn(4, 5)
+def test_a_fade_begins_at_the_former_stage_and_ends_at_the_new(stage: int) -> None:
+    generator, discriminator = make_networks()
+    z, images = torch.randn(4, 5), torch.randn(4, 3, 4 << stage, 4 << stage)
     old, new = upsample(generator(z, stage - 1)), generator(z, stage)
-    # one float32 rounding of numbers about 1
-    torch.testing.assert_close(generator(z, stage, 0.0), old, atol=1e-5, rtol=0)
-    torch.testing.assert_close(generator(z, stage, 1.0), new, atol=1e-5, rtol=0)
+    assert new.shape == images.shape
+    old_scores, scores = discriminator(downsample(images), stage - 1), discriminator(images, stage)
     torch.testing.assert_close(generator(z, stage, 0.3), 0.7 * old + 0.3 * new, atol=1e-5, rtol=0)
-    torch.testing.assert_close(generator(z, stage, 1 - 1e-7), new, atol=1e-5, rtol=0)
-    assert new.shape == (4, 3, 4 << stage, 4 << stage)
-    assert (new - old).abs().mean() > 0.1  # they do differ
-
-
-@pytest.mark.parametrize("stage", [1, 2, 3])
-def test_a_discriminator_s_fade_begins_at_the_former_stage_and_ends_at_the_new(stage: int) -> None:
-    _, discriminator = make_networks()
-    images = torch.randn(4, 3, 4 << stage, 4 << stage)
-    old, new = discriminator(downsample(images), stage - 1), discriminator(images, stage)
-    torch.testing.assert_close(discriminator(images, stage, 0.0), old, atol=1e-5, rtol=0)
-    torch.testing.assert_close(discriminator(images, stage, 1.0), new, atol=1e-5, rtol=0)
-    torch.testing.assert_close(discriminator(images, stage, 1 - 1e-7), new, atol=1e-5, rtol=0)
-    assert (new - old).abs().mean() > 1e-3
+    # they do differ
+    assert (new - old).abs().mean() > 0.1 and (scores - old_scores).abs().mean() > 1e-3
+    # one float32 rounding of numbers about 1
+    for alpha, expected, expected_scores in (
+        (0.0, old, old_scores),
+        (1.0, new, scores),
+        (1 - 1e-7, new, scores),
+    ):
+        torch.testing.assert_close(generator(z, stage, alpha), expected, atol=1e-5, rtol=0)
+        found = discriminator(images, stage, alpha)
+        torch.testing.assert_close(found, expected_scores, atol=1e-5, rtol=0)
 
 
 def test_only_what_is_active_gets_gradients() -> None:

@@ -20,7 +20,6 @@ from voxcycle.artifacts import (
 from voxcycle.images.systems import find_system
 from voxcycle.images.systems.system import ImageData, SystemConfig
 from voxcycle.models.coders import Shape
-from voxcycle.training.checkpoint import restore
 from voxcycle.training.config import (
     CONFIG_FILE,
     check_run,
@@ -29,7 +28,7 @@ from voxcycle.training.config import (
     save_config,
 )
 from voxcycle.training.loop import fit, keeps_threads, prepare_run
-from voxcycle.training.state import TrainingState
+from voxcycle.training.state import TrainingState, restore
 
 MODEL_FILE = "model.safetensors"
 # Settings that decide how large the networks are: bounded before anything is built.
@@ -133,11 +132,11 @@ def train_system(name: str, config: SystemConfig, resume: bool = False) -> Train
 
 def use_average(module: TrainingState) -> None:
     """Copy the averaged parameters into the method; it is not to be trained on after that."""
-    if module.ema is None:
+    if module.averaged is None or module.ema is None:
         return
-    averaged = module.method.averaged()  # type: ignore[operator]
+    means = module.ema.module.parameters()
     with torch.no_grad():
-        for own, mean in zip(averaged.parameters(), module.ema.module.parameters(), strict=True):
+        for own, mean in zip(module.averaged.parameters(), means, strict=True):
             own.copy_(mean)
 
 

@@ -4,6 +4,8 @@ Hinton and Salakhutdinov (2006), trained end to end; with linear networks its be
 the space of the first principal components (Baldi and Hornik, 1989).
 """
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 
@@ -29,21 +31,11 @@ class Autoencoder(nn.Module):
         self.n_latent = n_latent
         self.lr = lr
 
-    def averaged(self) -> nn.Module | None:
-        """Average nothing."""
-        return None
-
     def phases(self) -> list[Phase]:
         """Return the one phase."""
-        return [
-            Phase(
-                name="autoencoder",
-                networks=[self],
-                loss=self.losses,
-                weights={"reconstruction": 1.0},
-                optimizer=lambda parameters: torch.optim.Adam(parameters, self.lr),
-            )
-        ]
+        optimizer = partial(torch.optim.Adam, lr=self.lr)
+        weights = {"reconstruction": 1.0}
+        return [Phase("autoencoder", self, self.losses, weights, optimizer=optimizer)]
 
     def losses(self, batch: ImageBatch, memory: Memory) -> dict[str, Tensor]:
         """Return the mean squared error per pixel, images in [-1, 1]."""

@@ -15,6 +15,7 @@ generators in place of a decaying learning rate.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -25,7 +26,7 @@ from voxcycle.losses.adversarial import (
     least_squares_generator_loss,
 )
 from voxcycle.methods.batches import Domain, UnpairedBatch
-from voxcycle.methods.phase import Memory, OptimizerFactory, Phase
+from voxcycle.methods.phase import Memory, Phase
 
 ContentLoss = Callable[[Domain, Tensor, Domain], Tensor]
 
@@ -101,36 +102,30 @@ class CycleGAN(nn.Module):
         if self.weights.content and content is None:
             raise ValueError("a weight of the content loss needs a content loss")
 
-    def averaged(self) -> nn.Module:
-        """Return the generators."""
-        return self.generators
-
     def phases(self) -> list[Phase]:
         """Return the generators' phase, then the discriminators' on the same, detached fakes."""
-        rates, weights = self.rates, dict(vars(self.weights))
+        g, d, rates = self.generators, self.discriminators, self.rates
+        adam = partial(torch.optim.Adam, betas=rates.betas)
+        weights = dict(vars(self.weights))
         if not weights["content"]:
             del weights["content"]
-
-        def adam(lr: float) -> OptimizerFactory:
-            return lambda parameters: torch.optim.Adam(parameters, lr, rates.betas)
-
-        return [
-            Phase(
-                name="generator",
-                networks=[self.generators],
-                loss=self.generator_losses,
-                weights=weights,
-                optimizer=adam(rates.generator),
-                clip=rates.clip,
-            ),
-            Phase(
-                name="discriminator",
-                networks=[self.discriminators],
-                loss=self.discriminator_losses,
-                weights=dict.fromkeys(self.discriminators, 1.0),
-                optimizer=adam(rates.discriminator),
-            ),
-        ]
+        generators = Phase(
+            "generator",
+            g,
+            self.generator_losses,
+            weights,
+            optimizer=partial(adam, lr=rates.generator),
+            clip=rates.clip,
+            is_averaged=True,
+        )
+        discriminators = Phase(
+            "discriminator",
+            d,
+            self.discriminator_losses,
+            dict.fromkeys(d, 1.0),
+            optimizer=partial(adam, lr=rates.discriminator),
+        )
+        return [generators, discriminators]
 
     def generator_losses(self, batch: UnpairedBatch, memory: Memory) -> dict[str, Tensor]:
         """Return the unweighted terms of both generators; leaves detached fakes in `memory`."""

@@ -4,6 +4,8 @@ Kingma and Welling (2014): the ELBO of eq. 3, its KL term in closed form (append
 reparameterization trick of section 2.4. Higgins et al. (2017): the KL term weighs `beta` (eq. 4).
 """
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 
@@ -48,21 +50,11 @@ class VAE(nn.Module):
         self.beta = beta
         self.lr = lr
 
-    def averaged(self) -> nn.Module | None:
-        """Average nothing."""
-        return None
-
     def phases(self) -> list[Phase]:
         """Return the one phase."""
-        return [
-            Phase(
-                name="vae",
-                networks=[self],
-                loss=self.losses,
-                weights={"reconstruction": 1.0, "kl": self.beta},
-                optimizer=lambda parameters: torch.optim.Adam(parameters, self.lr),
-            )
-        ]
+        optimizer = partial(torch.optim.Adam, lr=self.lr)
+        weights = {"reconstruction": 1.0, "kl": self.beta}
+        return [Phase("vae", self, self.losses, weights, optimizer=optimizer)]
 
     def losses(self, batch: ImageBatch, memory: Memory) -> dict[str, Tensor]:
         """Return both terms of -ELBO in nats per image."""

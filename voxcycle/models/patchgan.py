@@ -11,6 +11,16 @@ from torch import Tensor, nn
 Network = TypeVar("Network", "PatchGAN", "PatchGAN1d")
 
 
+def _score(network: Network, x: Tensor, condition: Tensor | None) -> Tensor:
+    for i, layer in enumerate(network.layers):
+        x = layer(x)
+        if network.conditions:
+            added = network.conditions[i](condition)
+            x = x + added.reshape(*added.shape, *[1] * (x.ndim - 2))
+        x = F.leaky_relu(x, 0.2, inplace=True)
+    return network.out(x)
+
+
 @torch.no_grad()
 def _bind(network: Network, condition: Tensor) -> Network:
     """Return an unconditional copy: what the condition adds to a layer is added to its bias."""
@@ -59,13 +69,7 @@ class PatchGAN(nn.Module):
 
         A mel is n_mels high and F wide. Every layer but the last halves both axes.
         """
-        x = planes
-        for i, layer in enumerate(self.layers):
-            x = layer(x)
-            if self.conditions:
-                x = x + self.conditions[i](condition)[:, :, None, None]
-            x = F.leaky_relu(x, 0.2, inplace=True)
-        return self.out(x)
+        return _score(self, planes, condition)
 
     def bind(self, condition: Tensor) -> "PatchGAN":
         """Return an unconditional copy with the scores of this network under (n_condition,)."""
@@ -97,13 +101,7 @@ class PatchGAN1d(nn.Module):
 
     def forward(self, planes: Tensor, condition: Tensor | None = None) -> Tensor:
         """Score (B, n_channels, n_mels, F); returns scores (B, 1, F / 4)."""
-        x = planes.flatten(1, 2)  # (B, n_channels * n_mels, F)
-        for i, layer in enumerate(self.layers):
-            x = layer(x)
-            if self.conditions:
-                x = x + self.conditions[i](condition)[:, :, None]
-            x = F.leaky_relu(x, 0.2, inplace=True)
-        return self.out(x)
+        return _score(self, planes.flatten(1, 2), condition)  # of (B, n_channels * n_mels, F)
 
     def bind(self, condition: Tensor) -> "PatchGAN1d":
         """Return an unconditional copy with the scores of this network under (n_condition,)."""

@@ -230,11 +230,7 @@ class SpectrogramDiscriminator(nn.Module):
     def forward(self, waveform: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Score (B, T); returns scores (B, n) and the hidden layers' outputs."""
         x = stft_magnitude(waveform, self.resolution).log()[:, None]  # (B, 1, n_freq, F)
-        features = []
-        for layer in self.layers:
-            x = F.leaky_relu(layer(x), 0.2)
-            features.append(x)
-        return self.out(x).flatten(1), features
+        return _score(self.layers, self.out, x, slope=0.2)
 
 
 class PeriodDiscriminator(nn.Module):
@@ -259,8 +255,14 @@ class PeriodDiscriminator(nn.Module):
         """Score (B, T); returns scores (B, n) and the hidden layers' outputs."""
         missing = -waveform.shape[1] % self.period
         x = F.pad(waveform, (0, missing)).unflatten(1, (-1, self.period))[:, None]
-        features = []
-        for layer in self.layers:
-            x = F.leaky_relu(layer(x), 0.1)
-            features.append(x)
-        return self.out(x).flatten(1), features
+        return _score(self.layers, self.out, x, slope=0.1)
+
+
+def _score(
+    layers: nn.ModuleList, out: nn.Module, x: Tensor, slope: float
+) -> tuple[Tensor, list[Tensor]]:
+    features = []
+    for layer in layers:
+        x = F.leaky_relu(layer(x), slope)
+        features.append(x)
+    return out(x).flatten(1), features

@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from voxcycle.files import check_folder, replacing
 
-CONFIG_FILE = "config.yaml"  # in the folder of a run
+CONFIG_FILE, CHECKPOINT_FILE = "config.yaml", "last.ckpt"  # in the folder of a run
 
 
 class TrainingConfig(BaseModel):
@@ -115,7 +115,7 @@ def check_run(out: Path, resume: bool) -> Path:
     NotADirectoryError where the run's folder is a file.
     """
     check_folder(out)
-    checkpoint = out / "last.ckpt"
+    checkpoint = out / CHECKPOINT_FILE
     if resume and not checkpoint.exists():
         raise ValueError(f"{out}: no checkpoint to resume; start without --resume")
     if not resume and checkpoint.exists():

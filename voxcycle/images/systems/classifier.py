@@ -14,8 +14,7 @@ from voxcycle.images.systems.system import (
     read_factor,
 )
 from voxcycle.methods.classifier import ClassifierTraining
-from voxcycle.models.coders import Shape
-from voxcycle.models.factor_classifier import Classifier
+from voxcycle.models.coders import Classifier, Shape
 
 
 class ClassifierConfig(UnaveragedConfig):

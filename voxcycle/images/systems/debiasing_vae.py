@@ -9,8 +9,7 @@ from voxcycle.images.batches import FaceBatches
 from voxcycle.images.image_set import ImageSet, find_value, load_images
 from voxcycle.images.systems.autoencoder import AutoencoderConfig, build_coders
 from voxcycle.images.systems.system import ImageData, System, read_factor
-from voxcycle.methods.debiasing_vae import DebiasingVAE, DebiasingWeights
-from voxcycle.methods.resampling import Rule
+from voxcycle.methods.debiasing_vae import WEIGHTS, DebiasingVAE, Rule
 from voxcycle.models.coders import Shape
 
 
@@ -60,7 +59,7 @@ def _build(config: DebiasingVAEConfig, shape: Shape, n_values: Sequence[int]) ->
     return DebiasingVAE(
         **build_coders(config, shape, 1 + 2 * config.n_latent),
         n_latent=config.n_latent,
-        weights=DebiasingWeights(config.classification, config.reconstruction, config.kl),
+        weights={name: getattr(config, name) for name in WEIGHTS},
         rule=config.rule,
         smoothing=config.smoothing,
         every=config.every,

@@ -16,8 +16,8 @@ from voxcycle.images.batches import step_seed
 from voxcycle.images.systems.system import ImageData, System, SystemConfig
 from voxcycle.methods.batches import ImageBatch
 from voxcycle.methods.gan import GAN
-from voxcycle.models.coders import Shape
-from voxcycle.models.dcgan import PointDiscriminator, PointGenerator
+from voxcycle.models.coders import Shape, build_decoder
+from voxcycle.models.dcgan import PointDiscriminator
 
 N_MODES = 8
 RADIUS = 2.0
@@ -75,7 +75,7 @@ def _load(config: RingGANConfig) -> ImageData:
 
 def _build(config: RingGANConfig, shape: Shape, n_values: Sequence[int]) -> nn.Module:
     return GAN(
-        PointGenerator(config.width, config.n_latent),
+        build_decoder("mlp", POINT, config.width, n_latent=config.n_latent, n_hidden=2),
         PointDiscriminator(config.width),
         config.n_latent,
         saturates=config.saturates,

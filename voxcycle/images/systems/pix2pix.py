@@ -9,7 +9,7 @@ from torch import nn
 from voxcycle.images.batches import PairBatches
 from voxcycle.images.image_set import load_domains
 from voxcycle.images.systems.system import ImageConfig, ImageData, System
-from voxcycle.methods.pix2pix import Pix2Pix, Pix2PixWeights
+from voxcycle.methods.pix2pix import Pix2Pix
 from voxcycle.models.coders import Shape
 from voxcycle.models.image_translators import UNet
 from voxcycle.models.patchgan import PatchGAN
@@ -70,7 +70,8 @@ def _build(config: Pix2PixConfig, shape: Shape, n_values: Sequence[int]) -> nn.M
     return Pix2Pix(
         UNet(shape[0], config.width, config.n_down),
         build_discriminator(config, shape, 2 * shape[0]),
-        Pix2PixWeights(config.adversarial, config.l1),
+        adversarial=config.adversarial,
+        l1=config.l1,
         lr=config.lr,
         betas=config.betas,
     )
