@@ -56,11 +56,8 @@ def feature_matching_loss(
 def r1_penalty(discriminator: Callable[..., Tensor], images: Tensor, *cond: Any) -> Tensor:
     """E |grad_x D(x)|^2 on real images: R1, Mescheder et al. (2018), eq. 9 without gamma / 2.
 
-    Args:
-        discriminator: images, and whatever conditions them, to a score each; a score may depend on
-            other images too.
-        images: (B, C, H, W).
-        cond: further inputs of the discriminator.
+    Images are (B, C, H, W), `cond` further inputs of the discriminator. The score of an image may
+    depend on other images too.
     """
     images = images.detach().requires_grad_()
     scores = discriminator(images, *cond)

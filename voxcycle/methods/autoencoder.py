@@ -20,7 +20,7 @@ class Autoencoder(nn.Module):
         encoder: images (B, C, H, W) to codes (B, n_latent).
         decoder: codes to images.
         n_latent: width of the code.
-        lr: learning rate of Adam.
+        lr: of Adam.
     """
 
     def __init__(
@@ -28,8 +28,7 @@ class Autoencoder(nn.Module):
     ) -> None:
         super().__init__()
         self.encoder, self.decoder = encoder, decoder
-        self.n_latent = n_latent
-        self.lr = lr
+        self.n_latent, self.lr = n_latent, lr
 
     def phases(self) -> list[Phase]:
         """Return the one phase."""

@@ -26,8 +26,7 @@ class ClassifierTraining(nn.Module):
 
     def __init__(self, network: nn.Module, lr: float = 1e-3) -> None:
         super().__init__()
-        self.network = network
-        self.lr = lr
+        self.network, self.lr = network, lr
 
     def phases(self) -> list[Phase]:
         """Return the one phase."""

@@ -56,7 +56,7 @@ class CycleGANRates:
 
 @dataclass
 class CycleGANNetworks:
-    """The four networks."""
+    """Generators and discriminators; `d_a` scores domain a."""
 
     g_ab: nn.Module
     g_ba: nn.Module
@@ -106,9 +106,7 @@ class CycleGAN(nn.Module):
         """Return the generators' phase, then the discriminators' on the same, detached fakes."""
         g, d, rates = self.generators, self.discriminators, self.rates
         adam = partial(torch.optim.Adam, betas=rates.betas)
-        weights = dict(vars(self.weights))
-        if not weights["content"]:
-            del weights["content"]
+        weights = {k: w for k, w in vars(self.weights).items() if w or k != "content"}
         generators = Phase(
             "generator",
             g,
@@ -157,8 +155,8 @@ class CycleGAN(nn.Module):
             real = self._planes([domain.real], [domain.disc_cond])
             planes = torch.cat([real, memory[f"fake_{name}"]])
             scores = self.discriminators[f"d_{name}"](planes, _repeat(domain, planes))
-            n_real = len(real)
-            terms[f"d_{name}"] = least_squares_discriminator_loss(scores[:n_real], scores[n_real:])
+            of_real, of_fakes = scores[: len(real)], scores[len(real) :]
+            terms[f"d_{name}"] = least_squares_discriminator_loss(of_real, of_fakes)
         return terms
 
     def translate(self, x: Tensor, back: bool = False, cond: tuple[Tensor, ...] = ()) -> Tensor:
@@ -177,8 +175,7 @@ class CycleGAN(nn.Module):
         if not self.scores_identity:
             outputs, disc_cond = outputs[:1], disc_cond[:1]
         planes = torch.cat(outputs)
-        if planes.ndim == 3:
-            planes = planes[:, None]
+        planes = planes[:, None] if planes.ndim == 3 else planes
         beside = [extra for extra in disc_cond if extra is not None]
         if self.sees_excitation and beside:
             planes = torch.cat([planes, torch.cat(beside)], 1)

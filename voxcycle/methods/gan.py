@@ -52,8 +52,7 @@ class GAN(nn.Module):
     ) -> None:
         super().__init__()
         self.generator, self.discriminator = generator, discriminator
-        self.n_latent = n_latent
-        self.n_classes = n_classes
+        self.n_latent, self.n_classes = n_latent, n_classes
         self.generator_loss = minmax_generator_loss if saturates else non_saturating_generator_loss
         self.lr, self.r1, self.r1_every = lr, r1, r1_every
 

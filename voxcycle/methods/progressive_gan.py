@@ -89,8 +89,7 @@ class ProgressiveGAN(nn.Module):
     ) -> None:
         super().__init__()
         self.generator, self.discriminator = generator, discriminator
-        self.growth = growth
-        self.n_latent = n_latent
+        self.growth, self.n_latent = growth, n_latent
         self.lr, self.r1, self.r1_every = lr, r1, r1_every
         # kept with the weights: a model samples from the stage that it has reached
         self.register_buffer("steps_seen", torch.zeros((), dtype=torch.long))

@@ -32,12 +32,8 @@ NOISE_SEED = 31_415  # of noise inputs; unlike one that latents are likely drawn
 class StyleGANRegularizers:
     """Weights of the regularizers, the steps between their updates, and the share of mixing.
 
-    Attributes:
-        r1: gamma.
-        r1_every: steps between updates with R1.
-        path_length: gamma of eq. 4.
-        path_length_every: steps between updates with the path length.
-        mixing: share of images whose layers have the styles of two latents.
+    `r1` is gamma, `path_length` the gamma of eq. 4, `mixing` the share of images whose layers have
+    the styles of two latents.
     """
 
     r1: float
@@ -76,8 +72,7 @@ class StyleGAN(nn.Module):
         self.generator = nn.ModuleDict({"mapping": mapping, "synthesis": synthesis})
         self.discriminator = discriminator
         self.n_latent, self.n_styles = n_latent, synthesis.n_styles
-        self.lr = lr
-        self.regularizers = regularizers
+        self.lr, self.regularizers = lr, regularizers
         self.register_buffer("mean_style", torch.zeros(n_latent))
         self.register_buffer("mean_length", torch.zeros(()))
         drawn = torch.Generator().manual_seed(NOISE_SEED)

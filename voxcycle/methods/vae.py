@@ -33,7 +33,7 @@ class VAE(nn.Module):
         decoder: latents (B, n_latent) to the logits of Bernoulli pixels (B, C, H, W).
         n_latent: width of the latent space.
         beta: weight of the KL term.
-        lr: learning rate of Adam.
+        lr: of Adam.
     """
 
     def __init__(
@@ -46,9 +46,7 @@ class VAE(nn.Module):
     ) -> None:
         super().__init__()
         self.encoder, self.decoder = encoder, decoder
-        self.n_latent = n_latent
-        self.beta = beta
-        self.lr = lr
+        self.n_latent, self.beta, self.lr = n_latent, beta, lr
 
     def phases(self) -> list[Phase]:
         """Return the one phase."""
@@ -66,10 +64,8 @@ class VAE(nn.Module):
         """Return -ln p(x | z) for one z and the KL term, (B,) each; -ELBO is their sum."""
         mu, log_var = self.posterior(images)
         logits = self.decoder(reparameterize(mu, log_var, noise))
-        return (
-            bernoulli_negative_log_likelihood(logits, images),
-            kl_to_standard_normal(mu, log_var),
-        )
+        reconstruction = bernoulli_negative_log_likelihood(logits, images)
+        return reconstruction, kl_to_standard_normal(mu, log_var)
 
     def posterior(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and log variance of q(z | x), (B, n_latent) each."""
@@ -98,7 +94,8 @@ class VAE(nn.Module):
         log_weights = []
         for eps in noise:
             z = reparameterize(mu, log_var, eps)
+            zeros = torch.zeros_like(z)
             log_likelihood = -bernoulli_negative_log_likelihood(self.decoder(z), images)
-            log_prior = normal_log_density(z, torch.zeros_like(z), torch.zeros_like(z))
+            log_prior = normal_log_density(z, zeros, zeros)
             log_weights.append(log_likelihood + log_prior - normal_log_density(z, mu, log_var))
         return importance_weighted_bound(torch.stack(log_weights))

@@ -83,22 +83,20 @@ class VocoderGAN(nn.Module):
         weights = dict(vars(self.weights))
         if not d:
             del weights["adversarial"], weights["feature_matching"]
-        generator = Phase(
-            "generator",
-            g,
-            self.generator_losses,
-            weights,
-            optimizer=adam_g,
-            clip=10.0,
-            is_averaged=True,
-        )
-        if not d:
-            return [generator]
         terms = {"real_or_fake": 1.0}
-        return [
-            generator,
+        phases = [
+            Phase(
+                "generator",
+                g,
+                self.generator_losses,
+                weights,
+                optimizer=adam_g,
+                clip=10.0,
+                is_averaged=True,
+            ),
             Phase("discriminator", d, self.discriminator_losses, terms, optimizer=adam_d),
         ]
+        return phases if d else phases[:1]
 
     def generator_losses(self, batch: VocoderBatch, memory: Memory) -> dict[str, Tensor]:
         """Return the unweighted terms; leaves the detached fake in `memory`."""

@@ -57,7 +57,7 @@ def join_processes(config: TrainingConfig, rerun: Callable[[], object]) -> Itera
             started = [_start(rerun, rank) for rank in range(1, config.devices)]
             for process in started:
                 _await(process)
-        elif started_by_us():
+        elif "VOXCYCLE_WORKER" in os.environ:  # started below
             os.write(sys.stdout.fileno(), READY)
         fabric = Fabric(
             accelerator=config.accelerator,
@@ -85,11 +85,6 @@ def join_processes(config: TrainingConfig, rerun: Callable[[], object]) -> Itera
                 torch.distributed.destroy_process_group()
             os.environ.clear()
             os.environ.update(environment)
-
-
-def started_by_us() -> bool:
-    """Return whether this process was started by `join_processes`."""
-    return "VOXCYCLE_WORKER" in os.environ
 
 
 def _start(rerun: Callable[[], object], local_rank: int) -> subprocess.Popen[bytes]:

@@ -123,10 +123,7 @@ class TrainingState:
 def restore(state: TrainingState, path: Path, with_optimizers: bool) -> None:
     """Load a checkpoint of the same method; no pickle is read.
 
-    Args:
-        state: to be changed.
-        path: of the checkpoint.
-        with_optimizers: True resumes the run, False begins another with its networks.
+    With optimizers the run goes on, without them another begins with its networks.
 
     Raises:
         ValueError: the file is damaged or belongs to other networks.
@@ -142,13 +139,7 @@ def restore(state: TrainingState, path: Path, with_optimizers: bool) -> None:
 
 
 class Snapshots:
-    """A hook that keeps what a training makes every n steps, for the curve of quality over time.
-
-    Args:
-        stem: the files are named `stem-STEP.safetensors`.
-        every: n.
-        save: writes what the state holds to a path.
-    """
+    """A hook that saves what the state holds on every n-th step, as `stem-STEP.safetensors`."""
 
     def __init__(self, stem: Path, every: int, save: Callable[[TrainingState, Path], None]) -> None:
         self.stem, self.every, self.save = stem, every, save
