@@ -30,12 +30,7 @@ class EqualizedLinear(nn.Module):
     """
 
     def __init__(
-        self,
-        n_in: int,
-        n_out: int,
-        bias: float = 0.0,
-        gain: float = 1.0,
-        lr_multiplier: float = 1.0,
+        self, n_in: int, n_out: int, bias: float = 0.0, gain: float = 1.0, lr_multiplier: float = 1
     ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(n_out, n_in) / lr_multiplier)

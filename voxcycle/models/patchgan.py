@@ -80,12 +80,12 @@ class PatchGAN1d(nn.Module):
     """D: scores whole spectra by convolutions over time; no sigmoid (least squares).
 
     `PatchGAN` shares its weights along frequency and hardly knows *where* a formant is; here every
-    mel band is a channel of its own. With `n_condition` as in `PatchGAN`.
+    mel band is a channel of its own.
 
     Args:
         n_bands: mel bands times input planes.
         width: channels of the three hidden layers; two of them halve the frames.
-        n_condition: size of the speaker condition; 0 for none.
+        n_condition: as in `PatchGAN`.
     """
 
     def __init__(self, n_bands: int, width: int = 256, n_condition: int = 0) -> None:

@@ -24,11 +24,9 @@ class MappingNetwork(nn.Sequential):
 
     def __init__(self, n_latent: int, n_layers: int) -> None:
         layers: list[nn.Module] = []
+        slow = {"gain": math.sqrt(2), "lr_multiplier": MAPPING_LR_MULTIPLIER}
         for _ in range(n_layers):
-            linear = EqualizedLinear(
-                n_latent, n_latent, gain=math.sqrt(2), lr_multiplier=MAPPING_LR_MULTIPLIER
-            )
-            layers += [linear, nn.LeakyReLU(SLOPE)]
+            layers += [EqualizedLinear(n_latent, n_latent, **slow), nn.LeakyReLU(SLOPE)]
         super().__init__(PixelNorm(), *layers)
 
 
@@ -37,12 +35,7 @@ class ModulatedConv2d(nn.Module):
 
     Scaling input and output channels instead of weights comes to the same, for all images at once.
 
-    Args:
-        n_in: input channels.
-        n_out: output channels.
-        kernel: side of the kernel.
-        n_style: width of the style.
-        demodulates: whether outputs are brought back to the deviation of the inputs.
+    With `demodulates` outputs are brought back to the deviation of the inputs.
     """
 
     def __init__(

@@ -112,10 +112,10 @@ class VoiceGenerator(nn.Module):
         x = self.embed(torch.cat(inputs, 1).transpose(1, 2))  # (B, F, width)
         for block in self.blocks:
             x = block(x, condition)
-        if not self.has_skip:
-            return self.out(self.norm(x)).transpose(1, 2)
-        # In the normalised domain: with the skip an untrained generator exchanges statistics only.
-        return (mel * mask).transpose(1, 2).add(self.out(self.norm(x))).transpose(1, 2)
+        x = self.out(self.norm(x))
+        if self.has_skip:  # with which an untrained generator exchanges statistics only
+            x = (mel * mask).transpose(1, 2).add(x)
+        return x.transpose(1, 2)
 
     @torch.no_grad()
     def bind(self, condition: Tensor) -> "VoiceGenerator":
