@@ -127,13 +127,9 @@ class ProgressiveGenerator(nn.Module):
             nn.Sequential(*_convolve(n_in, n_out, True), *_convolve(n_out, n_out, True))
             for n_in, n_out in zip(widths[:-1], widths[1:], strict=True)
         )
-        self.to_rgb = nn.ModuleDict(
-            {
-                str(i): EqualizedConv2d(n, shape[0], 1, gain=1.0)
-                for i, n in enumerate(widths)
-                if i >= first
-            }
-        )
+        stages = list(enumerate(widths))[first:]
+        to_rgb = {str(i): EqualizedConv2d(n, shape[0], 1, gain=1.0) for i, n in stages}
+        self.to_rgb = nn.ModuleDict(to_rgb)
 
     def forward(self, z: Tensor, stage: int, alpha: float = 1.0) -> Tensor:
         """Return images (B, C, H, W) of latents (B, n_latent) at a stage; below 1 it fades in."""
@@ -158,19 +154,14 @@ class ProgressiveDiscriminator(nn.Module):
 
     def __init__(self, shape: Shape, widths: Sequence[int], first: int = 0) -> None:
         super().__init__()
-        self.from_rgb = nn.ModuleDict(
-            {
-                str(i): nn.Sequential(EqualizedConv2d(shape[0], n, 1), nn.LeakyReLU(SLOPE))
-                for i, n in enumerate(widths)
-                if i >= first
-            }
-        )
-        self.blocks = nn.ModuleList(
-            nn.Sequential(
-                *_convolve(n_in, n_in, False), *_convolve(n_in, n_out, False), nn.AvgPool2d(2)
-            )
-            for n_out, n_in in zip(widths[:-1], widths[1:], strict=True)
-        )
+        self.from_rgb = nn.ModuleDict()
+        for i, n in list(enumerate(widths))[first:]:
+            conv = EqualizedConv2d(shape[0], n, 1)
+            self.from_rgb[str(i)] = nn.Sequential(conv, nn.LeakyReLU(SLOPE))
+        self.blocks = nn.ModuleList()
+        for n_out, n_in in zip(widths[:-1], widths[1:], strict=True):
+            layers = [*_convolve(n_in, n_in, False), *_convolve(n_in, n_out, False)]
+            self.blocks.append(nn.Sequential(*layers, nn.AvgPool2d(2)))
         n = widths[0]
         self.last_layer = nn.Sequential(
             MinibatchStd(),
