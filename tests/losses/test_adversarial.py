@@ -40,10 +40,7 @@ def test_the_minmax_value_by_hand() -> None:
     scores = torch.tensor([math.log(3), 0.0])
     expected = (math.log(3 / 4) + math.log(1 / 2)) / 2 + (math.log(1 / 4) + math.log(1 / 2)) / 2
     assert minmax_value(scores, scores).item() == pytest.approx(expected, rel=1e-6)
-
-
-def test_at_the_optimum_of_a_perfect_generator_the_value_is_minus_ln_4() -> None:
-    """Theorem 1 of Goodfellow et al. (2014): D = 1/2 everywhere."""
+    # the optimum of a perfect generator, D = 1/2 everywhere: theorem 1 of Goodfellow et al. (2014)
     undecided = torch.zeros(5)
     assert minmax_value(undecided, undecided).item() == pytest.approx(-math.log(4))
     assert minmax_generator_loss(undecided).item() == pytest.approx(-math.log(2))
@@ -75,14 +72,11 @@ def test_gradients_of_the_generator_losses(logit: float) -> None:
         assert d < 5e-5
 
 
-def test_r1_of_a_linear_discriminator_is_its_squared_weight_norm() -> None:
+def test_r1_of_a_linear_and_a_quadratic_discriminator() -> None:
     weight = torch.randn(3 * 8 * 8, generator=torch.Generator().manual_seed(0))
     penalty = r1_penalty(lambda x: (x.flatten(1) @ weight)[:, None] + 7, torch.randn(5, 3, 8, 8))
     assert penalty.item() == pytest.approx(weight.square().sum().item(), rel=1e-5)
-
-
-def test_r1_of_a_quadratic_and_its_gradient() -> None:
-    """D(x) = c |x|^2 has |grad|^2 = 4 c^2 |x|^2, whose derivative by c is 8 c |x|^2."""
+    # D(x) = c |x|^2 has |grad|^2 = 4 c^2 |x|^2, whose derivative by c is 8 c |x|^2
     c = torch.tensor(0.5, requires_grad=True)
     images = torch.full((2, 1, 2, 2), 3.0)  # |x|^2 = 36
     penalty = r1_penalty(lambda x: c * x.square().sum((1, 2, 3))[:, None], images)

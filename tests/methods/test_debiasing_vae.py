@@ -82,7 +82,7 @@ def test_faces_are_drawn_by_their_weights() -> None:
     assert torch.equal(faces, expected.expand_as(faces))
 
 
-def test_faces_are_weighed_when_due_and_not_before() -> None:
+def test_faces_are_weighed_when_due_and_batch_norm_stays() -> None:
     method = make_method(every=3)
     uniform = torch.full((30,), 1 / 30).double()
     for step in range(3):
@@ -94,9 +94,6 @@ def test_faces_are_weighed_when_due_and_not_before() -> None:
     idle = make_method(rule=None, every=3)
     idle.losses(make_batch(3), {})
     assert torch.equal(idle.face_weights, uniform)
-
-
-def test_weighing_leaves_batch_norm_as_it_was() -> None:
     torch.manual_seed(0)
     encoder, decoder = build_encoder("conv", SHAPE, 4, 5), build_decoder("conv", SHAPE, 4, 2)
     method = DebiasingVAE(encoder, decoder, 2)
@@ -184,16 +181,13 @@ def mixture() -> tuple[torch.Tensor, torch.Tensor]:
     return torch.cat([common, rare])[:, None], torch.arange(1000) >= 980
 
 
-def test_weights_by_hand() -> None:
+def test_weights_and_rules_by_hand() -> None:
     # bins of width 1 over 0 .. 10: three at 0, one at 10; alpha .25: 1 / (.75 + .25), 1 / .5
     latents = torch.tensor([[0.0], [0.0], [0.0], [10.0]])
     weights = resampling_weights(latents, 0.25)
     assert weights.tolist() == pytest.approx([0.2, 0.2, 0.2, 0.4])
     assert effective_sample_size(weights) == pytest.approx(1 / (3 * 0.04 + 0.16))
-
-
-def test_rules_by_hand() -> None:
-    """The fourth is rare in the first latent, the first in the second."""
+    # the fourth is rare in the first latent, the first in the second
     latents = torch.tensor([[0.0, 9.0], [0.0, 1.0], [0.0, 1.0], [10.0, 1.0]])
     # per latent, summing to 1: (.2 .2 .2 .4) and (.4 .2 .2 .2)
     largest = resampling_weights(latents, 0.25, "max")

@@ -27,14 +27,11 @@ def make_vae(shape: tuple[int, int, int], n_latent: int = 3, width: int = 16) ->
     return VAE(encoder, build_decoder("mlp", shape, width, n_latent), n_latent)
 
 
-def test_auroc_by_hand() -> None:
+def test_auroc_and_distance_by_hand() -> None:
     # pairs (strange, usual): 3>1, 3>2, 2>1, 2=2 counts half: 3.5 of 4
     assert area_under_curve(torch.tensor([1.0, 2.0]), torch.tensor([2.0, 3.0])) == 3.5 / 4
     assert area_under_curve(torch.tensor([1.0, 2.0]), torch.tensor([5.0])) == 1
     assert area_under_curve(torch.tensor([1.0, 2.0]), torch.tensor([0.0])) == 0
-
-
-def test_distance_to_mean_by_hand() -> None:
     usual = torch.tensor([0.0, 1.0]).reshape(2, 1, 1, 1)  # mean .5
     images = torch.tensor([0.5, -0.5]).reshape(2, 1, 1, 1)
     assert distance_to_mean(images, usual).tolist() == [0.0, 1.0]

@@ -87,17 +87,13 @@ def test_mean_style_and_mean_length_are_tracked(make_noise_batch) -> None:
     assert method.mean_length.item() == pytest.approx(100 * first, rel=1e-4)
 
 
-def test_truncation_is_a_straight_line_to_the_mean_style() -> None:
+def test_styles_are_truncated_and_mixed() -> None:
     method = make_method()
     method.mean_style.copy_(torch.arange(5.0))
     w = torch.ones(2, 5)
     torch.testing.assert_close(method.truncate(w, 1.0), w)
     torch.testing.assert_close(method.truncate(w, 0.0), torch.arange(5.0).expand(2, 5))
     torch.testing.assert_close(method.truncate(w, 0.5)[0], torch.tensor([0.5, 1, 1.5, 2, 2.5]))
-
-
-def test_mixing_takes_some_layers_of_another_style() -> None:
-    method = make_method()
     w, other = torch.randn(2, 3, N_LATENT)
     styles = method.mix(w, other, slice(2, 4))
     assert torch.equal(styles[:, 2:4], other[:, None].expand(-1, 2, -1))

@@ -39,7 +39,7 @@ def make_batch(n: int = 6, step: int = 0) -> ImageBatch:
     return ImageBatch(images, torch.zeros(n, 0, dtype=torch.long), step, seed=11 + step)
 
 
-def test_gradients_flow_through_the_sample() -> None:
+def test_samples_have_gradients_and_the_posterior_s_moments() -> None:
     """dz/dmu = 1 and dz/dlog_var = sigma * eps / 2."""
     mu = torch.tensor([[0.3, -1.0]], requires_grad=True)
     log_var = torch.tensor([[0.5, -2.0]], requires_grad=True)
@@ -49,9 +49,6 @@ def test_gradients_flow_through_the_sample() -> None:
     assert mu.grad.tolist() == [[1.0, 1.0]]
     expected = 0.5 * (0.5 * log_var.detach()).exp() * noise
     assert torch.allclose(log_var.grad, expected)
-
-
-def test_samples_have_the_posterior_s_moments() -> None:
     mu, log_var = torch.tensor([2.0]), torch.tensor([np.log(9.0)])
     noise = torch.randn(200_000, generator=torch.Generator().manual_seed(0))
     z = reparameterize(mu, log_var, noise)
@@ -59,7 +56,7 @@ def test_samples_have_the_posterior_s_moments() -> None:
     assert z.std().item() == pytest.approx(3, abs=0.03)
 
 
-def test_terms_are_means_of_sums() -> None:
+def test_terms_are_means_of_sums_and_abilities_agree() -> None:
     vae, batch = make_vae(), make_batch()
     terms = vae.losses(batch, {})
     mu, log_var = vae.posterior(batch.images)
@@ -67,6 +64,11 @@ def test_terms_are_means_of_sums() -> None:
     reconstruction, kl = vae.elbo_terms(batch.images, batch.normal(6, 3))
     assert reconstruction.shape == kl.shape == (6,)
     assert terms["reconstruction"].item() == pytest.approx(reconstruction.mean().item())
+    with torch.no_grad():
+        assert torch.equal(vae.encode(batch.images), mu)
+        assert torch.equal(vae.reconstruct(batch.images), vae.decode(mu))
+        assert torch.equal(vae.sample(mu), vae.decode(mu))
+        assert torch.allclose((vae.decode(mu) + 1) / 2, vae.decoder(mu).sigmoid(), atol=1e-6)
 
 
 def test_beta_weighs_the_kl_term_alone() -> None:
@@ -97,16 +99,6 @@ def test_one_draw_of_the_importance_weighted_bound_is_a_sample_of_the_elbo() -> 
         assert torch.allclose(single[0], expected, rtol=1e-5)
         bounds = [vae.log_likelihood_bound(images, noise[:k]).mean() for k in (1, 8, 512)]
     assert bounds[0] < bounds[1] < bounds[2]
-
-
-def test_abilities_agree_with_each_other() -> None:
-    vae, images = make_vae().eval(), make_batch().images
-    with torch.no_grad():
-        mu, _ = vae.posterior(images)
-        assert torch.equal(vae.encode(images), mu)
-        assert torch.equal(vae.reconstruct(images), vae.decode(mu))
-        assert torch.equal(vae.sample(mu), vae.decode(mu))
-        assert torch.allclose((vae.decode(mu) + 1) / 2, vae.decoder(mu).sigmoid(), atol=1e-6)
 
 
 def test_a_step_moves_both_networks(find_unmoved) -> None:

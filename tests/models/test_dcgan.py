@@ -27,13 +27,10 @@ def test_both_players_hear_the_class() -> None:
     assert (scores[0] - scores[2]).abs() > 1e-4
 
 
-def test_an_average_of_the_generator_is_whole() -> None:
-    """No buffers such as running statistics, which an average over parameters would miss."""
+def test_an_image_does_not_depend_on_its_batch_or_on_running_statistics() -> None:
+    # which an average over parameters would miss
     assert not list(DCGANGenerator((3, 32, 32), 8, 6, 3).buffers())
     assert not list(build_decoder("mlp", (2, 1, 1), 8, 3).buffers())
-
-
-def test_an_image_does_not_depend_on_its_batch() -> None:
     torch.manual_seed(0)
     generator, noise = DCGANGenerator((1, 8, 8), 8, 6), torch.randn(4, 6)
     torch.testing.assert_close(generator(noise)[:1], generator(noise[:1]))

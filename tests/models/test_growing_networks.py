@@ -72,16 +72,13 @@ def test_equalized_layers_keep_unit_variance_and_scale_their_weights() -> None:
     torch.testing.assert_close(conv(x), by_hand)
 
 
-def test_pixel_norm_by_hand() -> None:
+def test_pixel_norm_and_minibatch_deviation_by_hand() -> None:
     x = torch.tensor([[3.0, 4.0], [0.0, 0.0]])[:, :, None, None]
     expected = torch.tensor([3.0, 4.0]) / math.sqrt(12.5)
     y = PixelNorm()(x)
     torch.testing.assert_close(y[0].flatten(), expected)
     assert y[1].abs().max() == 0  # no division by nothing
-
-
-def test_minibatch_deviation_by_hand() -> None:
-    """One group of four: one feature is 0, 0, 2, 2 (deviation 1), another is constant: mean 1/2."""
+    # one group of four: one feature is 0, 0, 2, 2 (deviation 1), another is constant: mean 1/2
     x = torch.zeros(4, 2, 1, 1)
     x[2:, 0] = 2
     alone = MinibatchStd()(x)[:, 2].flatten()
@@ -93,12 +90,9 @@ def test_minibatch_deviation_by_hand() -> None:
     assert pairs.abs().max() < 1e-3  # pairs of equals
 
 
-def test_widths_double_towards_the_smallest_size() -> None:
+def test_widths_double_towards_the_smallest_size_which_may_be_seven() -> None:
     assert stage_widths((3, 32, 32), 16, 64) == [64, 64, 32, 16]
     assert stage_widths((1, 28, 28), 8, 512) == [32, 16, 8]
-
-
-def test_sides_that_are_no_power_of_two() -> None:
     generator = ProgressiveGenerator((1, 28, 28), [4, 4, 4], 3)
     discriminator = ProgressiveDiscriminator((1, 28, 28), [4, 4, 4])
     sides = [generator(torch.randn(2, 3), stage).shape[-1] for stage in range(3)]

@@ -63,6 +63,9 @@ def test_every_layer_has_its_own_style_and_noise() -> None:
     for layer in synthesis.layers:
         torch.nn.init.constant_(layer.noise_strength, 0.5)
     assert (synthesis(styles, noise) - images).abs().mean() > 1e-2
+    synthesis = SynthesisNetwork((1, 28, 28), stage_widths((1, 28, 28), 4, 8), 5)
+    images = synthesis(torch.randn(2, 6, 5), torch.zeros(1, synthesis.n_noise))
+    assert images.shape == (2, 1, 28, 28)
 
 
 def test_smooth_upsampling_is_the_filter_of_the_paper() -> None:
@@ -82,9 +85,3 @@ def test_mapping_ignores_the_length_of_z() -> None:
     z = torch.randn(64, 16)
     torch.testing.assert_close(mapping(3 * z), mapping(z), atol=1e-4, rtol=1e-4)
     assert mapping(z).std() > 0.3  # slow layers begin at full strength
-
-
-def test_other_sides() -> None:
-    synthesis = SynthesisNetwork((1, 28, 28), stage_widths((1, 28, 28), 4, 8), 5)
-    images = synthesis(torch.randn(2, 6, 5), torch.zeros(1, synthesis.n_noise))
-    assert images.shape == (2, 1, 28, 28)

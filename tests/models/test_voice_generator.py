@@ -79,14 +79,11 @@ def test_masked_frames_are_not_read_and_no_mask_keeps_all(generator):
     torch.testing.assert_close(whole, all_kept, atol=0, rtol=0)
 
 
-def test_the_condition_and_the_excitation_matter(generator):
+def test_the_condition_and_an_excitation_matter(generator):
     inputs = make_inputs(30, 6)
     for name in ("condition", "excitation"):
         changed = inputs | {name: inputs[name] + 1}
         assert (generator(**changed) - generator(**inputs)).abs().mean() > 0.01
-
-
-def test_a_generator_without_excitation_ignores_it():
     torch.manual_seed(0)
     built = VoiceGenerator(width=16, n_blocks=1, n_excitation=0)
     inputs = make_inputs(12)

@@ -89,12 +89,15 @@ def test_a_resumed_run_ends_with_the_same_bits(tmp_path: Path, workers: int) -> 
     assert torch.equal(*momenta) and momenta[0].abs() > 0
 
 
-def test_networks_without_optimizers_begin_another_run(tmp_path: Path) -> None:
+def test_networks_begin_another_run_and_a_finished_one_is_left_as_it_is(tmp_path: Path) -> None:
     trained = train(tmp_path, 4)
     state = TrainingState(Bowl())
     restore(state, tmp_path / "last.ckpt", with_optimizers=False)
     assert (weight(state), state.steps_done) == (weight(trained), 4)
     assert not state.optimizers["bowl"].state
+    written = (tmp_path / "last.ckpt").read_bytes()
+    assert weight(train(tmp_path, 2, resume=True)) == weight(trained)
+    assert (tmp_path / "last.ckpt").read_bytes() == written
 
 
 def test_hooks_see_every_step_and_snapshots_their_own(tmp_path: Path) -> None:
@@ -163,13 +166,6 @@ def test_the_first_interrupt_ends_the_step_and_the_second_acts_at_once(tmp_path:
 def test_a_training_off_the_main_thread_needs_no_signals(tmp_path: Path) -> None:
     with ThreadPoolExecutor() as pool:
         assert pool.submit(train, tmp_path, 2).result().steps_done == 2
-
-
-def test_a_finished_run_is_left_as_it_is(tmp_path: Path) -> None:
-    before = weight(train(tmp_path, 3))
-    written = (tmp_path / "last.ckpt").read_bytes()
-    assert weight(train(tmp_path, 2, resume=True)) == before
-    assert (tmp_path / "last.ckpt").read_bytes() == written
 
 
 def test_checkpoints_hold_no_pickles_and_refuse_others(tmp_path: Path) -> None:
