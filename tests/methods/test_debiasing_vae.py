@@ -74,12 +74,13 @@ def test_only_faces_reach_the_decoder_and_the_latents() -> None:
     assert others.grad is not None and others.grad.abs().sum() > 0
 
 
-def test_faces_are_drawn_by_their_weights() -> None:
+def test_faces_are_drawn_by_their_weights_and_a_step_moves_all(find_unmoved) -> None:
     method = make_method(rule=None)
     method.set_extra_state(torch.eye(30, dtype=torch.double)[17])
     faces = drawn_faces(method, make_batch())
     expected = make_batch().faces[17].float() / 127.5 - 1
     assert torch.equal(faces, expected.expand_as(faces))
+    assert find_unmoved(make_method(), make_batch()) == []
 
 
 def test_faces_are_weighed_when_due_and_batch_norm_stays() -> None:
@@ -101,10 +102,6 @@ def test_faces_are_weighed_when_due_and_batch_norm_stays() -> None:
     method.weigh_faces(make_batch().faces)
     assert encoder.training
     assert all(torch.equal(before[key], value) for key, value in encoder.state_dict().items())
-
-
-def test_a_step_moves_both_networks(find_unmoved) -> None:
-    assert find_unmoved(make_method(), make_batch()) == []
 
 
 def test_batches_need_both_kinds() -> None:

@@ -49,7 +49,7 @@ def n_parameters(network: torch.nn.Module) -> int:
     return sum(p.numel() for p in network.parameters())
 
 
-def test_mlp_by_hand() -> None:
+def test_mlp_and_pixels_by_hand() -> None:
     encoder = build_encoder("mlp", (1, 28, 28), 400, 32)
     decoder = build_decoder("mlp", (1, 28, 28), 400, 16)
     assert n_parameters(encoder) == 784 * 400 + 400 + 400 * 32 + 32
@@ -59,17 +59,14 @@ def test_mlp_by_hand() -> None:
         hidden = (encoder[1].weight.sum(1) + encoder[1].bias).relu()
         expected = encoder[3].weight @ hidden + encoder[3].bias
         assert torch.allclose(encoder(image)[0], expected, atol=1e-5)
+    logits = torch.tensor([0.0, 100.0, -100.0, torch.logit(torch.tensor(0.75)).item()])
+    assert to_images(logits).tolist() == pytest.approx([0, 1, -1, 0.5])
 
 
 @pytest.mark.parametrize("build", [build_encoder, build_decoder])
 def test_hidden_layers_are_added_between(build: Callable[..., torch.nn.Module]) -> None:
     one, two = (build("mlp", (1, 8, 8), 7, 4, **more) for more in ({}, {"n_hidden": 2}))
     assert n_parameters(two) - n_parameters(one) == 7 * 7 + 7
-
-
-def test_probabilities_become_pixels() -> None:
-    logits = torch.tensor([0.0, 100.0, -100.0, torch.logit(torch.tensor(0.75)).item()])
-    assert to_images(logits).tolist() == pytest.approx([0, 1, -1, 0.5])
 
 
 def test_a_classifier_has_a_head_per_factor_on_common_features() -> None:

@@ -139,7 +139,7 @@ def test_a_process_that_fails_before_the_start_is_an_error(tmp_path: Path) -> No
         fit(state, [], config, console=Console(quiet=True), rerun=rerun)  # type: ignore[arg-type]
 
 
-def test_shares_are_equal_parts_in_order() -> None:
+def test_shares_are_equal_parts_in_order_and_have_the_noise_of_the_whole() -> None:
     whole = PairBatch(torch.arange(6.0).reshape(6, 1), -torch.arange(6.0).reshape(6, 1))
     shares = [take_share(whole, Share(rank, 3)) for rank in range(3)]
     assert shares[1].a.flatten().tolist() == [2.0, 3.0]
@@ -147,9 +147,6 @@ def test_shares_are_equal_parts_in_order() -> None:
     assert take_share(whole, Share()) is whole
     with pytest.raises(ValueError, match="batch of 6 .* 4 processes"):
         take_share(whole, Share(0, 4))
-
-
-def test_an_example_has_the_same_noise_on_any_number_of_devices() -> None:
     whole = ImageBatch(torch.rand(8, 1, 4, 4), torch.zeros(8, 1), 3, 5)
     shares = [take_share(whole, Share(rank, 4)) for rank in range(4)]
     parts = [share.normal(len(share.images), 7) for share in shares]

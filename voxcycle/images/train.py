@@ -88,7 +88,7 @@ def check_method(folder: Path, name: str) -> None:
         )
 
 
-@keeps_threads
+@keeps_threads()
 def train_system(name: str, config: SystemConfig, resume: bool = False) -> TrainedModel:
     """Train a system of the lecture and write `model.safetensors` into the run's folder.
 

@@ -19,8 +19,6 @@ class Autoencoder(nn.Module):
     Args:
         encoder: images (B, C, H, W) to codes (B, n_latent).
         decoder: codes to images.
-        n_latent: width of the code.
-        lr: of Adam.
     """
 
     def __init__(

@@ -21,7 +21,6 @@ class ClassifierTraining(nn.Module):
 
     Args:
         network: images to the logits of every factor, the last one (2 values) being noise.
-        lr: learning rate of Adam.
     """
 
     def __init__(self, network: nn.Module, lr: float = 1e-3) -> None:

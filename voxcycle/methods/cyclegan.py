@@ -72,9 +72,6 @@ class CycleGAN(nn.Module):
     `content` is in neither paper: conversions from a to b must keep the words of their source.
 
     Args:
-        networks: generators and discriminators.
-        weights: of the loss terms.
-        rates: learning rates and gradient clipping.
         sees_excitation: whether the discriminators see the planes `disc_cond` beside the mel.
         scores_identity: whether the discriminators score the outputs of the identity loss too.
         content: content loss of (source domain, conversion, target domain); required if its weight

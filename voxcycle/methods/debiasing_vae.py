@@ -43,12 +43,10 @@ class DebiasingVAE(nn.Module):
     Args:
         encoder: images (B, C, H, W) to a logit, means and log variances, (B, 1 + 2 * n_latent).
         decoder: latents (B, n_latent) to the logits of pixels (B, C, H, W).
-        n_latent: width of the latent space.
         weights: c1, c2 and c3, under the names of `WEIGHTS`.
         rule: how histograms become weights; None draws all faces alike.
         smoothing: alpha of the histograms.
         every: steps between two updates of the weights, and before the first.
-        lr: learning rate of Adam.
     """
 
     def __init__(

@@ -31,10 +31,8 @@ class GAN(nn.Module):
     Args:
         generator: noise (B, n_latent), and labels (B,) with classes, to images (B, C, H, W).
         discriminator: images, and labels with classes, to logits (B,).
-        n_latent: width of the noise.
         n_classes: number of classes, the first factor of the labels; 0 for none.
         saturates: the generator minimises its part of the value, rather than -ln D(G(z)).
-        lr: learning rate of both Adams.
         r1: gamma, the weight of R1; 0 for none.
         r1_every: steps between its updates.
     """

@@ -27,8 +27,6 @@ class Pix2Pix(nn.Module):
         discriminator: pairs (B, 2 * C, H, W), a before b, to patch scores.
         adversarial: weight of the adversarial loss; at 0 no discriminator is trained.
         l1: weight of the L1 loss.
-        lr: learning rate of Adam, of both networks.
-        betas: of Adam.
     """
 
     def __init__(

@@ -69,8 +69,6 @@ class ProgressiveGAN(nn.Module):
         generator: (latents, stage, alpha) to images.
         discriminator: (images, stage, alpha) to scores.
         growth: when which stage is trained.
-        n_latent: width of the latent.
-        lr: learning rate of Adam.
         r1: gamma, the weight of R1.
         r1_every: steps between its updates.
     """

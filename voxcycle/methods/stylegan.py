@@ -50,9 +50,6 @@ class StyleGAN(nn.Module):
         mapping: latents to styles.
         synthesis: styles of every layer, and noise, to images.
         discriminator: images to scores.
-        n_latent: width of latents and styles.
-        lr: learning rate of Adam.
-        regularizers: weights and intervals.
     """
 
     mean_style: Tensor

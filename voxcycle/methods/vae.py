@@ -31,9 +31,7 @@ class VAE(nn.Module):
     Args:
         encoder: images (B, C, H, W) to mean and log variance, (B, 2 * n_latent).
         decoder: latents (B, n_latent) to the logits of Bernoulli pixels (B, C, H, W).
-        n_latent: width of the latent space.
         beta: weight of the KL term.
-        lr: of Adam.
     """
 
     def __init__(

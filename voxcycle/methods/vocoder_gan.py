@@ -45,8 +45,6 @@ class VocoderGAN(nn.Module):
     Args:
         generator: a `SourceFilterVocoder`.
         discriminators: of waveforms; an empty list trains with the spectral losses alone.
-        spec: the mel analysis.
-        weights: of the loss terms.
         generator_lr: learning rate of AdamW, betas 0.8 and 0.99 (HiFi-GAN's).
         discriminator_lr: learning rate of AdamW for the discriminators.
         discriminators_per_step: how many of them each step draws; None for all. Together they cost

@@ -38,7 +38,6 @@ class DCGANGenerator(nn.Module):
     Args:
         shape: of the images, see `n_halvings`.
         width: channels of the last layer but one, doubled at each one before.
-        n_latent: width of the noise.
         n_classes: number of classes; 0 for an unconditional generator.
     """
 

@@ -22,8 +22,6 @@ class EqualizedLinear(nn.Module):
     """A linear layer whose weights are stored at unit variance and scaled when used (section 4.1).
 
     Args:
-        n_in: inputs.
-        n_out: outputs.
         bias: start value of the bias.
         gain: on top of 1 / sqrt(n_in): sqrt(2) before a leaky ReLU.
         lr_multiplier: learning rate of this layer relative to that of others.
@@ -107,7 +105,6 @@ class ProgressiveGenerator(nn.Module):
     Args:
         shape: of the images of the last stage.
         widths: channels of every stage.
-        n_latent: width of the latent.
         first: stage at which training begins; stages below it have no output layer.
     """
 

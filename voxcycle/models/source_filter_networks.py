@@ -108,7 +108,6 @@ class SourceFilterVocoder(nn.Module):
     """Log-mels, a pulse train and noise to a waveform.
 
     Args:
-        spec: the mel analysis.
         width: channels of the trunk.
         n_blocks: ConvNeXt blocks, causal but for the first.
         kernel: frames that a block's convolution sees.
@@ -213,7 +212,6 @@ class SpectrogramDiscriminator(nn.Module):
 
     Args:
         resolution: the transform.
-        width: channels of the hidden layers.
         n_layers: hidden layers; all but the last halve the frequency axis.
     """
 

@@ -13,9 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from voxcycle.models.coders import Shape, last_side
-from voxcycle.models.growing_networks import SLOPE, EqualizedLinear, PixelNorm
+from voxcycle.models.growing_networks import EPSILON, SLOPE, EqualizedLinear, PixelNorm
 
-EPSILON = 1e-8
 MAPPING_LR_MULTIPLIER = 0.01  # the mapping network learns this much slower (2019, appendix C)
 
 

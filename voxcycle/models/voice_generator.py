@@ -43,9 +43,7 @@ class VoiceGenerator(nn.Module):
     """G: normalised source mels and the excitation of the output to target mels.
 
     Args:
-        n_mels: mel bands.
         width: channels of the trunk.
-        n_blocks: ConvNeXt blocks.
         kernel: frames that a block's convolution sees, odd.
         expansion: width of a block's MLP, in trunk widths.
         n_excitation: columns of the excitation; 0 builds a generator without F0 conditioning.

@@ -63,7 +63,7 @@ class TrainedNetworks:
     seconds: float
 
 
-@keeps_threads
+@keeps_threads()
 def train_pretrained(config: PretrainedTrainingConfig, resume: bool = False) -> TrainedNetworks:
     """Train a generator and a discriminator conditioned on the speaker.
 

@@ -109,7 +109,7 @@ class TrainedVocoder:
     seconds: float
 
 
-@keeps_threads
+@keeps_threads()
 def train_vocoder(config: VocoderTrainingConfig, resume: bool = False) -> TrainedVocoder:
     """Train a vocoder and write `vocoder.safetensors` into the run's folder.
 

@@ -67,7 +67,7 @@ class TrainedVoices:
     seconds: float
 
 
-@keeps_threads
+@keeps_threads()
 def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoices:
     """Train a pair of voices, or one any-to-one voice, and write the voice files.
 

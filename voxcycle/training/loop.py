@@ -1,12 +1,11 @@
 """The training loop: steps counted over resumptions, one checkpoint, hooks after every step."""
 
-import functools
 import logging
 import time
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 import torch
 from lightning.fabric import Fabric
@@ -29,23 +28,17 @@ from voxcycle.training.state import TrainingState
 
 MAX_SECONDS_BETWEEN = 300.0  # two checkpoints: slow machines lose no more than that
 
-P = ParamSpec("P")
-R = TypeVar("R")
 Hook = Callable[[TrainingState, SummaryWriter], None]  # called after every step
 
 
-def keeps_threads(train: Callable[P, R]) -> Callable[P, R]:
+@contextmanager
+def keeps_threads() -> Iterator[None]:
     """Decorate a training: torch's number of threads is afterwards what it was."""
-
-    @functools.wraps(train)
-    def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        n_threads = torch.get_num_threads()
-        try:
-            return train(*args, **kwargs)
-        finally:
-            torch.set_num_threads(n_threads)
-
-    return run
+    n_threads = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(n_threads)
 
 
 def prepare_run(
