@@ -1,4 +1,6 @@
 import math
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -14,26 +16,22 @@ from voxcycle.models.dcgan import DCGANDiscriminator, DCGANGenerator, PointDiscr
 from voxcycle.training.state import TrainingState
 
 
-class Shift(nn.Module):
-    """Moves noise by a weight: the distribution that it makes is N(weight, 1)."""
+class Player(nn.Module):
+    """A network of one weight."""
 
-    def __init__(self, start: float) -> None:
+    def __init__(self, weight: float, play: Callable[[Tensor, Tensor], Tensor]) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.tensor(start))
+        self.weight, self.play = nn.Parameter(torch.tensor(weight)), play
 
-    def forward(self, noise: Tensor) -> Tensor:
-        return (noise + self.weight)[..., None, None]
+    def forward(self, x: Tensor) -> Tensor:
+        return self.play(self.weight, x)
 
 
-class Slope(nn.Module):
-    """The logit is weight * x."""
-
-    def __init__(self, start: float) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.tensor(start))
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.weight * images.flatten()
+def make_lines(shift: float, slope: float, **settings: Any) -> GAN:
+    """Return a GAN that makes N(shift, 1), whose logit is slope * x."""
+    generator = Player(shift, lambda weight, noise: (noise + weight)[..., None, None])
+    discriminator = Player(slope, lambda weight, images: weight * images.flatten())
+    return GAN(generator, discriminator, n_latent=1, **settings)
 
 
 def batch_of(images: Tensor, labels: Tensor | None = None) -> ImageBatch:
@@ -43,7 +41,7 @@ def batch_of(images: Tensor, labels: Tensor | None = None) -> ImageBatch:
 
 @pytest.mark.parametrize("saturates", [False, True])
 def test_terms_and_gradients_by_hand(saturates: bool) -> None:
-    method = GAN(Shift(2.0), Slope(-1.5), n_latent=1, saturates=saturates)
+    method = make_lines(2.0, -1.5, saturates=saturates)
     batch, memory = batch_of(torch.tensor([0.5, -1.0])[:, None, None, None]), {}
     fake = [z + 2.0 for z in batch.normal(2, 1).flatten().tolist()]
     d = [1 / (1 + math.exp(1.5 * x)) for x in fake]
@@ -69,7 +67,7 @@ def test_terms_and_gradients_by_hand(saturates: bool) -> None:
 def test_each_player_moves_its_own_way(train) -> None:
     # fakes lie right of the reals and the logit rises to the right: D must tilt back, and the
     # generator, which only sees D, goes on to the right
-    method = GAN(Shift(2.0), Slope(1.0), n_latent=1, lr=0.1)
+    method = make_lines(2.0, 1.0, lr=0.1)
     train(method, [batch_of(torch.zeros(64, 1, 1, 1))])
     # the first step of Adam is the rate, against the gradient's sign
     assert method.generator.weight.item() == pytest.approx(2.1, abs=1e-4)
@@ -78,7 +76,7 @@ def test_each_player_moves_its_own_way(train) -> None:
 
 def test_r1_by_hand_and_only_when_it_is_due() -> None:
     """The logit w x has the gradient w everywhere."""
-    method = GAN(Shift(2.0), Slope(-1.5), n_latent=1, r1=0.5, r1_every=4)
+    method = make_lines(2.0, -1.5, r1=0.5, r1_every=4)
     assert [phase.name for phase in method.phases()] == ["generator", "discriminator", "r1"]
     assert method.phases()[2].weights == {"r1": 0.5 / 2 * 4}
     batch = batch_of(torch.tensor([0.5, -1.0])[:, None, None, None])
@@ -90,13 +88,13 @@ def test_r1_by_hand_and_only_when_it_is_due() -> None:
         due.append("r1/r1" in module.logged)
         module.steps_done += 1
     assert due == [True, False, False, False, True]
-    assert len(GAN(Shift(2.0), Slope(-1.5), n_latent=1).phases()) == 2
+    assert len(make_lines(2.0, -1.5).phases()) == 2
 
 
 def test_the_game_finds_a_distribution(train) -> None:
     """A line against a line: the shift comes to the mean of the data, the slope to 0."""
     torch.manual_seed(0)
-    method = GAN(Shift(-1.0), Slope(0.0), n_latent=1, lr=0.02)
+    method = make_lines(-1.0, 0.0, lr=0.02)
     shifts = []
 
     def make(step: int) -> ImageBatch:

@@ -62,7 +62,7 @@ def prepare_run(
     elif start is not None and not start.is_file():
         raise ValueError(f"{start}: no checkpoint to start from; name the last.ckpt of a run")
     if config.accelerator == "cuda" and not torch.cuda.is_available():
-        raise ValueError("accelerator=cuda: PyTorch finds no GPU here; leave the setting away")
+        raise ValueError("accelerator=cuda: PyTorch finds no GPU here; leave the setting out")
     for name in ("lightning.fabric", "lightning.pytorch"):  # the latter has Fabric's messages
         logging.getLogger(name).setLevel(logging.WARNING)
     if config.threads:
