@@ -68,13 +68,8 @@ def r1_penalty(discriminator: Callable[..., Tensor], images: Tensor, *cond: Any)
 def path_lengths(images: Tensor, styles: Tensor, noise: Tensor) -> Tensor:
     """|J_w^T y|, how far images move with their styles: Karras et al. (2020), eq. 4.
 
-    Args:
-        images: (B, C, H, W), made of `styles`.
-        styles: (B, n_layers, n_style), which require gradients.
-        noise: y, standard normal, of the shape of `images`.
-
-    Returns:
-        (B,), root mean square over the layers, per square root of the number of pixels.
+    Images (B, C, H, W) are made of styles (B, n_layers, n_style), which require gradients; noise is
+    y, standard normal. Returns (B,), root mean square over the layers, per root of the pixels.
     """
     y = noise / (images.shape[2] * images.shape[3]) ** 0.5
     (gradient,) = torch.autograd.grad((images * y).sum(), styles, create_graph=True)

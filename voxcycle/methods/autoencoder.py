@@ -16,9 +16,7 @@ from voxcycle.methods.phase import Memory, Phase
 class Autoencoder(nn.Module):
     """Minimises the squared error of the reconstruction.
 
-    Args:
-        encoder: images (B, C, H, W) to codes (B, n_latent).
-        decoder: codes to images.
+    The encoder maps images (B, C, H, W) to codes (B, n_latent), the decoder codes to images.
     """
 
     def __init__(

@@ -125,11 +125,7 @@ class UnpairedBatch(Protocol):
 
 
 class PairBatch(NamedTuple):
-    """A batch of two domains' images (B, C, H, W) in [-1, 1].
-
-    Image i of `a` belongs to image i of `b` for pix2pix, and has nothing to do with it for
-    CycleGAN.
-    """
+    """A batch of two domains' images (B, C, H, W) in [-1, 1]; for pix2pix, pairs in their order."""
 
     a: Tensor
     b: Tensor

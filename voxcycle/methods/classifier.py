@@ -19,8 +19,7 @@ NOISE = 0.3  # largest standard deviation, images in [-1, 1]
 class ClassifierTraining(nn.Module):
     """Minimises the mean cross entropy over factors.
 
-    Args:
-        network: images to the logits of every factor, the last one (2 values) being noise.
+    The network maps images to the logits of every factor; the last one (2 values) is noise.
     """
 
     def __init__(self, network: nn.Module, lr: float = 1e-3) -> None:

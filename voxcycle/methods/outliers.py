@@ -17,12 +17,9 @@ N_IMPORTANCE = 16  # draws of the importance-weighted bound
 
 @torch.no_grad()
 def outlier_scores(model: VAE, images: Tensor, seed: int = 0) -> dict[str, Tensor]:
-    """Return each score (N,) of images (N, C, H, W); higher is more unusual.
+    """Return each score (N,) of images (N, C, H, W) by a model of usual ones; higher is stranger.
 
-    Args:
-        model: trained on usual examples.
-        images: to be scored.
-        seed: of the draws of the latents.
+    The seed is that of the draws of the latents.
     """
     generator = torch.Generator().manual_seed(seed)
     parts = []
@@ -61,12 +58,7 @@ def distance_to_mean(images: Tensor, usual: Tensor) -> Tensor:
 
 
 def area_under_curve(usual: Tensor, strange: Tensor) -> float:
-    """Return the chance that a strange one scores above a usual one, ties counted half (AUROC).
-
-    Args:
-        usual: scores (N,).
-        strange: scores (M,).
-    """
+    """Return the chance that a strange one scores above a usual one, ties counted half (AUROC)."""
     ordered = usual.sort().values
     below = torch.searchsorted(ordered, strange)
     up_to = torch.searchsorted(ordered, strange, right=True)

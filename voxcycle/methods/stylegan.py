@@ -44,13 +44,7 @@ class StyleGANRegularizers:
 
 
 class StyleGAN(nn.Module):
-    """Losses and phases, and operations on styles.
-
-    Args:
-        mapping: latents to styles.
-        synthesis: styles of every layer, and noise, to images.
-        discriminator: images to scores.
-    """
+    """Losses and phases, and operations on styles."""
 
     mean_style: Tensor
     mean_length: Tensor

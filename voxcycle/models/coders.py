@@ -56,12 +56,7 @@ def halving_layers(
 ) -> list[nn.Module]:
     """Return strided convolutions with batch norm, then a linear layer to (B, n_out).
 
-    Args:
-        shape: of the images, see `n_halvings`.
-        width: channels of the first layer.
-        n_out: outputs.
-        activation: behind every convolution.
-        normalizes_first: whether the first convolution has batch norm too.
+    Without `normalizes_first` the first convolution has no batch norm.
     """
     widths = list_widths(shape, width)
     layers: list[nn.Module] = []
@@ -103,10 +98,7 @@ def to_images(logits: Tensor) -> Tensor:
 class Classifier(nn.Module):
     """Strided convolutions to a layer of features that compare images; a linear head per factor.
 
-    Args:
-        shape: of the images, see `n_halvings`.
-        n_values: how many values each factor has.
-        width: channels of the first layer.
+    `n_values` says how many values each factor has.
     """
 
     def __init__(self, shape: Shape, n_values: Sequence[int], width: int = 32) -> None:

@@ -72,10 +72,7 @@ class DCGANDiscriminator(nn.Module):
     Real and fake images are shown in batches of their own: the norm then lets it see what a batch
     has in common, and detect a generator that draws one kind at a time.
 
-    Args:
-        shape: of the images, see `n_halvings`.
-        width: channels of the first layer, doubled at each further one.
-        n_classes: kinds of images; the label is then embedded as one more channel.
+    Arguments as for the generator; a label is embedded as one more channel.
     """
 
     def __init__(self, shape: Shape, width: int, n_classes: int = 0) -> None:

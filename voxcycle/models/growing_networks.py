@@ -143,10 +143,7 @@ class ProgressiveGenerator(nn.Module):
 class ProgressiveDiscriminator(nn.Module):
     """Images at any stage to scores: the mirror of the generator, without pixel norm.
 
-    Args:
-        shape: of the images of the last stage.
-        widths: channels of every stage.
-        first: stage at which training begins; stages below it have no input layer.
+    Arguments as there; stages below the first have no input layer.
     """
 
     def __init__(self, shape: Shape, widths: Sequence[int], first: int = 0) -> None:

@@ -134,12 +134,8 @@ def build_mel_discriminator(
 ) -> PatchGAN | PatchGANPair:
     """Build D of mels; its `arguments` are those of this call, for files.
 
-    Args:
-        n_planes: planes of n_mels bands: 1 for the mel, 2 with its excitation.
-        n_mels: mel bands.
-        widths: channels of the `PatchGAN`.
-        spectrum_width: channels of the `PatchGAN1d`; 0 builds none.
-        n_condition: size of the speaker condition; 0 for none.
+    One plane is the mel, two are the mel and its excitation; a `spectrum_width` of 0 builds no
+    `PatchGAN1d`.
     """
     patches = PatchGAN(n_planes, tuple(widths), n_condition)
     network: PatchGAN | PatchGANPair = patches

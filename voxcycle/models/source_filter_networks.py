@@ -1,9 +1,8 @@
 """The source-filter vocoder: a small network shapes a pulse train and noise in the STFT domain.
 
 Harmonics and noise of the neural source-filter models (Wang et al., 2019) with the ConvNeXt and the
-inverse STFT of Vocos (Siuzdak, 2023). The phase of the harmonics, which
-other vocoders must invent, comes from the pulse train; the network predicts level and delay of
-every bin of it, and the level of the noise.
+inverse STFT of Vocos (Siuzdak, 2023). The phase of the harmonics, which other vocoders must invent,
+comes from the pulse train; the network predicts level and delay of its bins, and the noise's level.
 """
 
 from typing import Any
@@ -165,15 +164,9 @@ class SourceFilterVocoder(nn.Module):
         self.pitch = MelPitch(spec)
 
     def forward(self, log_mel: Tensor, f0_hz: Tensor, sources: Tensor) -> Tensor:
-        """Render mels.
+        """Render mels (B, n_mels, F) at F0 (B, F), 0 where unvoiced, as (B, F * hop_length).
 
-        Args:
-            log_mel: (B, n_mels, F).
-            f0_hz: (B, F), 0 where unvoiced.
-            sources: (B, 3, F * hop_length), from `source_signals`.
-
-        Returns:
-            (B, F * hop_length).
+        The sources, (B, 3, F * hop_length), are those of `source_signals`.
         """
         spectra = [self.frames.analyse(source) for source in sources.unbind(1)]
         voiced = (f0_hz > 0).to(log_mel.dtype)
@@ -209,10 +202,7 @@ class SpectrogramDiscriminator(nn.Module):
     """D: scores patches of a log-magnitude spectrogram; no sigmoid (least squares).
 
     One resolution of the multi-resolution spectrogram discriminator (Jang et al., 2021, UnivNet).
-
-    Args:
-        resolution: the transform.
-        n_layers: hidden layers; all but the last halve the frequency axis.
+    All hidden layers but the last halve the frequency axis.
     """
 
     def __init__(self, resolution: Resolution, width: int = 24, n_layers: int = 4) -> None:

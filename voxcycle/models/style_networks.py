@@ -92,12 +92,7 @@ class SynthesisNetwork(nn.Module):
     """Styles, one per layer, to images.
 
     Layers are numbered as the styles are: stage i has the convolutions 2i - 1 (which doubles) and
-    2i, stage 0 only 0; the last style is that of the way out.
-
-    Args:
-        shape: of the images.
-        widths: channels of every stage, from `last_side` on.
-        n_style: width of a style.
+    2i, stage 0 only 0; the last style is that of the way out. Stages begin at `last_side`.
     """
 
     def __init__(self, shape: Shape, widths: Sequence[int], n_style: int) -> None:
@@ -117,11 +112,9 @@ class SynthesisNetwork(nn.Module):
         self.n_noise = sum(side**2 for side in self.sides)
 
     def forward(self, styles: Tensor, noise: Tensor) -> Tensor:
-        """Return images (B, C, H, W).
+        """Return images (B, C, H, W) of styles (B, n_styles, n_style).
 
-        Args:
-            styles: (B, n_styles, n_style).
-            noise: (B, n_noise), or (1, n_noise) for the same in all images.
+        The noise is (B, n_noise), or (1, n_noise) for the same in all images.
         """
         planes = noise.split([side**2 for side in self.sides], 1)
         x = self.constant.expand(len(styles), -1, -1, -1)
