@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.distributions import Normal
 
 from voxcycle.images.batches import ImageBatches
@@ -16,7 +17,7 @@ from voxcycle.images.train import train_system
 from voxcycle.losses.elbo import kl_to_standard_normal
 from voxcycle.methods.batches import ImageBatch
 from voxcycle.methods.phase import Phase, weigh
-from voxcycle.methods.vae import VAE, reparameterize
+from voxcycle.methods.vae import VAE, Autoencoder, reparameterize
 from voxcycle.models.coders import build_decoder, build_encoder
 
 SHAPE = (1, 8, 8)
@@ -34,9 +35,44 @@ def make_vae(beta: float = 1.0, n_latent: int = 3) -> VAE:
     )
 
 
-def make_batch(n: int = 6, step: int = 0) -> ImageBatch:
-    images = torch.rand(n, *SHAPE, generator=torch.Generator().manual_seed(2)) * 2 - 1
-    return ImageBatch(images, torch.zeros(n, 0, dtype=torch.long), step, seed=11 + step)
+def batch_of(images: torch.Tensor) -> ImageBatch:
+    return ImageBatch(images, torch.zeros(len(images), 0, dtype=torch.long), 0, seed=11)
+
+
+def make_batch() -> ImageBatch:
+    return batch_of(torch.rand(6, *SHAPE, generator=torch.Generator().manual_seed(2)) * 2 - 1)
+
+
+def make_linear() -> Autoencoder:
+    """Two pixels through one number: the best line through the data."""
+    torch.manual_seed(0)
+    encoder = nn.Sequential(nn.Flatten(), nn.Linear(2, 1, bias=False))
+    decoder = nn.Sequential(nn.Linear(1, 2, bias=False), nn.Unflatten(1, (1, 1, 2)))
+    return Autoencoder(encoder, decoder, 1, lr=0.02)
+
+
+def test_the_loss_of_an_autoencoder_by_hand() -> None:
+    method = make_linear()
+    with torch.no_grad():
+        method.encoder[1].weight.copy_(torch.tensor([[1.0, 0.0]]))
+        method.decoder[0].weight.copy_(torch.tensor([[1.0], [0.5]]))
+    # (2, 3) has the code 2 and comes back as (2, 1): squared errors 0 and 4
+    images = torch.tensor([2.0, 3.0]).reshape(1, 1, 1, 2)
+    assert method.encode(images).item() == 2
+    assert method.reconstruct(images).flatten().tolist() == [2.0, 1.0]
+    assert method.losses(batch_of(images), {})["reconstruction"].item() == pytest.approx(2.0)
+
+
+def test_a_linear_autoencoder_finds_the_first_principal_component(train) -> None:
+    """Baldi and Hornik (1989): the error comes down to the smaller eigenvalue, halved."""
+    generator = torch.Generator().manual_seed(0)
+    data = torch.randn(256, 2, generator=generator) @ torch.tensor([[1.0, 0.6], [0.0, 0.3]])
+    data -= data.mean(0)
+    eigenvalues = torch.linalg.eigvalsh(data.T @ data / len(data))
+    batch = batch_of(data.reshape(-1, 1, 1, 2))
+    method = train(make_linear(), [batch] * 400).method
+    loss = method.losses(batch, {})["reconstruction"].item()
+    assert loss == pytest.approx(eigenvalues[0].item() / 2, rel=0.01)
 
 
 def test_samples_have_gradients_and_the_posterior_s_moments() -> None:

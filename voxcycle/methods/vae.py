@@ -1,5 +1,7 @@
-"""Variational autoencoder, and beta-VAE.
+"""Autoencoder, variational autoencoder, and beta-VAE.
 
+Hinton and Salakhutdinov (2006), trained end to end; with linear networks the best code of an
+autoencoder would span the space of the first principal components (Baldi and Hornik, 1989).
 Kingma and Welling (2014): the ELBO of eq. 3, its KL term in closed form (appendix B), the
 reparameterization trick of section 2.4. Higgins et al. (2017): the KL term weighs `beta` (eq. 4).
 """
@@ -18,6 +20,43 @@ from voxcycle.losses.elbo import (
 from voxcycle.methods.batches import ImageBatch
 from voxcycle.methods.phase import Memory, Phase
 from voxcycle.models.coders import to_images
+
+
+class Autoencoder(nn.Module):
+    """Minimises the squared error of the reconstruction.
+
+    The encoder maps images (B, C, H, W) to codes (B, n_latent), the decoder codes to images.
+    """
+
+    def __init__(
+        self, encoder: nn.Module, decoder: nn.Module, n_latent: int, lr: float = 1e-3
+    ) -> None:
+        super().__init__()
+        self.encoder, self.decoder = encoder, decoder
+        self.n_latent, self.lr = n_latent, lr
+
+    def phases(self) -> list[Phase]:
+        """Return the one phase."""
+        optimizer = partial(torch.optim.Adam, lr=self.lr)
+        weights = {"reconstruction": 1.0}
+        return [Phase("autoencoder", self, self.losses, weights, optimizer=optimizer)]
+
+    def losses(self, batch: ImageBatch, memory: Memory) -> dict[str, Tensor]:
+        """Return the mean squared error per pixel, images in [-1, 1]."""
+        error = self.reconstruct(batch.images) - batch.images
+        return {"reconstruction": error.square().mean()}
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Return codes (B, n_latent)."""
+        return self.encoder(images)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Return images (B, C, H, W) of codes (B, n_latent)."""
+        return self.decoder(z)
+
+    def reconstruct(self, images: Tensor) -> Tensor:
+        """Return images sent through the bottleneck."""
+        return self.decode(self.encode(images))
 
 
 def reparameterize(mu: Tensor, log_var: Tensor, noise: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The autoencoder: a bottleneck and the reconstruction (`methods/autoencoder.py`)."""
+"""The autoencoder: a bottleneck and the reconstruction (`methods/vae.py`)."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import nn
 
 from voxcycle.images.systems.system import System, UnaveragedConfig, load_set
-from voxcycle.methods.autoencoder import Autoencoder
+from voxcycle.methods.vae import Autoencoder
 from voxcycle.models.coders import Shape, build_decoder, build_encoder
 
 
