@@ -108,9 +108,7 @@ def test_samples_come_from_the_stage_that_is_reached() -> None:
 
 
 @pytest.mark.parametrize("is_growing", [True, False])
-def test_training_saves_a_model_and_resumes_as_if_it_had_gone_through(
-    noise_set: Path, train_over_a_stop, is_growing: bool
-) -> None:
+def test_a_stop_changes_nothing(noise_set: Path, train_over_a_stop, is_growing: bool) -> None:
     config = ProgressiveGANConfig(
         data=noise_set, out=Path(), steps=5, batch_size=4, width=2, max_width=4,
         n_latent=5, fade_steps=2, stable_steps=1, r1_every=2, threads=1, is_growing=is_growing,

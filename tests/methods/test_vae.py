@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -146,10 +145,6 @@ class _AveragedKL(VAE):
         return terms | {"kl": terms["kl"] / self.n_latent}
 
 
-def first(batches: ImageBatches, n_steps: int) -> Iterator[ImageBatch]:
-    return (batches[step] for step in range(n_steps))
-
-
 @pytest.mark.slow
 def test_the_bounds_hold_for_the_vae_and_fail_for_broken_ones(train) -> None:
     folder = Path.home() / ".cache" / "voxcycle" / "lecture" / "fashion"
@@ -161,7 +156,7 @@ def test_the_bounds_hold_for_the_vae_and_fail_for_broken_ones(train) -> None:
         torch.manual_seed(0)
         encoder = build_encoder("mlp", images.shape, 400, 32)
         vae = kind(encoder, build_decoder("mlp", images.shape, 400, 16), 16, beta)
-        train(vae, first(ImageBatches(images, 128, 0), 1_404))
+        train(vae, map(ImageBatches(images, 128, 0).__getitem__, range(1_404)))
         noise = torch.randn(len(test), vae.n_latent, generator=torch.Generator().manual_seed(0))
         with torch.no_grad():
             reconstruction, kl = vae.elbo_terms(test, noise)
@@ -195,7 +190,7 @@ def test_the_bounds_of_disentanglement_hold_for_beta_and_fail_where_it_is_unused
             encoder = build_encoder("mlp", shape=shapes.shape, width=100, n_out=12, n_hidden=2)
             decoder = build_decoder("mlp", shape=shapes.shape, width=100, n_latent=6, n_hidden=2)
             vae = kind(encoder, decoder, 6, beta=4.0)
-            train(vae, first(ImageBatches(shapes, 128, seed), 4_000))
+            train(vae, map(ImageBatches(shapes, 128, seed).__getitem__, range(4_000)))
             with torch.no_grad():
                 codes = vae.encode(shapes.images()).numpy()
             found.append(mutual_information_gap(codes, shapes.labels))

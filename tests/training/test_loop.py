@@ -100,18 +100,22 @@ def test_networks_begin_another_run_and_a_finished_one_is_left_as_it_is(tmp_path
     assert (tmp_path / "last.ckpt").read_bytes() == written
 
 
-def test_hooks_see_every_step_and_snapshots_their_own(tmp_path: Path) -> None:
-    seen: list[tuple[int, float]] = []
+def test_hooks_and_snapshots_see_steps_before_their_checkpoint(tmp_path: Path) -> None:
+    seen: list[tuple[int, float, int | None]] = []
     saved: dict[str, int] = {}
     snapshots = Snapshots(tmp_path / "model", 2, lambda s, p: saved.update({p.name: s.steps_done}))
 
     def look(state: TrainingState, _: object) -> None:
-        seen.append((state.steps_done, weight(state)))
+        kept = load(tmp_path)["steps_done"] if (tmp_path / "last.ckpt").exists() else None
+        seen.append((state.steps_done, weight(state), kept))
 
-    train(tmp_path, 5, hooks=[look, snapshots])
-    assert [step for step, _ in seen] == [1, 2, 3, 4, 5]
+    train(tmp_path, 5, hooks=[look, snapshots], checkpoint_every=2)
+    assert [step for step, _, _ in seen] == [1, 2, 3, 4, 5]
     assert seen[0][1] == pytest.approx(3 - 0.1 * 6)
+    assert [kept for _, _, kept in seen] == [None, None, 2, 2, 4]
     assert saved == {"model-2.safetensors": 2, "model-4.safetensors": 4}
+    assert load(tmp_path)["steps_done"] == 5  # at the end
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["last.ckpt", "log"]
 
 
 def test_scalars_are_logged_every_n_steps_over_a_stop(tmp_path: Path) -> None:
@@ -125,18 +129,6 @@ def test_scalars_are_logged_every_n_steps_over_a_stop(tmp_path: Path) -> None:
     scalars.sort(key=lambda event: event.step)  # files of one second are read in any order
     assert [event.step for event in scalars] == [2, 4, 6]
     assert scalars[0].value == pytest.approx((2.4 - 1) ** 2)  # of step 1, at 3 - 0.1 * 6
-
-
-def test_checkpoints_are_written_every_n_steps_and_at_the_end(tmp_path: Path) -> None:
-    found: list[int | None] = []
-
-    def look(state: TrainingState, _: object) -> None:
-        found.append(load(tmp_path)["steps_done"] if (tmp_path / "last.ckpt").exists() else None)
-
-    train(tmp_path, 5, hooks=[look], checkpoint_every=2)
-    assert found == [None, None, 2, 2, 4]  # hooks come before the step's checkpoint
-    assert load(tmp_path)["steps_done"] == 5
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["last.ckpt", "log"]
 
 
 def test_the_first_interrupt_ends_the_step_and_the_second_acts_at_once(tmp_path: Path) -> None:
@@ -183,22 +175,18 @@ def test_checkpoints_hold_no_pickles_and_refuse_others(tmp_path: Path) -> None:
             restore(state, path, with_optimizers=True)
 
 
-@pytest.mark.parametrize(
-    ("precision", "dtype", "expected"),
-    [
-        ("bf16-mixed", torch.bfloat16, 9.0),  # 1.001 rounds to 1
-        ("32-true", torch.float32, (3 * 1.001) ** 2),
-    ],
-)
-def test_mixed_precision_rounds_products(
-    tmp_path: Path, precision: str, dtype: torch.dtype, expected: float
-) -> None:
+@pytest.mark.parametrize("precision", ["bf16-mixed", "32-true"])
+def test_mixed_precision_rounds_products(tmp_path: Path, precision: str) -> None:
+    """1.001 becomes 1 in bfloat16."""
+    is_mixed = precision == "bf16-mixed"
+
     class Product(Bowl):
         def _losses(self, batch: Tensor, memory: Memory) -> dict[str, Tensor]:
             out = self.network(torch.full((1, 1), 1.001))
-            assert out.dtype == dtype
+            assert out.dtype == (torch.bfloat16 if is_mixed else torch.float32)
             return {"square": out.float().square().sum()}
 
     state = train(tmp_path, 1, method=Product(), precision=precision)
     assert state.method.network.weight.dtype == torch.float32
+    expected = 9.0 if is_mixed else (3 * 1.001) ** 2
     assert state.logged["bowl/square"].item() == pytest.approx(expected, rel=1e-6)

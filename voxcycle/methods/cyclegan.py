@@ -113,14 +113,11 @@ class CycleGAN(nn.Module):
             clip=rates.clip,
             is_averaged=True,
         )
-        discriminators = Phase(
-            "discriminator",
-            d,
-            self.discriminator_losses,
-            dict.fromkeys(d, 1.0),
-            optimizer=partial(adam, lr=rates.discriminator),
-        )
-        return [generators, discriminators]
+        terms, adam_d = dict.fromkeys(d, 1.0), partial(adam, lr=rates.discriminator)
+        return [
+            generators,
+            Phase("discriminator", d, self.discriminator_losses, terms, optimizer=adam_d),
+        ]
 
     def generator_losses(self, batch: UnpairedBatch, memory: Memory) -> dict[str, Tensor]:
         """Return the unweighted terms of both generators; leaves detached fakes in `memory`."""

@@ -58,13 +58,10 @@ class GAN(nn.Module):
         """Return the generator's phase, the discriminator's on the same, detached fakes, and R1."""
         g, d = self.generator, self.discriminator
         adam = partial(torch.optim.Adam, lr=self.lr, betas=BETAS)
-        r1 = {"r1": self.r1 / 2 * self.r1_every}
-        adversarial = {"adversarial": 1.0}
+        terms, r1 = {"adversarial": 1.0}, {"r1": self.r1 / 2 * self.r1_every}
         value = {"value": -1.0}  # maximised
         phases = [
-            Phase(
-                "generator", g, self.generator_losses, adversarial, optimizer=adam, is_averaged=True
-            ),
+            Phase("generator", g, self.generator_losses, terms, optimizer=adam, is_averaged=True),
             Phase("discriminator", d, self.discriminator_losses, value, optimizer=adam),
             Phase("r1", d, self.r1_losses, r1, optimizer="discriminator", every=self.r1_every),
         ]

@@ -97,16 +97,11 @@ class ProgressiveGAN(nn.Module):
         g, d = self.generator, self.discriminator
         adam_g = partial(torch.optim.Adam, lr=self.lr, betas=BETAS)
         adam_d = lazy_adam(self.lr, self.r1_every)
-        terms, r1 = {"adversarial": 1.0}, {"r1": self.r1 / 2 * self.r1_every}
+        terms, value = {"adversarial": 1.0}, {"discriminator": 1.0}
+        r1 = {"r1": self.r1 / 2 * self.r1_every}
         return [
             Phase("generator", g, self.generator_losses, terms, optimizer=adam_g, is_averaged=True),
-            Phase(
-                "discriminator",
-                d,
-                self.discriminator_losses,
-                {"discriminator": 1.0},
-                optimizer=adam_d,
-            ),
+            Phase("discriminator", d, self.discriminator_losses, value, optimizer=adam_d),
             Phase("r1", d, self.r1_losses, r1, optimizer="discriminator", every=self.r1_every),
         ]
 

@@ -74,10 +74,8 @@ class VocoderGAN(nn.Module):
         """Return the generator's phase, and the discriminators' where there are any."""
         g, d = self.generator, self.discriminators
         adam = partial(torch.optim.AdamW, betas=(0.8, 0.99))
-        adam_g, adam_d = (
-            partial(adam, lr=self.generator_lr),
-            partial(adam, lr=self.discriminator_lr),
-        )
+        adam_g = partial(adam, lr=self.generator_lr)
+        adam_d = partial(adam, lr=self.discriminator_lr)
         weights = dict(vars(self.weights))
         if not d:
             del weights["adversarial"], weights["feature_matching"]
