@@ -15,7 +15,7 @@ from voxcycle.losses.adversarial import (
 )
 
 
-def test_least_squares_by_hand() -> None:
+def test_least_squares_and_feature_matching_by_hand() -> None:
     # scores 1, 0, 3 are 0, 1, 2 away from "real": (0 + 1 + 4) / 3
     generator_loss = least_squares_generator_loss(torch.tensor([1.0, 0.0, 3.0]))
     assert generator_loss.item() == pytest.approx(5 / 3)
@@ -26,9 +26,6 @@ def test_least_squares_by_hand() -> None:
     assert least_squares_discriminator_loss(torch.ones(4), torch.zeros(4)).item() == 0
     half = torch.full((4,), 0.5)
     assert least_squares_discriminator_loss(half, half).item() == pytest.approx(0.25)
-
-
-def test_feature_matching_by_hand() -> None:
     real = [torch.zeros(2, 3), torch.ones(4)]
     fake = [torch.full((2, 3), 2.0), torch.full((4,), 2.0)]
     assert feature_matching_loss(fake, real).item() == pytest.approx((2 + 1) / 2)

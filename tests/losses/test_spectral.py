@@ -14,15 +14,8 @@ def noise(seed: int, n: int = 8192) -> torch.Tensor:
 @pytest.mark.parametrize("resolution", RESOLUTIONS)
 def test_magnitudes_are_librosas(resolution: Resolution):
     waveform = noise(0)
-    expected = np.abs(
-        librosa.stft(
-            waveform[0].numpy(),
-            n_fft=resolution.n_fft,
-            hop_length=resolution.hop_length,
-            win_length=resolution.win_length,
-            pad_mode="reflect",
-        )
-    )
+    sizes = resolution._asdict()
+    expected = np.abs(librosa.stft(waveform[0].numpy(), **sizes, pad_mode="reflect"))
     found = stft_magnitude(waveform, resolution)[0].numpy()
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
 

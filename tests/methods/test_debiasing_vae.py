@@ -1,3 +1,4 @@
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -246,7 +247,7 @@ def test_the_bounds_hold_for_the_maximum_and_fail_for_the_product(train) -> None
         torch.manual_seed(0)
         encoder = build_encoder("conv", images.shape, 8, 33)
         method = DebiasingVAE(encoder, build_decoder("conv", images.shape, 8, 16), 16, rule=rule)
-        train(method, (batches[step] for step in range(800)))
+        train(method, islice(batches, 800))
         method.eval()
         with torch.no_grad():
             found[rule] = (method.predict(test.images(is_light)) > 0.5).float().mean().item()

@@ -1,3 +1,4 @@
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -97,7 +98,7 @@ def test_noise_among_speech_is_found(make_speech, train) -> None:
     pixels = ((crops + 1) * 127.5).round().byte().numpy()
     images = ImageSet(pixels, np.zeros((len(pixels), 0), np.int64), ())
     vae, batches = make_vae((1, 80, 8), n_latent=8, width=64), ImageBatches(images, 50, seed=0)
-    train(vae, (batches[step] for step in range(200)))
+    train(vae, islice(batches, 200))
     usual, strange = (outlier_scores(vae, x) for x in (test, noise))
     found = area_under_curve(usual["reconstruction error"], strange["reconstruction error"])
     assert found >= 0.95
@@ -114,7 +115,7 @@ def test_digits_among_clothes_are_found_and_not_without_training(train) -> None:
     vae, batches = make_vae((1, 28, 28), n_latent=16, width=400), ImageBatches(images, 128, seed=0)
     areas = []
     for n_steps in (0, 1_404):
-        train(vae, (batches[step] for step in range(n_steps)))
+        train(vae, islice(batches, n_steps))
         usual, strange = (outlier_scores(vae, x) for x in (clothes, digits))
         areas.append({name: area_under_curve(usual[name], strange[name]) for name in usual})
     untrained, trained = areas

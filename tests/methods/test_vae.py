@@ -1,4 +1,5 @@
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -156,7 +157,7 @@ def test_the_bounds_hold_for_the_vae_and_fail_for_broken_ones(train) -> None:
         torch.manual_seed(0)
         encoder = build_encoder("mlp", images.shape, 400, 32)
         vae = kind(encoder, build_decoder("mlp", images.shape, 400, 16), 16, beta)
-        train(vae, map(ImageBatches(images, 128, 0).__getitem__, range(1_404)))
+        train(vae, islice(ImageBatches(images, 128, 0), 1_404))
         noise = torch.randn(len(test), vae.n_latent, generator=torch.Generator().manual_seed(0))
         with torch.no_grad():
             reconstruction, kl = vae.elbo_terms(test, noise)
@@ -190,7 +191,7 @@ def test_the_bounds_of_disentanglement_hold_for_beta_and_fail_where_it_is_unused
             encoder = build_encoder("mlp", shape=shapes.shape, width=100, n_out=12, n_hidden=2)
             decoder = build_decoder("mlp", shape=shapes.shape, width=100, n_latent=6, n_hidden=2)
             vae = kind(encoder, decoder, 6, beta=4.0)
-            train(vae, map(ImageBatches(shapes, 128, seed).__getitem__, range(4_000)))
+            train(vae, islice(ImageBatches(shapes, 128, seed), 4_000))
             with torch.no_grad():
                 codes = vae.encode(shapes.images()).numpy()
             found.append(mutual_information_gap(codes, shapes.labels))

@@ -147,12 +147,10 @@ def resampling_weights(latents: Tensor, smoothing: float, rule: Rule = "max") ->
     Every latent has a histogram Q_i of ten bins; an example weighs 1 / (Q_i(z) + alpha). Densities
     are shares of the examples, so that alpha means the same for a wide latent and a narrow one.
 
-    Args:
-        latents: (N, n_latent), means of the posteriors.
-        smoothing: alpha; 0.001 favours rare examples, 1,000 none.
-        rule: "product" over latents is the paper's (algorithm 1): over many latents a few examples
-            get all the weight. "max" takes the latent in which the example is rarest, as the
-            authors' own lecture does.
+    Latents are (N, n_latent); a smoothing alpha of 0.001 favours rare examples, 1,000 none.
+    The "product" over latents is the paper's rule (algorithm 1), which over many latents gives a
+    few examples all the weight. "max" takes the latent in which the example is rarest, as the
+    authors' own lecture does.
     """
     factors = torch.stack([_rarity(latent, smoothing) for latent in latents.double().T])
     factors = factors / factors.sum(1, keepdim=True)

@@ -26,7 +26,6 @@ class Pix2Pix(nn.Module):
         generator: images (B, C, H, W) of a to images of b.
         discriminator: pairs (B, 2 * C, H, W), a before b, to patch scores.
         adversarial: weight of the adversarial loss; at 0 no discriminator is trained.
-        l1: weight of the L1 loss.
     """
 
     def __init__(

@@ -34,11 +34,8 @@ def lazy_adam(lr: float, every: int) -> OptimizerFactory:
 class Growth:
     """Which stage is trained at which step.
 
-    Attributes:
-        first: stage to begin with; `last` trains without growth.
-        last: stage at which growth ends.
-        fade_steps: steps in which a new stage fades in.
-        stable_steps: steps that it is trained after that, before the next.
+    Training begins with stage `first`, and grows to `last`. A new stage fades in for `fade_steps`
+    and is trained for further `stable_steps` before the next.
     """
 
     first: int

@@ -102,8 +102,7 @@ class HiFiGANGenerator(nn.Module):
     def load_published(self, state: dict[str, Tensor]) -> None:
         """Load a published state: one-dimensional convolutions with weight normalisation.
 
-        Raises:
-            KeyError, RuntimeError: the state belongs to another network.
+        KeyError or RuntimeError if it belongs to another network.
         """
         folded = fold_weight_norm(state)
         self.load_state_dict({k: v[:, :, None] if v.dim() == 3 else v for k, v in folded.items()})

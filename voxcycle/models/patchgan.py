@@ -85,7 +85,6 @@ class PatchGAN1d(nn.Module):
     Args:
         n_bands: mel bands times input planes.
         width: channels of the three hidden layers; two of them halve the frames.
-        n_condition: as in `PatchGAN`.
     """
 
     def __init__(self, n_bands: int, width: int = 256, n_condition: int = 0) -> None:

@@ -109,8 +109,7 @@ class SourceFilterVocoder(nn.Module):
     Args:
         width: channels of the trunk.
         n_blocks: ConvNeXt blocks, causal but for the first.
-        kernel: frames that a block's convolution sees.
-        expansion: width of a block's MLP, in trunk widths.
+        kernel, expansion: as in `VoiceGenerator`.
         look_ahead: frames ahead that the first block sees; all the latency of the network.
         has_prior: start from the amplitudes of the mel's pseudo-inverse, instead of from nothing.
         has_phase: predict a phase offset per bin of the pulse train.

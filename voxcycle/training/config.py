@@ -74,8 +74,7 @@ def resume_config(given: Config) -> Config:
     """Return the stored config of the run in `given.out`, with what may be new taken from `given`.
 
     Raises:
-        ValueError: a setting that was given explicitly differs from the run's, or does not go
-            together with those of the run.
+        ValueError: a setting given explicitly differs from the run's, or does not fit with them.
     """
     try:
         stored = load_config(type(given), {}, given.out / CONFIG_FILE)

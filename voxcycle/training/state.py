@@ -101,11 +101,7 @@ class TrainingState:
         }
 
     def load_state_dict(self, stored: dict[str, Any], with_optimizers: bool = True) -> None:
-        """Take what `state_dict` returned.
-
-        Raises:
-            KeyError, RuntimeError, ValueError: it is of another method.
-        """
+        """Take a `state_dict`; KeyError, RuntimeError or ValueError if it is of another method."""
         self.method.load_state_dict(stored["method"])
         if self.ema is not None:
             self.ema.load_state_dict(stored["ema"])
