@@ -18,7 +18,7 @@ from torch import Tensor
 from voxcycle.evaluation.stats.bounds import Bound, at_least, at_most, reported
 from voxcycle.images.image_files import draw_grid
 from voxcycle.images.image_set import ImageSet
-from voxcycle.methods.resampling import N_BINS, effective_sample_size
+from voxcycle.methods.debiasing_vae import N_BINS, effective_sample_size
 
 SEEDS = range(5)
 GROUPS = ("light faces", "dark faces", "no faces")

@@ -6,8 +6,7 @@ from torch import Tensor, nn
 
 from voxcycle.methods.batches import ImageBatch
 from voxcycle.methods.classifier import NOISE, ClassifierTraining
-from voxcycle.models.factor_classifier import Classifier
-from voxcycle.training.state import TrainingState
+from voxcycle.models.coders import Classifier
 
 
 class Recorder(nn.Module):
@@ -41,6 +40,9 @@ def test_the_loss_is_the_mean_over_factors_and_knows_the_noise() -> None:
     loss = method.losses(make_batch(), {})["cross_entropy"]
     noise = (math.log(1 + math.exp(-2)) + math.log(1 + math.exp(2))) / 2
     assert loss.item() == pytest.approx((math.log(3) + noise) / 2)
+    # predictions leave the noise out
+    network.logits[0].data = torch.tensor([0.0, 5.0, 1.0])
+    assert method.predict(torch.zeros(4, 1, 8, 8)).tolist() == [[1]] * 4
 
 
 def test_every_second_image_is_noisy_within_bounds() -> None:
@@ -56,24 +58,17 @@ def test_every_second_image_is_noisy_within_bounds() -> None:
     assert torch.equal(again.seen, network.seen)  # of the batch's seed alone
 
 
-def test_predictions_leave_the_noise_out() -> None:
-    network = Recorder()
-    network.logits[0].data = torch.tensor([0.0, 5.0, 1.0])
-    predicted = ClassifierTraining(network).predict(torch.zeros(4, 1, 8, 8))
-    assert predicted.tolist() == [[1]] * 4
-
-
-def test_it_learns_bright_from_dark() -> None:
+def test_it_learns_bright_from_dark(train) -> None:
     torch.manual_seed(0)
-    module = TrainingState(ClassifierTraining(Classifier((1, 8, 8), [2, 2], 4), lr=1e-2))
-    for step in range(40):
-        level = torch.arange(32) % 2
-        generator = torch.Generator().manual_seed(step)
-        images = (level - 0.5)[:, None, None, None] + 0.3 * torch.randn(
-            32, 1, 8, 8, generator=generator
+    level = torch.arange(32) % 2
+
+    def make(step: int) -> ImageBatch:
+        noise = torch.randn(32, 1, 8, 8, generator=torch.Generator().manual_seed(step))
+        return ImageBatch(
+            (level - 0.5)[:, None, None, None] + 0.3 * noise, level[:, None], step, step
         )
-        batch = ImageBatch(images, level[:, None], step, step)
-        module.run_phases(batch)
-    method = module.method.eval()
+
+    method = ClassifierTraining(Classifier((1, 8, 8), [2, 2], 4), lr=1e-2)
+    train(method, map(make, range(40))).method.eval()
     images = torch.tensor([-0.5, 0.5]).repeat(8)[:, None, None, None] * torch.ones(16, 1, 8, 8)
     assert method.predict(images)[:, 0].tolist() == [0, 1] * 8

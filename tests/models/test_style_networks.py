@@ -41,7 +41,7 @@ def test_demodulated_outputs_have_unit_deviation_whatever_the_style() -> None:
     assert y.std() > 3  # without, the scale of the style comes through
 
 
-def test_every_layer_listens_to_its_own_style() -> None:
+def test_every_layer_has_its_own_style_and_noise() -> None:
     """A style changes what its stage draws: those of the last stage leave the former ones' sum."""
     torch.manual_seed(0)
     synthesis = SynthesisNetwork(SHAPE, [8, 8, 6, 4], 5)
@@ -58,17 +58,14 @@ def test_every_layer_listens_to_its_own_style() -> None:
         moved = (synthesis(changed, noise) - images).abs().amax((1, 2, 3))
         assert moved[0] > 1e-4, i
         assert moved[1] == 0, i  # and no other image
-
-
-def test_noise_counts_once_its_strength_is_learnt() -> None:
-    torch.manual_seed(0)
-    synthesis = SynthesisNetwork(SHAPE, [8, 8, 6, 4], 5)
-    styles, noise = torch.randn(2, 8, 5), torch.randn(2, synthesis.n_noise)
-    still = synthesis(styles, torch.zeros_like(noise))
-    torch.testing.assert_close(synthesis(styles, noise), still)  # strengths begin at 0
+    noise = torch.randn(2, synthesis.n_noise)
+    torch.testing.assert_close(synthesis(styles, noise), images)  # strengths begin at 0
     for layer in synthesis.layers:
         torch.nn.init.constant_(layer.noise_strength, 0.5)
-    assert (synthesis(styles, noise) - still).abs().mean() > 1e-2
+    assert (synthesis(styles, noise) - images).abs().mean() > 1e-2
+    synthesis = SynthesisNetwork((1, 28, 28), stage_widths((1, 28, 28), 4, 8), 5)
+    images = synthesis(torch.randn(2, 6, 5), torch.zeros(1, synthesis.n_noise))
+    assert images.shape == (2, 1, 28, 28)
 
 
 def test_smooth_upsampling_is_the_filter_of_the_paper() -> None:
@@ -88,9 +85,3 @@ def test_mapping_ignores_the_length_of_z() -> None:
     z = torch.randn(64, 16)
     torch.testing.assert_close(mapping(3 * z), mapping(z), atol=1e-4, rtol=1e-4)
     assert mapping(z).std() > 0.3  # slow layers begin at full strength
-
-
-def test_other_sides() -> None:
-    synthesis = SynthesisNetwork((1, 28, 28), stage_widths((1, 28, 28), 4, 8), 5)
-    images = synthesis(torch.randn(2, 6, 5), torch.zeros(1, synthesis.n_noise))
-    assert images.shape == (2, 1, 28, 28)

@@ -13,7 +13,6 @@ from voxcycle.artifacts import IMAGE_MODEL, building, check_sizes, read_artifact
 from voxcycle.images.systems import find_system
 from voxcycle.images.systems.system import SystemConfig
 from voxcycle.models.coders import Shape
-from voxcycle.training.checkpoint import restore
 from voxcycle.training.config import (
     CONFIG_FILE,
     check_run,
@@ -22,7 +21,7 @@ from voxcycle.training.config import (
     save_config,
 )
 from voxcycle.training.loop import fit, keeps_threads, prepare_run
-from voxcycle.training.state import TrainingState
+from voxcycle.training.state import TrainingState, restore
 
 MODEL_FILE = "model.safetensors"
 # Settings that decide how large the networks are: bounded before anything is built.
@@ -74,7 +73,7 @@ def check_method(folder: Path, name: str) -> None:
         )
 
 
-@keeps_threads
+@keeps_threads()
 def train_system(name: str, config: SystemConfig, resume: bool = False) -> TrainedModel:
     """Train a system of `SYSTEMS` and write `model.safetensors` into the run's folder.
 
@@ -100,10 +99,10 @@ def train_system(name: str, config: SystemConfig, resume: bool = False) -> Train
     n_before = module.steps_done
     rerun = functools.partial(train_system, name, config, resume=True)
     fit(module, data.batches, config, console=console, rerun=rerun)
-    if module.ema is not None:  # the model has the averaged parameters
-        averaged = module.method.averaged()  # type: ignore[operator]
+    if module.averaged is not None and module.ema is not None:  # the model has the means
         with torch.no_grad():
-            pairs = zip(averaged.parameters(), module.ema.module.parameters(), strict=True)
+            means = module.ema.module.parameters()
+            pairs = zip(module.averaged.parameters(), means, strict=True)
             for own, mean in pairs:
                 own.copy_(mean)
     header = {

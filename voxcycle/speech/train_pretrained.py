@@ -26,10 +26,9 @@ from voxcycle.speech.domains import (
 )
 from voxcycle.speech.networks import build_pretraining_method, check_pretrained
 from voxcycle.speech.speakers import SHORT_SPEAKER_S, Speaker, shrink_stats
-from voxcycle.training.checkpoint import Snapshots, restore
 from voxcycle.training.config import save_config
 from voxcycle.training.loop import fit, keeps_threads, prepare_run
-from voxcycle.training.state import TrainingState
+from voxcycle.training.state import Snapshots, TrainingState, restore
 from voxcycle.voices.pretrained import Pretrained
 
 # Settings that name local files; the trained file omits them.
@@ -64,7 +63,7 @@ class TrainedNetworks:
     seconds: float
 
 
-@keeps_threads
+@keeps_threads()
 def train_pretrained(config: PretrainedTrainingConfig, resume: bool = False) -> TrainedNetworks:
     """Train a generator and a discriminator conditioned on the speaker.
 

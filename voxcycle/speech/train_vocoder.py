@@ -32,10 +32,9 @@ from voxcycle.paths import cache_dir
 from voxcycle.speech.corpus import CorpusError, scan_folder
 from voxcycle.speech.features import Features, cache_features, load_analysis_waveform
 from voxcycle.speech.vocoder_crops import Recording, VocoderCrops
-from voxcycle.training.checkpoint import Snapshots, restore
 from voxcycle.training.config import TrainingConfig, save_config
 from voxcycle.training.loop import fit, keeps_threads, prepare_run
-from voxcycle.training.state import TrainingState
+from voxcycle.training.state import Snapshots, TrainingState, restore
 from voxcycle.vocoders.registry import SUFFIX, load_vocoder
 from voxcycle.vocoders.source_filter import SourceFilter
 from voxcycle.voices.library import find_voice, load_voice, names_file
@@ -110,7 +109,7 @@ class TrainedVocoder:
     seconds: float
 
 
-@keeps_threads
+@keeps_threads()
 def train_vocoder(config: VocoderTrainingConfig, resume: bool = False) -> TrainedVocoder:
     """Train a vocoder and write `vocoder.safetensors` into the run's folder.
 

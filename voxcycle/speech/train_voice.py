@@ -32,10 +32,9 @@ from voxcycle.speech.selector import (
     make_speaker,
 )
 from voxcycle.speech.validation import Direction, VoiceValidation
-from voxcycle.training.checkpoint import restore
 from voxcycle.training.config import save_config
 from voxcycle.training.loop import Hook, fit, keeps_threads, prepare_run
-from voxcycle.training.state import TrainingState
+from voxcycle.training.state import TrainingState, restore
 from voxcycle.vocoders import Vocoder
 from voxcycle.vocoders.registry import load_vocoder
 from voxcycle.voices.pretrained import PRETRAINED_FILE, Pretrained
@@ -68,7 +67,7 @@ class TrainedVoices:
     seconds: float
 
 
-@keeps_threads
+@keeps_threads()
 def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoices:
     """Train a pair of voices, or one any-to-one voice, and write the voice files.
 

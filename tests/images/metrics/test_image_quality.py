@@ -16,7 +16,7 @@ from voxcycle.images.metrics.image_quality import (
 )
 from voxcycle.methods.batches import ImageBatch
 from voxcycle.methods.classifier import ClassifierTraining
-from voxcycle.models.factor_classifier import Classifier
+from voxcycle.models.coders import Classifier
 from voxcycle.training.state import TrainingState
 
 

@@ -1,4 +1,4 @@
-"""The autoencoder (`methods/autoencoder.py`)."""
+"""The autoencoder (`methods/vae.py`)."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Literal
@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import nn
 
 from voxcycle.images.systems.system import UnaveragedConfig
-from voxcycle.methods.autoencoder import Autoencoder
+from voxcycle.methods.vae import Autoencoder
 from voxcycle.models.coders import Shape, build_decoder, build_encoder
 
 

@@ -8,8 +8,7 @@ from torch import nn
 
 from voxcycle.images.systems.system import ImageData, UnaveragedConfig
 from voxcycle.methods.classifier import ClassifierTraining
-from voxcycle.models.coders import Shape
-from voxcycle.models.factor_classifier import Classifier
+from voxcycle.models.coders import Classifier, Shape
 
 
 class ClassifierConfig(UnaveragedConfig):

@@ -10,8 +10,7 @@ from voxcycle.images.batches import FaceBatches
 from voxcycle.images.image_set import ImageSet, find_value
 from voxcycle.images.systems.autoencoder import AutoencoderConfig
 from voxcycle.images.systems.system import ImageData
-from voxcycle.methods.debiasing_vae import DebiasingVAE, DebiasingWeights
-from voxcycle.methods.resampling import Rule
+from voxcycle.methods.debiasing_vae import WEIGHTS, DebiasingVAE, Rule
 from voxcycle.models.coders import Shape
 
 
@@ -62,7 +61,7 @@ class DebiasingVAEConfig(AutoencoderConfig):
         return DebiasingVAE(
             **self.build_coders(shape, 1 + 2 * self.n_latent),
             n_latent=self.n_latent,
-            weights=DebiasingWeights(self.classification, self.reconstruction, self.kl),
+            weights={name: getattr(self, name) for name in WEIGHTS},
             rule=self.rule,
             smoothing=self.smoothing,
             every=self.every,

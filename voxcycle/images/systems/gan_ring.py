@@ -17,8 +17,8 @@ from voxcycle.images.batches import step_seed
 from voxcycle.images.systems.system import ImageData, SystemConfig
 from voxcycle.methods.batches import ImageBatch
 from voxcycle.methods.gan import GAN
-from voxcycle.models.coders import Shape
-from voxcycle.models.dcgan import PointDiscriminator, PointGenerator
+from voxcycle.models.coders import Shape, build_decoder
+from voxcycle.models.dcgan import PointDiscriminator
 
 N_MODES = 8
 RADIUS = 2.0
@@ -72,7 +72,7 @@ class RingGANConfig(SystemConfig):
     def build(self, shape: Shape, n_values: Sequence[int]) -> nn.Module:
         """Build networks of points."""
         return GAN(
-            PointGenerator(self.width, self.n_latent),
+            build_decoder("mlp", POINT, self.width, n_latent=self.n_latent, n_hidden=2),
             PointDiscriminator(self.width),
             self.n_latent,
             saturates=self.saturates,

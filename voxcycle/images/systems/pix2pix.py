@@ -10,7 +10,7 @@ from torch import nn
 from voxcycle.images.batches import PairBatches
 from voxcycle.images.image_set import load_domains
 from voxcycle.images.systems.system import ImageConfig, ImageData
-from voxcycle.methods.pix2pix import Pix2Pix, Pix2PixWeights
+from voxcycle.methods.pix2pix import Pix2Pix
 from voxcycle.models.coders import Shape
 from voxcycle.models.image_translators import UNet
 from voxcycle.models.patchgan import PatchGAN
@@ -70,7 +70,8 @@ class Pix2PixConfig(TranslationConfig):
         return Pix2Pix(
             UNet(shape[0], self.width, self.n_down),
             self.build_discriminator(shape, 2 * shape[0]),
-            Pix2PixWeights(self.adversarial, self.l1),
+            adversarial=self.adversarial,
+            l1=self.l1,
             lr=self.lr,
             betas=self.betas,
         )
