@@ -25,10 +25,10 @@ from voxcycle.audio.mel import LogMel, MelSpec
 from voxcycle.audio.resample import resample
 from voxcycle.evaluation.cache import ContentCache
 from voxcycle.evaluation.metrics.all_metrics import METRICS, Evaluator
-from voxcycle.evaluation.run import default_cache_dir
 from voxcycle.evaluation.score import score_systems
 from voxcycle.evaluation.stats.summary import MEAN, MEASURES, markdown_table, print_value, summarize
 from voxcycle.evaluation.systems import Sentence, Speaker, System, Wave, copy_synthesis
+from voxcycle.files import cache_dir
 from voxcycle.losses.spectral import multi_resolution_stft_loss
 from voxcycle.vocoders.registry import load_vocoder
 
@@ -93,7 +93,7 @@ def main() -> None:
                 lambda x: extract_f0(x, spec),
             )
         )
-    evaluator = Evaluator(tuple(args.metrics), ContentCache(default_cache_dir()))
+    evaluator = Evaluator(tuple(args.metrics), ContentCache(cache_dir("evaluation")))
     scores, distances = [], {}
     total = len(systems) * len(paths)
     for scored in track(

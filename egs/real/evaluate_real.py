@@ -16,7 +16,7 @@ from speakers import N_SCORED, SPEAKERS
 from voxcycle.evaluation.report.record import check_result_path, record_evaluation, result_id
 from voxcycle.evaluation.report.terminal import evaluate_with_progress, print_evaluation
 from voxcycle.evaluation.systems import Sentence, Speaker
-from voxcycle.paths import cache_dir
+from voxcycle.files import cache_dir
 from voxcycle.voices.library import load_voice
 
 RESULTS = Path(__file__).parents[2] / "results"

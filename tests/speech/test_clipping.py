@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from voxcycle.speech.clip_quality import MAX_CLIPPED_SHARE
-from voxcycle.speech.clipping import clipped_share, clipped_shares
+from voxcycle.speech.clip_quality import MAX_CLIPPED_SHARE, clipped_share, clipped_shares
 from voxcycle.speech.prepare import prepare_folder
 
 DEMO = Path(__file__).parents[2] / "recipes" / "demo.flac"

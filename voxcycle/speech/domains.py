@@ -11,7 +11,7 @@ from rich.progress import Progress
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.perturb import RESYNTHESES, WARPS, Perturbation
 from voxcycle.audio.stats import DomainStats, average_stats
-from voxcycle.paths import cache_dir
+from voxcycle.files import cache_dir
 from voxcycle.speech.config import MelCycleGANConfig, VoiceTrainingConfig
 from voxcycle.speech.corpus import (
     MIN_FILES,
@@ -21,10 +21,8 @@ from voxcycle.speech.corpus import (
     scan_folder,
     split_files,
 )
-from voxcycle.speech.crops import UnpairedCrops
 from voxcycle.speech.features import Features, cache_features
-from voxcycle.speech.prepare import REPORT, prepare_folder
-from voxcycle.speech.prepare_report import draw_report
+from voxcycle.speech.prepare import REPORT, draw_report, prepare_folder
 from voxcycle.speech.screening import compare_clips
 from voxcycle.speech.speakers import Speaker, build_speaker, shrink_stats
 
@@ -77,44 +75,6 @@ class VoiceData:
     valid_b: Speaker
     prior: DomainStats | None
     stats_a: DomainStats
-
-    def crops(
-        self,
-        config: VoiceTrainingConfig,
-        spec: MelSpec,
-        valid: bool,
-        reference: DomainStats | None = None,
-    ) -> UnpairedCrops:
-        """Return the batches of training, or of validation; see `make_crops`."""
-        a, b = (self.valid_a, self.valid_b) if valid else (self.train_a, self.train_b)
-        return make_crops(config, a, [b], spec=spec, prior=self.prior, reference=reference)
-
-
-def make_crops(
-    config: MelCycleGANConfig,
-    speakers_a: Sequence[Speaker],
-    speakers_b: Sequence[Speaker],
-    *,
-    spec: MelSpec,
-    prior: DomainStats | None,
-    reference: DomainStats | None = None,
-) -> UnpairedCrops:
-    """Return batches with the settings of a config; see `UnpairedCrops`."""
-    return UnpairedCrops(
-        speakers_a,
-        speakers_b,
-        spec,
-        prior,
-        batch_size=config.batch_size,
-        n_frames=config.n_frames,
-        max_masked_frames=config.max_masked_frames,
-        is_perturbed=config.is_perturbed,
-        seed=config.seed,
-        perturbed_source=config.perturbed_source,
-        bends_bands=config.bends_bands,
-        reference=reference,
-        corrupted=config.corrupted,
-    )
 
 
 def find_domains(config: VoiceTrainingConfig, console: Console) -> Domains:

@@ -15,9 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from voxcycle.audio.f0 import extract_f0
-from voxcycle.audio.level import normalize_level
 from voxcycle.audio.mel import LogMel, MelSpec
-from voxcycle.audio.mixdown import load_mono
 from voxcycle.audio.resample import resample
 from voxcycle.audio.stats import MIN_MEL_STD
 from voxcycle.evaluation.metrics.similarity import centroid
@@ -26,6 +24,7 @@ from voxcycle.methods.batches import ImageBatch
 from voxcycle.methods.outliers import BATCH as SCORED_BATCH
 from voxcycle.methods.vae import VAE
 from voxcycle.models.coders import build_decoder, build_encoder
+from voxcycle.speech.features import load_analysis_waveform
 from voxcycle.training.state import TrainingState
 
 MIN_CLIPS = 20  # fewer do not show what is usual
@@ -61,10 +60,7 @@ class OutlierScore(NamedTuple):
 def compare_clips(paths: Sequence[Path]) -> list[float]:
     """Return `OutlierScore.total` of recordings of at least a second, for `prepare_folder`."""
     spec = MelSpec()
-    clips = [
-        normalize_level(load_mono(path, spec.sample_rate), spec.sample_rate).waveform
-        for path in paths
-    ]
+    clips = [load_analysis_waveform(path, spec) for path in paths]
     return [score.total for score in score_clips(clips, spec)]
 
 

@@ -2,10 +2,8 @@
 
 import functools
 import json
-import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from pydantic import Field
@@ -18,12 +16,8 @@ from voxcycle.methods.cyclegan import CycleGAN
 from voxcycle.speech.config import MelCycleGANConfig
 from voxcycle.speech.content import add_content_means, load_teacher
 from voxcycle.speech.corpus import CorpusError, Split, scan_folder
-from voxcycle.speech.domains import (
-    MIN_POOL_SPEAKER_S,
-    load_speaker,
-    make_crops,
-    perturbations,
-)
+from voxcycle.speech.crops import UnpairedCrops
+from voxcycle.speech.domains import MIN_POOL_SPEAKER_S, load_speaker, perturbations
 from voxcycle.speech.networks import build_pretraining_method, check_pretrained
 from voxcycle.speech.speakers import SHORT_SPEAKER_S, Speaker, shrink_stats
 from voxcycle.training.checkpoint import Snapshots, restore
@@ -55,13 +49,11 @@ class PretrainedTrainingConfig(MelCycleGANConfig):
     snapshot_every: int = Field(0, ge=0, description="steps between snapshots; 0: none")
 
 
-@dataclass(frozen=True)
-class TrainedNetworks:
-    """Result of a training: its file, the iterations in all, the wall time of this call."""
+class TrainedNetworks(NamedTuple):
+    """Result of a training: its file, and the iterations in all."""
 
     path: Path
     n_steps: int
-    seconds: float
 
 
 @keeps_threads
@@ -79,7 +71,6 @@ def train_pretrained(config: PretrainedTrainingConfig, resume: bool = False) -> 
         CorpusError: there are too few speakers, or a folder has too little usable speech.
         ValueError: there is nothing to resume, a setting differs, or a run would be overwritten.
     """
-    started = time.monotonic()
     spec = MelSpec()
     config, checkpoint, console = prepare_run(config, resume, config.start)
     if len(config.folders) < 2:
@@ -88,9 +79,10 @@ def train_pretrained(config: PretrainedTrainingConfig, resume: bool = False) -> 
     if pretrained:
         check_pretrained(pretrained, config)
     speakers = load_speakers(config, spec, console)
-    reference = average_stats([speaker.stats[0] for speaker in speakers])
     if pretrained:
         reference = pretrained.reference  # its condition is relative to this one
+    else:
+        reference = average_stats([speaker.stats[0] for speaker in speakers])
     speakers = [shrink_stats(speaker, reference, spec) for speaker in speakers]
     teacher = None
     if config.content:
@@ -100,7 +92,7 @@ def train_pretrained(config: PretrainedTrainingConfig, resume: bool = False) -> 
     targets = [speaker for speaker in speakers if speaker.name in wanted or not wanted]
     if not targets:
         raise CorpusError("none of the targets is among the folders with enough speech")
-    crops = make_crops(config, speakers, targets, spec=spec, prior=reference)
+    crops = UnpairedCrops(config, speakers, targets, spec=spec, prior=reference)
     torch.manual_seed(config.seed)
     method = build_pretraining_method(config, spec, teacher)
     if pretrained:
@@ -121,7 +113,7 @@ def train_pretrained(config: PretrainedTrainingConfig, resume: bool = False) -> 
     rerun = functools.partial(train_pretrained, config, resume=True)
     fit(module, crops, config, console=console, rerun=rerun, hooks=hooks)
     save(module, path)
-    return TrainedNetworks(path, module.steps_done, time.monotonic() - started)
+    return TrainedNetworks(path, module.steps_done)
 
 
 def load_speakers(

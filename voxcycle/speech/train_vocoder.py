@@ -2,11 +2,9 @@
 
 import functools
 import json
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -22,15 +20,15 @@ from voxcycle.audio.perturb import WARPS
 from voxcycle.audio.stats import estimate_stats, sum_frames
 from voxcycle.audio.stft import RESOLUTIONS
 from voxcycle.conversion.generator import convert_mels
+from voxcycle.files import cache_dir
 from voxcycle.methods.vocoder_gan import VocoderGAN, VocoderWeights
 from voxcycle.models.source_filter_networks import (
     PeriodDiscriminator,
     SourceFilterVocoder,
     SpectrogramDiscriminator,
 )
-from voxcycle.paths import cache_dir
 from voxcycle.speech.corpus import CorpusError, scan_folder
-from voxcycle.speech.features import Features, cache_features, load_analysis_waveform
+from voxcycle.speech.features import cache_features, load_analysis_waveform
 from voxcycle.speech.vocoder_crops import Recording, VocoderCrops
 from voxcycle.training.checkpoint import Snapshots, restore
 from voxcycle.training.config import TrainingConfig, save_config
@@ -101,13 +99,11 @@ class VocoderTrainingConfig(TrainingConfig):
         return tuple(str(Path(v).absolute()) if names_file(v) else v for v in voices)
 
 
-@dataclass(frozen=True)
-class TrainedVocoder:
-    """Result of a training: its file, the iterations in all, the wall time of this call."""
+class TrainedVocoder(NamedTuple):
+    """Result of a training: its file, and the iterations in all."""
 
     path: Path
     n_steps: int
-    seconds: float
 
 
 @keeps_threads
@@ -123,7 +119,6 @@ def train_vocoder(config: VocoderTrainingConfig, resume: bool = False) -> Traine
         CorpusError: a folder has too little usable speech.
         ValueError: there is nothing to resume, a setting differs, or a run would be overwritten.
     """
-    started = time.monotonic()
     spec = MelSpec()
     config, checkpoint, console = prepare_run(config, resume, config.start)
     if not config.folders:
@@ -139,7 +134,7 @@ def train_vocoder(config: VocoderTrainingConfig, resume: bool = False) -> Traine
     recordings = load_recordings(config.folders, spec, console)
     console.print(f"{len(recordings)} recordings; voices: {', '.join(config.voices) or 'none'}")
     converted = convert_recordings(
-        config.voices, config.folders, spec=spec, seed=config.seed, console=console
+        config.voices, recordings, spec=spec, seed=config.seed, console=console
     )
     crops = VocoderCrops(
         recordings,
@@ -163,7 +158,7 @@ def train_vocoder(config: VocoderTrainingConfig, resume: bool = False) -> Traine
     rerun = functools.partial(train_vocoder, config, resume=True)
     fit(module, crops, config, console=console, rerun=rerun, hooks=hooks)
     save(module, path)
-    return TrainedVocoder(path, module.steps_done, time.monotonic() - started)
+    return TrainedVocoder(path, module.steps_done)
 
 
 def save_vocoder(module: TrainingState, path: Path, about: dict[str, Any]) -> None:
@@ -211,13 +206,13 @@ def load_recordings(folders: Sequence[Path], spec: MelSpec, console: Console) ->
 
 def convert_recordings(
     voices: Sequence[str],
-    folders: Sequence[Path],
+    recordings: Sequence[Recording],
     *,
     spec: MelSpec,
     seed: int,
     console: Console,
 ) -> list[Recording]:
-    """Return conversions of some recordings by each voice: mels, F0 and waveforms.
+    """Return conversions of 60 recordings by each voice: mels, F0 and waveforms.
 
     HiFi-GAN renders the waveforms, as there are no recordings of them; F0 is measured in its
     output, whose pitch differs a little from the requested one.
@@ -225,17 +220,15 @@ def convert_recordings(
     if not voices:
         return []
     teacher = load_vocoder("hifigan", spec)
-    paths = [clip.path for folder in folders for clip in scan_folder(folder).clips]
     rng = np.random.default_rng(seed)
     quiet = not console.is_terminal
     converted = []
     for name in voices:
         voice = load_voice(name)
         voice.spec.require_same(spec, f"the voice {name}", "the vocoder")
-        chosen = [paths[index] for index in rng.permutation(len(paths))[:N_CONVERSIONS]]
-        features = cache_features(chosen, spec, cache_dir("features"), perturbations=WARPS[:1])
-        for analysed in track(features, f"Converting to {name}", console=console, disable=quiet):
-            mel = _convert(voice, analysed)
+        chosen = [recordings[index] for index in rng.permutation(len(recordings))[:N_CONVERSIONS]]
+        for recording in track(chosen, f"Converting to {name}", console=console, disable=quiet):
+            mel = _convert(voice, recording)
             with torch.inference_mode():
                 waveform = teacher.decode(torch.from_numpy(mel.T.copy())[None])[0].numpy()
             f0_hz = extract_f0(waveform, spec)
@@ -243,11 +236,11 @@ def convert_recordings(
     return converted
 
 
-def _convert(voice: Voice, analysed: Features) -> NDArray[np.float32]:
+def _convert(voice: Voice, recording: Recording) -> NDArray[np.float32]:
     """Return the voice's log-mels (F, n_mels) for a recording by its own statistics."""
-    mel = np.asarray(analysed.mels[0], np.float32)
-    source = estimate_stats(sum_frames(mel, analysed.f0_hz), voice.source_stats)
-    f0_hz = transform_f0(np.asarray(analysed.f0_hz), source, voice.target_stats)
+    mel = recording.mel.astype(np.float32)
+    source = estimate_stats(sum_frames(mel, recording.f0_hz), voice.source_stats)
+    f0_hz = transform_f0(recording.f0_hz, source, voice.target_stats)
     return convert_mels(
         voice.generator,
         mel,
@@ -273,9 +266,10 @@ def build_vocoder_method(config: VocoderTrainingConfig, spec: MelSpec) -> Vocode
         has_phase=config.has_phase,
     )
     discriminators: list[nn.Module] = []
-    width = config.discriminator_width
-    if width:
-        discriminators += [SpectrogramDiscriminator(r, width) for r in RESOLUTIONS]
+    if config.discriminator_width:
+        discriminators += [
+            SpectrogramDiscriminator(r, config.discriminator_width) for r in RESOLUTIONS
+        ]
     if config.period_width:
         discriminators += [PeriodDiscriminator(period, config.period_width) for period in PERIODS]
     weights = {name: getattr(config, name) for name in VocoderWeights.__dataclass_fields__}
