@@ -1,7 +1,6 @@
 """Training end to end on synthetic speech, with tiny networks: determinism, resuming, voices."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -24,7 +23,7 @@ from voxcycle.voices.voice import Voice
 SMALL: dict[str, Any] = {
     "width": 16,
     "n_blocks": 1,
-    "discriminator_widths": (4, 4, 4, 4),
+    "discriminator_widths": [4, 4, 4, 4],
     "batch_size": 2,
     "threads": 1,
     "samples": 0,
@@ -33,8 +32,6 @@ SMALL: dict[str, Any] = {
     "from_scratch": True,  # the pretrained networks have the default size
     "seed": 3,
 }
-
-
 pytestmark = pytest.mark.usefixtures("own_cache")
 
 
@@ -68,15 +65,6 @@ def assert_same_weights(one: Path, two: Path) -> None:
         assert torch.equal(first[name], second[name]), name
 
 
-def assert_equals_a_whole_run(folders: Path, run: Path, n_steps: int) -> None:
-    """Resume a run to its end; it is as if it had never been stopped."""
-    trained = train_voice(make_config(folders, run, steps=n_steps), resume=True)
-    assert trained.n_steps == n_steps
-    whole = run.with_name("whole")
-    train_voice(make_config(folders, whole, steps=n_steps))
-    assert_same_weights(whole, run)
-
-
 @pytest.fixture(scope="module")
 def finished(
     folders: Path, own_cache: None, tmp_path_factory: pytest.TempPathFactory
@@ -84,12 +72,6 @@ def finished(
     """A run of eight steps."""
     facts = {"name_a": "ann", "sex_a": "woman", "language": "nl", "consent": "both agreed"}
     return train_voice(make_config(folders, tmp_path_factory.mktemp("pair"), steps=8, **facts))
-
-
-@pytest.fixture
-def copied(finished: TrainedVoices, tmp_path: Path) -> Path:
-    """A copy of that run."""
-    return shutil.copytree(finished.voices[0].parent, tmp_path / "copied")
 
 
 def test_stopping_and_resuming_changes_nothing(
@@ -126,8 +108,9 @@ def test_a_run_may_begin_with_the_networks_of_another(
 
 
 def test_a_finished_run_is_not_overwritten_and_says_what_is_left(
-    folders: Path, copied: Path, capsys: pytest.CaptureFixture[str]
+    folders: Path, finished: TrainedVoices, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    copied = shutil.copytree(finished.voices[0].parent, tmp_path / "copied")
     with pytest.raises(ValueError, match="add --resume"):
         train_voice(make_config(folders, copied, steps=1))
     train_voice(VoiceTrainingConfig(**own_folders(folders), out=copied), resume=True)
@@ -138,47 +121,40 @@ def test_a_finished_run_is_not_overwritten_and_says_what_is_left(
         train_voice(make_config(folders, copied, steps=9), resume=True)
 
 
-def test_a_killed_training_resumes_to_the_same_weights(folders: Path, tmp_path: Path) -> None:
-    config = make_config(folders, tmp_path / "killed", steps=400, checkpoint_every=2)
-    script = (
-        "import sys, json; from voxcycle.speech.train_voice import train_voice;"
-        "from voxcycle.speech.config import VoiceTrainingConfig;"
-        "train_voice(VoiceTrainingConfig(**json.loads(sys.argv[1])))"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", script, config.model_dump_json()],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )
-    checkpoint = tmp_path / "killed" / "last.ckpt"
-    while not checkpoint.exists() and process.poll() is None:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert process.returncode == -signal.SIGKILL  # it had not ended by itself
-    reached = int(weights(tmp_path / "killed")["steps_done"])
-    assert 2 <= reached < 400 and reached % 2 == 0
-    assert_equals_a_whole_run(folders, tmp_path / "killed", reached + 3)
-
-
-def test_ctrl_c_ends_the_step_and_keeps_it(folders: Path, tmp_path: Path) -> None:
-    out = tmp_path / "stopped"
-    arguments = [sys.executable, "-m", "voxcycle", "train", "--out", str(out), "--steps", "100000"]
-    arguments += ["--a", str(folders / "low"), "--b", str(folders / "high"), "width=16"]
-    arguments += ["n_blocks=1", "discriminator_widths=[4, 4, 4, 4]"]
-    arguments += [f"{key}={SMALL[key]}" for key in list(SMALL)[3:]]
-    process = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)
+def test_a_stopped_and_killed_training_resumes_to_the_same_weights(
+    folders: Path, tmp_path: Path
+) -> None:
+    """Ctrl-C ends the step and keeps it; a killed training has its last checkpoint."""
+    out, own = tmp_path / "run", own_folders(folders)
+    command = [sys.executable, "-m", "voxcycle", "train", "--out", str(out), "--steps", "100000"]
+    command += ["--a", str(own["a"]), "--b", str(own["b"])]
+    command += [f"{key}={value}" for key, value in SMALL.items()]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     while not process.stderr.readline().startswith("step ") and process.poll() is None:
         pass
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate()
     assert process.returncode == 130, stderr
-    reached = int(weights(out)["steps_done"])
-    assert 1 <= reached < 500  # no checkpoint was due
-    assert f"stopped at step {reached}; --resume goes on from there" in stderr
-    assert_equals_a_whole_run(folders, out, reached + 2)
+    stopped = int(weights(out)["steps_done"])
+    assert 1 <= stopped < 500  # no checkpoint was due
+    assert f"stopped at step {stopped}; --resume goes on from there" in stderr
+
+    checkpoint = out / "last.ckpt"
+    written = checkpoint.stat().st_mtime_ns
+    command += ["--resume", "checkpoint_every=2"]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    while checkpoint.stat().st_mtime_ns == written and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert process.returncode == -signal.SIGKILL  # it had not ended by itself
+    killed = int(weights(out)["steps_done"])
+    assert killed > stopped and killed % 2 == 0
+    n_steps = killed + 3
+    assert train_voice(make_config(folders, out, steps=n_steps), resume=True).n_steps == n_steps
+    train_voice(make_config(folders, tmp_path / "whole", steps=n_steps))
+    assert_same_weights(tmp_path / "whole", out)
 
 
 def test_a_pair_has_two_voices_with_each_others_statistics(finished: TrainedVoices) -> None:
@@ -241,10 +217,7 @@ def test_minutes_take_one_thread_where_it_is_quicker(
 def test_the_best_weights_of_the_run_are_exported(
     folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Evaluated every step here: the voice has the best weights, the checkpoint the last.
-
-    Validation draws losses, audio and pictures.
-    """
+    """Evaluated every step here: the voice has the best weights, the checkpoint the last."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     from voxcycle.evaluation.score import Scored
