@@ -153,6 +153,11 @@ class ContentTeacher:
             self.units.speaker_means[name] = shrink_mean(heard, self.units.mean)
         return self.units.speaker_means[name].numpy()
 
+    def describe(self, speaker: Speaker) -> Speaker:
+        """Return a speaker with the mean of its content features."""
+        mels = [recording.mels[0] for recording in speaker.recordings]
+        return replace(speaker, content_mean=self.speaker_mean(speaker.name, mels))
+
 
 class Heard(NamedTuple):
     """Features (P, D) of a speaker, and which of the positions are active, (P,)."""
@@ -269,12 +274,3 @@ def load_teacher(
     if path != kept:
         units.save(kept)
     return ContentTeacher(encoder, units, spec)
-
-
-def add_content_means(speakers: Sequence[Speaker], teacher: ContentTeacher) -> list[Speaker]:
-    """Return speakers with the means of their content features."""
-    mels = [[recording.mels[0] for recording in speaker.recordings] for speaker in speakers]
-    return [
-        replace(speaker, content_mean=teacher.speaker_mean(speaker.name, own))
-        for speaker, own in zip(speakers, mels, strict=True)
-    ]

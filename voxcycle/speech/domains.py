@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from pydantic import TypeAdapter
 from rich.console import Console
 from rich.progress import Progress
 
@@ -45,19 +46,12 @@ class Domains:
         """Read the record of a run; CorpusError where it or a file that it names is gone."""
         if not path.exists():
             raise CorpusError(f"{path}: the record of the split is gone; start a new run")
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        sides = [
-            {
-                name: Split(**{part: [Path(p) for p in files] for part, files in split.items()})
-                for name, split in stored[side].items()
-            }
-            for side in ("a", "b")
-        ]
-        for split in (*sides[0].values(), *sides[1].values()):
+        stored = TypeAdapter(cls).validate_python(json.loads(path.read_text(encoding="utf-8")))
+        for split in (*stored.a.values(), *stored.b.values()):
             for file in split.train + split.valid:
                 if not file.exists():
                     raise CorpusError(f"{file}: gone since the run of {path.parent} began")
-        return cls(*sides)
+        return stored
 
 
 @dataclass(frozen=True)

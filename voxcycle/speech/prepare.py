@@ -42,12 +42,9 @@ Compare = Callable[[Sequence[Path]], Sequence[float]]
 
 @dataclass(frozen=True)
 class Piece:
-    """A clip, written or dropped.
+    """A clip of the recording `source`, written or dropped.
 
     Attributes:
-        source: the recording.
-        start_s: where in it the piece begins.
-        quality: measured in the recording.
         file: the written clip, relative to the output folder; "" where it was dropped.
         problem: why it was dropped, or "".
         outlier_score: distance from the other clips, in deviations; 0 where none were compared.
@@ -121,10 +118,8 @@ def prepare_folder(
         overwrite: replace what an earlier call has written there.
         n_jobs: processes; None takes one per core.
         advance: called with the numbers of recordings done and in all.
-        compare: maps clips to outlier scores, such as
-            `voxcycle.speech.screening.compare_clips`; None compares nothing.
-        keeps_outliers: write clips that are unlike the others, too. They are written in any case
-            where they are more than a fifth.
+        compare: maps clips to outlier scores, as `compare_clips` does; None compares nothing.
+        keeps_outliers: write clips that are unlike the others, as if they were more than a fifth.
 
     Raises:
         CorpusError: there is no recording, no usable clip, or `out` holds other files.

@@ -61,7 +61,7 @@ class Candidate:
     Attributes:
         network: "g_ab" or "g_ba".
         sources: speakers with the recordings to convert.
-        target: the target speaker.
+        target: the speaker to which they are converted.
         voice: the voice around the averaged network itself.
         postprocess: maps the trained generator to that of the voice file.
         postprocessing: its settings; scores are valid only for identical settings.
@@ -81,12 +81,6 @@ class CheckpointSelector:
     The best are written to `best-<network>.safetensors` in the run's folder, with step and score,
     so that a resumed training finds them. The rounds do not depend on where a training was
     interrupted. Without the metrics of `[eval]`, F0 and band levels are logged and nothing is kept.
-
-    Args:
-        candidates: one per voice.
-        vocoder: renders the conversions.
-        folder: of the run.
-        console: for messages.
     """
 
     def __init__(
@@ -210,8 +204,8 @@ class CheckpointSelector:
         def convert(recording: Wave, sample_rate: int) -> Conversion:
             return pipeline.convert(recording, voice, sample_rate=sample_rate, vocoder=self.vocoder)
 
-        f0 = partial(requested_f0, voice=voice)
-        system = System(voice.card.name, candidate.sources, convert, f0)
+        request = partial(requested_f0, voice=voice)
+        system = System(voice.card.name, candidate.sources, convert, request)
         return list(score_systems([system], candidate.target, self.evaluator, voice.spec))
 
     def _find_best(self, candidate: Candidate) -> dict[str, Any] | None:
@@ -250,11 +244,7 @@ class CheckpointSelector:
 def make_speaker(name: str, split: Split, language: str, folder: Path) -> Speaker:
     """Return a speaker with excerpts of validation recordings, and of training ones as references.
 
-    Args:
-        name: of the speaker.
-        split: the speaker's files.
-        language: for the recogniser.
-        folder: of this speaker alone; excerpts of at most 4 s are written there.
+    The excerpts of at most 4 s are written to `folder`, which is this speaker's alone.
     """
     folder.mkdir(parents=True, exist_ok=True)
 

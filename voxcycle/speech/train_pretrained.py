@@ -6,15 +6,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from pydantic import Field
 from rich.console import Console
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.perturb import WARPS
 from voxcycle.audio.stats import DomainStats, average_stats
 from voxcycle.methods.cyclegan import CycleGAN
-from voxcycle.speech.config import MelCycleGANConfig
-from voxcycle.speech.content import add_content_means, load_teacher
+from voxcycle.speech.config import PretrainedTrainingConfig
+from voxcycle.speech.content import load_teacher
 from voxcycle.speech.corpus import CorpusError, Split, scan_folder
 from voxcycle.speech.crops import UnpairedCrops
 from voxcycle.speech.domains import MIN_POOL_SPEAKER_S, load_speaker, perturbations
@@ -28,25 +27,6 @@ from voxcycle.voices.pretrained import Pretrained
 
 # Settings that name local files; the trained file omits them.
 PRIVATE = {"folders", "targets", "out", "start", "pretrained", "units"}
-
-
-class PretrainedTrainingConfig(MelCycleGANConfig):
-    """Settings of `train_pretrained`; unknown keys are errors."""
-
-    folders: tuple[Path, ...] = Field(description="recordings, one folder per speaker")
-    targets: tuple[Path, ...] = Field(
-        (),
-        description="those of the folders whose speakers form domain b; none: all. The content "
-        "loss applies to conversions to them",
-    )
-    pretrained: Path | None = Field(
-        None, description="pretrained file to start from; none: random networks"
-    )
-    steps: int = Field(20_000, ge=1, description="iterations")
-    start: Path | None = Field(
-        None, description="checkpoint of another run, from whose networks and step to start"
-    )
-    snapshot_every: int = Field(0, ge=0, description="steps between snapshots; 0: none")
 
 
 class TrainedNetworks(NamedTuple):
@@ -87,7 +67,7 @@ def train_pretrained(config: PretrainedTrainingConfig, resume: bool = False) -> 
     teacher = None
     if config.content:
         teacher = load_teacher(config, speakers, spec, console)
-        speakers = add_content_means(speakers, teacher)
+        speakers = [teacher.describe(speaker) for speaker in speakers]
     wanted = {folder.name for folder in config.targets}
     targets = [speaker for speaker in speakers if speaker.name in wanted or not wanted]
     if not targets:

@@ -4,12 +4,11 @@ import functools
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
 from rich.console import Console
 from rich.progress import track
 from torch import nn
@@ -27,76 +26,21 @@ from voxcycle.models.source_filter_networks import (
     SourceFilterVocoder,
     SpectrogramDiscriminator,
 )
+from voxcycle.speech.config import VocoderTrainingConfig
 from voxcycle.speech.corpus import CorpusError, scan_folder
 from voxcycle.speech.features import cache_features, load_analysis_waveform
 from voxcycle.speech.vocoder_crops import Recording, VocoderCrops
 from voxcycle.training.checkpoint import Snapshots, restore
-from voxcycle.training.config import TrainingConfig, save_config
+from voxcycle.training.config import save_config
 from voxcycle.training.loop import fit, keeps_threads, prepare_run
 from voxcycle.training.state import TrainingState
 from voxcycle.vocoders.registry import SUFFIX, load_vocoder
 from voxcycle.vocoders.source_filter import SourceFilter
-from voxcycle.voices.library import find_voice, load_voice, names_file
+from voxcycle.voices.library import find_voice, load_voice
 from voxcycle.voices.voice import Voice
 
 PERIODS = (2, 3, 5, 7, 11)
 N_CONVERSIONS = 60  # recordings that each voice converts
-
-
-class VocoderTrainingConfig(TrainingConfig):
-    """Settings of `train_vocoder`; unknown keys are errors."""
-
-    free_on_resume: ClassVar[frozenset[str]] = TrainingConfig.free_on_resume | {
-        *("snapshot_every", "folders", "voices", "converted_share")
-    }
-
-    folders: tuple[Path, ...] = Field((), description="folders of recordings, any speakers")
-    voices: tuple[str, ...] = Field(
-        (), description="voices (names or files): train on their conversions of the recordings, too"
-    )
-    converted_share: float = Field(
-        0.5, ge=0, le=1, description="share of the crops from conversions"
-    )
-    start: Path | None = Field(
-        None,
-        description="start from the networks and step of another run (its last.ckpt), or from the "
-        "network of a vocoder file with new discriminators",
-    )
-    steps: int = Field(20_000, ge=1, description="iterations, those of `start` included")
-    batch_size: int = Field(16, ge=1, description="crops per iteration")
-    n_frames: int = Field(64, ge=16, description="frames per crop")
-    error_share: float = Field(0.1, ge=0, le=1, description="share of crops with wrong F0")
-
-    width: int = Field(320, ge=8, description="channels of the network")
-    n_blocks: int = Field(8, ge=1, description="blocks of the network")
-    has_prior: bool = Field(True, description="start from the mel's pseudo-inverse")
-    has_phase: bool = Field(True, description="predict phase offsets")
-    discriminator_width: int = Field(
-        32, ge=0, description="channels of the spectrogram discriminators; 0 builds none"
-    )
-    period_width: int = Field(
-        32, ge=0, description="channels of the period discriminators; 0 builds none"
-    )
-    discriminators_per_step: int | None = Field(
-        None, ge=1, description="discriminators that each step draws; null: all of them"
-    )
-
-    spectral_convergence: float = Field(0.5, ge=0, description="weight: STFT magnitudes")
-    log_magnitude: float = Field(0.5, ge=0, description="weight: log STFT magnitudes")
-    mel: float = Field(5.0, ge=0, description="weight: L1 of log-mels")
-    adversarial: float = Field(1.0, ge=0, description="weight: adversarial loss")
-    feature_matching: float = Field(
-        10.0, ge=0, description="weight: hidden layers of the discriminators"
-    )
-    pitch: float = Field(1.0, ge=0, description="weight: F0 estimated from the mel")
-    generator_lr: float = Field(5e-4, gt=0, description="learning rate of the network")
-    discriminator_lr: float = Field(2e-4, gt=0, description="learning rate of the discriminators")
-    snapshot_every: int = Field(0, ge=0, description="steps between snapshots; 0: none")
-
-    @field_validator("voices")
-    @classmethod
-    def _absolute_files(cls, voices: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(str(Path(v).absolute()) if names_file(v) else v for v in voices)
 
 
 class TrainedVocoder(NamedTuple):
@@ -136,16 +80,7 @@ def train_vocoder(config: VocoderTrainingConfig, resume: bool = False) -> Traine
     converted = convert_recordings(
         config.voices, recordings, spec=spec, seed=config.seed, console=console
     )
-    crops = VocoderCrops(
-        recordings,
-        spec,
-        batch_size=config.batch_size,
-        n_frames=config.n_frames,
-        error_share=config.error_share,
-        seed=config.seed,
-        converted=converted,
-        converted_share=config.converted_share,
-    )
+    crops = VocoderCrops(config, recordings, spec, converted)
     about = {
         "minutes_of_speech": round(crops.n_frames_recorded / spec.frame_rate / 60, 1),
         "config": json.loads(config.model_dump_json(exclude={"folders", "out", "voices", "start"})),

@@ -17,7 +17,7 @@ from voxcycle.evaluation.dataset import spread
 from voxcycle.evaluation.systems import Speaker
 from voxcycle.methods.cyclegan import ContentLoss
 from voxcycle.speech.config import POSTPROCESSING, VoiceTrainingConfig
-from voxcycle.speech.content import add_content_means, load_teacher
+from voxcycle.speech.content import load_teacher
 from voxcycle.speech.corpus import Split
 from voxcycle.speech.crops import UnpairedCrops
 from voxcycle.speech.domains import Domains, find_domains, load_data
@@ -108,10 +108,10 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
         teacher = load_teacher(config, [*data.train_a, data.train_b], spec, console)
         data = replace(
             data,
-            train_a=add_content_means(data.train_a, teacher),
-            train_b=add_content_means([data.train_b], teacher)[0],
-            valid_a=add_content_means(data.valid_a, teacher),
-            valid_b=add_content_means([data.valid_b], teacher)[0],
+            train_a=[teacher.describe(speaker) for speaker in data.train_a],
+            train_b=teacher.describe(data.train_b),
+            valid_a=[teacher.describe(speaker) for speaker in data.valid_a],
+            valid_b=teacher.describe(data.valid_b),
         )
     torch.manual_seed(config.seed)
     method = build_method(config, spec, teacher)
