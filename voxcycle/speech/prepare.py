@@ -119,7 +119,7 @@ def prepare_folder(
         n_jobs: processes; None takes one per core.
         advance: called with the numbers of recordings done and in all.
         compare: maps clips to outlier scores, as `compare_clips` does; None compares nothing.
-        keeps_outliers: write clips that are unlike the others, as if they were more than a fifth.
+        keeps_outliers: write clips that are unlike the others, too; above a fifth they always are.
 
     Raises:
         CorpusError: there is no recording, no usable clip, or `out` holds other files.
