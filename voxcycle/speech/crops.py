@@ -87,14 +87,11 @@ class VoiceBatch(NamedTuple):
 
 
 class _Crop(NamedTuple):
-    """A crop: log-mel (F, n_mels), F0 (F,), and the normalised inputs of the generators.
-
-    `stats` are those of the recording as a source; they normalise `source`.
-    """
+    """A crop: log-mel (F, n_mels), F0 (F,), and the normalised inputs of the generators."""
 
     mel: NDArray[np.float32]
     f0_hz: NDArray[np.float32]
-    stats: DomainStats
+    stats: DomainStats  # of the recording as a source: they normalise `source`
     source: NDArray[np.float32]
     perturbed: NDArray[np.float32]
 

@@ -56,19 +56,14 @@ class Domains:
 
 @dataclass(frozen=True)
 class VoiceData:
-    """Speakers with their training recordings, and the same ones with validation recordings.
-
-    Attributes:
-        prior: statistics of a pool's unknown speaker; None for a pair.
-        stats_a: statistics of domain a: the prior, or the speaker's.
-    """
+    """Speakers with their training recordings, and the same ones with validation recordings."""
 
     train_a: list[Speaker]
     train_b: Speaker
     valid_a: list[Speaker]
     valid_b: Speaker
-    prior: DomainStats | None
-    stats_a: DomainStats
+    prior: DomainStats | None  # statistics of a pool's unknown speaker; None for a pair
+    stats_a: DomainStats  # of domain a: the prior, or the speaker's
 
 
 def find_domains(config: VoiceTrainingConfig, console: Console) -> Domains:

@@ -97,17 +97,11 @@ def cache_features(
     *,
     perturbations: Sequence[Perturbation] = WARPS,
     n_jobs: int | None = None,
-    advance: Callable[[], None] | None = None,
+    advance: Callable[[], None] = lambda: None,
 ) -> list[Features]:
     """Return memory-mapped features of every file, computing the missing ones in parallel.
 
-    Args:
-        paths: recordings.
-        spec: the mel analysis.
-        cache_dir: where entries live; made if missing.
-        perturbations: which variants of the mels to compute.
-        n_jobs: processes; None takes one per core.
-        advance: called once per finished file, for a progress bar.
+    By `n_jobs` processes, None for one per core; `advance` is called once per finished file.
     """
     from joblib import Parallel, delayed
     from joblib.externals.loky.process_executor import TerminatedWorkerError
@@ -123,8 +117,7 @@ def cache_features(
     try:
         for entry in results:
             entries.append(entry)
-            if advance:
-                advance()
+            advance()
     except TerminatedWorkerError as error:
         raise OSError(
             f"{paths[len(entries)]}: the analysis was killed at this file or one near it, most "

@@ -41,15 +41,10 @@ WIDTH, N_LATENT, N_STEPS, BATCH = 256, 16, 600, 128
 
 
 class OutlierScore(NamedTuple):
-    """Distance of a clip from the others in robust deviations, 0 below the median.
+    """Distance of a clip from the others in robust deviations, 0 below the median."""
 
-    Attributes:
-        voice: by the speaker embedding; without the extra `[eval]`, by the median of log F0.
-        sound: by the VAE.
-    """
-
-    voice: float
-    sound: float
+    voice: float  # by the speaker embedding; without the extra `[eval]`, by the median of log F0
+    sound: float  # by the VAE
 
     @property
     def total(self) -> float:
@@ -131,16 +126,16 @@ def cut_patches(mels: Sequence[Tensor]) -> list[Tensor]:
     """
     everything = torch.cat(list(mels))
     mean, std = everything.mean(0), everything.std(0).clamp(min=MIN_MEL_STD)
-    return [_cut((mel - mean) / std) for mel in mels]
 
+    def cut(mel: Tensor) -> Tensor:
+        bands = ((mel - mean) / std).unflatten(1, (SIDE, -1)).mean(2)
+        if len(bands) < SIDE:
+            return bands.new_zeros(0, 1, SIDE, SIDE)
+        patches = bands.unfold(0, SIDE, HOP)  # (N, bands, frames)
+        is_loud = patches.mean((1, 2)) > MIN_LEVEL
+        return (patches[is_loud] / RANGE).clamp(-1, 1)[:, None].clone()
 
-def _cut(mel: Tensor) -> Tensor:
-    bands = mel.unflatten(1, (SIDE, -1)).mean(2)
-    if len(bands) < SIDE:
-        return bands.new_zeros(0, 1, SIDE, SIDE)
-    patches = bands.unfold(0, SIDE, HOP)  # (N, bands, frames)
-    is_loud = patches.mean((1, 2)) > MIN_LEVEL
-    return (patches[is_loud] / RANGE).clamp(-1, 1)[:, None].clone()
+    return [cut(mel) for mel in mels]
 
 
 @torch.enable_grad()

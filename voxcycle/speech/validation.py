@@ -26,8 +26,7 @@ class VoiceValidation:
 
     Args:
         crops: batches drawn from validation files; their first eight are used.
-        pairs: speakers with validation recordings by generator, the source first; the source's
-            first recording is converted and drawn.
+        pairs: source and target by generator; the source's first recording is converted.
         vocoder: renders the audio.
         every: steps between validations.
     """
