@@ -21,7 +21,7 @@ def share_of(path: Path) -> float:
     return clipped_share(soundfile.read(path, always_2d=True)[0])
 
 
-def test_what_is_cut_off_is_counted(speech) -> None:
+def test_what_is_cut_off_is_counted(speech):
     samples, _ = speech
     assert clipped_share(samples[:, None]) < 0.001
     clipped = np.clip(4 * samples, -1, 1)
@@ -34,7 +34,7 @@ def test_what_is_cut_off_is_counted(speech) -> None:
 
 
 @pytest.mark.parametrize("gain", [3.0, 8.0])
-def test_a_codec_does_not_hide_it(speech, tmp_path: Path, gain: float) -> None:
+def test_a_codec_does_not_hide_it(speech, tmp_path, gain):
     samples, rate = speech
     for name, wave in (("clean", samples), ("clipped", np.clip(gain * samples, -1, 1))):
         soundfile.write(tmp_path / f"{name}.ogg", 0.7 * wave, rate, format="OGG")
@@ -42,7 +42,7 @@ def test_a_codec_does_not_hide_it(speech, tmp_path: Path, gain: float) -> None:
     assert shares[0] < MAX_CLIPPED_SHARE / 2 < MAX_CLIPPED_SHARE < shares[1]
 
 
-def test_the_steps_of_eight_bits_are_not_clipping(speech, tmp_path: Path) -> None:
+def test_the_steps_of_eight_bits_are_not_clipping(speech, tmp_path):
     samples, rate = speech
     for peak in (0.1, 0.2, 0.4):
         path = tmp_path / f"{peak}.wav"
@@ -52,7 +52,7 @@ def test_the_steps_of_eight_bits_are_not_clipping(speech, tmp_path: Path) -> Non
     assert share_of(path) > MAX_CLIPPED_SHARE
 
 
-def test_stretches_are_those_of_the_whole(speech) -> None:
+def test_stretches_are_those_of_the_whole(speech):
     samples, rate = speech
     loud = samples.copy()
     loud[rate : 2 * rate] = np.clip(5 * loud[rate : 2 * rate], -1, 1)
@@ -65,7 +65,7 @@ def test_stretches_are_those_of_the_whole(speech) -> None:
     assert shares[1] > MAX_CLIPPED_SHARE > max(shares[0], shares[2], shares[3])
 
 
-def test_a_clipped_channel_is_left_out_by_prepare(speech, tmp_path: Path) -> None:
+def test_a_clipped_channel_is_left_out_by_prepare(speech, tmp_path):
     samples, rate = speech
     (tmp_path / "ann").mkdir()
     for name, gain in (("clean", 1.0), ("clipped", 5.0)):
@@ -76,7 +76,7 @@ def test_a_clipped_channel_is_left_out_by_prepare(speech, tmp_path: Path) -> Non
     assert {(piece.source, piece.problem) for piece in pieces} == wanted
 
 
-def test_an_offset_is_not_clipping(speech, tmp_path: Path) -> None:
+def test_an_offset_is_not_clipping(speech, tmp_path):
     """Around it, magnitudes pile up as well."""
     samples, rate = speech
     (tmp_path / "ann").mkdir()

@@ -37,7 +37,7 @@ def make_crops(is_pool: bool = True, **settings: Any) -> UnpairedCrops:
     return UnpairedCrops(config, speakers_a, [target], spec=SPEC, prior=prior)
 
 
-def test_speaker_statistics_are_those_of_all_files_together() -> None:
+def test_speaker_statistics_are_those_of_all_files_together():
     speaker = make_speaker("solo", -5, 150.0)
     mel = np.concatenate([r.mels[3] for r in speaker.recordings]).astype(np.float32)
     f0 = np.concatenate([r.f0_hz for r in speaker.recordings])
@@ -46,7 +46,7 @@ def test_speaker_statistics_are_those_of_all_files_together() -> None:
     assert speaker.stats[0].log_f0_mean == pytest.approx(whole.log_f0_mean, abs=1e-6)
 
 
-def test_a_batch_is_a_function_of_seed_and_index() -> None:
+def test_a_batch_is_a_function_of_seed_and_index():
     one, two = make_crops(seed=5), make_crops(seed=5)
     one[0], one[1]  # what was drawn before does not matter
     for crops, others in zip(one[7], two[7], strict=True):
@@ -55,14 +55,14 @@ def test_a_batch_is_a_function_of_seed_and_index() -> None:
     assert not torch.equal(one[7].a.real, make_crops(seed=6)[7].a.real)
 
 
-def test_crops_are_normalised_by_their_own_speaker() -> None:
+def test_crops_are_normalised_by_their_own_speaker():
     crops = make_crops()
     real = torch.cat([crops[i].a.real for i in range(8)])
     assert abs(real.mean().item()) < 0.05
     assert abs(real.std().item() - 1) < 0.05
 
 
-def test_excitations_hold_the_right_contours() -> None:
+def test_excitations_hold_the_right_contours():
     """The voicing row is the same before and after the transform; the comb moves with F0."""
     batch = make_crops()[0]
     assert torch.equal(batch.a.excitation[:, -1], batch.a.excitation_to_other[:, -1])
@@ -70,7 +70,7 @@ def test_excitations_hold_the_right_contours() -> None:
     assert not torch.equal(batch.a.excitation, batch.a.excitation_to_other)
 
 
-def test_masks_hide_at_most_the_stated_frames_in_one_piece() -> None:
+def test_masks_hide_at_most_the_stated_frames_in_one_piece():
     crops = make_crops()
     masks = torch.cat([crops[i].a.mask for i in range(16)])
     hidden = (1 - masks).sum(-1)
@@ -80,19 +80,16 @@ def test_masks_hide_at_most_the_stated_frames_in_one_piece() -> None:
     assert make_crops(max_masked_frames=0)[0].b.mask.min() == 1
 
 
-def test_a_known_pair_uses_stored_statistics_and_a_pool_estimates() -> None:
-    pair = make_crops(is_pool=False)[0]
+def test_a_known_pair_uses_stored_statistics_and_a_pool_estimates():
+    """Without perturbation, the identity input is the crop."""
+    pair, pool = make_crops(is_pool=False)[0], make_crops()[0]
     assert torch.equal(pair.a.real, pair.a.source)
-    pool = make_crops()[0]
     assert not torch.equal(pool.a.real, pool.a.source)
+    plain = make_crops(is_pool=False, is_perturbed=False)[0]
+    assert torch.equal(plain.b.perturbed, plain.b.real)
 
 
-def test_without_perturbation_the_identity_input_is_the_crop() -> None:
-    batch = make_crops(is_pool=False, is_perturbed=False)[0]
-    assert torch.equal(batch.b.perturbed, batch.b.real)
-
-
-def test_a_share_of_the_sources_is_perturbed() -> None:
+def test_a_share_of_the_sources_is_perturbed():
     """And with everything perturbed the source of the conversion is that of the identity."""
     batch = make_crops(perturbed_source=1.0)[0]
     assert torch.equal(batch.a.source, batch.a.perturbed)
@@ -109,13 +106,13 @@ def test_a_share_of_the_sources_is_perturbed() -> None:
     assert not torch.equal(few.a.source, few.a.perturbed)
 
 
-def test_bending_bands_changes_the_perturbation_alone() -> None:
+def test_bending_bands_changes_the_perturbation_alone():
     plain, changed = make_crops()[0], make_crops(bends_bands=True)[0]
     assert not torch.equal(plain.a.perturbed, changed.a.perturbed)
     assert torch.equal(plain.a.real[0], changed.a.real[0])
 
 
-def test_workers_of_a_spawned_process_draw_the_same_batches() -> None:
+def test_workers_of_a_spawned_process_draw_the_same_batches():
     crops = make_crops(seed=4)
     workers = {"num_workers": 2, "multiprocessing_context": "spawn"}
     drawn = list(DataLoader(crops, batch_size=None, sampler=range(5), **workers))
@@ -125,7 +122,7 @@ def test_workers_of_a_spawned_process_draw_the_same_batches() -> None:
             assert all(map(torch.equal, half, own))
 
 
-def test_estimates_from_longer_stretches_are_closer() -> None:
+def test_estimates_from_longer_stretches_are_closer():
     speaker = make_speaker("stretch", -5, 150.0, n_files=10)
     prior = average_stats([make_speaker("low", -8, 100.0).stats[0]])
     rng = np.random.default_rng(0)
@@ -137,12 +134,12 @@ def test_estimates_from_longer_stretches_are_closer() -> None:
     assert min(errors) < 0.1
 
 
-def test_condition_of_the_prior_is_zero() -> None:
+def test_condition_of_the_prior_is_zero():
     stats = make_speaker("low", -6, 110.0).stats[0]
     assert np.abs(speaker_condition(stats, stats)).max() == 0
 
 
-def test_channel_perturbation_is_a_tilt_a_gain_and_a_low_pass() -> None:
+def test_channel_perturbation_is_a_tilt_a_gain_and_a_low_pass():
     centres = band_centres_hz(SPEC)
     mel = np.random.default_rng(0).normal(size=(30, 80)).astype(np.float32)
     n_low_passed = 0
@@ -158,7 +155,7 @@ def test_channel_perturbation_is_a_tilt_a_gain_and_a_low_pass() -> None:
     assert 5 <= n_low_passed <= 30  # 15 expected
 
 
-def test_corrupted_crops_leave_what_is_judged_and_rebuilt_clean() -> None:
+def test_corrupted_crops_leave_targets_clean():
     crops = [make_crops(corrupted=share) for share in (0.0, 0.5, 1.0)]
     # A crop under noise, normalised by its own noisy statistics, differs from the clean one: mel
     # and source are the same up to a constant and a factor per band only where nothing is added.
@@ -179,7 +176,7 @@ def test_corrupted_crops_leave_what_is_judged_and_rebuilt_clean() -> None:
     assert torch.equal(crops[2][0].b.source, crops[2][0].b.real)
 
 
-def test_statistics_of_a_few_seconds_are_shrunk() -> None:
+def test_statistics_of_a_few_seconds_are_shrunk():
     short = make_speaker("short", -7, 100.0, n_files=1)  # 400 frames
     prior = make_speaker("prior", -5, 200.0).stats[0]
     shrunk = shrink_stats(short, prior, SPEC).stats[0]

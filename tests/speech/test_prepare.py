@@ -37,7 +37,7 @@ def folder(tmp_path: Path, make_speech: Speech) -> Path:
     return root
 
 
-def test_a_folder_becomes_clips_of_one_level(folder: Path, tmp_path: Path) -> None:
+def test_a_folder_becomes_clips_of_one_level(folder, tmp_path):
     out, misnamed = tmp_path / "clips", os.fsdecode(b"l\xe9ng.wav")
     (folder / misnamed).write_bytes((folder / "long.wav").read_bytes())
     prepared = prepare_folder(folder, out, n_jobs=1)
@@ -59,7 +59,7 @@ def test_a_folder_becomes_clips_of_one_level(folder: Path, tmp_path: Path) -> No
     assert len(split_files(scan_folder(out, min_total_s=1), 0).train) == 3  # it can be trained on
 
 
-def test_only_its_own_clips_are_replaced(folder: Path, tmp_path: Path) -> None:
+def test_only_its_own_clips_are_replaced(folder, tmp_path):
     out = tmp_path / "clips"
     prepare_folder(folder, out, n_jobs=1)
     with pytest.raises(CorpusError, match="holds clips already; .*--overwrite"):
@@ -77,7 +77,7 @@ def test_only_its_own_clips_are_replaced(folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("report", [None, "", "{}", '{"pieces": [{"file": "../tape.wav"}]}'])
-def test_the_files_of_others_are_kept(folder: Path, tmp_path: Path, report: str | None) -> None:
+def test_the_files_of_others_are_kept(folder, tmp_path, report):
     out = tmp_path / "full"
     out.mkdir()
     (out / "letter.txt").write_text("kept")
@@ -92,9 +92,7 @@ def test_the_files_of_others_are_kept(folder: Path, tmp_path: Path, report: str 
     assert (out / "letter.txt").exists() and (tmp_path / "tape.wav").exists()
 
 
-def test_clips_are_never_recordings(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_clips_are_never_recordings(folder, tmp_path, monkeypatch):
     monkeypatch.chdir(folder)
     (tmp_path / "other").symlink_to(folder)
     (folder / ".clips.part").mkdir()  # of a call that was killed
@@ -105,9 +103,7 @@ def test_clips_are_never_recordings(
         assert [name for name, _ in prepared.unreadable] == ["torn.wav"]
 
 
-def test_a_failure_leaves_nothing(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failure_leaves_nothing(folder, tmp_path, monkeypatch):
     def fail(*_: object) -> None:
         raise KeyboardInterrupt
 
@@ -126,13 +122,13 @@ def test_a_failure_leaves_nothing(
         ("anna/empty", "out", "no recordings found"),
     ],
 )
-def test_a_wrong_folder_is_refused(folder: Path, source: str, out: str, problem: str) -> None:
+def test_a_wrong_folder_is_refused(folder, source, out, problem):
     (folder / "empty").mkdir()
     with pytest.raises(CorpusError, match=problem):
         prepare_folder(folder.parent / source, folder.parent / out)
 
 
-def test_little_speech_in_a_long_recording_is_found(tmp_path: Path, make_speech: Speech) -> None:
+def test_little_speech_in_a_long_recording_is_found(tmp_path, make_speech):
     tape = 1e-3 * np.random.default_rng(0).standard_normal(90 * RATE).astype(np.float32)
     tape[40 * RATE :][: 3 * RATE] += make_speech(3.0, RATE)
     (tmp_path / "tape").mkdir()
@@ -143,7 +139,7 @@ def test_little_speech_in_a_long_recording_is_found(tmp_path: Path, make_speech:
     assert piece.quality.duration_s == pytest.approx(3.2, abs=0.2)
 
 
-def test_measures_of_a_clip(make_speech: Speech) -> None:
+def test_measures_of_a_clip(make_speech):
     spec = MelSpec()
     speech = np.concatenate([make_speech(3.0, spec.sample_rate, 140.0), np.zeros(11_025)])
     quality = measure_quality(speech.astype(np.float32), spec, 0.0)
@@ -159,9 +155,7 @@ def test_measures_of_a_clip(make_speech: Speech) -> None:
     assert narrow.problem().startswith("noisy")
 
 
-def test_the_command_prints_and_draws(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_prints_and_draws(folder, tmp_path, capsys):
     with pytest.raises(SystemExit, match="0"):
         main(["prepare", str(folder)])
     out = tmp_path / "anna-clips"

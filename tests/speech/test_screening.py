@@ -38,7 +38,7 @@ def strange(make_speech: Speech) -> list[np.ndarray]:
     return [make_speech(2.4, RATE, 230.0, seed=50), chord.astype(np.float32)]
 
 
-def test_outliers_stand_out(usual: list[np.ndarray], strange: list[np.ndarray]) -> None:
+def test_outliers_stand_out(usual, strange):
     scores = score_clips([*usual, *strange], MelSpec())
     totals = np.array([score.total for score in scores])
     assert totals[-2:].min() >= MIN_OUTLIER_SCORE
@@ -49,16 +49,14 @@ def test_outliers_stand_out(usual: list[np.ndarray], strange: list[np.ndarray]) 
     assert {score.total for score in score_clips(strange, MelSpec())} == {0.0}
 
 
-def test_without_the_metrics_pitch_finds_another_voice(
-    usual: list[np.ndarray], strange: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_the_metrics_pitch_finds_another_voice(usual, strange, monkeypatch):
     monkeypatch.setattr(screening, "has_metrics", lambda: False)
     monkeypatch.setattr(screening, "voice_distances", None)  # would fail if called
     scores = score_clips([*usual, *strange], MelSpec())
     assert scores[-2].voice > MIN_OUTLIER_SCORE > np.median([score.voice for score in scores])
 
 
-def test_deviations_by_hand() -> None:
+def test_deviations_by_hand():
     values = [1.0, 2.0, 3.0, 4.0, np.nan]
     wanted = [0, 0, 0.5 / 1.4826, 1.5 / 1.4826, screening.MAX_SCORE]
     assert deviations(values, 0.1) == pytest.approx(wanted)
@@ -76,9 +74,7 @@ def folder(usual: list[np.ndarray], tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("keeps", [False, True])
-def test_prepare_drops_outliers_unless_asked_to_keep_them(
-    folder: Path, tmp_path: Path, strange: list[np.ndarray], keeps: bool
-) -> None:
+def test_prepare_drops_outliers_unless_asked_to_keep_them(folder, tmp_path, strange, keeps):
     soundfile.write(folder / "stranger.wav", strange[0], RATE)
     prepared = prepare_folder(
         folder, tmp_path / "clips", n_jobs=1, compare=compare_clips, keeps_outliers=keeps
@@ -91,7 +87,7 @@ def test_prepare_drops_outliers_unless_asked_to_keep_them(
     assert files == {piece.file for piece in prepared.kept}
 
 
-def test_many_outliers_are_kept(folder: Path, tmp_path: Path) -> None:
+def test_many_outliers_are_kept(folder, tmp_path):
     """Where a fifth is unlike the others, the folder is mixed: nothing is dropped."""
 
     def compare(paths: Sequence[Path]) -> list[float]:
@@ -102,7 +98,7 @@ def test_many_outliers_are_kept(folder: Path, tmp_path: Path) -> None:
     assert all(piece.file for piece in prepared.outliers)
 
 
-def test_patches_leave_pauses_out() -> None:
+def test_patches_leave_pauses_out():
     noise = torch.Generator().manual_seed(0)
     mel = torch.randn(120, 80, generator=noise) * 0.1
     mel[80:] -= 3.0  # a pause
@@ -118,7 +114,7 @@ def test_patches_leave_pauses_out() -> None:
     assert cut_patches([mel[:10], mel])[0].shape == (0, 1, 20, 20)
 
 
-def test_latent_norms_are_the_means_of_the_score_of_that_name(usual: list[np.ndarray]) -> None:
+def test_latent_norms_are_the_means_of_the_score_of_that_name(usual):
     spec = MelSpec()
     with torch.no_grad():
         mels = [screening.LogMel(spec)(torch.from_numpy(clip)[None])[0].T for clip in usual[:6]]
