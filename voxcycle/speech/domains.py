@@ -79,7 +79,7 @@ def find_domains(config: VoiceTrainingConfig, console: Console) -> Domains:
     else:
         folders = [config.a]
 
-    def split(folder: Path, side: str, min_total_s: float) -> tuple[str, Split]:
+    def split(folder: Path, side: str, min_total_s: float) -> Split:
         if config.prepares and not (folder / REPORT).exists():
             clips = config.out / "clips" / side / folder.absolute().name
             folder = prepare(folder, clips, min_total_s, console)
@@ -88,26 +88,24 @@ def find_domains(config: VoiceTrainingConfig, console: Console) -> Domains:
             console.print(f"skipped {path}: {reason}", style="yellow", soft_wrap=True)
         if side == "a" and config.any_to_one and len(corpus.clips) < MIN_FILES:
             # Too few clips to split: all of them train, other speakers of the pool validate.
-            return corpus.name, Split([clip.path.absolute() for clip in corpus.clips], [], [])
-        return corpus.name, split_files(corpus, config.seed)
+            return Split([clip.path.absolute() for clip in corpus.clips], [], [])
+        return split_files(corpus, config.seed)
 
     min_total_s = MIN_POOL_SPEAKER_S if config.any_to_one else MIN_TOTAL_S
     splits_a = {}
     for folder in folders:
         try:
-            name, files = split(folder, "a", min_total_s)
+            splits_a[folder.absolute().name] = split(folder, "a", min_total_s)
         except CorpusError as error:
             if len(folders) <= 2:
                 raise
             console.print(f"skipped: {error}", style="yellow", soft_wrap=True)
-        else:
-            splits_a[name] = files
     if config.any_to_one and len(splits_a) < 2:
         raise CorpusError(f"{config.a}: fewer than two speakers have enough usable speech")
-    domains = Domains(splits_a, dict([split(config.b, "b", MIN_TOTAL_S)]))
-    if not any(files.valid for files in domains.a.values()):
+    splits_b = {config.b.absolute().name: split(config.b, "b", MIN_TOTAL_S)}
+    if not any(files.valid for files in splits_a.values()):
         raise CorpusError(f"{config.a}: at least one speaker needs {MIN_FILES} recordings")
-    return domains
+    return Domains(splits_a, splits_b)
 
 
 def prepare(folder: Path, clips: Path, min_total_s: float, console: Console) -> Path:

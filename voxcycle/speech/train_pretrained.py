@@ -111,12 +111,11 @@ def load_speakers(
             kinds = WARPS if corpus.duration_s < SHORT_SPEAKER_S else perturbations(config)
             split = Split([clip.path for clip in corpus.clips], [], [])
             speaker, _ = load_speaker(folder.name, split, spec=spec, kinds=kinds, console=console)
+            speakers.append(speaker)
         except CorpusError as error:
             if len(config.folders) <= 2 or not folder.is_dir():
                 raise
             console.print(f"skipped: {error}", style="yellow", soft_wrap=True)
-        else:
-            speakers.append(speaker)
     if len(speakers) < 2:
         raise CorpusError("fewer than two of the speakers have enough usable speech")
     return speakers
