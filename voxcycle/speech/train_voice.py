@@ -162,7 +162,7 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
             vocoder=vocoder,
             console=console,
         )
-    hooks: list[Hook] = [validation, selector] if selector and validation else []
+    hooks: list[Hook] = [hook for hook in (validation, selector) if hook]
     rerun = functools.partial(train_voice, config, resume=True)
     fit(module, crops, config, console=console, rerun=rerun, hooks=hooks)
     chosen = selector.choose(module.steps_done) if selector else {}
@@ -261,10 +261,7 @@ def measure_step_seconds(
 
 
 def _resolve_minutes(
-    config: VoiceTrainingConfig,
-    crops: UnpairedCrops,
-    console: Console,
-    content: ContentLoss | None,
+    config: VoiceTrainingConfig, crops: UnpairedCrops, console: Console, content: ContentLoss | None
 ) -> tuple[int, int]:
     """Return how many steps fit into the minutes, and the number of threads.
 
