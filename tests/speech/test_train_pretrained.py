@@ -180,13 +180,9 @@ def test_the_networks_of_a_pool_stay_conditional(folders, trained, make_voice_co
     assert train_voice(config).n_steps == 1
 
 
-def test_errors_are_one_sentence(folders, trained, tmp_path, make_voice_config):
+def test_errors_are_one_sentence(folders, tmp_path, make_voice_config):
     with pytest.raises(CorpusError, match="at least two folders"):
         train_pretrained(make_config(folders, tmp_path / "run", folders=(folders / "low",)))
-    damaged = tmp_path / "damaged.safetensors"
-    damaged.write_bytes(trained.path.read_bytes()[:2000])
-    with pytest.raises(ValueError, match="damaged.safetensors: .*cut short"):
-        Pretrained.load(damaged)
     # the folders are not even looked at
     config = make_voice_config(width=24, a=folders / "nobody", steps=1)
     with pytest.raises(ValueError, match="width=16, not 24"):

@@ -42,7 +42,6 @@ from voxcycle.voices.pretrained import PRETRAINED_FILE, Pretrained
 from voxcycle.voices.voice import Voice, check_voice_name
 
 DEFAULT_MINUTES = 15.0
-NETWORKS = ("g_ab", "g_ba")
 PROBE_STEPS = 8
 PROBE_WARM_UP = 4
 MIN_SPEEDUP = 0.95  # a time must fall to this share to count as faster
@@ -134,7 +133,7 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
     if not resume:
         config.out.mkdir(parents=True, exist_ok=True)
         domains.save(config.out / "split.json")
-        for network in NETWORKS:  # of a run that never reached a checkpoint
+        for network in ("g_ab", "g_ba"):  # of a run that never reached a checkpoint
             best_path(config.out, network).unlink(missing_ok=True)
     save_config(config)
     selector = validation = None
