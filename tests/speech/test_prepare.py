@@ -1,7 +1,6 @@
 import json
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +8,8 @@ import pytest
 import soundfile
 
 from voxcycle.audio.level import active_level_db
-from voxcycle.audio.mel import MelSpec
 from voxcycle.cli import main
 from voxcycle.speech import prepare
-from voxcycle.speech.clip_quality import measure_quality
 from voxcycle.speech.corpus import CorpusError, scan_folder, split_files
 from voxcycle.speech.prepare import prepare_folder
 
@@ -137,22 +134,6 @@ def test_little_speech_in_a_long_recording_is_found(tmp_path, make_speech):
     assert piece.file
     assert piece.start_s == pytest.approx(39.9, abs=0.1)
     assert piece.quality.duration_s == pytest.approx(3.2, abs=0.2)
-
-
-def test_measures_of_a_clip(make_speech):
-    spec = MelSpec()
-    speech = np.concatenate([make_speech(3.0, spec.sample_rate, 140.0), np.zeros(11_025)])
-    quality = measure_quality(speech.astype(np.float32), spec, 0.0)
-    assert quality.duration_s == pytest.approx(3.5)
-    assert quality.f0_hz[1] == pytest.approx(140, rel=0.1)
-    assert quality.problem() == ""
-    assert replace(quality, clipped_share=0.02).problem() == "clipped"
-    random = np.random.default_rng(0)
-    spectrum = np.fft.rfft(random.standard_normal(3 * spec.sample_rate))
-    spectrum[3 * 4000 :] = 0  # nothing above 4 kHz
-    narrow = measure_quality(np.fft.irfft(spectrum).astype(np.float32), spec, 0.0)
-    assert narrow.bandwidth_hz == pytest.approx(4000, abs=200)  # a window's leak
-    assert narrow.problem().startswith("noisy")
 
 
 def test_the_command_prints_and_draws(folder, tmp_path, capsys):

@@ -1,10 +1,17 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from voxcycle.speech.clip_quality import MAX_CLIPPED_SHARE, clipped_share, clipped_shares
+from voxcycle.audio.mel import MelSpec
+from voxcycle.speech.clip_quality import (
+    MAX_CLIPPED_SHARE,
+    clipped_share,
+    clipped_shares,
+    measure_quality,
+)
 from voxcycle.speech.prepare import prepare_folder
 
 DEMO = Path(__file__).parents[2] / "recipes" / "demo.flac"
@@ -87,3 +94,19 @@ def test_an_offset_is_not_clipping(speech, tmp_path):
     soundfile.write(tmp_path / "ann" / "offset.wav", shifted, rate)
     pieces = prepare_folder(tmp_path / "ann", tmp_path / "clips", n_jobs=1).pieces
     assert pieces and {piece.problem for piece in pieces} == {""}
+
+
+def test_measures_of_a_clip(make_speech):
+    spec = MelSpec()
+    speech = np.concatenate([make_speech(3.0, spec.sample_rate, 140.0), np.zeros(11_025)])
+    quality = measure_quality(speech.astype(np.float32), spec, 0.0)
+    assert quality.duration_s == pytest.approx(3.5)
+    assert quality.f0_hz[1] == pytest.approx(140, rel=0.1)
+    assert quality.problem() == ""
+    assert replace(quality, clipped_share=0.02).problem() == "clipped"
+    random = np.random.default_rng(0)
+    spectrum = np.fft.rfft(random.standard_normal(3 * spec.sample_rate))
+    spectrum[3 * 4000 :] = 0  # nothing above 4 kHz
+    narrow = measure_quality(np.fft.irfft(spectrum).astype(np.float32), spec, 0.0)
+    assert narrow.bandwidth_hz == pytest.approx(4000, abs=200)  # a window's leak
+    assert narrow.problem().startswith("noisy")
