@@ -27,7 +27,7 @@ from voxcycle.audio.mel import MelSpec
 from voxcycle.evaluation.stats.cost import cpu_name
 from voxcycle.methods.cyclegan import CycleGAN, CycleGANNetworks, CycleGANRates, CycleGANWeights
 from voxcycle.speech.config import VoiceTrainingConfig
-from voxcycle.speech.domains import make_crops
+from voxcycle.speech.crops import UnpairedCrops
 from voxcycle.speech.networks import build_method
 from voxcycle.speech.speakers import build_speaker
 from voxcycle.training.state import TrainingState
@@ -73,7 +73,7 @@ def main() -> None:
     long_frames = round(LONG_S * spec.frame_rate)
     speakers = [build_speaker(name, random_speech(i), spec) for i, name in enumerate("ab")]
     config = VoiceTrainingConfig(a=Path("a"), b=Path("b"), batch_size=1, n_frames=N_FRAMES)
-    batch = make_crops(config, speakers[:1], speakers[1:], spec=spec, prior=None)[0]
+    batch = UnpairedCrops(config, speakers[:1], speakers[1:], spec=spec, prior=None)[0]
     ours = build_method(config, spec)
     published = published_method(spec.n_mels)
 

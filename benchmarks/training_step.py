@@ -22,7 +22,7 @@ from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.perturb import WARPS
 from voxcycle.evaluation.stats.cost import cpu_name
 from voxcycle.speech.config import VoiceTrainingConfig
-from voxcycle.speech.domains import make_crops
+from voxcycle.speech.crops import UnpairedCrops
 from voxcycle.speech.features import Features
 from voxcycle.speech.networks import build_method
 from voxcycle.speech.speakers import build_speaker
@@ -71,7 +71,7 @@ def main() -> None:
     config = VoiceTrainingConfig(a=Path("a"), b=Path("b"))
     spec = MelSpec()
     speakers = [build_speaker(name, random_speech(i), spec) for i, name in enumerate("ab")]
-    crops = make_crops(config, speakers[:1], speakers[1:], spec=spec, prior=None)
+    crops = UnpairedCrops(config, speakers[:1], speakers[1:], spec=spec, prior=None)
     module = TrainingState(build_method(config, spec))
     batch = crops[0]
 

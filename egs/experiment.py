@@ -38,9 +38,10 @@ from voxcycle.evaluation.report.terminal import evaluate_with_progress
 from voxcycle.evaluation.run import Evaluation
 from voxcycle.evaluation.stats.summary import MEAN, markdown_table, print_value
 from voxcycle.evaluation.systems import COPY_SYNTHESIS
-from voxcycle.paths import cache_dir
+from voxcycle.files import cache_dir
 from voxcycle.speech.clone import clone_voice
 from voxcycle.speech.config import VoiceTrainingConfig
+from voxcycle.speech.crops import UnpairedCrops
 from voxcycle.speech.domains import find_domains, load_data
 from voxcycle.speech.train_vocoder import VocoderTrainingConfig, train_vocoder
 from voxcycle.speech.train_voice import measure_step_seconds, train_voice
@@ -165,7 +166,7 @@ def probe(out: Path, runs: dict[str, Run]) -> None:
     for name, run in runs.items():
         config = run.config(out / "probe" / name, 1)
         data = load_data(config, find_domains(config, console), spec, console)
-        crops = data.crops(config, spec, valid=False)
+        crops = UnpairedCrops(config, data.train_a, [data.train_b], spec=spec, prior=data.prior)
         steps[name] = 60 / measure_step_seconds(config, crops, N_TIMED_STEPS)
         console.print(f"{name}: {steps[name]:.0f} steps a minute")
     out.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,8 @@
-"""Imports point down: what each package may know of the others."""
+"""How the package is found, and what its parts may know of one another: imports point down."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ import pytest
 import voxcycle
 
 ROOT = Path(voxcycle.__file__).parent
-ANYWHERE = {"files", "paths", "console"}  # may be imported by all and import nothing of ours
+ANYWHERE = {"files", "console"}  # may be imported by all and import nothing of ours
 # What a package may import beside itself; whatever those packages may, it may too. A name with a
 # dot stands for that subpackage alone.
 TABLE: dict[str, set[str]] = {
@@ -69,3 +71,10 @@ def test_the_table_names_every_package() -> None:
     packages = {path.name for path in ROOT.iterdir() if (path / "__init__.py").exists()}
     modules = {path.stem for path in ROOT.glob("*.py")} - PUBLIC - ANYWHERE
     assert packages | modules <= set(TABLE)
+
+
+def test_a_folder_of_the_packages_name_does_not_hide_it(tmp_path: Path) -> None:
+    """A clone is named voxcycle as a rule, and scripts lie beside it."""
+    (tmp_path / "voxcycle").mkdir()
+    code = "import voxcycle; voxcycle.load_voice('heart')"
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)

@@ -23,8 +23,7 @@ from voxcycle.audio.level import normalize_level
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.mixdown import load_mono
 from voxcycle.evaluation.stats.summary import markdown_table
-from voxcycle.speech.clip_quality import measure_quality
-from voxcycle.speech.clipping import clipped_share
+from voxcycle.speech.clip_quality import clipped_share, measure_quality
 from voxcycle.speech.prepare import MIN_OUTLIER_SCORE
 from voxcycle.speech.screening import score_clips
 

@@ -33,8 +33,8 @@ from voxcycle.evaluation.score import score_systems
 from voxcycle.evaluation.stats.cost import describe_machine
 from voxcycle.evaluation.stats.summary import MEAN, MEASURES, markdown_table, print_value
 from voxcycle.evaluation.systems import System, Wave, copy_synthesis
+from voxcycle.files import cache_dir
 from voxcycle.losses.spectral import multi_resolution_stft_loss
-from voxcycle.paths import cache_dir
 from voxcycle.vocoders.registry import load_vocoder
 
 REAL = ("allison", "dutch_woman", "dutch_man")

@@ -20,7 +20,7 @@ from voxcycle.evaluation.metrics.all_metrics import METRICS, QUICK_METRICS
 from voxcycle.evaluation.report.record import check_result_path, record_evaluation, result_id
 from voxcycle.evaluation.report.terminal import evaluate_with_progress, print_evaluation
 from voxcycle.evaluation.systems import Sentence, Speaker
-from voxcycle.paths import cache_dir
+from voxcycle.files import cache_dir
 from voxcycle.voices.library import load_voice
 
 QUICK_SENTENCES = 10

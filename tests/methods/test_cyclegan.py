@@ -5,7 +5,7 @@ from voxcycle.methods.batches import Domain, PairBatch
 from voxcycle.methods.cyclegan import CycleGAN, CycleGANNetworks, CycleGANWeights
 from voxcycle.models.patchgan import PatchGAN
 from voxcycle.models.voice_generator import VoiceGenerator
-from voxcycle.speech.crops import VoiceBatch
+from voxcycle.speech.crops import Crops, VoiceBatch
 
 ADVERSARIAL_AND_CYCLE = ("adversarial_a", "adversarial_b", "cycle_a", "cycle_b")
 
@@ -22,11 +22,11 @@ def make_batch(n_condition: int = 3) -> VoiceBatch:
     mask = torch.ones(2, 1, 64)
     mask[:, :, 10:20] = 0
 
-    def half() -> tuple[torch.Tensor, ...]:
+    def half() -> Crops:
         mels, combs = torch.randn(3, 2, 80, 64), torch.randn(2, 2, 81, 64)
-        return *mels, *combs, torch.randn(2, n_condition), torch.ones(2, 160), mask
+        return Crops(*mels, *combs, torch.randn(2, n_condition), torch.ones(2, 160), mask)
 
-    return VoiceBatch(*half(), *half())
+    return VoiceBatch(half(), half())
 
 
 def gradient_norm(network: torch.nn.Module) -> float:
@@ -63,9 +63,9 @@ def test_an_identity_generator_has_the_losses_of_the_raw_batch() -> None:
         torch.nn.init.zeros_(generator.out.weight)
     batch = make_batch()
     terms = CycleGAN(networks).generator_losses(batch, {})
-    distance = (batch.source_a * batch.mask_a - batch.real_a).abs().mean()
+    distance = (batch.a.source * batch.a.mask - batch.a.real).abs().mean()
     assert terms["cycle_a"].item() == pytest.approx(distance.item(), rel=1e-5)
-    distance = (batch.perturbed_b - batch.real_b).abs().mean()
+    distance = (batch.b.perturbed - batch.b.real).abs().mean()
     assert terms["identity_b"].item() == pytest.approx(distance.item(), rel=1e-5)
 
 

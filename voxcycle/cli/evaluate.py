@@ -89,7 +89,7 @@ def evaluate(
     from voxcycle.evaluation.report.terminal import evaluate_with_progress, print_evaluation
     from voxcycle.evaluation.run import describe_path
     from voxcycle.evaluation.systems import system_name
-    from voxcycle.paths import cache_dir
+    from voxcycle.files import cache_dir
     from voxcycle.voices.library import load_voice
 
     loaded = load_voice(voice)

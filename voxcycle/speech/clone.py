@@ -6,7 +6,7 @@ from pathlib import Path
 
 from voxcycle.audio.perturb import WARPS
 from voxcycle.console import open_console
-from voxcycle.paths import cache_dir
+from voxcycle.files import cache_dir
 from voxcycle.speech.config import FORMANT_POSTFILTER
 from voxcycle.speech.corpus import scan_folder
 from voxcycle.speech.domains import prepare

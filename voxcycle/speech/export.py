@@ -82,8 +82,7 @@ def export_voices(
         data: both domains, for their statistics.
         pretrained: the networks from which the training started, if any.
         summary: of the training, for the cards.
-        chosen: by network, the step of the chosen weights and their scores, from
-            `CheckpointSelector.choose`; a network that is absent exports its last average.
+        chosen: from `CheckpointSelector.choose`; absent networks export their last average.
     """
     paths = []
     settings = json.loads(config.model_dump_json(exclude={"a", "b", "out", "start", "units"}))

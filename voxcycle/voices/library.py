@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from voxcycle.artifacts import VOICE, ArtifactError, read_header
-from voxcycle.files import replacing
-from voxcycle.paths import data_dir
+from voxcycle.files import data_dir, replacing
 from voxcycle.voices.voice import Voice, VoiceError, check_voice_name
 
 SUFFIX = ".safetensors"
