@@ -41,14 +41,14 @@ LOADERS: dict[str, Callable[[Path], Any]] = {
 }
 
 
-def save_again(loaded: Any, path: Path) -> None:
+def save_again(loaded, path):
     if isinstance(loaded, SourceFilter):
         loaded.save(path, loaded.about)
     else:
         loaded.save(path)
 
 
-def rewrite(path: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+def rewrite(path, change):
     """Change the JSON of a file's header, as a tinkerer would."""
     with safe_open(path, framework="numpy") as opened:
         metadata = dict(opened.metadata())
@@ -58,23 +58,23 @@ def rewrite(path: Path, change: Callable[[dict[str, Any]], Any]) -> None:
 
 
 @pytest.fixture(params=SHIPPED)
-def shipped(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, str]:
+def shipped(request, tmp_path):
     """A copy of a shipped file, saved in today's format, and its kind."""
     source, kind = SHIPPED[request.param]
     save_again(LOADERS[kind](source), path := tmp_path / "copy.safetensors")
     return path, kind
 
 
-def numbers(path: Path) -> list[bytes]:
+def numbers(path):
     """Return all weights of a file, whatever the tensors are called."""
     return sorted(array.tobytes() for array in load_file(path).values())
 
 
-def test_six_files_are_shipped() -> None:
+def test_six_files_are_shipped():
     assert len(SHIPPED) == 6
 
 
-def test_a_shipped_file_keeps_its_weights_and_statistics(shipped: tuple[Path, str]) -> None:
+def test_a_shipped_file_keeps_its_weights_and_statistics(shipped):
     path, kind = shipped
     again = LOADERS[kind](path)
     save_again(again, path.with_name("twice.safetensors"))
@@ -84,7 +84,7 @@ def test_a_shipped_file_keeps_its_weights_and_statistics(shipped: tuple[Path, st
         assert read_header(source, kind).get(key) == read_header(path, kind).get(key)
 
 
-def network(header: dict[str, Any]) -> dict[str, Any]:
+def network(header):
     """Return the arguments of the network; in voices `network` is its name."""
     return header["generator"] if "generator" in header else header["network"]
 
@@ -119,9 +119,7 @@ HEADER_DAMAGES: dict[str, Callable[[dict[str, Any]], Any]] = {
 
 @pytest.mark.parametrize("damage", [*FILE_DAMAGES, *HEADER_DAMAGES])
 @pytest.mark.parametrize("name", ["heart", "pretrained", "fast"])
-def test_what_is_damaged_or_hostile_is_refused_in_one_sentence(
-    name: str, damage: str, tmp_path: Path
-) -> None:
+def test_what_is_damaged_or_hostile_is_refused_in_one_sentence(name, damage, tmp_path):
     source, kind = SHIPPED[name]
     save_again(LOADERS[kind](source), path := tmp_path / "copy.safetensors")
     if damage in FILE_DAMAGES:
@@ -136,13 +134,13 @@ def test_what_is_damaged_or_hostile_is_refused_in_one_sentence(
 
 
 @pytest.mark.parametrize("kind", LOADERS)
-def test_a_file_of_another_kind_is_named(kind: str, tmp_path: Path) -> None:
+def test_a_file_of_another_kind_is_named(kind, tmp_path):
     path = next(path for path, other in SHIPPED.values() if other != kind)
     with pytest.raises(ArtifactError, match=f"of the kind .*, not {kind}"):
         LOADERS[kind](path)
 
 
-def test_voices_of_format_1_load(tmp_path: Path) -> None:
+def test_voices_of_format_1_load(tmp_path):
     """They named no network, had no strength, and their generator had a skip unless said."""
     source = EMBEDDED_DIR / "heart.safetensors"
     heart, arrays = Voice.load(source), load_file(source)
@@ -158,7 +156,7 @@ def test_voices_of_format_1_load(tmp_path: Path) -> None:
     assert Voice.load(path).generator.has_skip
 
 
-def test_published_networks_are_refused_by_name(tmp_path: Path) -> None:
+def test_published_networks_are_refused_by_name(tmp_path):
     path = tmp_path / "old.safetensors"
     Voice.load(EMBEDDED_DIR / "heart.safetensors").save(path)
     rewrite(path, lambda header: header.update(network="MaskCycleGANGenerator"))
@@ -166,13 +164,13 @@ def test_published_networks_are_refused_by_name(tmp_path: Path) -> None:
         Voice.load(path)
 
 
-def test_the_checksum_covers_names_types_shapes_and_bytes() -> None:
+def test_the_checksum_covers_names_types_shapes_and_bytes():
     x = np.arange(6, dtype=np.float32)
     changes = ({"y": x}, {"x": x.astype(np.float64)}, {"x": x.reshape(2, 3)}, {"x": x + 1})
     assert len({hash_arrays(arrays) for arrays in ({"x": x}, *changes)}) == 5
 
 
-def test_what_is_written_is_read(tmp_path: Path) -> None:
+def test_what_is_written_is_read(tmp_path):
     arrays = {"b": np.zeros((2, 0), np.float16), "a": np.arange(3)[::-1]}
     write_artifact(path := tmp_path / "sub" / "x.safetensors", VOCODER, {"n": [1, 2]}, arrays)
     artifact = read_artifact(path, VOCODER)
@@ -181,12 +179,12 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert [p.name for p in path.parent.iterdir()] == ["x.safetensors"]
 
 
-def test_sizes_are_bounded() -> None:
+def test_sizes_are_bounded():
     check_sizes({"width": 192, "has_skip": False, "widths": [32, 64], "voiced_noise": 0.5})
     for bad in ({"width": 10**6}, {"width": -1}, {"width": "192"}, {"widths": [1, 10**9]}):
         with pytest.raises(ValueError, match="width"):
             check_sizes(bad)
 
 
-def test_every_key_of_a_header_names_one_kind() -> None:
+def test_every_key_of_a_header_names_one_kind():
     assert sorted(OLDER_KEYS.values()) == sorted(LOADERS)

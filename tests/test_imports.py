@@ -31,7 +31,7 @@ TABLE: dict[str, set[str]] = {
 PUBLIC = {"__init__", "__main__"}  # the package's face: may import anything
 
 
-def find_allowed(package: str) -> set[str]:
+def find_allowed(package):
     """Return all that a package may import, itself included."""
     allowed = {package}
     for name in TABLE.get(package, set()):
@@ -39,7 +39,7 @@ def find_allowed(package: str) -> set[str]:
     return allowed
 
 
-def find_imports(path: Path) -> set[str]:
+def find_imports(path):
     """Return the modules of ours that a file imports, without `voxcycle.`."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -51,12 +51,12 @@ def find_imports(path: Path) -> set[str]:
     return {name.removeprefix("voxcycle.") for name in names if name.startswith("voxcycle.")}
 
 
-def list_files() -> list[Path]:
+def list_files():
     return [path for path in ROOT.rglob("*.py") if path.stem not in PUBLIC or path.parent != ROOT]
 
 
 @pytest.mark.parametrize("path", list_files(), ids=lambda path: str(path.relative_to(ROOT)))
-def test_imports_point_down(path: Path) -> None:
+def test_imports_point_down(path):
     package = path.relative_to(ROOT).parts[0].removesuffix(".py")
     allowed = set() if package in ANYWHERE else find_allowed(package) | ANYWHERE
     strange = {
@@ -67,13 +67,13 @@ def test_imports_point_down(path: Path) -> None:
     assert not strange, f"{package} may import {', '.join(sorted(allowed)) or 'nothing of ours'}"
 
 
-def test_the_table_names_every_package() -> None:
+def test_the_table_names_every_package():
     packages = {path.name for path in ROOT.iterdir() if (path / "__init__.py").exists()}
     modules = {path.stem for path in ROOT.glob("*.py")} - PUBLIC - ANYWHERE
     assert packages | modules <= set(TABLE)
 
 
-def test_a_folder_of_the_packages_name_does_not_hide_it(tmp_path: Path) -> None:
+def test_a_folder_of_the_packages_name_does_not_hide_it(tmp_path):
     """A clone is named voxcycle as a rule, and scripts lie beside it."""
     (tmp_path / "voxcycle").mkdir()
     code = "import voxcycle; voxcycle.load_voice('heart')"

@@ -128,11 +128,7 @@ class Kokoro:
         )
         style = np.concatenate([other[:TIMBRE], own[TIMBRE:]])
         names = [i.name for i in self.session.get_inputs()]
-        values = (
-            np.array([[0, *tokens, 0]], np.int64),
-            style[None],
-            np.ones(1, np.float32),
-        )
+        values = (np.array([[0, *tokens, 0]], np.int64), style[None], np.ones(1, np.float32))
         return self.session.run(None, dict(zip(names, values, strict=True)))[0].reshape(-1)
 
 

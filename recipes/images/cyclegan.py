@@ -51,7 +51,7 @@ def main() -> None:
     draw_translations(recipe.out / "ways.png", results, NAMES)
     pictures = {
         "ways.png": "Test faces in both directions: the face, its translation, its true twin, "
-        "where the two differ (white: 0.3 of the range or more), and the translation back.",
+        "where the two differ (white: 0.3 of the range or more), and the translation back."
     }
     recipe.finish(bounds, pictures, trained.n_steps)
 

@@ -63,7 +63,7 @@ def main() -> None:
     draw_grid(recipe.out / "rows.png", [row[:N_SHOWN] for row in rows], labels)
     pictures = {
         "rows.png": "Faces that it never saw: their edges, what the L1 loss alone makes of them, "
-        "what pix2pix makes, the truth, and where these two differ (white: 0.3 of the range).",
+        "what pix2pix makes, the truth, and where these two differ (white: 0.3 of the range)."
     }
     recipe.finish(bounds, pictures, trained.n_steps)
 

@@ -10,7 +10,7 @@ SPEC = MelSpec()
 CENTRES_HZ = librosa.mel_frequencies(SPEC.n_mels + 2, fmin=SPEC.f_min, fmax=SPEC.f_max)[1:-1]
 
 
-def comb_log_mel(f0_hz: float) -> np.ndarray:
+def comb_log_mel(f0_hz):
     """Return the log-mel (n_mels,) of a second of equal cosines, summed one by one."""
     t = np.arange(SPEC.sample_rate) / SPEC.sample_rate
     harmonics = np.arange(1, int(SPEC.sample_rate / 2 / f0_hz) + 1)

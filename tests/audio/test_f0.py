@@ -20,7 +20,7 @@ SPEC = MelSpec()
 TIMES = np.arange(40) * 0.005 + 0.2
 
 
-def make_stats(f0_hz: float, std: float) -> DomainStats:
+def make_stats(f0_hz, std):
     return DomainStats(np.zeros(80, np.float32), np.ones(80, np.float32), float(np.log(f0_hz)), std)
 
 
@@ -84,7 +84,7 @@ def test_f0_stays_in_the_range_of_the_excitation():
         assert list(transform_f0(f0_hz, make_stats(100.0, 0.2), target)) == [limit, 0]
 
 
-def sines(*frequencies: float) -> np.ndarray:
+def sines(*frequencies):
     t = np.arange(SPEC.sample_rate // 2) / SPEC.sample_rate
     return sum(np.sin(2 * np.pi * f * t) for f in frequencies)
 

@@ -1,13 +1,11 @@
 import errno
 import os
 import sys
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-from numpy.typing import NDArray
 
 from voxcycle.audio.io import (
     AudioError,
@@ -23,17 +21,12 @@ RATE = 16_000
 NOISE = (0.1 * np.random.default_rng(0).standard_normal(RATE)).astype(np.float32)
 
 
-def save(path: Path, samples: NDArray[np.float32] = NOISE, **options: str | None) -> FileSource:
+def save(path, samples=NOISE, **options):
     soundfile.write(path, samples, RATE, **options)
     return FileSource(path)
 
 
-def write(
-    target: Path,
-    blocks: Iterable[NDArray[np.float32]],
-    audio_format: AudioFormat,
-    sample_rate: int = RATE,
-) -> None:
+def write(target, blocks, audio_format, sample_rate=RATE):
     tags = {"comment": "converted to the voice unit", "software": "voxcycle"}
     write_audio(target, blocks, sample_rate=sample_rate, audio_format=audio_format, tags=tags)
 
@@ -89,7 +82,7 @@ def test_float_samples_pass_unchanged(tmp_path):
     assert b"PEAK" not in (tmp_path / "a.wav").read_bytes()  # it would hold the time of day
 
 
-def failing_blocks(error: BaseException) -> Iterator[NDArray[np.float32]]:
+def failing_blocks(error):
     yield NOISE
     raise error
 

@@ -9,7 +9,7 @@ from voxcycle.audio.mel import LogMel, MelSpec, mel_filterbank
 SPEC = MelSpec()
 
 
-def independent_log_mel(waveform: np.ndarray) -> np.ndarray:
+def independent_log_mel(waveform):
     """Compute (n_mels, F) in float64 by numpy's FFT, scipy's window and librosa's filters."""
     pad = (SPEC.n_fft - SPEC.hop_length) // 2
     padded = np.pad(waveform.astype(np.float64), pad, mode="reflect")
@@ -71,7 +71,7 @@ def test_a_warp_moves_a_spectrum_up(warp):
     spec = MelSpec(n_fft=16_384, win_length=16_384)
     frequencies = torch.arange(spec.n_fft // 2 + 1) * spec.sample_rate / spec.n_fft
 
-    def spectrum(f: torch.Tensor) -> torch.Tensor:  # two formants on a floor, (1, n_freq, 1)
+    def spectrum(f):  # two formants on a floor, (1, n_freq, 1)
         formants = torch.exp(-(((f - 900) / 300) ** 2)) + torch.exp(-(((f - 2400) / 500) ** 2))
         return (formants + 0.01)[None, :, None]
 

@@ -11,7 +11,7 @@ VOICE = (0.1 * rng.standard_normal(RATE)).astype(np.float32)
 VOICE -= VOICE.mean()
 
 
-def mix(channels: list[np.ndarray]) -> np.ndarray:
+def mix(channels):
     source = ArraySource(np.stack(channels, 1), RATE)
     return np.concatenate(list(plan_mixdown(source).mono_blocks(source)))
 

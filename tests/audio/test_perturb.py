@@ -6,16 +6,11 @@ from voxcycle.audio.perturb import MAX_BEND, Corruption, bend_bands, corrupt_mel
 
 SPEC = MelSpec()
 CLEAN = Corruption(
-    seed=0,
-    t60_s=None,
-    direct_to_tail_db=0.0,
-    noise_db=None,
-    noise_snr_db=20.0,
-    speaker_snr_db=None,
+    seed=0, t60_s=None, direct_to_tail_db=0.0, noise_db=None, noise_snr_db=20.0, speaker_snr_db=None
 )
 
 
-def speech(n_frames: int = 400, level: float = -3.0) -> np.ndarray:
+def speech(n_frames=400, level=-3.0):
     return np.full((n_frames, SPEC.n_mels), level, np.float32)
 
 

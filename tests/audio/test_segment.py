@@ -6,7 +6,7 @@ from voxcycle.audio.segment import dynamic_range_db, find_slices, frame_levels_d
 RATE = 16_000
 
 
-def make_recording(*parts: tuple[str, float], floor: float = 1e-4) -> np.ndarray:
+def make_recording(*parts, floor=1e-4):
     """Return stretches of loud noise ("speech") and of faint noise ("pause") of so many seconds."""
     random = np.random.default_rng(0)
     level = {"speech": 0.1, "pause": floor}
@@ -14,7 +14,7 @@ def make_recording(*parts: tuple[str, float], floor: float = 1e-4) -> np.ndarray
     return np.concatenate(pieces).astype(np.float32)
 
 
-def seconds(slices: list[tuple[int, int]]) -> list[float]:
+def seconds(slices):
     return [s / RATE for pair in slices for s in pair]
 
 

@@ -10,9 +10,7 @@ from voxcycle.audio.source_signals import noise_blocks, onset_phases, source_sig
 SPEC = MelSpec()
 
 
-def make_sources(
-    f0_hz: np.ndarray, noise: torch.Tensor | None = None, frames: slice = slice(None)
-) -> torch.Tensor:
+def make_sources(f0_hz, noise=None, frames=slice(None)):
     """Return pulses, noise (by default silence) and pulsed noise of some frames of a contour."""
     part = torch.from_numpy(f0_hz[frames])[None]
     phases = torch.from_numpy(onset_phases(f0_hz, SPEC)[frames])[None]
@@ -20,7 +18,7 @@ def make_sources(
     return source_signals(part, phases, noise[None], SPEC)[0]
 
 
-def render(f0_hz: np.ndarray, frames: slice = slice(None)) -> np.ndarray:
+def render(f0_hz, frames=slice(None)):
     return make_sources(f0_hz, frames=frames)[0].numpy()
 
 

@@ -16,7 +16,7 @@ from voxcycle.audio.stats import (
 )
 
 
-def random_file(seed: int, n_frames: int) -> tuple[np.ndarray, np.ndarray]:
+def random_file(seed, n_frames):
     rng = np.random.default_rng(seed)
     mel = rng.normal(-4, 1.5, (n_frames, 80)).astype(np.float32)
     f0_hz = np.where(rng.random(n_frames) < 0.6, rng.uniform(80, 250, n_frames), 0)
@@ -73,7 +73,7 @@ def test_no_speech_has_no_statistics():
         compute_stats(sum_frames(np.zeros((5, 80), np.float32), np.zeros(5, np.float32)))
 
 
-def check_same(found: DomainStats, wanted: DomainStats, atol: float) -> None:
+def check_same(found, wanted, atol):
     for name in ("mel_mean", "mel_std", "log_f0_mean", "log_f0_std"):
         np.testing.assert_allclose(getattr(found, name), getattr(wanted, name), rtol=0, atol=atol)
 

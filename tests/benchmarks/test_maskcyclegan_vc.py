@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from voxcycle.models.patchgan import PatchGAN
 from voxcycle.models.voice_generator import VoiceGenerator
@@ -17,12 +17,12 @@ MaskCycleGANGenerator = MODULE["MaskCycleGANGenerator"]
 MaskCycleGANDiscriminator = MODULE["MaskCycleGANDiscriminator"]
 
 
-def make_mels(n_frames: int, n_mels: int = 16) -> Tensor:
+def make_mels(n_frames, n_mels=16):
     generator = torch.Generator().manual_seed(1)
     return torch.randn(2, n_mels, n_frames, generator=generator, dtype=torch.float64)
 
 
-def build(kind, **sizes: int) -> nn.Module:
+def build(kind, **sizes):
     """Build a small network in float64, whose norms scale and shift as after training."""
     torch.manual_seed(0)
     network = kind(**sizes).double()
@@ -34,20 +34,20 @@ def build(kind, **sizes: int) -> nn.Module:
 
 
 @pytest.fixture
-def generator() -> nn.Module:
+def generator():
     return build(MaskCycleGANGenerator, n_mels=16, width=8, n_blocks=2)
 
 
 @pytest.fixture
-def discriminator() -> nn.Module:
+def discriminator():
     return build(MaskCycleGANDiscriminator, width=4)
 
 
-def count(network: nn.Module) -> int:
+def count(network):
     return sum(p.numel() for p in network.parameters())
 
 
-def norm_by_hand(x: Tensor, norm: nn.Module) -> Tensor:
+def norm_by_hand(x, norm):
     axes = tuple(range(2, x.ndim))
     centred = x - x.mean(axes, keepdim=True)
     x = centred / (centred.square().mean(axes, keepdim=True) + 1e-5).sqrt()
@@ -55,7 +55,7 @@ def norm_by_hand(x: Tensor, norm: nn.Module) -> Tensor:
     return x * norm.weight.view(shape) + norm.bias.view(shape)
 
 
-def shuffle_by_hand(x: Tensor) -> Tensor:
+def shuffle_by_hand(x):
     """Channel 4 c + 2 i + j of band y and frame x becomes channel c of 2 y + i and 2 x + j."""
     out = x.new_zeros(x.shape[0], x.shape[1] // 4, 2 * x.shape[2], 2 * x.shape[3])
     for i in (0, 1):
@@ -64,10 +64,10 @@ def shuffle_by_hand(x: Tensor) -> Tensor:
     return out
 
 
-def generate_by_hand(g: nn.Module, mel: Tensor, mask: Tensor) -> Tensor:
+def generate_by_hand(g, mel, mask):
     """The forward pass with a convolution and a norm each for values and for gates."""
 
-    def halves(norm: nn.Module, h: Tensor) -> tuple[Tensor, Tensor]:
+    def halves(norm, h):
         value, gate = norm_by_hand(h, norm).tensor_split(2, 1)
         return value, gate
 
@@ -95,7 +95,7 @@ def generate_by_hand(g: nn.Module, mel: Tensor, mask: Tensor) -> Tensor:
     return F.conv2d(x, g.out.weight, g.out.bias, padding=(2, 7))[:, 0]
 
 
-def test_the_networks_have_the_parameters_of_the_public_implementation_less_dead_biases() -> None:
+def test_the_networks_have_the_parameters_of_the_public_implementation_less_dead_biases():
     """Counted layer by layer from the widths and kernels, convolutions with all their biases."""
     norm = 2  # scale and shift, per channel
     parts = [
@@ -121,7 +121,7 @@ def test_the_networks_have_the_parameters_of_the_public_implementation_less_dead
     assert count(discriminator) == n_discriminator == 6_201_089
 
 
-def test_the_generator_computes_what_separate_convolutions_compute(generator) -> None:
+def test_the_generator_computes_what_separate_convolutions_compute(generator):
     mel, mask = make_mels(16), torch.ones(2, 1, 16, dtype=torch.float64)
     mask[0, :, 3:9] = 0
     # float64: sums in another order differ by far less
@@ -130,7 +130,7 @@ def test_the_generator_computes_what_separate_convolutions_compute(generator) ->
     )
 
 
-def test_a_gate_at_zero_halves_and_a_closed_one_shuts(generator) -> None:
+def test_a_gate_at_zero_halves_and_a_closed_one_shuts(generator):
     """By hand: the value is the convolution's bias, sigmoid(0) = 1/2 and sigmoid(-800) = 0."""
     convolution = generator.embed[0]
     nn.init.zeros_(convolution.weight)
@@ -141,7 +141,7 @@ def test_a_gate_at_zero_halves_and_a_closed_one_shuts(generator) -> None:
     assert torch.equal(out, expected.view(1, 4, 1, 1).expand_as(out))
 
 
-def test_every_parameter_has_a_gradient(generator, discriminator) -> None:
+def test_every_parameter_has_a_gradient(generator, discriminator):
     generator(make_mels(16)).square().mean().backward()
     largest = {name: p.grad.abs().max().item() for name, p in generator.named_parameters()}
     # The last block's shift alone is lost, as in the public implementation: the 1 x 1 convolution
@@ -152,7 +152,7 @@ def test_every_parameter_has_a_gradient(generator, discriminator) -> None:
     assert min(p.grad.abs().max().item() for p in discriminator.parameters()) > 1e-6
 
 
-def test_the_mask_is_read_and_not_what_it_covers(generator) -> None:
+def test_the_mask_is_read_and_not_what_it_covers(generator):
     mel, mask = make_mels(24), torch.ones(2, 1, 24, dtype=torch.float64)
     excitation, condition = torch.randn(2, 17, 24), torch.randn(2, 6)
     # No mask keeps everything, and the rest is ignored.
@@ -170,7 +170,7 @@ def test_the_mask_is_read_and_not_what_it_covers(generator) -> None:
 @pytest.mark.parametrize(("n_frames", "padded"), [(64, 64), (67, 68), (65, 68), (3, 8)])
 def test_a_length_that_is_no_multiple_of_4_is_extended_by_its_last_frame(
     generator, n_frames, padded
-) -> None:
+):
     mel, mask = make_mels(n_frames), torch.ones(2, 1, n_frames, dtype=torch.float64)
     mask[0, :, -2:] = 0
     index = torch.arange(padded).clamp(max=n_frames - 1)
@@ -180,7 +180,7 @@ def test_a_length_that_is_no_multiple_of_4_is_extended_by_its_last_frame(
     assert torch.equal(out, extended[:, :, :n_frames])
 
 
-def test_samples_and_modes_do_not_change_the_output(generator, discriminator) -> None:
+def test_samples_and_modes_do_not_change_the_output(generator, discriminator):
     mel = make_mels(16)
     louder = torch.stack([mel[0], 50 * mel[1]])
     for network, planes in ((generator, louder), (discriminator, louder[:, None])):
@@ -190,7 +190,7 @@ def test_samples_and_modes_do_not_change_the_output(generator, discriminator) ->
         assert torch.equal(trained, network.eval()(planes))
 
 
-def test_bands_that_cannot_be_halved_twice_are_an_error() -> None:
+def test_bands_that_cannot_be_halved_twice_are_an_error():
     with pytest.raises(ValueError, match="82.*4"):
         MaskCycleGANGenerator(n_mels=82)
 
@@ -199,12 +199,12 @@ def test_bands_that_cannot_be_halved_twice_are_an_error() -> None:
     ("ours", "published"),
     [(VoiceGenerator, MaskCycleGANGenerator), (PatchGAN, MaskCycleGANDiscriminator)],
 )
-def test_the_networks_are_called_as_ours_are(ours, published) -> None:
+def test_the_networks_are_called_as_ours_are(ours, published):
     names = [list(inspect.signature(network.forward).parameters) for network in (ours, published)]
     assert names[0] == names[1]
 
 
-def test_discriminator_scores_are_raw_and_cover_every_eighth_of_both_axes(discriminator) -> None:
+def test_discriminator_scores_are_raw_and_cover_every_eighth_of_both_axes(discriminator):
     assert discriminator(make_mels(64, 80)[:, None]).shape == (2, 1, 10, 8)
     with torch.no_grad():
         discriminator.out.weight.zero_()

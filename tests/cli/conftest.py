@@ -1,15 +1,13 @@
-from collections.abc import Callable
-
 import pytest
 
 from voxcycle.cli import main
 
 
 @pytest.fixture
-def run_cli(capfdbinary) -> Callable[..., tuple[int, bytes, str]]:
+def run_cli(capfdbinary):
     """Run `voxcycle ...`; returns (exit code, stdout, stderr)."""
 
-    def run(*arguments: object) -> tuple[int, bytes, str]:
+    def run(*arguments):
         with pytest.raises(SystemExit) as caught:
             main([str(argument) for argument in arguments])
         captured = capfdbinary.readouterr()
@@ -19,7 +17,7 @@ def run_cli(capfdbinary) -> Callable[..., tuple[int, bytes, str]]:
 
 
 @pytest.fixture
-def convert(run_cli, voice_path) -> Callable[..., tuple[int, bytes, str]]:
+def convert(run_cli, voice_path):
     """Run `voxcycle convert ...` with the test voice."""
     common = ("--to", voice_path, "--vocoder", "griffin-lim")
     return lambda *arguments: run_cli("convert", *arguments, *common)

@@ -19,7 +19,7 @@ def speech(make_speech):
     return make_speech(0.5, RATE)
 
 
-def list_names(folder: Path) -> list[str]:
+def list_names(folder):
     return sorted(p.name for p in folder.iterdir())
 
 

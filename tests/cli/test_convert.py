@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -59,7 +58,7 @@ def test_a_folder_tells_each_file_when_it_is_done(convert, source, monkeypatch, 
     said_before = []
     convert_planned = batch._convert_planned
 
-    def spy(*arguments: Any, **options: Any) -> Any:
+    def spy(*arguments, **options):
         said_before.append(capfdbinary.readouterr())
         return convert_planned(*arguments, **options)
 

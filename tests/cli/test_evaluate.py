@@ -4,11 +4,8 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import soundfile
 
@@ -20,16 +17,14 @@ from voxcycle.evaluation.report.results import read_result
 needs_metrics = pytest.mark.skipif(not has_metrics(), reason="needs the extra [eval]")
 
 
-def run(*arguments: str | Path) -> int:
+def run(*arguments):
     with pytest.raises(SystemExit) as left:
         main(["evaluate", *map(str, arguments)])
     return int(left.value.code or 0)
 
 
 @pytest.fixture
-def recordings(
-    tmp_path: Path, make_speech: Callable[..., np.ndarray], monkeypatch: pytest.MonkeyPatch
-) -> Path:
+def recordings(tmp_path, make_speech, monkeypatch):
     """Two speakers with two clips each."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     for name, f0_hz in (("ann", 120.0), ("ben", 200.0)):
@@ -40,7 +35,7 @@ def recordings(
     return tmp_path
 
 
-def check_result(path: Path, document: dict[str, Any]) -> None:
+def check_result(path, document):
     """Compare a result file with the metrics.json of the same evaluation."""
     result = read_result(path)
     assert result.recorded == "automatic" and result.command == "voxcycle evaluate --voice unit"
@@ -57,7 +52,7 @@ def check_result(path: Path, document: dict[str, Any]) -> None:
 
 
 @needs_metrics
-def test_report_and_comparison(recordings: Path, voice_path: Path, capsys, monkeypatch):
+def test_report_and_comparison(recordings, voice_path, capsys, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["/usr/bin/voxcycle", "evaluate", "--voice", "unit"])
     out, ben = recordings / "report", recordings / "ben"
     folders = ("--source", recordings / "ann", "--target", ben, "--parallel", ben, "-o", out)
@@ -87,7 +82,7 @@ def test_report_and_comparison(recordings: Path, voice_path: Path, capsys, monke
     assert "| voice | DistillMOS | 1 |" in table and "better" not in table
 
 
-def check_refusals(cases, common: tuple, capsys) -> None:
+def check_refusals(cases, common, capsys):
     """Each of the options is refused in one sentence that holds the message."""
     for options, message in cases:
         assert run(*common, *options) == 2
@@ -95,7 +90,7 @@ def check_refusals(cases, common: tuple, capsys) -> None:
         assert message in shown and shown.lower().count("error: ") == 1 and "Traceback" not in shown
 
 
-def test_wrong_input_is_one_sentence(recordings: Path, voice_path: Path, capsys):
+def test_wrong_input_is_one_sentence(recordings, voice_path, capsys):
     ann = recordings / "ann"
     cases = [
         (("--voice", voice_path), "--voice and --source are needed"),
@@ -108,7 +103,7 @@ def test_wrong_input_is_one_sentence(recordings: Path, voice_path: Path, capsys)
 
 
 @needs_metrics
-def test_wrong_options_leave_nothing_behind(recordings: Path, voice_path: Path, capsys):
+def test_wrong_options_leave_nothing_behind(recordings, voice_path, capsys):
     out = recordings / "report"
     taken = recordings / "taken"
     taken.write_text("a file")
@@ -129,10 +124,10 @@ def test_wrong_options_leave_nothing_behind(recordings: Path, voice_path: Path, 
 
 
 @needs_metrics
-def test_options_arrive(recordings: Path, voice_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_options_arrive(recordings, voice_path, monkeypatch):
     asked: list[dict[str, Any]] = []
 
-    def stop(voice: Any, sources: Any, target: Any, **options: Any) -> None:
+    def stop(voice, sources, target, **options):
         asked.append({"sources": sources, "target": target} | options)
         raise KeyboardInterrupt
 
@@ -160,7 +155,7 @@ def test_options_arrive(recordings: Path, voice_path: Path, monkeypatch: pytest.
 
 
 @needs_metrics
-def test_recordings_that_cannot_be_read(recordings: Path, voice_path: Path, capsys):
+def test_recordings_that_cannot_be_read(recordings, voice_path, capsys):
     """Listed where some can, one sentence and exit code 2 where none can; a report either way."""
     ann, ben, out = (recordings / name for name in ("ann", "ben", "report"))
     for broken in (ann / "0.wav", ben / "0.wav", ben / "1.wav"):

@@ -18,10 +18,10 @@ Train = Callable[..., Path]
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
+def run(capsys):
     """Run `voxcycle images ...`; returns (exit code, stdout, stderr)."""
 
-    def run_images(*arguments: object) -> tuple[int, str, str]:
+    def run_images(*arguments):
         with pytest.raises(SystemExit) as caught:
             main(["images", *map(str, arguments)])
         captured = capsys.readouterr()
@@ -31,10 +31,10 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
 
 
 @pytest.fixture
-def train(run: Run) -> Train:
+def train(run):
     """Train a small model and return its file."""
 
-    def train_small(method: str, out: Path, *words: object, steps: int = 1) -> Path:
+    def train_small(method, out, *words, steps=1):
         path = out / "model.safetensors"
         done = run("train", method, *SMALL, *words, "--out", out, "--steps", steps)
         assert done[:2] == (0, f"{path}  ({steps} steps)\n")
@@ -44,7 +44,7 @@ def train(run: Run) -> Train:
 
 
 @pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def photos(tmp_path_factory):
     """Twelve pictures of 20 x 10 pixels in a folder and its subfolder."""
     folder = tmp_path_factory.mktemp("my phötos")
     rng = np.random.default_rng(0)
@@ -55,7 +55,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def model(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def model(photos, tmp_path_factory):
     """A VAE of two steps."""
     out = tmp_path_factory.mktemp("run")
     with pytest.raises(SystemExit) as caught:
@@ -65,7 +65,7 @@ def model(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out / "model.safetensors"
 
 
-def test_methods_are_listed(run: Run) -> None:
+def test_methods_are_listed(run):
     code, out, err = run("methods")
     assert (code, err) == (0, "")
     for name, system in SYSTEMS.items():
@@ -74,7 +74,7 @@ def test_methods_are_listed(run: Run) -> None:
 
 
 @pytest.mark.parametrize("method", list(SYSTEMS))
-def test_settings_are_listed_with_their_meaning(run: Run, method: str) -> None:
+def test_settings_are_listed_with_their_meaning(run, method):
     code, out, _ = run("train", method, "--settings")
     assert code == 0
     keys = {line.split()[0] for line in out.splitlines() if line and not line.startswith(" ")}
@@ -85,9 +85,7 @@ def test_settings_are_listed_with_their_meaning(run: Run, method: str) -> None:
     assert all(field.description for field in SYSTEMS[method].model_fields.values())
 
 
-def test_train_goes_on_and_says_where_the_model_is(
-    train: Train, photos: Path, tmp_path: Path
-) -> None:
+def test_train_goes_on_and_says_where_the_model_is(train, photos, tmp_path):
     words = (*CONV, "--data", photos)
     path = train("autoencoder", tmp_path, *words)
     assert train("autoencoder", tmp_path, *words, "--resume", steps=3) == path
@@ -95,9 +93,7 @@ def test_train_goes_on_and_says_where_the_model_is(
     assert (loaded.name, loaded.shape, loaded.steps) == ("autoencoder", (3, 8, 8), 3)
 
 
-def test_a_file_of_settings_alone_and_overridden(
-    run: Run, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_of_settings_alone_and_overridden(run, photos, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     lines = [word.replace("=", ": ") for word in (*SMALL, *CONV, "beta=3.0")]
     Path("no data.yaml").write_text("\n".join(lines))
@@ -114,8 +110,8 @@ def test_a_file_of_settings_alone_and_overridden(
 
 
 def test_a_run_that_goes_on_knows_its_images_and_settings(
-    run: Run, train: Train, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    run, train, photos, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     code, _, err = run("train", "vae", "--resume")
     assert (code, err) == (2, "error: runs/vae: no checkpoint to resume; start without --resume\n")
@@ -128,7 +124,7 @@ def test_a_run_that_goes_on_knows_its_images_and_settings(
     assert code == 2 and "started with n_latent=3, not 5" in err
 
 
-def test_points_are_drawn_as_points(run: Run, train: Train, tmp_path: Path) -> None:
+def test_points_are_drawn_as_points(run, train, tmp_path):
     model = train("gan_ring", tmp_path)
     few, many = tmp_path / "few.png", tmp_path / "many.png"
     for path, n in ((few, 1), (many, 400)):
@@ -137,7 +133,7 @@ def test_points_are_drawn_as_points(run: Run, train: Train, tmp_path: Path) -> N
     assert inks[1] > inks[0] + 100  # pixels
 
 
-def test_samples_follow_the_seed(run: Run, model: Path, tmp_path: Path) -> None:
+def test_samples_follow_the_seed(run, model, tmp_path):
     paths = [tmp_path / name for name in ("a.png", "again.png", "b.png")]
     for path, seed in zip(paths, (0, 0, 1), strict=True):
         code, out, _ = run("sample", model, "-o", path, "--n", 9, "--seed", seed)
@@ -146,15 +142,13 @@ def test_samples_follow_the_seed(run: Run, model: Path, tmp_path: Path) -> None:
     assert first == again != other
 
 
-def read(path: Path, size: int | None = None) -> torch.Tensor:
+def read(path, size=None):
     """Return an image as a batch of one, in [-1, 1]."""
     pixels = read_image(path, None if size is None else (size, size))
     return torch.from_numpy(pixels.copy())[None] / 127.5 - 1
 
 
-def test_translate_sends_images_through_the_bottleneck(
-    run: Run, model: Path, photos: Path, tmp_path: Path
-) -> None:
+def test_translate_sends_images_through_the_bottleneck(run, model, photos, tmp_path):
     code, out, _ = run("translate", model, photos, "-o", tmp_path)
     assert code == 0 and len(out.splitlines()) == 12
     source, target = photos / "far" / "1.png", tmp_path / "far" / "1.png"
@@ -164,9 +158,7 @@ def test_translate_sends_images_through_the_bottleneck(
     assert (tmp_path / "one" / "1.png").read_bytes() == target.read_bytes()
 
 
-def test_translate_gives_a_wide_model_wide_pictures(
-    run: Run, train: Train, photos: Path, tmp_path: Path
-) -> None:
+def test_translate_gives_a_wide_model_wide_pictures(run, train, photos, tmp_path):
     model = train("autoencoder", tmp_path / "run", "--data", photos)
     tall = torch.zeros(3, 40, 20)
     tall[:, 15:25] = 1  # what is 20 x 10 in its middle
@@ -179,7 +171,7 @@ def test_translate_gives_a_wide_model_wide_pictures(
     np.testing.assert_array_equal(found, expected)
 
 
-def test_no_result_takes_the_place_of_another(run: Run, model: Path, tmp_path: Path) -> None:
+def test_no_result_takes_the_place_of_another(run, model, tmp_path):
     folder = tmp_path / "photos"
     for name in ("a.png", "a.jpg"):
         write_image(folder / name, torch.zeros(3, 8, 8))
@@ -193,9 +185,7 @@ def test_no_result_takes_the_place_of_another(run: Run, model: Path, tmp_path: P
     assert err == f"error: {folder / 'a.png'} would be overwritten: name another folder with -o\n"
 
 
-def test_results_are_kept_and_never_sources(
-    run: Run, model: Path, photos: Path, tmp_path: Path
-) -> None:
+def test_results_are_kept_and_never_sources(run, model, photos, tmp_path):
     photos = shutil.copytree(photos, tmp_path / "photos")
     out = photos / "out"
     assert len(run("translate", model, photos, "-o", out)[1].splitlines()) == 12
@@ -205,9 +195,7 @@ def test_results_are_kept_and_never_sources(
     assert code == 0 and len(said.splitlines()) == 12  # not 24
 
 
-def test_translate_goes_back_with_the_other_generator(
-    run: Run, train: Train, photos: Path, tmp_path: Path
-) -> None:
+def test_translate_goes_back_with_the_other_generator(run, train, photos, tmp_path):
     for side in "AB":
         shutil.copytree(photos, tmp_path / "domains" / f"train{side}")
     words = ("n_blocks=1", "discriminator_widths=[4, 4]", "size=8", "--data", tmp_path / "domains")
@@ -221,9 +209,7 @@ def test_translate_goes_back_with_the_other_generator(
         assert (read(folder / "0.png") - expected).abs().max().item() <= 1.01 / 255
 
 
-def test_traverse_draws_a_row_for_each_latent(
-    run: Run, model: Path, photos: Path, tmp_path: Path
-) -> None:
+def test_traverse_draws_a_row_for_each_latent(run, model, photos, tmp_path):
     origin, there = tmp_path / "origin.png", tmp_path / "there.png"
     assert run("traverse", model, "-o", origin)[0] == 0
     assert run("traverse", model, photos / "0.png", "-o", there, "--reach", 1)[0] == 0
@@ -268,14 +254,7 @@ def test_traverse_draws_a_row_for_each_latent(
         (["traverse", "MODEL", "nothing.png"], "nothing.png: not an image that can be read"),
     ],
 )  # fmt: skip
-def test_errors_are_one_sentence_and_two(
-    run: Run,
-    model: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    arguments: list[str],
-    words: str,
-) -> None:
+def test_errors_are_one_sentence_and_two(run, model, tmp_path, monkeypatch, arguments, words):
     monkeypatch.chdir(tmp_path)
     Path("FOLDER").mkdir()
     Path("FILE").write_text("a file")
@@ -288,9 +267,7 @@ def test_errors_are_one_sentence_and_two(
     assert not Path("out").exists()
 
 
-def test_a_model_is_asked_for_what_it_can(
-    run: Run, train: Train, photos: Path, tmp_path: Path
-) -> None:
+def test_a_model_is_asked_for_what_it_can(run, train, photos, tmp_path):
     path = train("classifier", tmp_path, "size=8", "--data", photos)
     code, _, err = run("sample", path)
     assert code == 2
@@ -298,9 +275,7 @@ def test_a_model_is_asked_for_what_it_can(
     assert run("translate", path, photos)[2].endswith("classifier cannot translate images\n")
 
 
-def test_a_model_knows_the_names_of_its_classes(
-    run: Run, train: Train, photos: Path, tmp_path: Path
-) -> None:
+def test_a_model_knows_the_names_of_its_classes(run, train, photos, tmp_path):
     path = train("gan", tmp_path / "run", "size=8", "condition=class", "--data", photos)
     pictures = []
     for label in ("far", "1", "0"):  # the subfolder, and the folder itself, which is called .

@@ -1,7 +1,6 @@
 import re
 import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import soundfile
@@ -36,7 +35,7 @@ def folder(tmp_path, recording):
     return root
 
 
-def list_files(root: Path) -> list[str]:
+def list_files(root):
     return sorted(str(p.relative_to(root)) for p in root.rglob("*") if p.is_file())
 
 
@@ -77,7 +76,7 @@ def test_a_voice_trained_anew_is_read_anew(recording, voice_path, tmp_path):
 
 
 def test_a_fault_of_ours_stays_with_its_file(recording, voice_path, tmp_path, monkeypatch):
-    def fail(*arguments: object, **options: object) -> None:
+    def fail(*arguments, **options):
         raise KeyError("a bug")
 
     monkeypatch.setattr(batch, "convert_file", fail)

@@ -1,7 +1,5 @@
 """What is computed in pieces equals what one call computes."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
@@ -19,14 +17,13 @@ from voxcycle.conversion.frames import SpooledFrames, Windows, equal_chunk_frame
 from voxcycle.conversion.stages import MelConverter, Renderer, convert_mels, to_batch, to_frames
 from voxcycle.models.hifigan_generator import HiFiGANGenerator
 from voxcycle.models.source_filter_networks import SourceFilterVocoder
-from voxcycle.vocoders import Vocoder
 from voxcycle.vocoders.hifigan import HiFiGAN
 from voxcycle.vocoders.source_filter import SourceFilter
 
 SPEC = MelSpec()
 
 
-def make_hifigan() -> HiFiGAN:
+def make_hifigan():
     """Return a vocoder of HiFi-GAN's form with few channels and loud random weights."""
     torch.manual_seed(0)
     generator = HiFiGANGenerator(
@@ -40,19 +37,19 @@ def make_hifigan() -> HiFiGAN:
     return HiFiGAN(draw_weights(generator).eval(), SPEC, "tiny")
 
 
-def make_source_filter() -> SourceFilter:
+def make_source_filter():
     """Return a small one: phases are carried over chunks' borders, noise has its place."""
     torch.manual_seed(0)
     return SourceFilter(draw_weights(SourceFilterVocoder(SPEC, width=16, n_blocks=3)))
 
 
-def draw_weights(network: Any) -> Any:
+def draw_weights(network):
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
     return network.requires_grad_(False)
 
 
-def draw_frames(n_frames: int) -> tuple[np.ndarray, np.ndarray]:
+def draw_frames(n_frames):
     """Return log-mels (F, 80) and an F0 contour (F,) with gaps."""
     rng = np.random.default_rng(0)
     mels = rng.normal(-6, 2, (n_frames, 80)).astype(np.float32)
@@ -66,13 +63,13 @@ def both_sides(voice):
     return {"spec": SPEC, "source": voice.source_stats, "target": voice.target_stats}
 
 
-def run_in_chunks(stage: Any, *columns: np.ndarray, step: int = 50) -> np.ndarray:
+def run_in_chunks(stage, *columns, step=50):
     starts = range(0, len(columns[0]), step)
     pushed = [stage.push(*(column[i : i + step] for column in columns)) for i in starts]
     return np.concatenate([*pushed, stage.flush()])
 
 
-def render_in_chunks(vocoder: Vocoder, mels: np.ndarray, f0_hz: np.ndarray, n: int) -> np.ndarray:
+def render_in_chunks(vocoder, mels, f0_hz, n):
     return run_in_chunks(Renderer(vocoder, n), mels, f0_hz, onset_phases(f0_hz, SPEC))
 
 

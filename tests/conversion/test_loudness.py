@@ -8,7 +8,7 @@ from voxcycle.conversion.loudness import Rendered, find_pause_gain_db, match_lev
 RATE, HOP = 22_050, 256
 
 
-def power(level_db: np.ndarray) -> np.ndarray:
+def power(level_db):
     return 10 ** (level_db / 10)
 
 
@@ -32,7 +32,7 @@ def test_a_quiet_recording_keeps_the_distance_of_its_noise():
     assert gain_db[input_db < -50] == pytest.approx(-52.5 + 12.0, abs=0.05)
 
 
-def make_rendered(waveform: np.ndarray, level_db: float, pause_gain_db: float = 0.0) -> Rendered:
+def make_rendered(waveform, level_db, pause_gain_db=0.0):
     file = SpooledFrames(1)
     file.append(waveform.astype(np.float32))
     gains = np.full(len(waveform) // HOP, pause_gain_db)

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.conversion import pipeline as offline
-from voxcycle.conversion.frames import SpooledFrames
 from voxcycle.conversion.pipeline import Conversion, convert
 from voxcycle.vocoders.griffin_lim import GriffinLim
 
@@ -25,7 +24,7 @@ class F0Spy:
 
     name, spec, context_frames, follows_f0 = "spy", MelSpec(), 2, True
 
-    def __init__(self) -> None:
+    def __init__(self):
         self.f0_hz = torch.zeros(0)
 
     def decode(self, log_mel, f0_hz=None, position=None):
@@ -36,7 +35,7 @@ class F0Spy:
         return (level.transpose(1, 2) * noise).flatten(1)
 
     @property
-    def mean_hz(self) -> float:
+    def mean_hz(self):
         return float(self.f0_hz[self.f0_hz > 0].log().mean().exp())
 
 
@@ -66,7 +65,7 @@ def convert_speech(voice, spy, make_speech):
     return run
 
 
-def frame_level_db(waveform: NDArray[np.float32], sample_rate: int, frame_s: float) -> np.ndarray:
+def frame_level_db(waveform, sample_rate, frame_s):
     """Return the RMS level of consecutive frames in dBFS: no code of the package's."""
     length = int(frame_s * sample_rate)
     n_frames = len(waveform) // length
@@ -74,7 +73,7 @@ def frame_level_db(waveform: NDArray[np.float32], sample_rate: int, frame_s: flo
     return 10 * np.log10(np.maximum(np.mean(frames**2, axis=1), 1e-12))
 
 
-def measure_active_db(waveform: NDArray[np.float32], sample_rate: int) -> float:
+def measure_active_db(waveform, sample_rate):
     level = frame_level_db(waveform, sample_rate, 0.02)
     active = level[level > np.percentile(level, 95) - 40]
     return float(10 * np.log10(np.mean(10 ** (active / 10))))
@@ -181,7 +180,7 @@ def test_a_pair_voice_keeps_its_source_statistics(
 def test_pitch_is_corrected_where_the_vocoder_does_not_follow_it(
     convert_speech, make_speech, monkeypatch
 ):
-    def copy(waveform: SpooledFrames, *, corrected: SpooledFrames, **_: object) -> None:
+    def copy(waveform, *, corrected, **_):
         corrected.append(waveform.read(0, len(waveform)))
 
     speech = make_speech(2.0, 22_050, 110.0)

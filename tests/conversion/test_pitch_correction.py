@@ -12,7 +12,7 @@ N_FRAMES = 300
 T = np.arange(N_FRAMES * SPEC.hop_length) / SPEC.sample_rate
 
 
-def make_voice(f0_hz: np.ndarray) -> np.ndarray:
+def make_voice(f0_hz):
     """Return 30 harmonics of an F0 contour (T,), falling by 6 dB an octave, over a faint hiss."""
     phase = 2 * np.pi * np.cumsum(f0_hz) / SPEC.sample_rate
     voice = sum(np.sin(k * phase) / k for k in range(1, 31))
@@ -20,7 +20,7 @@ def make_voice(f0_hz: np.ndarray) -> np.ndarray:
     return (0.1 * voice + 1e-4 * noise).astype(np.float32)
 
 
-def correct(waveform: np.ndarray, wanted_hz: np.ndarray) -> np.ndarray:
+def correct(waveform, wanted_hz):
     with SpooledFrames(1) as rendered, SpooledFrames(1) as corrected:
         rendered.append(waveform)
         wanted_hz = wanted_hz.astype(np.float32)
@@ -31,7 +31,7 @@ def correct(waveform: np.ndarray, wanted_hz: np.ndarray) -> np.ndarray:
         return corrected.read(0, len(waveform))[:, 0]
 
 
-def rms_error_semitones(waveform: np.ndarray, wanted_hz: np.ndarray) -> float:
+def rms_error_semitones(waveform, wanted_hz):
     measured = extract_f0(waveform, SPEC)
     voiced = (measured > 0) & (wanted_hz > 0)
     assert voiced.sum() > 0.9 * (wanted_hz > 0).sum()

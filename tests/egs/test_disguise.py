@@ -1,7 +1,6 @@
 """Pairs of the same words at the same times by another speaker."""
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +17,7 @@ KOKORO = Path(__file__).parents[2] / "egs" / "kokoro"
 RATE = 16_000
 
 
-def test_disguises_are_found_by_the_names_of_the_recordings(
-    tmp_path: Path, make_speech: Callable[..., np.ndarray], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_disguises_are_found_by_the_names_of_the_recordings(tmp_path, make_speech, monkeypatch):
     monkeypatch.syspath_prepend(str(KOKORO))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     for name in ("speakers", "disguise"):
@@ -38,7 +35,7 @@ def test_disguises_are_found_by_the_names_of_the_recordings(
     spec, console = MelSpec(), Console(quiet=True)
     recordings = cache_features(paths, spec, tmp_path / "own", perturbations=WARPS[:1], n_jobs=1)
 
-    def load() -> list[list]:
+    def load():
         folder = tmp_path / "disguises" / "anna"
         return load_disguises(recordings, paths, folder, spec=spec, console=console)
 

@@ -18,7 +18,7 @@ pytestmark = [
 ]
 
 
-def write_sentences(folder: Path, make_speech, f0_hz: float, n_sentences: int = 2) -> None:
+def write_sentences(folder, make_speech, f0_hz, n_sentences=2):
     folder.mkdir(parents=True)
     for i in range(n_sentences):
         speech = make_speech(2.0, 24_000, f0_hz, seed=i)
@@ -27,7 +27,7 @@ def write_sentences(folder: Path, make_speech, f0_hz: float, n_sentences: int = 
 
 
 @pytest.fixture(scope="module")
-def corpus(tmp_path_factory, make_speech) -> Path:
+def corpus(tmp_path_factory, make_speech):
     folder = tmp_path_factory.mktemp("corpus")
     for name, f0_hz in (("af_heart", 200.0), ("af_nova", 220.0), ("am_eric", 110.0)):
         write_sentences(folder / "wavs" / name / "valid", make_speech, f0_hz)
@@ -35,12 +35,12 @@ def corpus(tmp_path_factory, make_speech) -> Path:
     return folder
 
 
-def run(script: str, *arguments: str | Path) -> str:
+def run(script, *arguments):
     command = [sys.executable, str(EGS / script), *map(str, arguments)]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def test_kokoro_scores_every_row(corpus: Path, voice_path: Path, tmp_path: Path):
+def test_kokoro_scores_every_row(corpus, voice_path, tmp_path):
     table = run(
         "kokoro/evaluate_kokoro.py",
         *("--voice", voice_path, "--target", "af_heart", "--corpus", corpus, "--limit", "1"),
@@ -64,9 +64,7 @@ def test_kokoro_scores_every_row(corpus: Path, voice_path: Path, tmp_path: Path)
     assert row["wer"] == pytest.approx(mean["wer"], abs=1e-5)
 
 
-def test_real_speech_counts_words_against_the_source(
-    corpus: Path, voice_path: Path, tmp_path: Path, make_speech
-):
+def test_real_speech_counts_words_against_the_source(corpus, voice_path, tmp_path, make_speech):
     for name in ("allison", "carlo", "dutch_woman", "dutch_man"):
         write_sentences(tmp_path / "real/wavs" / name, make_speech, 150.0, 21)
     run(
@@ -83,7 +81,7 @@ def test_real_speech_counts_words_against_the_source(
     assert len(unconverted) == 4 and all(r["words"] is None for r in unconverted)
 
 
-def test_copy_synthesis_has_distances_in_its_result(corpus: Path, tmp_path: Path, monkeypatch):
+def test_copy_synthesis_has_distances_in_its_result(corpus, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     table = run(
         "kokoro/copy_synthesis.py",

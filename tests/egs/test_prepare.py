@@ -7,9 +7,6 @@ import shutil
 import subprocess
 import tarfile
 import zipfile
-from collections.abc import Callable
-from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -21,18 +18,18 @@ pytest.importorskip("python_avatars")
 
 
 @pytest.fixture
-def prepare(lecture: Path) -> ModuleType:
+def prepare(lecture):
     import prepare
 
     return prepare
 
 
 @pytest.fixture
-def make_flags(prepare: ModuleType, download: Path, tmp_path: Path, monkeypatch) -> Callable:
+def make_flags(prepare, download, tmp_path, monkeypatch):
     """Make the flags and return the pixels of their files by name, and the flags' numbers."""
     monkeypatch.setattr(prepare, "N_TEST_FLAGS", 10)
 
-    def make() -> tuple[dict[str, np.ndarray], dict[str, list[int]]]:
+    def make():
         prepare.make_flags(download, tmp_path / "flags", prepare.emoji_entries(download))
         names = ("trainA", "trainB", "testA", "testB")
         pixels = {name: load_images(tmp_path / "flags" / f"{name}.npz").pixels for name in names}
@@ -42,7 +39,7 @@ def make_flags(prepare: ModuleType, download: Path, tmp_path: Path, monkeypatch)
 
 
 @pytest.fixture
-def download(tmp_path: Path) -> Path:
+def download(tmp_path):
     """Both vendors' packages with thirty drawings of one colour each, and their index."""
     folder = tmp_path / "download"
     folder.mkdir()
@@ -62,8 +59,8 @@ def download(tmp_path: Path) -> Path:
     return folder
 
 
-def test_an_extraction_that_was_cut_short_is_done_again(prepare, download, monkeypatch) -> None:
-    def tear(archive: tarfile.TarFile, path: Path, members: list, **_: object) -> None:
+def test_an_extraction_that_was_cut_short_is_done_again(prepare, download, monkeypatch):
+    def tear(archive, path, members, **_):
         for member in members[:3]:
             archive.extract(member, path, filter="data")
         raise KeyboardInterrupt
@@ -77,7 +74,7 @@ def test_an_extraction_that_was_cut_short_is_done_again(prepare, download, monke
     assert prepare.extract_emoji(download, "google") == folder
 
 
-def test_flags_of_the_two_sides_are_never_the_same(make_flags) -> None:
+def test_flags_of_the_two_sides_are_never_the_same(make_flags):
     pixels, which = make_flags()
     for name, blue in (("trainA", 50), ("trainB", 200), ("testA", 50), ("testB", 200)):
         assert pixels[name].shape[1:] == (3, 32, 32)
@@ -88,7 +85,7 @@ def test_flags_of_the_two_sides_are_never_the_same(make_flags) -> None:
     assert sorted(seen) == list(range(30))
 
 
-def test_a_flag_under_two_codes_is_seen_once(prepare, download, make_flags) -> None:
+def test_a_flag_under_two_codes_is_seen_once(prepare, download, make_flags):
     google, twitter = (prepare.extract_emoji(download, x) for x in ("google", "twitter"))
     for folder, twins in ((google, {3: (7, 8), 20: (21,)}), (twitter, {5: (12,), 20: (21,)})):
         for first, others in twins.items():
@@ -101,8 +98,8 @@ def test_a_flag_under_two_codes_is_seen_once(prepare, download, make_flags) -> N
 
 
 def test_the_biased_set_has_its_shares_and_no_thing_on_both_sides(
-    prepare: ModuleType, download: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    prepare, download, tmp_path, monkeypatch
+):
     for name, n in (("N_LIGHT", 6), ("N_DARK", 2), ("N_OBJECTS", 8), ("N_GROUP", 4)):
         monkeypatch.setattr(prepare, name, n)
     prepare.make_biased(download, tmp_path, [f"{i}.png" for i in range(30)])
@@ -116,9 +113,7 @@ def test_the_biased_set_has_its_shares_and_no_thing_on_both_sides(
     assert not things[0] & things[1]
 
 
-def test_domains_are_strangers_to_train_on_and_twins_to_test_on(
-    prepare: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_domains_are_strangers_to_train_on_and_twins_to_test_on(prepare, tmp_path, monkeypatch):
     monkeypatch.setattr(prepare, "N_DOMAIN", 4)
     monkeypatch.setattr(prepare, "N_TWINS", 3)
     prepare.make_domains(tmp_path, factor="skin", a="LIGHT", b="BLACK", seed=1)
@@ -135,7 +130,7 @@ def test_domains_are_strangers_to_train_on_and_twins_to_test_on(
     assert len({*train, *a}) == 4 + 4 + 3
 
 
-def test_pairs_keep_the_order_and_lose_what_they_should(prepare, tmp_path, monkeypatch) -> None:
+def test_pairs_keep_the_order_and_lose_what_they_should(prepare, tmp_path, monkeypatch):
     monkeypatch.setattr(prepare, "N_DOMAIN", 3)
     monkeypatch.setattr(prepare, "N_TWINS", 2)
     rng = np.random.default_rng(0)
@@ -152,7 +147,7 @@ def test_pairs_keep_the_order_and_lose_what_they_should(prepare, tmp_path, monke
             assert np.abs(channel - np.asarray(picture)).max() <= 1  # it rounds otherwise
 
 
-def test_edges_by_hand(prepare: ModuleType) -> None:
+def test_edges_by_hand(prepare):
     pixels = np.zeros((1, 3, 2, 3), np.uint8)
     pixels[0, 1, :, 2] = 51  # green rises by a fifth: three times that is taken off white
     lines = prepare.edges(ImageSet(pixels, np.zeros((1, 0), int), ())).pixels
@@ -160,7 +155,7 @@ def test_edges_by_hand(prepare: ModuleType) -> None:
     assert np.abs(lines - expected).max() <= 1  # cut off, not rounded
 
 
-def test_clothes_and_digits_are_read(prepare: ModuleType, tmp_path: Path) -> None:
+def test_clothes_and_digits_are_read(prepare, tmp_path):
     rng = np.random.default_rng(0)
     pixels = rng.integers(256, size=(4, 28, 28), dtype=np.uint8)
     folder = tmp_path / prepare.FASHION
@@ -191,7 +186,7 @@ echo whole > $name-16.0.0.tgz""",
 }
 
 
-def test_fetching_goes_on_where_it_was_cut_short(lecture: Path, tmp_path: Path) -> None:
+def test_fetching_goes_on_where_it_was_cut_short(lecture, tmp_path):
     tools, out = tmp_path / "tools", tmp_path / "my data"
     tools.mkdir()
     for name, does in TOOLS.items():
@@ -200,7 +195,7 @@ def test_fetching_goes_on_where_it_was_cut_short(lecture: Path, tmp_path: Path) 
         (tools / name).chmod(0o755)
     environment = {"PATH": f"{tools}:/usr/bin:/bin", "PYTHON": "python"}
 
-    def fetch() -> int:
+    def fetch():
         return subprocess.run(
             ["bash", str(lecture / "fetch.sh"), str(out)], env=environment, capture_output=True
         ).returncode

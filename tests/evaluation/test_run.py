@@ -1,5 +1,4 @@
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +16,6 @@ from voxcycle.evaluation.run import drop_unheard, evaluate_voice, find_notes
 from voxcycle.evaluation.stats.scores import UtteranceScores
 from voxcycle.evaluation.systems import Sentence, Speaker, System, copy_synthesis, count_utterances
 from voxcycle.vocoders.hifigan import HiFiGAN
-from voxcycle.voices.voice import Voice
 
 RATE = 22_050
 TEXT = UtteranceScores("unconverted", "ann", "0", words_reference="text", words=ErrorCount(0, 5))
@@ -25,14 +23,14 @@ VOICE = replace(TEXT, row="ben")
 COPY = replace(TEXT, row="copy synthesis", words_reference="source", mcd_db=3.0)
 
 
-def write_speaker(path: Path, name: str, speech: np.ndarray) -> Speaker:
+def write_speaker(path, name, speech):
     """Return a speaker with one sentence, the given speech."""
     soundfile.write(path, speech, RATE, subtype="FLOAT")
     return Speaker(name, "en", (Sentence("000", path),), ())
 
 
 @pytest.fixture
-def source(tmp_path: Path, make_speech) -> Speaker:
+def source(tmp_path, make_speech):
     return write_speaker(tmp_path / "s.wav", "ann", make_speech(1.2, RATE))
 
 
@@ -83,7 +81,7 @@ def test_evaluate_voice_with_pitch_alone(tmp_path, make_speech, voice, source, m
     assert len(list((tmp_path / "cache").iterdir())) == 2  # copy synthesis and baseline
 
 
-def test_without_a_target_the_voice_is_still_measured(source, voice: Voice, monkeypatch):
+def test_without_a_target_the_voice_is_still_measured(source, voice, monkeypatch):
     monkeypatch.setattr(evaluate, "is_metric_imported", lambda: True)
     evaluation = evaluate_voice(
         voice, (source,), vocoder="griffin-lim", metrics=("pitch",), keep_audio=True
@@ -95,7 +93,7 @@ def test_without_a_target_the_voice_is_still_measured(source, voice: Voice, monk
 
 
 def test_foreign_sentences_that_are_not_followed_are_left_out(
-    tmp_path: Path, make_speech, voice: Voice, monkeypatch: pytest.MonkeyPatch
+    tmp_path, make_speech, voice, monkeypatch
 ):
     pytest.importorskip("jiwer")
     monkeypatch.setattr(Evaluator, "transcribe", lambda self, speech, language: "goede dag")
@@ -111,7 +109,7 @@ def test_foreign_sentences_that_are_not_followed_are_left_out(
 
 
 def test_sentences_that_the_recogniser_does_not_follow_are_left_out_of_every_row():
-    def scores(row: str, sentence: str, errors: int) -> UtteranceScores:
+    def scores(row, sentence, errors):
         count = ErrorCount(errors, 10)
         return UtteranceScores(row, "ann", sentence, words=count, characters=count)
 

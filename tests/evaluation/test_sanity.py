@@ -19,7 +19,6 @@ from voxcycle.evaluation.metrics.all_metrics import METRICS, Evaluator
 from voxcycle.evaluation.metrics.distance import align, extract_cepstra
 from voxcycle.evaluation.optional_deps import has_metrics
 from voxcycle.evaluation.score import score_systems
-from voxcycle.evaluation.stats.scores import UtteranceScores
 from voxcycle.evaluation.systems import Sentence, Speaker, System, copy_synthesis
 from voxcycle.vocoders.registry import load_vocoder
 
@@ -32,7 +31,7 @@ OTHER_BODY = Perturbation(formant=1.2, pitch=1.7)
 
 
 @pytest.fixture(scope="module")
-def recording() -> np.ndarray:
+def recording():
     samples, sample_rate = soundfile.read(DEMO, dtype="float32")
     return resample(samples, sample_rate, RATE)
 
@@ -42,7 +41,7 @@ def world(recording):
     return analyse_world(recording, RATE)
 
 
-def make_speaker(folder: Path, name: str, waveform: np.ndarray) -> Speaker:
+def make_speaker(folder, name, waveform):
     folder.mkdir(parents=True)
     sentences = []
     for i, part in enumerate(np.array_split(waveform, N_SENTENCES)):
@@ -53,7 +52,7 @@ def make_speaker(folder: Path, name: str, waveform: np.ndarray) -> Speaker:
 
 
 @pytest.fixture(scope="module")
-def speakers(tmp_path_factory, recording, world) -> tuple[Speaker, Speaker]:
+def speakers(tmp_path_factory, recording, world):
     """A source and a target: the real speaker, and the same words from another body."""
     folder = tmp_path_factory.mktemp("speakers")
     other = resynthesize(world, OTHER_BODY, RATE, len(recording))
@@ -61,25 +60,25 @@ def speakers(tmp_path_factory, recording, world) -> tuple[Speaker, Speaker]:
     return source, make_speaker(folder / "b", "target", other)
 
 
-def _read(path: Path) -> np.ndarray:
+def _read(path):
     return soundfile.read(path, dtype="float32")[0]
 
 
 @pytest.fixture(scope="module")
-def evaluator() -> Evaluator:
+def evaluator():
     return Evaluator(METRICS)
 
 
-def leave(wave: np.ndarray, sample_rate: int) -> np.ndarray:
+def leave(wave, sample_rate):
     return wave
 
 
-def score(speaker: Speaker, target: Speaker, evaluator: Evaluator, render=leave) -> list:
+def score(speaker, target, evaluator, render=leave):
     row = System("row", (speaker,), render, lambda wave: extract_f0(wave, SPEC))
     return [s.scores for s in score_systems([row], target, evaluator, SPEC)]
 
 
-def mean(scores: list[UtteranceScores], name: str) -> float:
+def mean(scores, name):
     return float(np.mean([getattr(s, name) for s in scores]))
 
 
@@ -108,7 +107,7 @@ def test_similarity_knows_who_speaks(speakers, evaluator):
 def test_distortion_does_not_mind_the_tempo(recording, world):
     pyworld = import_pyworld()
 
-    def speak(frame_ms: float) -> np.ndarray:
+    def speak(frame_ms):
         return pyworld.synthesize(*world, RATE, frame_ms).astype(np.float32)
 
     original = extract_cepstra(recording, RATE)
@@ -129,7 +128,7 @@ def test_a_pitch_shift_is_the_f0_error(speakers, evaluator, semitones):
     source, target = speakers
     factor = 2 ** (semitones / 12)
 
-    def shift(wave: np.ndarray, sample_rate: int) -> np.ndarray:
+    def shift(wave, sample_rate):
         speech = analyse_world(wave, sample_rate)
         return 0.5 * resynthesize(speech, Perturbation(1.0, factor), sample_rate, len(wave))
 
@@ -154,7 +153,7 @@ def test_noise_and_silence_are_failures(speakers, evaluator):
     silent = score(source, target, evaluator, lambda wave, rate: np.zeros_like(wave))
     assert all(s.failures and s.secs_target is None for s in silent)
 
-    def hiss(wave: np.ndarray, sample_rate: int) -> np.ndarray:
+    def hiss(wave, sample_rate):
         return (0.05 * rng.standard_normal(len(wave))).astype(np.float32)
 
     for scores in score(source, target, evaluator, hiss):

@@ -2,7 +2,6 @@ import hashlib
 import re
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +15,6 @@ from voxcycle.evaluation import score as scoring
 from voxcycle.evaluation.metrics.all_metrics import Evaluator
 from voxcycle.evaluation.metrics.distance import Alignment
 from voxcycle.evaluation.score import score_systems
-from voxcycle.evaluation.stats.scores import UtteranceScores
 from voxcycle.evaluation.stats.summary import summarize
 from voxcycle.evaluation.systems import Sentence, Speaker, System
 
@@ -45,45 +43,43 @@ class AmplitudeEvaluator(Evaluator):
         return amplitude(audio)
 
 
-def amplitude(speech: np.ndarray) -> float:
+def amplitude(speech):
     return float(np.sqrt(2 * np.mean(speech**2)))
 
 
-def write_sine(folder: Path, name: str, value: float, text: str | None = None) -> Sentence:
+def write_sine(folder, name, value, text=None):
     path = folder / f"{name}.wav"
     samples = value * np.sin(2 * np.pi * 440 * np.arange(16_000) / 16_000)
     soundfile.write(path, samples, 16_000, subtype="FLOAT")
     return Sentence(name, path, text)
 
 
-def leave(wave: np.ndarray, rate: int) -> np.ndarray:
+def leave(wave, rate):
     return wave
 
 
-def halve(wave: np.ndarray, rate: int) -> np.ndarray:
+def halve(wave, rate):
     return wave * 0.5
 
 
-def score(
-    speaker: Speaker, target: Speaker, *metrics: str, render=leave, by=AmplitudeEvaluator, **options
-) -> list[UtteranceScores]:
+def score(speaker, target, *metrics, render=leave, by=AmplitudeEvaluator, **options):
     row = System("v", (speaker,), render, lambda wave: extract_f0(wave, MelSpec()), **options)
     return [s.scores for s in score_systems([row], target, by(metrics), MelSpec())]
 
 
 @pytest.fixture
-def target(tmp_path: Path) -> Speaker:
+def target(tmp_path):
     references = (write_sine(tmp_path, "t0", 0.10), write_sine(tmp_path, "t1", 0.12))
     return Speaker("target", "en", references, references)
 
 
 @pytest.fixture
-def source(tmp_path: Path) -> Speaker:
+def source(tmp_path):
     sentences = (write_sine(tmp_path, "s0", 0.01, "en words"), write_sine(tmp_path, "s1", 0.05))
     return Speaker("source", "en", sentences, sentences)
 
 
-def without_texts(speaker: Speaker) -> Speaker:
+def without_texts(speaker):
     plain = tuple(replace(sentence, text=None) for sentence in speaker.sentences)
     return replace(speaker, sentences=plain)
 
@@ -166,7 +162,7 @@ def test_a_conversion_that_raises_is_listed(source, target):
         assert scores.failures == ("rendering: too short",)
 
 
-def test_half_of_the_outputs_lost_is_half_of_the_words(tmp_path: Path, target):
+def test_half_of_the_outputs_lost_is_half_of_the_words(tmp_path, target):
     """Ten good and ten silent outputs, against what is heard in the sources."""
     pytest.importorskip("jiwer")
     sentences = tuple(write_sine(tmp_path, f"s{i:02}", 0.1 + 0.02 * i) for i in range(20))
@@ -177,7 +173,7 @@ def test_half_of_the_outputs_lost_is_half_of_the_words(tmp_path: Path, target):
     assert (line.n_sentences, line.n_words, line.n_failed) == (20, 20, 10)
 
 
-def test_an_unvoiced_output_has_voicing_errors(tmp_path: Path, make_speech, target):
+def test_an_unvoiced_output_has_voicing_errors(tmp_path, make_speech, target):
     """Whether it whispers or could not be made; both are failures."""
     soundfile.write(tmp_path / "s.wav", make_speech(1.2, RATE), RATE, subtype="FLOAT")
     n_voiced = int((extract_f0(load_mono(tmp_path / "s.wav", RATE), MelSpec()) > 0).sum())
@@ -239,7 +235,7 @@ def four_threads():
     torch.set_num_threads(1)
 
 
-def test_alignments_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, four_threads):
+def test_alignments_take_turns(tmp_path, monkeypatch, four_threads):
     """Two of a minute each would take 6 GB side by side."""
     running, at_once = [], []
 
@@ -271,7 +267,7 @@ def test_any_number_of_threads_gives_the_same_scores_in_the_same_order(tmp_path,
     assert [s.sentence for s in together] == [s.name for s in sentences]
 
 
-def test_unusable_recordings_are_listed_and_stop_nothing(tmp_path: Path, source, target):
+def test_unusable_recordings_are_listed_and_stop_nothing(tmp_path, source, target):
     (tmp_path / "broken.wav").write_text("no sound")
     broken = Sentence("broken", tmp_path / "broken.wav")
     alone = Speaker("alone", "en", (broken, *source.sentences), (broken, source.sentences[0]))
@@ -283,7 +279,7 @@ def test_unusable_recordings_are_listed_and_stop_nothing(tmp_path: Path, source,
     assert third.failures == () and third.secs_source is not None
 
 
-def test_a_recording_above_full_scale_is_no_failure(tmp_path: Path, target):
+def test_a_recording_above_full_scale_is_no_failure(tmp_path, target):
     loud = write_sine(tmp_path, "loud", 1.3)
     speaker = Speaker("loud", "en", (loud,), (write_sine(tmp_path, "other", 0.9),))
     (own,) = score(speaker, target, "similarity")

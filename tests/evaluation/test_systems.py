@@ -78,7 +78,7 @@ def test_band_levels_move_towards_the_target(make_speech, voice):
     source = source_statistics(speech, extract_f0(speech, SPEC), voice)
     converted = convert_dsp(speech, SPEC.sample_rate, voice)
 
-    def band_means(waveform: np.ndarray) -> np.ndarray:
+    def band_means(waveform):
         mel = LogMel(SPEC)(torch.from_numpy(waveform)[None])[0].numpy()
         return mel[:, 10:-10].mean(1)
 

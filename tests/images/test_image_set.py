@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -11,19 +9,19 @@ from voxcycle.images.image_set import ImageSet, find_value, load_domains, load_i
 NAMES = {"form": ("round", "süß")}
 
 
-def paint(path: Path, colour: tuple[int, ...], size: tuple[int, int] = (4, 4)) -> None:
+def paint(path, colour, size=(4, 4)):
     path.parent.mkdir(parents=True, exist_ok=True)
     mode = "RGBA" if len(colour) == 4 else "RGB"
     Image.new(mode, size, colour).save(path)
 
 
-def numbered(n: int) -> ImageSet:
+def numbered(n):
     """Image i is grey of value i; its label is i."""
     pixels = np.arange(n, dtype=np.uint8).repeat(4).reshape(n, 1, 2, 2)
     return ImageSet(pixels, np.arange(n)[:, None], ("number",))
 
 
-def test_a_folder_is_read_in_the_order_of_its_names(tmp_path: Path) -> None:
+def test_a_folder_is_read_in_the_order_of_its_names(tmp_path):
     paint(tmp_path / "b.png", (0, 0, 255))
     paint(tmp_path / "a.PNG", (255, 0, 0))
     paint(tmp_path / "c.bmp", (0, 51, 0))
@@ -36,7 +34,7 @@ def test_a_folder_is_read_in_the_order_of_its_names(tmp_path: Path) -> None:
     torch.testing.assert_close(found.images([2])[0, :, 0, 0], torch.tensor([-1.0, -0.6, -1.0]))
 
 
-def test_subfolders_are_the_values_of_the_factor_class(tmp_path: Path) -> None:
+def test_subfolders_are_the_values_of_the_factor_class(tmp_path):
     for folder, n in (("cats", 2), ("dogs/small", 1), ("ants", 1)):
         for i in range(n):
             paint(tmp_path / folder / f"{i}.png", (i, 0, 0))
@@ -48,7 +46,7 @@ def test_subfolders_are_the_values_of_the_factor_class(tmp_path: Path) -> None:
         found.factor("colour")
 
 
-def test_the_layout_of_horse2zebra(tmp_path: Path) -> None:
+def test_the_layout_of_horse2zebra(tmp_path):
     for folder, n, red in (("trainA", 2, 10), ("trainB", 3, 20), ("testA", 1, 30)):
         for i in range(n):
             paint(tmp_path / folder / f"n{i}.jpg", (red, red, red))
@@ -62,7 +60,7 @@ def test_the_layout_of_horse2zebra(tmp_path: Path) -> None:
     assert (len(a), len(b), b.factors) == (1, 4, ("number",))
 
 
-def test_celeba_as_it_comes(tmp_path: Path) -> None:
+def test_celeba_as_it_comes(tmp_path):
     for name, red in (("000001.jpg", 100), ("000002.jpg", 200)):
         paint(tmp_path / "img_align_celeba" / name, (red, 0, 0), (8, 10))
     (tmp_path / "list_attr_celeba.txt").write_text(
@@ -97,14 +95,14 @@ def test_celeba_as_it_comes(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_torn_list_of_celeba(tmp_path: Path, text: str, words: str) -> None:
+def test_a_torn_list_of_celeba(tmp_path, text, words):
     paint(tmp_path / "img_align_celeba" / "1.jpg", (0, 0, 0))
     (tmp_path / "list_attr_celeba.txt").write_text(text)
     with pytest.raises(ValueError, match=f"list_attr_celeba.txt: {words}"):
         load_images(tmp_path)
 
 
-def test_npz_there_and_back(tmp_path: Path) -> None:
+def test_npz_there_and_back(tmp_path):
     images, path = numbered(5), tmp_path / "sub" / "set.npz"
     images.save(path)
     found = load_images(path)
@@ -119,7 +117,7 @@ def test_npz_there_and_back(tmp_path: Path) -> None:
     assert some.values("number") == {1: "1", 3: "3"}  # they have no names
 
 
-def test_npz_keeps_the_names_of_values(tmp_path: Path) -> None:
+def test_npz_keeps_the_names_of_values(tmp_path):
     labels = np.array([[1, 0], [0, 5], [1, 2]])
     named = ImageSet(np.zeros((3, 1, 2, 2), np.uint8), labels, ("form", "size"), NAMES)
     named.save(tmp_path / "set.npz")
@@ -152,7 +150,7 @@ def test_npz_keeps_the_names_of_values(tmp_path: Path) -> None:
         ({"factors": np.array(["a", "b"])}, r"int64 \(5, 1\), not whole numbers \(5, 2\)"),
     ],
 )
-def test_a_file_that_is_no_set(tmp_path: Path, changed: dict | bytes, words: str) -> None:
+def test_a_file_that_is_no_set(tmp_path, changed, words):
     path = tmp_path / "set.npz"
     if isinstance(changed, bytes):
         path.write_bytes(changed)
@@ -163,7 +161,7 @@ def test_a_file_that_is_no_set(tmp_path: Path, changed: dict | bytes, words: str
         load_images(path)
 
 
-def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_what_cannot_be_read_is_named(tmp_path):
     with pytest.raises(ValueError, match="no such folder"):
         load_images(tmp_path / "nowhere")
     with pytest.raises(ValueError, match="no images; .*png"):
@@ -175,7 +173,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
             load_images(tmp_path)
 
 
-def test_sizes_that_differ_need_one_for_all(tmp_path: Path) -> None:
+def test_sizes_that_differ_need_one_for_all(tmp_path):
     paint(tmp_path / "a.png", (0, 0, 0), (6, 4))
     paint(tmp_path / "b.png", (255, 0, 0), (16, 8))
     (tmp_path / "c.png").write_text("not reached: sizes are compared as they are read")
@@ -186,9 +184,7 @@ def test_sizes_that_differ_need_one_for_all(tmp_path: Path) -> None:
     assert load_images(tmp_path, size=8).shape == (3, 8, 8)
 
 
-def test_reading_shows_how_far_it_is_once_it_takes_long(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_reading_shows_how_far_it_is_once_it_takes_long(tmp_path, monkeypatch, capsys):
     for i in range(3):
         paint(tmp_path / f"{i}.png", (0, 0, 0))
     monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes that for a terminal
@@ -203,7 +199,7 @@ def test_reading_shows_how_far_it_is_once_it_takes_long(
     assert capsys.readouterr() == ("", "")  # a pipe or a log gets none
 
 
-def test_the_largest_square_in_the_middle_is_kept(tmp_path: Path) -> None:
+def test_the_largest_square_in_the_middle_is_kept(tmp_path):
     picture = Image.new("RGB", (12, 4), "black")
     picture.paste("white", (4, 0, 8, 4))
     picture.save(tmp_path / "a.png")
@@ -213,7 +209,7 @@ def test_the_largest_square_in_the_middle_is_kept(tmp_path: Path) -> None:
     assert read_image(tmp_path / "a.png", (2, 1)).min() == 255
 
 
-def test_sixteen_bits_become_eight(tmp_path: Path) -> None:
+def test_sixteen_bits_become_eight(tmp_path):
     # 65535 / 255 = 257 to a step
     levels = np.array([[0, 257], [128 * 257, 65535]], np.uint16)
     Image.fromarray(levels).save(tmp_path / "a.png")
@@ -221,7 +217,7 @@ def test_sixteen_bits_become_eight(tmp_path: Path) -> None:
     assert read_image(tmp_path / "a.png", n_channels=1)[0].tolist() == [[0, 1], [128, 255]]
 
 
-def test_a_camera_held_sideways(tmp_path: Path) -> None:
+def test_a_camera_held_sideways(tmp_path):
     """Orientation 6: the stored picture is to be turned by 90 degrees clockwise."""
     stored = Image.new("RGB", (4, 2), "black")
     stored.putpixel((0, 0), (255, 255, 255))
@@ -233,7 +229,7 @@ def test_a_camera_held_sideways(tmp_path: Path) -> None:
     assert found[0].tolist() == [[0, 255], [0, 0], [0, 0], [0, 0]]  # top left is now top right
 
 
-def test_transparency_is_laid_on_white(tmp_path: Path) -> None:
+def test_transparency_is_laid_on_white(tmp_path):
     # nothing, and a fifth of red: 255 - 0.2 * 255 elsewhere
     for alpha, expected in ((0, [255, 255, 255]), (51, [255, 204, 204])):
         paint(tmp_path / "b.png", (255, 0, 0, alpha))
@@ -243,14 +239,14 @@ def test_transparency_is_laid_on_white(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("n_channels", [1, 3])
-def test_writing_and_reading_an_image(tmp_path: Path, n_channels: int) -> None:
+def test_writing_and_reading_an_image(tmp_path, n_channels):
     levels = torch.randint(256, (n_channels, 5, 4), generator=torch.Generator().manual_seed(0))
     write_image(tmp_path / "new" / "a.png", levels / 127.5 - 1)
     found = read_image(tmp_path / "new" / "a.png", n_channels=n_channels)
     np.testing.assert_array_equal(found, levels.numpy())
 
 
-def test_values_are_named_and_found_by_name_and_by_number() -> None:
+def test_values_are_named_and_found_by_name_and_by_number():
     values = {0: "cats", 1: "2", 2: "dogs"}
     assert [find_value(x, values) for x in ("cats", "dogs", "2", 2, 0, "1")] == [0, 2, 1, 1, 0, 1]
     with pytest.raises(ValueError, match="no 'birds': there are cats, 2, dogs"):

@@ -1,7 +1,5 @@
 """What trained models are used for, on models of one step."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -24,7 +22,7 @@ NETWORKS = {
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def models(tmp_path_factory):
     """A model file of each kind, with three latents."""
     folder = tmp_path_factory.mktemp("models")
     pixels = np.random.default_rng(0).integers(0, 256, (8, 3, 8, 8), dtype=np.uint8)
@@ -40,7 +38,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return paths
 
 
-def test_a_row_of_a_walk_moves_one_latent() -> None:
+def test_a_row_of_a_walk_moves_one_latent():
     rows = walk_latents(lambda z: z, torch.tensor([5.0, 6.0, 7.0]), 2.0, n_values=3, n_rows=2)
     assert [row.tolist() for row in rows] == [
         [[-2, 6, 7], [0, 6, 7], [2, 6, 7]],
@@ -50,7 +48,7 @@ def test_a_row_of_a_walk_moves_one_latent() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in NETWORKS if name != "named gan"])
-def test_walks_of_any_model_that_draws(name: str, models: dict[str, Path], tmp_path: Path) -> None:
+def test_walks_of_any_model_that_draws(name, models, tmp_path):
     draw_walks(models[name], tmp_path / "walk.png", reach=1.5, n_rows=2)
     method = load_model(models[name]).method
     if name == "vae":
@@ -68,7 +66,7 @@ def test_walks_of_any_model_that_draws(name: str, models: dict[str, Path], tmp_p
     np.testing.assert_array_equal(found, expected)
 
 
-def test_walks_that_cannot_be(models: dict[str, Path], tmp_path: Path) -> None:
+def test_walks_that_cannot_be(models, tmp_path):
     with pytest.raises(ValueError, match="method stylegan cannot encode an image"):
         draw_walks(models["stylegan"], tmp_path / "a.png", image=tmp_path / "b.png")
     config = SYSTEMS["gan_ring"](out=tmp_path / "ring", steps=1, batch_size=8, width=4, threads=1)
@@ -76,12 +74,10 @@ def test_walks_that_cannot_be(models: dict[str, Path], tmp_path: Path) -> None:
         draw_walks(train_system("gan_ring", config).path, tmp_path / "a.png")
 
 
-def test_classes_are_asked_for_by_name_and_by_number(
-    models: dict[str, Path], tmp_path: Path
-) -> None:
+def test_classes_are_asked_for_by_name_and_by_number(models, tmp_path):
     named, unnamed = models["named gan"], models["conditional gan"]
 
-    def draw(path: Path, label: int | str | None = None) -> bytes:
+    def draw(path, label=None):
         draw_samples(path, tmp_path / "a.png", n=1, label=label)
         return (tmp_path / "a.png").read_bytes()
 
@@ -97,7 +93,7 @@ def test_classes_are_asked_for_by_name_and_by_number(
         draw(models["vae"], "0")
 
 
-def test_truncation_draws_styles_to_their_mean(models: dict[str, Path], tmp_path: Path) -> None:
+def test_truncation_draws_styles_to_their_mean(models, tmp_path):
     method = load_model(models["stylegan"]).method
     noise = torch.randn(4, 3, generator=torch.Generator().manual_seed(7))
     with torch.no_grad():

@@ -1,6 +1,5 @@
 """`train_system` and the model file."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,9 +9,8 @@ from safetensors.torch import load_file, save_file
 
 from voxcycle.artifacts import ArtifactError
 from voxcycle.images.image_set import ImageSet, load_images
-from voxcycle.images.metrics.translation import TranslationResult, translate_both_ways
+from voxcycle.images.metrics.translation import translate_both_ways
 from voxcycle.images.systems import SYSTEMS
-from voxcycle.images.systems.system import SystemConfig
 from voxcycle.images.train import TrainedModel, load_model, resolve_config, train_system
 
 Whole = tuple[str, TrainedModel]
@@ -30,7 +28,7 @@ OWN: dict[str, dict[str, Any]] = {
 }
 
 
-def save_images(path: Path, n: int = 20, shape: tuple[int, int, int] = (3, 8, 8)) -> Path:
+def save_images(path, n=20, shape=(3, 8, 8)):
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (n, *shape), dtype=np.uint8)
     labels = np.stack([np.arange(n) % 3, np.arange(n) % 2], 1).astype(np.int64)
@@ -38,7 +36,7 @@ def save_images(path: Path, n: int = 20, shape: tuple[int, int, int] = (3, 8, 8)
     return path
 
 
-def make_config(name: str, folder: Path, **changed: Any) -> SystemConfig:
+def make_config(name, folder, **changed):
     """Return settings of a small training; 20 images are three batches of 6."""
     values = {"out": folder / "run", "steps": 7, "width": 4, "batch_size": 6, "threads": 1}
     values |= {"checkpoint_every": 2, "log_every": 2} | OWN[name]
@@ -49,12 +47,12 @@ def make_config(name: str, folder: Path, **changed: Any) -> SystemConfig:
     return SYSTEMS[name.split()[-1]](**values | changed)
 
 
-def train(name: str, folder: Path, resume: bool = False, **changed: Any) -> TrainedModel:
+def train(name, folder, resume=False, **changed):
     return train_system(name.split()[-1], make_config(name, folder, **changed), resume)
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def data(tmp_path_factory):
     """Images, and as domains five dark ones and the same five, bright."""
     folder = tmp_path_factory.mktemp("data")
     save_images(folder / "images.npz")
@@ -66,17 +64,17 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module", params=list(OWN))
-def whole(request: pytest.FixtureRequest, data: Path) -> Whole:
+def whole(request, data):
     """A training of 7 steps of each system."""
     return request.param, train(request.param, data, out=data / request.param)
 
 
-def assert_equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
+def assert_equal(a, b):
     assert a.keys() == b.keys()
     assert all(torch.equal(a[key], b[key]) for key in a)
 
 
-def test_resuming_equals_going_through(whole: Whole, data: Path, tmp_path: Path) -> None:
+def test_resuming_equals_going_through(whole, data, tmp_path):
     """Also over the end of an epoch."""
     name, trained = whole
     train(name, data, out=tmp_path, steps=4)
@@ -85,7 +83,7 @@ def test_resuming_equals_going_through(whole: Whole, data: Path, tmp_path: Path)
     assert_equal(load_file(trained.path), load_file(resumed.path))
 
 
-def test_a_model_comes_back_as_it_was(whole: Whole, data: Path) -> None:
+def test_a_model_comes_back_as_it_was(whole, data):
     name, trained = whole
     loaded = load_model(trained.path)
     method = loaded.method
@@ -114,7 +112,7 @@ def test_a_model_comes_back_as_it_was(whole: Whole, data: Path) -> None:
 
 
 @pytest.mark.parametrize("whole", ["gan_ring", "gan"], indirect=True)
-def test_a_model_file_has_the_averaged_generator(whole: Whole) -> None:
+def test_a_model_file_has_the_averaged_generator(whole):
     path = whole[1].path
     kept = torch.load(path.with_name("last.ckpt"), weights_only=True)
     own = {key: x for key, x in load_file(path).items() if key.startswith("generator.")}
@@ -123,7 +121,7 @@ def test_a_model_file_has_the_averaged_generator(whole: Whole) -> None:
     assert any(not torch.equal(value, kept["method"][key]) for key, value in own.items())
 
 
-def test_the_seed_is_all_that_chance_has(data: Path, tmp_path: Path) -> None:
+def test_the_seed_is_all_that_chance_has(data, tmp_path):
     one, two, other = (
         load_file(train("vae", data, out=tmp_path / str(i), steps=4, seed=seed).path)
         for i, seed in enumerate((0, 0, 1))
@@ -132,7 +130,7 @@ def test_the_seed_is_all_that_chance_has(data: Path, tmp_path: Path) -> None:
     assert not torch.equal(one["encoder.0.weight"], other["encoder.0.weight"])
 
 
-def test_labels_that_are_missing_are_refused(tmp_path: Path) -> None:
+def test_labels_that_are_missing_are_refused(tmp_path):
     path = save_images(tmp_path / "images.npz")
     images = load_images(path)
     with pytest.raises(ValueError, match="known are colour, form"):
@@ -147,7 +145,7 @@ def test_labels_that_are_missing_are_refused(tmp_path: Path) -> None:
         train("classifier", tmp_path)
 
 
-def test_what_cannot_be_trained_is_said(data: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_trained_is_said(data, tmp_path):
     with pytest.raises(ValueError, match="no method 'gpt' in the lecture: there are autoencoder"):
         train_system("gpt", make_config("vae", data, out=tmp_path / "run"))
     grey = ImageSet(np.zeros((5, 1, 8, 8), np.uint8), np.zeros((5, 0), np.int64), ())
@@ -169,7 +167,7 @@ def test_what_cannot_be_trained_is_said(data: Path, tmp_path: Path) -> None:
         assert not (tmp_path / "run").exists()  # nothing was begun
 
 
-def test_runs_are_neither_overwritten_nor_mixed_up(data: Path, tmp_path: Path) -> None:
+def test_runs_are_neither_overwritten_nor_mixed_up(data, tmp_path):
     out = tmp_path / "run"
     with pytest.raises(ValueError, match="no checkpoint to resume"):
         train("vae", data, out=out, resume=True)
@@ -188,7 +186,7 @@ def test_runs_are_neither_overwritten_nor_mixed_up(data: Path, tmp_path: Path) -
         train("vae", data, out=out, steps=9, resume=True)
 
 
-def test_damaged_and_foreign_files_are_refused(data: Path, tmp_path: Path) -> None:
+def test_damaged_and_foreign_files_are_refused(data, tmp_path):
     whole = train("vae", data, out=tmp_path, steps=1).path.read_bytes()
     with pytest.raises(ArtifactError, match="missing.safetensors: no such file"):
         load_model(tmp_path / "missing.safetensors")
@@ -210,8 +208,8 @@ def test_damaged_and_foreign_files_are_refused(data: Path, tmp_path: Path) -> No
 
 @pytest.mark.parametrize(("adversarial", "moves"), [(1.0, True), (0.0, False)])
 def test_without_adversarial_loss_pix2pix_trains_no_discriminator(
-    data: Path, tmp_path: Path, adversarial: float, moves: bool
-) -> None:
+    data, tmp_path, adversarial, moves
+):
     short, long = (
         train("pix2pix", data, out=tmp_path / str(n), steps=n, adversarial=adversarial).method
         for n in (1, 3)
@@ -221,7 +219,7 @@ def test_without_adversarial_loss_pix2pix_trains_no_discriminator(
 
 
 @pytest.mark.slow
-def test_labels_are_obeyed_and_shuffled_ones_are_not(tmp_path: Path) -> None:
+def test_labels_are_obeyed_and_shuffled_ones_are_not(tmp_path):
     """The bound of the conditional recipe, and what it must fail."""
     rng = np.random.default_rng(0)
     pixels = np.zeros((256, 1, 8, 8), np.uint8)
@@ -230,7 +228,7 @@ def test_labels_are_obeyed_and_shuffled_ones_are_not(tmp_path: Path) -> None:
         image[0, 3:5] = rng.integers(128, 256)
         image[0] = image[0].T if turned else image[0]
 
-    def share_obeyed(labels: np.ndarray, out: Path) -> float:
+    def share_obeyed(labels, out):
         """Return for how many samples the bars lie as requested."""
         ImageSet(pixels, labels[:, None], ("form",)).save(tmp_path / "images.npz")
         method = train(
@@ -250,7 +248,7 @@ def test_labels_are_obeyed_and_shuffled_ones_are_not(tmp_path: Path) -> None:
     assert share_obeyed(shuffled, tmp_path / "shuffled") < 0.65
 
 
-def make_discs(n: int, seed: int, colour: tuple[int, int, int]) -> ImageSet:
+def make_discs(n, seed, colour):
     """Discs of a colour, anywhere on grounds of any grey: twins have a common seed."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:16, :16]
@@ -263,14 +261,14 @@ def make_discs(n: int, seed: int, colour: tuple[int, int, int]) -> ImageSet:
 
 
 @pytest.mark.slow
-def test_without_cycle_loss_more_changes_than_it_should(tmp_path: Path) -> None:
+def test_without_cycle_loss_more_changes_than_it_should(tmp_path):
     """With another seed: ratio 0.74 v 1.0 to 1.25, outside 0.03 v 0.05 to 0.07, cycle .01 v .08."""
     ends = {"A": (60, 60, 230), "B": (230, 60, 60)}
     for seed, (side, colour) in enumerate(ends.items()):
         make_discs(400, seed, colour).save(tmp_path / "domains" / f"train{side}.npz")
     twins = [make_discs(100, 7, colour).images() for colour in ends.values()]
 
-    def translate(**changes: Any) -> tuple[TranslationResult, TranslationResult]:
+    def translate(**changes):
         method = train(
             "cyclegan", tmp_path, out=tmp_path / f"run{len(changes)}", steps=300, width=8,
             batch_size=4, discriminator_widths=(16, 32), lr=1e-3, ema_decay=0.99, flips=False,

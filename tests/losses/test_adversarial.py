@@ -15,7 +15,7 @@ from voxcycle.losses.adversarial import (
 )
 
 
-def test_least_squares_and_feature_matching_by_hand() -> None:
+def test_least_squares_and_feature_matching_by_hand():
     # scores 1, 0, 3 are 0, 1, 2 away from "real": (0 + 1 + 4) / 3
     generator_loss = least_squares_generator_loss(torch.tensor([1.0, 0.0, 3.0]))
     assert generator_loss.item() == pytest.approx(5 / 3)
@@ -31,7 +31,7 @@ def test_least_squares_and_feature_matching_by_hand() -> None:
     assert feature_matching_loss(fake, real).item() == pytest.approx((2 + 1) / 2)
 
 
-def test_the_minmax_value_by_hand() -> None:
+def test_the_minmax_value_by_hand():
     # logits ln 3 and 0 are D = 3/4 and 1/2; ln(3/4) + ln(1/2) in the mean for the real ones,
     # ln(1/4) + ln(1/2) for the fakes
     scores = torch.tensor([math.log(3), 0.0])
@@ -44,7 +44,7 @@ def test_the_minmax_value_by_hand() -> None:
     assert non_saturating_generator_loss(undecided).item() == pytest.approx(math.log(2))
 
 
-def test_the_best_discriminator_reaches_the_jensen_shannon_divergence() -> None:
+def test_the_best_discriminator_reaches_the_jensen_shannon_divergence():
     """With D* = p / (p + q) the value is -ln 4 + 2 JSD(p || q), on three outcomes."""
     p, q = torch.tensor([0.5, 0.3, 0.2]), torch.tensor([0.1, 0.3, 0.6])
     logits = (p / q).log()
@@ -57,7 +57,7 @@ def test_the_best_discriminator_reaches_the_jensen_shannon_divergence() -> None:
 
 
 @pytest.mark.parametrize("logit", [-10.0, 0.0, 3.0])
-def test_gradients_of_the_generator_losses(logit: float) -> None:
+def test_gradients_of_the_generator_losses(logit):
     """-D and D - 1: where D is sure that fakes are fakes, only the second one is left."""
     d = 1 / (1 + math.exp(-logit))
     for loss, expected in ((minmax_generator_loss, -d), (non_saturating_generator_loss, d - 1)):
@@ -69,7 +69,7 @@ def test_gradients_of_the_generator_losses(logit: float) -> None:
         assert d < 5e-5
 
 
-def test_r1_of_a_linear_and_a_quadratic_discriminator() -> None:
+def test_r1_of_a_linear_and_a_quadratic_discriminator():
     weight = torch.randn(3 * 8 * 8, generator=torch.Generator().manual_seed(0))
     penalty = r1_penalty(lambda x: (x.flatten(1) @ weight)[:, None] + 7, torch.randn(5, 3, 8, 8))
     assert penalty.item() == pytest.approx(weight.square().sum().item(), rel=1e-5)
@@ -83,7 +83,7 @@ def test_r1_of_a_linear_and_a_quadratic_discriminator() -> None:
     assert c.grad.item() == pytest.approx(8 * 0.5 * 36)
 
 
-def test_path_length_of_a_linear_map() -> None:
+def test_path_length_of_a_linear_map():
     """Images A w_l, summed over layers: J^T y is A^T y for each layer, over the root of H W."""
     generator = torch.Generator().manual_seed(1)
     matrix = torch.randn(3 * 4 * 4, 5, generator=generator)
@@ -94,7 +94,7 @@ def test_path_length_of_a_linear_map() -> None:
     assert torch.allclose(path_lengths(images, styles, noise), expected, rtol=1e-5)
 
 
-def test_expected_path_length_of_an_orthogonal_map() -> None:
+def test_expected_path_length_of_an_orthogonal_map():
     """With A^T A = s^2 I, E |A^T y|^2 = s^2 * n_style: the map stretches all directions by s."""
     generator = torch.Generator().manual_seed(2)
     basis = torch.linalg.qr(torch.randn(48, 6, generator=generator)).Q * 2.0

@@ -12,7 +12,7 @@ from voxcycle.losses.elbo import (
 )
 
 
-def test_kl_by_hand() -> None:
+def test_kl_by_hand():
     # N(0, 1) from itself: 0; N(2, 1): 2^2 / 2; N(0, 4): (4 - ln 4 - 1) / 2
     mu = torch.tensor([[0.0], [2.0], [0.0]])
     log_var = torch.tensor([[0.0], [0.0], [math.log(4)]])
@@ -20,7 +20,7 @@ def test_kl_by_hand() -> None:
     assert kl_to_standard_normal(mu, log_var).tolist() == pytest.approx(expected, abs=1e-6)
 
 
-def test_kl_and_log_density_are_those_of_torch_distributions_and_of_sampling() -> None:
+def test_kl_and_log_density_are_those_of_torch_distributions_and_of_sampling():
     mu, log_var = torch.randn(2, 3, 5, generator=torch.Generator().manual_seed(0))
     normal = Normal(mu, (log_var / 2).exp())
     kl = kl_to_standard_normal(mu, log_var)
@@ -36,7 +36,7 @@ def test_kl_and_log_density_are_those_of_torch_distributions_and_of_sampling() -
     assert torch.allclose(ratio.mean(0), kl, rtol=0.02)
 
 
-def test_bernoulli_by_hand_and_the_best_logits() -> None:
+def test_bernoulli_by_hand_and_the_best_logits():
     # white with p = .8, black with p = .8 of white, grey with p = .5
     logits = torch.tensor([math.log(4), math.log(4), 0.0]).reshape(1, 3, 1, 1)
     images = torch.tensor([1.0, -1.0, 0.0]).reshape(1, 3, 1, 1)
@@ -53,7 +53,7 @@ def test_bernoulli_by_hand_and_the_best_logits() -> None:
         assert bernoulli_negative_log_likelihood(p.logit() + shift, images).item() > best.item()
 
 
-def test_bound_by_hand_and_towards_the_known_likelihood() -> None:
+def test_bound_by_hand_and_towards_the_known_likelihood():
     # ln (e^0 + e^(ln 3)) / 2 = ln 2; one draw is its own weight
     weights = torch.tensor([[0.0], [math.log(3)]])
     assert importance_weighted_bound(weights).item() == pytest.approx(math.log(2), rel=1e-6)

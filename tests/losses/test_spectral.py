@@ -3,16 +3,16 @@ import numpy as np
 import pytest
 import torch
 
-from voxcycle.audio.stft import RESOLUTIONS, Resolution, stft_magnitude
+from voxcycle.audio.stft import RESOLUTIONS, stft_magnitude
 from voxcycle.losses.spectral import multi_resolution_stft_loss
 
 
-def noise(seed: int, n: int = 8192) -> torch.Tensor:
+def noise(seed, n=8192):
     return torch.randn(1, n, generator=torch.Generator().manual_seed(seed))
 
 
 @pytest.mark.parametrize("resolution", RESOLUTIONS)
-def test_magnitudes_are_librosas(resolution: Resolution):
+def test_magnitudes_are_librosas(resolution):
     waveform = noise(0)
     sizes = resolution._asdict()
     expected = np.abs(librosa.stft(waveform[0].numpy(), **sizes, pad_mode="reflect"))

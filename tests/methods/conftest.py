@@ -1,18 +1,13 @@
 """What the tests of methods share: they cannot import this file, so fixtures give functions."""
 
-from collections.abc import Callable, Iterable
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import nn
 
 from voxcycle.images.image_set import ImageSet
-from voxcycle.images.systems.system import SystemConfig
-from voxcycle.images.train import TrainedModel, load_model, train_system
+from voxcycle.images.train import load_model, train_system
 from voxcycle.methods.batches import ImageBatch
 from voxcycle.training.state import TrainingState
 
@@ -20,10 +15,10 @@ NOISE_SHAPE = (3, 16, 16)
 
 
 @pytest.fixture(scope="session")
-def train() -> Callable[..., TrainingState]:
+def train():
     """Train a method on batches, without averaging; return the state."""
 
-    def train(method: nn.Module, batches: Iterable[Any]) -> TrainingState:
+    def train(method, batches):
         state = TrainingState(method)
         for batch in batches:
             state.run_phases(batch)
@@ -34,10 +29,10 @@ def train() -> Callable[..., TrainingState]:
 
 
 @pytest.fixture(scope="session")
-def find_unmoved() -> Callable[..., list[str]]:
+def find_unmoved():
     """Train a method for a step; return the names of the parameters that stay as they were."""
 
-    def find(method: nn.Module, batch: Any) -> list[str]:
+    def find(method, batch):
         before = {name: p.clone() for name, p in method.named_parameters()}
         TrainingState(method).run_phases(batch)
         return [name for name, p in method.named_parameters() if torch.equal(p, before[name])]
@@ -46,10 +41,10 @@ def find_unmoved() -> Callable[..., list[str]]:
 
 
 @pytest.fixture(scope="session")
-def make_noise_batch() -> Callable[..., ImageBatch]:
+def make_noise_batch():
     """Return the batch of a step: images of noise, no labels."""
 
-    def make(step: int, n: int = 4) -> ImageBatch:
+    def make(step, n=4):
         images = torch.randn(n, *NOISE_SHAPE, generator=torch.Generator().manual_seed(step))
         return ImageBatch(images, torch.zeros(n, 0), step, seed=step)
 
@@ -57,7 +52,7 @@ def make_noise_batch() -> Callable[..., ImageBatch]:
 
 
 @pytest.fixture
-def noise_set(tmp_path: Path) -> Path:
+def noise_set(tmp_path):
     """Write sixteen images of noise."""
     pixels = np.random.default_rng(0).integers(256, size=(16, *NOISE_SHAPE)).astype(np.uint8)
     ImageSet(pixels, np.zeros((16, 0), np.int64), ()).save(tmp_path / "train.npz")
@@ -65,13 +60,13 @@ def noise_set(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def train_over_a_stop(tmp_path: Path) -> Callable[..., TrainedModel]:
+def train_over_a_stop(tmp_path):
     """Train through and over a stop, compare the files; return the resumed training.
 
     Its file also draws what its method draws.
     """
 
-    def run(name: str, config: SystemConfig, n_first: int) -> TrainedModel:
+    def run(name, config, n_first):
         whole = train_system(name, config.model_copy(update={"out": tmp_path / "whole"}))
         parts = config.model_copy(update={"out": tmp_path / "parts"})
         train_system(name, parts.model_copy(update={"steps": n_first}))
@@ -93,15 +88,15 @@ def train_over_a_stop(tmp_path: Path) -> Callable[..., TrainedModel]:
 class _Energy(nn.Module):
     """The score is the mean of the squared pixels, times the place in the growth, if any."""
 
-    def forward(self, images: Tensor, *place: float) -> Tensor:
+    def forward(self, images, *place):
         return (sum(place) or 1) * images.square().mean((1, 2, 3))[:, None]
 
 
 @pytest.fixture(scope="session")
-def check_energy_losses() -> Callable[..., None]:
+def check_energy_losses():
     """Compare the losses of a GAN, whose score is `scale` times the mean square, with formulas."""
 
-    def check(method: Any, batch: ImageBatch, reals: Tensor, scale: float = 1.0) -> None:
+    def check(method, batch, reals, scale=1.0):
         method.discriminator, memory = _Energy(), {}
         adversarial = method.generator_losses(batch, memory)["adversarial"].item()
         discriminator = method.discriminator_losses(batch, memory)["discriminator"].item()

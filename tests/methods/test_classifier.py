@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from voxcycle.methods.batches import ImageBatch
 from voxcycle.methods.classifier import NOISE, ClassifierTraining
@@ -12,24 +12,24 @@ from voxcycle.models.coders import Classifier
 class Recorder(nn.Module):
     """Keeps what it sees; its logits are constants."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         super().__init__()
         self.logits = nn.ParameterList([torch.zeros(3), torch.zeros(2)])
         self.seen = torch.empty(0)
 
-    def forward(self, images: Tensor) -> list[Tensor]:
+    def forward(self, images):
         self.seen = images
         return [logits.expand(len(images), -1) for logits in self.logits]
 
 
-def make_batch(n: int = 8) -> ImageBatch:
+def make_batch(n=8):
     generator = torch.Generator().manual_seed(0)
     images = torch.rand(n, 1, 8, 8, generator=generator) * 2 - 1
     labels = (images.mean((1, 2, 3)) > 0).long()[:, None]
     return ImageBatch(images, labels, step=0, seed=1)
 
 
-def test_the_loss_is_the_mean_over_factors_and_knows_the_noise() -> None:
+def test_the_loss_is_the_mean_over_factors_and_knows_the_noise():
     network = Recorder()
     method = ClassifierTraining(network)
     # nothing known: ln 3 for the factor, ln 2 for "is it noisy"
@@ -45,7 +45,7 @@ def test_the_loss_is_the_mean_over_factors_and_knows_the_noise() -> None:
     assert method.predict(torch.zeros(4, 1, 8, 8)).tolist() == [[1]] * 4
 
 
-def test_every_second_image_is_noisy_within_bounds() -> None:
+def test_every_second_image_is_noisy_within_bounds():
     network, batch = Recorder(), make_batch(64)
     ClassifierTraining(network).losses(batch, {})
     added = (network.seen - batch.images).flatten(1).std(1)
@@ -58,11 +58,11 @@ def test_every_second_image_is_noisy_within_bounds() -> None:
     assert torch.equal(again.seen, network.seen)  # of the batch's seed alone
 
 
-def test_it_learns_bright_from_dark(train) -> None:
+def test_it_learns_bright_from_dark(train):
     torch.manual_seed(0)
     level = torch.arange(32) % 2
 
-    def make(step: int) -> ImageBatch:
+    def make(step):
         noise = torch.randn(32, 1, 8, 8, generator=torch.Generator().manual_seed(step))
         return ImageBatch(
             (level - 0.5)[:, None, None, None] + 0.3 * noise, level[:, None], step, step

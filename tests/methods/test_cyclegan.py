@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from voxcycle.methods.batches import Domain, PairBatch
+from voxcycle.methods.batches import PairBatch
 from voxcycle.methods.cyclegan import CycleGAN, CycleGANNetworks, CycleGANWeights
 from voxcycle.models.patchgan import PatchGAN
 from voxcycle.models.voice_generator import VoiceGenerator
@@ -10,30 +10,30 @@ from voxcycle.speech.crops import Crops, VoiceBatch
 ADVERSARIAL_AND_CYCLE = ("adversarial_a", "adversarial_b", "cycle_a", "cycle_b")
 
 
-def make_networks(n_condition: int = 0) -> CycleGANNetworks:
+def make_networks(n_condition=0):
     torch.manual_seed(0)
     g_ab, g_ba = (VoiceGenerator(width=16, n_blocks=1, n_condition=n) for n in (0, n_condition))
     d_a, d_b = (PatchGAN(2, (4, 4, 4, 4), n) for n in (n_condition, 0))
     return CycleGANNetworks(g_ab, g_ba, d_a, d_b)
 
 
-def make_batch(n_condition: int = 3) -> VoiceBatch:
+def make_batch(n_condition=3):
     torch.manual_seed(1)
     mask = torch.ones(2, 1, 64)
     mask[:, :, 10:20] = 0
 
-    def half() -> Crops:
+    def half():
         mels, combs = torch.randn(3, 2, 80, 64), torch.randn(2, 2, 81, 64)
         return Crops(*mels, *combs, torch.randn(2, n_condition), torch.ones(2, 160), mask)
 
     return VoiceBatch(half(), half())
 
 
-def gradient_norm(network: torch.nn.Module) -> float:
+def gradient_norm(network):
     return sum(p.grad.abs().sum().item() for p in network.parameters() if p.grad is not None)
 
 
-def test_every_loss_reaches_its_own_networks_alone(find_unmoved) -> None:
+def test_every_loss_reaches_its_own_networks_alone(find_unmoved):
     method = CycleGAN(make_networks(n_condition=3))
     batch, memory = make_batch(), {}
     terms = method.generator_losses(batch, memory)
@@ -56,7 +56,7 @@ def test_every_loss_reaches_its_own_networks_alone(find_unmoved) -> None:
     assert find_unmoved(CycleGAN(make_networks(3)), make_batch()) == []
 
 
-def test_an_identity_generator_has_the_losses_of_the_raw_batch() -> None:
+def test_an_identity_generator_has_the_losses_of_the_raw_batch():
     """With G = identity (last layer at zero), every L1 term is a plain distance of the inputs."""
     networks = make_networks(n_condition=3)
     for generator in (networks.g_ab, networks.g_ba):
@@ -69,7 +69,7 @@ def test_an_identity_generator_has_the_losses_of_the_raw_batch() -> None:
     assert terms["identity_b"].item() == pytest.approx(distance.item(), rel=1e-5)
 
 
-def test_switches_change_the_input_of_the_discriminators() -> None:
+def test_switches_change_the_input_of_the_discriminators():
     batch, memory = make_batch(), {}
     networks = make_networks(3)
     CycleGAN(networks, scores_identity=False).generator_losses(batch, memory)
@@ -84,15 +84,15 @@ def test_switches_change_the_input_of_the_discriminators() -> None:
 class Times(torch.nn.Module):
     """Multiplies: a generator, or a discriminator with known scores."""
 
-    def __init__(self, factor: float) -> None:
+    def __init__(self, factor):
         super().__init__()
         self.factor = torch.nn.Parameter(torch.tensor(factor))
 
-    def forward(self, x: torch.Tensor, condition: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(self, x, condition=None):
         return x * self.factor
 
 
-def test_losses_on_images_by_hand() -> None:
+def test_losses_on_images_by_hand():
     networks = CycleGANNetworks(Times(2.0), Times(0.25), Times(1.0), Times(3.0))
     method = CycleGAN(networks, scores_identity=False)
     batch = PairBatch(torch.full((1, 1, 2, 2), 0.5), torch.full((1, 1, 2, 2), 0.8))
@@ -114,8 +114,8 @@ def test_losses_on_images_by_hand() -> None:
     assert method.translate(batch.b, back=True).mean().item() == pytest.approx(0.2)
 
 
-def test_the_content_term_compares_sources_with_their_conversions() -> None:
-    def content(source: Domain, converted: torch.Tensor, target: Domain) -> torch.Tensor:
+def test_the_content_term_compares_sources_with_their_conversions():
+    def content(source, converted, target):
         assert source.profile is not None
         assert target.profile is not None
         return (converted - source.real).square().mean()

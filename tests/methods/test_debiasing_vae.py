@@ -12,30 +12,26 @@ from voxcycle.images.systems.debiasing_vae import DebiasingVAEConfig
 from voxcycle.images.train import load_model, train_system
 from voxcycle.losses.elbo import kl_to_standard_normal
 from voxcycle.methods.batches import FaceBatch
-from voxcycle.methods.debiasing_vae import (
-    DebiasingVAE,
-    effective_sample_size,
-    resampling_weights,
-)
+from voxcycle.methods.debiasing_vae import DebiasingVAE, effective_sample_size, resampling_weights
 from voxcycle.models.coders import build_decoder, build_encoder
 
 SHAPE = (1, 8, 8)
 
 
-def make_method(**changed: object) -> DebiasingVAE:
+def make_method(**changed):
     torch.manual_seed(0)
     encoder, decoder = build_encoder("mlp", SHAPE, 8, 5), build_decoder("mlp", SHAPE, 8, 2)
     return DebiasingVAE(encoder, decoder, 2, **changed)
 
 
-def make_batch(step: int = 0, n_faces: int = 30) -> FaceBatch:
+def make_batch(step=0, n_faces=30):
     generator = torch.Generator().manual_seed(3)
     faces = torch.randint(0, 256, (n_faces, *SHAPE), generator=generator, dtype=torch.uint8)
     others = torch.rand(4, *SHAPE, generator=generator) * 2 - 1
     return FaceBatch(faces, others, step, seed=5 + step)
 
 
-def drawn_faces(method: DebiasingVAE, batch: FaceBatch) -> torch.Tensor:
+def drawn_faces(method, batch):
     """Return what the step saw as faces."""
     seen = []
     hook = method.encoder.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]))
@@ -44,7 +40,7 @@ def drawn_faces(method: DebiasingVAE, batch: FaceBatch) -> torch.Tensor:
     return seen[-1][: len(batch.others)]
 
 
-def test_terms_by_their_definitions() -> None:
+def test_terms_by_their_definitions():
     method, batch = make_method(rule=None), make_batch()
     faces = drawn_faces(method, batch)
     torch.manual_seed(0)
@@ -65,7 +61,7 @@ def test_terms_by_their_definitions() -> None:
     assert found == pytest.approx(error, rel=1e-5)
 
 
-def test_only_faces_reach_the_decoder_and_the_latents() -> None:
+def test_only_faces_reach_the_decoder_and_the_latents():
     method, batch = make_method(rule=None), make_batch()
     others = batch.others.clone().requires_grad_()
     terms = method.losses(batch._replace(others=others), {})
@@ -75,7 +71,7 @@ def test_only_faces_reach_the_decoder_and_the_latents() -> None:
     assert others.grad is not None and others.grad.abs().sum() > 0
 
 
-def test_faces_are_drawn_by_their_weights_and_a_step_moves_all(find_unmoved) -> None:
+def test_faces_are_drawn_by_their_weights_and_a_step_moves_all(find_unmoved):
     method = make_method(rule=None)
     method.set_extra_state(torch.eye(30, dtype=torch.double)[17])
     faces = drawn_faces(method, make_batch())
@@ -84,7 +80,7 @@ def test_faces_are_drawn_by_their_weights_and_a_step_moves_all(find_unmoved) -> 
     assert find_unmoved(make_method(), make_batch()) == []
 
 
-def test_faces_are_weighed_when_due_and_batch_norm_stays() -> None:
+def test_faces_are_weighed_when_due_and_batch_norm_stays():
     method = make_method(every=3)
     uniform = torch.full((30,), 1 / 30).double()
     for step in range(3):
@@ -105,7 +101,7 @@ def test_faces_are_weighed_when_due_and_batch_norm_stays() -> None:
     assert all(torch.equal(before[key], value) for key, value in encoder.state_dict().items())
 
 
-def test_batches_need_both_kinds() -> None:
+def test_batches_need_both_kinds():
     images = ImageSet(np.zeros((9, *SHAPE), np.uint8), np.zeros((9, 0), np.int64), ())
     none = images.subset(np.arange(0))
     with pytest.raises(ValueError, match="0 faces are fewer than half of batch_size=8"):
@@ -117,7 +113,7 @@ def test_batches_need_both_kinds() -> None:
             FaceBatches(images, images, odd, 0)
 
 
-def save_groups(path: Path) -> Path:
+def save_groups(path):
     """Bright discs and two dark ones are faces; stripes are not."""
     rng = np.random.default_rng(0)
     y, x = np.mgrid[:8, :8] - 3.5
@@ -132,7 +128,7 @@ def save_groups(path: Path) -> Path:
     return path
 
 
-def make_config(folder: Path, **changed: object) -> DebiasingVAEConfig:
+def make_config(folder, **changed):
     values = {
         "data": save_groups(folder / "groups.npz"), "out": folder / "run", "network": "mlp",
         "width": 16, "n_latent": 2, "batch_size": 16, "threads": 1, "every": 3, "steps": 8,
@@ -140,7 +136,7 @@ def make_config(folder: Path, **changed: object) -> DebiasingVAEConfig:
     return DebiasingVAEConfig(**(values | changed))
 
 
-def test_it_trains_tells_faces_and_finds_the_rare(tmp_path: Path) -> None:
+def test_it_trains_tells_faces_and_finds_the_rare(tmp_path):
     trained = train_system("debiasing_vae", make_config(tmp_path, steps=150, every=50))
     loaded = load_model(trained.path)
     method = loaded.method
@@ -154,13 +150,13 @@ def test_it_trains_tells_faces_and_finds_the_rare(tmp_path: Path) -> None:
     assert torch.equal(method.sample(torch.zeros(1, 2)), method.decode(torch.zeros(1, 2)))
 
 
-def test_resuming_equals_going_through(tmp_path: Path, train_over_a_stop) -> None:
+def test_resuming_equals_going_through(tmp_path, train_over_a_stop):
     """Weighed at steps 3 and 6, interrupted in between."""
     resumed = train_over_a_stop("debiasing_vae", make_config(tmp_path), 5)
     assert load_file(resumed.path)["_extra_state"].std() > 0
 
 
-def test_data_that_do_not_say_what_is_a_face_are_refused(tmp_path: Path) -> None:
+def test_data_that_do_not_say_what_is_a_face_are_refused(tmp_path):
     config = make_config(tmp_path)
     with pytest.raises(ValueError, match="no factor 'cat': known are face, dark"):
         train_system("debiasing_vae", config.model_copy(update={"face": "cat"}))
@@ -171,7 +167,7 @@ def test_data_that_do_not_say_what_is_a_face_are_refused(tmp_path: Path) -> None
         train_system("debiasing_vae", config)
 
 
-def mixture() -> tuple[torch.Tensor, torch.Tensor]:
+def mixture():
     """980 ordinary ones and 20 as wide about a far place of the only latent; which are rare."""
     generator = torch.Generator().manual_seed(0)
     common = torch.randn(980, generator=generator)
@@ -179,7 +175,7 @@ def mixture() -> tuple[torch.Tensor, torch.Tensor]:
     return torch.cat([common, rare])[:, None], torch.arange(1000) >= 980
 
 
-def test_weights_and_rules_by_hand() -> None:
+def test_weights_and_rules_by_hand():
     # bins of width 1 over 0 .. 10: three at 0, one at 10; alpha .25: 1 / (.75 + .25), 1 / .5
     latents = torch.tensor([[0.0], [0.0], [0.0], [10.0]])
     weights = resampling_weights(latents, 0.25)
@@ -199,7 +195,7 @@ def test_weights_and_rules_by_hand() -> None:
 
 
 @pytest.mark.parametrize("rule", ["max", "product"])
-def test_the_rare_are_found_in_a_known_latent(rule: str) -> None:
+def test_the_rare_are_found_in_a_known_latent(rule):
     latents, is_rare = mixture()
     masses = []
     for smoothing in (1e-3, 1e-2, 1e-1, 1.0, 1e3):
@@ -212,7 +208,7 @@ def test_the_rare_are_found_in_a_known_latent(rule: str) -> None:
     assert masses[-1] == pytest.approx(0.02, rel=0.01)
 
 
-def test_the_product_over_many_latents_degenerates_and_the_maximum_does_not() -> None:
+def test_the_product_over_many_latents_degenerates_and_the_maximum_does_not():
     latents = torch.randn(1000, 16, generator=torch.Generator().manual_seed(0))
     largest = effective_sample_size(resampling_weights(latents, 1e-3, "max"))
     product = effective_sample_size(resampling_weights(latents, 1e-3, "product"))
@@ -220,7 +216,7 @@ def test_the_product_over_many_latents_degenerates_and_the_maximum_does_not() ->
     assert product < 0.01 * 1000
 
 
-def test_idle_latents_and_scales_change_nothing() -> None:
+def test_idle_latents_and_scales_change_nothing():
     latents, _ = mixture()
     idle = torch.cat([latents, torch.zeros(1000, 1)], 1)
     alone = resampling_weights(latents, 1e-3, "product")
@@ -231,7 +227,7 @@ def test_idle_latents_and_scales_change_nothing() -> None:
 
 
 @pytest.mark.slow
-def test_the_bounds_hold_for_the_maximum_and_fail_for_the_product(train) -> None:
+def test_the_bounds_hold_for_the_maximum_and_fail_for_the_product(train):
     """Light faces lost at most .01, effective sample size at least a tenth, mass at least 1.3."""
     folder = Path.home() / ".cache" / "voxcycle" / "lecture" / "biased"
     if not folder.exists():

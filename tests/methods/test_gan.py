@@ -1,13 +1,11 @@
 import math
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from voxcycle.images.metrics.mode_coverage import ModeCoverage, cover_modes
+from voxcycle.images.metrics.mode_coverage import cover_modes
 from voxcycle.images.systems.gan_ring import POINT, RingBatches, ring_centres
 from voxcycle.methods.batches import ImageBatch
 from voxcycle.methods.gan import GAN
@@ -19,28 +17,28 @@ from voxcycle.training.state import TrainingState
 class Player(nn.Module):
     """A network of one weight."""
 
-    def __init__(self, weight: float, play: Callable[[Tensor, Tensor], Tensor]) -> None:
+    def __init__(self, weight, play):
         super().__init__()
         self.weight, self.play = nn.Parameter(torch.tensor(weight)), play
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x):
         return self.play(self.weight, x)
 
 
-def make_lines(shift: float, slope: float, **settings: Any) -> GAN:
+def make_lines(shift, slope, **settings):
     """Return a GAN that makes N(shift, 1), whose logit is slope * x."""
     generator = Player(shift, lambda weight, noise: (noise + weight)[..., None, None])
     discriminator = Player(slope, lambda weight, images: weight * images.flatten())
     return GAN(generator, discriminator, n_latent=1, **settings)
 
 
-def batch_of(images: Tensor, labels: Tensor | None = None) -> ImageBatch:
+def batch_of(images, labels=None):
     labels = torch.zeros(len(images), 0, dtype=torch.long) if labels is None else labels
     return ImageBatch(images, labels, step=0, seed=5)
 
 
 @pytest.mark.parametrize("saturates", [False, True])
-def test_terms_and_gradients_by_hand(saturates: bool) -> None:
+def test_terms_and_gradients_by_hand(saturates):
     method = make_lines(2.0, -1.5, saturates=saturates)
     batch, memory = batch_of(torch.tensor([0.5, -1.0])[:, None, None, None]), {}
     fake = [z + 2.0 for z in batch.normal(2, 1).flatten().tolist()]
@@ -64,7 +62,7 @@ def test_terms_and_gradients_by_hand(saturates: bool) -> None:
     assert method.generator.weight.grad is None  # fakes are detached
 
 
-def test_each_player_moves_its_own_way(train) -> None:
+def test_each_player_moves_its_own_way(train):
     # fakes lie right of the reals and the logit rises to the right: D must tilt back, and the
     # generator, which only sees D, goes on to the right
     method = make_lines(2.0, 1.0, lr=0.1)
@@ -74,7 +72,7 @@ def test_each_player_moves_its_own_way(train) -> None:
     assert method.discriminator.weight.item() == pytest.approx(0.9, abs=1e-4)
 
 
-def test_r1_by_hand_and_only_when_it_is_due() -> None:
+def test_r1_by_hand_and_only_when_it_is_due():
     """The logit w x has the gradient w everywhere."""
     method = make_lines(2.0, -1.5, r1=0.5, r1_every=4)
     assert [phase.name for phase in method.phases()] == ["generator", "discriminator", "r1"]
@@ -91,13 +89,13 @@ def test_r1_by_hand_and_only_when_it_is_due() -> None:
     assert len(make_lines(2.0, -1.5).phases()) == 2
 
 
-def test_the_game_finds_a_distribution(train) -> None:
+def test_the_game_finds_a_distribution(train):
     """A line against a line: the shift comes to the mean of the data, the slope to 0."""
     torch.manual_seed(0)
     method = make_lines(-1.0, 0.0, lr=0.02)
     shifts = []
 
-    def make(step: int) -> ImageBatch:
+    def make(step):
         shifts.append(method.generator.weight.item())  # of the step before
         real = torch.randn(256, 1, 1, 1, generator=torch.Generator().manual_seed(step)) + 1
         return ImageBatch(real, torch.zeros(256, 0, dtype=torch.long), step, 10_000 + step)
@@ -107,7 +105,7 @@ def test_the_game_finds_a_distribution(train) -> None:
     assert torch.tensor(shifts[301:]).mean().item() == pytest.approx(1.0, abs=0.15)
 
 
-def test_conditional_samples() -> None:
+def test_conditional_samples():
     torch.manual_seed(0)
     shape = (1, 8, 8)
     method = GAN(DCGANGenerator(shape, 4, 3, 2), DCGANDiscriminator(shape, 4, 2), 3, 2).eval()
@@ -121,19 +119,19 @@ def test_conditional_samples() -> None:
     assert torch.equal(memory["fake"], fakes)  # made of the batch's own labels
 
 
-def ring_gan(width: int, n_latent: int, saturates: bool = False) -> GAN:
+def ring_gan(width, n_latent, saturates=False):
     generator = build_decoder("mlp", POINT, width, n_latent=n_latent, n_hidden=2)
     discriminator = PointDiscriminator(width)
     return GAN(generator, discriminator, n_latent, saturates=saturates, lr=1e-3)
 
 
 @pytest.mark.parametrize("saturates", [False, True])
-def test_a_step_moves_both_players(saturates: bool, find_unmoved) -> None:
+def test_a_step_moves_both_players(saturates, find_unmoved):
     torch.manual_seed(0)
     assert find_unmoved(ring_gan(16, 4, saturates), RingBatches(32, 0, 0.1)[0]) == []
 
 
-def train_on_ring(discriminator_every: int) -> ModeCoverage:
+def train_on_ring(discriminator_every):
     """Train for 3,000 steps; the discriminator moves on every n-th only."""
     torch.manual_seed(1)
     method = ring_gan(128, 16)
@@ -152,7 +150,7 @@ def train_on_ring(discriminator_every: int) -> ModeCoverage:
 
 
 @pytest.mark.slow
-def test_the_ring_is_covered_and_a_lagging_discriminator_lets_it_collapse() -> None:
+def test_the_ring_is_covered_and_a_lagging_discriminator_lets_it_collapse():
     """The bound of the ring's recipe, and what it must fail."""
     balanced = train_on_ring(discriminator_every=1)
     assert balanced.n_modes == 8

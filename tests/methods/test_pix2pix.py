@@ -6,7 +6,7 @@ from voxcycle.methods.batches import PairBatch
 from voxcycle.methods.pix2pix import Pix2Pix
 
 
-def make_method(adversarial: float = 1.0) -> Pix2Pix:
+def make_method(adversarial=1.0):
     """G(a) = 2 a, D(a, b) = a - b."""
     generator, discriminator = nn.Conv2d(1, 1, 1), nn.Conv2d(2, 1, 1)
     with torch.no_grad():
@@ -20,7 +20,7 @@ def make_method(adversarial: float = 1.0) -> Pix2Pix:
 BATCH = PairBatch(torch.full((2, 1, 4, 4), 0.25), torch.ones(2, 1, 4, 4))
 
 
-def test_losses_and_gradients_by_hand() -> None:
+def test_losses_and_gradients_by_hand():
     method, memory = make_method(), {}
     terms = method.generator_losses(BATCH, memory)
     # the fake is 0.5, its score 0.25 - 0.5: (-0.25 - 1)^2
@@ -38,7 +38,7 @@ def test_losses_and_gradients_by_hand() -> None:
     assert all(p.grad is not None for p in method.discriminator.parameters())
 
 
-def test_a_step_moves_both_networks_and_without_adversarial_loss_one(find_unmoved) -> None:
+def test_a_step_moves_both_networks_and_without_adversarial_loss_one(find_unmoved):
     assert len(make_method().phases()) == 2
     assert find_unmoved(make_method(), BATCH) == []
     assert len(make_method(0.0).phases()) == 1
@@ -46,7 +46,7 @@ def test_a_step_moves_both_networks_and_without_adversarial_loss_one(find_unmove
     assert find_unmoved(make_method(0.0), BATCH) == unmoved
 
 
-def test_the_way_back_is_refused() -> None:
+def test_the_way_back_is_refused():
     method = make_method()
     assert torch.equal(method.translate(BATCH.a), torch.full((2, 1, 4, 4), 0.5))
     with pytest.raises(ValueError, match="domain a to domain b"):

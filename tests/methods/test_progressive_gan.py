@@ -17,7 +17,7 @@ SHAPE = (3, 16, 16)
 GROWTH = Growth(first=0, last=2, fade_steps=4, stable_steps=3)
 
 
-def make_method(r1: float = 1.0) -> ProgressiveGAN:
+def make_method(r1=1.0):
     torch.manual_seed(0)
     widths = [6, 6, 4]
     return ProgressiveGAN(
@@ -31,7 +31,7 @@ def make_method(r1: float = 1.0) -> ProgressiveGAN:
     )
 
 
-def test_the_schedule_by_hand() -> None:
+def test_the_schedule_by_hand():
     """3 steps of 4 x 4, 4 of fading and 3 of 8 x 8, as many of 16 x 16, which then stays."""
     places = [GROWTH.at(step) for step in range(18)]
     fade = [0.25, 0.5, 0.75, 1.0]
@@ -45,7 +45,7 @@ def test_the_schedule_by_hand() -> None:
     assert Growth(2, 2, 4, 3).at(0) == Growth(2, 2, 4, 3).at(99) == (2, 1.0)
 
 
-def test_reals_are_shrunk_and_faded_as_fakes_are() -> None:
+def test_reals_are_shrunk_and_faded_as_fakes_are():
     method = make_method()
     images = torch.randn(2, 3, 16, 16)
     half = downsample(images)
@@ -56,7 +56,7 @@ def test_reals_are_shrunk_and_faded_as_fakes_are() -> None:
     assert torch.equal(method.shrink(images, 2), images)
 
 
-def test_a_discriminator_that_cannot_tell_has_the_losses_of_the_paper(make_noise_batch) -> None:
+def test_a_discriminator_that_cannot_tell_has_the_losses_of_the_paper(make_noise_batch):
     """Goodfellow et al.: ln 4 at D = 1/2, the generator's ln 2."""
     method, batch = make_method(), make_noise_batch(5)
     last = method.discriminator.last_layer[-1]
@@ -71,13 +71,13 @@ def test_a_discriminator_that_cannot_tell_has_the_losses_of_the_paper(make_noise
     assert method.r1_losses(batch, memory)["r1"].item() == 0
 
 
-def test_losses_and_r1_by_hand(make_noise_batch, check_energy_losses) -> None:
+def test_losses_and_r1_by_hand(make_noise_batch, check_energy_losses):
     """In step 5 a stage of 8 x 8 pixels has faded in by 3/4; its scores differ."""
     method, batch = make_method(), make_noise_batch(5)
     check_energy_losses(method, batch, method.shrink(batch.images, 1, 0.75), scale=1.75)
 
 
-def test_r1_steps_the_discriminator_s_own_adam(make_noise_batch, train) -> None:
+def test_r1_steps_the_discriminator_s_own_adam(make_noise_batch, train):
     """So its weight counts: an Adam of its own would divide it out."""
     moved = {}
     for weight in (0.0, 1e-3, 1e3):
@@ -96,7 +96,7 @@ def test_r1_steps_the_discriminator_s_own_adam(make_noise_batch, train) -> None:
     assert group["betas"] == pytest.approx((0.0, 0.99 ** (16 / 17)))
 
 
-def test_samples_come_from_the_stage_that_is_reached() -> None:
+def test_samples_come_from_the_stage_that_is_reached():
     method = make_method()
     noise = torch.randn(2, 5)
     method.steps_seen.fill_(2)
@@ -108,7 +108,7 @@ def test_samples_come_from_the_stage_that_is_reached() -> None:
 
 
 @pytest.mark.parametrize("is_growing", [True, False])
-def test_a_stop_changes_nothing(noise_set: Path, train_over_a_stop, is_growing: bool) -> None:
+def test_a_stop_changes_nothing(noise_set, train_over_a_stop, is_growing):
     config = ProgressiveGANConfig(
         data=noise_set, out=Path(), steps=5, batch_size=4, width=2, max_width=4,
         n_latent=5, fade_steps=2, stable_steps=1, r1_every=2, threads=1, is_growing=is_growing,

@@ -13,7 +13,7 @@ SHAPE = (3, 16, 16)
 N_LATENT, N_STYLES = 5, 6
 
 
-def make_method(mixing: float = 0.9) -> StyleGAN:
+def make_method(mixing=0.9):
     torch.manual_seed(0)
     return StyleGAN(
         mapping=MappingNetwork(N_LATENT, 2),
@@ -28,7 +28,7 @@ def make_method(mixing: float = 0.9) -> StyleGAN:
 
 
 @pytest.mark.parametrize("mixing", [0.0, 0.9, 1.0])
-def test_as_many_images_are_mixed_as_wanted(mixing: float, make_noise_batch) -> None:
+def test_as_many_images_are_mixed_as_wanted(mixing, make_noise_batch):
     """A mixed image has one style up to a layer and another after it, which may be any."""
     method = make_method(mixing)
     styles, noise, rest = method._draw(make_noise_batch(0, 2_000), 2_000)
@@ -45,7 +45,7 @@ def test_as_many_images_are_mixed_as_wanted(mixing: float, make_noise_batch) -> 
     assert (noise.mean().item(), noise.std().item()) == pytest.approx((0, 1), abs=0.02)
 
 
-def test_four_phases_and_two_optimizers(make_noise_batch) -> None:
+def test_four_phases_and_two_optimizers(make_noise_batch):
     module = TrainingState(make_method())
     assert len(module.optimizers) == 2
     assert {p.name: (p.every, dict(p.weights)) for p in module.phases} == {
@@ -63,13 +63,13 @@ def test_four_phases_and_two_optimizers(make_noise_batch) -> None:
     assert ran == [both | {"path_length", "r1"}, both, both | {"r1"}, both | {"path_length"}]
 
 
-def test_losses_by_hand_and_a_step(make_noise_batch, check_energy_losses, find_unmoved) -> None:
+def test_losses_by_hand_and_a_step(make_noise_batch, check_energy_losses, find_unmoved):
     batch = make_noise_batch(0)
     check_energy_losses(make_method(), batch, batch.images)
     assert find_unmoved(make_method(), batch) == []
 
 
-def test_mean_style_and_mean_length_are_tracked(make_noise_batch) -> None:
+def test_mean_style_and_mean_length_are_tracked(make_noise_batch):
     method = make_method(mixing=0.0)
     batch = make_noise_batch(0)
     method.generator_losses(batch, {})
@@ -84,7 +84,7 @@ def test_mean_style_and_mean_length_are_tracked(make_noise_batch) -> None:
     assert method.mean_length.item() == pytest.approx(100 * first, rel=1e-4)
 
 
-def test_styles_are_truncated_and_mixed() -> None:
+def test_styles_are_truncated_and_mixed():
     method = make_method()
     method.mean_style.copy_(torch.arange(5.0))
     w = torch.ones(2, 5)
@@ -102,7 +102,7 @@ def test_styles_are_truncated_and_mixed() -> None:
     )
 
 
-def test_samples_of_one_latent_differ_by_their_noise_alone() -> None:
+def test_samples_of_one_latent_differ_by_their_noise_alone():
     method = make_method()
     z = torch.randn(1, N_LATENT).expand(3, -1)
     images = method.sample(z)
@@ -115,7 +115,7 @@ def test_samples_of_one_latent_differ_by_their_noise_alone() -> None:
     torch.testing.assert_close(calm[0], calm[2])
 
 
-def test_a_stop_changes_nothing(noise_set: Path, train_over_a_stop) -> None:
+def test_a_stop_changes_nothing(noise_set, train_over_a_stop):
     config = StyleGANConfig(
         data=noise_set, out=Path(), steps=5, batch_size=4, width=2, max_width=4, n_latent=5,
         r1_every=2, path_length_every=2, threads=1,

@@ -16,7 +16,7 @@ from voxcycle.images.systems.vae import VAEConfig
 from voxcycle.images.train import train_system
 from voxcycle.losses.elbo import kl_to_standard_normal
 from voxcycle.methods.batches import ImageBatch
-from voxcycle.methods.phase import Phase, weigh
+from voxcycle.methods.phase import weigh
 from voxcycle.methods.vae import VAE, Autoencoder, reparameterize
 from voxcycle.models.coders import build_decoder, build_encoder
 
@@ -25,7 +25,7 @@ MIN_GAP, MIN_GAP_RATIO = 0.3, 1.5  # of recipes/images/beta_vae.py
 MAX_NEGATIVE_ELBO, MIN_KL, MAX_KL = 256, 8, 25  # the bounds of recipes/images/vae.py
 
 
-def make_vae(beta: float = 1.0, n_latent: int = 3) -> VAE:
+def make_vae(beta=1.0, n_latent=3):
     torch.manual_seed(0)
     return VAE(
         build_encoder("mlp", SHAPE, 16, 2 * n_latent),
@@ -35,15 +35,15 @@ def make_vae(beta: float = 1.0, n_latent: int = 3) -> VAE:
     )
 
 
-def batch_of(images: torch.Tensor) -> ImageBatch:
+def batch_of(images):
     return ImageBatch(images, torch.zeros(len(images), 0, dtype=torch.long), 0, seed=11)
 
 
-def make_batch() -> ImageBatch:
+def make_batch():
     return batch_of(torch.rand(6, *SHAPE, generator=torch.Generator().manual_seed(2)) * 2 - 1)
 
 
-def make_linear() -> Autoencoder:
+def make_linear():
     """Two pixels through one number: the best line through the data."""
     torch.manual_seed(0)
     encoder = nn.Sequential(nn.Flatten(), nn.Linear(2, 1, bias=False))
@@ -51,7 +51,7 @@ def make_linear() -> Autoencoder:
     return Autoencoder(encoder, decoder, 1, lr=0.02)
 
 
-def test_the_loss_of_an_autoencoder_by_hand() -> None:
+def test_the_loss_of_an_autoencoder_by_hand():
     method = make_linear()
     with torch.no_grad():
         method.encoder[1].weight.copy_(torch.tensor([[1.0, 0.0]]))
@@ -63,7 +63,7 @@ def test_the_loss_of_an_autoencoder_by_hand() -> None:
     assert method.losses(batch_of(images), {})["reconstruction"].item() == pytest.approx(2.0)
 
 
-def test_a_linear_autoencoder_finds_the_first_principal_component(train) -> None:
+def test_a_linear_autoencoder_finds_the_first_principal_component(train):
     """Baldi and Hornik (1989): the error comes down to the smaller eigenvalue, halved."""
     generator = torch.Generator().manual_seed(0)
     data = torch.randn(256, 2, generator=generator) @ torch.tensor([[1.0, 0.6], [0.0, 0.3]])
@@ -75,7 +75,7 @@ def test_a_linear_autoencoder_finds_the_first_principal_component(train) -> None
     assert loss == pytest.approx(eigenvalues[0].item() / 2, rel=0.01)
 
 
-def test_samples_have_gradients_and_the_posterior_s_moments() -> None:
+def test_samples_have_gradients_and_the_posterior_s_moments():
     """dz/dmu = 1 and dz/dlog_var = sigma * eps / 2."""
     mu = torch.tensor([[0.3, -1.0]], requires_grad=True)
     log_var = torch.tensor([[0.5, -2.0]], requires_grad=True)
@@ -92,7 +92,7 @@ def test_samples_have_gradients_and_the_posterior_s_moments() -> None:
     assert z.std().item() == pytest.approx(3, abs=0.03)
 
 
-def test_terms_are_means_of_sums_and_abilities_agree() -> None:
+def test_terms_are_means_of_sums_and_abilities_agree():
     vae, batch = make_vae(), make_batch()
     terms = vae.losses(batch, {})
     mu, log_var = vae.posterior(batch.images)
@@ -107,7 +107,7 @@ def test_terms_are_means_of_sums_and_abilities_agree() -> None:
         assert torch.allclose((vae.decode(mu) + 1) / 2, vae.decoder(mu).sigmoid(), atol=1e-6)
 
 
-def test_beta_weighs_the_kl_term_alone_and_a_step_moves_all(find_unmoved) -> None:
+def test_beta_weighs_the_kl_term_alone_and_a_step_moves_all(find_unmoved):
     totals = []
     for beta in (0.0, 1.0, 4.0):
         vae = make_vae(beta)
@@ -119,7 +119,7 @@ def test_beta_weighs_the_kl_term_alone_and_a_step_moves_all(find_unmoved) -> Non
     assert find_unmoved(make_vae(), make_batch()) == []
 
 
-def test_one_draw_of_the_importance_weighted_bound_is_a_sample_of_the_elbo() -> None:
+def test_one_draw_of_the_importance_weighted_bound_is_a_sample_of_the_elbo():
     """ln p(x|z) + ln p(z) - ln q(z|x) at the same z; its mean over z is the ELBO."""
     vae, images = make_vae(), make_batch().images
     noise = torch.randn(1_000, 6, 3, generator=torch.Generator().manual_seed(0))
@@ -141,19 +141,19 @@ def test_one_draw_of_the_importance_weighted_bound_is_a_sample_of_the_elbo() -> 
 class _AveragedKL(VAE):
     """The usual slip: the KL term as a mean over latents beside sums over pixels."""
 
-    def losses(self, batch: ImageBatch, memory: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    def losses(self, batch, memory):
         terms = super().losses(batch, memory)
         return terms | {"kl": terms["kl"] / self.n_latent}
 
 
 @pytest.mark.slow
-def test_the_bounds_hold_for_the_vae_and_fail_for_broken_ones(train) -> None:
+def test_the_bounds_hold_for_the_vae_and_fail_for_broken_ones(train):
     folder = Path.home() / ".cache" / "voxcycle" / "lecture" / "fashion"
     if not folder.exists():
         pytest.skip("needs the images of egs/images/prepare.py")
     images, test = load_images(folder / "train.npz"), load_images(folder / "test.npz").images()
 
-    def terms_after_three_epochs(kind: type[VAE], beta: float) -> tuple[float, float]:
+    def terms_after_three_epochs(kind, beta):
         torch.manual_seed(0)
         encoder = build_encoder("mlp", images.shape, 400, 32)
         vae = kind(encoder, build_decoder("mlp", images.shape, 400, 16), 16, beta)
@@ -176,13 +176,13 @@ def test_the_bounds_hold_for_the_vae_and_fail_for_broken_ones(train) -> None:
 class _UnusedBeta(VAE):
     """A beta that is stored and weighs nothing."""
 
-    def phases(self) -> list[Phase]:
+    def phases(self):
         (phase,) = super().phases()
         return [replace(phase, weights={"reconstruction": 1.0, "kl": 1.0})]
 
 
 @pytest.mark.slow
-def test_the_bounds_of_disentanglement_hold_for_beta_and_fail_where_it_is_unused(train) -> None:
+def test_the_bounds_of_disentanglement_hold_for_beta_and_fail_where_it_is_unused(train):
     shapes = draw_shapes()
     gaps: dict[type[VAE], list[float]] = {VAE: [], _UnusedBeta: []}
     for kind, found in gaps.items():
@@ -200,7 +200,7 @@ def test_the_bounds_of_disentanglement_hold_for_beta_and_fail_where_it_is_unused
     assert unused < MIN_GAP
 
 
-def test_training_learns_the_mean_image(tmp_path: Path) -> None:
+def test_training_learns_the_mean_image(tmp_path):
     """All images equal: the reconstruction term falls towards their entropy."""
     pixels = np.full((32, *SHAPE), 204, np.uint8)  # p = .8 in every pixel
     ImageSet(pixels, np.zeros((32, 0), np.int64), ()).save(tmp_path / "images.npz")

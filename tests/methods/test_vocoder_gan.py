@@ -11,7 +11,7 @@ from voxcycle.models.source_filter_networks import SourceFilterVocoder, Spectrog
 SPEC = MelSpec()
 
 
-def make_batch(step: int = 0) -> VocoderBatch:
+def make_batch(step=0):
     generator = torch.Generator().manual_seed(0)
     f0_hz = torch.full((2, 16), 150.0)
     return VocoderBatch(
@@ -24,7 +24,7 @@ def make_batch(step: int = 0) -> VocoderBatch:
     )
 
 
-def make_method(n_discriminators: int = 3, per_step: int | None = None) -> VocoderGAN:
+def make_method(n_discriminators=3, per_step=None):
     torch.manual_seed(0)
     discriminators = [SpectrogramDiscriminator(r, width=4) for r in RESOLUTIONS[:n_discriminators]]
     network = SourceFilterVocoder(SPEC, width=8, n_blocks=2)

@@ -6,7 +6,7 @@ from voxcycle.models.dcgan import DCGANDiscriminator, DCGANGenerator, PointDiscr
 
 
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32)])
-def test_shapes_and_range(shape: tuple[int, int, int]) -> None:
+def test_shapes_and_range(shape):
     images = DCGANGenerator(shape, 4, 6)(torch.randn(5, 6))
     assert images.shape == (5, *shape)
     assert images.abs().max() <= 1
@@ -14,7 +14,7 @@ def test_shapes_and_range(shape: tuple[int, int, int]) -> None:
     assert PointDiscriminator(8)(torch.randn(5, 2, 1, 1)).shape == (5,)
 
 
-def test_both_players_hear_the_class() -> None:
+def test_both_players_hear_the_class():
     torch.manual_seed(0)
     shape = (3, 8, 8)
     generator, discriminator = DCGANGenerator(shape, 4, 6, 3), DCGANDiscriminator(shape, 4, 3)
@@ -27,7 +27,7 @@ def test_both_players_hear_the_class() -> None:
     assert (scores[0] - scores[2]).abs() > 1e-4
 
 
-def test_an_image_does_not_depend_on_its_batch_or_on_running_statistics() -> None:
+def test_an_image_does_not_depend_on_its_batch_or_on_running_statistics():
     # which an average over parameters would miss
     assert not list(DCGANGenerator((3, 32, 32), 8, 6, 3).buffers())
     assert not list(build_decoder("mlp", (2, 1, 1), 8, 3).buffers())

@@ -20,13 +20,13 @@ SHAPE = (3, 32, 32)
 WIDTHS = [8, 8, 6, 4]
 
 
-def make_networks() -> tuple[ProgressiveGenerator, ProgressiveDiscriminator]:
+def make_networks():
     torch.manual_seed(0)
     return ProgressiveGenerator(SHAPE, WIDTHS, 5), ProgressiveDiscriminator(SHAPE, WIDTHS)
 
 
 @pytest.mark.parametrize("stage", [1, 2, 3])
-def test_a_fade_begins_at_the_former_stage_and_ends_at_the_new(stage: int) -> None:
+def test_a_fade_begins_at_the_former_stage_and_ends_at_the_new(stage):
     generator, discriminator = make_networks()
     z, images = torch.randn(4, 5), torch.randn(4, 3, 4 << stage, 4 << stage)
     old, new = upsample(generator(z, stage - 1)), generator(z, stage)
@@ -46,7 +46,7 @@ def test_a_fade_begins_at_the_former_stage_and_ends_at_the_new(stage: int) -> No
         torch.testing.assert_close(found, expected_scores, atol=1e-5, rtol=0)
 
 
-def test_only_what_is_active_gets_gradients() -> None:
+def test_only_what_is_active_gets_gradients():
     generator, _ = make_networks()
     generator(torch.randn(4, 5), 1, 0.5).sum().backward()
     touched = {name for name, p in generator.named_parameters() if p.grad is not None}
@@ -57,7 +57,7 @@ def test_only_what_is_active_gets_gradients() -> None:
     assert all(p.grad is not None for p in late.parameters())  # no way out that is never taken
 
 
-def test_equalized_layers_keep_unit_variance_and_scale_their_weights() -> None:
+def test_equalized_layers_keep_unit_variance_and_scale_their_weights():
     torch.manual_seed(0)
     linear = EqualizedLinear(400, 300, gain=1.0)
     assert linear.weight.std().item() == pytest.approx(1.0, abs=0.01)
@@ -72,7 +72,7 @@ def test_equalized_layers_keep_unit_variance_and_scale_their_weights() -> None:
     torch.testing.assert_close(conv(x), by_hand)
 
 
-def test_pixel_norm_and_minibatch_deviation_by_hand() -> None:
+def test_pixel_norm_and_minibatch_deviation_by_hand():
     x = torch.tensor([[3.0, 4.0], [0.0, 0.0]])[:, :, None, None]
     expected = torch.tensor([3.0, 4.0]) / math.sqrt(12.5)
     y = PixelNorm()(x)
@@ -90,7 +90,7 @@ def test_pixel_norm_and_minibatch_deviation_by_hand() -> None:
     assert pairs.abs().max() < 1e-3  # pairs of equals
 
 
-def test_widths_double_towards_the_smallest_size_which_may_be_seven() -> None:
+def test_widths_double_towards_the_smallest_size_which_may_be_seven():
     assert stage_widths((3, 32, 32), 16, 64) == [64, 64, 32, 16]
     assert stage_widths((1, 28, 28), 8, 512) == [32, 16, 8]
     generator = ProgressiveGenerator((1, 28, 28), [4, 4, 4], 3)

@@ -22,14 +22,14 @@ def test_patchgan_has_the_parameters_of_the_formula():
     assert sum(p.numel() for p in conditional.parameters()) == expected + 5 * sum(widths[1:])
 
 
-def receptive_field(network: torch.nn.Module, *place: int) -> torch.Tensor:
+def receptive_field(network, *place):
     """Return where the score at a place depends on planes (80, 128)."""
     planes = torch.randn(1, 1, 80, 128, requires_grad=True)
     network(planes)[(0, 0, *place)].backward()
     return planes.grad[0, 0] != 0
 
 
-def extent(touched: torch.Tensor) -> int:
+def extent(touched):
     frames = touched.any(0).nonzero()[:, 0]
     return int(frames.max() - frames.min()) + 1
 

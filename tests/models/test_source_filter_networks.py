@@ -17,7 +17,7 @@ HOP = SPEC.hop_length
 
 
 @pytest.fixture(scope="module")
-def inputs(make_speech) -> dict[str, torch.Tensor]:
+def inputs(make_speech):
     waveform = make_speech(1.5, SPEC.sample_rate)
     waveform = waveform[: len(waveform) // HOP * HOP]
     f0_hz = extract_f0(waveform, SPEC)
@@ -31,7 +31,7 @@ def inputs(make_speech) -> dict[str, torch.Tensor]:
 
 
 @pytest.fixture
-def vocoder() -> SourceFilterVocoder:
+def vocoder():
     """A small network whose weights are all in use, as after training."""
     torch.manual_seed(0)
     built = SourceFilterVocoder(SPEC, width=24, n_blocks=3, expansion=2)

@@ -4,7 +4,7 @@ import torch
 from voxcycle.models.voice_generator import VoiceGenerator
 
 
-def make_inputs(n_frames: int, n_condition: int = 0) -> dict[str, torch.Tensor | None]:
+def make_inputs(n_frames, n_condition=0):
     generator = torch.Generator().manual_seed(1)
     return {
         "mel": torch.randn(2, 80, n_frames, generator=generator),
@@ -14,7 +14,7 @@ def make_inputs(n_frames: int, n_condition: int = 0) -> dict[str, torch.Tensor |
 
 
 @pytest.fixture
-def generator() -> VoiceGenerator:
+def generator():
     """A generator whose weights are all in use, as after training."""
     torch.manual_seed(0)
     built = VoiceGenerator(width=32, n_blocks=3, n_condition=6)
@@ -93,7 +93,7 @@ def test_context_frames_make_a_chunk_equal_the_whole(generator):
     inputs = make_inputs(80, 6)
     context = generator.context_frames
 
-    def cut(first: int, last: int) -> dict[str, torch.Tensor | None]:
+    def cut(first, last):
         return inputs | {k: inputs[k][..., first:last] for k in ("mel", "excitation")}
 
     whole = generator(**inputs)[..., 30:50]

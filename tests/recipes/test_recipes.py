@@ -5,12 +5,10 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from voxcycle.evaluation.stats.bounds import Result
 from voxcycle.images.image_set import ImageSet, load_images
@@ -27,21 +25,21 @@ GROWING = ("threads=1", "batch_size=4", "width=2", "max_width=4", "steps=9")
 
 
 @pytest.fixture(autouse=True)
-def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+def elsewhere(monkeypatch, tmp_path_factory):
     """Let recipes import what lies beside them, as a script does, from any folder."""
     monkeypatch.syspath_prepend(str(RECIPES))
     monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
 
 
 @pytest.fixture
-def run_recipe(monkeypatch: pytest.MonkeyPatch) -> Run:
+def run_recipe(monkeypatch):
     """Run a recipe on DATA and OUT with settings, some of its globals replaced.
 
     Returns its result, whose pictures are there. The exit code must say whether bounds fail, as
     those of networks that learned nothing do.
     """
 
-    def run(name: str, data: Path, out: Path, *settings: str, **replaced: object) -> Result:
+    def run(name, data, out, *settings, **replaced):
         recipe = importlib.import_module(name)
         with monkeypatch.context() as patch, pytest.raises(SystemExit) as ended:
             patch.setattr(sys, "argv", [f"{name}.py", str(data), str(out), *settings])
@@ -61,7 +59,7 @@ def run_recipe(monkeypatch: pytest.MonkeyPatch) -> Run:
     return run
 
 
-def train_classifier(data: Path, out: Path, steps: int = 2) -> None:
+def train_classifier(data, out, steps=2):
     """Briefly train a classifier of the set at a path, which a recipe with this OUT uses."""
     config = ClassifierConfig(
         data=data, out=out / "classifier" / data.parent.name, steps=steps, width=4,
@@ -71,12 +69,12 @@ def train_classifier(data: Path, out: Path, steps: int = 2) -> None:
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def data(tmp_path_factory):
     """The sets of egs/images/prepare.py, few images of noise, and classifiers in `out`."""
     root = tmp_path_factory.mktemp("data")
     rng = np.random.default_rng(0)
 
-    def save(name: str, shape: tuple[int, ...], labels: np.ndarray, *factors: str) -> None:
+    def save(name, shape, labels, *factors):
         pixels = rng.integers(256, size=(len(labels), *shape), dtype=np.uint8)
         ImageSet(pixels, labels.reshape(-1, len(factors)), factors).save(root / name)
 
@@ -118,12 +116,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
 )
 def test_a_recipe_measures_draws_and_says_whether_its_bounds_hold(
-    name: str,
-    n_bounds: int,
-    settings: tuple[str, ...],
-    data: Path,
-    run_recipe: Run,
-) -> None:
+    name, n_bounds, settings, data, run_recipe
+):
     result = run_recipe(name, data, data / "out", *settings)
     assert (f"steps={result.n_steps}", len(result.bounds)) == (settings[0], n_bounds)
     if settings is TRANSLATION:
@@ -134,7 +128,7 @@ def test_a_recipe_measures_draws_and_says_whether_its_bounds_hold(
     assert not held or not all(bound.holds for bound in held)  # few steps do not reach every bound
 
 
-def test_stylegan_is_held_against_what_the_growing_one_left(data: Path, run_recipe: Run) -> None:
+def test_stylegan_is_held_against_what_the_growing_one_left(data, run_recipe):
     with pytest.raises(AssertionError, match="progressive_gan.py first"):
         run_recipe("stylegan", data, data / "out", *GROWING)
 
@@ -151,7 +145,7 @@ def test_stylegan_is_held_against_what_the_growing_one_left(data: Path, run_reci
 
 
 @pytest.fixture
-def make_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+def make_recipe(tmp_path, monkeypatch):
     """Make recipes with settings of the test's own: of a ring of 8 steps, and of a classifier."""
     import recipe
 
@@ -164,9 +158,7 @@ def make_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...
     return lambda name, *words: recipe.Recipe(name, tmp_path, tmp_path / "out" / name, words)
 
 
-def test_recipes_share_one_classifier_whatever_their_own_settings(
-    make_recipe: Callable[..., Any], tmp_path: Path
-) -> None:
+def test_recipes_share_one_classifier_whatever_their_own_settings(make_recipe, tmp_path):
     rng = np.random.default_rng(0)
     pixels = rng.integers(256, size=(16, 1, 8, 8)).astype(np.uint8)
     labels = np.stack([np.arange(16) % 3, np.arange(16) % 2], 1)
@@ -182,9 +174,7 @@ def test_recipes_share_one_classifier_whatever_their_own_settings(
     assert not first.training
 
 
-def test_the_parts_of_a_training_are_those_of_shorter_ones(
-    make_recipe: Callable[..., Any],
-) -> None:
+def test_the_parts_of_a_training_are_those_of_shorter_ones(make_recipe):
     recipe = make_recipe("gan_ring")
     models = recipe.train_in_parts("gan_ring", (0.25, 0.5, 1.0))
     assert [(n, model.steps) for n, model in models.items()] == [(2, 2), (4, 4), (8, 8)]
@@ -199,10 +189,8 @@ def test_the_parts_of_a_training_are_those_of_shorter_ones(
         recipe.train_in_parts("gan_ring", (0.75, 1.0))
 
 
-def test_a_recipe_knows_the_time_of_trainings_of_earlier_calls(
-    make_recipe: Callable[..., Any],
-) -> None:
-    def call(*words: str) -> Result:
+def test_a_recipe_knows_the_time_of_trainings_of_earlier_calls(make_recipe):
+    def call(*words):
         recipe = make_recipe("gan_ring", *words)
         recipe.train_in_parts("gan_ring", (0.5, 1.0), out="one")
         recipe.train("gan_ring", out="two", seed=1)
@@ -218,14 +206,14 @@ def test_a_recipe_knows_the_time_of_trainings_of_earlier_calls(
         call("width=16")  # another setting is not answered with what is there
 
 
-def test_a_recipe_starts_in_any_folder(tmp_path: Path) -> None:
+def test_a_recipe_starts_in_any_folder(tmp_path):
     command = [sys.executable, str(RECIPES / "gan_ring.py"), "--help"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "usage: gan_ring.py" in done.stdout and "the game that can be watched" in done.stdout
 
 
-def make_blobs(n: int, seed: int) -> ImageSet:
+def make_blobs(n, seed):
     """Return blobs of two sizes and three colours, anywhere on black."""
     rng = np.random.default_rng(seed)
     labels = rng.integers([2, 3], size=(n, 2))
@@ -237,19 +225,17 @@ def make_blobs(n: int, seed: int) -> ImageSet:
     return ImageSet(pixels.astype(np.uint8), labels, ("size", "colour"))
 
 
-def failed(result: Result) -> set[str]:
+def failed(result):
     return {bound.name for bound in result.bounds if not bound.holds}
 
 
 @pytest.mark.slow
-def test_an_autoencoder_is_better_than_components_and_an_untrained_one_is_not(
-    tmp_path: Path, run_recipe: Run
-) -> None:
+def test_an_autoencoder_is_better_than_components_and_an_untrained_one_is_not(tmp_path, run_recipe):
     """Six numbers and bent ways between them: components need many."""
     for split, n in (("train", 1_000), ("test", 200)):
         make_blobs(n, n).save(tmp_path / "fashion" / f"{split}.npz")
 
-    def run(steps: int) -> Result:
+    def run(steps):
         settings = (f"steps={steps}", "width=100", "batch_size=50", "threads=1")
         out = tmp_path / f"out{steps}"
         return run_recipe("autoencoder", tmp_path, out, *settings, WIDTHS=(4, 8), SHOWN=4)
@@ -259,9 +245,7 @@ def test_an_autoencoder_is_better_than_components_and_an_untrained_one_is_not(
 
 
 @pytest.mark.slow
-def test_ten_images_repeated_are_refused_and_real_ones_are_not(
-    tmp_path: Path, run_recipe: Run
-) -> None:
+def test_ten_images_repeated_are_refused_and_real_ones_are_not(tmp_path, run_recipe):
     """What the generator draws is replaced; its few steps do not count."""
     train = tmp_path / "avatars" / "train.npz"
     make_blobs(1_000, 0).save(train)
@@ -269,7 +253,7 @@ def test_ten_images_repeated_are_refused_and_real_ones_are_not(
     train_classifier(train, tmp_path, steps=400)
     held_out = make_blobs(400, 2).images()
 
-    def run(images: Tensor) -> Result:
+    def run(images):
         settings = ("steps=20", "n_latent=4", *TINY)
         return run_recipe("gan", tmp_path, tmp_path, *settings, in_batches=lambda *_: images)
 
@@ -278,7 +262,7 @@ def test_ten_images_repeated_are_refused_and_real_ones_are_not(
     assert failed(run(load_images(train).images(slice(400)))) == {"of a generated one"}  # copied
 
 
-def save_outlines(folder: Path, split: str, n: int, shift: int) -> None:
+def save_outlines(folder, split, n, shift):
     """Save outlines and discs, whose stripes no outline shows; a shift gives others' outlines."""
     rng = np.random.default_rng(n)
     y, x = np.mgrid[:16, :16]
@@ -297,10 +281,8 @@ def save_outlines(folder: Path, split: str, n: int, shift: int) -> None:
 
 
 @pytest.mark.slow
-def test_pix2pix_with_others_inputs_or_without_a_discriminator_is_refused(
-    tmp_path: Path, run_recipe: Run
-) -> None:
-    def run(name: str, shift: int, *words: str) -> Result:
+def test_pix2pix_with_others_inputs_or_without_a_discriminator_is_refused(tmp_path, run_recipe):
+    def run(name, shift, *words):
         folder = tmp_path / name
         for split, n, shifted in (("train", 400, shift), ("test", 100, 0)):
             save_outlines(folder / "edges", split, n, shifted)

@@ -1,15 +1,11 @@
 """Recordings and a cache of features that the trainings of the tests share."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
-
-import numpy as np
 import pytest
 import soundfile
 
 
 @pytest.fixture(scope="module")
-def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def own_cache(tmp_path_factory):
     """A cache in place of the user's, the same for every module."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
@@ -17,9 +13,7 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def folders(
-    tmp_path_factory: pytest.TempPathFactory, make_speech: Callable[..., np.ndarray]
-) -> Path:
+def folders(tmp_path_factory, make_speech):
     """Two speakers of six clips of eleven seconds, and a pool of two."""
     root = tmp_path_factory.mktemp("speakers")
     for name, f0_hz in (("low", 110.0), ("high", 210.0), ("pool/one", 130.0), ("pool/two", 190.0)):

@@ -18,13 +18,13 @@ DEMO = Path(__file__).parents[2] / "recipes" / "demo.flac"
 
 
 @pytest.fixture(scope="module")
-def speech() -> tuple[np.ndarray, int]:
+def speech():
     """Real speech, its peak at full scale."""
     samples, rate = soundfile.read(DEMO, dtype="float32")
     return samples / np.abs(samples).max(), rate
 
 
-def share_of(path: Path) -> float:
+def share_of(path):
     return clipped_share(soundfile.read(path, always_2d=True)[0])
 
 

@@ -1,7 +1,5 @@
 """Settings of a voice training: their documentation, their list, and refused values."""
 
-from pathlib import Path
-
 import pytest
 
 from voxcycle.cli import main
@@ -21,25 +19,23 @@ from voxcycle.voices.voice import VoiceError
         ({"n_frames": 32, "max_masked_frames": 32}, "must be below n_frames"),
     ],
 )
-def test_wrong_settings_are_refused(settings: dict[str, int], problem: str) -> None:
+def test_wrong_settings_are_refused(settings, problem):
     with pytest.raises(ValueError, match=problem):
         load_config(VoiceTrainingConfig, {"a": "x", "b": "y"} | settings)
 
 
-def test_overrides_are_yaml() -> None:
+def test_overrides_are_yaml():
     for pair, problem in (("cycle_a=[1", "cannot be read as YAML"), ("cycle_a", "key=value")):
         with pytest.raises(ValueError, match=problem):
             parse_overrides([pair])
     assert parse_overrides(["cycle_a=3", "uses_f0=false"]) == {"cycle_a": 3, "uses_f0": False}
 
 
-def test_every_weight_and_switch_is_documented() -> None:
+def test_every_weight_and_switch_is_documented():
     assert all(field.description for field in VoiceTrainingConfig.model_fields.values())
 
 
-def test_the_command_lists_every_setting_with_default_and_meaning(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_command_lists_every_setting_with_default_and_meaning(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "400")  # a row per setting
     with pytest.raises(SystemExit, match="0"):
         main(["train", "--settings"])
@@ -52,7 +48,7 @@ def test_the_command_lists_every_setting_with_default_and_meaning(
     ]
 
 
-def test_names_that_cannot_be_those_of_two_files_are_refused_first(tmp_path: Path) -> None:
+def test_names_that_cannot_be_those_of_two_files_are_refused_first(tmp_path):
     folders = {"a": tmp_path / "low", "b": tmp_path / "high", "out": tmp_path / "run"}
     with pytest.raises(ValueError, match="both voices are named high"):
         train_voice(VoiceTrainingConfig(**folders, steps=1, name_a="high"))

@@ -19,19 +19,19 @@ SPEC = MelSpec()
 
 
 @pytest.fixture
-def encoder() -> WhisperEncoder:
+def encoder():
     torch.manual_seed(0)
     return WhisperEncoder(width=24, n_layers=1, n_heads=2, n_positions=60).requires_grad_(False)
 
 
-def make_mels(seed: int, tilt: float) -> list[np.ndarray]:
+def make_mels(seed, tilt):
     rng = np.random.default_rng(seed)
     colour = tilt * np.linspace(-1, 1, SPEC.n_mels)
     return [(rng.normal(-4, 1.5, (200, SPEC.n_mels)) + colour).astype(np.float32)]
 
 
 @pytest.fixture
-def units(encoder: WhisperEncoder) -> Units:
+def units(encoder):
     speakers = {f"speaker{i}": make_mels(i, i - 2.5) for i in range(6)}
     return fit_units(encoder, speakers, SPEC, n_frames=32, seed=0, n_units=8, n_directions=3)
 

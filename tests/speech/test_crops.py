@@ -1,5 +1,4 @@
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,13 +11,13 @@ from voxcycle.audio.stats import average_stats, compute_stats, sum_frames
 from voxcycle.speech.config import MelCycleGANConfig
 from voxcycle.speech.crops import UnpairedCrops
 from voxcycle.speech.features import Features
-from voxcycle.speech.speakers import Speaker, build_speaker, draw_stats, shrink_stats
+from voxcycle.speech.speakers import build_speaker, draw_stats, shrink_stats
 from voxcycle.voices.pretrained import speaker_condition
 
 SPEC = MelSpec()
 
 
-def make_speaker(name: str, level: float, f0_hz: float, n_files: int = 3) -> Speaker:
+def make_speaker(name, level, f0_hz, n_files=3):
     rng = np.random.default_rng(len(name))
     recordings = []
     for _ in range(n_files):
@@ -28,7 +27,7 @@ def make_speaker(name: str, level: float, f0_hz: float, n_files: int = 3) -> Spe
     return build_speaker(name, recordings, SPEC)
 
 
-def make_crops(is_pool: bool = True, **settings: Any) -> UnpairedCrops:
+def make_crops(is_pool=True, **settings):
     speakers = [make_speaker("low", -6, 110.0), make_speaker("higher", -4, 220.0)]
     target = make_speaker("target", -5, 180.0)
     prior = average_stats([s.stats[0] for s in speakers]) if is_pool else None

@@ -1,7 +1,5 @@
 """From folders of recordings to the files of a training."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import soundfile
@@ -9,10 +7,10 @@ from rich.console import Console
 
 from voxcycle.speech.config import VoiceTrainingConfig
 from voxcycle.speech.corpus import CorpusError
-from voxcycle.speech.domains import Domains, find_domains
+from voxcycle.speech.domains import find_domains
 
 
-def split(folders: Path, out: Path, **changes: Path) -> Domains:
+def split(folders, out, **changes):
     values = {"a": folders / "low", "b": folders / "high", "out": out, "seed": 3}
     console = Console(stderr=True, markup=False, highlight=False)
     return find_domains(VoiceTrainingConfig(**values | changes), console)

@@ -18,7 +18,7 @@ Speech = Callable[..., np.ndarray]
 
 
 @pytest.fixture
-def folder(tmp_path: Path, make_speech: Speech) -> Path:
+def folder(tmp_path, make_speech):
     """One long recording of five sentences with pauses, one clipped, one noise, one no audio."""
     root = tmp_path / "anna"
     (root / "old").mkdir(parents=True)
@@ -101,7 +101,7 @@ def test_clips_are_never_recordings(folder, tmp_path, monkeypatch):
 
 
 def test_a_failure_leaves_nothing(folder, tmp_path, monkeypatch):
-    def fail(*_: object) -> None:
+    def fail(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(prepare, "find_slices", fail)

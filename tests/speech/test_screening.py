@@ -1,7 +1,6 @@
 """Clips that do not belong with the others, and the patches that a VAE sees of them."""
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -26,12 +25,12 @@ Speech = Callable[..., np.ndarray]
 
 
 @pytest.fixture(scope="module")
-def usual(make_speech: Speech) -> list[np.ndarray]:
+def usual(make_speech):
     return [make_speech(2.4, RATE, 110 + index % 5, seed=index) for index in range(24)]
 
 
 @pytest.fixture(scope="module")
-def strange(make_speech: Speech) -> list[np.ndarray]:
+def strange(make_speech):
     """A voice twice as high, and a chord."""
     t = np.arange(2 * RATE) / RATE
     chord = sum(np.sin(2 * np.pi * f * t) for f in (262, 330, 392, 1047)) * 0.05
@@ -64,7 +63,7 @@ def test_deviations_by_hand():
 
 
 @pytest.fixture
-def folder(usual: list[np.ndarray], tmp_path: Path) -> Path:
+def folder(usual, tmp_path):
     """The usual clips as recordings."""
     folder = tmp_path / "anna"
     folder.mkdir()
@@ -90,7 +89,7 @@ def test_prepare_drops_outliers_unless_asked_to_keep_them(folder, tmp_path, stra
 def test_many_outliers_are_kept(folder, tmp_path):
     """Where a fifth is unlike the others, the folder is mixed: nothing is dropped."""
 
-    def compare(paths: Sequence[Path]) -> list[float]:
+    def compare(paths):
         return [9.0 if i < 8 else 0.0 for i in range(len(paths))]
 
     prepared = prepare_folder(folder, tmp_path / "clips", n_jobs=1, compare=compare)

@@ -4,11 +4,9 @@ import copy
 import io
 import json
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +21,6 @@ from voxcycle.evaluation.metrics.asr import ErrorCount
 from voxcycle.evaluation.metrics.pitch import PitchErrors
 from voxcycle.evaluation.score import Scored
 from voxcycle.evaluation.stats.scores import UtteranceScores
-from voxcycle.evaluation.systems import Speaker
 from voxcycle.speech import selector as selection
 from voxcycle.speech.corpus import Split
 from voxcycle.speech.selector import (
@@ -40,7 +37,7 @@ from voxcycle.vocoders.registry import load_vocoder
 DEMO = Path(__file__).parents[2] / "recipes" / "demo.flac"
 
 
-def scored(secs: float, distillmos: float) -> Scored:
+def scored(secs, distillmos):
     pitch = PitchErrors(n_frames=10, n_both=4, n_gross=0, n_voicing=0, sum_square=4.0)
     values = {"characters": ErrorCount(1, 10), "distillmos": distillmos, "pitch": pitch}
     scores = UtteranceScores("unit", "ann", "0", secs_target=secs, secs_source=0.5, **values)
@@ -48,7 +45,7 @@ def scored(secs: float, distillmos: float) -> Scored:
 
 
 @pytest.fixture(scope="module")
-def recordings(make_speech, tmp_path_factory) -> list[Path]:
+def recordings(make_speech, tmp_path_factory):
     folder = tmp_path_factory.mktemp("recordings")
     for index in range(6):
         soundfile.write(folder / f"{index}.wav", make_speech(6.0, 16_000, seed=index), 16_000)
@@ -56,27 +53,27 @@ def recordings(make_speech, tmp_path_factory) -> list[Path]:
 
 
 @pytest.fixture
-def speaker(recordings: list[Path], tmp_path: Path) -> Speaker:
+def speaker(recordings, tmp_path):
     return make_speaker("ann", Split(recordings[:4], recordings[4:], []), "en", tmp_path / "said")
 
 
 @pytest.fixture
-def candidate(speaker: Speaker, voice) -> Candidate:
+def candidate(speaker, voice):
     """Of a voice whose weights a test may change."""
     voice = replace(voice, generator=copy.deepcopy(voice.generator))
     return Candidate("g_ab", (speaker,), speaker, voice, postprocessing={"formant_postfilter": 0.0})
 
 
 @pytest.fixture
-def with_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
+def with_metrics(monkeypatch):
     monkeypatch.setattr(selection, "has_metrics", lambda: True)
 
 
 @pytest.fixture
-def make_selector(tmp_path: Path) -> Callable[..., tuple[CheckpointSelector, io.StringIO]]:
+def make_selector(tmp_path):
     """Make a selector that scores with a function or always so, and what it prints."""
 
-    def make(*candidates: Candidate, score: Any = None, vocoder: Any = None):
+    def make(*candidates, score=None, vocoder=None):
         console = Console(file=(written := io.StringIO()), width=500)
         selector = CheckpointSelector(candidates, vocoder, tmp_path, console)
         if score is not None:
@@ -86,17 +83,17 @@ def make_selector(tmp_path: Path) -> Callable[..., tuple[CheckpointSelector, io.
     return make
 
 
-def at_step(step: int) -> Any:
+def at_step(step):
     """Return what a selector reads of a training."""
     return SimpleNamespace(steps_done=step)
 
 
-def read_best(folder: Path) -> dict[str, Any]:
+def read_best(folder):
     with safe_open(best_path(folder, "g_ab"), framework="pt") as opened:
         return json.loads(opened.metadata()["scores"])
 
 
-def fail(candidate: Candidate) -> list[Scored]:
+def fail(candidate):
     raise OSError("no space left")
 
 
@@ -116,7 +113,7 @@ def test_the_best_weights_are_known_after_a_restart(
     state = candidate.voice.generator.state_dict()
     name, weight = next(iter(state.items()))
 
-    def run(steps: list[int]) -> dict:
+    def run(steps):
         selector, _ = make_selector(candidate)
         selector.started = -np.inf  # long enough ago for any round
         for step in steps:
@@ -147,8 +144,8 @@ def test_scores_under_other_settings_are_invalid(candidate, make_selector, with_
     bias = candidate.voice.generator.out.bias
     evaluated = []
 
-    def choose(postfilter: float, secs_by_bias: dict[float, float]) -> dict[str, Any]:
-        def score(candidate: Candidate) -> list[Scored]:
+    def choose(postfilter, secs_by_bias):
+        def score(candidate):
             evaluated.append(float(candidate.voice.generator.out.bias[0]))
             return [scored(secs_by_bias[evaluated[-1]], 4.0)]
 

@@ -1,7 +1,5 @@
 """Pretraining: networks conditioned on the speaker, and voices that start from them."""
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,12 +15,8 @@ from voxcycle.speech.config import VoiceTrainingConfig
 from voxcycle.speech.content import Units
 from voxcycle.speech.corpus import CorpusError
 from voxcycle.speech.networks import build_method, start_from_pretrained
-from voxcycle.speech.selector import Candidate, CheckpointSelector
-from voxcycle.speech.train_pretrained import (
-    PretrainedTrainingConfig,
-    TrainedNetworks,
-    train_pretrained,
-)
+from voxcycle.speech.selector import CheckpointSelector
+from voxcycle.speech.train_pretrained import PretrainedTrainingConfig, train_pretrained
 from voxcycle.speech.train_voice import train_voice
 from voxcycle.voices.formant_postfilter import filter_formants
 from voxcycle.voices.pretrained import Pretrained
@@ -42,24 +36,20 @@ SMALL: dict[str, Any] = {
 pytestmark = pytest.mark.usefixtures("own_cache")
 
 
-def make_config(root: Path, out: Path, **changes: Any) -> PretrainedTrainingConfig:
+def make_config(root, out, **changes):
     speakers = (root / "pool" / "one", root / "pool" / "two")
     values = SMALL | {"folders": speakers, "out": out, "steps": 4}
     return PretrainedTrainingConfig(**values | changes)
 
 
 @pytest.fixture(scope="module")
-def trained(
-    folders: Path, own_cache: None, tmp_path_factory: pytest.TempPathFactory
-) -> TrainedNetworks:
+def trained(folders, own_cache, tmp_path_factory):
     out = tmp_path_factory.mktemp("pretrained")
     return train_pretrained(make_config(folders, out, snapshot_every=2))
 
 
 @pytest.fixture
-def make_voice_config(
-    folders: Path, trained: TrainedNetworks, tmp_path: Path
-) -> Callable[..., VoiceTrainingConfig]:
+def make_voice_config(folders, trained, tmp_path):
     """Settings of a voice that starts from the trained networks."""
     values = SMALL | {"a": folders / "pool" / "one", "b": folders / "high", "prepares": False}
     values |= {"pretrained": trained.path, "out": tmp_path / "voices", "samples": 0}
@@ -142,7 +132,7 @@ def test_a_share_of_the_pretrained_weights_stays(trained, make_voice_config, mon
     """A voice lies between the average of the training and a clone, and is evaluated so."""
     evaluated: list[torch.Tensor] = []
 
-    def score(self: CheckpointSelector, candidate: Candidate) -> list[Scored]:
+    def score(self, candidate):
         evaluated.append(candidate.voice.generator.out.bias.clone())
         return [Scored(UtteranceScores("voice", "x", "0", secs_target=0.5), None, 16_000)]
 

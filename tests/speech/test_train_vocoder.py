@@ -1,7 +1,6 @@
 """Training of a vocoder end to end on synthetic speech: resuming, its file, what is refused."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -28,18 +27,18 @@ pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 @pytest.fixture(scope="module")
-def folder(folders: Path) -> Path:
+def folder(folders):
     return folders / "pool" / "one"
 
 
-def make_config(folder: Path, out: Path, **changes: Any) -> VocoderTrainingConfig:
+def make_config(folder, out, **changes):
     small = {"width": 16, "n_blocks": 2, "discriminator_width": 4, "period_width": 4}
     values = small | {"batch_size": 2, "n_frames": 16, "steps": 4, "threads": 1}
     return VocoderTrainingConfig(folders=(folder,), out=out, **values | changes)
 
 
 @pytest.fixture(scope="module")
-def finished(folder: Path, own_cache: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(folder, own_cache, tmp_path_factory):
     """The folder of a run of four steps."""
     return train_vocoder(make_config(folder, tmp_path_factory.mktemp("finished"))).path.parent
 

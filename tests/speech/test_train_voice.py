@@ -16,7 +16,7 @@ import torch
 from voxcycle.speech import train_voice as voice_training
 from voxcycle.speech.config import VoiceTrainingConfig
 from voxcycle.speech.corpus import CorpusError
-from voxcycle.speech.train_voice import TrainedVoices, train_voice
+from voxcycle.speech.train_voice import train_voice
 from voxcycle.training.config import load_config
 from voxcycle.voices.voice import Voice
 
@@ -35,15 +35,15 @@ SMALL: dict[str, Any] = {
 pytestmark = pytest.mark.usefixtures("own_cache")
 
 
-def own_folders(root: Path) -> dict[str, Path]:
+def own_folders(root):
     return {"a": root / "low", "b": root / "high"}
 
 
-def make_config(folders: Path, out: Path, **changes: Any) -> VoiceTrainingConfig:
+def make_config(folders, out, **changes):
     return VoiceTrainingConfig(**SMALL | own_folders(folders) | {"out": out} | changes)
 
 
-def weights(run: Path) -> dict[str, torch.Tensor]:
+def weights(run):
     stored = torch.load(run / "last.ckpt", weights_only=True)
     named = {"steps_done": torch.tensor(stored["steps_done"])}
     for part in ("method", "ema"):
@@ -51,7 +51,7 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
     return named
 
 
-def assert_same_weights(one: Path, two: Path) -> None:
+def assert_same_weights(one, two):
     first, second = weights(one), weights(two)
     assert first.keys() == second.keys()
     for name in first:  # raw networks, the average and the counter
@@ -59,9 +59,7 @@ def assert_same_weights(one: Path, two: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def finished(
-    folders: Path, own_cache: None, tmp_path_factory: pytest.TempPathFactory
-) -> TrainedVoices:
+def finished(folders, own_cache, tmp_path_factory):
     """A run of eight steps."""
     facts = {"name_a": "ann", "sex_a": "woman", "language": "nl", "consent": "both agreed"}
     return train_voice(make_config(folders, tmp_path_factory.mktemp("pair"), steps=8, **facts))
@@ -204,7 +202,7 @@ def test_the_best_weights_of_the_run_are_exported(folders, tmp_path, monkeypatch
 
     similarity = {"low": iter([0.5, 0.4, 0.3, 0.3]), "high": iter([0.1, 0.9, 0.2, 0.2])}
 
-    def score(self: selection.CheckpointSelector, candidate: selection.Candidate) -> list[Scored]:
+    def score(self, candidate):
         value = next(similarity[candidate.voice.card.name])
         scores = UtteranceScores("voice", "x", "0", secs_target=value)
         return [Scored(scores, None, 16_000)]
@@ -239,7 +237,7 @@ def test_a_resumed_run_keeps_its_settings_and_its_split(folders, tmp_path):
         shutil.copytree(folders / name, tmp_path / name)
     run, own = tmp_path / "run", own_folders(tmp_path)
 
-    def resume(**settings: Any) -> None:
+    def resume(**settings):
         train_voice(VoiceTrainingConfig(**own, out=run, **settings), resume=True)
 
     train_voice(make_config(folders, run, steps=2, cycle_a=3.0, **own))
@@ -266,7 +264,7 @@ def test_a_resumed_run_keeps_its_settings_and_its_split(folders, tmp_path):
 def test_what_prevents_a_start_is_reported_before_anything_is_written(folders, tmp_path):
     run = tmp_path / "run"
 
-    def train(resume: bool = False, **settings: Any) -> None:
+    def train(resume=False, **settings):
         train_voice(make_config(folders, run, steps=1, **settings), resume)
 
     with pytest.raises(ValueError, match="no checkpoint to resume"):

@@ -1,5 +1,4 @@
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,14 +13,14 @@ SPEC = MelSpec()
 
 
 @pytest.fixture(scope="module")
-def recording(make_speech) -> Recording:
+def recording(make_speech):
     samples = (make_speech(4.0, SPEC.sample_rate) * 32768).astype(np.int16)
     waveform = samples.astype(np.float32) / 32768
     mel = LogMel(SPEC)(torch.from_numpy(waveform)[None])[0].T
     return Recording(samples, mel.half().numpy(), extract_f0(waveform, SPEC))
 
 
-def make_crops(*recordings: Recording, converted=(), **changes: Any) -> VocoderCrops:
+def make_crops(*recordings, converted=(), **changes):
     values = {"out": Path("run"), "batch_size": 3, "n_frames": 40, "error_share": 0.0}
     return VocoderCrops(VocoderTrainingConfig(**values | changes), recordings, SPEC, converted)
 

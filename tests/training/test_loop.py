@@ -5,8 +5,6 @@ import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -14,7 +12,7 @@ from rich.console import Console
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from voxcycle.methods.phase import Memory, Phase
+from voxcycle.methods.phase import Phase
 from voxcycle.training.config import TrainingConfig
 from voxcycle.training.loop import fit
 from voxcycle.training.state import Snapshots, TrainingState, restore
@@ -23,30 +21,28 @@ from voxcycle.training.state import Snapshots, TrainingState, restore
 class Bowl(nn.Module):
     """One weight, pulled to the value of the batch."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         super().__init__()
         self.network = nn.Linear(1, 1, bias=False)
         nn.init.constant_(self.network.weight, 3.0)
 
-    def phases(self) -> list[Phase]:
+    def phases(self):
         sgd = partial(torch.optim.SGD, lr=0.1, momentum=0.5)
         one = {"square": 1.0}
         return [Phase("bowl", self.network, self._losses, one, optimizer=sgd, is_averaged=True)]
 
-    def _losses(self, batch: Tensor, memory: Memory) -> dict[str, Tensor]:
+    def _losses(self, batch, memory):
         return {"square": (self.network.weight - batch).square().sum()}
 
 
 class Numbers(Dataset[Tensor]):
     """Batch i is i."""
 
-    def __getitem__(self, index: int) -> Tensor:
+    def __getitem__(self, index):
         return torch.tensor(float(index))
 
 
-def train(
-    out: Path, n_steps: int, *, resume: bool = False, hooks=(), method=None, **settings
-) -> TrainingState:
+def train(out, n_steps, *, resume=False, hooks=(), method=None, **settings):
     state = TrainingState(method or Bowl(), ema_decay=0.5)
     if resume:
         restore(state, out / "last.ckpt", with_optimizers=True)
@@ -55,15 +51,15 @@ def train(
     return state
 
 
-def load(run: Path) -> dict[str, Any]:
+def load(run):
     return torch.load(run / "last.ckpt", weights_only=True)
 
 
-def weight(state: TrainingState) -> float:
+def weight(state):
     return state.method.network.weight.item()  # type: ignore[union-attr]
 
 
-def test_steps_momentum_and_average_by_hand(tmp_path: Path) -> None:
+def test_steps_momentum_and_average_by_hand(tmp_path):
     state = train(tmp_path, 3)
     expected, velocity, mean = 3.0, 0.0, 0.0
     for step in range(3):
@@ -78,7 +74,7 @@ def test_steps_momentum_and_average_by_hand(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_resumed_run_ends_with_the_same_bits(tmp_path: Path, workers: int) -> None:
+def test_a_resumed_run_ends_with_the_same_bits(tmp_path, workers):
     whole = train(tmp_path / "whole", 7)
     train(tmp_path / "parts", 3)
     parts = train(tmp_path / "parts", 7, resume=True, workers=workers)
@@ -89,7 +85,7 @@ def test_a_resumed_run_ends_with_the_same_bits(tmp_path: Path, workers: int) -> 
     assert torch.equal(*momenta) and momenta[0].abs() > 0
 
 
-def test_networks_begin_another_run_and_a_finished_one_is_left_as_it_is(tmp_path: Path) -> None:
+def test_networks_begin_another_run_and_a_finished_one_is_left_as_it_is(tmp_path):
     trained = train(tmp_path, 4)
     state = TrainingState(Bowl())
     restore(state, tmp_path / "last.ckpt", with_optimizers=False)
@@ -100,12 +96,12 @@ def test_networks_begin_another_run_and_a_finished_one_is_left_as_it_is(tmp_path
     assert (tmp_path / "last.ckpt").read_bytes() == written
 
 
-def test_hooks_and_snapshots_see_steps_before_their_checkpoint(tmp_path: Path) -> None:
+def test_hooks_and_snapshots_see_steps_before_their_checkpoint(tmp_path):
     seen: list[tuple[int, float, int | None]] = []
     saved: dict[str, int] = {}
     snapshots = Snapshots(tmp_path / "model", 2, lambda s, p: saved.update({p.name: s.steps_done}))
 
-    def look(state: TrainingState, _: object) -> None:
+    def look(state, _):
         kept = load(tmp_path)["steps_done"] if (tmp_path / "last.ckpt").exists() else None
         seen.append((state.steps_done, weight(state), kept))
 
@@ -118,7 +114,7 @@ def test_hooks_and_snapshots_see_steps_before_their_checkpoint(tmp_path: Path) -
     assert sorted(path.name for path in tmp_path.iterdir()) == ["last.ckpt", "log"]
 
 
-def test_scalars_are_logged_every_n_steps_over_a_stop(tmp_path: Path) -> None:
+def test_scalars_are_logged_every_n_steps_over_a_stop(tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     train(tmp_path, 3, log_every=2)
@@ -131,11 +127,11 @@ def test_scalars_are_logged_every_n_steps_over_a_stop(tmp_path: Path) -> None:
     assert scalars[0].value == pytest.approx((2.4 - 1) ** 2)  # of step 1, at 3 - 0.1 * 6
 
 
-def test_the_first_interrupt_ends_the_step_and_the_second_acts_at_once(tmp_path: Path) -> None:
+def test_the_first_interrupt_ends_the_step_and_the_second_acts_at_once(tmp_path):
     handler = signal.getsignal(signal.SIGINT)
 
-    def press(n_times: int, at: int):
-        def hook(state: TrainingState, _: object) -> None:
+    def press(n_times, at):
+        def hook(state, _):
             if state.steps_done == at:
                 for _ in range(n_times):
                     os.kill(os.getpid(), signal.SIGINT)
@@ -155,12 +151,12 @@ def test_the_first_interrupt_ends_the_step_and_the_second_acts_at_once(tmp_path:
     assert signal.getsignal(signal.SIGINT) is handler
 
 
-def test_a_training_off_the_main_thread_needs_no_signals(tmp_path: Path) -> None:
+def test_a_training_off_the_main_thread_needs_no_signals(tmp_path):
     with ThreadPoolExecutor() as pool:
         assert pool.submit(train, tmp_path, 2).result().steps_done == 2
 
 
-def test_checkpoints_hold_no_pickles_and_refuse_others(tmp_path: Path) -> None:
+def test_checkpoints_hold_no_pickles_and_refuse_others(tmp_path):
     state, path = train(tmp_path, 1), tmp_path / "last.ckpt"
     whole = path.read_bytes()
     other = load(tmp_path)
@@ -176,12 +172,12 @@ def test_checkpoints_hold_no_pickles_and_refuse_others(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("precision", ["bf16-mixed", "32-true"])
-def test_mixed_precision_rounds_products(tmp_path: Path, precision: str) -> None:
+def test_mixed_precision_rounds_products(tmp_path, precision):
     """1.001 becomes 1 in bfloat16."""
     is_mixed = precision == "bf16-mixed"
 
     class Product(Bowl):
-        def _losses(self, batch: Tensor, memory: Memory) -> dict[str, Tensor]:
+        def _losses(self, batch, memory):
             out = self.network(torch.full((1, 1), 1.001))
             assert out.dtype == (torch.bfloat16 if is_mixed else torch.float32)
             return {"square": out.float().square().sum()}

@@ -5,9 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -32,20 +29,20 @@ N_STEPS = 20
 
 
 @pytest.fixture
-def data(tmp_path: Path) -> Path:
+def data(tmp_path):
     """Twelve noisy images."""
     pixels = np.random.default_rng(0).integers(256, size=(12, 3, 8, 8)).astype(np.uint8)
     ImageSet(pixels, np.zeros((12, 0), np.int64), ()).save(tmp_path / "images.npz")
     return tmp_path / "images.npz"
 
 
-def make_config(data: Path, out: Path, **changes: Any) -> VAEConfig:
+def make_config(data, out, **changes):
     values = {"steps": N_STEPS, "threads": 1, "width": 4, "log_every": 1, "seed": 1}
     values |= {"data": data, "out": out, "network": "mlp", "n_latent": 3, "batch_size": 6}
     return VAEConfig(**values | changes)
 
 
-def read_losses(run: Path) -> dict[str, list[float]]:
+def read_losses(run):
     """Return the values of every term, logged once at every step."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -59,7 +56,7 @@ def read_losses(run: Path) -> dict[str, list[float]]:
     return losses
 
 
-def assert_same_run(one: Path, two: Path) -> None:
+def assert_same_run(one, two):
     """Losses of every step within 1e-5 of their size, and weights within 1e-5."""
     losses, others = read_losses(one), read_losses(two)
     assert losses.keys() == others.keys() and losses
@@ -71,7 +68,7 @@ def assert_same_run(one: Path, two: Path) -> None:
             torch.testing.assert_close(second[part][key], value, atol=1e-5, rtol=0, msg=key)
 
 
-def test_two_processes_make_a_vae_as_one_does_also_over_a_stop(data: Path, tmp_path: Path) -> None:
+def test_two_processes_make_a_vae_as_one_does_also_over_a_stop(data, tmp_path):
     environment = dict(os.environ)
     train_system("vae", make_config(data, tmp_path / "one"))
     train_system("vae", make_config(data, tmp_path / "two", steps=9, devices=2))
@@ -81,9 +78,7 @@ def test_two_processes_make_a_vae_as_one_does_also_over_a_stop(data: Path, tmp_p
     assert os.environ == environment and not torch.distributed.is_initialized()
 
 
-def test_two_processes_make_a_pair_of_voices_as_one_does(
-    tmp_path: Path, make_speech: Callable[..., np.ndarray], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_processes_make_a_pair_of_voices_as_one_does(tmp_path, make_speech, monkeypatch):
     """Without instance norm, that is: it turns rounding errors into steps of Adam."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     for name, f0_hz in (("low", 110.0), ("high", 210.0)):
@@ -106,7 +101,7 @@ def test_two_processes_make_a_pair_of_voices_as_one_does(
     assert len(list((two.out / "log").iterdir())) == 1  # rank 0 alone writes
 
 
-def test_ctrl_c_ends_a_step_of_both_processes(data: Path, tmp_path: Path) -> None:
+def test_ctrl_c_ends_a_step_of_both_processes(data, tmp_path):
     config = make_config(data, tmp_path / "run", devices=2, steps=100_000)
     script = (
         "import sys; from voxcycle.images.systems.vae import VAEConfig;"
@@ -131,7 +126,7 @@ def test_ctrl_c_ends_a_step_of_both_processes(data: Path, tmp_path: Path) -> Non
     assert train_system("vae", more, resume=True).n_new_steps == 2
 
 
-def test_a_process_that_fails_before_the_start_is_an_error(tmp_path: Path) -> None:
+def test_a_process_that_fails_before_the_start_is_an_error(tmp_path):
     state = TrainingState(VAE(nn.Linear(2, 2), nn.Linear(1, 2), 1))
     config = TrainingConfig(out=tmp_path, steps=1, devices=2)
     rerun = functools.partial(os._exit, 3)
@@ -139,7 +134,7 @@ def test_a_process_that_fails_before_the_start_is_an_error(tmp_path: Path) -> No
         fit(state, [], config, console=Console(quiet=True), rerun=rerun)  # type: ignore[arg-type]
 
 
-def test_shares_are_equal_parts_in_order_and_have_the_noise_of_the_whole() -> None:
+def test_shares_are_equal_parts_in_order_and_have_the_noise_of_the_whole():
     whole = PairBatch(torch.arange(6.0).reshape(6, 1), -torch.arange(6.0).reshape(6, 1))
     shares = [take_share(whole, Share(rank, 3)) for rank in range(3)]
     assert shares[1].a.flatten().tolist() == [2.0, 3.0]
@@ -157,11 +152,11 @@ def test_shares_are_equal_parts_in_order_and_have_the_noise_of_the_whole() -> No
     assert torch.equal(whole.normal(8, 7), expected)
 
 
-def test_shares_of_faces_are_drawn_from_all() -> None:
+def test_shares_of_faces_are_drawn_from_all():
     seen: list[Tensor] = []
 
     class Spy(nn.Linear):
-        def forward(self, images: Tensor) -> Tensor:
+        def forward(self, images):
             seen.append(images.flatten(1).detach())
             return super().forward(images.flatten(1))
 

@@ -1,6 +1,5 @@
 import json
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,7 +28,7 @@ SMALL = {
 }
 
 
-def write_checkpoint(folder: Path, name: str = "g_00000100", **changes: object) -> Path:
+def write_checkpoint(folder, name="g_00000100", **changes):
     folder.mkdir(exist_ok=True)
     (folder / "config.json").write_text(json.dumps(SMALL | changes))
     generator = HiFiGANGenerator(**{k: SMALL[k] for k in GENERATOR_FIELDS})
@@ -49,7 +48,7 @@ def test_chunks_equal_the_whole(speech):
     assert np.abs(chunked[inner] - expected).max() < 1e-4 * np.abs(expected).max()
 
 
-def run_stage(stage: Renderer, mels: np.ndarray) -> np.ndarray:
+def run_stage(stage, mels):
     unvoiced = np.zeros(len(mels), np.float32)
     return np.concatenate([stage.push(mels, unvoiced, unvoiced.astype(float)), stage.flush()])
 

@@ -19,7 +19,7 @@ def copied(vocoder, speech):
     return vocoder.decode(LogMel(vocoder.spec)(speech))
 
 
-def envelope(waveform: torch.Tensor) -> np.ndarray:
+def envelope(waveform):
     """Root of the power smoothed over 23 ms: one pitch period of any voice and more."""
     return np.sqrt(np.convolve(waveform[0].numpy() ** 2, np.hanning(512), "same"))
 

@@ -1,6 +1,5 @@
 import json
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -51,7 +50,7 @@ def test_without_f0_it_takes_what_it_hears_in_the_mel(saved, speech):
         assert torch.equal(vocoder.decode(mel), vocoder.decode(mel, f0_hz))
 
 
-def write_format_1(path: Path, **document: object) -> None:
+def write_format_1(path, **document):
     save_file(load_file(path), path, metadata={"voxcycle_vocoder": json.dumps(document)})
 
 

@@ -19,7 +19,7 @@ def generator():
     return VoiceGenerator(width=16, n_blocks=1, has_skip=False)
 
 
-def render(generator: VoiceGenerator) -> np.ndarray:
+def render(generator):
     """Return log-mels (F, n_mels) of some speech."""
     torch.manual_seed(1)
     with torch.no_grad():

@@ -23,7 +23,7 @@ def saved(make_voice, tmp_path):
     return tmp_path / "ada.safetensors"
 
 
-def rewrite(path: Path, change: Callable[[dict, dict], Any]) -> None:
+def rewrite(path, change):
     """Change the header's JSON or the arrays of a voice file as a tinkerer would."""
     with safe_open(path, framework="numpy") as opened:
         header = json.loads(opened.metadata()["voxcycle"])
@@ -71,16 +71,16 @@ def test_saving_rounds_weights_to_fp16_once(make_voice, tmp_path):
     assert loaded.generator.embed.bias.unique().tolist() == [1365 / 4096]
 
 
-def flip_bit(path: Path) -> None:
+def flip_bit(path):
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
 
 
-def change_header(**changes: Any) -> Callable[[Path], None]:
+def change_header(**changes):
     """Return what updates the header's values and, within dictionaries, theirs; None removes."""
 
-    def change(header: dict, arrays: dict) -> None:
+    def change(header, arrays):
         for key, value in changes.items():
             if value is None:
                 del header[key]

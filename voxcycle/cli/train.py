@@ -40,8 +40,7 @@ def train(
     a: Annotated[Path, typer.Option("--a", help="Folder with recordings of speaker a.")],
     b: Annotated[Path, typer.Option("--b", help="Folder with recordings of speaker b.")],
     settings: Annotated[
-        list[str] | None,
-        typer.Argument(help="Any setting as key=value; --settings lists them."),
+        list[str] | None, typer.Argument(help="Any setting as key=value; --settings lists them.")
     ] = None,
     _: Annotated[
         bool,

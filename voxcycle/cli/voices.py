@@ -52,9 +52,7 @@ def voices(context: typer.Context) -> None:
 
 
 @voices_app.command()
-def show(
-    name: Annotated[str, typer.Argument(help="Name of a voice, or a voice file.")],
-) -> None:
+def show(name: Annotated[str, typer.Argument(help="Name of a voice, or a voice file.")]) -> None:
     """Show the card of a voice: provenance, training and measured scores."""
     from voxcycle.artifacts import VOICE, read_header
     from voxcycle.console import open_console

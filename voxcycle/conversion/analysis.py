@@ -176,6 +176,4 @@ def _sum_active(mels: SpooledFrames, f0_hz: NDArray[np.float32]) -> FrameSums:
     pieces = [(start, min(start + MEL_FRAMES, len(mels))) for start in starts]
     level = np.concatenate([frame_level_db(mels.read(*piece)) for piece in pieces])
     active = level >= np.percentile(level, 95) - ACTIVE_RANGE_DB
-    return add_sums(
-        [sum_frames(mels.read(a, b), f0_hz[a:b], active[a:b]) for a, b in pieces],
-    )
+    return add_sums([sum_frames(mels.read(a, b), f0_hz[a:b], active[a:b]) for a, b in pieces])

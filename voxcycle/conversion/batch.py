@@ -87,12 +87,7 @@ def convert_files(
         overwrite=overwrite,
     )
     made = run_plan(
-        plan,
-        voice_path=voice_path,
-        vocoder=vocoder,
-        options=options,
-        jobs=jobs,
-        progress=progress,
+        plan, voice_path=voice_path, vocoder=vocoder, options=options, jobs=jobs, progress=progress
     )
     return [result for _, result in sorted(made, key=lambda item: item[0])]
 

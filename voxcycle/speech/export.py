@@ -24,10 +24,7 @@ def build_voices(
     """Return the voices around the averaged generators themselves, by network, target b first."""
     assert module.ema is not None
     stats_a, stats_b = data.stats_a, data.train_b.stats[0]
-    sides = (
-        ("g_ab", config.sex_b, stats_a, stats_b),
-        ("g_ba", config.sex_a, stats_b, stats_a),
-    )
+    sides = (("g_ab", config.sex_b, stats_a, stats_b), ("g_ba", config.sex_a, stats_b, stats_a))
     voices, names = {}, config.voice_names()
     # A pool has no voice: then there is one name, and zip ends before the second side.
     for name, (network, sex, source, target) in zip(names, sides, strict=False):

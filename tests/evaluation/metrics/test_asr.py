@@ -1,5 +1,4 @@
 import math
-from pathlib import Path
 
 import pytest
 import torch
@@ -69,7 +68,7 @@ def test_languages_are_those_of_the_package():
     assert set(tokenizer._LANGUAGE_CODES) == LANGUAGES
 
 
-def test_a_model_is_a_complete_folder(tmp_path: Path):
+def test_a_model_is_a_complete_folder(tmp_path):
     with pytest.raises(OSError, match=r"model\.bin.*tokenizer\.json.*--asr"):
         find_model(str(tmp_path))
     (tmp_path / "model.bin").write_bytes(b"weights")
@@ -85,7 +84,7 @@ def test_a_model_that_is_nowhere_is_refused(name, monkeypatch, tmp_path):
     faster_whisper = pytest.importorskip("faster_whisper")
     fetched = []
 
-    def download(name: str, local_files_only: bool = False) -> str:
+    def download(name, local_files_only=False):
         fetched.append(not local_files_only)
         raise FileNotFoundError("not in the cache")
 
@@ -95,7 +94,7 @@ def test_a_model_that_is_nowhere_is_refused(name, monkeypatch, tmp_path):
     assert fetched == [False]
 
 
-def test_a_name_in_the_cache_is_its_folder(monkeypatch, tmp_path: Path):
+def test_a_name_in_the_cache_is_its_folder(monkeypatch, tmp_path):
     faster_whisper = pytest.importorskip("faster_whisper")
     for file in ("model.bin", "tokenizer.json"):
         (tmp_path / file).write_text("")

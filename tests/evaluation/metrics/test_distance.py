@@ -14,7 +14,7 @@ pytest.importorskip("pysptk")
 RATE = 22_050
 
 
-def random_cepstra(n_frames: int, seed: int = 0) -> Cepstra:
+def random_cepstra(n_frames, seed=0):
     rng = np.random.default_rng(seed)
     return Cepstra(rng.normal(size=(n_frames, 25)), rng.uniform(100, 200, n_frames))
 

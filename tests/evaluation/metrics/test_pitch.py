@@ -43,18 +43,18 @@ def test_nothing_in_common_has_no_error():
     assert errors.voicing_error_rate == 1
 
 
-def _tone(f0_hz: float) -> np.ndarray:
+def _tone(f0_hz):
     t = np.arange(22_050) / 22_050
     return (0.1 * sum(np.sin(2 * np.pi * k * f0_hz * t) for k in range(1, 9))).astype(np.float32)
 
 
-def _stats(f0_hz: float, std: float) -> DomainStats:
+def _stats(f0_hz, std):
     return DomainStats(
         np.full(80, -5, np.float32), np.ones(80, np.float32), float(np.log(f0_hz)), std
     )
 
 
-def _request(make_voice, is_any_to_one: bool) -> np.ndarray:
+def _request(make_voice, is_any_to_one):
     """Return what a voice from 100 to 200 Hz requests for a tone of 120 Hz."""
     stats = {"source_stats": _stats(100, 0.2), "target_stats": _stats(200, 0.1)}
     return requested_f0(_tone(120), replace(make_voice(is_any_to_one), **stats))

@@ -22,7 +22,7 @@ def test_centroid_is_the_unit_mean():
 
 
 @pytest.fixture(scope="module")
-def embedder() -> ResemblyzerEmbedder:
+def embedder():
     pytest.importorskip("resemblyzer")
     return ResemblyzerEmbedder()
 

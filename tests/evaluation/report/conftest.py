@@ -20,7 +20,7 @@ N_PER_SPEAKER = 6
 RATE = 44_100  # neither the analysis rate nor one that the pictures are made at
 
 
-def make_scores(row: str, speaker: str, sentence: str, i: int) -> UtteranceScores:
+def make_scores(row, speaker, sentence, i):
     """Scores that differ from sentence to sentence; what row 3 and 7 lack stays empty."""
     return UtteranceScores(
         row,
@@ -40,12 +40,12 @@ def make_scores(row: str, speaker: str, sentence: str, i: int) -> UtteranceScore
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("page")
 
 
 @pytest.fixture(scope="module")
-def evaluated(folder: Path, make_speech, voice) -> tuple[Evaluation, tuple[Speaker, ...]]:
+def evaluated(folder, make_speech, voice):
     """Twelve sentences of two speakers; the second speaker has parallel recordings, stereo."""
     parallel = folder / "parallel.wav"
     speech = make_speech(0.8, 16_000, 200.0)
@@ -87,7 +87,7 @@ def evaluated(folder: Path, make_speech, voice) -> tuple[Evaluation, tuple[Speak
 
 
 @pytest.fixture(scope="module")
-def page_path(folder: Path, evaluated, voice) -> Path:
+def page_path(folder, evaluated, voice):
     path = folder / "new" / "report.html"
     write_page(path, *evaluated, voice)
     assert [p.name for p in path.parent.iterdir()] == ["report.html"]  # no partial file is left

@@ -1,22 +1,15 @@
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
 
 from voxcycle.evaluation.metrics.asr import ErrorCount
 from voxcycle.evaluation.run import Evaluation
-from voxcycle.evaluation.stats.compare import (
-    VERDICTS,
-    Difference,
-    compare,
-    describe,
-    difference_cells,
-)
+from voxcycle.evaluation.stats.compare import VERDICTS, compare, describe, difference_cells
 from voxcycle.evaluation.stats.scores import UtteranceScores
 
 
-def evaluation(voice: str, mos: Any, errors: int | None = None, **others: Any) -> Evaluation:
+def evaluation(voice, mos, errors=None, **others):
     """Utterances of one speaker; every second one has word errors, of ten words."""
     return Evaluation(
         {"voice": voice, "vocoder": voice},
@@ -35,7 +28,7 @@ def evaluation(voice: str, mos: Any, errors: int | None = None, **others: Any) -
     )
 
 
-def by_metric(first: Evaluation, second: Evaluation) -> dict[str, Difference]:
+def by_metric(first, second):
     return {d.metric: d for d in compare(first, second)}
 
 
@@ -101,7 +94,7 @@ def test_a_few_utterances_decide_nothing_and_failures_are_not_nearer():
 def test_other_recordings_of_the_same_names_are_skipped():
     mos = np.linspace(3, 4, 12)
 
-    def recorded(mos: np.ndarray, digests: list[str | None]) -> Evaluation:
+    def recorded(mos, digests):
         pairs = zip(evaluation("any", mos, 0).scores, digests, strict=True)
         return Evaluation({}, [replace(s, recording_sha256=digest) for s, digest in pairs])
 

@@ -88,7 +88,7 @@ def test_error_rate_against_the_target_s_recordings():
 def test_interval_of_the_error_rate():
     rng = np.random.default_rng(0)
 
-    def rates(n: int) -> tuple[float, float, float]:
+    def rates(n):
         genuine = rng.normal(1, 1, n)
         scores = [
             UtteranceScores("v", "ann", str(i), secs_target=float(x))

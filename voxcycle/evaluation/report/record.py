@@ -59,10 +59,7 @@ def record_evaluation(
         wall_s=about["wall_s"],
         date=datetime.fromisoformat(about["date"]).date(),
         recorded="automatic",
-        notes=[
-            f"vocoder {about['vocoder']}, recogniser {about['asr']}",
-            *evaluation.notes(),
-        ],
+        notes=[f"vocoder {about['vocoder']}, recogniser {about['asr']}", *evaluation.notes()],
     )
     return write_result(result, path.parent)
 
