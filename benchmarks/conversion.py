@@ -13,12 +13,13 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import soundfile
 import torch
-from timing import median_seconds
+from startup import median_seconds
 
 from voxcycle import convert, load_voice
 from voxcycle.evaluation.stats.cost import cpu_name, peak_memory_mb
@@ -55,31 +56,22 @@ def print_stages(recording: Path, voice_name: str, vocoders: list[str]) -> None:
 
 def print_command(recording: Path, voice_name: str, vocoders: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        waveform, sample_rate = repeated(recording, STAGE_S)
-        soundfile.write(Path(folder) / "in.wav", waveform, sample_rate)
+        soundfile.write(Path(folder) / "in.wav", *repeated(recording, STAGE_S))
+        run = partial(subprocess.run, check=True, capture_output=True)
         stem = [sys.executable, "-m", "voxcycle", "convert", f"{folder}/in.wav", "--to", voice_name]
         torch_s = median_seconds(lambda: run([sys.executable, "-c", "import torch"]))
         print(f"python -c 'import torch': {torch_s:.2f} s")
         for name in vocoders:
             command = [*stem, "--vocoder", name, "-o", f"{folder}/out.wav", "--overwrite"]
-            seconds = median_seconds(lambda command=command: run(command))
+            seconds = median_seconds(partial(run, command))
             print(f"voxcycle convert, 10 s of audio, {name}: {seconds:.2f} s")
 
 
-def run(command: list[str]) -> None:
-    subprocess.run(command, check=True, capture_output=True)
-
-
-def print_memory(
-    recording: Path, voice_name: str, vocoder_name: str, lengths_s: list[float]
-) -> None:
-    for seconds in lengths_s:
-        with tempfile.TemporaryDirectory() as folder:
-            waveform, sample_rate = repeated(recording, seconds)
-            soundfile.write(Path(folder) / "in.wav", waveform, sample_rate)
-            del waveform
-            measured = ["--measured", folder, voice_name, vocoder_name]
-            subprocess.run([sys.executable, __file__, *measured], check=True)
+def print_memory(recording: Path, voice_name: str, vocoder_name: str, seconds: float) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        soundfile.write(Path(folder) / "in.wav", *repeated(recording, seconds))
+        measured = ["--measured", folder, voice_name, vocoder_name]
+        subprocess.run([sys.executable, __file__, *measured], check=True)
 
 
 def convert_measured(folder: Path, voice_name: str, vocoder_name: str) -> None:
@@ -108,7 +100,8 @@ def main() -> None:
     print_stages(args.recording, args.voice, ["hifigan", "fast", "griffin-lim"])
     print_command(args.recording, args.voice, ["fast", "griffin-lim", "hifigan"])
     for name in ("fast", "hifigan"):
-        print_memory(args.recording, args.voice, name, [10, 600] + [3600] * args.hour)
+        for seconds in [10, 600] + [3600] * args.hour:
+            print_memory(args.recording, args.voice, name, seconds)
 
 
 if __name__ == "__main__":

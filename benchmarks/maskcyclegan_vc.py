@@ -63,16 +63,9 @@ class GatedResidualBlock(nn.Module):
 class MaskCycleGANGenerator(nn.Module):
     """G: normalised source mels and their mask to target mels; 24,523,649 parameters.
 
-    The public implementation has 14,080 more, biases without effect: 24,537,729. The call is
-    that of `VoiceGenerator`, but F0 and speaker are ignored.
-
-    Args:
-        n_mels: mel bands, a multiple of 4.
-        width: channels of the 1D trunk; the 2D ends have half as many.
-        n_blocks: residual blocks of the trunk.
-
-    Raises:
-        ValueError: `n_mels` is not a multiple of 4.
+    The public implementation has 14,080 more, biases without effect: 24,537,729. The call is that
+    of `VoiceGenerator`, but F0 and speaker are ignored. The 1D trunk has `width` channels, the 2D
+    ends half as many. ValueError where `n_mels` is not a multiple of 4.
     """
 
     def __init__(self, n_mels: int = 80, width: int = 256, n_blocks: int = 6) -> None:
@@ -82,7 +75,7 @@ class MaskCycleGANGenerator(nn.Module):
                 f"MaskCycleGANGenerator halves the mel bands twice: {n_mels} is no multiple of 4"
             )
         flat = width * (n_mels // 4)
-        self.inlet = nn.Sequential(nn.Conv2d(2, width, (5, 15), padding=(2, 7)), nn.GLU(dim=1))
+        self.embed = nn.Sequential(nn.Conv2d(2, width, (5, 15), padding=(2, 7)), nn.GLU(dim=1))
         self.down = nn.Sequential(down_sampling(width // 2, width), down_sampling(width, width))
         self.flatten = nn.Sequential(
             nn.Conv1d(flat, width, 1, bias=False), nn.InstanceNorm1d(width, affine=True)
@@ -92,7 +85,7 @@ class MaskCycleGANGenerator(nn.Module):
             nn.Conv1d(width, flat, 1, bias=False), nn.InstanceNorm1d(flat, affine=True)
         )
         self.up = nn.Sequential(up_sampling(width, width), up_sampling(width, width // 2))
-        self.outlet = nn.Conv2d(width // 2, 1, (5, 15), padding=(2, 7))
+        self.out = nn.Conv2d(width // 2, 1, (5, 15), padding=(2, 7))
 
     def forward(
         self,
@@ -107,13 +100,10 @@ class MaskCycleGANGenerator(nn.Module):
         inputs are extended on the right by their last frame and its mask, and the output is cut.
 
         Args:
-            mel: (B, n_mels, F), normalised by the source's statistics.
+            mel: (B, n_mels, F), normalised by the source's statistics; the output by the target's.
             excitation: ignored.
             mask: (B, 1, F), 1 = kept; the generator fills in frames at 0. None keeps all.
             condition: ignored.
-
-        Returns:
-            (B, n_mels, F), normalised by the target's statistics.
         """
         mask = mel.new_ones(mel.shape[0], 1, mel.shape[2]) if mask is None else mask
         planes = torch.stack([mel * mask, mask.expand_as(mel)], 1)  # (B, 2, n_mels, F)
@@ -121,22 +111,20 @@ class MaskCycleGANGenerator(nn.Module):
         n_missing = max(8, -(-n_frames // 4) * 4) - n_frames
         if n_missing:
             planes = F.pad(planes, (0, n_missing, 0, 0), mode="replicate")
-        x = self.down(self.inlet(planes))  # (B, width, n_mels / 4, F / 4)
+        x = self.down(self.embed(planes))  # (B, width, n_mels / 4, F / 4)
         n_bands = x.shape[2]
         x = self.flatten(x.flatten(1, 2))  # (B, width, F / 4)
         x = self.unflatten(self.blocks(x))  # (B, width * n_mels / 4, F / 4)
         x = self.up(x.unflatten(1, (-1, n_bands)))  # (B, width / 2, n_mels, F)
-        return self.outlet(x)[:, 0, :, :n_frames]
+        return self.out(x)[:, 0, :, :n_frames]
 
 
 class MaskCycleGANDiscriminator(nn.Module):
     """D: a PatchGAN with instance norms and no sigmoid (least squares); 6,201,089 parameters.
 
     The public implementation has 1,792 biases without effect more in the layers that it runs, and
-    10,488,832 parameters in one that it does not.
-
-    Args:
-        width: channels of the first layer; each of the three that halve both axes doubles them.
+    10,488,832 parameters in one that it does not. The first layer has `width` channels; each of the
+    three that halve both axes doubles them.
     """
 
     def __init__(self, width: int = 128) -> None:
@@ -149,11 +137,11 @@ class MaskCycleGANDiscriminator(nn.Module):
                 nn.SiLU(),
             ]
         self.layers = nn.Sequential(*layers)
-        self.outlet = nn.Conv2d(8 * width, 1, (1, 3), padding=(0, 1))
+        self.out = nn.Conv2d(8 * width, 1, (1, 3), padding=(0, 1))
 
     def forward(self, planes: Tensor, condition: Tensor | None = None) -> Tensor:
         """Score (B, 1, n_mels, F); returns patch scores (B, 1, n_mels / 8, F / 8).
 
         The call is that of `PatchGAN`, but the condition is ignored.
         """
-        return self.outlet(self.layers(planes))
+        return self.out(self.layers(planes))

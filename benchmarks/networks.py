@@ -14,21 +14,20 @@ passes.
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
 from maskcyclegan_vc import MaskCycleGANDiscriminator, MaskCycleGANGenerator
-from timing import median_seconds
+from startup import median_seconds
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
-from training_step import count_convolution_backward, random_speech
+from training_step import count_gmacs, random_speech
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.evaluation.stats.cost import cpu_name
 from voxcycle.methods.cyclegan import CycleGAN, CycleGANNetworks, CycleGANRates, CycleGANWeights
 from voxcycle.speech.config import VoiceTrainingConfig
-from voxcycle.speech.crops import VoiceBatch
-from voxcycle.speech.domains import make_crops
+from voxcycle.speech.crops import UnpairedCrops
 from voxcycle.speech.networks import build_method
 from voxcycle.speech.speakers import build_speaker
 from voxcycle.training.state import TrainingState
@@ -45,25 +44,15 @@ def published_method(n_mels: int) -> CycleGAN:
         MaskCycleGANDiscriminator(),
         MaskCycleGANDiscriminator(),
     )
-    weights = CycleGANWeights(
-        adversarial_a=1,
-        adversarial_b=1,
-        cycle_a=10,
-        cycle_b=10,
-        identity_a=5,
-        identity_b=5,
-    )
+    sides = {"adversarial": 1, "cycle": 10, "identity": 5}
+    weights = CycleGANWeights(**{f"{term}_{x}": w for term, w in sides.items() for x in "ab"})
     rates = CycleGANRates(2e-4, 1e-4, betas=(0.5, 0.999), clip=None)
     return CycleGAN(networks, weights, rates, sees_excitation=False, scores_identity=False)
 
 
 def measure(work: Callable[[], object], n: int) -> tuple[float, float]:
     """Return 1e9 multiply-adds and seconds of one call; the time is the mean of `n` in a row."""
-    corrected = {torch.ops.aten.convolution_backward: count_convolution_backward}
-    with FlopCounterMode(display=False, custom_mapping=corrected) as counter:
-        work()
-    macs = counter.get_total_flops() / 2 / 1e9
-    return macs, median_seconds(lambda: [work() for _ in range(n)]) / n
+    return count_gmacs(work), median_seconds(lambda: [work() for _ in range(n)]) / n
 
 
 def measure_forward(
@@ -72,15 +61,6 @@ def measure_forward(
     mel, excitation = torch.randn(1, n_mels, n_frames), torch.randn(1, n_mels + 1, n_frames)
     with torch.no_grad():
         return measure(lambda: generator(mel, excitation), n)
-
-
-def measure_iteration(method: CycleGAN, batch: VoiceBatch, n: int) -> tuple[float, float]:
-    module = TrainingState(method)
-    return measure(lambda: module.run_phases(batch), n)
-
-
-def count_parameters(network: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in network.parameters())
 
 
 def main() -> None:
@@ -93,7 +73,7 @@ def main() -> None:
     long_frames = round(LONG_S * spec.frame_rate)
     speakers = [build_speaker(name, random_speech(i), spec) for i, name in enumerate("ab")]
     config = VoiceTrainingConfig(a=Path("a"), b=Path("b"), batch_size=1, n_frames=N_FRAMES)
-    batch = make_crops(config, speakers[:1], speakers[1:], spec=spec, prior=None)[0]
+    batch = UnpairedCrops(config, speakers[:1], speakers[1:], spec=spec, prior=None)[0]
     ours = build_method(config, spec)
     published = published_method(spec.n_mels)
 
@@ -105,7 +85,7 @@ def main() -> None:
         "all trained networks": [ours, published],
     }
     for name, pair in networks.items():
-        ours_n, published_n = (count_parameters(network) for network in pair)
+        ours_n, published_n = (sum(p.numel() for p in network.parameters()) for network in pair)
         ratio = f"{published_n / ours_n:.1f} parameters"
         print(f"{name:24}{ours_n:>20,}{published_n:>24,}{ratio:>28}")
 
@@ -118,8 +98,8 @@ def main() -> None:
     }
     # Few repeats: one published iteration takes seconds.
     pairs["training iteration"] = [
-        measure_iteration(ours, batch, 5),
-        measure_iteration(published, batch, 1),
+        measure(partial(TrainingState(method).run_phases, batch), n)
+        for method, n in ((ours, 5), (published, 1))
     ]
     for name, ((our_macs, our_s), (their_macs, their_s)) in pairs.items():
         ours_text = f"{our_macs:.3f} GMAC {our_s * 1e3:8.1f} ms"

@@ -3,12 +3,24 @@
 python benchmarks/startup.py
 """
 
+import statistics
 import subprocess
 import sys
-
-from timing import median_seconds
+import time
+from collections.abc import Callable
 
 from voxcycle.evaluation.stats.cost import cpu_name
+
+
+def median_seconds(work: Callable[[], object], repeats: int = 5) -> float:
+    """Return the median wall time of `repeats` runs, after one that is not counted."""
+    work()
+    times = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - started)
+    return statistics.median(times)
 
 
 def main() -> None:

@@ -8,20 +8,21 @@ the throughput of a 192 x 576 matrix product in the same run.
 """
 
 import argparse
+from collections.abc import Callable
 from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from timing import median_seconds
+from startup import median_seconds
 from torch.utils.flop_counter import FlopCounterMode
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.perturb import WARPS
 from voxcycle.evaluation.stats.cost import cpu_name
 from voxcycle.speech.config import VoiceTrainingConfig
-from voxcycle.speech.domains import make_crops
+from voxcycle.speech.crops import UnpairedCrops
 from voxcycle.speech.features import Features
 from voxcycle.speech.networks import build_method
 from voxcycle.speech.speakers import build_speaker
@@ -38,16 +39,20 @@ def random_speech(seed: int) -> list[Features]:
     return [Features(mels, f0)]
 
 
-def count_convolution_backward(
-    grad_shape: list[int],
-    x_shape: list[int],
-    w_shape: list[int],
-    *arguments: Any,
-    **_: Any,
-) -> int:
-    """Count as many operations per gradient as the forward pass has; torch forgets the groups."""
-    wants_x, wants_weight, _ = arguments[-1]
-    return 2 * prod(grad_shape) * prod(w_shape[1:]) * (wants_x + wants_weight)
+def count_gmacs(work: Callable[[], object]) -> float:
+    """Return the 1e9 multiply-adds of one call."""
+
+    def count_backward(
+        grad_shape: list[int], x_shape: list[int], w_shape: list[int], *arguments: Any, **_: Any
+    ) -> int:
+        # As many operations per gradient as the forward pass has; torch forgets the groups.
+        wants_x, wants_weight, _ = arguments[-1]
+        return 2 * prod(grad_shape) * prod(w_shape[1:]) * (wants_x + wants_weight)
+
+    corrected = {torch.ops.aten.convolution_backward: count_backward}
+    with FlopCounterMode(display=False, custom_mapping=corrected) as counter:
+        work()
+    return counter.get_total_flops() / 2 / 1e9
 
 
 def matrix_gmacs(rows: int) -> float:
@@ -66,7 +71,7 @@ def main() -> None:
     config = VoiceTrainingConfig(a=Path("a"), b=Path("b"))
     spec = MelSpec()
     speakers = [build_speaker(name, random_speech(i), spec) for i, name in enumerate("ab")]
-    crops = make_crops(config, speakers[:1], speakers[1:], spec=spec, prior=None)
+    crops = UnpairedCrops(config, speakers[:1], speakers[1:], spec=spec, prior=None)
     module = TrainingState(build_method(config, spec))
     batch = crops[0]
 
@@ -74,18 +79,11 @@ def main() -> None:
         for _ in range(N_STEPS):
             module.run_phases(batch)
 
-    corrected = {torch.ops.aten.convolution_backward: count_convolution_backward}
-    with FlopCounterMode(display=False, custom_mapping=corrected) as counter:
-        module.run_phases(batch)
-    macs = counter.get_total_flops() / 2 / 1e9
+    macs = count_gmacs(lambda: module.run_phases(batch))
     networks_s = median_seconds(steps) / N_STEPS
     data_s = median_seconds(lambda: [crops[i] for i in range(N_STEPS)]) / N_STEPS
-    optimizers_s = (
-        median_seconds(
-            lambda: [o.step() for _ in range(N_STEPS) for o in module.optimizers.values()]
-        )
-        / N_STEPS
-    )
+    optimizers = list(module.optimizers.values()) * N_STEPS
+    optimizers_s = median_seconds(lambda: [o.step() for o in optimizers]) / N_STEPS
     discriminators_s = _discriminators_seconds(module, batch)
     whole_s = networks_s + data_s
     rows = 4 * 64

@@ -38,9 +38,10 @@ from voxcycle.evaluation.report.terminal import evaluate_with_progress
 from voxcycle.evaluation.run import Evaluation
 from voxcycle.evaluation.stats.summary import MEAN, markdown_table, print_value
 from voxcycle.evaluation.systems import COPY_SYNTHESIS
-from voxcycle.paths import cache_dir
+from voxcycle.files import cache_dir
 from voxcycle.speech.clone import clone_voice
 from voxcycle.speech.config import VoiceTrainingConfig
+from voxcycle.speech.crops import UnpairedCrops
 from voxcycle.speech.domains import find_domains, load_data
 from voxcycle.speech.train_vocoder import VocoderTrainingConfig, train_vocoder
 from voxcycle.speech.train_voice import measure_step_seconds, train_voice
@@ -84,6 +85,10 @@ def _dutch(folder: str) -> Pair:
         return Side(f"dutch_{name}", train, test, test)
 
     return Pair((side("woman"), side("man")), "nl", False)
+
+
+def _print_columns(values: dict[str, float]) -> list[str]:
+    return [print_value(values.get(column), "3") for column in COLUMNS]
 
 
 KOKORO = Pair((_kokoro("kore", "af_kore"), _kokoro("liam", "am_liam")), "en", True)
@@ -161,7 +166,7 @@ def probe(out: Path, runs: dict[str, Run]) -> None:
     for name, run in runs.items():
         config = run.config(out / "probe" / name, 1)
         data = load_data(config, find_domains(config, console), spec, console)
-        crops = data.crops(config, spec, valid=False)
+        crops = UnpairedCrops(config, data.train_a, [data.train_b], spec=spec, prior=data.prior)
         steps[name] = 60 / measure_step_seconds(config, crops, N_TIMED_STEPS)
         console.print(f"{name}: {steps[name]:.0f} steps a minute")
     out.mkdir(parents=True, exist_ok=True)
@@ -171,9 +176,10 @@ def probe(out: Path, runs: dict[str, Run]) -> None:
 def train(out: Path, name: str, run: Run) -> None:
     """Train up to each mark and evaluate both directions there."""
     per_minute = json.loads((out / "steps.json").read_text())[name]
+    sides = run.pair.sides
     for mark in run.marks:
         config = run.config(out / name, round(mark * per_minute))
-        files = [config.out / f"{side.name}-{mark}.json" for side in run.pair.sides]
+        files = [config.out / f"{side.name}-{mark}.json" for side in sides]
         if all(file.exists() for file in files):
             continue
         checkpoint = config.out / "last.ckpt"
@@ -182,7 +188,6 @@ def train(out: Path, name: str, run: Run) -> None:
             if reached > config.steps:
                 raise SystemExit(f"{checkpoint}: beyond {mark} minutes, which were not evaluated")
         train_voice(config, resume=checkpoint.exists())
-        sides = run.pair.sides
         for target, source, file in zip(sides, sides[::-1], files, strict=True):
             evaluate_with_progress(
                 load_voice(config.out / f"{target.name}.safetensors"),
@@ -210,8 +215,7 @@ def report(out: Path, runs: dict[str, Run]) -> None:
                 if file.exists():
                     lines = {line.row: line.values for line in Evaluation.load(file).summary()}
                     values = lines[side.name]
-                    printed = [print_value(values.get(column), "3") for column in COLUMNS]
-                    cells.append([name, side.name, str(mark), *printed])
+                    cells.append([name, side.name, str(mark), *_print_columns(values)])
                     curves.setdefault((side.name, name), {})[mark] = values
                     # Runs with more or less speech have other test clips: the first run counts.
                     ceilings.setdefault(side.name, lines[COPY_SYNTHESIS])
@@ -253,10 +257,10 @@ def train_ablated_vocoder(out: Path, name: str) -> None:
 def report_vocoders(out: Path, limit: int) -> None:
     """Score the vocoders in copy synthesis of the validation speakers."""
     script = Path(__file__).parent / "kokoro" / "copy_synthesis.py"
-    files = [str(out / name / "vocoder.safetensors") for name in VOCODERS]
-    options = ["--corpus", str(KOKORO_CORPUS), "--limit", str(limit)]
-    options += ["--metrics", "distillmos", "pitch"]
-    subprocess.run([sys.executable, str(script), *files, *options], check=True)
+    files = [out / name / "vocoder.safetensors" for name in VOCODERS]
+    options = ["--corpus", KOKORO_CORPUS, "--limit", str(limit), "--metrics", "distillmos", "pitch"]
+    command = [sys.executable, script, *files, *options, "--result", out / "vocoders.json"]
+    subprocess.run(command, check=True)
 
 
 def report_snapshots(out: Path, limit: int) -> None:
@@ -282,13 +286,8 @@ def report_snapshots(out: Path, limit: int) -> None:
                 metrics=QUICK_METRICS,
                 cache_dir=cache_dir("evaluation"),
             )
-            (mean,) = (
-                line.values
-                for line in evaluation.summary()
-                if line.row == "clone" and line.speaker == MEAN
-            )
-            printed = [print_value(mean.get(column), "3") for column in COLUMNS]
-            cells.append([f"{steps:,}", side.name, *printed])
+            lines = {(line.row, line.speaker): line.values for line in evaluation.summary()}
+            cells.append([f"{steps:,}", side.name, *_print_columns(lines["clone", MEAN])])
     print(markdown_table(cells))
 
 

@@ -11,12 +11,8 @@ import shutil
 from pathlib import Path
 
 import librosa
-import matplotlib
-
-matplotlib.use("Agg")  # a file is drawn, no window opened
-import matplotlib.pyplot as plt
 import numpy as np
-import soundfile
+from matplotlib.figure import Figure
 
 import voxcycle
 from voxcycle.voices.library import list_voices
@@ -30,8 +26,7 @@ TOP_HZ = 3_000
 
 def read_spectrogram(path: Path) -> np.ndarray:
     """Return decibels, shape (bins up to TOP_HZ, frames), of the first seconds of a file."""
-    waveform, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    mono = librosa.resample(waveform.mean(axis=1), orig_sr=rate, target_sr=SAMPLE_RATE)
+    mono, _ = librosa.load(path, sr=SAMPLE_RATE)
     start = librosa.util.fix_length(mono, size=SECONDS * SAMPLE_RATE)
     magnitude = np.abs(librosa.stft(start, n_fft=N_FFT, hop_length=HOP))
     n_bins = TOP_HZ * N_FFT // SAMPLE_RATE
@@ -40,11 +35,10 @@ def read_spectrogram(path: Path) -> np.ndarray:
 
 def draw_spectrograms(files: dict[str, Path], path: Path) -> None:
     """Draw the files side by side; harmonics lie closer together where the pitch is lower."""
-    figure, axes = plt.subplots(
-        1, len(files), figsize=(11, 3.4), sharey=True, layout="constrained", squeeze=False
-    )
+    figure = Figure(figsize=(11, 3.4), layout="constrained")
+    axes = figure.subplots(1, len(files), sharey=True, squeeze=False)
+    extent = (0, SECONDS, 0, TOP_HZ / 1000)
     for axis, (title, file) in zip(axes[0], files.items(), strict=True):
-        extent = (0, SECONDS, 0, TOP_HZ / 1000)
         decibels = read_spectrogram(file)
         axis.imshow(decibels, origin="lower", aspect="auto", extent=extent, interpolation="nearest")
         axis.set_title(title, loc="left")

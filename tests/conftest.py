@@ -3,14 +3,11 @@
 import os
 import shutil
 import signal
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.stats import DomainStats
@@ -18,14 +15,12 @@ from voxcycle.models.voice_generator import VoiceGenerator
 from voxcycle.voices.voice import Voice, VoiceCard
 
 
-def pytest_configure() -> None:
+def pytest_configure():
     """Let the children of the tests hear Ctrl-C, which a run in the background would ignore."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def make_speech(
-    duration_s: float, sample_rate: int, f0_hz: float = 120.0, seed: int = 0
-) -> NDArray[np.float32]:
+def make_speech(duration_s, sample_rate, f0_hz=120.0, seed=0):
     """Return speech-like sound (T,): gliding harmonics under formants, hiss, and true pauses."""
     rng = np.random.default_rng(seed)
     t = np.arange(round(duration_s * sample_rate)) / sample_rate
@@ -50,7 +45,7 @@ def make_speech(
     return np.clip(sound, -0.99, 0.99).astype(np.float32)
 
 
-def make_stats(log_f0_mean: float, tilt: float) -> DomainStats:
+def make_stats(log_f0_mean, tilt):
     """Return statistics like those of speech at -23 dBFS, by mel band."""
     bands = np.linspace(0, 1, MelSpec().n_mels)
     return DomainStats(
@@ -61,7 +56,7 @@ def make_stats(log_f0_mean: float, tilt: float) -> DomainStats:
     )
 
 
-def make_voice(is_any_to_one: bool = True, name: str = "unit") -> Voice:
+def make_voice(is_any_to_one=True, name="unit"):
     """Return a voice with a small untrained generator: it exchanges statistics and little more."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -78,39 +73,55 @@ def make_voice(is_any_to_one: bool = True, name: str = "unit") -> Voice:
 
 
 @pytest.fixture(scope="session", name="make_speech")
-def speech_maker() -> Callable[..., NDArray[np.float32]]:
+def speech_maker():
     """Give `make_speech`: tests cannot import this file."""
     return make_speech
 
 
 @pytest.fixture(scope="session", name="make_voice")
-def voice_maker() -> Callable[..., Voice]:
+def voice_maker():
     """Give `make_voice`."""
     return make_voice
 
 
 @pytest.fixture(scope="session")
-def voice() -> Voice:
+def voice():
     """An any-to-one voice."""
     return make_voice()
 
 
 @pytest.fixture(scope="session")
-def voice_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def voice_path(tmp_path_factory):
     """The any-to-one voice as a file."""
     path = tmp_path_factory.mktemp("voice") / "unit.safetensors"
     make_voice().save(path)
     return path
 
 
+class Exploit:
+    """Writes a file when unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (Path.touch, (self.path,))
+
+
+@pytest.fixture
+def exploit(tmp_path):
+    """An object that makes the file `exploit.path` when it is unpickled."""
+    return Exploit(tmp_path / "executed")
+
+
 @pytest.fixture(scope="session", autouse=True)
-def one_thread() -> None:
+def one_thread():
     """Run on one thread: results repeat, and tests do not compete for cores."""
     torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
+def browser():
     """The system's Chromium, headless; skipped without it unless VOXCYCLE_REQUIRE_BROWSER=1."""
     chromium, is_required = shutil.which("chromium"), "VOXCYCLE_REQUIRE_BROWSER" in os.environ
     if chromium is None:

@@ -1,11 +1,9 @@
-from pathlib import Path
-
 import pytest
 
 from voxcycle.files import replacing
 
 
-def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
+def test_a_file_appears_when_it_is_whole(tmp_path):
     path = tmp_path / "new" / "file.txt"
     with replacing(path) as partial:
         partial.write_text("whole")
@@ -13,7 +11,7 @@ def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
     assert path.read_text() == "whole" and [p.name for p in path.parent.iterdir()] == ["file.txt"]
 
 
-def test_a_failure_keeps_what_was_there(tmp_path: Path) -> None:
+def test_a_failure_keeps_what_was_there(tmp_path):
     path = tmp_path / "file.txt"
     path.write_text("former")
     with pytest.raises(OSError, match="disk full"), replacing(path) as partial:
@@ -22,7 +20,7 @@ def test_a_failure_keeps_what_was_there(tmp_path: Path) -> None:
     assert path.read_text() == "former" and list(tmp_path.iterdir()) == [path]
 
 
-def test_files_and_folders_are_not_mistaken_for_each_other(tmp_path: Path) -> None:
+def test_files_and_folders_are_not_mistaken_for_each_other(tmp_path):
     (tmp_path / "file").write_text("former")
     for path in (tmp_path / "file" / "new", tmp_path / "file" / "deep" / "new"):
         with pytest.raises(NotADirectoryError, match="file: expected a folder, found a file"):

@@ -1,6 +1,8 @@
-"""Imports point down: what each package may know of the others."""
+"""How the package is found, and what its parts may know of one another: imports point down."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ import pytest
 import voxcycle
 
 ROOT = Path(voxcycle.__file__).parent
-ANYWHERE = {"files", "paths", "console"}  # may be imported by all and import nothing of ours
+ANYWHERE = {"files", "console"}  # may be imported by all and import nothing of ours
 # What a package may import beside itself; whatever those packages may, it may too. A name with a
 # dot stands for that subpackage alone.
 TABLE: dict[str, set[str]] = {
@@ -29,7 +31,7 @@ TABLE: dict[str, set[str]] = {
 PUBLIC = {"__init__", "__main__"}  # the package's face: may import anything
 
 
-def find_allowed(package: str) -> set[str]:
+def find_allowed(package):
     """Return all that a package may import, itself included."""
     allowed = {package}
     for name in TABLE.get(package, set()):
@@ -37,7 +39,7 @@ def find_allowed(package: str) -> set[str]:
     return allowed
 
 
-def find_imports(path: Path) -> set[str]:
+def find_imports(path):
     """Return the modules of ours that a file imports, without `voxcycle.`."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -49,12 +51,12 @@ def find_imports(path: Path) -> set[str]:
     return {name.removeprefix("voxcycle.") for name in names if name.startswith("voxcycle.")}
 
 
-def list_files() -> list[Path]:
+def list_files():
     return [path for path in ROOT.rglob("*.py") if path.stem not in PUBLIC or path.parent != ROOT]
 
 
 @pytest.mark.parametrize("path", list_files(), ids=lambda path: str(path.relative_to(ROOT)))
-def test_imports_point_down(path: Path) -> None:
+def test_imports_point_down(path):
     package = path.relative_to(ROOT).parts[0].removesuffix(".py")
     allowed = set() if package in ANYWHERE else find_allowed(package) | ANYWHERE
     strange = {
@@ -65,7 +67,14 @@ def test_imports_point_down(path: Path) -> None:
     assert not strange, f"{package} may import {', '.join(sorted(allowed)) or 'nothing of ours'}"
 
 
-def test_the_table_names_every_package() -> None:
+def test_the_table_names_every_package():
     packages = {path.name for path in ROOT.iterdir() if (path / "__init__.py").exists()}
     modules = {path.stem for path in ROOT.glob("*.py")} - PUBLIC - ANYWHERE
     assert packages | modules <= set(TABLE)
+
+
+def test_a_folder_of_the_packages_name_does_not_hide_it(tmp_path):
+    """A clone is named voxcycle as a rule, and scripts lie beside it."""
+    (tmp_path / "voxcycle").mkdir()
+    code = "import voxcycle; voxcycle.load_voice('heart')"
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)

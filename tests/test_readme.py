@@ -5,7 +5,6 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8"
 SHORT = "--steps 2 width=16 n_blocks=1 samples=0 separates_pitch=false from_scratch=true".split()
 
 
-def readme_commands() -> list[str]:
+def readme_commands():
     """Return the lines of the console blocks that call voxcycle, continuations joined."""
     blocks = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
@@ -32,9 +31,7 @@ def readme_commands() -> list[str]:
 
 
 @pytest.fixture
-def workplace(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_speech: Callable[..., np.ndarray]
-) -> Path:
+def workplace(tmp_path, monkeypatch, make_speech):
     """A folder with the files that the README speaks of."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("VOXCYCLE_DATA", str(tmp_path / "data"))
@@ -63,7 +60,7 @@ def workplace(
     return tmp_path
 
 
-def run(command: str, folder: Path) -> None:
+def run(command, folder):
     """Run one line: in this process, or in a shell where it redirects."""
     if command.startswith("voxcycle train"):
         command = re.sub(r"--minutes \S+", "", command) + " " + shlex.join(SHORT)
@@ -81,7 +78,7 @@ def run(command: str, folder: Path) -> None:
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
 
 
-def test_the_readme_has_the_commands_that_matter() -> None:
+def test_the_readme_has_the_commands_that_matter():
     commands = readme_commands()
     assert {command.split()[1] for command in commands} == {
         "clone",
@@ -95,7 +92,7 @@ def test_the_readme_has_the_commands_that_matter() -> None:
     assert len(commands) >= 9
 
 
-def test_every_command_runs(workplace: Path) -> None:
+def test_every_command_runs(workplace):
     for command in readme_commands():
         if command.startswith("voxcycle evaluate") and not has_metrics():
             continue
@@ -114,7 +111,7 @@ def test_every_command_runs(workplace: Path) -> None:
         assert (workplace / "report" / "report.html").exists()
 
 
-def test_the_python_example_runs(workplace: Path) -> None:
+def test_the_python_example_runs(workplace):
     (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     names: dict[str, Any] = {}
     exec(compile(example, "README.md", "exec"), names)
@@ -124,7 +121,7 @@ def test_the_python_example_runs(workplace: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["heart", "michael", "emma", "george"])
-def test_the_shipped_voices_are_any_to_one_and_small(name: str) -> None:
+def test_the_shipped_voices_are_any_to_one_and_small(name):
     from voxcycle import load_voice
 
     voice = load_voice(name)

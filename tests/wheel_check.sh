@@ -33,8 +33,8 @@ work, clone = map(Path, sys.argv[1:])
 print(f"the wheel's package: {voxcycle.__file__}")
 assert Path(voxcycle.__file__).is_relative_to(work), "imported from elsewhere than the wheel"
 package = Path(voxcycle.__file__).parent
-strangers = [p for p in package.rglob("*") if p.suffix in (".wav", ".flac", ".ogg", ".mp3")]
-assert not strangers, f"recordings in the package: {strangers}"
+recordings = [p for p in package.rglob("*") if p.suffix in (".wav", ".flac", ".ogg", ".mp3")]
+assert not recordings, f"recordings in the package: {recordings}"
 expected = sorted(p.stem for p in (clone / "voxcycle/voices/embedded").glob("*.safetensors"))
 found = [voice.name for voice in list_voices()]
 assert found == expected, f"voices of the wheel {found}, of the clone {expected}"

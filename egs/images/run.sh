@@ -18,13 +18,12 @@ stage() { [ "$first" -le "$1" ] && [ "$1" -le "$last" ]; }
 
 if stage 1; then PYTHON=$python bash egs/images/fetch.sh "$data/download"; fi
 if stage 2; then $python egs/images/prepare.py "$data/download" "$data"; fi
-recipes=$(sed -n 's/^- recipe: //p' egs/images/systems.yaml)
 if stage 3; then
-    for recipe in $recipes; do
+    for recipe in $(sed -n 's/^- recipe: //p' egs/images/systems.yaml); do
         [ -e "$runs/$recipe/result.json" ] && continue
         echo "== $recipe"
         $python "recipes/images/$recipe.py" "$data" "$runs" || true
     done
 fi
 if stage 4; then $python egs/images/page.py "$runs" docs/lecture; fi
-if stage 3; then $python egs/images/verdict.py "$runs" $recipes; fi
+if stage 3; then $python egs/images/page.py "$runs"; fi

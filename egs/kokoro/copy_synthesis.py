@@ -5,17 +5,19 @@
 
 Rows per vocoder (a name or a file) and speaker: those of the evaluation, and beside them the L1 of
 log-mels and the log-magnitude distance at three STFT resolutions, both in nepers, against the
-recording.
+recording. They are printed and written to a result file.
 """
 
 import argparse
-import json
+import sys
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import soundfile
 import torch
-from evaluate_kokoro import make_speaker
+from evaluate_kokoro import RESULTS, make_real_speaker, make_speaker
 from rich.console import Console
 from rich.progress import track
 from speakers import SPLIT
@@ -25,31 +27,23 @@ from voxcycle.audio.mel import LogMel, MelSpec
 from voxcycle.audio.resample import resample
 from voxcycle.evaluation.cache import ContentCache
 from voxcycle.evaluation.metrics.all_metrics import METRICS, Evaluator
-from voxcycle.evaluation.run import default_cache_dir
+from voxcycle.evaluation.report.record import check_result_path, make_row, record_evaluation
+from voxcycle.evaluation.run import PACKAGED_ASR, Evaluation
 from voxcycle.evaluation.score import score_systems
-from voxcycle.evaluation.stats.summary import MEAN, MEASURES, markdown_table, print_value, summarize
-from voxcycle.evaluation.systems import Sentence, Speaker, System, Wave, copy_synthesis
+from voxcycle.evaluation.stats.cost import describe_machine
+from voxcycle.evaluation.stats.summary import MEAN, MEASURES, markdown_table, print_value
+from voxcycle.evaluation.systems import System, Wave, copy_synthesis
+from voxcycle.files import cache_dir
 from voxcycle.losses.spectral import multi_resolution_stft_loss
 from voxcycle.vocoders.registry import load_vocoder
 
-REAL_SPEAKERS = {"allison": "en", "dutch_woman": "nl", "dutch_man": "nl"}
-N_REAL = 20
+REAL = ("allison", "dutch_woman", "dutch_man")
 HEARD = [metric for metric in METRICS if metric != "distance"]
 DISTANCES = ("mel L1", "log STFT")
 METRICS_SHOWN = (
     *("distillmos", "dnsmos", "wer", "cer", "secs_source"),
     *("f0_rmse_semitones", "f0_gross_rate", "f0_voicing_error_rate"),
 )
-
-
-def list_speakers(args: argparse.Namespace, limit: int | None) -> tuple[Speaker, ...]:
-    speakers = [make_speaker(args.corpus, s, args.split, limit) for s in SPLIT[args.split].speakers]
-    for name, language in REAL_SPEAKERS.items() if args.real else ():
-        clips = [Sentence(p.stem, p) for p in sorted((args.real / "wavs" / name).glob("*.flac"))]
-        speakers.append(
-            Speaker(name, language, tuple(clips[:N_REAL][:limit]), tuple(clips[N_REAL:]))
-        )
-    return tuple(speakers)
 
 
 def measure_distances(
@@ -76,55 +70,64 @@ def main() -> None:
     parser.add_argument("--split", choices=("valid", "eval"), default="valid")
     parser.add_argument("--limit", type=int, help="sentences per speaker")
     parser.add_argument("--metrics", nargs="+", choices=METRICS, default=HEARD, help="to score")
-    parser.add_argument("--json", type=Path, help="where to write the summary")
+    parser.add_argument("--result", type=Path, help="result file; default: results/ID.json")
     args = parser.parse_args()
-    console, spec = Console(stderr=True), MelSpec()
-    speakers = list_speakers(args, args.limit)
+    result = args.result or RESULTS / f"copy-synthesis-{args.split}.json"
+    check_result_path(result)
+    started, spec = time.perf_counter(), MelSpec()
+    speakers = [
+        *(make_speaker(args.corpus, s, args.split, args.limit) for s in SPLIT[args.split].speakers),
+        *(make_real_speaker(args.real, name, args.limit) for name in REAL if args.real),
+    ]
     paths = {(s.name, x.name): x.path for s in speakers for x in s.sentences}
-
-    systems = [System("recording", speakers, lambda x, _: x, lambda x: extract_f0(x, spec))]
+    renders = {"recording": lambda x, _: x}
     for name in args.vocoders:
         vocoder = load_vocoder(name, spec)
-        systems.append(
-            System(
-                name,
-                speakers,
-                lambda x, rate, v=vocoder: copy_synthesis(x, rate, v),
-                lambda x: extract_f0(x, spec),
-            )
-        )
-    evaluator = Evaluator(tuple(args.metrics), ContentCache(default_cache_dir()))
+        renders[name] = lambda x, rate, v=vocoder: copy_synthesis(x, rate, v)
+    systems = [
+        System(name, tuple(speakers), render, lambda x: extract_f0(x, spec))
+        for name, render in renders.items()
+    ]
+    evaluator = Evaluator(tuple(args.metrics), ContentCache(cache_dir("evaluation")))
     scores, distances = [], {}
-    total = len(systems) * len(paths)
     for scored in track(
-        score_systems(systems, None, evaluator, spec), "Scoring", total=total, console=console
+        score_systems(systems, None, evaluator, spec),
+        "Scoring",
+        total=len(systems) * len(paths),
+        console=Console(stderr=True),
     ):
         s = scored.scores
         scores.append(s)
         if scored.audio is not None:
-            path = paths[s.speaker, s.sentence]
-            distances.setdefault((s.row, s.speaker), []).append(
-                measure_distances(scored.audio, path, scored.sample_rate, spec)
+            found = measure_distances(
+                scored.audio, paths[s.speaker, s.sentence], scored.sample_rate, spec
             )
+            for speaker in (s.speaker, MEAN):
+                distances.setdefault((s.row, speaker), []).append(found)
+    about = {
+        "training": None,
+        "vocoder": ", ".join(args.vocoders),
+        "asr": PACKAGED_ASR,
+        "metrics": args.metrics,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "wall_s": round(time.perf_counter() - started, 1),
+        "machine": describe_machine(),
+    }
+    evaluation = Evaluation(about, scores)
     cells = [["vocoder", "speaker", *(MEASURES[m].heading for m in METRICS_SHOWN), *DISTANCES]]
-    lines = []
-    for line in summarize(scores, []):
-        of = [
-            value
-            for (row, speaker), values in distances.items()
-            for value in values
-            if row == line.row and line.speaker in (speaker, MEAN)
-        ]
+    rows = []
+    for line in evaluation.summary():
+        of = distances.get((line.row, line.speaker))
         means = np.mean(of, 0).tolist() if of else [np.nan] * len(DISTANCES)
-        lines.append(line.to_dict() | dict(zip(DISTANCES, means, strict=True)))
+        rows.append(make_row(line, **dict(zip(DISTANCES, means, strict=True))))
         shown = [print_value(line.values.get(m), MEASURES[m].form) for m in METRICS_SHOWN]
         name = line.row
         if "/" in name:  # a file: its folder distinguishes it
             name = "/".join(Path(name).with_suffix("").parts[-2:])
         cells.append([name, line.speaker, *shown, *(f"{m:.3f}" for m in means)])
     print(markdown_table(cells))
-    if args.json:
-        args.json.write_text(json.dumps(lines, indent=1) + "\n", encoding="utf-8")
+    title = f"Copy synthesis of the split {args.split}{' and real speakers' if args.real else ''}"
+    print(record_evaluation(result, evaluation, title, rows), file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -27,14 +27,9 @@ HOP = 128
 
 def draw(axes, waveform: np.ndarray, sample_rate: int, n_fft: int, title: str) -> None:
     spectrum = np.abs(librosa.stft(waveform, n_fft=n_fft, hop_length=HOP))
-    axes.imshow(
-        librosa.amplitude_to_db(spectrum),
-        origin="lower",
-        aspect="auto",
-        vmin=-40,
-        vmax=30,
-        extent=(0, len(waveform) / sample_rate, 0, sample_rate / 2000),
-    )
+    place = {"origin": "lower", "aspect": "auto"}
+    extent = (0, len(waveform) / sample_rate, 0, sample_rate / 2000)
+    axes.imshow(librosa.amplitude_to_db(spectrum), vmin=-40, vmax=30, extent=extent, **place)
     axes.set_title(title, fontsize=10)
 
 

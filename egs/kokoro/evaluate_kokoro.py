@@ -1,9 +1,12 @@
-"""Stage 4: measure a voice on the Kokoro speakers of a split that it was not trained on.
+"""Stage 4: measure a voice on the Kokoro speakers of a split, or on real speakers.
 
     python egs/kokoro/evaluate_kokoro.py --voice VOICE --corpus CORPUS [--json out.json]
+    python egs/kokoro/evaluate_kokoro.py --voice VOICE --corpus CORPUS --real REAL
 
-Centroids: on the split `eval`, of the speaker's 20 `valid` recordings; on the split `valid`, of the
-speaker's other 19 `valid` recordings, the scored sentence left out.
+No voice was trained on the source speakers. The centroid of a Kokoro speaker is that of the 20
+`valid` recordings, without the scored one. REAL is filled by egs/real/fetch.sh: of each real
+speaker 20 clips are scored, and 20 others make the centroid. Real clips have no text: their words
+are compared with the recogniser's transcript of the unconverted clip.
 """
 
 import argparse
@@ -17,10 +20,12 @@ from voxcycle.evaluation.metrics.all_metrics import METRICS, QUICK_METRICS
 from voxcycle.evaluation.report.record import check_result_path, record_evaluation, result_id
 from voxcycle.evaluation.report.terminal import evaluate_with_progress, print_evaluation
 from voxcycle.evaluation.systems import Sentence, Speaker
-from voxcycle.paths import cache_dir
+from voxcycle.files import cache_dir
 from voxcycle.voices.library import load_voice
 
 QUICK_SENTENCES = 10
+N_REAL = 20
+REAL_SPEAKERS = {"allison": "en", "carlo": "it", "dutch_woman": "nl", "dutch_man": "nl"}
 RESULTS = Path(__file__).parents[2] / "results"
 
 
@@ -43,12 +48,20 @@ def make_speaker(corpus: Path, name: str, split: str, limit: int | None) -> Spea
     )
 
 
+def make_real_speaker(real: Path, name: str, limit: int | None) -> Speaker:
+    clips = tuple(Sentence(p.stem, p) for p in sorted((real / "wavs" / name).glob("*.flac")))
+    if len(clips) <= N_REAL:
+        raise SystemExit(f"{real}: too few clips of {name}; run egs/real/fetch.sh {real} first")
+    return Speaker(name, REAL_SPEAKERS[name], clips[:N_REAL][:limit], clips[N_REAL:])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--voice", required=True, help="name or file of the voice")
     parser.add_argument("--target", help="its Kokoro speaker; default: the one of that name")
     parser.add_argument("--split", choices=("valid", "eval"), default="valid")
     parser.add_argument("--speakers", nargs="+", help="to convert; default: those of the split")
+    parser.add_argument("--real", type=Path, help="folder of egs/real: convert its speakers")
     parser.add_argument("--second-pass", type=float, help="0 to 1; default: the voice's own")
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--vocoder", default="hifigan")
@@ -59,24 +72,27 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=cache_dir("evaluation"))
     args = parser.parse_args()
     voice = load_voice(args.voice)
-    result = args.result or RESULTS / f"{result_id('kokoro', args.split, voice.card.name)}.json"
+    kind = "real" if args.real else f"kokoro-{args.split}"
+    result = args.result or RESULTS / f"{result_id(kind, voice.card.name)}.json"
     check_result_path(result)
     if args.second_pass is not None:
         voice = replace(voice, second_pass=args.second_pass)
-    target = args.target or next(
-        (s for s in (*SPLIT["target"].speakers, *SPLIT["british"].speakers)
-         if s.split("_")[1] == voice.card.name), None
-    )  # fmt: skip
+    known = (*SPLIT["target"].speakers, *SPLIT["british"].speakers)
+    by_voice = {speaker.split("_")[1]: speaker for speaker in known}
+    target = args.target or by_voice.get(voice.card.name)
     if target is None:
         raise SystemExit(f"whose voice is {voice.card.name}? name the Kokoro speaker with --target")
     limit = args.limit or (QUICK_SENTENCES if args.quick else None)
+    if args.real:
+        names = args.speakers or REAL_SPEAKERS
+        sources = [make_real_speaker(args.real, name, limit) for name in names]
+    else:
+        names = args.speakers or SPLIT[args.split].speakers
+        sources = [make_speaker(args.corpus, name, args.split, limit) for name in names]
     evaluation = evaluate_with_progress(
         voice,
-        tuple(
-            make_speaker(args.corpus, s, args.split, limit)
-            for s in args.speakers or SPLIT[args.split].speakers
-        ),
-        make_speaker(args.corpus, target, args.split, limit),
+        tuple(sources),
+        make_speaker(args.corpus, target, "eval" if args.real else args.split, limit),
         vocoder=args.vocoder,
         metrics=QUICK_METRICS if args.quick else METRICS,
         cache_dir=args.cache,
@@ -84,8 +100,10 @@ def main() -> None:
     print_evaluation(evaluation)
     if args.json:
         evaluation.save(args.json)
-    title = f"Voice {voice.card.name} on the Kokoro speakers of the split {args.split}"
-    print(record_evaluation(result, evaluation, title), file=sys.stderr)
+    on = "real speakers" if args.real else f"the Kokoro speakers of the split {args.split}"
+    print(
+        record_evaluation(result, evaluation, f"Voice {voice.card.name} on {on}"), file=sys.stderr
+    )
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ if stage 4; then
         read -r folder _ <<<"$place"
         $python egs/kokoro/evaluate_kokoro.py --voice "$path.safetensors" --target "${folder#*/}" \
             --split eval --corpus "$corpus" --json "$path.json"
-        $python egs/real/evaluate_real.py --voice "$path.safetensors" --target "${folder#*/}" \
+        $python egs/kokoro/evaluate_kokoro.py --voice "$path.safetensors" --target "${folder#*/}" \
             --real "$real" --corpus "$corpus" --json "$path-real.json"
     done
 fi
@@ -85,7 +85,7 @@ fi
 if stage 7; then
     PYTHON=$python bash egs/real/fetch.sh "$real"
     $python egs/kokoro/copy_synthesis.py --corpus "$corpus" --split eval --real "$real" \
-        --json "$runs/copy_synthesis.json" hifigan fast griffin-lim
+        hifigan fast griffin-lim
 fi
 if stage 8; then
     PYTHON=$python bash egs/real/fetch.sh "$real"

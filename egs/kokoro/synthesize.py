@@ -11,6 +11,8 @@ import argparse
 import hashlib
 import json
 import os
+import random
+import re
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from importlib.metadata import files
@@ -23,8 +25,12 @@ import soundfile
 from hibari import Hibari
 from rich.progress import track
 from speakers import SPLIT
-from texts import parallel_sentences, training_sentences
 
+TOPICS = (
+    "art computers cookie education food fortunes humorists kids linuxcookie literature love magic "
+    "medicine miscellaneous news people pets platitudes science sports startrek tao wisdom work"
+).split()
+PLAIN = re.compile(r"[A-Z][A-Za-z ,;'?!.]{34,109}[.?!]")
 SAMPLE_RATE = 24_000
 TIMBRE = 128  # of a style's 256 numbers, the first ones
 SECONDS_PER_CHARACTER = 0.068  # 0.063 measured over af_heart; only plans the count
@@ -37,6 +43,27 @@ class Utterance(NamedTuple):
     text: str
     path: Path
     timbre: str = ""
+
+
+def parallel_sentences(name: str) -> list[str]:
+    """Return the sentences of the parallel list `name` ("valid" or "eval")."""
+    path = Path(__file__).parent / "sentences" / f"{name}.txt"
+    return path.read_text(encoding="utf-8").splitlines()
+
+
+def training_sentences(fortunes: Path, seed: int = 0) -> list[str]:
+    """Return plain sentences of 36-111 characters from the fortune files, shuffled by `seed`."""
+    found = set()
+    for topic in TOPICS:
+        text = (fortunes / topic).read_text(encoding="utf-8", errors="ignore")
+        for entry in text.split("\n%\n"):
+            sentence = " ".join(re.split(r"\n\s*-- ", entry)[0].split())
+            if PLAIN.fullmatch(sentence) and not re.search(r"[A-Z]{2}|\.\.", sentence):
+                found.add(sentence)
+    found -= {s for name in ("valid", "eval") for s in parallel_sentences(name)}
+    sentences = sorted(found)
+    random.Random(seed).shuffle(sentences)
+    return sentences
 
 
 def plan_corpus(out: Path, fortunes: Path) -> list[Utterance]:
@@ -101,11 +128,7 @@ class Kokoro:
         )
         style = np.concatenate([other[:TIMBRE], own[TIMBRE:]])
         names = [i.name for i in self.session.get_inputs()]
-        values = (
-            np.array([[0, *tokens, 0]], np.int64),
-            style[None],
-            np.ones(1, np.float32),
-        )
+        values = (np.array([[0, *tokens, 0]], np.int64), style[None], np.ones(1, np.float32))
         return self.session.run(None, dict(zip(names, values, strict=True)))[0].reshape(-1)
 
 

@@ -3,38 +3,37 @@
 python recipes/images/autoencoder.py DATA OUT [key=value ...]
 """
 
-from pathlib import Path
-
 import numpy as np
 import torch
 from matplotlib.figure import Figure
 from recipe import begin
 from sklearn.decomposition import PCA
-from torch import Tensor
 
 from voxcycle.evaluation.stats.bounds import at_most, reported
 from voxcycle.images.image_files import draw_grid
-from voxcycle.images.image_set import load_images
 
 WIDTHS = (2, 4, 8, 16, 32)
 SHOWN = 16
 
 
-def squared_error(x: Tensor, y: Tensor) -> float:
-    """Return the mean squared error per pixel, of images brought to [0, 1]."""
-    return float((x - y).square().mean() / 4)
-
-
-def project(train: Tensor, test: Tensor, n_components: int) -> Tensor:
-    """Return the test images sent through the first principal components of the training ones."""
-    pca = PCA(n_components, svd_solver="randomized", random_state=0)
-    pca.fit(train.flatten(1).numpy())
-    sent = pca.inverse_transform(pca.transform(test.flatten(1).numpy()))
-    return torch.from_numpy(sent.astype(np.float32)).reshape(test.shape)
-
-
-def draw_widths(path: Path, own: list[float], linear: list[float]) -> None:
-    """Draw both errors over the width of the code."""
+@torch.no_grad()
+def main() -> None:
+    recipe = begin("autoencoder", __doc__)
+    train, test = (recipe.load_images(f"fashion/{x}").images() for x in ("train", "test"))
+    own, linear, bounds = [], [], []
+    for width in WIDTHS:
+        trained = recipe.train("autoencoder", n_latent=width, out=f"run-{width}")
+        sent = trained.method.reconstruct(test)
+        pca = PCA(width, svd_solver="randomized", random_state=0).fit(train.flatten(1).numpy())
+        flat = pca.inverse_transform(pca.transform(test.flatten(1).numpy()))
+        projected = torch.from_numpy(flat.astype(np.float32)).reshape(test.shape)
+        for errors, images in ((own, sent), (linear, projected)):
+            errors.append(float((images - test).square().mean() / 4))  # of pixels in [0, 1]
+        bounds.append(reported(f"MSE, {width} components", linear[-1]))
+        bounds.append(at_most(f"MSE, code of {width}", own[-1], linear[-1]))
+        if width == SHOWN:
+            rows = [test[:14], sent[:14], projected[:14]]
+            draw_grid(recipe.out / "rows.png", rows, ["input", "autoencoder", "components"])
     figure = Figure(figsize=(5, 3), dpi=150, layout="constrained")
     axes = figure.add_subplot()
     axes.plot(WIDTHS, own, "o-", label="autoencoder")
@@ -43,27 +42,7 @@ def draw_widths(path: Path, own: list[float], linear: list[float]) -> None:
     axes.set_xticks(WIDTHS, [str(width) for width in WIDTHS])
     axes.set(xlabel="width of the code", ylabel="mean squared error", ylim=(0, None))
     axes.legend()
-    figure.savefig(path)
-
-
-def main() -> None:
-    recipe = begin("autoencoder", __doc__)
-    train = load_images(recipe.data / "fashion" / "train.npz").images()
-    test = load_images(recipe.data / "fashion" / "test.npz").images()
-    own, linear, bounds = [], [], []
-    for width in WIDTHS:
-        trained = recipe.train("autoencoder", n_latent=width, out=f"run-{width}")
-        with torch.no_grad():
-            sent = trained.method.reconstruct(test)
-        projected = project(train, test, width)
-        own.append(squared_error(sent, test))
-        linear.append(squared_error(projected, test))
-        bounds.append(reported(f"MSE, {width} components", linear[-1]))
-        bounds.append(at_most(f"MSE, code of {width}", own[-1], linear[-1]))
-        if width == SHOWN:
-            rows = [test[:14], sent[:14], projected[:14]]
-            draw_grid(recipe.out / "rows.png", rows, ["input", "autoencoder", "components"])
-    draw_widths(recipe.out / "widths.png", own, linear)
+    figure.savefig(recipe.out / "widths.png")
     pictures = {
         "rows.png": f"Clothes that it never saw; what passes a code of {SHOWN} numbers; what "
         f"{SHOWN} principal components keep.",

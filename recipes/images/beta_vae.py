@@ -15,8 +15,7 @@ from recipe import begin
 
 from voxcycle.evaluation.stats.bounds import at_least, reported
 from voxcycle.images.image_files import draw_grid
-from voxcycle.images.image_set import load_images
-from voxcycle.images.metrics.disentanglement import (
+from voxcycle.images.metrics.latent_metrics import (
     entropies,
     mutual_information_gap,
     mutual_informations,
@@ -44,39 +43,27 @@ def draw_informations(
     figure.savefig(path)
 
 
-def draw_rates(path: Path, terms: dict[float, NDArray[np.float64]]) -> None:
-    """Draw the reconstruction term over the KL term, a dot per seed."""
-    figure = Figure(figsize=(4.5, 3.2), dpi=120, layout="constrained")
-    axes = figure.add_subplot()
-    for beta, values in terms.items():
-        axes.plot(values[:, 1], values[:, 0], "o", label=f"beta {beta:g}")
-    right, top = 1.15 * np.concatenate(list(terms.values()))[:, ::-1].max(0)
-    axes.set(xlabel="KL, nats", ylabel="reconstruction, nats", xlim=(0, right), ylim=(0, top))
-    axes.legend()
-    figure.savefig(path)
-
-
+@torch.no_grad()
 def main() -> None:
     recipe = begin("beta_vae", __doc__)
-    shapes = load_images(recipe.data / "shapes" / "train.npz")
+    shapes = recipe.load_images("shapes/train")
     images = shapes.images()
     gaps, terms, shares, rows = {}, {}, {}, {}
     for beta in BETAS:
-        gaps[beta], seen, told, walks = [], [], [], []
+        gaps[beta], seen, informations, walks = [], [], [], []
         for seed in SEEDS:
             trained = recipe.train("vae", beta=beta, seed=seed, out=f"beta-{beta:g}-{seed}")
             model = trained.method
             generator = torch.Generator().manual_seed(0)
             noise = torch.randn(len(images), model.n_latent, generator=generator)
-            with torch.no_grad():
-                codes = model.encode(images)
-                seen.append([float(term.mean()) for term in model.elbo_terms(images, noise)])
-                walks.append(walk_latents(model.decode, codes[len(codes) // 2], REACH, N_VALUES))
+            codes = model.encode(images)
+            seen.append([float(term.mean()) for term in model.elbo_terms(images, noise)])
+            walks.append(walk_latents(model.decode, codes[len(codes) // 2], REACH, N_VALUES))
             gaps[beta].append(mutual_information_gap(codes.numpy(), shapes.labels))
-            told.append(mutual_informations(codes.numpy(), shapes.labels))
+            informations.append(mutual_informations(codes.numpy(), shapes.labels))
         terms[beta] = np.array(seen)
         middle = int(np.argsort(gaps[beta])[len(SEEDS) // 2])  # neither the best nor the worst
-        shares[beta], rows[beta] = told[middle] / entropies(shapes.labels), walks[middle]
+        shares[beta], rows[beta] = informations[middle] / entropies(shapes.labels), walks[middle]
     plain, heavy = (float(np.mean(gaps[beta])) for beta in BETAS)
     bounds = [
         at_least("mutual information gap, beta 4, mean of 3 seeds", heavy, 0.3),
@@ -87,7 +74,14 @@ def main() -> None:
           for b in BETAS for i, term in enumerate(("reconstruction", "KL"))),
     ]  # fmt: skip
     draw_informations(recipe.out / "informations.png", shares, shapes.factors)
-    draw_rates(recipe.out / "rates.png", terms)
+    figure = Figure(figsize=(4.5, 3.2), dpi=120, layout="constrained")
+    axes = figure.add_subplot()
+    for beta, values in terms.items():
+        axes.plot(values[:, 1], values[:, 0], "o", label=f"beta {beta:g}")
+    right, top = 1.15 * np.concatenate(list(terms.values()))[:, ::-1].max(0)
+    axes.set(xlabel="KL, nats", ylabel="reconstruction, nats", xlim=(0, right), ylim=(0, top))
+    axes.legend()
+    figure.savefig(recipe.out / "rates.png")
     labels = [f"beta {beta:g}, z{i + 1}" for beta in BETAS for i in range(len(rows[beta]))]
     shown = [row for beta in BETAS for row in rows[beta]]
     draw_grid(recipe.out / "traversal.png", shown, labels, scale=3)

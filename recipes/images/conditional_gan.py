@@ -7,14 +7,11 @@ that is printed first.
 """
 
 import torch
-from recipe import begin
-from torch import Tensor
+from recipe import begin, in_batches
 
 from voxcycle.evaluation.stats.bounds import at_least, reported
 from voxcycle.images.image_files import draw_grid
-from voxcycle.images.image_set import load_images
 from voxcycle.images.metrics.image_quality import compare_images
-from voxcycle.methods.classifier import ClassifierTraining
 
 CLASSES = ("T-shirt", "trouser", "pullover", "dress", "coat",
            "sandal", "shirt", "sneaker", "bag", "boot")  # fmt: skip
@@ -22,27 +19,20 @@ N_EACH = 200
 N_SHOWN = 14
 
 
-def called_right(classifier: ClassifierTraining, images: Tensor, labels: Tensor) -> Tensor:
-    """Return for each image whether the classifier names its class."""
-    return torch.cat([classifier.predict(rows)[:, 0] for rows in images.split(250)]) == labels
-
-
 @torch.no_grad()
 def main() -> None:
     recipe = begin("conditional_gan", __doc__)
-    test_set = load_images(recipe.data / "fashion" / "test.npz")
+    test_set = recipe.load_images("fashion/test")
     test, classes = test_set.images(), torch.from_numpy(test_set.factor("class"))
-    with torch.enable_grad():
-        trained = recipe.train("gan")
-        classifier = recipe.classifier("fashion")
+    trained = recipe.train("gan")
+    classifier = recipe.classifier("fashion")
     gan = trained.method
     labels = torch.arange(len(CLASSES)).repeat_interleave(N_EACH)
     noise = torch.randn(len(labels), gan.n_latent, generator=torch.Generator().manual_seed(1))
-    pairs = zip(noise.split(250), labels.split(250), strict=True)
-    images = torch.cat([gan.sample(z, wanted) for z, wanted in pairs])
-    real = called_right(classifier, test, classes)
-    right = called_right(classifier, images, labels)
-    others = called_right(classifier, images, labels.roll(N_EACH))
+    images = in_batches(gan.sample, noise, labels)
+    real = in_batches(classifier.predict, test)[:, 0] == classes
+    called = in_batches(classifier.predict, images)[:, 0]
+    right, others = called == labels, called == labels.roll(N_EACH)
     quality = compare_images(images, test[: len(images)], classifier.network.features)
 
     bounds = [

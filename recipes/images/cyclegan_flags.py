@@ -37,7 +37,7 @@ def main() -> None:
     draw_translations(recipe.out / "ways.png", results, NAMES, n=12)
     pictures = {
         "ways.png": "Test flags in both directions: the flag, its translation, the other vendor's "
-        "flag, where the two differ (white: 0.3 of the range or more), and the translation back.",
+        "flag, where the two differ (white: 0.3 of the range or more), and the translation back."
     }
     recipe.finish(bounds, pictures, trained.n_steps)
 

@@ -17,13 +17,11 @@ FACTOR = "accessory"
 NAMES = ("bare", "glasses")
 
 
-@torch.no_grad()
 def main() -> None:
     recipe = begin("cyclegan_sunglasses", __doc__)
     a, b = load_domains(recipe.data / "sunglasses", "test")
-    with torch.enable_grad():
-        trained = recipe.train("cyclegan")
-        classifier = recipe.classifier()
+    trained = recipe.train("cyclegan")
+    classifier = recipe.classifier()
     results = translate_both_ways(trained.method.translate, a.images(), b.images())
     column = a.factors.index(FACTOR)
     bounds = []
@@ -38,7 +36,7 @@ def main() -> None:
     draw_translations(recipe.out / "ways.png", results, NAMES)
     pictures = {
         "ways.png": "Test faces, sunglasses on and off: the face, its translation, its true twin, "
-        "where the two differ (white: 0.3 of the range or more), and the translation back.",
+        "where the two differ (white: 0.3 of the range or more), and the translation back."
     }
     recipe.finish(bounds, pictures, trained.n_steps)
 

@@ -12,55 +12,31 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from recipe import Recipe, begin
+from recipe import begin
 from torch import Tensor
 
-from voxcycle.evaluation.stats.bounds import at_least, at_most, reported
+from voxcycle.evaluation.stats.bounds import Bound, at_least, at_most, reported
 from voxcycle.images.image_files import draw_grid
-from voxcycle.images.image_set import ImageSet, load_images
-from voxcycle.methods.resampling import N_BINS, effective_sample_size
+from voxcycle.images.image_set import ImageSet
+from voxcycle.methods.debiasing_vae import N_BINS, effective_sample_size
 
 SEEDS = range(5)
 GROUPS = ("light faces", "dark faces", "no faces")
-WAYS = ("all alike", "rare latents", "oracle")
-
-
-def level(train: ImageSet) -> ImageSet:
-    """Return the set with every dark face as often as makes both groups equal."""
-    is_dark, is_face = train.factor("dark") == 1, train.factor("face") == 1
-    n = int((is_face & ~is_dark).sum() // is_dark.sum())
-    return train.subset(np.repeat(np.arange(len(train)), np.where(is_dark, n, 1)))
 
 
 def rates(model, test: ImageSet) -> NDArray[np.float64]:  # type: ignore[no-untyped-def]
     """Return the share of right answers of light faces, dark faces and the rest."""
-    with torch.no_grad():
-        said = (model.predict(test.images()) > 0.5).numpy()
+    said = (model.predict(test.images()) > 0.5).numpy()
     face, dark = test.factor("face") == 1, test.factor("dark") == 1
     right = said == face
     return np.array([right[face & ~dark].mean(), right[dark].mean(), right[~face].mean()])
 
 
-def interval(gains: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the 95 % bootstrap interval of the mean over seeds."""
+def interval(gains: NDArray[np.float64]) -> list[Bound]:
+    """Return both ends of the 95 % bootstrap interval of the mean over seeds."""
     drawn = np.random.default_rng(0).choice(gains, (10_000, len(gains))).mean(1)
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return float(low), float(high)
-
-
-def train_all(recipe: Recipe, oracle: Path) -> dict[str, list]:  # type: ignore[type-arg]
-    """Return the trained models of every way, by seed."""
-    changes: dict[str, dict[str, object]] = {
-        "all alike": {"rule": None},
-        "rare latents": {"rule": "max"},
-        "oracle": {"rule": None, "data": oracle},
-    }
-    models: dict[str, list] = {way: [] for way in WAYS}  # type: ignore[type-arg]
-    for seed in SEEDS:
-        for way, changed in changes.items():
-            out = f"{way.replace(' ', '-')}-{seed}"
-            models[way].append(recipe.train("debiasing_vae", seed=seed, out=out, **changed))
-    return models
+    ends = zip(("from", "to"), np.quantile(drawn, [0.025, 0.975]), strict=True)
+    return [reported(f"its 95 % interval, {end}", value) for end, value in ends]
 
 
 def draw_bars(path: Path, right: dict[str, NDArray[np.float64]]) -> None:
@@ -90,14 +66,30 @@ def draw_latents(path: Path, z: Tensor, weights: Tensor, is_dark: NDArray[np.boo
     figure.savefig(path)
 
 
+@torch.no_grad()
 def main() -> None:
     recipe = begin("debiasing_vae", __doc__)
-    train, test = (load_images(recipe.data / "biased" / f"{x}.npz") for x in ("train", "test"))
+    train, test = (recipe.load_images(f"biased/{x}") for x in ("train", "test"))
+    is_dark, is_face = train.factor("dark") == 1, train.factor("face") == 1
+    n_each = int((is_face & ~is_dark).sum() // is_dark.sum())  # of dark faces: as many as light
     oracle = recipe.out.absolute() / "oracle.npz"
-    level(train).save(oracle)
-    trained = train_all(recipe, oracle)
+    train.subset(np.repeat(np.arange(len(train)), np.where(is_dark, n_each, 1))).save(oracle)
+    ways = {
+        "all alike": {"rule": None},
+        "rare latents": {"rule": "max"},
+        "oracle": {"rule": None, "data": oracle},
+    }
+    trained = {
+        way: [
+            recipe.train(
+                "debiasing_vae", seed=seed, out=f"{way.replace(' ', '-')}-{seed}", **changed
+            )
+            for seed in SEEDS
+        ]
+        for way, changed in ways.items()
+    }
     right = {way: np.stack([rates(t.method, test) for t in runs]) for way, runs in trained.items()}
-    faces = train.subset(train.factor("face") == 1)
+    faces = train.subset(is_face)
     is_dark = faces.factor("dark") == 1
     pixels = torch.from_numpy(faces.pixels)
     found = [t.method.weigh_faces(pixels) for t in trained["rare latents"]]
@@ -118,16 +110,13 @@ def main() -> None:
         reported("dark faces found, rare latents", right["rare latents"][:, dark].mean()),
         reported("dark faces found, oracle", right["oracle"][:, dark].mean()),
         reported("gain of dark faces, paired over seeds", gain[:, dark].mean()),
-        *(reported(f"its 95 % interval, {end}", x) for end, x in
-          zip(("from", "to"), interval(gain[:, dark]), strict=True)),
+        *interval(gain[:, dark]),
         reported("the oracle's gain", ceiling[:, dark].mean()),
-        *(reported(f"its 95 % interval, {end}", x) for end, x in
-          zip(("from", "to"), interval(ceiling[:, dark]), strict=True)),
+        *interval(ceiling[:, dark]),
         reported("change of right answers on what is no face", gain[:, other].mean()),
     ]  # fmt: skip
     shown = trained["rare latents"][0].method
-    with torch.no_grad():
-        z = shown.encode(faces.images())
+    z = shown.encode(faces.images())
     draw_bars(recipe.out / "groups.png", right)
     draw_latents(recipe.out / "latents.png", z, found[0], is_dark)
     order = found[0].argsort().numpy()

@@ -7,14 +7,11 @@ themselves) and with a Gaussian of pixels, and with nothing published.
 """
 
 import torch
-from recipe import begin
-from torch import Tensor
+from recipe import begin, in_batches
 
 from voxcycle.evaluation.stats.bounds import at_least, at_most, reported
 from voxcycle.images.image_files import draw_grid
-from voxcycle.images.image_set import load_images
 from voxcycle.images.metrics.image_quality import compare_images, draw_from_gaussian, nearest_images
-from voxcycle.methods.gan import GAN
 
 PARTS = (0.02, 0.05, 0.1, 0.25, 0.5, 1.0)
 MAX_SHARE = 0.5  # of the distance of the Gaussian; without R1 the GAN stays above all of it
@@ -22,21 +19,14 @@ N_NEAREST = 500
 N_SHOWN = 16
 
 
-@torch.no_grad()
-def draw(method: GAN, noise: Tensor) -> Tensor:
-    """Return images of noise (N, n_latent), in batches."""
-    return torch.cat([method.sample(rows) for rows in noise.split(250)])
-
-
 def main() -> None:
     recipe = begin("gan", __doc__)
-    train = load_images(recipe.data / "avatars" / "train.npz").images()
-    test = load_images(recipe.data / "avatars" / "test.npz").images()
+    train, test = (recipe.load_images(f"avatars/{x}").images() for x in ("train", "test"))
     models = {n: m.method for n, m in recipe.train_in_parts("gan", PARTS).items()}
     features = recipe.classifier().network.features
     n_steps, gan = list(models.items())[-1]
     noise = torch.randn(len(test), gan.n_latent, generator=torch.Generator().manual_seed(1))
-    samples = {n: draw(method, noise) for n, method in models.items()}
+    samples = {n: in_batches(method.sample, noise) for n, method in models.items()}
     qualities = {n: compare_images(images, test, features) for n, images in samples.items()}
     quality, images = qualities[n_steps], samples[n_steps]
     pixels = draw_from_gaussian(train, len(test))

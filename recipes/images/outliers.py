@@ -18,8 +18,6 @@ from torch import Tensor
 
 from voxcycle.evaluation.stats.bounds import at_least, at_most, reported
 from voxcycle.images.image_files import draw_grid
-from voxcycle.images.image_set import load_images
-from voxcycle.images.systems import find_system
 from voxcycle.losses.elbo import bernoulli_negative_log_likelihood
 from voxcycle.methods.outliers import (
     area_under_curve,
@@ -56,19 +54,6 @@ def draw_histograms(path: Path, scores: dict[str, dict[str, Tensor]]) -> None:
     figure.savefig(path)
 
 
-def draw_curves(path: Path, usual: dict[str, Tensor], strange: dict[str, Tensor]) -> None:
-    """Draw the ROC curve of every score."""
-    figure = Figure(figsize=(6.5, 4.2), dpi=120, layout="constrained")
-    axes = figure.add_subplot()
-    for name in usual:
-        area = area_under_curve(usual[name], strange[name])
-        axes.plot(*roc_curve(usual[name], strange[name]), label=f"{name}: {area:.3f}")
-    axes.plot([0, 1], [0, 1], "k:", linewidth=1)
-    axes.set(xlabel="clothes that raise an alarm", ylabel="digits that do")
-    figure.legend(loc="outside right", fontsize=8, title="area under the curve")
-    figure.savefig(path)
-
-
 def draw_paradox(
     path: Path, images: dict[str, Tensor], scores: dict[str, dict[str, Tensor]]
 ) -> None:
@@ -84,28 +69,26 @@ def draw_paradox(
     figure.savefig(path)
 
 
+@torch.no_grad()
 def main() -> None:
     recipe = begin("outliers", __doc__)
-    train_set, test_set = (load_images(recipe.data / f"fashion/{x}.npz") for x in ("train", "test"))
+    train_set, test_set = (recipe.load_images(f"fashion/{x}") for x in ("train", "test"))
     train, generator = train_set.images(), torch.Generator().manual_seed(0)
-    images = {
-        "clothes": test_set.images(),
-        "digits": load_images(recipe.data / "digits/all.npz").images(),
-    }
+    images = {"clothes": test_set.images(), "digits": recipe.load_images("digits/all").images()}
     images["noise"] = torch.rand(1_000, *test_set.shape, generator=generator) * 2 - 1
     trained = recipe.train("vae")
     scores = {kind: outlier_scores(trained.method, x) for kind, x in images.items()}
     for kind, x in images.items():
-        scores[kind] |= {MEAN: distance_to_mean(x, train)}
-        scores[kind] |= {MEAN_UNEXPLAINED: unexplained_share(x, train.mean(0))}
-        scores[kind] |= {EXCESS: scores[kind][ELBO] - entropy(x)}
+        scores[kind][MEAN] = distance_to_mean(x, train)
+        scores[kind][MEAN_UNEXPLAINED] = unexplained_share(x, train.mean(0))
+        scores[kind][EXCESS] = scores[kind][ELBO] - entropy(x)
     areas = {
         kind: {name: area_under_curve(scores["clothes"][name], x[name]) for name in x}
         for kind, x in scores.items()
     }
     digits = areas["digits"]
     torch.manual_seed(0)
-    blank = find_system("vae").build(recipe.resolve_config("vae"), test_set.shape, ()).eval()
+    blank = recipe.resolve_config("vae").build(test_set.shape, ()).eval()
     untrained = {kind: outlier_scores(blank, images[kind]) for kind in ("clothes", "digits")}
     unlearned = {
         name: area_under_curve(untrained["clothes"][name], untrained["digits"][name])
@@ -136,23 +119,24 @@ def main() -> None:
         bounds.append(reported("by what their mean image leaves", area_under_curve(*plain)))
 
     draw_histograms(recipe.out / "histograms.png", scores)
-    draw_curves(recipe.out / "curves.png", scores["clothes"], scores["digits"])
+    figure = Figure(figsize=(6.5, 4.2), dpi=120, layout="constrained")
+    axes = figure.add_subplot()
+    for name, usual in scores["clothes"].items():
+        curve = roc_curve(usual, scores["digits"][name])
+        axes.plot(*curve, label=f"{name}: {digits[name]:.3f}")
+    axes.plot([0, 1], [0, 1], "k:", linewidth=1)
+    axes.set(xlabel="clothes that raise an alarm", ylabel="digits that do")
+    figure.legend(loc="outside right", fontsize=8, title="area under the curve")
+    figure.savefig(recipe.out / "curves.png")
     draw_paradox(recipe.out / "paradox.png", images, scores)
     rows = []
     for kind in ("clothes", "digits"):
         found = images[kind][scores[kind][UNEXPLAINED].topk(14).indices]
-        with torch.no_grad():
-            rows += [found, trained.method.reconstruct(found)]
+        rows += [found, trained.method.reconstruct(found)]
     likely = images["digits"][scores["digits"][ELBO].topk(14, largest=False).indices]
     unlikely = images["clothes"][scores["clothes"][ELBO].topk(14).indices]
-    labels = [
-        "worst clothes",
-        "reconstructed",
-        "worst digits",
-        "reconstructed",
-        "likeliest digits",
-        "least likely clothes",
-    ]
+    labels = ["worst clothes", "reconstructed", "worst digits", "reconstructed"]
+    labels += ["likeliest digits", "least likely clothes"]
     draw_grid(recipe.out / "worst.png", [*rows, likely, unlikely], labels)
     pictures = {
         "histograms.png": "Three scores of clothes and of digits, none of which it ever saw.",

@@ -2,7 +2,7 @@
 
     python recipes/images/pix2pix.py DATA OUT [key=value ...]
 
-Colours cannot be told from edges. The L1 loss answers with the middle of what could be; the
+Edges do not decide colours. The L1 loss answers with the middle of what could be; the
 discriminator, which sees the edges beside the answer, wants one that could be true.
 """
 
@@ -29,9 +29,8 @@ def main() -> None:
     folder = recipe.resolve_config("pix2pix").data
     _, train_b = load_domains(folder)
     a, b = (images.images() for images in load_domains(folder, "test"))
-    with torch.enable_grad():
-        trained = recipe.train("pix2pix")
-        l1_only = recipe.train("pix2pix", adversarial=0.0, out="l1-only").method
+    trained = recipe.train("pix2pix")
+    l1_only = recipe.train("pix2pix", adversarial=0.0, out="l1-only").method
     made, blurred = trained.method.translate(a), l1_only.translate(a)
     shuffled = trained.method.translate(a.roll(1, 0))  # everyone gets another one's edges
 
@@ -60,14 +59,11 @@ def main() -> None:
                  gradient_energy(blurred) / energy + SHARPER),
     ]  # fmt: skip
     rows = [a, blurred, made, b, heat(made, b)]
-    draw_grid(
-        recipe.out / "rows.png",
-        [row[:N_SHOWN] for row in rows],
-        ["input", "L1 alone", "pix2pix", "truth", "difference"],
-    )
+    labels = ["input", "L1 alone", "pix2pix", "truth", "difference"]
+    draw_grid(recipe.out / "rows.png", [row[:N_SHOWN] for row in rows], labels)
     pictures = {
         "rows.png": "Faces that it never saw: their edges, what the L1 loss alone makes of them, "
-        "what pix2pix makes, the truth, and where these two differ (white: 0.3 of the range).",
+        "what pix2pix makes, the truth, and where these two differ (white: 0.3 of the range)."
     }
     recipe.finish(bounds, pictures, trained.n_steps)
 

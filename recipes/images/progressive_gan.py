@@ -15,16 +15,13 @@ from statistics import mean
 import torch
 from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
-from recipe import Recipe, begin
+from recipe import Recipe, begin, in_batches
 from torch import Tensor
 
 from voxcycle.evaluation.stats.bounds import at_most, reported
 from voxcycle.images.batches import ImageBatches
 from voxcycle.images.image_files import draw_grid
-from voxcycle.images.image_set import load_images
 from voxcycle.images.metrics.image_quality import compare_images
-from voxcycle.images.systems import find_system
-from voxcycle.images.train import Model
 from voxcycle.models.growing_networks import downsample
 from voxcycle.training.state import TrainingState
 
@@ -45,9 +42,9 @@ def seconds_per_step(recipe: Recipe) -> list[float]:
     if kept.exists():
         return list(json.loads(kept.read_text()))
     config = recipe.resolve_config(METHOD)
-    images = load_images(config.data)
+    images = config.load_images()
     torch.set_num_threads(config.threads)
-    module = TrainingState(find_system(METHOD).build(config, images.shape, ()))
+    module = TrainingState(config.build(images.shape, ()))
     growth = module.method.growth
     batches, seconds = ImageBatches(images, config.batch_size, 0), []
     for stage in range(growth.last + 1):
@@ -67,13 +64,11 @@ def draw_curves(path: Path, grown: list[Curve], scratch: list[Curve], marks: lis
     """Draw the distance over processor time, with lines where a stage is complete."""
     figure = Figure(figsize=(6, 3.5), dpi=130, layout="constrained")
     axes = figure.add_subplot()
-    for curves, name, style in (
-        (grown, "growing", "C0o-"),
-        (scratch, "32 x 32 throughout", "C1s--"),
-    ):
+    styles = ((grown, "growing", "C0o-"), (scratch, "32 x 32 throughout", "C1s--"))
+    for curves, name, style in styles:
         for i, curve in enumerate(curves):
-            label = name if i == 0 else None
-            axes.plot(curve.keys(), curve.values(), style, label=label, alpha=1 if i == 0 else 0.4)
+            label, alpha = (None, 0.4) if i else (name, 1)
+            axes.plot(curve.keys(), curve.values(), style, label=label, alpha=alpha)
     for i, at in enumerate(marks):
         axes.axvline(at, color="0.7", linewidth=0.8, zorder=0)
         axes.annotate(f"{4 << i}", (at, 1), (0, 2), xycoords=("data", "axes fraction"),
@@ -87,7 +82,7 @@ def draw_curves(path: Path, grown: list[Curve], scratch: list[Curve], marks: lis
 
 def main() -> None:
     recipe = begin("progressive_gan", __doc__)
-    test = load_images(recipe.data / "avatars" / "test.npz").images()
+    test = recipe.load_images("avatars/test").images()
     features = recipe.classifier().network.features
     config = recipe.resolve_config(METHOD)
     z = torch.randn(len(test), config.n_latent, generator=torch.Generator().manual_seed(0))
@@ -95,34 +90,28 @@ def main() -> None:
     def distance(images: Tensor) -> float:
         return compare_images(images, test, features).fid
 
-    def sample(model: Model) -> Tensor:
-        return torch.cat([model.method.sample(part) for part in z.split(250)])
-
     def trace(steps: list[int], **run: int | str | bool) -> dict[int, Tensor]:
-        parts = [n / config.steps for n in steps]
-        models = recipe.train_in_parts(METHOD, parts, **run)
-        return {n: sample(model) for n, model in models.items()}
+        models = recipe.train_in_parts(METHOD, [n / config.steps for n in steps], **run)
+        return {n: in_batches(model.method.sample, z) for n, model in models.items()}
 
     costs = seconds_per_step(recipe)
-    growth = find_system(METHOD).build(config, test.shape[1:], ()).growth
+    growth = config.build(test.shape[1:], ()).growth
     spent = [0.0]  # seconds of a growing training after every step
     for step in range(config.steps):
         spent.append(spent[-1] + costs[growth.at(step)[0]])
     ends = [growth.end(stage) for stage in range(growth.last)]
     later = [ends[-1] + (config.steps - ends[-1]) * i // N_LATER for i in range(1, N_LATER + 1)]
     equal = [round(spent[n] / costs[-1]) for n in ends[-1:] + later]
-    grown: list[Curve] = []
-    scratch: list[Curve] = []
-    stages: list[Tensor] = []
+    grown, scratch, stages = [], [], []
     for seed in SEEDS:
         images = trace(ends + later, seed=seed, out=f"grown-{seed}")
-        stages = stages or [images[n] for n in [*ends, config.steps]]
+        stages = stages or [images[n] for n in (*ends, config.steps)]
         grown.append({spent[n]: distance(x) for n, x in images.items()})
         images = trace(equal, seed=seed, out=f"scratch-{seed}", is_growing=False)
         scratch.append({n * costs[-1]: distance(x) for n, x in images.items()})
 
-    names = [f"{test.shape[-1] >> (growth.last - i)} x" for i in range(len(stages))]
-    names = [f"{name} {name[:-2]}" for name in names]
+    sides = [test.shape[-1] >> (growth.last - i) for i in range(len(stages))]
+    names = [f"{side} x {side}" for side in sides]
     rows = [drawn[:SHOWN] for drawn in stages]
     draw_grid(recipe.out / "stages.png", [*rows, test[:SHOWN]], [*names, "test images"], scale=2)
     draw_curves(recipe.out / "curves.png", grown, scratch, [spent[n] for n in ends])
@@ -130,31 +119,23 @@ def main() -> None:
     floor = compare_images(stages[-1], test, features).floor
     bounds = [reported("domain FID of two halves of the test images", floor)]
     for i, (drawn, name) in enumerate(zip(stages, names, strict=True)):
-        shrunk = downsample(test, growth.last - i).repeat_interleave(1 << (growth.last - i), 2)
-        shrunk = shrunk.repeat_interleave(1 << (growth.last - i), 3)
+        n = 1 << (growth.last - i)
+        shrunk = downsample(test, growth.last - i).repeat_interleave(n, 2).repeat_interleave(n, 3)
         bounds.append(reported(f"test images brought to {name}", distance(shrunk)))
         value, before = distance(drawn), bounds[-2].value
-        bounds.append(
-            at_most(f"stage of {name}", value, MAX_SHARE * before)
-            if i
-            else reported(f"stage of {name}", value)
-        )
-    bounds += [
-        reported(f"growing, seed {seed}", list(curve.values())[-1])
-        for seed, curve in zip(SEEDS, grown, strict=True)
-    ]
-    bounds += [
-        reported(f"32 x 32 throughout, seed {seed}", list(curve.values())[-1])
-        for seed, curve in zip(SEEDS, scratch, strict=True)
-    ]
+        name = f"stage of {name}"
+        bounds.append(at_most(name, value, MAX_SHARE * before) if i else reported(name, value))
+    last = {}
+    for name, curves in (("growing", grown), ("32 x 32 throughout", scratch)):
+        last[name] = [list(curve.values())[-1] for curve in curves]
+        bounds += [reported(f"{name}, seed {s}", x) for s, x in zip(SEEDS, last[name], strict=True)]
     early = mean(next(iter(curve.values())) for curve in scratch)
     own_early = mean(curve[spent[ends[-1]]] for curve in grown)
-    own, other = (mean(list(c.values())[-1] for c in curves) for curves in (grown, scratch))
     bounds += [
         reported(f"32 x 32 throughout, mean, when the other has {names[-2]}", early),
         at_most(f"growing, mean, when it has {names[-2]}", own_early, early),
-        reported("32 x 32 throughout, mean, at the end", other),
-        reported("growing, mean, at the end, in the same processor time", own),
+        reported("32 x 32 throughout, mean, at the end", mean(last["32 x 32 throughout"])),
+        reported("growing, mean, at the end, in the same processor time", mean(last["growing"])),
         *(reported(f"milliseconds per step, {name}", 1e3 * c)
           for name, c in zip(names, costs, strict=True)),
     ]  # fmt: skip

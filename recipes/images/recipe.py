@@ -5,17 +5,19 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
+from torch import Tensor
 
 from voxcycle.evaluation.stats.bounds import Bound, Result, print_bounds
 from voxcycle.evaluation.stats.cost import describe_machine
 from voxcycle.files import replacing
+from voxcycle.images.image_set import ImageSet, load_images
 from voxcycle.images.systems import find_system
 from voxcycle.images.systems.system import SystemConfig
 from voxcycle.images.train import MODEL_FILE, Model, TrainedModel, load_model, train_system
@@ -28,21 +30,17 @@ SETTINGS = Path(__file__).parents[2] / "egs" / "images"
 
 @dataclass(frozen=True)
 class Recipe:
-    """A running recipe.
+    """A running recipe."""
 
-    Attributes:
-        name: of the recipe; its settings are in `egs/images/NAME.yaml`.
-        data: the folder that `egs/images/prepare.py` made.
-        out: the recipe's folder for trainings, pictures and `result.json`.
-        words: settings of the command line.
-        started: monotonic time.
-    """
+    name: str  # its settings are in egs/images/NAME.yaml
+    data: Path  # the folder that egs/images/prepare.py made
+    out: Path  # for trainings, pictures and `result.json`
+    words: tuple[str, ...] = ()  # settings of the command line
+    started: float = field(default_factory=time.monotonic)
 
-    name: str
-    data: Path
-    out: Path
-    words: tuple[str, ...]
-    started: float
+    def load_images(self, name: str) -> ImageSet:
+        """Read a set, such as "fashion/test"."""
+        return load_images(self.data / f"{name}.npz")
 
     def resolve_config(self, method: str, **changed: Any) -> SystemConfig:
         """Return the settings: of the YAML file, then `changed`, then of the command line.
@@ -53,7 +51,7 @@ class Recipe:
         if "data" in values:
             values["data"] = self.data / values["data"]
         values["out"] = self.out / values.get("out", "run")
-        return load_config(find_system(method).config, values)
+        return load_config(find_system(method), values)
 
     def _read_settings(self) -> dict[str, Any]:
         path = SETTINGS / f"{self.name}.yaml"
@@ -61,8 +59,7 @@ class Recipe:
 
     def train(self, method: str, **changed: Any) -> TrainedModel:
         """Train with the settings of `resolve_config`; an interrupted training goes on."""
-        config = self.resolve_config(method, **changed)
-        return self._train(method, config)
+        return self._train(method, self.resolve_config(method, **changed))
 
     def train_in_parts(
         self, method: str, parts: Sequence[float], **changed: Any
@@ -91,18 +88,19 @@ class Recipe:
             models[n_steps] = load_model(path)
         return models
 
+    @torch.enable_grad()  # a recipe may run without
     def _train(self, method: str, config: SystemConfig) -> TrainedModel:
         """Train, or go on, and note the wall time of what was trained."""
         trained = train_system(method, config, resume=(config.out / "last.ckpt").exists())
         if trained.n_new_steps:
-            times = self.wall_times()
+            times = self._wall_times()
             name = str(config.out.relative_to(self.out))
             times[name] = times.get(name, 0.0) + trained.seconds
             with replacing(self.out / TIMES_FILE) as partial:
                 partial.write_text(json.dumps(times))
         return trained
 
-    def wall_times(self) -> dict[str, float]:
+    def _wall_times(self) -> dict[str, float]:
         """Return the seconds that each training under `out` took, all calls together."""
         path = self.out / TIMES_FILE
         return json.loads(path.read_text()) if path.exists() else {}
@@ -110,8 +108,8 @@ class Recipe:
     def classifier(self, data: str = "avatars") -> ClassifierTraining:
         """Return the classifier of a set's factors; all recipes with one OUT share it.
 
-        The first that asks trains it, with `egs/images/classifier.yaml` and none of the settings
-        of the command line, in OUT/classifier/DATA.
+        The first recipe trains it in OUT/classifier/DATA, by `egs/images/classifier.yaml` alone:
+        settings of the command line are ignored.
         """
         shared = replace(self, name="classifier", out=self.out.parent / "classifier", words=())
         path = shared.out / data / MODEL_FILE
@@ -124,14 +122,11 @@ class Recipe:
     ) -> None:
         """Write and print the result; exit code 1 where a bound fails.
 
-        Args:
-            bounds: in the order in which they are read.
-            pictures: file names in `out`, with captions.
-            n_steps: iterations of the training that is shown.
-            seed: of that training.
+        `pictures` are file names in `out` with captions; steps and seed are those of the training
+        that is shown.
         """
         command = " ".join(["python", f"recipes/images/{self.name}.py", "DATA", "OUT", *self.words])
-        times = self.wall_times()
+        times = self._wall_times()
         settings = self._read_settings() | parse_overrides(list(self.words))
         n_threads = settings.get("threads") or torch.get_num_threads()
         Result(
@@ -161,10 +156,11 @@ def begin(name: str, description: str | None) -> Recipe:
     parser.add_argument("out", type=Path, help="folder for results; a subfolder is made in it")
     parser.add_argument("settings", nargs="*", help="key=value, of voxcycle images train")
     args = parser.parse_args()
-    return Recipe(
-        name=name,
-        data=args.data,
-        out=args.out / name,
-        words=tuple(args.settings),
-        started=time.monotonic(),
-    )
+    return Recipe(name, args.data, args.out / name, tuple(args.settings))
+
+
+@torch.no_grad()
+def in_batches(network: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+    """Return a network's outputs for 250 examples at a time."""
+    parts = zip(*(x.split(250) for x in inputs), strict=True)
+    return torch.cat([network(*part) for part in parts])

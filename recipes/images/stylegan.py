@@ -9,12 +9,11 @@ from pathlib import Path
 from statistics import mean
 
 import torch
-from recipe import begin
+from recipe import begin, in_batches
 from torch import Tensor
 
 from voxcycle.evaluation.stats.bounds import at_least, at_most, reported
 from voxcycle.images.image_files import draw_grid
-from voxcycle.images.image_set import load_images
 from voxcycle.images.metrics.image_quality import compare_images
 from voxcycle.images.metrics.latent_metrics import path_length, share_taken_over, slerp
 from voxcycle.images.train import MODEL_FILE, load_model
@@ -29,66 +28,54 @@ PSIS = (1.0, 0.8, 0.6, 0.4, 0.2, 0.0, -0.2, -0.4)
 N_COLUMNS, N_WALKS, N_STEPS = 9, 4, 12
 
 
-def draw_mixing(path: Path, method, w: Tensor) -> None:  # type: ignore[no-untyped-def]
-    """Draw the other images on top, own images at the left, and what becomes of both."""
-    other = w[:N_COLUMNS]
-    blank = torch.ones(1, 3, 32, 32)
-    rows, labels = [torch.cat([blank, method.synthesize(other)])], ["styles of:"]
-    for name, layers in LAYERS.items():
-        for own in w[N_COLUMNS : N_COLUMNS + 3]:
-            mixed = method.mix(own.expand(N_COLUMNS, -1), other, layers)
-            rows.append(torch.cat([method.synthesize(own[None]), method.synthesize(mixed)]))
-            labels.append(name)
-    draw_grid(path, rows, labels, ["into"])
-
-
 @torch.no_grad()
 def main() -> None:
     recipe = begin("stylegan", __doc__)
     rival_path = recipe.out.parent / RIVAL
     if not rival_path.exists():
         raise SystemExit(f"{rival_path}: not there; run recipes/images/progressive_gan.py first")
-    test_set = load_images(recipe.data / "avatars" / "test.npz")
+    test_set = recipe.load_images("avatars/test")
     test, factors = test_set.images(), list(test_set.factors)
     classifier = recipe.classifier()
     features = classifier.network.features
-    with torch.enable_grad():
-        trained = recipe.train("stylegan")
+    trained = recipe.train("stylegan")
     method = trained.method
     generator = torch.Generator().manual_seed(0)
     z, other_z = torch.randn(2, len(test), method.n_latent, generator=generator)
     w, other = method.map(z), method.map(other_z)
 
-    def draw(decode, codes: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
-        return torch.cat([decode(part) for part in codes.split(250)])
-
-    images = draw(method.sample, z)
+    images = in_batches(method.sample, z)
     quality = compare_images(images, test, features)
-    rival = draw(load_model(rival_path).method.sample, z)
+    rival = in_batches(load_model(rival_path).method.sample, z)
     rival_fid = compare_images(rival, test, features).fid
 
-    labels, other_labels = (classifier.predict(draw(method.synthesize, x)) for x in (w, other))
+    def label(styles: Tensor) -> Tensor:
+        return classifier.predict(in_batches(method.synthesize, styles))
+
+    labels, other_labels = label(w), label(other)
     taken = {}
     for name, layers in LAYERS.items():
-        mixed = draw(method.synthesize, method.mix(w, other, layers))
-        shares = share_taken_over(labels, other_labels, classifier.predict(mixed)).tolist()
+        mixed = label(method.mix(w, other, layers))
+        shares = share_taken_over(labels, other_labels, mixed).tolist()
         taken[name] = dict(zip(factors, shares, strict=True))
     coarse, fine = taken["coarse, 4-8"], taken["fine, 32"]
     colours, of_coarse = (mean(shares[name] for name in COLOURS) for shares in (fine, coarse))
 
     places = torch.rand(len(z), 1, generator=generator)
-    in_w = path_length(method.synthesize, features=features, start=w, end=other, places=places)
-    in_z = path_length(
-        lambda at: method.synthesize(method.map(at)),
-        features=features,
-        start=z,
-        end=other_z,
-        places=places,
-        interpolate=slerp,
-    )
+    common = {"features": features, "places": places}
+    in_w = path_length(method.synthesize, start=w, end=other, **common)
+    common |= {"interpolate": slerp}
+    in_z = path_length(lambda at: method.synthesize(method.map(at)), start=z, end=other_z, **common)
 
     draw_grid(recipe.out / "samples.png", list(images[:60].split(15)))
-    draw_mixing(recipe.out / "mixing.png", method, w)
+    blank, donors = torch.ones(1, 3, 32, 32), w[:N_COLUMNS]
+    rows, rows_of = [torch.cat([blank, method.synthesize(donors)])], ["styles of:"]
+    for name, layers in LAYERS.items():
+        for own in w[N_COLUMNS : N_COLUMNS + 3]:
+            mixed = method.mix(own.expand(N_COLUMNS, -1), donors, layers)
+            rows.append(torch.cat([method.synthesize(own[None]), method.synthesize(mixed)]))
+            rows_of.append(name)
+    draw_grid(recipe.out / "mixing.png", rows, rows_of, ["into"])
     drawn = [torch.cat([method.truncate(x[None], psi) for psi in PSIS]) for x in w[:6]]
     rows = [method.synthesize(styles) for styles in drawn]
     draw_grid(recipe.out / "truncation.png", rows, [], [f"{psi:g}" for psi in PSIS])

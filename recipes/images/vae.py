@@ -6,8 +6,6 @@ The plain autoencoder beside it has the same networks: what differs is the noise
 pull towards the prior, and with them that every point of the latent space means something.
 """
 
-from pathlib import Path
-
 import torch
 from matplotlib.figure import Figure
 from recipe import begin
@@ -15,7 +13,6 @@ from torch import Tensor
 
 from voxcycle.evaluation.stats.bounds import at_least, at_most, reported
 from voxcycle.images.image_files import draw_grid
-from voxcycle.images.image_set import load_images
 from voxcycle.images.metrics.image_quality import nearest_images
 
 N_SAMPLES = 500
@@ -30,29 +27,17 @@ def walk(decode, start: Tensor, end: Tensor) -> Tensor:  # type: ignore[no-untyp
     return torch.stack([decode(start.lerp(end, t)) for t in torch.linspace(0, 1, N_STEPS)])
 
 
-def draw_codes(path: Path, codes: dict[str, Tensor], classes: Tensor) -> None:
-    """Scatter 2-D codes by class, with the circle that holds 95 % of the prior."""
-    figure = Figure(figsize=(8, 4), dpi=120, layout="constrained")
-    for axes, (name, z) in zip(figure.subplots(1, 2), codes.items(), strict=True):
-        axes.scatter(z[:, 0], z[:, 1], c=classes, cmap="tab10", s=2, linewidths=0)
-        angle = torch.linspace(0, 2 * torch.pi, 100)
-        axes.plot(2.45 * angle.cos(), 2.45 * angle.sin(), "k--", linewidth=1)
-        axes.set(title=name, aspect="equal")
-    figure.savefig(path)
-
-
 @torch.no_grad()
 def main() -> None:
     recipe = begin("vae", __doc__)
-    train = load_images(recipe.data / "fashion" / "train.npz").images()
-    test_set = load_images(recipe.data / "fashion" / "test.npz")
+    train = recipe.load_images("fashion/train").images()
+    test_set = recipe.load_images("fashion/test")
     test, classes = test_set.images(), torch.from_numpy(test_set.factor("class"))
-    with torch.enable_grad():
-        trained = recipe.train("vae")
-        vae = trained.method
-        plain = recipe.train("autoencoder", out="autoencoder").method
-        flat = recipe.train("vae", out="flat", n_latent=2).method
-        flat_plain = recipe.train("autoencoder", out="flat-autoencoder", n_latent=2).method
+    trained = recipe.train("vae")
+    vae = trained.method
+    plain = recipe.train("autoencoder", out="autoencoder").method
+    flat = recipe.train("vae", out="flat", n_latent=2).method
+    flat_plain = recipe.train("autoencoder", out="flat-autoencoder", n_latent=2).method
 
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(len(test), vae.n_latent, generator=generator)
@@ -66,32 +51,31 @@ def main() -> None:
     # completeness: how far from anything real is what a draw from the prior decodes to?
     z = torch.randn(N_SAMPLES, vae.n_latent, generator=generator)
     reals = nearest_images(test[:N_SAMPLES], train)[0].median()
-    far = {name: nearest_images(m.decode(z), train)[0].median() for name, m in
-           (("VAE", vae), ("autoencoder", plain))}  # fmt: skip
     # continuity: on the way from one image to another, how far is the middle from anything real?
     pairs = test[: 2 * N_PATHS].chunk(2)
-    middle = {}
+    far, middle = {}, {}
     for name, model in (("VAE", vae), ("autoencoder", plain)):
+        far[name] = nearest_images(model.decode(z), train)[0].median()
         path = walk(model.decode, *(model.encode(x) for x in pairs))
         ends = torch.cat([nearest_images(path[i], train)[0] for i in (0, -1)]).mean()
         middle[name] = nearest_images(path[N_STEPS // 2], train)[0].mean() / ends
 
-    draw_grid(
-        recipe.out / "samples.png",
-        [vae.sample(z[:14]), vae.sample(z[14:28]), plain.decode(z[:14]), plain.decode(z[14:28])],
-        ["VAE", "", "autoencoder", ""],
-    )
-    rows = [walk(m.decode, *(m.encode(x[:3]) for x in pairs)) for m in (vae, plain)]
-    draw_grid(
-        recipe.out / "walks.png",
-        [row[:, i] for i in range(3) for row in rows],
-        ["VAE", "autoencoder"] * 3,
-    )
+    rows = [decode(part) for decode in (vae.sample, plain.decode) for part in (z[:14], z[14:28])]
+    draw_grid(recipe.out / "samples.png", rows, ["VAE", "", "autoencoder", ""])
+    walks = [walk(m.decode, *(m.encode(x[:3]) for x in pairs)) for m in (vae, plain)]
+    rows = [steps[:, i] for i in range(3) for steps in walks]
+    draw_grid(recipe.out / "walks.png", rows, ["VAE", "autoencoder"] * 3)
     axis = torch.special.ndtri(torch.linspace(0.03, 0.97, 14))
     grid = torch.stack([torch.stack([x, -y]) for y in axis for x in axis])
     draw_grid(recipe.out / "manifold.png", list(flat.decode(grid).split(14)))
-    codes = {"VAE": flat.encode(test), "autoencoder": flat_plain.encode(test)}
-    draw_codes(recipe.out / "codes.png", codes, classes)
+    figure = Figure(figsize=(8, 4), dpi=120, layout="constrained")
+    angle = torch.linspace(0, 2 * torch.pi, 100)
+    models = (("VAE", flat), ("autoencoder", flat_plain))
+    for axes, (name, model) in zip(figure.subplots(1, 2), models, strict=True):
+        axes.scatter(*model.encode(test).T, c=classes, cmap="tab10", s=2, linewidths=0)
+        axes.plot(2.45 * angle.cos(), 2.45 * angle.sin(), "k--", linewidth=1)  # 95 % of the prior
+        axes.set(title=name, aspect="equal")
+    figure.savefig(recipe.out / "codes.png")
 
     bounds = [
         at_most("-ELBO, nats per image", reconstruction + kl, 256),

@@ -6,7 +6,7 @@ from voxcycle.audio.activity import find_speech, speech_level_db
 FRAME_RATE = 86.0
 
 
-def test_speech_reaches_a_quarter_of_a_second_beyond_the_voice() -> None:
+def test_speech_reaches_a_quarter_of_a_second_beyond_the_voice():
     f0_hz = np.zeros(300, np.float32)
     f0_hz[100:150] = 120
     speech = find_speech(np.full(300, -20.0), f0_hz, FRAME_RATE)
@@ -14,7 +14,7 @@ def test_speech_reaches_a_quarter_of_a_second_beyond_the_voice() -> None:
     assert np.flatnonzero(speech).tolist() == list(range(78, 172))
 
 
-def test_quiet_frames_near_the_voice_are_no_speech() -> None:
+def test_quiet_frames_near_the_voice_are_no_speech():
     f0_hz = np.full(300, 120, np.float32)
     level_db = np.full(300, -20.0)
     level_db[50:60], level_db[60:70] = -49.0, -51.5
@@ -26,13 +26,13 @@ def test_quiet_frames_near_the_voice_are_no_speech() -> None:
     assert not find_speech(level_db, f0_hz, FRAME_RATE)[60:70].any()
 
 
-def test_a_soft_half_is_speech_too() -> None:
+def test_a_soft_half_is_speech_too():
     f0_hz = np.full(800, 120, np.float32)
     level_db = np.where(np.arange(800) < 400, -10.0, -45.0)
     assert find_speech(level_db, f0_hz, FRAME_RATE)[500:].all()
 
 
-def test_loud_sounds_without_voice_are_no_speech() -> None:
+def test_loud_sounds_without_voice_are_no_speech():
     f0_hz = np.zeros(1000, np.float32)
     f0_hz[:300] = 120
     level_db = np.full(1000, -30.0)
@@ -40,14 +40,14 @@ def test_loud_sounds_without_voice_are_no_speech() -> None:
     assert not find_speech(level_db, f0_hz, FRAME_RATE)[400:].any()
 
 
-def test_a_whisper_is_found_by_its_level() -> None:
+def test_a_whisper_is_found_by_its_level():
     level_db = np.full(500, -70.0)
     level_db[100:300] = -25.0
     speech = find_speech(level_db, np.zeros(500, np.float32), FRAME_RATE)
     assert np.flatnonzero(speech).tolist() == list(range(100, 300))
 
 
-def test_the_level_is_that_of_speech_without_its_claps() -> None:
+def test_the_level_is_that_of_speech_without_its_claps():
     power = np.full(1000, 1e-4)  # -40 dBFS
     power[500:] = 1e-2
     speech = np.arange(1000) >= 500

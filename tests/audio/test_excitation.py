@@ -10,7 +10,7 @@ SPEC = MelSpec()
 CENTRES_HZ = librosa.mel_frequencies(SPEC.n_mels + 2, fmin=SPEC.f_min, fmax=SPEC.f_max)[1:-1]
 
 
-def comb_log_mel(f0_hz: float) -> np.ndarray:
+def comb_log_mel(f0_hz):
     """Return the log-mel (n_mels,) of a second of equal cosines, summed one by one."""
     t = np.arange(SPEC.sample_rate) / SPEC.sample_rate
     harmonics = np.arange(1, int(SPEC.sample_rate / 2 / f0_hz) + 1)
@@ -48,7 +48,7 @@ def test_unvoiced_frames_are_zero_and_flags_tell():
 def test_rows_are_normalised_over_the_table():
     f0_hz = np.exp(np.linspace(np.log(60), np.log(700), 2000)).astype(np.float32)
     rows = excitation_mel(f0_hz, SPEC)[:, :-1]
-    # The limit on pits, which comes after, takes a little of the deviation.
+    # The floor, which comes after, takes a little of the deviation.
     assert rows.mean() == pytest.approx(0, abs=0.03) and rows.std() == pytest.approx(1, abs=0.06)
     assert rows.min() == pytest.approx(-2.5)
 

@@ -16,7 +16,7 @@ from voxcycle.audio.stats import DomainStats
 SPEC = MelSpec()
 
 
-def make_stats(f0_hz: float, std: float) -> DomainStats:
+def make_stats(f0_hz, std):
     return DomainStats(np.zeros(80, np.float32), np.ones(80, np.float32), float(np.log(f0_hz)), std)
 
 

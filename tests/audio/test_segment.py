@@ -6,7 +6,7 @@ from voxcycle.audio.segment import dynamic_range_db, find_slices, frame_levels_d
 RATE = 16_000
 
 
-def make_recording(*parts: tuple[str, float], floor: float = 1e-4) -> np.ndarray:
+def make_recording(*parts, floor=1e-4):
     """Return stretches of loud noise ("speech") and of faint noise ("pause") of so many seconds."""
     random = np.random.default_rng(0)
     level = {"speech": 0.1, "pause": floor}
@@ -14,12 +14,12 @@ def make_recording(*parts: tuple[str, float], floor: float = 1e-4) -> np.ndarray
     return np.concatenate(pieces).astype(np.float32)
 
 
-def seconds(slices: list[tuple[int, int]]) -> list[float]:
+def seconds(slices):
     return [s / RATE for pair in slices for s in pair]
 
 
 @pytest.mark.parametrize("floor", [0.0, 1e-4, 1e-2])  # silent, clean, 20 dB of noise
-def test_clips_end_in_long_pauses_with_a_margin(floor: float) -> None:
+def test_clips_end_in_long_pauses_with_a_margin(floor):
     recording = make_recording(
         ("pause", 1), ("speech", 2), ("pause", 1.5), ("speech", 3), ("pause", 1), floor=floor
     )
@@ -27,20 +27,17 @@ def test_clips_end_in_long_pauses_with_a_margin(floor: float) -> None:
     assert seconds(slices) == pytest.approx([0.9, 3.1, 4.4, 7.6], abs=0.02)
 
 
-def test_short_pauses_stay_within_a_clip_until_it_is_long_enough() -> None:
+def test_short_pauses_stay_within_a_clip_until_it_is_long_enough():
     word, pause = ("speech", 2.5), ("pause", 0.6)
     slices = find_slices(make_recording(word, pause, word, pause, word), RATE)
     assert seconds(slices) == pytest.approx([0, 5.7, 6.1, 8.7], abs=0.02)
-
-
-def test_margins_never_overlap() -> None:
     word, pause = ("speech", 5), ("pause", 0.5)
     slices = find_slices(make_recording(word, pause, word, pause, word), RATE)
     assert len(slices) == 3
-    assert all(a[1] <= b[0] for a, b in zip(slices, slices[1:], strict=False))
+    assert all(a[1] <= b[0] for a, b in zip(slices, slices[1:], strict=False))  # margins apart
 
 
-def test_speech_without_pauses_is_cut_where_it_is_softest() -> None:
+def test_speech_without_pauses_is_cut_where_it_is_softest():
     recording = make_recording(("speech", 30), ("pause", 1))
     recording[9 * RATE : 9 * RATE + 800] *= 0.3
     slices = find_slices(recording, RATE)
@@ -50,15 +47,12 @@ def test_speech_without_pauses_is_cut_where_it_is_softest() -> None:
     assert max(stop - start for start, stop in slices) <= 12.3 * RATE
 
 
-def test_a_click_is_no_speech() -> None:
+def test_clicks_and_silence_are_no_clips():
     recording = make_recording(("pause", 2), ("speech", 0.05), ("pause", 2), ("speech", 2))
     assert len(find_slices(recording, RATE)) == 1
-
-
-def test_silence_has_no_clips() -> None:
     assert find_slices(np.zeros(2 * RATE, np.float32), RATE) == []
 
 
-def test_dynamic_range_is_the_ratio_of_speech_to_noise() -> None:
+def test_dynamic_range_is_the_ratio_of_speech_to_noise():
     recording = make_recording(("pause", 1), ("speech", 2), floor=1e-3)
     assert dynamic_range_db(frame_levels_db(recording, RATE)) == pytest.approx(40, abs=1.5)

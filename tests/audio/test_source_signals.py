@@ -10,10 +10,16 @@ from voxcycle.audio.source_signals import noise_blocks, onset_phases, source_sig
 SPEC = MelSpec()
 
 
-def render(f0_hz: np.ndarray) -> np.ndarray:
-    phases = torch.from_numpy(onset_phases(f0_hz, SPEC))[None]
-    noise = torch.zeros(1, len(f0_hz) * SPEC.hop_length)
-    return source_signals(torch.from_numpy(f0_hz)[None], phases, noise, SPEC)[0, 0].numpy()
+def make_sources(f0_hz, noise=None, frames=slice(None)):
+    """Return pulses, noise (by default silence) and pulsed noise of some frames of a contour."""
+    part = torch.from_numpy(f0_hz[frames])[None]
+    phases = torch.from_numpy(onset_phases(f0_hz, SPEC)[frames])[None]
+    noise = torch.zeros(part.shape[1] * SPEC.hop_length) if noise is None else noise
+    return source_signals(part, phases, noise[None], SPEC)[0]
+
+
+def render(f0_hz, frames=slice(None)):
+    return make_sources(f0_hz, frames=frames)[0].numpy()
 
 
 def test_a_constant_pitch_is_the_sum_of_its_harmonics():
@@ -57,30 +63,21 @@ def test_phases_are_the_sum_of_the_samples():
 def test_chunks_equal_the_whole():
     rng = np.random.default_rng(0)
     f0 = np.where(rng.random(200) < 0.8, rng.uniform(80, 300, 200), 0).astype(np.float32)
-    whole = render(f0)
-    phases = onset_phases(f0, SPEC)
-    start, stop = 61, 130
     # one frame of context to either side: F0 is interpolated
-    part = source_signals(
-        torch.from_numpy(f0[start - 1 : stop + 1])[None],
-        torch.from_numpy(phases[start - 1 : stop + 1])[None],
-        torch.zeros(1, (stop - start + 2) * SPEC.hop_length),
-        SPEC,
-    )[0, 0].numpy()[SPEC.hop_length : -SPEC.hop_length]
-    expected = whole[start * SPEC.hop_length : stop * SPEC.hop_length]
+    part = render(f0, slice(60, 131))[SPEC.hop_length : -SPEC.hop_length]
+    expected = render(f0)[61 * SPEC.hop_length : 130 * SPEC.hop_length]
     np.testing.assert_allclose(part, expected, atol=1e-6)
 
 
-def test_puffs_open_with_the_pulse_and_have_unit_power():
+def test_pulsed_noise_opens_with_the_pulse_and_has_unit_power():
     f0 = np.array([0] * 40 + [150] * 400, np.float32)
-    phases = torch.from_numpy(onset_phases(f0, SPEC))[None]
-    noise = noise_blocks(0, len(f0), SPEC)[None]
-    pulses, same, puffs = source_signals(torch.from_numpy(f0)[None], phases, noise, SPEC)[0]
+    noise = noise_blocks(0, len(f0), SPEC)
+    pulses, same, pulsed = make_sources(f0, noise)
     voiced = slice(40 * SPEC.hop_length, None)
-    assert torch.equal(same, noise[0]) and not puffs[: 40 * SPEC.hop_length].any()
-    assert puffs[voiced].square().mean() == pytest.approx(1, abs=0.02)
+    assert torch.equal(same, noise) and not pulsed[: 40 * SPEC.hop_length].any()
+    assert pulsed[voiced].square().mean() == pytest.approx(1, abs=0.02)
     at_pulse = pulses[voiced] > 0.9 * pulses.max()
-    assert puffs[voiced][at_pulse].square().mean() == pytest.approx(4 * 2 / 3, rel=0.15)
+    assert pulsed[voiced][at_pulse].square().mean() == pytest.approx(4 * 2 / 3, rel=0.15)
 
 
 def test_noise_depends_on_its_position_alone():

@@ -1,29 +1,18 @@
 """`voxcycle clone`: a voice of a folder of recordings, without training."""
 
-from collections.abc import Callable
-from pathlib import Path
-
 import numpy as np
 import pytest
 import soundfile
 
 from voxcycle import convert
-from voxcycle.cli import main
 from voxcycle.voices.library import load_voice
 from voxcycle.voices.voice import Voice
 
 RATE = 16_000
-Speech = Callable[..., np.ndarray]
-
-
-def run(*words: object) -> int:
-    with pytest.raises(SystemExit) as left:
-        main([str(word) for word in words])
-    return int(left.value.code or 0)
 
 
 @pytest.fixture
-def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_speech: Speech) -> Path:
+def folders(tmp_path, monkeypatch, make_speech):
     """Half a minute of two speakers each."""
     monkeypatch.setenv("VOXCYCLE_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -35,18 +24,16 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_speech: Speech
     return tmp_path
 
 
-def test_a_cloned_voice_converts_anybody_to_its_speakers_pitch(
-    folders: Path, make_speech: Speech, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run("clone", folders / "ann", "--sex", "woman", "--licence", "mine") == 0
-    assert "voxcycle convert recording.wav --to ann" in capsys.readouterr().out
+def test_a_cloned_voice_converts_anybody_to_its_speakers_pitch(folders, make_speech, run_cli):
+    code, out, _ = run_cli("clone", folders / "ann", "--sex", "woman", "--licence", "mine")
+    assert code == 0 and b"voxcycle convert recording.wav --to ann" in out
     ann = load_voice("ann")
     assert ann.is_any_to_one and ann.card.licence == "mine" and ann.card.training["steps"] == 0
     assert np.exp(ann.target_stats.log_f0_mean) == pytest.approx(210, rel=0.1)
     low = make_speech(2.0, RATE, 110.0)
     assert np.abs(convert(low, ann, sample_rate=RATE, vocoder="griffin-lim").waveform).max() > 0.01
     # only the bound condition and the formant postfilter differ
-    assert run("clone", folders / "ben", "-o", folders / "ben.safetensors") == 0
+    assert run_cli("clone", folders / "ben", "-o", folders / "ben.safetensors")[0] == 0
     ben = Voice.load(folders / "ben.safetensors")
     states = [voice.generator.state_dict() for voice in (ann, ben)]
     differing = {key for key in states[0] if (states[0][key] != states[1][key]).any()}
@@ -54,22 +41,18 @@ def test_a_cloned_voice_converts_anybody_to_its_speakers_pitch(
     assert bound and differing - bound == {"out.weight", "out.bias"}
 
 
-def test_names_and_files_that_are_taken_are_kept(
-    folders: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run("clone", folders / "ann", "--name", "heart") == 2
-    assert "a voice named heart already exists" in capsys.readouterr().err
+def test_names_and_files_that_are_taken_are_kept(folders, run_cli):
+    code, _, err = run_cli("clone", folders / "ann", "--name", "heart")
+    assert code == 2 and "a voice named heart already exists" in err
     taken = folders / "taken.safetensors"
     taken.write_text("mine")
-    assert run("clone", folders / "ann", "-o", taken) == 2
-    assert "already exists" in capsys.readouterr().err and taken.read_text() == "mine"
+    code, _, err = run_cli("clone", folders / "ann", "-o", taken)
+    assert code == 2 and "already exists" in err and taken.read_text() == "mine"
 
 
-def test_too_little_speech_is_one_sentence(
-    folders: Path, make_speech: Speech, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_too_little_speech_is_one_sentence(folders, make_speech, run_cli):
     (folders / "short").mkdir()
     soundfile.write(folders / "short" / "one.wav", make_speech(5.0, RATE), RATE)
-    assert run("clone", folders / "short") == 2
-    assert "at least 20 s are needed" in capsys.readouterr().err
+    code, _, err = run_cli("clone", folders / "short")
+    assert code == 2 and "at least 20 s are needed" in err
     assert not (folders / "data").exists()

@@ -2,18 +2,15 @@ import contextlib
 import io
 import os
 import re
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
-from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 
-from voxcycle.cli import main
 from voxcycle.conversion import batch
 from voxcycle.voices.library import find_voice
 
@@ -21,29 +18,15 @@ RATE = 16_000
 
 
 @pytest.fixture
-def source(tmp_path: Path, make_speech: Callable[..., np.ndarray]) -> Path:
+def source(tmp_path, make_speech):
     """Half a second of speech in a file with a space and letters beyond ASCII."""
     path = tmp_path / "my söurce.wav"
     soundfile.write(path, make_speech(0.5, RATE), RATE)
     return path
 
 
-@pytest.fixture
-def run(voice_path: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> Callable[..., tuple]:
-    """Run `voxcycle convert ...` with the test voice; returns (exit code, stdout, stderr)."""
-
-    def run_convert(*arguments: object) -> tuple[int, bytes, str]:
-        common = ["--to", str(voice_path), "--vocoder", "griffin-lim"]
-        with pytest.raises(SystemExit) as caught:
-            main(["convert", *map(str, arguments), *common])
-        captured = capsysbinary.readouterr()
-        return int(caught.value.code or 0), captured.out, captured.err.decode()
-
-    return run_convert
-
-
-def test_one_command_one_file(run: Callable[..., tuple], source: Path) -> None:
-    code, out, err = run(source)
+def test_one_command_one_file(convert, source):
+    code, out, err = convert(source)
     target = source.with_name("my söurce.unit.wav")
     assert (code, err) == (0, "")
     lines = out.decode().splitlines()
@@ -64,57 +47,38 @@ def test_one_command_one_file(run: Callable[..., tuple], source: Path) -> None:
         (["--pitch", "keep", "--second-pass", "0.5"], "my söurce.unit.wav", RATE, "PCM_16"),
     ],
 )
-def test_options(
-    run: Callable[..., tuple],
-    source: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    arguments: list[str],
-    name: str,
-    rate: int,
-    subtype: str,
-) -> None:
+def test_options(convert, source, monkeypatch, arguments, name, rate, subtype):
     monkeypatch.chdir(source.parent)
-    assert run(source, *arguments)[0] == 0
+    assert convert(source, *arguments)[0] == 0
     written = soundfile.info(source.parent / name)
     assert (written.samplerate, written.subtype, written.frames) == (rate, subtype, rate // 2)
 
 
-def test_a_failure_among_several_is_two(run: Callable[..., tuple], source: Path) -> None:
-    missing = source.with_name("missing.wav")
-    code, out, err = run(missing, source, "-o", source.parent / "out")
-    assert code == 2
-    assert f"error: {missing}: no such file" in err
-    assert "1 of 2 files were converted" in err
-    assert (source.parent / "out" / source.name).exists()
-
-
-def test_a_folder_tells_each_file_when_it_is_done(
-    run: Callable[..., tuple],
-    source: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsysbinary: pytest.CaptureFixture[bytes],
-) -> None:
+def test_a_folder_tells_each_file_when_it_is_done(convert, source, monkeypatch, capfdbinary):
     said_before = []
     convert_planned = batch._convert_planned
 
-    def spy(*arguments: Any, **options: Any) -> Any:
-        said_before.append(capsysbinary.readouterr())
+    def spy(*arguments, **options):
+        said_before.append(capfdbinary.readouterr())
         return convert_planned(*arguments, **options)
 
     (source.parent / "broken.wav").write_text("no audio")
     (source.parent / "zoë.wav").write_bytes(source.read_bytes())
     monkeypatch.setattr(batch, "_convert_planned", spy)
-    code, out, err = run(source.parent, "-o", source.parent / "out")
+    missing = source.with_name("missing.wav")
+    code, out, err = convert(source.parent, missing, "-o", source.parent / "out")
     assert code == 2
     assert said_before[1].err.startswith(f"error: {source.parent / 'broken.wav'}: ".encode())
     first = f"{source} -> {source.parent / 'out' / source.name}\n".encode()
     assert said_before[2].out == first
-    assert out.decode().startswith(f"{source.parent / 'zoë.wav'} -> ")
-    assert err == "2 of 3 files were converted\n"
+    assert said_before[3].out.decode().startswith(f"{source.parent / 'zoë.wav'} -> ")
+    assert f"error: {missing}: no such file" in err
+    assert err.endswith("2 of 4 files were converted\n")
+    assert (source.parent / "out" / source.name).exists()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
-def test_lines_go_above_the_bar_on_a_terminal(source: Path, voice_path: Path) -> None:
+def test_lines_go_above_the_bar_on_a_terminal(source, voice_path):
     import pty
 
     parent, child = pty.openpty()
@@ -137,29 +101,29 @@ def test_lines_go_above_the_bar_on_a_terminal(source: Path, voice_path: Path) ->
     assert shown == f"{source} -> {source.with_name('my söurce.unit.wav')}"
 
 
-def test_an_existing_output_is_kept(run: Callable[..., tuple], source: Path) -> None:
-    assert run(source)[0] == 0
-    code, _, err = run(source)
+def test_an_existing_output_is_kept(convert, source):
+    target = source.with_name("my söurce.unit.wav")
+    target.write_bytes(b"old")
+    code, _, err = convert(source)
     assert code == 2 and "exists already" in err and "--overwrite" in err
-    assert run(source, "--overwrite")[0] == 0
+    assert target.read_bytes() == b"old"
+    assert convert(source, "--overwrite")[0] == 0 and soundfile.info(target).frames == RATE // 2
 
 
-def test_stdin_to_stdout(
-    run: Callable[..., tuple], source: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stdin_to_stdout(convert, source, monkeypatch):
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(source.read_bytes())))
-    code, out, err = run("-")
+    code, out, err = convert("-")
     assert code == 0 and err.startswith("voice unit, vocoder griffin-lim")
     samples, rate = soundfile.read(io.BytesIO(out))
     assert (len(samples), rate) == (RATE // 2, RATE)
-    run(source)
+    convert(source)
     converted, _ = soundfile.read(source.with_name("my söurce.unit.wav"))
     assert np.array_equal(samples, converted)
 
 
-def test_empty_stdin_is_told(run: Callable[..., tuple], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_empty_stdin_is_told(convert, monkeypatch):
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO()))
-    code, out, err = run("-")
+    code, out, err = convert("-")
     assert (code, out) == (2, b"")
     assert "error: standard input: the file is empty" in err
 
@@ -175,18 +139,13 @@ def test_empty_stdin_is_told(run: Callable[..., tuple], monkeypatch: pytest.Monk
         (["a.wav", "--to", "nobody"], "unknown voice 'nobody'"),
     ],
 )
-def test_wrong_options_are_two(
-    voice_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
-) -> None:
-    with pytest.raises(SystemExit) as caught:
-        main(["convert", "--to", str(voice_path), *arguments])
-    captured = capsys.readouterr()
-    assert caught.value.code == 2
-    assert words in captured.err and "Traceback" not in captured.err
-    assert captured.out == ""
+def test_wrong_options_are_two(run_cli, voice_path, arguments, words):
+    code, out, err = run_cli("convert", "--to", voice_path, *arguments)
+    assert (code, out) == (2, b"")
+    assert words in err and "Traceback" not in err
 
 
-def test_start_up_imports_nothing_heavy() -> None:
+def test_start_up_imports_nothing_heavy():
     script = (
         "import sys, voxcycle, voxcycle.cli; "
         "print([m for m in ('torch', 'numpy', 'soundfile', 'librosa', 'lightning', 'rich.progress')"
@@ -196,45 +155,30 @@ def test_start_up_imports_nothing_heavy() -> None:
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
 
 
-def test_voices_are_listed_shown_and_added(
-    voice_path: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_voices_are_listed_shown_and_added(run_cli, voice_path, tmp_path, monkeypatch):
     monkeypatch.setenv("VOXCYCLE_DATA", str(tmp_path))
-    for arguments in (["add", str(voice_path)], [], ["show", "unit"]):
-        with pytest.raises(SystemExit) as caught:
-            main(["voices", *arguments])
-        assert not caught.value.code
-    out = capsys.readouterr().out
-    assert f"added as unit: {tmp_path / 'voices' / 'unit.safetensors'}" in out
-    row = next(line for line in out.splitlines() if line.startswith("unit "))
+    calls = (("add", voice_path), (), ("show", "unit"))
+    codes, outputs, _ = zip(*(run_cli("voices", *call) for call in calls), strict=True)
+    assert codes == (0, 0, 0)
+    added, listed, shown = (output.decode() for output in outputs)
+    assert f"added as unit: {tmp_path / 'voices' / 'unit.safetensors'}" in added
+    row = next(line for line in listed.splitlines() if line.startswith("unit "))
     assert "woman" in row and "not stated" in row and "anyone" in row
-    assert "consent: not stated" in out
+    assert "consent: not stated" in shown
 
 
-def test_a_shipped_voice_is_not_added_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_shipped_voice_is_not_added_again(run_cli, tmp_path, monkeypatch):
     monkeypatch.setenv("VOXCYCLE_DATA", str(tmp_path))
-    copy = tmp_path / "copy.safetensors"
-    copy.write_bytes(find_voice("heart").read_bytes())
-    with pytest.raises(SystemExit) as caught:
-        main(["voices", "add", str(copy)])
-    assert not caught.value.code
-    assert capsys.readouterr().out.startswith("shipped already as heart: ")
+    copy = shutil.copy(find_voice("heart"), tmp_path / "copy.safetensors")
+    code, out, _ = run_cli("voices", "add", copy)
+    assert code == 0 and out.startswith(b"shipped already as heart: ")
     assert not (tmp_path / "voices").exists()
 
 
-def test_one_file_name_for_two_recordings_is_refused(source: Path, run, tmp_path: Path) -> None:
-    other = tmp_path / "other.wav"
+def test_names_of_files_and_folders_are_not_confused(convert, source):
+    other, single = source.with_name("other.wav"), source.with_name("single.wav")
     other.write_bytes(source.read_bytes())
-    code, _, err = run(source, other, "-o", tmp_path / "single.wav")
-    assert code == 2 and "single.wav: the name of one file, but" in err
-    assert not (tmp_path / "single.wav").exists()
-
-
-def test_a_file_in_the_way_of_a_folder_is_named(source: Path, run, tmp_path: Path) -> None:
-    code, _, err = run(source, "-o", source / "out.wav")
+    code, _, err = convert(source, other, "-o", single)
+    assert code == 2 and "single.wav: the name of one file, but" in err and not single.exists()
+    code, _, err = convert(source, "-o", source / "out.wav")
     assert code == 2 and "my söurce.wav: expected a folder, found a file" in err

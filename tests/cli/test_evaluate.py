@@ -4,11 +4,8 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import soundfile
 
@@ -17,17 +14,17 @@ from voxcycle.evaluation.optional_deps import has_metrics
 from voxcycle.evaluation.report import terminal
 from voxcycle.evaluation.report.results import read_result
 
+needs_metrics = pytest.mark.skipif(not has_metrics(), reason="needs the extra [eval]")
 
-def run(*arguments: str | Path) -> int:
+
+def run(*arguments):
     with pytest.raises(SystemExit) as left:
-        main([str(a) for a in arguments])
+        main(["evaluate", *map(str, arguments)])
     return int(left.value.code or 0)
 
 
 @pytest.fixture
-def recordings(
-    tmp_path: Path, make_speech: Callable[..., np.ndarray], monkeypatch: pytest.MonkeyPatch
-) -> Path:
+def recordings(tmp_path, make_speech, monkeypatch):
     """Two speakers with two clips each."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     for name, f0_hz in (("ann", 120.0), ("ben", 200.0)):
@@ -38,7 +35,7 @@ def recordings(
     return tmp_path
 
 
-def check_result(path: Path, document: dict[str, Any]) -> None:
+def check_result(path, document):
     """Compare a result file with the metrics.json of the same evaluation."""
     result = read_result(path)
     assert result.recorded == "automatic" and result.command == "voxcycle evaluate --voice unit"
@@ -54,19 +51,13 @@ def check_result(path: Path, document: dict[str, Any]) -> None:
             assert row[metric] == (line[metric] and pytest.approx(line[metric], abs=1e-5))
 
 
-@pytest.mark.skipif(not has_metrics(), reason="needs the extra [eval]")
-def test_report_and_comparison(recordings: Path, voice_path: Path, capsys, monkeypatch):
+@needs_metrics
+def test_report_and_comparison(recordings, voice_path, capsys, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["/usr/bin/voxcycle", "evaluate", "--voice", "unit"])
-    out = recordings / "report"
-    common = ("evaluate", "--voice", voice_path, "--source", recordings / "ann")
-    rest = ("--vocoder", "griffin-lim", "--sentences", "1", "--second-pass", "0.5")
-    assert (
-        run(
-            *(*common, "--target", recordings / "ben", "--parallel", recordings / "ben"),
-            *("-o", out, *rest),
-        )
-        == 0
-    )
+    out, ben = recordings / "report", recordings / "ben"
+    folders = ("--source", recordings / "ann", "--target", ben, "--parallel", ben, "-o", out)
+    options = ("--vocoder", "griffin-lim", "--sentences", "1", "--second-pass", "0.5")
+    assert run("--voice", voice_path, *folders, *options) == 0
     shown = capsys.readouterr()
     assert "| unit | ann | 1 |" in shown.out
     document = json.loads((out / "metrics.json").read_text())
@@ -78,42 +69,41 @@ def test_report_and_comparison(recordings: Path, voice_path: Path, capsys, monke
     copied = document["utterances"][2]
     assert copied["mcd_db"] > 0  # the column's ceiling
     assert document["about"]["second_pass"] == 0.5
-    assert document["about"]["inputs"] == {
-        "source": "ann",
-        "target": "ben",
-        "parallel": "ben",
-        "sentences": 1,
-    }
+    inputs = {"source": "ann", "target": "ben", "parallel": "ben", "sentences": 1}
+    assert document["about"]["inputs"] == inputs
     assert "<audio" in (out / "report.html").read_text(encoding="utf-8")
     check_result(out / "evaluation-unit.json", document)
     table, notes = (out / "summary.md").read_text(encoding="utf-8").split("\n\n")
     assert table + "\n" == shown.out
     assert "- words are compared with the recogniser's transcript of the recording: " in notes
 
-    assert run("evaluate", "--compare", out / "metrics.json", out / "metrics.json") == 0
+    assert run("--compare", out / "metrics.json", out / "metrics.json") == 0
     table = capsys.readouterr().out
     assert "| voice | DistillMOS | 1 |" in table and "better" not in table
 
 
-def test_wrong_input_is_one_sentence(recordings: Path, voice_path: Path, capsys):
+def check_refusals(cases, common, capsys):
+    """Each of the options is refused in one sentence that holds the message."""
+    for options, message in cases:
+        assert run(*common, *options) == 2
+        shown = capsys.readouterr().err
+        assert message in shown and shown.lower().count("error: ") == 1 and "Traceback" not in shown
+
+
+def test_wrong_input_is_one_sentence(recordings, voice_path, capsys):
+    ann = recordings / "ann"
     cases = [
         (("--voice", voice_path), "--voice and --source are needed"),
         (("--voice", voice_path, "--source", recordings / "gone"), "gone: "),
-        (("--voice", "nobody", "--source", recordings / "ann"), "nobody"),
-        (
-            ("--compare", recordings / "ann" / "0.wav", recordings / "x.json"),
-            "0.wav: ",
-        ),
+        (("--voice", "nobody", "--source", ann), "nobody"),
+        (("--compare", ann / "0.wav", recordings / "x.json"), "0.wav: "),
     ]
-    for arguments, message in cases:
-        assert run("evaluate", *arguments, "-o", recordings / "report") == 2
-        shown = capsys.readouterr().err
-        assert message in shown and "Traceback" not in shown
+    check_refusals(cases, ("-o", recordings / "report"), capsys)
     assert not (recordings / "report").exists()
 
 
-@pytest.mark.skipif(not has_metrics(), reason="needs the extra [eval]")
-def test_wrong_options_leave_nothing_behind(recordings: Path, voice_path: Path, capsys):
+@needs_metrics
+def test_wrong_options_leave_nothing_behind(recordings, voice_path, capsys):
     out = recordings / "report"
     taken = recordings / "taken"
     taken.write_text("a file")
@@ -129,83 +119,56 @@ def test_wrong_options_leave_nothing_behind(recordings: Path, voice_path: Path, 
         (("-o", recordings / "full"), "report.html: "),
         (("--result", recordings / "My Result.json", "-o", out), "My Result.json: "),
     ]
-    for options, message in cases:
-        source = ("--source", recordings / "ann")
-        assert run("evaluate", "--voice", voice_path, *source, *options) == 2
-        shown = capsys.readouterr().err
-        assert message in shown and shown.count("error: ") == 1 and "Traceback" not in shown
+    check_refusals(cases, ("--voice", voice_path, "--source", recordings / "ann"), capsys)
     assert not out.exists()
 
 
-class Asked(Exception):
-    """The arguments of `evaluate_voice`."""
+@needs_metrics
+def test_options_arrive(recordings, voice_path, monkeypatch):
+    asked: list[dict[str, Any]] = []
 
-
-def ask(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> dict[str, Any]:
-    """Return the arguments that the options give, without an evaluation."""
-
-    def stop(voice: Any, sources: Any, target: Any, **options: Any) -> None:
-        raise Asked({"sources": sources, "target": target} | options)
+    def stop(voice, sources, target, **options):
+        asked.append({"sources": sources, "target": target} | options)
+        raise KeyboardInterrupt
 
     monkeypatch.setattr(terminal, "evaluate_with_progress", stop)
-    with pytest.raises(Asked) as asked:
-        main([str(a) for a in arguments])
-    return asked.value.args[0]
-
-
-@pytest.mark.skipif(not has_metrics(), reason="needs the extra [eval]")
-def test_options_arrive(recordings: Path, voice_path: Path, monkeypatch: pytest.MonkeyPatch):
-    (recordings / "texts" / "ben").mkdir(parents=True)
-    (recordings / "texts" / "0.txt").write_text("Buongiorno.")
-    (recordings / "texts" / "ben" / "1.txt").write_text("Good day.")
-    common = ("evaluate", "--voice", voice_path, "--source", recordings / "ann")
-    asked = ask(
-        monkeypatch,
-        *(*common, "--target", recordings / "ben", "--texts", recordings / "texts"),
-        *("--language", "IT", "--target-language", "en", "--asr", "models/small"),
-        *("--sentences", "7", "-o", recordings / "report"),
-    )
-    (ann,), ben = asked["sources"], asked["target"]
+    texts, ben = recordings / "texts", recordings / "ben"
+    (texts / "ben").mkdir(parents=True)
+    (texts / "0.txt").write_text("Buongiorno.")
+    (texts / "ben" / "1.txt").write_text("Good day.")
+    common = ("--voice", voice_path, "--source", recordings / "ann", "--target", ben)
+    languages = ("--language", "IT", "--target-language", "en")
+    others = ("--asr", "models/small", "--sentences", "7", "-o", recordings / "report")
+    run(*common, "--texts", texts, *languages, *others)
+    run(*common)
+    given, plain = asked
+    (ann,), ben = given["sources"], given["target"]
     assert (ann.language, ben.language) == ("it", "en")
     assert [s.text for s in ann.sentences] == ["Buongiorno.", None]
     assert [s.text for s in ben.sentences] == [None, "Good day."]
-    assert asked["asr"] == "models/small"
-    assert asked["inputs"] == {
-        "source": "ann",
-        "target": "ben",
-        "texts": "texts",
-        "sentences": 7,
-    }
-    plain = ask(monkeypatch, *common, "--target", recordings / "ben")
+    assert given["asr"] == "models/small"
+    inputs = {"source": "ann", "target": "ben", "texts": "texts", "sentences": 7}
+    assert given["inputs"] == inputs
     # the language is the voice's, the target's the same, and texts are beside recordings
     assert plain["sources"][0].language == plain["target"].language == "en"
     assert plain["asr"] is None and plain["sources"][0].sentences[0].text is None
 
 
-@pytest.mark.skipif(not has_metrics(), reason="needs the extra [eval]")
-def test_recordings_that_cannot_be_read(recordings: Path, voice_path: Path, capsys):
+@needs_metrics
+def test_recordings_that_cannot_be_read(recordings, voice_path, capsys):
     """Listed where some can, one sentence and exit code 2 where none can; a report either way."""
-    (recordings / "ann" / "0.wav").write_text("no sound")
-    common = ("evaluate", "--voice", voice_path, "--vocoder", "griffin-lim")
-    out = recordings / "report"
-    assert run(*common, *("--source", recordings / "ann", "-o", out)) == 0
+    ann, ben, out = (recordings / name for name in ("ann", "ben", "report"))
+    for broken in (ann / "0.wav", ben / "0.wav", ben / "1.wav"):
+        broken.write_text("no sound")
+    common = ("--voice", voice_path, "--vocoder", "griffin-lim", "--source", ann, "-o", out)
+    assert run(*common, "--parallel", ben) == 0
     shown = capsys.readouterr().err
     assert "failed: unit, ann 0: rendering: " in shown and "0.wav" in shown
-    (recordings / "ann" / "1.wav").write_bytes(b"")
-    assert run(*common, *("--source", recordings / "ann", "-o", out)) == 2
+    assert "failed: unit, ann 1: distance: " in shown
+    (ann / "1.wav").write_bytes(b"")
+    assert run(*common) == 2
     assert "ann: no recording" in capsys.readouterr().err
     names = ["evaluation-unit.json", "metrics.json", "report.html", "summary.md"]
     assert sorted(p.name for p in out.iterdir()) == names
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "rendering: 0.wav: " in page and str(recordings) not in page
-
-
-@pytest.mark.skipif(not has_metrics(), reason="needs the extra [eval]")
-def test_a_broken_parallel_recording_is_listed(recordings: Path, voice_path: Path, capsys):
-    for i in range(2):
-        (recordings / "ben" / f"{i}.wav").write_text("no sound")
-    arguments = ("--source", recordings / "ann", "--parallel", recordings / "ben")
-    common = ("evaluate", "--voice", voice_path, "--vocoder", "griffin-lim", "--sentences", "1")
-    assert run(*common, *arguments, "-o", recordings / "report") == 0
-    assert "failed: unit, ann 0: distance: " in capsys.readouterr().err
-    assert (recordings / "report" / "report.html").exists()

@@ -1,9 +1,7 @@
+import re
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
-import numpy as np
 import pytest
 import soundfile
 
@@ -18,9 +16,7 @@ RATE = 16_000
 
 
 @pytest.fixture(scope="session")
-def recording(
-    tmp_path_factory: pytest.TempPathFactory, make_speech: Callable[..., np.ndarray]
-) -> Path:
+def recording(tmp_path_factory, make_speech):
     """Half a second of speech."""
     path = tmp_path_factory.mktemp("recording") / "a.wav"
     soundfile.write(path, make_speech(0.5, RATE), RATE)
@@ -28,7 +24,7 @@ def recording(
 
 
 @pytest.fixture
-def folder(tmp_path: Path, recording: Path) -> Path:
+def folder(tmp_path, recording):
     """Two good files, one bad, one hidden and one that is no audio, in two folders."""
     root = tmp_path / "in"
     (root / "deep er").mkdir(parents=True)
@@ -39,21 +35,27 @@ def folder(tmp_path: Path, recording: Path) -> Path:
     return root
 
 
-def list_files(root: Path) -> list[str]:
+def list_files(root):
     return sorted(str(p.relative_to(root)) for p in root.rglob("*") if p.is_file())
 
 
-def test_one_failure_loses_nothing_else(folder: Path, voice_path: Path, tmp_path: Path) -> None:
-    results = convert_files(folder, voice_path, tmp_path / "out", vocoder="griffin-lim")
-    assert [r.source.name for r in results] == ["a.wav", "broken.wav", "b é.wav"]
-    assert [r.output is None for r in results] == [False, True, False]
-    assert results[1].error is not None and "not an audio file" in results[1].error
-    assert list_files(tmp_path / "out") == ["a.wav", "deep er/b é.wav"]
-    written = soundfile.info(str(results[2].output))
-    assert (written.frames, written.samplerate) == (RATE // 2, RATE)
+def test_one_failure_loses_nothing_else_and_jobs_do_not_change_the_bits(
+    folder, voice_path, tmp_path
+):
+    for jobs in (1, 2):
+        out = tmp_path / str(jobs)
+        results = convert_files(folder, voice_path, out, vocoder="griffin-lim", jobs=jobs)
+        assert [r.source.name for r in results] == ["a.wav", "broken.wav", "b é.wav"]
+        assert [r.output is None for r in results] == [False, True, False]
+        assert results[1].error is not None and "not an audio file" in results[1].error
+        assert list_files(out) == ["a.wav", "deep er/b é.wav"]
+        written = soundfile.info(str(results[2].output))
+        assert (written.frames, written.samplerate) == (RATE // 2, RATE)
+    for name in list_files(tmp_path / "1"):
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
 
 
-def test_the_file_says_what_it_is(recording: Path, voice_path: Path, tmp_path: Path) -> None:
+def test_the_file_says_what_it_is(recording, voice_path, tmp_path):
     (result,) = convert_files(recording, voice_path, tmp_path, vocoder="griffin-lim", format="flac")
     assert result.output == tmp_path / "a.flac"
     with soundfile.SoundFile(result.output) as written:
@@ -61,23 +63,7 @@ def test_the_file_says_what_it_is(recording: Path, voice_path: Path, tmp_path: P
         assert "voxcycle 0." in written.copy_metadata()["software"]
 
 
-def test_jobs_do_not_change_the_bits(folder: Path, voice_path: Path, tmp_path: Path) -> None:
-    for name, jobs in (("one", 1), ("two", 2)):
-        convert_files(
-            [folder / "a.wav", folder / "broken.wav", folder / "deep er" / "b é.wav"],
-            voice_path,
-            tmp_path / name,
-            vocoder="griffin-lim",
-            jobs=jobs,
-        )
-    for name in ("a.wav", "b é.wav"):
-        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
-    assert len(list_files(tmp_path / "two")) == 2
-
-
-def test_a_voice_trained_anew_is_read_anew(
-    recording: Path, voice_path: Path, tmp_path: Path
-) -> None:
+def test_a_voice_trained_anew_is_read_anew(recording, voice_path, tmp_path):
     path = tmp_path / "mine.safetensors"
     shutil.copy(voice_path, path)
     (first,) = convert_files(recording, to=path, out_dir=tmp_path / "1", vocoder="griffin-lim")
@@ -89,21 +75,8 @@ def test_a_voice_trained_anew_is_read_anew(
     assert first.output.read_bytes() != second.output.read_bytes()
 
 
-def test_what_is_there_is_kept(recording: Path, voice_path: Path, tmp_path: Path) -> None:
-    (tmp_path / "a.wav").write_bytes(b"old")
-    (kept,) = convert_files(recording, voice_path, tmp_path, vocoder="griffin-lim")
-    assert kept.error is not None and "exists already" in kept.error
-    assert (tmp_path / "a.wav").read_bytes() == b"old"
-    (replaced,) = convert_files(
-        recording, voice_path, tmp_path, vocoder="griffin-lim", overwrite=True
-    )
-    assert replaced.error is None and soundfile.info(tmp_path / "a.wav").frames == RATE // 2
-
-
-def test_a_fault_of_ours_stays_with_its_file(
-    recording: Path, voice_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*arguments: object, **options: object) -> None:
+def test_a_fault_of_ours_stays_with_its_file(recording, voice_path, tmp_path, monkeypatch):
+    def fail(*arguments, **options):
         raise KeyError("a bug")
 
     monkeypatch.setattr(batch, "convert_file", fail)
@@ -111,12 +84,9 @@ def test_a_fault_of_ours_stays_with_its_file(
     assert result.error is not None and "KeyError" in result.error and "report" in result.error
 
 
-def test_outputs_beside_inputs_carry_the_voice(recording: Path) -> None:
+def test_outputs_that_would_meet_are_kept_apart(recording, tmp_path):
     (planned,) = plan_files([recording], "heart")
     assert planned.target == recording.with_name("a.heart.wav")
-
-
-def test_outputs_that_would_meet_are_kept_apart(recording: Path, tmp_path: Path) -> None:
     shutil.copy(recording, tmp_path / "a.wav")
     soundfile.write(tmp_path / "a.mp3", soundfile.read(recording)[0], RATE)
     out = tmp_path / "out"
@@ -126,58 +96,54 @@ def test_outputs_that_would_meet_are_kept_apart(recording: Path, tmp_path: Path)
     assert [p.target and p.target.name for p in plan] == ["a.mp3.heart.wav", "a.heart.wav"]
 
 
-def test_two_inputs_for_one_output_are_told(recording: Path, folder: Path, tmp_path: Path) -> None:
-    plan = plan_files([recording, folder / "a.wav"], "heart", out_dir=tmp_path / "out")
-    assert plan[0].error is None
-    assert plan[1].error is not None and "would both be written to it" in plan[1].error
+def test_clashes_of_outputs_and_inputs_are_told(recording, folder, tmp_path):
+    source = folder / "a.wav"
+    first, second = plan_files([recording, source], "heart", out_dir=tmp_path / "out")
+    assert first.error is None
+    assert second.error is not None and "would both be written to it" in second.error
+    (planned,) = plan_files([source], "heart", out_dir=folder, overwrite=True)
+    for plan in (planned, plan_file(source, source, overwrite=True)):
+        assert plan.error is not None and "is an input" in plan.error
 
 
-def test_an_input_is_never_overwritten(folder: Path) -> None:
-    (planned,) = plan_files([folder / "a.wav"], "heart", out_dir=folder, overwrite=True)
-    assert planned.error is not None and "is an input" in planned.error
-    planned = plan_file(folder / "a.wav", folder / "a.wav", overwrite=True)
-    assert planned.error is not None and "is an input" in planned.error
-
-
-def test_a_file_given_twice_is_converted_once(folder: Path, tmp_path: Path) -> None:
-    plan = plan_files([folder / "a.wav", folder], "heart", out_dir=tmp_path / "out")
-    assert [p.source.name for p in plan] == ["a.wav", "broken.wav", "b é.wav"]
-
-
-def test_outputs_within_the_folder_are_not_inputs(folder: Path, voice_path: Path) -> None:
+def test_outputs_within_the_folder_are_not_inputs(folder, voice_path):
     out = folder / "out"
     for _ in range(2):
         results = convert_files(folder, voice_path, out, vocoder="griffin-lim", overwrite=True)
-        assert len(results) == 3
+        assert [r.error is None for r in results] == [True, False, True]
+    (kept,) = convert_files(folder / "a.wav", voice_path, out, vocoder="griffin-lim")
+    assert kept.error is not None and "exists already" in kept.error
 
 
-def test_outputs_may_lie_above_the_folder_but_not_in_its_place(folder: Path) -> None:
+def test_outputs_may_lie_above_the_folder_but_not_in_its_place(folder):
     planned = plan_files([folder], "heart", out_dir=folder.parent)
     assert folder.parent / "a.wav" in [p.target for p in planned]
-    with pytest.raises(AudioError, match="the outputs would lie among the inputs"):
+    with pytest.raises(AudioError, match=re.escape(str(folder))):
         plan_files([folder], "heart", out_dir=folder, overwrite=True)
 
 
-def test_results_come_as_they_are_made(folder: Path, voice_path: Path, tmp_path: Path) -> None:
+def test_results_come_as_they_are_made(folder, voice_path, tmp_path):
     plan = plan_files([folder], "heart", out_dir=tmp_path / "out")
-    results = run_plan(plan, voice_path, "griffin-lim", Options())
+    results = run_plan(plan, voice_path=voice_path, vocoder="griffin-lim", options=Options())
     index, first = next(results)
     assert first.source == plan[index].source
     assert len(list((tmp_path / "out").rglob("*.wav"))) == 1
     assert sorted([index, *(i for i, _ in results)]) == list(range(len(plan)))
 
 
-def test_folders_need_a_place_and_content(folder: Path, tmp_path: Path) -> None:
+def test_folders_need_a_place_and_content(folder, tmp_path):
     with pytest.raises(AudioError, match="-o"):
         plan_files([folder], "heart")
     (tmp_path / "empty").mkdir()
     # an empty folder fails alone: the recordings beside it are planned
-    plan = plan_files([tmp_path / "empty", folder], "heart", out_dir=tmp_path / "out")
+    inputs = [tmp_path / "empty", folder / "a.wav", folder]  # a file given twice counts once
+    plan = plan_files(inputs, "heart", out_dir=tmp_path / "out")
     assert plan[0].error == f"{tmp_path / 'empty'}: no audio files in this folder"
     assert any(planned.error is None for planned in plan[1:])
+    assert [p.source.name for p in plan[1:]] == ["a.wav", "broken.wav", "b é.wav"]
 
 
-def test_the_name_says_the_format(recording: Path, tmp_path: Path) -> None:
+def test_the_name_says_the_format(recording, tmp_path):
     planned = plan_file(recording, tmp_path / "b.flac")
     assert planned.audio_format is not None and planned.audio_format.format == "FLAC"
     assert plan_file(recording, tmp_path / "b.flac", requested_format="flac").error is None
@@ -185,6 +151,6 @@ def test_the_name_says_the_format(recording: Path, tmp_path: Path) -> None:
         assert plan_file(recording, tmp_path / target, requested_format=requested).error is not None
 
 
-def test_a_voice_cannot_name_another_folder() -> None:
+def test_a_voice_cannot_name_another_folder():
     assert to_file_name("../../etc/x y") == "_etc_x_y"
     assert to_file_name("") == "voice"

@@ -1,7 +1,5 @@
 """What is computed in pieces equals what one call computes."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 import torch
@@ -17,22 +15,17 @@ from voxcycle.audio.source_signals import onset_phases
 from voxcycle.audio.stats import sum_frames
 from voxcycle.conversion import analysis
 from voxcycle.conversion.analysis import analyze
-from voxcycle.conversion.chunks import Windows, equal_chunk_frames
-from voxcycle.conversion.generator import MelConverter, convert_mels
-from voxcycle.conversion.renderer import Renderer
-from voxcycle.conversion.runtime import to_batch, to_frames
-from voxcycle.conversion.spooled_frames import SpooledFrames
+from voxcycle.conversion.frames import SpooledFrames, Windows, equal_chunk_frames
+from voxcycle.conversion.stages import MelConverter, Renderer, convert_mels, to_batch, to_frames
 from voxcycle.models.hifigan_generator import HiFiGANGenerator
 from voxcycle.models.source_filter_networks import SourceFilterVocoder
-from voxcycle.vocoders import Vocoder
 from voxcycle.vocoders.hifigan import HiFiGAN
 from voxcycle.vocoders.source_filter import SourceFilter
-from voxcycle.voices.voice import Voice
 
 SPEC = MelSpec()
 
 
-def make_vocoder() -> HiFiGAN:
+def make_vocoder():
     """Return a vocoder of HiFi-GAN's form with few channels and loud random weights."""
     torch.manual_seed(0)
     generator = HiFiGANGenerator(
@@ -48,7 +41,7 @@ def make_vocoder() -> HiFiGAN:
     return HiFiGAN(generator.eval().requires_grad_(False), SPEC, "tiny")
 
 
-def draw_frames(n_frames: int) -> tuple[np.ndarray, np.ndarray]:
+def draw_frames(n_frames):
     """Return log-mels (F, 80) and an F0 contour (F,) with gaps."""
     rng = np.random.default_rng(0)
     mels = rng.normal(-6, 2, (n_frames, 80)).astype(np.float32)
@@ -56,9 +49,7 @@ def draw_frames(n_frames: int) -> tuple[np.ndarray, np.ndarray]:
     return mels, f0_hz.astype(np.float32)
 
 
-def convert_in_chunks(
-    voice: Voice, mels: np.ndarray, f0_hz: np.ndarray, second_pass: float, n: int, step: int
-) -> np.ndarray:
+def convert_in_chunks(voice, mels, f0_hz, second_pass, n, step):
     stage = MelConverter(
         voice.generator,
         spec=SPEC,
@@ -73,9 +64,7 @@ def convert_in_chunks(
     return np.concatenate([*pushed, stage.flush()])
 
 
-def render_in_chunks(
-    vocoder: Vocoder, mels: np.ndarray, f0_hz: np.ndarray, n: int, step: int = 50
-) -> np.ndarray:
+def render_in_chunks(vocoder, mels, f0_hz, n, step=50):
     stage, phases = Renderer(vocoder, n), onset_phases(f0_hz, SPEC)
     columns = (mels, f0_hz, phases)
     pushed = [
@@ -85,7 +74,7 @@ def render_in_chunks(
 
 
 @pytest.mark.parametrize("n_frames", [1, 9, 511, 512, 513, 10_000])
-def test_chunks_split_the_frames_evenly(n_frames: int) -> None:
+def test_chunks_split_the_frames_evenly(n_frames):
     length = equal_chunk_frames(n_frames)
     n_chunks = -(-n_frames // length)
     assert 1 <= length <= 512 and 0 <= n_chunks * length - n_frames < n_chunks
@@ -93,9 +82,7 @@ def test_chunks_split_the_frames_evenly(n_frames: int) -> None:
 
 @pytest.mark.parametrize("step", [1, 3, 7, 40])
 @pytest.mark.parametrize(("n_frames", "chunk", "context"), [(23, 5, 4), (4, 6, 9), (10, 5, 0)])
-def test_windows_hold_both_ends_however_the_frames_come(
-    n_frames: int, chunk: int, context: int, step: int
-) -> None:
+def test_windows_hold_both_ends_however_the_frames_come(n_frames, chunk, context, step):
     values, windows = np.arange(n_frames), Windows(context, chunk)
     made = [w for i in range(0, n_frames, step) for w in windows.push(values[i : i + step])]
     made += list(windows.flush())
@@ -108,9 +95,7 @@ def test_windows_hold_both_ends_however_the_frames_come(
 
 
 @pytest.mark.parametrize("second_pass", [0.0, 0.6])
-def test_generator_and_vocoder_agree_with_the_whole_to_80_db(
-    voice: Voice, second_pass: float
-) -> None:
+def test_generator_and_vocoder_agree_with_the_whole_to_80_db(voice, second_pass):
     n_frames = 301
     mels, f0_hz = draw_frames(n_frames)
     results = []
@@ -126,7 +111,7 @@ def test_generator_and_vocoder_agree_with_the_whole_to_80_db(
     assert np.abs(chunked - whole).max() < 1e-4 * np.abs(whole).max()  # -80 dB
 
 
-def test_the_second_pass_converts_the_first_conversion_again(voice: Voice) -> None:
+def test_the_second_pass_converts_the_first_conversion_again(voice):
     """`convert_mels` is what `Conversion`s and validation are made by; held against the network."""
     mels, f0_hz = draw_frames(40)
     first, half, second = (
@@ -156,7 +141,7 @@ def test_the_second_pass_converts_the_first_conversion_again(voice: Voice) -> No
     assert first.dtype == half.dtype == np.float32
 
 
-def test_the_vocoder_needs_its_context(voice: Voice) -> None:
+def test_the_vocoder_needs_its_context(voice):
     """The test above has teeth: with no context, chunks differ by much more than -80 dB."""
     mels, _ = draw_frames(120)
     vocoder, f0_hz = make_vocoder(), np.zeros(120, np.float32)
@@ -166,9 +151,7 @@ def test_the_vocoder_needs_its_context(voice: Voice) -> None:
     assert np.abs(chunked - whole).max() > 1e-2 * np.abs(whole).max()
 
 
-def test_analysis_in_pieces_is_that_of_training(
-    make_speech: Callable[..., np.ndarray], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_analysis_in_pieces_is_that_of_training(make_speech, monkeypatch):
     waveform = make_speech(18.0, SPEC.sample_rate)[: 1540 * SPEC.hop_length]
     waveform -= waveform.mean()
     monkeypatch.setattr(analysis, "MEL_FRAMES", 100)
@@ -199,7 +182,7 @@ def test_analysis_in_pieces_is_that_of_training(
     assert found.sums.mel == pytest.approx(sums.mel, rel=1e-5)
 
 
-def test_rows_outlive_memory() -> None:
+def test_rows_outlive_memory():
     rows = np.arange(12, dtype=np.float32).reshape(6, 2)
     with SpooledFrames(2) as file:
         file.append(rows[:4])
@@ -211,7 +194,7 @@ def test_rows_outlive_memory() -> None:
         assert np.array_equal(file.read(-2, 8), rows[[0, 0, 0, 1, 2, 3, 4, 5, 5, 5]])
 
 
-def test_the_source_filter_vocoder_agrees_with_the_whole_to_80_db() -> None:
+def test_the_source_filter_vocoder_agrees_with_the_whole_to_80_db():
     """Phases are carried over the borders and noise has its place in the file."""
     torch.manual_seed(0)
     network = SourceFilterVocoder(SPEC, width=16, n_blocks=3)

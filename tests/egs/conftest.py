@@ -9,7 +9,7 @@ LECTURE = Path(__file__).parents[2] / "egs" / "images"
 
 
 @pytest.fixture
-def lecture(monkeypatch: pytest.MonkeyPatch) -> Path:
+def lecture(monkeypatch):
     """Let tests import the scripts of egs/images, and give their folder."""
     monkeypatch.syspath_prepend(str(LECTURE))
     for script in LECTURE.glob("*.py"):

@@ -1,8 +1,5 @@
 """The drawn faces of egs/images."""
 
-from pathlib import Path
-from types import ModuleType
-
 import numpy as np
 import pytest
 
@@ -10,13 +7,13 @@ pytest.importorskip("python_avatars")
 
 
 @pytest.fixture
-def avatars(lecture: Path) -> ModuleType:
+def avatars(lecture):
     import avatars
 
     return avatars
 
 
-def test_faces_are_a_function_of_the_seed(avatars: ModuleType) -> None:
+def test_faces_are_a_function_of_the_seed(avatars):
     one, two, other = (avatars.draw_faces(6, np.random.default_rng(s)) for s in (3, 3, 4))
     assert one == two != other
     images, again = avatars.render_all(one, 32), avatars.render_all(two, 32)
@@ -35,13 +32,7 @@ def test_faces_are_a_function_of_the_seed(avatars: ModuleType) -> None:
         ("nose", ("DEFAULT", "SMALL"), (10, 18), (11, 21)),
     ],
 )
-def test_twins_differ_in_their_factor_alone(
-    avatars: ModuleType,
-    factor: str,
-    names: tuple[str, str],
-    rows: tuple[int, int],
-    columns: tuple[int, int],
-) -> None:
+def test_twins_differ_in_their_factor_alone(avatars, factor, names, rows, columns):
     faces = avatars.draw_faces(5, np.random.default_rng(0), has_ground=True, accessory=0)
     a, b = (
         avatars.render_all([f.but(**{factor: avatars.value(factor, name)}) for f in faces], 32)
@@ -55,19 +46,19 @@ def test_twins_differ_in_their_factor_alone(
     assert [name for name, other in zip(a.factors, is_other, strict=True) if other] == [factor]
 
 
-def test_factors_are_drawn_as_they_are_said_to_be(avatars: ModuleType) -> None:
+def test_factors_are_drawn_as_they_are_said_to_be(avatars):
     faces = avatars.draw_faces(400, np.random.default_rng(0), skin=[1, 4])
     drawn = {name: np.array([face.factors[name] for face in faces]) for name in avatars.VALUES}
     assert set(drawn["skin"]) == {1, 4}
     hair = {avatars.VALUES["hair"][i].name for i in drawn["hair"]}
     assert len(hair) > 20 and not hair & avatars.HATS
-    # a half without, and of the other half one in so many
+    # half of the faces have none; the other half draws from all values, none included
     share = 0.5 + 0.5 / len(avatars.VALUES["accessory"])
     assert (drawn["accessory"] == 0).mean() == pytest.approx(share, abs=0.1)  # four deviations
     assert all(face.ground == (255, 255, 255) for face in faces)
 
 
-def test_the_ground_is_behind_the_face(avatars: ModuleType) -> None:
+def test_the_ground_is_behind_the_face(avatars):
     faces = avatars.draw_faces(3, np.random.default_rng(5), has_ground=True)
     for face in faces:
         assert avatars.render(face, 16)[:, 0, 0].tolist() == list(face.ground)

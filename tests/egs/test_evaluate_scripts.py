@@ -18,7 +18,7 @@ pytestmark = [
 ]
 
 
-def write_sentences(folder: Path, make_speech, f0_hz: float, n_sentences: int = 2) -> None:
+def write_sentences(folder, make_speech, f0_hz, n_sentences=2):
     folder.mkdir(parents=True)
     for i in range(n_sentences):
         speech = make_speech(2.0, 24_000, f0_hz, seed=i)
@@ -26,20 +26,21 @@ def write_sentences(folder: Path, make_speech, f0_hz: float, n_sentences: int = 
         (folder / f"{i:03d}.txt").write_text("A sentence of sorts.\n", encoding="utf-8")
 
 
-@pytest.fixture
-def corpus(tmp_path: Path, make_speech) -> Path:
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory, make_speech):
+    folder = tmp_path_factory.mktemp("corpus")
     for name, f0_hz in (("af_heart", 200.0), ("af_nova", 220.0), ("am_eric", 110.0)):
-        write_sentences(tmp_path / "corpus/wavs" / name / "valid", make_speech, f0_hz)
-    write_sentences(tmp_path / "corpus/wavs/af_heart/eval", make_speech, 200.0)
-    return tmp_path / "corpus"
+        write_sentences(folder / "wavs" / name / "valid", make_speech, f0_hz)
+    write_sentences(folder / "wavs/af_heart/eval", make_speech, 200.0)
+    return folder
 
 
-def run(script: str, *arguments: str | Path) -> str:
+def run(script, *arguments):
     command = [sys.executable, str(EGS / script), *map(str, arguments)]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def test_kokoro_scores_every_row(corpus: Path, voice_path: Path, tmp_path: Path):
+def test_kokoro_scores_every_row(corpus, voice_path, tmp_path):
     table = run(
         "kokoro/evaluate_kokoro.py",
         *("--voice", voice_path, "--target", "af_heart", "--corpus", corpus, "--limit", "1"),
@@ -63,13 +64,11 @@ def test_kokoro_scores_every_row(corpus: Path, voice_path: Path, tmp_path: Path)
     assert row["wer"] == pytest.approx(mean["wer"], abs=1e-5)
 
 
-def test_real_speech_counts_words_against_the_source(
-    corpus: Path, voice_path: Path, tmp_path: Path, make_speech
-):
+def test_real_speech_counts_words_against_the_source(corpus, voice_path, tmp_path, make_speech):
     for name in ("allison", "carlo", "dutch_woman", "dutch_man"):
         write_sentences(tmp_path / "real/wavs" / name, make_speech, 150.0, 21)
     run(
-        "real/evaluate_real.py",
+        "kokoro/evaluate_kokoro.py",
         *("--voice", voice_path, "--target", "af_heart", "--real", tmp_path / "real"),
         *("--corpus", corpus, "--limit", "1", "--json", tmp_path / "out.json"),
         *("--cache", tmp_path / "cache", "--vocoder", "griffin-lim"),
@@ -80,3 +79,16 @@ def test_real_speech_counts_words_against_the_source(
     result = read_result(tmp_path / "real-unit.json")
     assert result.row(row="unit", speaker="mean")["n_sentences"] == 4
     assert len(unconverted) == 4 and all(r["words"] is None for r in unconverted)
+
+
+def test_copy_synthesis_has_distances_in_its_result(corpus, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    table = run(
+        "kokoro/copy_synthesis.py",
+        *("griffin-lim", "--corpus", corpus, "--limit", "1", "--metrics", "pitch"),
+        *("--result", tmp_path / "copies.json"),
+    )
+    assert table.splitlines()[0].endswith("| mel L1 | log STFT |")
+    result = read_result(tmp_path / "copies.json")
+    assert result.row(row="recording", speaker="mean")["mel L1"] < 0.01
+    assert result.row(row="griffin-lim", speaker="mean")["log STFT"] > 0.1

@@ -13,7 +13,7 @@ from voxcycle.speech.train_vocoder import VocoderTrainingConfig
 SCRIPT = Path(__file__).parents[2] / "egs" / "experiment.py"
 
 
-def test_every_run_differs_from_the_first_in_the_settings_named_by_the_study() -> None:
+def test_every_run_differs_from_the_first_in_the_settings_named_by_the_study():
     driver = runpy.run_path(str(SCRIPT))
     for study, runs in driver["STUDIES"].items():
         first, *others = (run.config(Path("out"), 10) for run in runs.values())
@@ -25,9 +25,7 @@ def test_every_run_differs_from_the_first_in_the_settings_named_by_the_study() -
         assert settings.keys() <= VocoderTrainingConfig.model_fields.keys()
 
 
-def test_an_unknown_run_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_unknown_run_is_refused(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", [str(SCRIPT), "vocoder", str(tmp_path), "--only", "no-noise"])
     with pytest.raises(SystemExit) as left:
         runpy.run_path(str(SCRIPT), run_name="__main__")
@@ -35,9 +33,7 @@ def test_an_unknown_run_is_refused(
     assert "no run no-noise in vocoder: all, no-prior, no-phase" in capsys.readouterr().err
 
 
-def test_training_goes_up_to_each_mark_and_stops_beyond_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_training_goes_up_to_each_mark_and_stops_beyond_it(tmp_path, monkeypatch):
     driver = runpy.run_path(str(SCRIPT))
     run = driver["Run"](driver["KOKORO"], {}, (1, 2))
     (tmp_path / "steps.json").write_text(json.dumps({"run": 100.4}))
@@ -45,7 +41,7 @@ def test_training_goes_up_to_each_mark_and_stops_beyond_it(
     values = driver["train"].__globals__
 
     class Evaluated:
-        def save(self, file: Path) -> None:
+        def save(self, file):
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text("{}")
 

@@ -1,5 +1,4 @@
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -12,14 +11,14 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def write_page(lecture: Path) -> Any:
+def write_page(lecture):
     from page import write_page
 
     return write_page
 
 
 @pytest.fixture
-def runs(tmp_path: Path) -> Path:
+def runs(tmp_path):
     """Results of two systems, one with a bound that fails."""
     for name, value in (("vae", 250.0), ("gan", 300.0)):
         folder = tmp_path / "runs" / name
@@ -38,14 +37,14 @@ def runs(tmp_path: Path) -> Path:
     return tmp_path / "runs"
 
 
-def test_every_system_of_the_list_has_its_files() -> None:
+def test_every_system_of_the_list_has_its_files():
     systems = yaml.safe_load((ROOT / "egs/images/systems.yaml").read_text(encoding="utf-8"))
     for system in systems:
         for file in system["files"]:
             assert (ROOT / file).is_file(), file
 
 
-def test_the_page_holds_results_in_the_order_of_the_lecture(write_page, runs, tmp_path) -> None:
+def test_the_page_holds_results_in_the_order_of_the_lecture(write_page, runs, tmp_path):
     missing = write_page(runs, tmp_path / "page")
     html = (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
     assert html.index('id="vae"') < html.index('id="gan"')
@@ -55,9 +54,7 @@ def test_the_page_holds_results_in_the_order_of_the_lecture(write_page, runs, tm
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_it_fits_the_screen_and_shows_its_pictures(
-    write_page, runs, tmp_path, browser, width
-) -> None:
+def test_it_fits_the_screen_and_shows_its_pictures(write_page, runs, tmp_path, browser, width):
     write_page(runs, tmp_path / "page")
     page = browser.new_page(viewport={"width": width, "height": 800})
     page.goto((tmp_path / "page" / "index.html").as_uri())

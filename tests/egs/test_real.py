@@ -23,12 +23,12 @@ CLIPS = (  # utterance, corpus, speaker, role
 )
 
 
-def run(script: str, *arguments: object) -> str:
+def run(script, *arguments):
     command = [sys.executable, str(REAL / script), *map(str, arguments)]
     return subprocess.run(command, check=True, capture_output=True, text=True).stderr
 
 
-def encode(make_speech, seconds: float, file_format: str, seed: int) -> bytes:
+def encode(make_speech, seconds, file_format, seed):
     speech = np.pad(make_speech(seconds, 16_000, 110.0 + 20 * seed, seed=seed), 8_000)
     file = io.BytesIO()
     soundfile.write(file, speech, 16_000, format=file_format)
@@ -36,7 +36,7 @@ def encode(make_speech, seconds: float, file_format: str, seed: int) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def real(tmp_path_factory, make_speech) -> Path:
+def real(tmp_path_factory, make_speech):
     """Archives as they are published, and the folder that build.py makes of them."""
     folder = tmp_path_factory.mktemp("real")
     archives = folder / "archives"
@@ -62,7 +62,7 @@ def real(tmp_path_factory, make_speech) -> Path:
     return out
 
 
-def test_the_folder_is_made_from_archives(real: Path) -> None:
+def test_the_folder_is_made_from_archives(real):
     with (real / "manifest.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [Path(row["path"]).stem for row in rows] == [clip[0] for clip in CLIPS]
@@ -75,7 +75,7 @@ def test_the_folder_is_made_from_archives(real: Path) -> None:
         assert row["text"] == "a text"
 
 
-def test_conditions_are_as_bad_as_they_say(real: Path, tmp_path: Path) -> None:
+def test_conditions_are_as_bad_as_they_say(real, tmp_path):
     pytest.importorskip("pyroomacoustics")
     sys.path.insert(0, str(REAL))
     try:
@@ -85,15 +85,15 @@ def test_conditions_are_as_bad_as_they_say(real: Path, tmp_path: Path) -> None:
     clips = conditions.read_clips(real, "valid")
     speech = soundfile.read(clips[0].path)[0]
 
-    def make(name: str) -> np.ndarray:
+    def make(name):
         rng = np.random.default_rng(0)
         others = [clips[2].path, clips[3].path] * 3
         return conditions.CONDITIONS[name](conditions.Material(speech, rng, others))
 
-    def level(x: np.ndarray) -> float:
+    def level(x):
         return conditions.active_level_db(x.astype(np.float32), RATE)
 
-    def rms_db(x: np.ndarray) -> float:
+    def rms_db(x):
         return 10 * np.log10(np.mean(x**2))
 
     for name, below_db in (("pink20", 20), ("pink10", 10), ("babble15", 15), ("hum", 25)):
@@ -117,7 +117,7 @@ def test_conditions_are_as_bad_as_they_say(real: Path, tmp_path: Path) -> None:
     assert np.corrcoef(make("mp3"), speech)[0, 1] > 0.95  # nothing is delayed
 
 
-def test_a_second_call_makes_nothing(real: Path, tmp_path: Path) -> None:
+def test_a_second_call_makes_nothing(real, tmp_path):
     pytest.importorskip("pyroomacoustics")
     arguments = ("conditions.py", "--real", real, "--role", "valid", "--out", tmp_path)
     run(*arguments)

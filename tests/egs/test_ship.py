@@ -16,7 +16,7 @@ SCRIPT = Path(__file__).parents[2] / "egs" / "kokoro" / "ship.py"
 
 
 @pytest.fixture
-def ship(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def ship(tmp_path, monkeypatch):
     """The script, shipping into a folder of the test's own."""
     spec = importlib.util.spec_from_file_location("ship", SCRIPT)
     module = importlib.util.module_from_spec(spec)
@@ -26,7 +26,7 @@ def ship(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = tmp_path / "emma.safetensors"
     shutil.copy(find_voice("emma"), path)
 
-    def run(vocoder: str = "hifigan", n_sentences: int = 80, sha256: str = "") -> Path:
+    def run(vocoder="hifigan", n_sentences=80, sha256=""):
         voice = Voice.load(path)
         about = {
             "voice_sha256": sha256 or read_header(path, VOICE)["sha256"],
@@ -44,7 +44,7 @@ def ship(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     return run
 
 
-def test_scores_go_onto_the_card(ship) -> None:
+def test_scores_go_onto_the_card(ship):
     card = Voice.load(ship()).card
     assert card.scores["wer"] == card.scores["secs_target"] == 0.123
 
@@ -57,7 +57,7 @@ def test_scores_go_onto_the_card(ship) -> None:
         ({"sha256": "0" * 64}, r"emma\.json.*emma\.safetensors"),
     ],
 )
-def test_other_scores_are_refused(ship, tmp_path: Path, changes: dict, message: str) -> None:
+def test_other_scores_are_refused(ship, tmp_path, changes, message):
     with pytest.raises(SystemExit, match=message):
         ship(**changes)
     assert not list((tmp_path / "embedded").iterdir())

@@ -1,12 +1,10 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from voxcycle.evaluation.cache import ContentCache
 
 
-def test_the_same_inputs_are_computed_once(tmp_path: Path):
+def test_the_same_inputs_are_computed_once(tmp_path):
     calls = []
 
     def compute():
@@ -21,7 +19,7 @@ def test_the_same_inputs_are_computed_once(tmp_path: Path):
     assert [p.suffix for p in (tmp_path / "cache").iterdir()] == [".npy"]
 
 
-def test_every_input_counts(tmp_path: Path):
+def test_every_input_counts(tmp_path):
     cache = ContentCache(tmp_path)
     wave = np.ones(4, np.float32)
     keys = [
@@ -39,7 +37,7 @@ def test_every_input_counts(tmp_path: Path):
 
 
 @pytest.mark.parametrize("damage", [lambda b: b"", lambda b: b[:-5], lambda b: b"no array at all"])
-def test_damaged_files_are_computed_anew(tmp_path: Path, damage):
+def test_damaged_files_are_computed_anew(tmp_path, damage):
     cache = ContentCache(tmp_path)
     values = np.arange(5.0)
     cache.remember("kind", lambda: values, "x")
@@ -49,13 +47,11 @@ def test_damaged_files_are_computed_anew(tmp_path: Path, damage):
     np.testing.assert_array_equal(cache.remember("kind", lambda: None, "x"), values)  # mended
 
 
-def test_strings_come_back(tmp_path: Path):
+def test_strings_come_back(tmp_path):
     cache = ContentCache(tmp_path)
     for _ in range(2):
-        assert (
-            str(cache.remember("transcript", lambda: "d\u00e9j\u00e0 vu", "x"))
-            == "d\u00e9j\u00e0 vu"
-        )
+        found = cache.remember("transcript", lambda: "d\u00e9j\u00e0 vu", "x")
+        assert str(found) == "d\u00e9j\u00e0 vu"
 
 
 def test_without_a_folder_nothing_is_kept():

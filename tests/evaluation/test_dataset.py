@@ -5,18 +5,17 @@ import pytest
 from voxcycle.evaluation.dataset import list_sources, list_target, match_names, spread
 
 
-def touch(*paths: Path) -> None:
+def touch(*paths, text=""):
     for path in paths:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"")
+        path.write_text(text, encoding="utf-8")
 
 
-def test_a_folder_of_recordings_is_one_speaker(tmp_path: Path):
+def test_a_folder_of_recordings_is_one_speaker(tmp_path):
     folder = tmp_path / "ann"
-    touch(
-        *(folder / f"{i:02d}.wav" for i in range(30)), folder / "notes.md", folder / ".hidden.wav"
-    )
-    (folder / "00.txt").write_text("Good day.\n", encoding="utf-8")
+    touch(*(folder / f"{i:02d}.wav" for i in range(30)))
+    touch(folder / "notes.md", folder / ".hidden.wav")
+    touch(folder / "00.txt", text="Good day.\n")
     (speaker,) = list_sources(folder, "en", n_sentences=10)
     assert speaker.name == "ann" and speaker.language == "en"
     assert [s.name for s in speaker.sentences] == [f"{i:02d}" for i in range(0, 30, 3)]
@@ -25,7 +24,7 @@ def test_a_folder_of_recordings_is_one_speaker(tmp_path: Path):
     assert len(speaker.references) == 20 and not scored & {s.path for s in speaker.references}
 
 
-def test_few_recordings_serve_as_references_too(tmp_path: Path):
+def test_few_recordings_serve_as_references_too(tmp_path):
     touch(*(tmp_path / "ann" / f"{i}.wav" for i in range(6)))
     (speaker,) = list_sources(tmp_path / "ann", "en", n_sentences=4)
     assert len(speaker.sentences) == 4 and len(speaker.references) == 6
@@ -33,11 +32,10 @@ def test_few_recordings_serve_as_references_too(tmp_path: Path):
     assert {s.name for s in speaker.sentences} < {s.name for s in speaker.references}
 
 
-def test_subfolders_are_speakers_with_their_own_texts_and_parallels(tmp_path: Path):
+def test_subfolders_are_speakers_with_their_own_texts_and_parallels(tmp_path):
     for name in ("ann", "bob"):
         touch(tmp_path / "in" / name / "a.wav", tmp_path / "in" / name / "b.wav")
-        touch(tmp_path / "texts" / name / "a.txt")
-        (tmp_path / "texts" / name / "a.txt").write_text(f"I am {name}.")
+        touch(tmp_path / "texts" / name / "a.txt", text=f"I am {name}.")
     touch(tmp_path / "parallel" / "b.flac")
     (tmp_path / "in" / "empty").mkdir()
     ann, bob = list_sources(tmp_path / "in", "nl", tmp_path / "texts", tmp_path / "parallel")
@@ -46,16 +44,16 @@ def test_subfolders_are_speakers_with_their_own_texts_and_parallels(tmp_path: Pa
     assert [s.parallel for s in bob.sentences] == [None, tmp_path / "parallel" / "b.flac"]
 
 
-def test_one_name_in_two_formats_is_two_sentences(tmp_path: Path):
+def test_one_name_in_two_formats_is_two_sentences(tmp_path):
     touch(tmp_path / "a.wav", tmp_path / "a.mp3", tmp_path / "b.wav")
     assert [s.name for s in list_target(tmp_path, "en").sentences] == ["a.mp3", "a.wav", "b"]
 
 
-def below(folder: Path, *names: str) -> dict[Path, Path]:
+def below(folder, *names):
     return {Path(name): folder / name for name in names}
 
 
-def test_names_match_by_path_first(tmp_path: Path):
+def test_names_match_by_path_first(tmp_path):
     source, other = tmp_path / "in", tmp_path / "par"
     names = ("a.wav", "day2/a.wav")
     found = match_names(below(source, *names), below(other, "a.flac", "day2/a.wav"))
@@ -68,7 +66,7 @@ def test_names_match_by_path_first(tmp_path: Path):
     assert found == {source / n: other / n for n in ("a.wav", "a.mp3")}
 
 
-def test_names_match_by_file_name_where_it_is_unique(tmp_path: Path):
+def test_names_match_by_file_name_where_it_is_unique(tmp_path):
     source, other = tmp_path / "in", tmp_path / "par"
     found = match_names(below(source, "a.wav", "b.wav"), below(other, "day2/a.wav", "c.wav"))
     assert found == {source / "a.wav": other / "day2/a.wav"}
@@ -85,17 +83,16 @@ def test_names_match_by_file_name_where_it_is_unique(tmp_path: Path):
         (("a.wav",), ("a.flac", "a.mp3"), ("par/a.flac", "par/a.mp3")),
     ],
 )
-def test_names_that_could_match_twice_are_refused(tmp_path: Path, recordings, others, named):
+def test_names_that_could_match_twice_are_refused(tmp_path, recordings, others, named):
     with pytest.raises(ValueError) as refused:
         match_names(below(tmp_path / "in", *recordings), below(tmp_path / "par", *others))
     assert all(str(tmp_path / name) in str(refused.value) for name in named)
 
 
-def test_texts_and_parallels_are_found_by_their_paths(tmp_path: Path):
+def test_texts_and_parallels_are_found_by_their_paths(tmp_path):
     for name in ("a", "day2/a"):
         touch(tmp_path / "ann" / f"{name}.wav", tmp_path / "par" / f"{name}.wav")
-        touch(tmp_path / "texts" / f"{name}.txt")
-        (tmp_path / "texts" / f"{name}.txt").write_text(f"This is {name}.")
+        touch(tmp_path / "texts" / f"{name}.txt", text=f"This is {name}.")
     (ann,) = list_sources(tmp_path / "ann", "en", tmp_path / "texts", tmp_path / "par")
     assert [s.parallel for s in ann.sentences] == [
         tmp_path / "par/a.wav",
@@ -104,7 +101,7 @@ def test_texts_and_parallels_are_found_by_their_paths(tmp_path: Path):
     assert [s.text for s in ann.sentences] == ["This is a.", "This is day2/a."]
 
 
-def test_another_speaker_s_files_serve_nobody_else(tmp_path: Path):
+def test_another_speaker_s_files_serve_nobody_else(tmp_path):
     touch(*(tmp_path / "in" / name / "a.wav" for name in ("ann", "bob")))
     touch(tmp_path / "par" / "ann" / "a.wav")
     ann, bob = list_sources(tmp_path / "in", "en", None, tmp_path / "par")
@@ -112,32 +109,28 @@ def test_another_speaker_s_files_serve_nobody_else(tmp_path: Path):
     assert bob.sentences[0].parallel is None
 
 
-def test_the_target_s_texts(tmp_path: Path):
+def test_the_target_s_texts(tmp_path):
     """From its own subfolder, from the folder, or from beside; never the source's of that name."""
     ben, texts = tmp_path / "ben", tmp_path / "texts"
     touch(ben / "1.wav", ben / "2.wav", tmp_path / "ann" / "1.wav")
 
-    def write(path: Path, text: str) -> None:
-        touch(path)
-        path.write_text(text)
-
-    def said(source: Path | None) -> list[str | None]:
+    def said(source):
         return [s.text for s in list_target(ben, "en", texts, source=source).sentences]
 
-    write(texts / "1.txt", "Ann's first.")
+    touch(texts / "1.txt", text="Ann's first.")
     assert said(None) == ["Ann's first.", None]
     assert said(tmp_path / "ann") == [None, None]
-    write(ben / "1.txt", "Ben's first, beside it.")
+    touch(ben / "1.txt", text="Ben's first, beside it.")
     assert said(tmp_path / "ann") == ["Ben's first, beside it.", None]
-    write(texts / "ann" / "2.txt", "Ann's second.")
+    touch(texts / "ann" / "2.txt", text="Ann's second.")
     assert said(tmp_path / "ann") == ["Ben's first, beside it.", None]
-    write(texts / "2.txt", "Ben's second.")
+    touch(texts / "2.txt", text="Ben's second.")
     assert said(tmp_path / "ann") == [None, "Ben's second."]
-    write(texts / "ben" / "1.txt", "Ben's first.")
+    touch(texts / "ben" / "1.txt", text="Ben's first.")
     assert said(tmp_path / "ann") == ["Ben's first.", None]
 
 
-def test_wrong_folders_are_named(tmp_path: Path):
+def test_wrong_folders_are_named(tmp_path):
     touch(tmp_path / "ann" / "a.wav", tmp_path / "other" / "z.wav")
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="gone"):

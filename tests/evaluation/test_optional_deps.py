@@ -3,14 +3,13 @@
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
 from voxcycle.evaluation.optional_deps import MissingPackageError, import_metric, package_folder
 
 
-def test_threads_get_whole_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_get_whole_modules(tmp_path, monkeypatch):
     text = "import time\ntime.sleep(0.3)\nready = True\n"
     (tmp_path / "slow_metric.py").write_text(text, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
@@ -25,7 +24,7 @@ def test_threads_get_whole_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         sys.modules.pop("slow_metric", None)
 
 
-def test_a_missing_metric_is_reported_with_the_remedy() -> None:
+def test_a_missing_metric_is_reported_with_the_remedy():
     for find in (import_metric, package_folder):
         with pytest.raises(MissingPackageError, match=r"no_such_metric.*install.*\[eval\]"):
             find("no_such_metric")

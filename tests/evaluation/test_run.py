@@ -1,4 +1,4 @@
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,25 +12,32 @@ from voxcycle.evaluation import run as evaluate
 from voxcycle.evaluation.metrics.all_metrics import Evaluator
 from voxcycle.evaluation.metrics.asr import ErrorCount
 from voxcycle.evaluation.metrics.pitch import compare_f0, requested_f0
-from voxcycle.evaluation.run import evaluate_voice
-from voxcycle.evaluation.score import drop_unheard
+from voxcycle.evaluation.run import drop_unheard, evaluate_voice, find_notes
 from voxcycle.evaluation.stats.scores import UtteranceScores
 from voxcycle.evaluation.systems import Sentence, Speaker, System, copy_synthesis, count_utterances
 from voxcycle.vocoders.hifigan import HiFiGAN
-from voxcycle.voices.voice import Voice
 
 RATE = 22_050
+TEXT = UtteranceScores("unconverted", "ann", "0", words_reference="text", words=ErrorCount(0, 5))
+VOICE = replace(TEXT, row="ben")
+COPY = replace(TEXT, row="copy synthesis", words_reference="source", mcd_db=3.0)
 
 
-def test_evaluate_voice_with_pitch_alone(
-    tmp_path: Path, make_speech, voice: Voice, monkeypatch: pytest.MonkeyPatch
-):
+def write_speaker(path, name, speech):
+    """Return a speaker with one sentence, the given speech."""
+    soundfile.write(path, speech, RATE, subtype="FLOAT")
+    return Speaker(name, "en", (Sentence("000", path),), ())
+
+
+@pytest.fixture
+def source(tmp_path, make_speech):
+    return write_speaker(tmp_path / "s.wav", "ann", make_speech(1.2, RATE))
+
+
+def test_evaluate_voice_with_pitch_alone(tmp_path, make_speech, voice, source, monkeypatch):
     """Pitch needs no extra package: systems, requests and the record, end to end."""
-    soundfile.write(tmp_path / "s.wav", make_speech(1.2, RATE), RATE, subtype="FLOAT")
     speech = load_mono(tmp_path / "s.wav", RATE)
-    soundfile.write(tmp_path / "t.wav", make_speech(1.2, RATE, 210.0), RATE, subtype="FLOAT")
-    source = Speaker("ann", "en", (Sentence("000", tmp_path / "s.wav"),), ())
-    target = Speaker("unit", "en", (Sentence("000", tmp_path / "t.wav"),), ())
+    target = write_speaker(tmp_path / "t.wav", "unit", make_speech(1.2, RATE, 210.0))
     seen = []
     monkeypatch.setattr(evaluate, "is_metric_imported", lambda: False)
     evaluation = evaluate_voice(
@@ -46,13 +53,8 @@ def test_evaluate_voice_with_pitch_alone(
     )
     assert seen == [(i, 5) for i in range(1, 6)]
     unconverted, target_own, copied, baseline, converted = evaluation.scores
-    assert [s.row for s in evaluation.scores] == [
-        "unconverted",
-        "target",
-        "copy synthesis",
-        "DSP baseline",
-        "unit",
-    ]
+    rows = ["unconverted", "target", "copy synthesis", "DSP baseline", "unit"]
+    assert [s.row for s in evaluation.scores] == rows
     request = requested_f0(speech, voice)
     assert unconverted.pitch == compare_f0(request, extract_f0(speech, MelSpec()))
     assert target_own.pitch.rmse_semitones == 0  # the request is its own contour
@@ -79,28 +81,19 @@ def test_evaluate_voice_with_pitch_alone(
     assert len(list((tmp_path / "cache").iterdir())) == 2  # copy synthesis and baseline
 
 
-def test_without_a_target_the_voice_is_still_measured(tmp_path: Path, make_speech, voice: Voice):
-    soundfile.write(tmp_path / "s.wav", make_speech(1.2, RATE), RATE, subtype="FLOAT")
-    source = Speaker("ann", "en", (Sentence("000", tmp_path / "s.wav"),), ())
+def test_without_a_target_the_voice_is_still_measured(source, voice, monkeypatch):
+    monkeypatch.setattr(evaluate, "is_metric_imported", lambda: True)
     evaluation = evaluate_voice(
         voice, (source,), vocoder="griffin-lim", metrics=("pitch",), keep_audio=True
     )
     assert [s.row for s in evaluation.scores] == ["unconverted", "DSP baseline", "unit"]
     assert [s.scores for s in evaluation.audio] == evaluation.scores
     assert all(len(s.audio) == round(1.2 * RATE) for s in evaluation.audio)
-
-
-def test_memory_is_unknown_where_metrics_are_in_it(tmp_path, make_speech, voice, monkeypatch):
-    monkeypatch.setattr(evaluate, "is_metric_imported", lambda: True)
-    soundfile.write(tmp_path / "s.wav", make_speech(0.5, RATE), RATE, subtype="FLOAT")
-    source = Speaker("ann", "en", (Sentence("000", tmp_path / "s.wav"),), ())
-    evaluation = evaluate_voice(voice, (source,), vocoder="griffin-lim", metrics=("pitch",))
-    assert evaluation.about["cost"]["peak_memory_mb"] is None
-    assert evaluation.audio == []
+    assert evaluation.about["cost"]["peak_memory_mb"] is None  # metrics are in it
 
 
 def test_foreign_sentences_that_are_not_followed_are_left_out(
-    tmp_path: Path, make_speech, voice: Voice, monkeypatch: pytest.MonkeyPatch
+    tmp_path, make_speech, voice, monkeypatch
 ):
     pytest.importorskip("jiwer")
     monkeypatch.setattr(Evaluator, "transcribe", lambda self, speech, language: "goede dag")
@@ -111,11 +104,12 @@ def test_foreign_sentences_that_are_not_followed_are_left_out(
     for language, n_words in (("nl", 1), ("en", 2)):
         source = Speaker("anna", language, sentences, ())
         evaluation = evaluate_voice(voice, (source,), vocoder="griffin-lim", metrics=("words",))
+        assert evaluation.audio == []  # not asked for
         assert [line.n_words for line in evaluation.summary()] == [n_words] * 3
 
 
 def test_sentences_that_the_recogniser_does_not_follow_are_left_out_of_every_row():
-    def scores(row: str, sentence: str, errors: int) -> UtteranceScores:
+    def scores(row, sentence, errors):
         count = ErrorCount(errors, 10)
         return UtteranceScores(row, "ann", sentence, words=count, characters=count)
 
@@ -129,3 +123,26 @@ def test_sentences_that_the_recogniser_does_not_follow_are_left_out_of_every_row
     kept = drop_unheard(given, {"ann"})
     assert [s.words is not None for s in kept] == [True, False, True, False]
     assert kept[2] == given[2] and kept[3].characters is None
+
+
+def test_the_reference_of_words_is_named_by_row():
+    assert find_notes([TEXT, COPY, VOICE], ("words",)) == [
+        "words are compared with the text: unconverted, ben",
+        "words are compared with the recogniser's transcript of the recording: copy synthesis",
+    ]
+
+
+def test_missing_words_are_noted_if_they_were_requested():
+    silent = replace(VOICE, words_reference=None, words=None)
+    (note,) = find_notes([silent], ("words", "pitch"))
+    assert note.startswith("no words are counted: ")
+    assert find_notes([silent], ("pitch",)) == []
+
+
+def test_partly_parallel_recordings_are_noted():
+    parallel = [replace(VOICE, sentence=str(i), mcd_db=5.0 if i < 2 else None) for i in range(7)]
+    others = [replace(s, row="DSP baseline") for s in parallel]
+    assert find_notes([*others, COPY, *parallel], ())[-1] == (
+        "MCD of 2 of 7 sentences: DSP baseline, ben"
+    )
+    assert not any("MCD" in note for note in find_notes([*parallel[:2], COPY], ()))

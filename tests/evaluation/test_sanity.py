@@ -20,7 +20,6 @@ from voxcycle.evaluation.metrics.all_metrics import METRICS, Evaluator
 from voxcycle.evaluation.metrics.distance import align, extract_cepstra
 from voxcycle.evaluation.optional_deps import has_metrics
 from voxcycle.evaluation.score import score_systems
-from voxcycle.evaluation.stats.scores import UtteranceScores
 from voxcycle.evaluation.systems import Sentence, Speaker, System, copy_synthesis
 from voxcycle.vocoders.registry import load_vocoder
 
@@ -33,7 +32,7 @@ OTHER_BODY = Perturbation(formant=1.2, pitch=1.7)
 
 
 @pytest.fixture(scope="module")
-def recording() -> np.ndarray:
+def recording():
     samples, sample_rate = soundfile.read(DEMO, dtype="float32")
     return resample(samples, sample_rate, RATE)
 
@@ -43,7 +42,7 @@ def world(recording):
     return analyse_world(recording, RATE)
 
 
-def make_speaker(folder: Path, name: str, waveform: np.ndarray) -> Speaker:
+def make_speaker(folder, name, waveform):
     folder.mkdir(parents=True)
     sentences = []
     for i, part in enumerate(np.array_split(waveform, N_SENTENCES)):
@@ -54,45 +53,42 @@ def make_speaker(folder: Path, name: str, waveform: np.ndarray) -> Speaker:
 
 
 @pytest.fixture(scope="module")
-def speakers(tmp_path_factory, recording, world) -> tuple[Speaker, Speaker]:
+def speakers(tmp_path_factory, recording, world):
     """A source and a target: the real speaker, and the same words from another body."""
     folder = tmp_path_factory.mktemp("speakers")
     other = resynthesize(world, OTHER_BODY, RATE, len(recording))
-    return make_speaker(folder / "a", "source", recording), make_speaker(
-        folder / "b", "target", other
-    )
+    source = make_speaker(folder / "a", "source", recording)
+    return source, make_speaker(folder / "b", "target", other)
+
+
+def _read(path):
+    return soundfile.read(path, dtype="float32")[0]
 
 
 @pytest.fixture(scope="module")
-def evaluator() -> Evaluator:
+def evaluator():
     return Evaluator(METRICS)
 
 
-def score(name: str, speaker: Speaker, target: Speaker, evaluator: Evaluator, *, render) -> list:
-    row = System(name, (speaker,), render, lambda wave: extract_f0(wave, SPEC))
+def leave(wave, sample_rate):
+    return wave
+
+
+def score(speaker, target, evaluator, render=leave):
+    row = System("row", (speaker,), render, lambda wave: extract_f0(wave, SPEC))
     return [s.scores for s in score_systems([row], target, evaluator, SPEC)]
 
 
-def mean(scores: list[UtteranceScores], name: str) -> float:
+def mean(scores, name):
     return float(np.mean([getattr(s, name) for s in scores]))
-
-
-def leave(wave: np.ndarray, sample_rate: int) -> np.ndarray:
-    return wave
 
 
 def test_similarity_knows_who_speaks(speakers, evaluator):
     source, target = speakers
-    own = score("target", target, target, evaluator, render=leave)
+    own = score(target, target, evaluator)
     vocoder = load_vocoder("hifigan", SPEC)
-    copied = score(
-        "copy",
-        target,
-        target,
-        evaluator,
-        render=lambda wave, rate: copy_synthesis(wave, rate, vocoder),
-    )
-    unconverted = score("unconverted", source, target, evaluator, render=leave)
+    copied = score(target, target, evaluator, lambda x, rate: copy_synthesis(x, rate, vocoder))
+    unconverted = score(source, target, evaluator)
     # the target's own speech scores as copy synthesis or better, the source as somebody else
     assert mean(own, "secs_target") >= mean(copied, "secs_target") - 0.01
     assert mean(own, "distillmos") >= mean(copied, "distillmos") - 0.1
@@ -102,30 +98,17 @@ def test_similarity_knows_who_speaks(speakers, evaluator):
     assert mean(copied, "secs_target") > mean(unconverted, "secs_target") + 0.1
     assert all(s.secs_source > s.secs_target for s in unconverted)
     # and a perfect conversion, the target's sentence in place of the source's, as the target
-    lookup = {str(len(_read(a))): _read(b) for a, b in _pairs(source, target)}
-    swapped = score(
-        "perfect",
-        source,
-        target,
-        evaluator,
-        render=lambda wave, rate: lookup[str(len(wave))][: len(wave)],
-    )
+    pairs = zip(source.sentences, target.sentences, strict=True)
+    read = {len(_read(a.path)): _read(b.path) for a, b in pairs}
+    swapped = score(source, target, evaluator, lambda x, rate: read[len(x)][: len(x)])
     assert all(s.secs_target > s.secs_source for s in swapped)
     assert mean(swapped, "modulation_db") < mean(unconverted, "modulation_db")
-
-
-def _pairs(source: Speaker, target: Speaker) -> list[tuple[Path, Path]]:
-    return [(a.path, b.path) for a, b in zip(source.sentences, target.sentences, strict=True)]
-
-
-def _read(path: Path) -> np.ndarray:
-    return soundfile.read(path, dtype="float32")[0]
 
 
 def test_distortion_does_not_mind_the_tempo(recording, world):
     pyworld = import_pyworld()
 
-    def speak(frame_ms: float) -> np.ndarray:
+    def speak(frame_ms):
         return pyworld.synthesize(*world, RATE, frame_ms).astype(np.float32)
 
     original = extract_cepstra(recording, RATE)
@@ -146,12 +129,12 @@ def test_a_pitch_shift_is_the_f0_error(speakers, evaluator, semitones):
     source, target = speakers
     factor = 2 ** (semitones / 12)
 
-    def shift(wave: np.ndarray, sample_rate: int) -> np.ndarray:
+    def shift(wave, sample_rate):
         speech = analyse_world(wave, sample_rate)
         return 0.5 * resynthesize(speech, Perturbation(1.0, factor), sample_rate, len(wave))
 
     quick = replace(evaluator, metrics=("pitch",))
-    for scores in score("shifted", source, target, quick, render=shift):
+    for scores in score(source, target, quick, shift):
         assert scores.pitch.rmse_semitones == pytest.approx(abs(semitones), abs=0.4)
         assert scores.pitch.gross_rate < 0.05
 
@@ -159,8 +142,8 @@ def test_a_pitch_shift_is_the_f0_error(speakers, evaluator, semitones):
 def test_other_words_cost_words(speakers, evaluator):
     source, target = speakers
     quick = replace(evaluator, metrics=("words",))
-    kept = score("kept", source, target, quick, render=lambda wave, rate: wave * 0.9)
-    swapped = score("swapped", source, target, quick, render=lambda wave, rate: wave[::-1].copy())
+    kept = score(source, target, quick, lambda wave, rate: wave * 0.9)
+    swapped = score(source, target, quick, lambda wave, rate: wave[::-1].copy())
     assert np.mean([s.characters.rate for s in kept]) < 0.1
     assert np.mean([s.characters.rate for s in swapped]) > 0.5
 
@@ -168,15 +151,13 @@ def test_other_words_cost_words(speakers, evaluator):
 def test_noise_and_silence_are_failures(speakers, evaluator):
     source, target = speakers
     rng = np.random.default_rng(0)
-    silent = score(
-        "silent", source, target, evaluator, render=lambda wave, rate: np.zeros_like(wave)
-    )
+    silent = score(source, target, evaluator, lambda wave, rate: np.zeros_like(wave))
     assert all(s.failures and s.secs_target is None for s in silent)
 
-    def hiss(wave: np.ndarray, sample_rate: int) -> np.ndarray:
+    def hiss(wave, sample_rate):
         return (0.05 * rng.standard_normal(len(wave))).astype(np.float32)
 
-    for scores in score("noise", source, target, evaluator, render=hiss):
+    for scores in score(source, target, evaluator, hiss):
         assert any(f.startswith(("words:", "pitch:")) for f in scores.failures)
         assert scores.secs_target is None or scores.secs_target < 0.7
         assert scores.distillmos < 2.5

@@ -4,7 +4,7 @@ import pytest
 from voxcycle.images.shapes import PLACES_X, PLACES_Y, RADII, draw_shapes
 
 
-def test_every_combination_is_there_once_and_measures_what_its_labels_say() -> None:
+def test_every_combination_is_there_once_and_measures_what_its_labels_say():
     shapes = draw_shapes()
     assert shapes.pixels.shape == (3 * 4 * 16 * 16, 1, 16, 16)
     assert len(np.unique(shapes.labels, axis=0)) == len(shapes)
@@ -22,7 +22,7 @@ def test_every_combination_is_there_once_and_measures_what_its_labels_say() -> N
         assert found[is_whole] == pytest.approx(expected[is_whole], abs=0.15)  # a dot is 0.25
 
 
-def test_little_leaves_the_image_and_shapes_differ() -> None:
+def test_little_leaves_the_image_and_shapes_differ():
     shapes = draw_shapes()
     mass = shapes.pixels[:, 0].astype(int)
     area = mass.sum((1, 2))

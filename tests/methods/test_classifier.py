@@ -2,35 +2,34 @@ import math
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from voxcycle.methods.batches import ImageBatch
 from voxcycle.methods.classifier import NOISE, ClassifierTraining
-from voxcycle.models.factor_classifier import Classifier
-from voxcycle.training.state import TrainingState
+from voxcycle.models.coders import Classifier
 
 
 class Recorder(nn.Module):
     """Keeps what it sees; its logits are constants."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         super().__init__()
         self.logits = nn.ParameterList([torch.zeros(3), torch.zeros(2)])
         self.seen = torch.empty(0)
 
-    def forward(self, images: Tensor) -> list[Tensor]:
+    def forward(self, images):
         self.seen = images
         return [logits.expand(len(images), -1) for logits in self.logits]
 
 
-def make_batch(n: int = 8) -> ImageBatch:
+def make_batch(n=8):
     generator = torch.Generator().manual_seed(0)
     images = torch.rand(n, 1, 8, 8, generator=generator) * 2 - 1
     labels = (images.mean((1, 2, 3)) > 0).long()[:, None]
     return ImageBatch(images, labels, step=0, seed=1)
 
 
-def test_the_loss_is_the_mean_over_factors_and_knows_the_noise() -> None:
+def test_the_loss_is_the_mean_over_factors_and_knows_the_noise():
     network = Recorder()
     method = ClassifierTraining(network)
     # nothing known: ln 3 for the factor, ln 2 for "is it noisy"
@@ -41,9 +40,12 @@ def test_the_loss_is_the_mean_over_factors_and_knows_the_noise() -> None:
     loss = method.losses(make_batch(), {})["cross_entropy"]
     noise = (math.log(1 + math.exp(-2)) + math.log(1 + math.exp(2))) / 2
     assert loss.item() == pytest.approx((math.log(3) + noise) / 2)
+    # predictions leave the noise out
+    network.logits[0].data = torch.tensor([0.0, 5.0, 1.0])
+    assert method.predict(torch.zeros(4, 1, 8, 8)).tolist() == [[1]] * 4
 
 
-def test_every_second_image_is_noisy_within_bounds() -> None:
+def test_every_second_image_is_noisy_within_bounds():
     network, batch = Recorder(), make_batch(64)
     ClassifierTraining(network).losses(batch, {})
     added = (network.seen - batch.images).flatten(1).std(1)
@@ -56,24 +58,17 @@ def test_every_second_image_is_noisy_within_bounds() -> None:
     assert torch.equal(again.seen, network.seen)  # of the batch's seed alone
 
 
-def test_predictions_leave_the_noise_out() -> None:
-    network = Recorder()
-    network.logits[0].data = torch.tensor([0.0, 5.0, 1.0])
-    predicted = ClassifierTraining(network).predict(torch.zeros(4, 1, 8, 8))
-    assert predicted.tolist() == [[1]] * 4
-
-
-def test_it_learns_bright_from_dark() -> None:
+def test_it_learns_bright_from_dark(train):
     torch.manual_seed(0)
-    module = TrainingState(ClassifierTraining(Classifier((1, 8, 8), [2, 2], 4), lr=1e-2))
-    for step in range(40):
-        level = torch.arange(32) % 2
-        generator = torch.Generator().manual_seed(step)
-        images = (level - 0.5)[:, None, None, None] + 0.3 * torch.randn(
-            32, 1, 8, 8, generator=generator
+    level = torch.arange(32) % 2
+
+    def make(step):
+        noise = torch.randn(32, 1, 8, 8, generator=torch.Generator().manual_seed(step))
+        return ImageBatch(
+            (level - 0.5)[:, None, None, None] + 0.3 * noise, level[:, None], step, step
         )
-        batch = ImageBatch(images, level[:, None], step, step)
-        module.run_phases(batch)
-    method = module.method.eval()
+
+    method = ClassifierTraining(Classifier((1, 8, 8), [2, 2], 4), lr=1e-2)
+    train(method, map(make, range(40))).method.eval()
     images = torch.tensor([-0.5, 0.5]).repeat(8)[:, None, None, None] * torch.ones(16, 1, 8, 8)
     assert method.predict(images)[:, 0].tolist() == [0, 1] * 8

@@ -1,3 +1,4 @@
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -11,28 +12,26 @@ from voxcycle.images.systems.debiasing_vae import DebiasingVAEConfig
 from voxcycle.images.train import load_model, train_system
 from voxcycle.losses.elbo import kl_to_standard_normal
 from voxcycle.methods.batches import FaceBatch
-from voxcycle.methods.debiasing_vae import DebiasingVAE
-from voxcycle.methods.resampling import effective_sample_size, resampling_weights
+from voxcycle.methods.debiasing_vae import DebiasingVAE, effective_sample_size, resampling_weights
 from voxcycle.models.coders import build_decoder, build_encoder
-from voxcycle.training.state import TrainingState
 
 SHAPE = (1, 8, 8)
 
 
-def make_method(**changed: object) -> DebiasingVAE:
+def make_method(**changed):
     torch.manual_seed(0)
     encoder, decoder = build_encoder("mlp", SHAPE, 8, 5), build_decoder("mlp", SHAPE, 8, 2)
     return DebiasingVAE(encoder, decoder, 2, **changed)
 
 
-def make_batch(step: int = 0, n_faces: int = 30) -> FaceBatch:
+def make_batch(step=0, n_faces=30):
     generator = torch.Generator().manual_seed(3)
     faces = torch.randint(0, 256, (n_faces, *SHAPE), generator=generator, dtype=torch.uint8)
     others = torch.rand(4, *SHAPE, generator=generator) * 2 - 1
     return FaceBatch(faces, others, step, seed=5 + step)
 
 
-def drawn_faces(method: DebiasingVAE, batch: FaceBatch) -> torch.Tensor:
+def drawn_faces(method, batch):
     """Return what the step saw as faces."""
     seen = []
     hook = method.encoder.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]))
@@ -41,7 +40,7 @@ def drawn_faces(method: DebiasingVAE, batch: FaceBatch) -> torch.Tensor:
     return seen[-1][: len(batch.others)]
 
 
-def test_terms_by_their_definitions() -> None:
+def test_terms_by_their_definitions():
     method, batch = make_method(rule=None), make_batch()
     faces = drawn_faces(method, batch)
     torch.manual_seed(0)
@@ -62,7 +61,7 @@ def test_terms_by_their_definitions() -> None:
     assert found == pytest.approx(error, rel=1e-5)
 
 
-def test_only_faces_reach_the_decoder_and_the_latents() -> None:
+def test_only_faces_reach_the_decoder_and_the_latents():
     method, batch = make_method(rule=None), make_batch()
     others = batch.others.clone().requires_grad_()
     terms = method.losses(batch._replace(others=others), {})
@@ -72,15 +71,16 @@ def test_only_faces_reach_the_decoder_and_the_latents() -> None:
     assert others.grad is not None and others.grad.abs().sum() > 0
 
 
-def test_faces_are_drawn_by_their_weights() -> None:
+def test_faces_are_drawn_by_their_weights_and_a_step_moves_all(find_unmoved):
     method = make_method(rule=None)
     method.set_extra_state(torch.eye(30, dtype=torch.double)[17])
     faces = drawn_faces(method, make_batch())
     expected = make_batch().faces[17].float() / 127.5 - 1
     assert torch.equal(faces, expected.expand_as(faces))
+    assert find_unmoved(make_method(), make_batch()) == []
 
 
-def test_faces_are_weighed_when_due_and_not_before() -> None:
+def test_faces_are_weighed_when_due_and_batch_norm_stays():
     method = make_method(every=3)
     uniform = torch.full((30,), 1 / 30).double()
     for step in range(3):
@@ -92,9 +92,6 @@ def test_faces_are_weighed_when_due_and_not_before() -> None:
     idle = make_method(rule=None, every=3)
     idle.losses(make_batch(3), {})
     assert torch.equal(idle.face_weights, uniform)
-
-
-def test_weighing_leaves_batch_norm_as_it_was() -> None:
     torch.manual_seed(0)
     encoder, decoder = build_encoder("conv", SHAPE, 4, 5), build_decoder("conv", SHAPE, 4, 2)
     method = DebiasingVAE(encoder, decoder, 2)
@@ -104,15 +101,7 @@ def test_weighing_leaves_batch_norm_as_it_was() -> None:
     assert all(torch.equal(before[key], value) for key, value in encoder.state_dict().items())
 
 
-def test_a_step_moves_both_networks() -> None:
-    module = TrainingState(make_method())
-    before = [p.clone() for p in module.method.parameters()]
-    module.run_phases(make_batch())
-    pairs = zip(before, module.method.parameters(), strict=True)
-    assert all(not torch.equal(p, q) for p, q in pairs)
-
-
-def test_batches_need_both_kinds() -> None:
+def test_batches_need_both_kinds():
     images = ImageSet(np.zeros((9, *SHAPE), np.uint8), np.zeros((9, 0), np.int64), ())
     none = images.subset(np.arange(0))
     with pytest.raises(ValueError, match="0 faces are fewer than half of batch_size=8"):
@@ -124,7 +113,7 @@ def test_batches_need_both_kinds() -> None:
             FaceBatches(images, images, odd, 0)
 
 
-def save_groups(path: Path) -> Path:
+def save_groups(path):
     """Bright discs and two dark ones are faces; stripes are not."""
     rng = np.random.default_rng(0)
     y, x = np.mgrid[:8, :8] - 3.5
@@ -139,7 +128,7 @@ def save_groups(path: Path) -> Path:
     return path
 
 
-def make_config(folder: Path, **changed: object) -> DebiasingVAEConfig:
+def make_config(folder, **changed):
     values = {
         "data": save_groups(folder / "groups.npz"), "out": folder / "run", "network": "mlp",
         "width": 16, "n_latent": 2, "batch_size": 16, "threads": 1, "every": 3, "steps": 8,
@@ -147,7 +136,7 @@ def make_config(folder: Path, **changed: object) -> DebiasingVAEConfig:
     return DebiasingVAEConfig(**(values | changed))
 
 
-def test_it_trains_tells_faces_and_finds_the_rare(tmp_path: Path) -> None:
+def test_it_trains_tells_faces_and_finds_the_rare(tmp_path):
     trained = train_system("debiasing_vae", make_config(tmp_path, steps=150, every=50))
     loaded = load_model(trained.path)
     method = loaded.method
@@ -161,26 +150,16 @@ def test_it_trains_tells_faces_and_finds_the_rare(tmp_path: Path) -> None:
     assert torch.equal(method.sample(torch.zeros(1, 2)), method.decode(torch.zeros(1, 2)))
 
 
-def test_resuming_equals_going_through(tmp_path: Path) -> None:
+def test_resuming_equals_going_through(tmp_path, train_over_a_stop):
     """Weighed at steps 3 and 6, interrupted in between."""
-    train_system("debiasing_vae", make_config(tmp_path, out=tmp_path / "through"))
-    train_system("debiasing_vae", make_config(tmp_path, out=tmp_path / "parts", steps=5))
-    train_system("debiasing_vae", make_config(tmp_path, out=tmp_path / "parts"), resume=True)
-    through, parts = (
-        load_file(tmp_path / name / "model.safetensors") for name in ("through", "parts")
-    )
-    assert through.keys() == parts.keys()
-    assert all(torch.equal(through[key], parts[key]) for key in through)
-    assert through["_extra_state"].std() > 0
+    resumed = train_over_a_stop("debiasing_vae", make_config(tmp_path), 5)
+    assert load_file(resumed.path)["_extra_state"].std() > 0
 
 
-def test_unknown_factors_are_told(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no factor 'cat': known are face, dark"):
-        train_system("debiasing_vae", make_config(tmp_path, face="cat"))
-
-
-def test_what_may_be_a_face_is_not_taken_for_none(tmp_path: Path) -> None:
+def test_data_that_do_not_say_what_is_a_face_are_refused(tmp_path):
     config = make_config(tmp_path)
+    with pytest.raises(ValueError, match="no factor 'cat': known are face, dark"):
+        train_system("debiasing_vae", config.model_copy(update={"face": "cat"}))
     images = load_images(config.data)
     images.labels[5, 0] = -1
     images.save(config.data)
@@ -188,30 +167,84 @@ def test_what_may_be_a_face_is_not_taken_for_none(tmp_path: Path) -> None:
         train_system("debiasing_vae", config)
 
 
+def mixture():
+    """980 ordinary ones and 20 as wide about a far place of the only latent; which are rare."""
+    generator = torch.Generator().manual_seed(0)
+    common = torch.randn(980, generator=generator)
+    rare = 8 + torch.randn(20, generator=generator)
+    return torch.cat([common, rare])[:, None], torch.arange(1000) >= 980
+
+
+def test_weights_and_rules_by_hand():
+    # bins of width 1 over 0 .. 10: three at 0, one at 10; alpha .25: 1 / (.75 + .25), 1 / .5
+    latents = torch.tensor([[0.0], [0.0], [0.0], [10.0]])
+    weights = resampling_weights(latents, 0.25)
+    assert weights.tolist() == pytest.approx([0.2, 0.2, 0.2, 0.4])
+    assert effective_sample_size(weights) == pytest.approx(1 / (3 * 0.04 + 0.16))
+    # the fourth is rare in the first latent, the first in the second
+    latents = torch.tensor([[0.0, 9.0], [0.0, 1.0], [0.0, 1.0], [10.0, 1.0]])
+    # per latent, summing to 1: (.2 .2 .2 .4) and (.4 .2 .2 .2)
+    largest = resampling_weights(latents, 0.25, "max")
+    assert largest.tolist() == pytest.approx([1 / 3, 1 / 6, 1 / 6, 1 / 3])
+    product = resampling_weights(latents, 0.25, "product")
+    assert product.tolist() == pytest.approx([1 / 3, 1 / 6, 1 / 6, 1 / 3])
+    twice = torch.cat([latents, latents], 1)
+    assert resampling_weights(twice, 0.25, "max").tolist() == pytest.approx(largest.tolist())
+    squared = torch.tensor([4.0, 1.0, 1.0, 4.0]) / 10
+    assert resampling_weights(twice, 0.25, "product").tolist() == pytest.approx(squared.tolist())
+
+
+@pytest.mark.parametrize("rule", ["max", "product"])
+def test_the_rare_are_found_in_a_known_latent(rule):
+    latents, is_rare = mixture()
+    masses = []
+    for smoothing in (1e-3, 1e-2, 1e-1, 1.0, 1e3):
+        weights = resampling_weights(latents, smoothing, rule)
+        assert weights.sum().item() == pytest.approx(1, abs=1e-12)
+        assert weights.min() > 0
+        masses.append(weights[is_rare].sum().item())
+    assert masses[0] >= 0.2  # of 2 % without
+    assert masses == sorted(masses, reverse=True)
+    assert masses[-1] == pytest.approx(0.02, rel=0.01)
+
+
+def test_the_product_over_many_latents_degenerates_and_the_maximum_does_not():
+    latents = torch.randn(1000, 16, generator=torch.Generator().manual_seed(0))
+    largest = effective_sample_size(resampling_weights(latents, 1e-3, "max"))
+    product = effective_sample_size(resampling_weights(latents, 1e-3, "product"))
+    assert largest >= 0.1 * 1000
+    assert product < 0.01 * 1000
+
+
+def test_idle_latents_and_scales_change_nothing():
+    latents, _ = mixture()
+    idle = torch.cat([latents, torch.zeros(1000, 1)], 1)
+    alone = resampling_weights(latents, 1e-3, "product")
+    assert torch.allclose(resampling_weights(idle, 1e-3, "product"), alone)
+    assert resampling_weights(0 * latents, 1e-3).tolist() == pytest.approx([1e-3] * 1000)
+    wide = resampling_weights(100 * latents - 7, 1e-3)
+    assert torch.allclose(wide, resampling_weights(latents, 1e-3))
+
+
 @pytest.mark.slow
-def test_the_bounds_hold_for_the_maximum_and_fail_for_the_product() -> None:
+def test_the_bounds_hold_for_the_maximum_and_fail_for_the_product(train):
     """Light faces lost at most .01, effective sample size at least a tenth, mass at least 1.3."""
     folder = Path.home() / ".cache" / "voxcycle" / "lecture" / "biased"
     if not folder.exists():
         pytest.skip("needs the images of egs/images/prepare.py")
-    train, test = (load_images(folder / f"{split}.npz") for split in ("train", "test"))
-    is_face = train.factor("face") == 1
-    faces = train.subset(is_face)
+    images, test = (load_images(folder / f"{split}.npz") for split in ("train", "test"))
+    is_face = images.factor("face") == 1
+    faces = images.subset(is_face)
     is_dark = torch.from_numpy(faces.factor("dark") == 1)
     is_light = (test.factor("face") == 1) & (test.factor("dark") == 0)
-    batches = FaceBatches(faces, train.subset(~is_face), 64, seed=0)
+    batches = FaceBatches(faces, images.subset(~is_face), 64, seed=0)
     found, mass, size = {}, {}, {}
     for rule in (None, "max", "product"):
         torch.manual_seed(0)
-        encoder, decoder = (
-            build_encoder("conv", train.shape, 8, 33),
-            build_decoder("conv", train.shape, 8, 16),
-        )
-        module = TrainingState(DebiasingVAE(encoder, decoder, 16, rule=rule))
-        for step in range(800):
-            module.run_phases(batches[step])
-            module.steps_done += 1
-        method = module.method.eval()
+        encoder = build_encoder("conv", images.shape, 8, 33)
+        method = DebiasingVAE(encoder, build_decoder("conv", images.shape, 8, 16), 16, rule=rule)
+        train(method, islice(batches, 800))
+        method.eval()
         with torch.no_grad():
             found[rule] = (method.predict(test.images(is_light)) > 0.5).float().mean().item()
         weights = method.weigh_faces(batches.faces)

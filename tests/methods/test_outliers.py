@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -20,23 +20,25 @@ from voxcycle.methods.outliers import (
 )
 from voxcycle.methods.vae import VAE
 from voxcycle.models.coders import build_decoder, build_encoder
-from voxcycle.training.state import TrainingState
 
 
-def make_vae(shape: tuple[int, int, int], n_latent: int = 3, width: int = 16) -> VAE:
+def make_vae(shape, n_latent=3, width=16):
     torch.manual_seed(0)
     encoder = build_encoder("mlp", shape, width, 2 * n_latent)
     return VAE(encoder, build_decoder("mlp", shape, width, n_latent), n_latent)
 
 
-def test_auroc_by_hand() -> None:
+def test_auroc_and_distance_by_hand():
     # pairs (strange, usual): 3>1, 3>2, 2>1, 2=2 counts half: 3.5 of 4
     assert area_under_curve(torch.tensor([1.0, 2.0]), torch.tensor([2.0, 3.0])) == 3.5 / 4
     assert area_under_curve(torch.tensor([1.0, 2.0]), torch.tensor([5.0])) == 1
     assert area_under_curve(torch.tensor([1.0, 2.0]), torch.tensor([0.0])) == 0
+    usual = torch.tensor([0.0, 1.0]).reshape(2, 1, 1, 1)  # mean .5
+    images = torch.tensor([0.5, -0.5]).reshape(2, 1, 1, 1)
+    assert distance_to_mean(images, usual).tolist() == [0.0, 1.0]
 
 
-def test_auroc_and_curve_are_those_of_sklearn() -> None:
+def test_auroc_and_curve_are_those_of_sklearn():
     generator = torch.Generator().manual_seed(0)
     usual = torch.randn(300, generator=generator).mul(5).round()  # with ties
     strange = torch.randn(200, generator=generator).add(0.7).mul(5).round()
@@ -50,7 +52,7 @@ def test_auroc_and_curve_are_those_of_sklearn() -> None:
     assert np.trapezoid(found[1], found[0]) == pytest.approx(area_under_curve(usual, strange))
 
 
-def test_scores_by_their_definitions() -> None:
+def test_scores_by_their_definitions():
     vae, images = make_vae((1, 4, 4)).eval(), torch.rand(7, 1, 4, 4) * 2 - 1
     scores = outlier_scores(vae, images, seed=5)
     with torch.no_grad():
@@ -71,13 +73,7 @@ def test_scores_by_their_definitions() -> None:
         assert scores["reconstruction error"][i].item() == pytest.approx(error, rel=1e-5)
 
 
-def test_distance_to_mean_by_hand() -> None:
-    usual = torch.tensor([0.0, 1.0]).reshape(2, 1, 1, 1)  # mean .5
-    images = torch.tensor([0.5, -0.5]).reshape(2, 1, 1, 1)
-    assert distance_to_mean(images, usual).tolist() == [0.0, 1.0]
-
-
-def mel_crops(waveform: np.ndarray, n_frames: int = 8) -> torch.Tensor:
+def mel_crops(waveform, n_frames=8):
     """Return crops (N, 1, 80, n_frames) of the log-mel, -11.5 to 3 brought to [-1, 1]."""
     mel = LogMel()(torch.from_numpy(waveform)[None])[0]
     mel = mel[:, : mel.shape[1] // n_frames * n_frames]
@@ -85,7 +81,7 @@ def mel_crops(waveform: np.ndarray, n_frames: int = 8) -> torch.Tensor:
     return ((crops + 11.5) / 7.25 - 1).clamp(-1, 1)
 
 
-def test_the_unexplained_share_knows_no_shades() -> None:
+def test_the_unexplained_share_knows_no_shades():
     images = torch.rand(5, 1, 8, 8, generator=torch.Generator().manual_seed(0)) - 0.5
     assert unexplained_share(images, images) == pytest.approx([0] * 5)
     assert unexplained_share(images, torch.full_like(images, 0.3)) == pytest.approx([1] * 5)
@@ -93,43 +89,37 @@ def test_the_unexplained_share_knows_no_shades() -> None:
     assert unexplained_share(images - 0.4, half) == pytest.approx([0.25] * 5, rel=1e-4)
 
 
-def test_noise_among_speech_is_found(make_speech: Callable[..., np.ndarray]) -> None:
+def test_noise_among_speech_is_found(make_speech, train):
     """The same functions judge crops of log-mels: speech is usual, hiss as loud is not."""
-    crops = mel_crops(make_speech(40.0, 16_000))
-    train, test = crops[:400], mel_crops(make_speech(6.0, 16_000, seed=1))
+    crops = mel_crops(make_speech(40.0, 16_000))[:400]
+    test = mel_crops(make_speech(6.0, 16_000, seed=1))
     rng = np.random.default_rng(0)
     noise = mel_crops((0.07 * rng.standard_normal(96_000)).astype(np.float32))
-    pixels = ((train + 1) * 127.5).round().byte().numpy()
+    pixels = ((crops + 1) * 127.5).round().byte().numpy()
     images = ImageSet(pixels, np.zeros((len(pixels), 0), np.int64), ())
-    module = TrainingState(make_vae((1, 80, 8), n_latent=8, width=64))
-    batches = ImageBatches(images, 50, seed=0)
-    for step in range(200):
-        module.run_phases(batches[step])
-        module.steps_done += 1
-    usual, strange = (outlier_scores(module.method, x) for x in (test, noise))
+    vae, batches = make_vae((1, 80, 8), n_latent=8, width=64), ImageBatches(images, 50, seed=0)
+    train(vae, islice(batches, 200))
+    usual, strange = (outlier_scores(vae, x) for x in (test, noise))
     found = area_under_curve(usual["reconstruction error"], strange["reconstruction error"])
     assert found >= 0.95
 
 
 @pytest.mark.slow
-def test_digits_among_clothes_are_found_and_not_without_training() -> None:
+def test_digits_among_clothes_are_found_and_not_without_training(train):
     folder = Path.home() / ".cache" / "voxcycle" / "lecture"
     if not folder.exists():
         pytest.skip("needs the images of egs/images/prepare.py")
-    train = load_images(folder / "fashion" / "train.npz")
+    images = load_images(folder / "fashion" / "train.npz")
     clothes = load_images(folder / "fashion" / "test.npz").images()
     digits = load_images(folder / "digits" / "all.npz").images()
-    module = TrainingState(make_vae((1, 28, 28), n_latent=16, width=400))
-    batches = ImageBatches(train, 128, seed=0)
+    vae, batches = make_vae((1, 28, 28), n_latent=16, width=400), ImageBatches(images, 128, seed=0)
     areas = []
-    for step in range(1_405):
-        if step in (0, 1_404):
-            usual, strange = (outlier_scores(module.method, x) for x in (clothes, digits))
-            areas.append({name: area_under_curve(usual[name], strange[name]) for name in usual})
-        module.run_phases(batches[step])
-        module.steps_done += 1
+    for n_steps in (0, 1_404):
+        train(vae, islice(batches, n_steps))
+        usual, strange = (outlier_scores(vae, x) for x in (clothes, digits))
+        areas.append({name: area_under_curve(usual[name], strange[name]) for name in usual})
     untrained, trained = areas
-    mean = train.images().mean(0)
+    mean = images.images().mean(0)
     plain = area_under_curve(*(unexplained_share(x, mean) for x in (clothes, digits)))
     assert untrained["unexplained share"] < 0.6 < 0.95 <= trained["unexplained share"]
     assert trained["unexplained share"] >= plain + 0.05

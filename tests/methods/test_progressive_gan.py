@@ -1,16 +1,10 @@
 import math
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
-from torch import Tensor, nn
 
-from voxcycle.images.image_set import ImageSet
 from voxcycle.images.systems.progressive_gan import ProgressiveGANConfig
-from voxcycle.images.train import load_model, train_system
-from voxcycle.methods.batches import ImageBatch
 from voxcycle.methods.progressive_gan import Growth, ProgressiveGAN, lazy_adam
 from voxcycle.models.growing_networks import (
     ProgressiveDiscriminator,
@@ -18,27 +12,17 @@ from voxcycle.models.growing_networks import (
     downsample,
     upsample,
 )
-from voxcycle.training.state import TrainingState
 
 SHAPE = (3, 16, 16)
 GROWTH = Growth(first=0, last=2, fade_steps=4, stable_steps=3)
 
 
-class Energy(nn.Module):
-    """The score is the mean of the squared pixels, times the place in the growth."""
-
-    def forward(self, images: Tensor, stage: int, alpha: float) -> Tensor:
-        return (stage + alpha) * images.square().mean((1, 2, 3))[:, None]
-
-
-def make_method(r1: float = 1.0) -> ProgressiveGAN:
+def make_method(r1=1.0):
     torch.manual_seed(0)
     widths = [6, 6, 4]
-    generator = ProgressiveGenerator(SHAPE, widths, 5)
-    discriminator = ProgressiveDiscriminator(SHAPE, widths)
     return ProgressiveGAN(
-        generator=generator,
-        discriminator=discriminator,
+        generator=ProgressiveGenerator(SHAPE, widths, 5),
+        discriminator=ProgressiveDiscriminator(SHAPE, widths),
         growth=GROWTH,
         n_latent=5,
         lr=1e-2,
@@ -47,19 +31,7 @@ def make_method(r1: float = 1.0) -> ProgressiveGAN:
     )
 
 
-def make_batch(step: int) -> ImageBatch:
-    images = torch.randn(4, *SHAPE, generator=torch.Generator().manual_seed(step))
-    return ImageBatch(images, torch.zeros(4, 0), step, seed=step)
-
-
-def write_set(path: Path) -> Path:
-    rng = np.random.default_rng(0)
-    pixels = rng.integers(256, size=(16, *SHAPE)).astype(np.uint8)
-    ImageSet(pixels, np.zeros((16, 0), np.int64), ()).save(path)
-    return path
-
-
-def test_the_schedule_by_hand() -> None:
+def test_the_schedule_by_hand():
     """3 steps of 4 x 4, 4 of fading and 3 of 8 x 8, as many of 16 x 16, which then stays."""
     places = [GROWTH.at(step) for step in range(18)]
     fade = [0.25, 0.5, 0.75, 1.0]
@@ -73,7 +45,7 @@ def test_the_schedule_by_hand() -> None:
     assert Growth(2, 2, 4, 3).at(0) == Growth(2, 2, 4, 3).at(99) == (2, 1.0)
 
 
-def test_reals_are_shrunk_and_faded_as_fakes_are() -> None:
+def test_reals_are_shrunk_and_faded_as_fakes_are():
     method = make_method()
     images = torch.randn(2, 3, 16, 16)
     half = downsample(images)
@@ -84,66 +56,47 @@ def test_reals_are_shrunk_and_faded_as_fakes_are() -> None:
     assert torch.equal(method.shrink(images, 2), images)
 
 
-def test_a_discriminator_that_cannot_tell_has_the_losses_of_the_paper() -> None:
+def test_a_discriminator_that_cannot_tell_has_the_losses_of_the_paper(make_noise_batch):
     """Goodfellow et al.: ln 4 at D = 1/2, the generator's ln 2."""
-    method = make_method()
+    method, batch = make_method(), make_noise_batch(5)
     last = method.discriminator.last_layer[-1]
     torch.nn.init.zeros_(last.weight)
     memory: dict[str, torch.Tensor] = {}
-    terms = method.generator_losses(make_batch(5), memory)
+    terms = method.generator_losses(batch, memory)
     assert terms["adversarial"].item() == pytest.approx(math.log(2))
     assert memory["fakes"].shape == (4, 3, 8, 8)
     assert not memory["fakes"].requires_grad
-    terms = method.discriminator_losses(make_batch(5), memory)
+    terms = method.discriminator_losses(batch, memory)
     assert terms["discriminator"].item() == pytest.approx(math.log(4))
-    assert method.r1_losses(make_batch(5), memory)["r1"].item() == 0
+    assert method.r1_losses(batch, memory)["r1"].item() == 0
 
 
-def test_losses_and_r1_by_hand() -> None:
+def test_losses_and_r1_by_hand(make_noise_batch, check_energy_losses):
     """In step 5 a stage of 8 x 8 pixels has faded in by 3/4; its scores differ."""
-    method, batch, memory = make_method(), make_batch(5), {}
-    method.discriminator = Energy()
-    adversarial = method.generator_losses(batch, memory)["adversarial"].item()
-    discriminator = method.discriminator_losses(batch, memory)["discriminator"].item()
-    shrunk = method.shrink(batch.images, 1, 0.75)
-    real, fake = (
-        (1.75 * images.square().mean((1, 2, 3))).tolist() for images in (shrunk, memory["fakes"])
-    )
-    d_real, d_fake = ([1 / (1 + math.exp(-score)) for score in scores] for scores in (real, fake))
-    assert adversarial == pytest.approx(-sum(map(math.log, d_fake)) / 4, rel=1e-5)
-    value = sum(math.log(p) + math.log(1 - q) for p, q in zip(d_real, d_fake, strict=True)) / 4
-    assert discriminator == pytest.approx(-value, rel=1e-5)
-    # the gradient of 1.75 * |x|^2 / 192 is 2 * 1.75 * x / 192
-    squared = sum(shrunk.square().sum((1, 2, 3)).tolist()) / 4
-    r1 = method.r1_losses(batch, memory)["r1"].item()
-    assert r1 == pytest.approx((2 * 1.75 / 192) ** 2 * squared, rel=1e-5)
+    method, batch = make_method(), make_noise_batch(5)
+    check_energy_losses(method, batch, method.shrink(batch.images, 1, 0.75), scale=1.75)
 
 
-def test_r1_steps_the_discriminator_s_own_adam() -> None:
+def test_r1_steps_the_discriminator_s_own_adam(make_noise_batch, train):
     """So its weight counts: an Adam of its own would divide it out."""
     moved = {}
     for weight in (0.0, 1e-3, 1e3):
-        module = TrainingState(make_method(r1=weight))
-        assert len(module.optimizers) == 2
-        assert [phase.weights for phase in module.phases][2] == {"r1": weight / 2 * 2}
-        before = module.method.discriminator.from_rgb["0"][0].weight.clone()
-        for step in (0, 1, 2):
-            module.run_phases(make_batch(step))
-            module.steps_done += 1
-        moved[weight] = module.method.discriminator.from_rgb["0"][0].weight - before
+        method = make_method(r1=weight)
+        before = method.discriminator.from_rgb["0"][0].weight.clone()
+        state = train(method, map(make_noise_batch, range(3)))
+        assert len(state.optimizers) == 2
+        assert [phase.weights for phase in state.phases][2] == {"r1": weight / 2 * 2}
+        moved[weight] = method.discriminator.from_rgb["0"][0].weight - before
     small, large = ((moved[w] - moved[0.0]).abs().mean().item() for w in (1e-3, 1e3))
     assert 0 < small < 0.2 * large
-
-
-def test_lazy_adam_has_the_ratio_of_the_paper() -> None:
-    """16 / 17 of the rate, and the betas to that power: 0 and 0.99 ** (16 / 17)."""
+    # the ratio of the paper, 16 / 17 of the rate, and the betas to that power
     adam = lazy_adam(0.1, 16)([torch.nn.Parameter(torch.zeros(1))])
     group = adam.param_groups[0]
     assert group["lr"] == pytest.approx(0.1 * 16 / 17)
     assert group["betas"] == pytest.approx((0.0, 0.99 ** (16 / 17)))
 
 
-def test_samples_come_from_the_stage_that_is_reached() -> None:
+def test_samples_come_from_the_stage_that_is_reached():
     method = make_method()
     noise = torch.randn(2, 5)
     method.steps_seen.fill_(2)
@@ -155,26 +108,9 @@ def test_samples_come_from_the_stage_that_is_reached() -> None:
 
 
 @pytest.mark.parametrize("is_growing", [True, False])
-def test_training_saves_a_model_and_resumes_as_if_it_had_gone_through(
-    tmp_path: Path, is_growing: bool
-) -> None:
-    data = write_set(tmp_path / "train.npz")
-
-    def config(out: str, steps: int) -> ProgressiveGANConfig:
-        return ProgressiveGANConfig(
-            data=data, out=tmp_path / out, steps=steps, batch_size=4, width=2, max_width=4,
-            n_latent=5, fade_steps=2, stable_steps=1, r1_every=2, threads=1, is_growing=is_growing,
-        )  # fmt: skip
-
-    train_system("progressive_gan", config("parts", 2))  # within the fading of 8 x 8
-    first = train_system("progressive_gan", config("parts", 5), resume=True)
-    second = train_system("progressive_gan", config("whole", 5))
-    tensors, others = load_file(first.path), load_file(second.path)
-    assert tensors.keys() == others.keys()
-    for name, tensor in tensors.items():
-        assert torch.equal(tensor, others[name]), name
-    loaded = load_model(first.path)
-    noise = torch.randn(3, loaded.method.n_latent)
-    images = loaded.method.sample(noise)
-    assert images.shape == (3, *SHAPE)
-    torch.testing.assert_close(images, first.method.sample(noise))
+def test_a_stop_changes_nothing(noise_set, train_over_a_stop, is_growing):
+    config = ProgressiveGANConfig(
+        data=noise_set, out=Path(), steps=5, batch_size=4, width=2, max_width=4,
+        n_latent=5, fade_steps=2, stable_steps=1, r1_every=2, threads=1, is_growing=is_growing,
+    )  # fmt: skip
+    train_over_a_stop("progressive_gan", config, 2)  # within the fading of 8 x 8

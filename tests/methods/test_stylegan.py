@@ -1,16 +1,9 @@
-import math
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
-from torch import Tensor, nn
 
-from voxcycle.images.image_set import ImageSet
 from voxcycle.images.systems.stylegan import StyleGANConfig
-from voxcycle.images.train import load_model, train_system
-from voxcycle.methods.batches import ImageBatch
 from voxcycle.methods.stylegan import StyleGAN, StyleGANRegularizers
 from voxcycle.models.dcgan import DCGANDiscriminator
 from voxcycle.models.style_networks import MappingNetwork, SynthesisNetwork
@@ -20,14 +13,7 @@ SHAPE = (3, 16, 16)
 N_LATENT, N_STYLES = 5, 6
 
 
-class Energy(nn.Module):
-    """The score is the mean of the squared pixels."""
-
-    def forward(self, images: Tensor) -> Tensor:
-        return images.square().mean((1, 2, 3))
-
-
-def make_method(mixing: float = 0.9) -> StyleGAN:
+def make_method(mixing=0.9):
     torch.manual_seed(0)
     return StyleGAN(
         mapping=MappingNetwork(N_LATENT, 2),
@@ -41,16 +27,11 @@ def make_method(mixing: float = 0.9) -> StyleGAN:
     )
 
 
-def make_batch(step: int, n: int = 4) -> ImageBatch:
-    images = torch.randn(n, *SHAPE, generator=torch.Generator().manual_seed(step))
-    return ImageBatch(images, torch.zeros(n, 0), step, seed=step)
-
-
 @pytest.mark.parametrize("mixing", [0.0, 0.9, 1.0])
-def test_as_many_images_are_mixed_as_wanted(mixing: float) -> None:
+def test_as_many_images_are_mixed_as_wanted(mixing, make_noise_batch):
     """A mixed image has one style up to a layer and another after it, which may be any."""
     method = make_method(mixing)
-    styles, noise, rest = method._draw(make_batch(0, 2_000), 2_000)
+    styles, noise, rest = method._draw(make_noise_batch(0, 2_000), 2_000)
     changes = (styles[:, 1:] != styles[:, :-1]).any(2)
     assert set(changes.sum(1).tolist()) <= {0, 1}
     # 2,000 draws: three standard deviations are 0.02
@@ -64,7 +45,7 @@ def test_as_many_images_are_mixed_as_wanted(mixing: float) -> None:
     assert (noise.mean().item(), noise.std().item()) == pytest.approx((0, 1), abs=0.02)
 
 
-def test_four_phases_and_two_optimizers() -> None:
+def test_four_phases_and_two_optimizers(make_noise_batch):
     module = TrainingState(make_method())
     assert len(module.optimizers) == 2
     assert {p.name: (p.every, dict(p.weights)) for p in module.phases} == {
@@ -75,41 +56,22 @@ def test_four_phases_and_two_optimizers() -> None:
     }
     ran = []
     for step in range(4):
-        module.run_phases(make_batch(step))
+        module.run_phases(make_noise_batch(step))
         module.steps_done += 1
         ran.append({key.split("/")[0] for key in module.logged})
     both = {"generator", "discriminator"}
     assert ran == [both | {"path_length", "r1"}, both, both | {"r1"}, both | {"path_length"}]
 
 
-def test_losses_and_r1_by_hand() -> None:
-    method, batch, memory = make_method(), make_batch(0), {}
-    method.discriminator = Energy()
-    adversarial = method.generator_losses(batch, memory)["adversarial"].item()
-    discriminator = method.discriminator_losses(batch, memory)["discriminator"].item()
-    real, fake = (x.square().mean((1, 2, 3)).tolist() for x in (batch.images, memory["fakes"]))
-    d_real, d_fake = ([1 / (1 + math.exp(-score)) for score in scores] for scores in (real, fake))
-    assert adversarial == pytest.approx(-sum(map(math.log, d_fake)) / 4, rel=1e-5)
-    value = sum(math.log(p) + math.log(1 - q) for p, q in zip(d_real, d_fake, strict=True)) / 4
-    assert discriminator == pytest.approx(-value, rel=1e-5)
-    # the gradient of |x|^2 / 768 is 2 x / 768
-    squared = sum(batch.images.square().sum((1, 2, 3)).tolist()) / 4
-    r1 = method.r1_losses(batch, memory)["r1"].item()
-    assert r1 == pytest.approx((2 / 768) ** 2 * squared, rel=1e-5)
+def test_losses_by_hand_and_a_step(make_noise_batch, check_energy_losses, find_unmoved):
+    batch = make_noise_batch(0)
+    check_energy_losses(make_method(), batch, batch.images)
+    assert find_unmoved(make_method(), batch) == []
 
 
-def test_a_step_moves_every_parameter() -> None:
-    module = TrainingState(make_method())
-    before = {name: p.clone() for name, p in module.method.named_parameters()}
-    module.run_phases(make_batch(0))
-    after = module.method.named_parameters()
-    still = [name for name, p in after if torch.equal(p, before[name])]
-    assert still == []
-
-
-def test_mean_style_and_mean_length_are_tracked() -> None:
+def test_mean_style_and_mean_length_are_tracked(make_noise_batch):
     method = make_method(mixing=0.0)
-    batch = make_batch(0)
+    batch = make_noise_batch(0)
     method.generator_losses(batch, {})
     z = batch.normal(2 * 4 * N_LATENT).reshape(8, N_LATENT)
     torch.testing.assert_close(method.mean_style, 0.002 * method.map(z)[:4].mean(0))
@@ -122,17 +84,13 @@ def test_mean_style_and_mean_length_are_tracked() -> None:
     assert method.mean_length.item() == pytest.approx(100 * first, rel=1e-4)
 
 
-def test_truncation_is_a_straight_line_to_the_mean_style() -> None:
+def test_styles_are_truncated_and_mixed():
     method = make_method()
     method.mean_style.copy_(torch.arange(5.0))
     w = torch.ones(2, 5)
     torch.testing.assert_close(method.truncate(w, 1.0), w)
     torch.testing.assert_close(method.truncate(w, 0.0), torch.arange(5.0).expand(2, 5))
     torch.testing.assert_close(method.truncate(w, 0.5)[0], torch.tensor([0.5, 1, 1.5, 2, 2.5]))
-
-
-def test_mixing_takes_some_layers_of_another_style() -> None:
-    method = make_method()
     w, other = torch.randn(2, 3, N_LATENT)
     styles = method.mix(w, other, slice(2, 4))
     assert torch.equal(styles[:, 2:4], other[:, None].expand(-1, 2, -1))
@@ -144,7 +102,7 @@ def test_mixing_takes_some_layers_of_another_style() -> None:
     )
 
 
-def test_samples_of_one_latent_differ_by_their_noise_alone() -> None:
+def test_samples_of_one_latent_differ_by_their_noise_alone():
     method = make_method()
     z = torch.randn(1, N_LATENT).expand(3, -1)
     images = method.sample(z)
@@ -157,26 +115,9 @@ def test_samples_of_one_latent_differ_by_their_noise_alone() -> None:
     torch.testing.assert_close(calm[0], calm[2])
 
 
-def test_training_saves_a_model_and_resumes_as_if_it_had_gone_through(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    pixels = rng.integers(256, size=(16, *SHAPE)).astype(np.uint8)
-    ImageSet(pixels, np.zeros((16, 0), np.int64), ()).save(tmp_path / "train.npz")
-
-    def config(out: str, steps: int) -> StyleGANConfig:
-        return StyleGANConfig(
-            data=tmp_path / "train.npz", out=tmp_path / out, steps=steps, batch_size=4, width=2,
-            max_width=4, n_latent=5, r1_every=2, path_length_every=2, threads=1,
-        )  # fmt: skip
-
-    train_system("stylegan", config("parts", 2))
-    first = train_system("stylegan", config("parts", 5), resume=True)
-    second = train_system("stylegan", config("whole", 5))
-    tensors, others = load_file(first.path), load_file(second.path)
-    assert tensors.keys() == others.keys()
-    for name, tensor in tensors.items():
-        assert torch.equal(tensor, others[name]), name
-    method = load_model(first.path).method
-    noise = torch.randn(3, method.n_latent)
-    images = method.sample(noise)
-    assert images.shape == (3, *SHAPE)
-    torch.testing.assert_close(images, first.method.sample(noise))
+def test_a_stop_changes_nothing(noise_set, train_over_a_stop):
+    config = StyleGANConfig(
+        data=noise_set, out=Path(), steps=5, batch_size=4, width=2, max_width=4, n_latent=5,
+        r1_every=2, path_length_every=2, threads=1,
+    )  # fmt: skip
+    train_over_a_stop("stylegan", config, 2)

@@ -25,7 +25,7 @@ V3 = {
 }
 
 
-def count_by_hand(config: dict) -> int:
+def count_by_hand(config):
     """Weights and biases by the paper's description: k * in * out + out per convolution."""
     channels = config["upsample_initial_channel"]
     convs_per_dilation = 2 if config["resblock"] == "1" else 1

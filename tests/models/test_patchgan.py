@@ -22,25 +22,25 @@ def test_patchgan_has_the_parameters_of_the_formula():
     assert sum(p.numel() for p in conditional.parameters()) == expected + 5 * sum(widths[1:])
 
 
-def test_patchgan_sees_patches_not_the_whole():
-    """Receptive field by hand: 3, 5, then (x - 1) * 2 + 4 for three strided layers: 12, 26, 54."""
-    torch.manual_seed(0)
-    network = PatchGAN()
+def receptive_field(network, *place):
+    """Return where the score at a place depends on planes (80, 128)."""
     planes = torch.randn(1, 1, 80, 128, requires_grad=True)
-    network(planes)[0, 0, 5, 8].backward()
-    touched = planes.grad[0, 0].abs().sum(0).nonzero()[:, 0]
-    assert int(touched.max() - touched.min()) + 1 == 54
+    network(planes)[(0, 0, *place)].backward()
+    return planes.grad[0, 0] != 0
 
 
-def test_patchgan_1d_sees_whole_spectra_of_a_few_frames():
-    """Receptive field by hand: 3 scores, (x - 1) * 2 + 5 twice, then x + 4: 3, 9, 21, 25 frames."""
-    torch.manual_seed(0)
-    network = PatchGAN1d(80, width=16)
-    planes = torch.randn(1, 1, 80, 128, requires_grad=True)
-    network(planes)[0, 0, 16].backward()
-    touched = planes.grad[0, 0].abs() > 0
+def extent(touched):
     frames = touched.any(0).nonzero()[:, 0]
-    assert int(frames.max() - frames.min()) + 1 == 25
+    return int(frames.max() - frames.min()) + 1
+
+
+def test_networks_see_patches_or_whole_spectra_of_a_few_frames():
+    torch.manual_seed(0)
+    # by hand: 3, 5, then (x - 1) * 2 + 4 for three strided layers: 12, 26, 54
+    assert extent(receptive_field(PatchGAN(), 5, 8)) == 54
+    # by hand: 3 scores, (x - 1) * 2 + 5 twice, then x + 4: 3, 9, 21, 25 frames
+    touched = receptive_field(PatchGAN1d(80, width=16), 16)
+    assert extent(touched) == 25
     assert touched.any(1).all()  # every band
 
 

@@ -1,4 +1,3 @@
-import numpy as np
 import pytest
 import torch
 
@@ -17,7 +16,9 @@ SPEC = MelSpec()
 HOP = SPEC.hop_length
 
 
-def make_inputs(waveform: np.ndarray) -> dict[str, torch.Tensor]:
+@pytest.fixture(scope="module")
+def inputs(make_speech):
+    waveform = make_speech(1.5, SPEC.sample_rate)
     waveform = waveform[: len(waveform) // HOP * HOP]
     f0_hz = extract_f0(waveform, SPEC)
     phases = torch.from_numpy(onset_phases(f0_hz, SPEC))[None]
@@ -29,13 +30,8 @@ def make_inputs(waveform: np.ndarray) -> dict[str, torch.Tensor]:
     }
 
 
-@pytest.fixture(scope="module")
-def inputs(make_speech) -> dict[str, torch.Tensor]:
-    return make_inputs(make_speech(1.5, SPEC.sample_rate))
-
-
 @pytest.fixture
-def vocoder() -> SourceFilterVocoder:
+def vocoder():
     """A small network whose weights are all in use, as after training."""
     torch.manual_seed(0)
     built = SourceFilterVocoder(SPEC, width=24, n_blocks=3, expansion=2)
@@ -138,9 +134,8 @@ def test_discriminators_tell_a_tone_from_noise_of_its_level(discriminator):
     noise = torch.randn(1, 4000, generator=torch.Generator().manual_seed(0)) / 2**0.5
     optimizer = torch.optim.Adam(discriminator.parameters(), 3e-3)
     for _ in range(40):
-        loss = (discriminator(tone)[0] - 1).square().mean() + discriminator(noise)[
-            0
-        ].square().mean()
+        of_tone, of_noise = (discriminator(x)[0] for x in (tone, noise))
+        loss = (of_tone - 1).square().mean() + of_noise.square().mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -14,7 +14,7 @@ SHAPE = (3, 32, 32)
 
 
 @pytest.mark.parametrize("demodulates", [True, False])
-def test_modulated_convolution_equals_one_convolution_per_image(demodulates: bool) -> None:
+def test_modulated_convolution_equals_one_convolution_per_image(demodulates):
     """Eq. 1 and 3 written out: w'_ijk = s_i w_ijk, w''_ijk = w'_ijk / sqrt(sum w'^2 + eps)."""
     torch.manual_seed(0)
     layer = ModulatedConv2d(n_in=6, n_out=4, kernel=3, n_style=5, demodulates=demodulates)
@@ -29,7 +29,7 @@ def test_modulated_convolution_equals_one_convolution_per_image(demodulates: boo
         torch.testing.assert_close(result, expected, atol=1e-5, rtol=1e-5)
 
 
-def test_demodulated_outputs_have_unit_deviation_whatever_the_style() -> None:
+def test_demodulated_outputs_have_unit_deviation_whatever_the_style():
     torch.manual_seed(0)
     layer = ModulatedConv2d(64, 64, 3, 16)
     for size in (0.1, 1.0, 10.0):
@@ -41,7 +41,7 @@ def test_demodulated_outputs_have_unit_deviation_whatever_the_style() -> None:
     assert y.std() > 3  # without, the scale of the style comes through
 
 
-def test_every_layer_listens_to_its_own_style() -> None:
+def test_every_layer_has_its_own_style_and_noise():
     """A style changes what its stage draws: those of the last stage leave the former ones' sum."""
     torch.manual_seed(0)
     synthesis = SynthesisNetwork(SHAPE, [8, 8, 6, 4], 5)
@@ -58,20 +58,17 @@ def test_every_layer_listens_to_its_own_style() -> None:
         moved = (synthesis(changed, noise) - images).abs().amax((1, 2, 3))
         assert moved[0] > 1e-4, i
         assert moved[1] == 0, i  # and no other image
-
-
-def test_noise_counts_once_its_strength_is_learnt() -> None:
-    torch.manual_seed(0)
-    synthesis = SynthesisNetwork(SHAPE, [8, 8, 6, 4], 5)
-    styles, noise = torch.randn(2, 8, 5), torch.randn(2, synthesis.n_noise)
-    still = synthesis(styles, torch.zeros_like(noise))
-    torch.testing.assert_close(synthesis(styles, noise), still)  # strengths begin at 0
+    noise = torch.randn(2, synthesis.n_noise)
+    torch.testing.assert_close(synthesis(styles, noise), images)  # strengths begin at 0
     for layer in synthesis.layers:
         torch.nn.init.constant_(layer.noise_strength, 0.5)
-    assert (synthesis(styles, noise) - still).abs().mean() > 1e-2
+    assert (synthesis(styles, noise) - images).abs().mean() > 1e-2
+    synthesis = SynthesisNetwork((1, 28, 28), stage_widths((1, 28, 28), 4, 8), 5)
+    images = synthesis(torch.randn(2, 6, 5), torch.zeros(1, synthesis.n_noise))
+    assert images.shape == (2, 1, 28, 28)
 
 
-def test_smooth_upsampling_is_the_filter_of_the_paper() -> None:
+def test_smooth_upsampling_is_the_filter_of_the_paper():
     """Zeros between pixels, then 1 3 3 1 in both directions with gain 4."""
     x = torch.randn(1, 1, 6, 6)
     taps = torch.tensor([1.0, 3, 3, 1]) / 4
@@ -82,15 +79,9 @@ def test_smooth_upsampling_is_the_filter_of_the_paper() -> None:
     torch.testing.assert_close(upsample_smoothly(x)[inside], expected[inside])
 
 
-def test_mapping_ignores_the_length_of_z() -> None:
+def test_mapping_ignores_the_length_of_z():
     torch.manual_seed(0)
     mapping = MappingNetwork(16, 2)
     z = torch.randn(64, 16)
     torch.testing.assert_close(mapping(3 * z), mapping(z), atol=1e-4, rtol=1e-4)
     assert mapping(z).std() > 0.3  # slow layers begin at full strength
-
-
-def test_other_sides() -> None:
-    synthesis = SynthesisNetwork((1, 28, 28), stage_widths((1, 28, 28), 4, 8), 5)
-    images = synthesis(torch.randn(2, 6, 5), torch.zeros(1, synthesis.n_noise))
-    assert images.shape == (2, 1, 28, 28)

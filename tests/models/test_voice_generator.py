@@ -4,7 +4,7 @@ import torch
 from voxcycle.models.voice_generator import VoiceGenerator
 
 
-def make_inputs(n_frames: int, n_condition: int = 0) -> dict[str, torch.Tensor | None]:
+def make_inputs(n_frames, n_condition=0):
     generator = torch.Generator().manual_seed(1)
     return {
         "mel": torch.randn(2, 80, n_frames, generator=generator),
@@ -14,7 +14,7 @@ def make_inputs(n_frames: int, n_condition: int = 0) -> dict[str, torch.Tensor |
 
 
 @pytest.fixture
-def generator() -> VoiceGenerator:
+def generator():
     """A generator whose weights are all in use, as after training."""
     torch.manual_seed(0)
     built = VoiceGenerator(width=32, n_blocks=3, n_condition=6)
@@ -45,15 +45,12 @@ def test_arguments_rebuild_the_generator(generator):
     torch.testing.assert_close(rebuilt.eval()(**inputs), generator(**inputs), atol=0, rtol=0)
 
 
-def test_an_untrained_generator_nearly_returns_its_input():
+def test_untrained_generators_with_and_without_the_skip():
     torch.manual_seed(0)
     inputs = make_inputs(64)
     difference = (VoiceGenerator()(**inputs) - inputs["mel"]).detach()
     # The last layer starts at deviation 0.01 over 192 unit-variance channels: about 0.14.
     assert difference.std() == pytest.approx(0.01 * 192**0.5, rel=0.2)
-
-
-def test_without_the_skip_every_frame_is_made_anew():
     torch.manual_seed(0)
     built = VoiceGenerator(width=32, n_blocks=1, has_skip=False)
     with_skip = VoiceGenerator(**built.arguments | {"has_skip": True})
@@ -64,7 +61,7 @@ def test_without_the_skip_every_frame_is_made_anew():
     assert built(**inputs).std().item() == pytest.approx(1.0, rel=0.2)
 
 
-def test_masked_frames_are_not_read(generator):
+def test_masked_frames_are_not_read_and_no_mask_keeps_all(generator):
     inputs = make_inputs(40, 6)
     mask = torch.ones(2, 1, 40)
     mask[:, :, 15:25] = 0
@@ -73,24 +70,17 @@ def test_masked_frames_are_not_read(generator):
     torch.testing.assert_close(
         generator(**inputs, mask=mask), generator(**changed, mask=mask), atol=0, rtol=0
     )
-    assert not torch.allclose(generator(**inputs), generator(**inputs, mask=mask))
+    whole = generator(**inputs)
+    assert not torch.allclose(whole, generator(**inputs, mask=mask))
+    all_kept = generator(**inputs, mask=torch.ones(2, 1, 40))
+    torch.testing.assert_close(whole, all_kept, atol=0, rtol=0)
 
 
-def test_no_mask_keeps_everything(generator):
-    inputs = make_inputs(30, 6)
-    torch.testing.assert_close(
-        generator(**inputs), generator(**inputs, mask=torch.ones(2, 1, 30)), atol=0, rtol=0
-    )
-
-
-def test_the_condition_and_the_excitation_matter(generator):
+def test_the_condition_and_an_excitation_matter(generator):
     inputs = make_inputs(30, 6)
     for name in ("condition", "excitation"):
         changed = inputs | {name: inputs[name] + 1}
         assert (generator(**changed) - generator(**inputs)).abs().mean() > 0.01
-
-
-def test_a_generator_without_excitation_ignores_it():
     torch.manual_seed(0)
     built = VoiceGenerator(width=16, n_blocks=1, n_excitation=0)
     inputs = make_inputs(12)
@@ -103,7 +93,7 @@ def test_context_frames_make_a_chunk_equal_the_whole(generator):
     inputs = make_inputs(80, 6)
     context = generator.context_frames
 
-    def cut(first: int, last: int) -> dict[str, torch.Tensor | None]:
+    def cut(first, last):
         return inputs | {k: inputs[k][..., first:last] for k in ("mel", "excitation")}
 
     whole = generator(**inputs)[..., 30:50]

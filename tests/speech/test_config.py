@@ -1,7 +1,5 @@
 """Settings of a voice training: their documentation, their list, and refused values."""
 
-from pathlib import Path
-
 import pytest
 
 from voxcycle.cli import main
@@ -11,37 +9,36 @@ from voxcycle.training.config import list_fields, load_config, parse_overrides
 from voxcycle.voices.voice import VoiceError
 
 
-def test_unknown_keys_are_answered_with_those_like_them() -> None:
-    with pytest.raises(ValueError, match=r"unknown key cycle_weight; did you mean cycle_.*\?"):
-        load_config(VoiceTrainingConfig, {"a": "x", "b": "y", "cycle_weight": 3})
-    with pytest.raises(ValueError, match="unknown key zzz; voxcycle train --settings lists"):
-        load_config(VoiceTrainingConfig, {"a": "x", "b": "y", "zzz": 3})
-    with pytest.raises(ValueError, match="steps or minutes, not both"):
-        load_config(VoiceTrainingConfig, {"a": "x", "b": "y", "steps": 3, "minutes": 3})
-    with pytest.raises(ValueError, match="multiple of 8"):
-        load_config(VoiceTrainingConfig, {"a": "x", "b": "y", "n_frames": 50})
-    with pytest.raises(ValueError, match="must be below n_frames"):
-        load_config(
-            VoiceTrainingConfig, {"a": "x", "b": "y", "n_frames": 32, "max_masked_frames": 32}
-        )
-    with pytest.raises(ValueError, match="cannot be read as YAML"):
-        parse_overrides(["cycle_a=[1"])
-    with pytest.raises(ValueError, match="written key=value"):
-        parse_overrides(["cycle_a"])
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"cycle_weight": 3}, r"unknown key cycle_weight; did you mean cycle_.*\?"),
+        ({"zzz": 3}, "unknown key zzz; voxcycle train --settings lists"),
+        ({"steps": 3, "minutes": 3}, "steps or minutes, not both"),
+        ({"n_frames": 50}, "multiple of 8"),
+        ({"n_frames": 32, "max_masked_frames": 32}, "must be below n_frames"),
+    ],
+)
+def test_wrong_settings_are_refused(settings, problem):
+    with pytest.raises(ValueError, match=problem):
+        load_config(VoiceTrainingConfig, {"a": "x", "b": "y"} | settings)
+
+
+def test_overrides_are_yaml():
+    for pair, problem in (("cycle_a=[1", "cannot be read as YAML"), ("cycle_a", "key=value")):
+        with pytest.raises(ValueError, match=problem):
+            parse_overrides([pair])
     assert parse_overrides(["cycle_a=3", "uses_f0=false"]) == {"cycle_a": 3, "uses_f0": False}
 
 
-def test_every_weight_and_switch_is_documented() -> None:
+def test_every_weight_and_switch_is_documented():
     assert all(field.description for field in VoiceTrainingConfig.model_fields.values())
 
 
-def test_the_command_lists_every_setting_with_default_and_meaning(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_command_lists_every_setting_with_default_and_meaning(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "400")  # a row per setting
-    with pytest.raises(SystemExit) as left:
+    with pytest.raises(SystemExit, match="0"):
         main(["train", "--settings"])
-    assert not left.value.code
     heading, *rows = (" ".join(row.split()) for row in capsys.readouterr().out.splitlines())
     assert heading == "key default meaning"
     assert rows == [
@@ -51,7 +48,7 @@ def test_the_command_lists_every_setting_with_default_and_meaning(
     ]
 
 
-def test_names_that_cannot_be_those_of_two_files_are_refused_first(tmp_path: Path) -> None:
+def test_names_that_cannot_be_those_of_two_files_are_refused_first(tmp_path):
     folders = {"a": tmp_path / "low", "b": tmp_path / "high", "out": tmp_path / "run"}
     with pytest.raises(ValueError, match="both voices are named high"):
         train_voice(VoiceTrainingConfig(**folders, steps=1, name_a="high"))

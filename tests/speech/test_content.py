@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -21,19 +19,19 @@ SPEC = MelSpec()
 
 
 @pytest.fixture
-def encoder() -> WhisperEncoder:
+def encoder():
     torch.manual_seed(0)
     return WhisperEncoder(width=24, n_layers=1, n_heads=2, n_positions=60).requires_grad_(False)
 
 
-def make_mels(seed: int, tilt: float) -> list[np.ndarray]:
+def make_mels(seed, tilt):
     rng = np.random.default_rng(seed)
     colour = tilt * np.linspace(-1, 1, SPEC.n_mels)
     return [(rng.normal(-4, 1.5, (200, SPEC.n_mels)) + colour).astype(np.float32)]
 
 
 @pytest.fixture
-def units(encoder: WhisperEncoder) -> Units:
+def units(encoder):
     speakers = {f"speaker{i}": make_mels(i, i - 2.5) for i in range(6)}
     return fit_units(encoder, speakers, SPEC, n_frames=32, seed=0, n_units=8, n_directions=3)
 
@@ -66,7 +64,7 @@ def test_clusters_are_found():
     np.testing.assert_allclose(found.norm(dim=1), 1, atol=1e-5)
 
 
-def test_units_are_read_as_written(units: Units, tmp_path: Path):
+def test_units_are_read_as_written(units, tmp_path):
     units.save(tmp_path / "units.safetensors")
     read = Units.load(tmp_path / "units.safetensors")
     assert read.n_frames == 32
@@ -77,9 +75,7 @@ def test_units_are_read_as_written(units: Units, tmp_path: Path):
         Units.load(tmp_path / "nothing")
 
 
-def test_the_same_speech_costs_nothing_and_other_speech_something(
-    encoder: WhisperEncoder, units: Units
-):
+def test_the_same_speech_costs_nothing_and_other_speech_something(encoder, units):
     teacher = ContentTeacher(encoder, units, SPEC)
     mean, std = torch.full((1, 80), -4.0), torch.full((1, 80), 1.5)
     content = torch.from_numpy(teacher.speaker_mean("speaker0", []))[None]
@@ -99,7 +95,7 @@ def test_the_same_speech_costs_nothing_and_other_speech_something(
     assert torch.isfinite(other.grad).all()
 
 
-def test_a_new_speakers_mean_is_heard(encoder: WhisperEncoder, units: Units):
+def test_a_new_speakers_mean_is_heard(encoder, units):
     teacher = ContentTeacher(encoder, units, SPEC)
     known = teacher.speaker_mean("speaker1", [])
     again = teacher.speaker_mean("the same by another name", make_mels(1, -1.5))

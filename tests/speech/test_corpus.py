@@ -7,13 +7,13 @@ import soundfile
 from voxcycle.speech.corpus import Clip, Corpus, CorpusError, scan_folder, split_files
 
 
-def write_clip(path: Path, seconds: float = 2.0, sample_rate: int = 16_000) -> None:
+def write_clip(path, seconds=2.0, sample_rate=16_000):
     path.parent.mkdir(parents=True, exist_ok=True)
     times = np.arange(round(seconds * sample_rate)) / sample_rate
     soundfile.write(path, 0.3 * np.sin(2 * np.pi * 220 * times), sample_rate)
 
 
-def test_durations_add_up_and_subfolders_count(tmp_path: Path) -> None:
+def test_durations_add_up_and_subfolders_count(tmp_path):
     write_clip(tmp_path / "one.wav", 2.0)
     write_clip(tmp_path / "sub" / "two.flac", 3.0)
     corpus = scan_folder(tmp_path, min_total_s=4)
@@ -22,7 +22,7 @@ def test_durations_add_up_and_subfolders_count(tmp_path: Path) -> None:
     assert corpus.rejected == []
 
 
-def test_every_unusable_file_is_named_with_its_reason(tmp_path: Path) -> None:
+def test_every_unusable_file_is_named_with_its_reason(tmp_path):
     write_clip(tmp_path / "good.wav", 5)
     write_clip(tmp_path / "short.wav", 0.3)
     soundfile.write(tmp_path / "silent.wav", np.zeros(32_000), 16_000)
@@ -41,7 +41,7 @@ def test_every_unusable_file_is_named_with_its_reason(tmp_path: Path) -> None:
     assert "cannot be read" in reasons["text.wav"]
 
 
-def test_too_little_speech_says_how_much_there_is_and_what_was_left_out(tmp_path: Path) -> None:
+def test_too_little_speech_says_how_much_there_is_and_what_was_left_out(tmp_path):
     write_clip(tmp_path / "good.wav", 5)
     write_clip(tmp_path / "short.wav", 0.3)
     with pytest.raises(CorpusError, match=r"5 s of usable speech in 1 files.*60 s are needed") as e:
@@ -49,14 +49,14 @@ def test_too_little_speech_says_how_much_there_is_and_what_was_left_out(tmp_path
     assert "short.wav: too short" in str(e.value)
 
 
-def test_missing_and_empty_folders(tmp_path: Path) -> None:
+def test_missing_and_empty_folders(tmp_path):
     with pytest.raises(CorpusError, match="no such folder"):
         scan_folder(tmp_path / "absent")
     with pytest.raises(CorpusError, match="no recordings found"):
         scan_folder(tmp_path)
 
 
-def test_split_is_disjoint_complete_and_depends_on_the_seed_alone() -> None:
+def test_split_is_disjoint_complete_and_depends_on_the_seed_alone():
     clips = [Clip(Path(f"/{i}.wav"), 1.0) for i in range(100)]
     corpus = Corpus("hundred", clips, [])
     split = split_files(corpus, seed=3)
@@ -67,7 +67,7 @@ def test_split_is_disjoint_complete_and_depends_on_the_seed_alone() -> None:
     assert split != split_files(corpus, seed=4)
 
 
-def test_too_few_files_to_split() -> None:
+def test_too_few_files_to_split():
     corpus = Corpus("few", [Clip(Path(f"{i}.wav"), 30.0) for i in range(4)], [])
     with pytest.raises(CorpusError, match="few: 4 usable recordings are too few"):
         split_files(corpus, seed=0)

@@ -1,7 +1,6 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 import soundfile
 import torch
 
@@ -11,13 +10,13 @@ from voxcycle.audio.perturb import WARPS, Perturbation
 from voxcycle.speech.features import cache_features, extract_features, load_analysis_waveform
 
 
-def write_tone(path: Path, f0_hz: float, seconds: float = 1.0, gain: float = 0.05) -> None:
+def write_tone(path, f0_hz, seconds=1.0, gain=0.05):
     times = np.arange(round(seconds * 22_050)) / 22_050
     tone = sum(np.cos(2 * np.pi * f0_hz * k * times) for k in range(1, 20))
     soundfile.write(path, gain * tone, 22_050, subtype="FLOAT")
 
 
-def test_features_are_the_log_mel_and_f0_of_the_levelled_recording(tmp_path: Path) -> None:
+def test_features_are_the_log_mel_and_f0_of_the_levelled_recording(tmp_path):
     write_tone(tmp_path / "tone.wav", 200.0)
     spec = MelSpec()
     features = extract_features(tmp_path / "tone.wav", spec)
@@ -30,7 +29,7 @@ def test_features_are_the_log_mel_and_f0_of_the_levelled_recording(tmp_path: Pat
     assert np.abs(features.f0_hz[5:-5] / 200.0 - 1).max() < 0.01
 
 
-def test_a_warp_moves_the_peak_by_its_factor(tmp_path: Path) -> None:
+def test_a_warp_moves_the_peak_by_its_factor(tmp_path):
     times = np.arange(22_050) / 22_050
     soundfile.write(tmp_path / "sine.wav", 0.3 * np.sin(2 * np.pi * 600 * times), 22_050)
     features = extract_features(tmp_path / "sine.wav", MelSpec())
@@ -40,7 +39,7 @@ def test_a_warp_moves_the_peak_by_its_factor(tmp_path: Path) -> None:
         assert abs(band - bands[0] * warp.formant) <= 1
 
 
-def test_the_level_of_the_recording_does_not_matter(tmp_path: Path) -> None:
+def test_the_level_of_the_recording_does_not_matter(tmp_path):
     write_tone(tmp_path / "loud.wav", 150.0, gain=0.05)
     write_tone(tmp_path / "soft.wav", 150.0, gain=0.005)
     loud = extract_features(tmp_path / "loud.wav", MelSpec())
@@ -48,7 +47,7 @@ def test_the_level_of_the_recording_does_not_matter(tmp_path: Path) -> None:
     assert np.abs(loud.mels[0].astype(float) - soft.mels[0]).max() < 0.02  # two fp16 roundings
 
 
-def test_cache_is_keyed_by_content_and_read_from_disk(tmp_path: Path) -> None:
+def test_cache_is_keyed_by_content_and_read_from_disk(tmp_path):
     write_tone(tmp_path / "a.wav", 150.0)
     (tmp_path / "copy.wav").write_bytes((tmp_path / "a.wav").read_bytes())
     cache = tmp_path / "cache"
@@ -68,7 +67,7 @@ def test_cache_is_keyed_by_content_and_read_from_disk(tmp_path: Path) -> None:
     assert abs(np.median(changed[0].f0_hz) - 170) < 2
 
 
-def test_parallel_extraction_equals_serial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parallel_extraction_equals_serial(tmp_path, monkeypatch):
     paths = [tmp_path / f"{i}.wav" for i in range(3)]
     for i, path in enumerate(paths):
         write_tone(path, 120.0 + 20 * i)
@@ -82,7 +81,7 @@ def test_parallel_extraction_equals_serial(tmp_path: Path, monkeypatch: pytest.M
         assert np.array_equal(one.f0_hz, two.f0_hz)
 
 
-def test_a_resynthesis_moves_pitch_and_leaves_the_length(tmp_path: Path) -> None:
+def test_a_resynthesis_moves_pitch_and_leaves_the_length(tmp_path):
     write_tone(tmp_path / "tone.wav", 200.0)
     perturbations = (Perturbation(1.0, 1.0), Perturbation(1.0, 0.6))
     features = extract_features(tmp_path / "tone.wav", MelSpec(), perturbations)

@@ -1,7 +1,6 @@
 """Clips that do not belong with the others, and the patches that a VAE sees of them."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,56 +25,56 @@ Speech = Callable[..., np.ndarray]
 
 
 @pytest.fixture(scope="module")
-def usual(make_speech: Speech) -> list[np.ndarray]:
+def usual(make_speech):
     return [make_speech(2.4, RATE, 110 + index % 5, seed=index) for index in range(24)]
 
 
 @pytest.fixture(scope="module")
-def strange(make_speech: Speech) -> list[np.ndarray]:
+def strange(make_speech):
     """A voice twice as high, and a chord."""
     t = np.arange(2 * RATE) / RATE
     chord = sum(np.sin(2 * np.pi * f * t) for f in (262, 330, 392, 1047)) * 0.05
     return [make_speech(2.4, RATE, 230.0, seed=50), chord.astype(np.float32)]
 
 
-def test_outliers_stand_out(usual: list[np.ndarray], strange: list[np.ndarray]) -> None:
+def test_outliers_stand_out(usual, strange):
     scores = score_clips([*usual, *strange], MelSpec())
     totals = np.array([score.total for score in scores])
     assert totals[-2:].min() >= MIN_OUTLIER_SCORE
     assert np.mean(totals[:-2] >= MIN_OUTLIER_SCORE) <= 0.1
     again = score_clips([*usual, *strange], MelSpec())
     assert [s.total for s in again] == pytest.approx(totals.tolist())
+    # few clips do not show what is usual
+    assert {score.total for score in score_clips(strange, MelSpec())} == {0.0}
 
 
-def test_without_the_metrics_pitch_finds_another_voice(
-    usual: list[np.ndarray], strange: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_the_metrics_pitch_finds_another_voice(usual, strange, monkeypatch):
     monkeypatch.setattr(screening, "has_metrics", lambda: False)
     monkeypatch.setattr(screening, "voice_distances", None)  # would fail if called
     scores = score_clips([*usual, *strange], MelSpec())
     assert scores[-2].voice > MIN_OUTLIER_SCORE > np.median([score.voice for score in scores])
 
 
-def test_few_clips_score_zero(strange: list[np.ndarray]) -> None:
-    assert {score.total for score in score_clips(strange, MelSpec())} == {0.0}
-
-
-def test_deviations_by_hand() -> None:
+def test_deviations_by_hand():
     values = [1.0, 2.0, 3.0, 4.0, np.nan]
     wanted = [0, 0, 0.5 / 1.4826, 1.5 / 1.4826, screening.MAX_SCORE]
     assert deviations(values, 0.1) == pytest.approx(wanted)
     assert deviations(values, 3.0)[:4] == pytest.approx([0, 0, 0.5 / 3, 1.5 / 3])
 
 
-@pytest.mark.parametrize("keeps", [False, True])
-def test_prepare_drops_outliers_unless_asked_to_keep_them(
-    usual: list[np.ndarray], tmp_path: Path, make_speech: Speech, keeps: bool
-) -> None:
+@pytest.fixture
+def folder(usual, tmp_path):
+    """The usual clips as recordings."""
     folder = tmp_path / "anna"
     folder.mkdir()
     for index, clip in enumerate(usual):
         soundfile.write(folder / f"{index:02}.wav", clip, RATE)
-    soundfile.write(folder / "stranger.wav", make_speech(2.4, RATE, 230.0, seed=50), RATE)
+    return folder
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+def test_prepare_drops_outliers_unless_asked_to_keep_them(folder, tmp_path, strange, keeps):
+    soundfile.write(folder / "stranger.wav", strange[0], RATE)
     prepared = prepare_folder(
         folder, tmp_path / "clips", n_jobs=1, compare=compare_clips, keeps_outliers=keeps
     )
@@ -87,23 +86,18 @@ def test_prepare_drops_outliers_unless_asked_to_keep_them(
     assert files == {piece.file for piece in prepared.kept}
 
 
-def test_many_outliers_are_kept(usual: list[np.ndarray], tmp_path: Path) -> None:
+def test_many_outliers_are_kept(folder, tmp_path):
     """Where a fifth is unlike the others, the folder is mixed: nothing is dropped."""
-    folder = tmp_path / "anna"
-    folder.mkdir()
-    for index, clip in enumerate(usual):
-        soundfile.write(folder / f"{index:02}.wav", clip, RATE)
-    prepared = prepare_folder(
-        folder,
-        tmp_path / "clips",
-        n_jobs=1,
-        compare=lambda paths: [9.0 if i < 8 else 0.0 for i in range(len(paths))],
-    )
+
+    def compare(paths):
+        return [9.0 if i < 8 else 0.0 for i in range(len(paths))]
+
+    prepared = prepare_folder(folder, tmp_path / "clips", n_jobs=1, compare=compare)
     assert len(prepared.outliers) == 8
     assert all(piece.file for piece in prepared.outliers)
 
 
-def test_patches_leave_pauses_out() -> None:
+def test_patches_leave_pauses_out():
     noise = torch.Generator().manual_seed(0)
     mel = torch.randn(120, 80, generator=noise) * 0.1
     mel[80:] -= 3.0  # a pause
@@ -115,14 +109,11 @@ def test_patches_leave_pauses_out() -> None:
     for index, patch in enumerate(patches):
         wanted = normal[:, 5 * index : 5 * index + 20]
         assert torch.allclose(patch[0] * 3, wanted.clamp(-3, 3), atol=1e-5)
+    # a clip that is shorter than a patch has none
+    assert cut_patches([mel[:10], mel])[0].shape == (0, 1, 20, 20)
 
 
-def test_a_clip_shorter_than_a_patch_has_none() -> None:
-    patches = cut_patches([torch.randn(10, 80), torch.randn(80, 80)])[0]
-    assert patches.shape == (0, 1, 20, 20)
-
-
-def test_latent_norms_are_the_means_of_the_score_of_that_name(usual: list[np.ndarray]) -> None:
+def test_latent_norms_are_the_means_of_the_score_of_that_name(usual):
     spec = MelSpec()
     with torch.no_grad():
         mels = [screening.LogMel(spec)(torch.from_numpy(clip)[None])[0].T for clip in usual[:6]]

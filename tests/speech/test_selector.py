@@ -6,6 +6,7 @@ import json
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import soundfile
 import torch
 from rich.console import Console
 from safetensors import safe_open
+from safetensors.torch import load_file
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.evaluation.metrics.asr import ErrorCount
@@ -28,7 +30,6 @@ from voxcycle.speech.selector import (
     best_path,
     find_warnings,
     make_speaker,
-    read_best,
     summarize_scored,
 )
 from voxcycle.vocoders.registry import load_vocoder
@@ -36,188 +37,160 @@ from voxcycle.vocoders.registry import load_vocoder
 DEMO = Path(__file__).parents[2] / "recipes" / "demo.flac"
 
 
-def scored(secs: float, distillmos: float) -> Scored:
-    scores = UtteranceScores(
-        "unit",
-        "ann",
-        "0",
-        secs_target=secs,
-        secs_source=0.5,
-        characters=ErrorCount(1, 10),
-        distillmos=distillmos,
-        pitch=PitchErrors(n_frames=10, n_both=4, n_gross=0, n_voicing=0, sum_square=4.0),
-    )
+def scored(secs, distillmos):
+    pitch = PitchErrors(n_frames=10, n_both=4, n_gross=0, n_voicing=0, sum_square=4.0)
+    values = {"characters": ErrorCount(1, 10), "distillmos": distillmos, "pitch": pitch}
+    scores = UtteranceScores("unit", "ann", "0", secs_target=secs, secs_source=0.5, **values)
     return Scored(scores, None, 16_000)
 
 
-class Steps:
-    """What the callback reads of a module."""
-
-    def __init__(self) -> None:
-        self.steps_done = 0
+@pytest.fixture(scope="module")
+def recordings(make_speech, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("recordings")
+    for index in range(6):
+        soundfile.write(folder / f"{index}.wav", make_speech(6.0, 16_000, seed=index), 16_000)
+    return sorted(folder.iterdir())
 
 
 @pytest.fixture
-def speaker(tmp_path: Path, make_speech):
-    for index in range(6):
-        soundfile.write(tmp_path / f"{index}.wav", make_speech(6.0, 16_000, seed=index), 16_000)
-    paths = [tmp_path / f"{index}.wav" for index in range(6)]
-    return make_speaker("ann", Split(paths[:4], paths[4:], []), "en", tmp_path / "excerpts")
+def speaker(recordings, tmp_path):
+    return make_speaker("ann", Split(recordings[:4], recordings[4:], []), "en", tmp_path / "said")
 
 
-def test_excerpts_are_short_and_of_the_right_files(speaker, tmp_path: Path):
+@pytest.fixture
+def candidate(speaker, voice):
+    """Of a voice whose weights a test may change."""
+    voice = replace(voice, generator=copy.deepcopy(voice.generator))
+    return Candidate("g_ab", (speaker,), speaker, voice, postprocessing={"formant_postfilter": 0.0})
+
+
+@pytest.fixture
+def with_metrics(monkeypatch):
+    monkeypatch.setattr(selection, "has_metrics", lambda: True)
+
+
+@pytest.fixture
+def make_selector(tmp_path):
+    """Make a selector that scores with a function or always so, and what it prints."""
+
+    def make(*candidates, score=None, vocoder=None):
+        console = Console(file=(written := io.StringIO()), width=500)
+        selector = CheckpointSelector(candidates, vocoder, tmp_path, console)
+        if score is not None:
+            selector._score = score if callable(score) else lambda _: [scored(score, 4.0)]
+        return selector, written
+
+    return make
+
+
+def at_step(step):
+    """Return what a selector reads of a training."""
+    return SimpleNamespace(steps_done=step)
+
+
+def read_best(folder):
+    with safe_open(best_path(folder, "g_ab"), framework="pt") as opened:
+        return json.loads(opened.metadata()["scores"])
+
+
+def fail(candidate):
+    raise OSError("no space left")
+
+
+def test_excerpts_are_short_and_of_the_right_files(speaker, recordings):
     assert [s.name for s in speaker.sentences] == ["ann-valid-0", "ann-valid-1"]
     assert len(speaker.references) == 4
     assert all(soundfile.info(s.path).duration == 4.0 for s in speaker.sentences)
     samples, _ = soundfile.read(speaker.sentences[0].path, dtype="float32")
-    original, _ = soundfile.read(tmp_path / "4.wav", dtype="float32")
+    original, _ = soundfile.read(recordings[4], dtype="float32")
     np.testing.assert_allclose(samples, original[: len(samples)], atol=2 / 32768)
 
 
-def step_to(step: int) -> Steps:
-    module = Steps()
-    module.steps_done += step
-    return module
-
-
-def make_selector(
-    candidate: Candidate, folder: Path, vocoder=None
-) -> tuple[CheckpointSelector, io.StringIO]:
-    written = io.StringIO()
-    return CheckpointSelector(
-        [candidate], vocoder, folder, Console(file=written, width=500)
-    ), written
-
-
-def test_the_best_weights_are_kept_and_known_after_a_restart(
-    speaker, voice, tmp_path: Path, monkeypatch
+def test_the_best_weights_are_known_after_a_restart(
+    candidate, make_selector, tmp_path, with_metrics
 ):
-    monkeypatch.setattr(selection, "has_metrics", lambda: True)
     results = {2500: 0.6, 5000: 0.9, 7500: 0.7, 8000: 0.8}
-    voice = replace(voice, generator=copy.deepcopy(voice.generator))
-    weight = next(voice.generator.parameters())
-    candidate = Candidate("g_ab", (speaker,), speaker, voice)
+    state = candidate.voice.generator.state_dict()
+    name, weight = next(iter(state.items()))
 
-    def run(steps: list[int]) -> dict:
-        callback, _ = make_selector(candidate, tmp_path)
-        callback.started = -np.inf  # long enough ago for any round
+    def run(steps):
+        selector, _ = make_selector(candidate)
+        selector.started = -np.inf  # long enough ago for any round
         for step in steps:
-            monkeypatch.setattr(callback, "_score", lambda _, s=step: [scored(results[s], 4.0)])
-            weight.data.fill_(step / 1000)
-            callback(step_to(step), None)
-        return callback.choose(steps[-1])["g_ab"]
+            selector._score = lambda _, s=step: [scored(results[s], 4.0)]
+            weight.fill_(step / 1000)
+            selector(at_step(step), None)
+        return selector.choose(steps[-1])["g_ab"]
 
     assert run([2500, 5000])["step"] == 5000
     chosen = run([7500, 8000])  # as after --resume; the last step is off the grid
-    assert chosen == read_best(tmp_path, "g_ab")
+    assert chosen == read_best(tmp_path)
     assert chosen["step"] == 5000
     assert chosen["composite"] == pytest.approx((0.9 + 0.9 + 0.75) / 3, abs=1e-4)
-    with safe_open(best_path(tmp_path, "g_ab"), framework="pt") as opened:
-        name = next(iter(voice.generator.state_dict()))
-        assert torch.all(opened.get_tensor(name) == 5.0)
-        assert json.loads(opened.metadata()["scores"]) == chosen
+    assert torch.all(load_file(best_path(tmp_path, "g_ab"))[name] == 5.0)
 
 
-def test_better_last_weights_win_this_export_alone(speaker, voice, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(selection, "has_metrics", lambda: True)
-    callback, _ = make_selector(Candidate("g_ab", (speaker,), speaker, voice), tmp_path)
-    monkeypatch.setattr(callback, "_score", lambda _: [scored(0.7, 4.0)])
-    callback(step_to(2500), None)
-    monkeypatch.setattr(callback, "_score", lambda _: [scored(0.8, 4.0)])
-    assert callback.choose(3000)["g_ab"]["step"] == 3000
+def test_better_last_weights_win_this_export(candidate, make_selector, tmp_path, with_metrics):
+    selector, _ = make_selector(candidate, score=0.7)
+    selector(at_step(2500), None)
+    selector._score = lambda _: [scored(0.8, 4.0)]
+    assert selector.choose(3000)["g_ab"]["step"] == 3000
     # where a training stopped leaves no trace in what a longer one would choose
-    assert read_best(tmp_path, "g_ab")["step"] == 2500
+    assert read_best(tmp_path)["step"] == 2500
 
 
-def test_scores_under_other_settings_are_invalid(speaker, voice, tmp_path: Path, monkeypatch):
+def test_scores_under_other_settings_are_invalid(candidate, make_selector, with_metrics):
     """In a resumed run with other post-processing the best weights are evaluated again."""
-    monkeypatch.setattr(selection, "has_metrics", lambda: True)
-    voice = replace(voice, generator=copy.deepcopy(voice.generator))
-    bias = voice.generator.out.bias
-    candidate = Candidate(
-        "g_ab", (speaker,), speaker, voice, postprocessing={"formant_postfilter": 0.0}
-    )
+    bias = candidate.voice.generator.out.bias
     evaluated = []
 
-    def score(values: dict[float, float]):
-        def by_bias(candidate: Candidate) -> list[Scored]:
+    def choose(postfilter, secs_by_bias):
+        def score(candidate):
             evaluated.append(float(candidate.voice.generator.out.bias[0]))
-            return [scored(values[evaluated[-1]], 4.0)]
+            return [scored(secs_by_bias[evaluated[-1]], 4.0)]
 
-        return by_bias
+        other = replace(candidate, postprocessing={"formant_postfilter": postfilter})
+        return make_selector(other, score=score)[0].choose(3000)["g_ab"]
 
-    callback, _ = make_selector(candidate, tmp_path)
-    monkeypatch.setattr(callback, "_score", score({1.0: 0.9}))
+    selector, _ = make_selector(candidate, score=0.9)
     bias.data.fill_(1.0)
-    callback(step_to(2500), None)
+    selector(at_step(2500), None)
     bias.data.fill_(2.0)
-    for postprocessing, secs, n_evaluated in (
-        ({"formant_postfilter": 0.0}, 0.9, 1),
-        ({"formant_postfilter": 0.5}, 0.7, 2),
-    ):
-        again, _ = make_selector(replace(candidate, postprocessing=postprocessing), tmp_path)
-        monkeypatch.setattr(again, "_score", score({1.0: 0.7, 2.0: 0.6}))
+    for postfilter, secs, n_evaluated in ((0.0, 0.9, 1), (0.5, 0.7, 2)):
         evaluated.clear()
-        chosen = again.choose(3000)["g_ab"]
+        chosen = choose(postfilter, {1.0: 0.7, 2.0: 0.6})
         assert (chosen["step"], chosen["secs_target"]) == (2500, secs)
         assert len(evaluated) == n_evaluated
         assert float(bias[0]) == 2.0
     # where they are worse now, the last weights win
-    again, _ = make_selector(
-        replace(candidate, postprocessing={"formant_postfilter": 1.0}), tmp_path
-    )
-    monkeypatch.setattr(again, "_score", score({1.0: 0.5, 2.0: 0.6}))
-    assert again.choose(3000)["g_ab"]["step"] == 3000
+    assert choose(1.0, {1.0: 0.5, 2.0: 0.6})["step"] == 3000
 
 
-def test_the_best_stay_where_they_cannot_be_evaluated_again(
-    speaker, voice, tmp_path: Path, monkeypatch
+def test_the_best_stay_where_they_are_not_evaluated(
+    candidate, make_selector, tmp_path, with_metrics
 ):
-    monkeypatch.setattr(selection, "has_metrics", lambda: True)
-    candidate = Candidate(
-        "g_ab", (speaker,), speaker, voice, postprocessing={"formant_postfilter": 0.0}
-    )
-    callback, _ = make_selector(candidate, tmp_path)
-    monkeypatch.setattr(callback, "_score", lambda _: [scored(0.9, 4.0)])
-    callback(step_to(2500), None)
-    again, written = make_selector(
-        replace(candidate, postprocessing={"formant_postfilter": 0.5}), tmp_path
-    )
+    selector, _ = make_selector(candidate, score=0.9)
+    selector(at_step(2500), None)
+    other = replace(candidate, postprocessing={"formant_postfilter": 0.5})
     rounds = iter([[scored(0.1, 4.0)]])
-
-    def score(_):
-        for result in rounds:
-            return result
-        raise OSError("no space left")
-
-    monkeypatch.setattr(again, "_score", score)
+    again, written = make_selector(other, score=lambda _: next(rounds, None) or fail(other))
     again.started = -np.inf
-    again(step_to(5000), None)
+    again(at_step(5000), None)
     assert again.is_broken
-    best = read_best(tmp_path, "g_ab")
+    best = read_best(tmp_path)
     assert (best["step"], best["secs_target"]) == (2500, 0.9)
     assert again.choose(6000) == {"g_ab": {"step": 6000}}
     assert written.getvalue().count("evaluation failed") == 1
 
 
-def test_no_score_between_the_rounds(speaker, voice, tmp_path: Path):
-    callback, _ = make_selector(Candidate("g_ab", (speaker,), speaker, voice), tmp_path)
-    callback._score = None  # would fail if called
-    for step in (1, 2499, 2501, 4999):
-        callback(step_to(step), None)
-    assert read_best(tmp_path, "g_ab") is None
-
-
-def test_a_metric_that_fails_does_not_end_the_training(speaker, voice, tmp_path: Path, monkeypatch):
-    callback, written = make_selector(Candidate("g_ab", (speaker,), speaker, voice), tmp_path)
-
-    def fail(candidate):
-        raise OSError("no space left")
-
-    monkeypatch.setattr(callback, "_score", fail)
+def test_a_metric_that_fails_does_not_end_the_training(candidate, make_selector, tmp_path):
+    selector, written = make_selector(candidate, score=fail)
+    for step in (1, 2499, 2501, 4999):  # between the rounds: no score
+        selector(at_step(step), None)
+    assert not selector.is_broken and not best_path(tmp_path, "g_ab").exists()
     for step in (2500, 5000):
-        callback(step_to(step), None)
-    assert callback.choose(6000) == {"g_ab": {"step": 6000}}
+        selector(at_step(step), None)
+    assert selector.choose(6000) == {"g_ab": {"step": 6000}}
     assert written.getvalue().count("evaluation failed (no space left); the training goes on") == 1
 
 
@@ -234,58 +207,43 @@ def test_means_and_warnings_by_hand():
     assert summarize_scored([Scored(failed, None, 16_000)]) == {"composite": 0.0}
 
 
-def test_evaluation_pauses_while_it_took_too_much_of_the_time(
-    speaker, voice, tmp_path: Path, monkeypatch
-):
-    callback, _ = make_selector(Candidate("g_ab", (speaker,), speaker, voice), tmp_path)
+def test_evaluation_pauses_where_it_takes_too_much_time(candidate, make_selector, monkeypatch):
+    selector, _ = make_selector(candidate)
     rounds = []
-    monkeypatch.setattr(callback, "evaluate", lambda candidate: rounds.append(candidate) or {})
+    monkeypatch.setattr(selector, "evaluate", lambda candidate: rounds.append(candidate) or {})
     for seconds, n_rounds in ((4.0, 1), (6.0, 1), (4.0, 2)):  # of a hundred
-        callback.started, callback.seconds = time.monotonic() - 100, seconds
-        callback(step_to(2500), None)
+        selector.started, selector.seconds = time.monotonic() - 100, seconds
+        selector(at_step(2500), None)
         assert len(rounds) == n_rounds
 
 
-def test_words_count_where_an_unknown_language_is_understood(speaker, voice, tmp_path: Path):
+def test_words_count_where_an_unknown_language_is_understood(candidate, make_selector, tmp_path):
     """An English recording is; tones that only resemble speech are not."""
     demo, rate = soundfile.read(DEMO, dtype="float32")
-    for index in range(3):
-        soundfile.write(
-            tmp_path / f"demo{index}.wav", demo[index * rate : (index + 4) * rate], rate
-        )
     paths = [tmp_path / f"demo{index}.wav" for index in range(3)]
+    for index, path in enumerate(paths):
+        soundfile.write(path, demo[index * rate : (index + 4) * rate], rate)
     known = make_speaker("demo", Split(paths[:1], paths[1:], []), UNKNOWN, tmp_path / "demo")
-    tones = replace(speaker, language=UNKNOWN)
-    candidates = [
-        Candidate("g_ab", (known,), known, voice),
-        Candidate("g_ba", (tones,), tones, voice),
-    ]
-    written = io.StringIO()
+    tones = replace(candidate.target, language=UNKNOWN)
+    candidates = [replace(candidate, sources=(source,)) for source in (known, tones)]
     vocoder = load_vocoder("griffin-lim", MelSpec())
-    callback = CheckpointSelector(candidates, vocoder, tmp_path, Console(file=written, width=500))
-    callback._try_languages()
-    assert [c.sources[0].language for c in callback.candidates] == ["en", UNKNOWN]
+    selector, written = make_selector(*candidates, vocoder=vocoder)
+    selector._try_languages()
+    assert [c.sources[0].language for c in selector.candidates] == ["en", UNKNOWN]
     assert "does not understand ann: words do not count" in written.getvalue()
     assert "demo" not in written.getvalue()
 
 
-def test_without_metrics_pitch_and_levels_are_logged_and_nothing_is_kept(
-    speaker, voice, tmp_path: Path, monkeypatch
-):
+def test_without_metrics_nothing_is_kept(candidate, make_selector, tmp_path, monkeypatch):
     monkeypatch.setattr(selection, "has_metrics", lambda: False)
     logged = {}
-
-    class Writer:
-        @staticmethod
-        def add_scalar(name, value, step):
-            logged[name] = value
-
-    candidate = Candidate("g_ab", (speaker,), speaker, voice)
-    callback, written = make_selector(candidate, tmp_path, load_vocoder("hifigan", MelSpec()))
-    callback(step_to(2500), Writer)
+    writer = SimpleNamespace(add_scalar=lambda name, value, step: logged.update({name: value}))
+    vocoder = load_vocoder("hifigan", MelSpec())
+    selector, written = make_selector(candidate, vocoder=vocoder)
+    selector(at_step(2500), writer)
     # an untrained generator keeps the source's pitch: gross errors only, so no RMSE
     assert set(logged) == {"valid/g_ab_f0_gross_rate", "valid/g_ab_mel_mean_error"}
     assert logged["valid/g_ab_f0_gross_rate"] == 1.0 and logged["valid/g_ab_mel_mean_error"] > 0
-    assert read_best(tmp_path, "g_ab") is None
-    assert callback.choose(2600)["g_ab"]["step"] == 2600
+    assert not best_path(tmp_path, "g_ab").exists()
+    assert selector.choose(2600)["g_ab"]["step"] == 2600
     assert "exporting the last weights without a choice" in written.getvalue()

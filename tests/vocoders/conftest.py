@@ -4,7 +4,6 @@ import librosa
 import pytest
 import soundfile
 import torch
-from torch import Tensor
 
 from voxcycle.audio.mel import MelSpec
 
@@ -12,7 +11,7 @@ RECORDING = Path(__file__).parents[2] / "recipes" / "demo.flac"
 
 
 @pytest.fixture(scope="session")
-def speech() -> Tensor:
+def speech():
     """Three seconds of a real recording at the default rate, (1, T), T a multiple of the hop."""
     spec = MelSpec()
     waveform, rate = soundfile.read(RECORDING, dtype="float32")

@@ -50,6 +50,10 @@ def test_without_f0_it_takes_what_it_hears_in_the_mel(saved, speech):
         assert torch.equal(vocoder.decode(mel), vocoder.decode(mel, f0_hz))
 
 
+def write_format_1(path, **document):
+    save_file(load_file(path), path, metadata={"voxcycle_vocoder": json.dumps(document)})
+
+
 @pytest.mark.parametrize("damage", ["cut", "other", "newer"])
 def test_a_damaged_file_is_one_sentence(saved, damage):
     _, path = saved
@@ -58,32 +62,23 @@ def test_a_damaged_file_is_one_sentence(saved, damage):
     elif damage == "other":
         save_file({"x": torch.zeros(2)}, path)
     else:
-        save_file(
-            load_file(path), path, metadata={"voxcycle_vocoder": json.dumps({"format_version": 9})}
-        )
+        write_format_1(path, format_version=9)
     with pytest.raises(ArtifactError, match="small.safetensors") as raised:
         SourceFilter.load(path)
     assert "\n" not in str(raised.value)
     assert ("update voxcycle" in str(raised.value)) == (damage == "newer")
 
 
-@pytest.mark.parametrize("has_noise", [True, False])
-def test_arguments_of_older_files_are_dropped_or_refused(saved, has_noise: bool):
+def test_arguments_of_older_files_are_dropped_or_refused(saved):
     """Format 1 names `has_puffs` and `sees_source`; only the values of today still load."""
     vocoder, path = saved
-    retired = {"has_puffs": has_noise, "sees_source": False}
-    document = {
-        "format_version": 1,
-        "network": vocoder.network.arguments | retired,
-        "mel_spec": SPEC.to_dict(),
-        "about": {},
-    }
-    save_file(load_file(path), path, metadata={"voxcycle_vocoder": json.dumps(document)})
-    if has_noise:
-        assert SourceFilter.load(path).network.arguments == vocoder.network.arguments
-    else:
-        with pytest.raises(ArtifactError, match="has_puffs=False is no longer supported"):
-            SourceFilter.load(path)
+    document = {"format_version": 1, "mel_spec": SPEC.to_dict(), "about": {}}
+    arguments = vocoder.network.arguments | {"has_puffs": True, "sees_source": False}
+    write_format_1(path, **document, network=arguments)
+    assert SourceFilter.load(path).network.arguments == vocoder.network.arguments
+    write_format_1(path, **document, network=arguments | {"has_puffs": False})
+    with pytest.raises(ArtifactError, match="has_puffs=False"):
+        SourceFilter.load(path)
 
 
 def test_the_shipped_one_keeps_a_low_pitch(make_speech):

@@ -1,41 +1,34 @@
-from collections.abc import Callable
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.stats import DomainStats
 from voxcycle.models.voice_generator import VoiceGenerator
-from voxcycle.voices.voice import Voice, VoiceCard
+from voxcycle.voices.voice import VoiceCard
 
 
 @pytest.fixture(autouse=True)
-def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def data_dir(tmp_path, monkeypatch):
     """An empty data directory in place of the user's."""
     monkeypatch.setenv("VOXCYCLE_DATA", str(tmp_path / "data"))
     return tmp_path / "data"
 
 
 @pytest.fixture
-def make_voice() -> Callable[..., Voice]:
+def make_voice(voice):
     """Build a small voice with random weights that fp16 holds exactly."""
 
-    def make(name: str = "ada", seed: int = 0) -> Voice:
+    def draw_stats(rng, log_f0_mean):
+        mean, std = np.round([rng.normal(-5, 1, 80), rng.uniform(0.5, 2, 80)], 4)
+        return DomainStats(mean.astype(np.float32), std.astype(np.float32), log_f0_mean, 0.2)
+
+    def make(name="ada", seed=0):
         torch.manual_seed(seed)
-        random = np.random.default_rng(seed)
+        rng = np.random.default_rng(seed)
         generator = VoiceGenerator(width=16, n_blocks=2, n_condition=4).eval()
         generator.load_state_dict({k: v.half() for k, v in generator.state_dict().items()})
-        stats = [
-            DomainStats(
-                np.round(random.normal(-5, 1, 80), 4).astype(np.float32),
-                np.round(random.uniform(0.5, 2, 80), 4).astype(np.float32),
-                log_f0_mean,
-                0.2,
-            )
-            for log_f0_mean in (4.7, 5.3)
-        ]
         card = VoiceCard(
             name,
             language="en",
@@ -45,12 +38,11 @@ def make_voice() -> Callable[..., Voice]:
             training={"steps": 100, "seed": seed},
             scores={"SECS": 0.81},
         )
-        return Voice(
+        return replace(
+            voice,
             card=card,
-            spec=MelSpec(),
-            source_stats=stats[0],
-            target_stats=stats[1],
-            is_any_to_one=True,
+            source_stats=draw_stats(rng, 4.7),
+            target_stats=draw_stats(rng, 5.3),
             generator=generator,
         )
 

@@ -21,8 +21,9 @@ def shipped(make_voice, tmp_path, monkeypatch):
 @pytest.fixture
 def new_file(make_voice, tmp_path):
     """A voice file from elsewhere, not named as its voice."""
-    make_voice("carla", 2).save(tmp_path / "download.safetensors")
-    return tmp_path / "download.safetensors"
+    path = tmp_path / "download.safetensors"
+    make_voice("carla", 2).save(path)
+    return path
 
 
 def test_a_voice_is_found_by_name_and_by_path(shipped):
@@ -59,21 +60,9 @@ def test_an_added_voice_is_found_and_listed(shipped, new_file, data_dir):
     assert target.read_bytes() == new_file.read_bytes()
     assert [p.name for p in target.parent.iterdir()] == ["carla.safetensors"]
     assert find_voice("carla") == target
-    assert [(v.name, v.origin) for v in list_voices()] == [
-        ("ada", "shipped"),
-        ("bob", "shipped"),
-        ("carla", "own"),
-    ]
+    origins = {v.name: v.origin for v in list_voices()}
+    assert list(origins.items()) == [("ada", "shipped"), ("bob", "shipped"), ("carla", "own")]
     assert add_voice(new_file) == target  # the same file again is no conflict
-
-
-def test_the_list_says_what_the_card_says(shipped):
-    ada = list_voices()[0]
-    assert (ada.language, ada.sex, ada.licence) == ("en", "female", "MIT")
-    assert ada.scores == {"SECS": 0.81}
-    assert ada.n_bytes == ada.path.stat().st_size
-    assert ada.is_any_to_one
-    assert ada.error == ""
 
 
 def test_a_name_that_is_taken_is_replaced_only_on_request(shipped, make_voice, tmp_path):
@@ -104,15 +93,16 @@ def test_a_name_that_leads_elsewhere_is_not_added(shipped, make_voice, tmp_path,
     assert not data_dir.exists()
 
 
-def test_a_damaged_own_file_hides_no_other(shipped, new_file, data_dir):
+def test_the_list_says_what_the_cards_say_and_which_file_is_damaged(shipped, new_file, data_dir):
     (data_dir / "voices").mkdir(parents=True)
     broken = data_dir / "voices" / "broken.safetensors"
     broken.write_bytes(new_file.read_bytes()[:50])
-    voices = {v.name: v for v in list_voices()}
-    assert list(voices) == ["ada", "bob", "broken"]
-    assert "cut short" in voices["broken"].error
-    assert voices["broken"].n_bytes == 50
-    assert voices["ada"].error == ""
+    ada, bob, damaged = list_voices()
+    assert (ada.name, bob.name, damaged.name) == ("ada", "bob", "broken")
+    assert "cut short" in damaged.error and damaged.n_bytes == 50
+    assert (ada.language, ada.sex, ada.licence) == ("en", "female", "MIT")
+    assert ada.scores == {"SECS": 0.81} and ada.is_any_to_one
+    assert ada.n_bytes == ada.path.stat().st_size and ada.error == ""
 
 
 def test_shipped_voices_are_sound():

@@ -18,12 +18,12 @@ from voxcycle.voices.voice import Voice
 
 
 @pytest.fixture
-def saved(make_voice, tmp_path) -> Path:
+def saved(make_voice, tmp_path):
     make_voice().save(tmp_path / "ada.safetensors")
     return tmp_path / "ada.safetensors"
 
 
-def rewrite(path: Path, change: Callable[[dict, dict], Any]) -> None:
+def rewrite(path, change):
     """Change the header's JSON or the arrays of a voice file as a tinkerer would."""
     with safe_open(path, framework="numpy") as opened:
         header = json.loads(opened.metadata()["voxcycle"])
@@ -43,10 +43,8 @@ def test_saving_and_loading_keeps_everything(make_voice, tmp_path):
     assert loaded.path == tmp_path / "sub" / "ada.safetensors"
     assert loaded.generator.arguments == voice.generator.arguments
     assert not loaded.generator.training
-    for ours, theirs in (
-        (voice.source_stats, loaded.source_stats),
-        (voice.target_stats, loaded.target_stats),
-    ):
+    for side in ("source_stats", "target_stats"):
+        ours, theirs = getattr(voice, side), getattr(loaded, side)
         np.testing.assert_array_equal(ours.mel_mean, theirs.mel_mean)  # four decimals, kept
         np.testing.assert_array_equal(ours.mel_std, theirs.mel_std)
         assert (ours.log_f0_mean, ours.log_f0_std) == (theirs.log_f0_mean, theirs.log_f0_std)
@@ -57,13 +55,6 @@ def test_saving_and_loading_keeps_everything(make_voice, tmp_path):
     with torch.no_grad():
         wanted = voice.generator(mel, excitation, condition=condition)
         assert torch.equal(loaded.generator(mel, excitation, condition=condition), wanted)
-
-
-@pytest.mark.parametrize("share", [-0.1, 1.5, float("nan")])
-def test_a_second_pass_out_of_range_is_refused(saved, share):
-    rewrite(saved, lambda header, arrays: header.update(second_pass=share))
-    with pytest.raises(ArtifactError, match=r"ada.safetensors: .*second_pass .*0 to 1"):
-        Voice.load(saved)
 
 
 def test_weights_are_stored_as_fp16_and_nothing_is_left_beside(saved):
@@ -80,56 +71,51 @@ def test_saving_rounds_weights_to_fp16_once(make_voice, tmp_path):
     assert loaded.generator.embed.bias.unique().tolist() == [1365 / 4096]
 
 
-def flip_bit(path: Path) -> None:
+def flip_bit(path):
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
 
 
+def change_header(**changes):
+    """Return what updates the header's values and, within dictionaries, theirs; None removes."""
+
+    def change(header, arrays):
+        for key, value in changes.items():
+            if value is None:
+                del header[key]
+            elif isinstance(value, dict):
+                header[key].update(value)
+            else:
+                header[key] = value
+
+    return lambda path: rewrite(path, change)
+
+
+MISFIT = "header and weights of this voice file do not fit together"
 DAMAGES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "missing": (Path.unlink, "no such file"),
     "empty": (lambda p: p.write_bytes(b""), "no voice file"),
     "text": (lambda p: p.write_text("my voice"), "no voice file"),
     "cut in the header": (lambda p: p.write_bytes(p.read_bytes()[:100]), "cut short"),
     "cut in the weights": (lambda p: p.write_bytes(p.read_bytes()[:-100]), "cut short"),
-    "longer": (
-        lambda p: p.write_bytes(p.read_bytes() + b"0"),
-        "no voice file",
-    ),
+    "longer": (lambda p: p.write_bytes(p.read_bytes() + b"0"), "no voice file"),
     "altered": (flip_bit, "do not match their checksum"),
-    "no checksum": (lambda p: rewrite(p, lambda h, a: h.pop("sha256")), "checksum"),
+    "no checksum": (change_header(sha256=None), "checksum"),
     "newer": (
-        lambda p: rewrite(p, lambda h, a: h.update(format_version=4)),
+        change_header(format_version=4),
         "has format 4, this voxcycle reads up to 3; update voxcycle",
     ),
-    "no version": (
-        lambda p: rewrite(p, lambda h, a: h.pop("format_version")),
-        "header .* is damaged",
-    ),
-    "another network": (
-        lambda p: rewrite(p, lambda h, a: h["generator"].update(width=32)),
-        "header and weights of this voice file do not fit together",
-    ),
-    "unknown network": (
-        lambda p: rewrite(p, lambda h, a: h.update(network="Sequential")),
-        "unknown network Sequential; known is VoiceGenerator",
-    ),
-    "unknown argument": (
-        lambda p: rewrite(p, lambda h, a: h["generator"].update(gadget=1)),
-        "header and weights of this voice file do not fit together",
-    ),
-    "text for statistics": (
-        lambda p: rewrite(p, lambda h, a: h["target_stats"].update(mel_mean=["x"])),
-        "header and weights of this voice file do not fit together",
-    ),
-    "no card": (
-        lambda p: rewrite(p, lambda h, a: h.pop("card")),
-        "header and weights of this voice file do not fit together",
-    ),
-    "other safetensors": (
-        lambda p: save_file({"x": np.zeros(3)}, p),
-        "a safetensors file, but not a voxcycle voice",
-    ),
+    "no version": (change_header(format_version=None), "header .* is damaged"),
+    "another network": (change_header(generator={"width": 32}), MISFIT),
+    "unknown network": (change_header(network="Sequential"), "Sequential; known is VoiceGenerator"),
+    "unknown argument": (change_header(generator={"gadget": 1}), MISFIT),
+    "text for statistics": (change_header(target_stats={"mel_mean": ["x"]}), MISFIT),
+    "no card": (change_header(card=None), MISFIT),
+    "second pass below 0": (change_header(second_pass=-0.1), "second_pass .*0 to 1"),
+    "second pass above 1": (change_header(second_pass=1.5), "second_pass .*0 to 1"),
+    "second pass of nan": (change_header(second_pass=float("nan")), "second_pass .*0 to 1"),
+    "other safetensors": (lambda p: save_file({"x": np.zeros(3)}, p), "not a voxcycle voice"),
 }
 
 
@@ -143,22 +129,12 @@ def test_a_damaged_file_is_refused_in_one_sentence(saved, damage):
     assert "\n" not in str(raised.value)
 
 
-class Exploit:
-    """Writes a file when unpickled."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self):
-        return (Path.touch, (self.path,))
-
-
-def test_a_pickle_named_as_a_voice_runs_nothing(saved, tmp_path):
-    torch.save({"voxcycle": Exploit(tmp_path / "executed")}, saved)
+def test_a_pickle_named_as_a_voice_runs_nothing(saved, exploit):
+    torch.save({"voxcycle": exploit}, saved)
     with pytest.raises(ArtifactError, match="no voice file"):
         Voice.load(saved)
-    assert not (tmp_path / "executed").exists()
+    assert not exploit.path.exists()
 
 
-def test_a_voice_prints_as_one_line(voice: Voice) -> None:
+def test_a_voice_prints_as_one_line(voice):
     assert repr(voice) == f"Voice({voice.card.name!r}, any source, not in a file)"

@@ -10,7 +10,7 @@ from voxcycle.audio.f0 import F0_MAX_HZ, F0_MIN_HZ
 from voxcycle.audio.mel import LogMel, MelSpec
 
 STEPS_PER_OCTAVE = 96  # an eighth of a semitone: neighbouring rows differ by less than 0.8 %
-PIT = -2.5  # floor between the harmonics of a high F0, in deviations of the table
+COMB_FLOOR = -2.5  # floor between the harmonics of a high F0, in deviations of the table
 
 
 @functools.lru_cache(maxsize=4)
@@ -25,19 +25,16 @@ def _comb_table(spec: MelSpec) -> tuple[NDArray[np.float32], NDArray[np.float32]
         # A sum of K cosines in closed form (Dirichlet kernel), K harmonics below Nyquist.
         n_harmonics = int(spec.sample_rate / 2 / f0)
         half = np.pi * f0 * times
-        kernel = np.sin((2 * n_harmonics + 1) * half) / np.where(
-            np.abs(np.sin(half)) < 1e-9, 1.0, np.sin(half)
-        )
-        kernel = np.where(np.abs(np.sin(half)) < 1e-9, 2 * n_harmonics + 1, kernel)
-        combs[row] = kernel / np.sqrt(n_harmonics)
+        is_peak = np.abs(np.sin(half)) < 1e-9
+        kernel = np.sin((2 * n_harmonics + 1) * half) / np.where(is_peak, 1.0, np.sin(half))
+        combs[row] = np.where(is_peak, 2 * n_harmonics + 1, kernel) / np.sqrt(n_harmonics)
     with torch.no_grad():
         mel = LogMel(spec)(torch.from_numpy(combs))
         noise = torch.randn(1, 64 * n_samples, generator=torch.Generator().manual_seed(0))
         flat = LogMel(spec)(noise).mean(-1)  # removes what the filters' areas add
     rows = mel[..., mel.shape[-1] // 2 - 2 : mel.shape[-1] // 2 + 2].mean(-1) - flat
     rows = (rows - rows.mean()) / rows.std()
-    rows = rows.clamp(min=PIT)
-    return log_f0.astype(np.float32), rows.numpy()
+    return log_f0.astype(np.float32), rows.clamp(min=COMB_FLOOR).numpy()
 
 
 def excitation_mel(f0_hz: NDArray[np.float32], spec: MelSpec) -> NDArray[np.float32]:

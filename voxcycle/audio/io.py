@@ -51,11 +51,7 @@ def list_audio(folder: Path, recursive: bool = True) -> list[Path]:
 class AudioSource(Protocol):
     """Audio that can be read from its beginning any number of times.
 
-    Attributes:
-        name: what messages call it.
-        sample_rate: in Hz.
-        n_channels: columns of a block.
-        n_declared: samples that the header promises.
+    Messages call it by its name; `n_declared` is the number of samples that the header promises.
     """
 
     name: str
@@ -72,7 +68,6 @@ class ArraySource:
     """A waveform (T,) or (T, channels) in memory as an `AudioSource`."""
 
     def __init__(self, waveform: NDArray[np.float32], sample_rate: int) -> None:
-        self.name = "the waveform"
         samples = np.asarray(waveform)
         samples = samples[:, None] if samples.ndim == 1 else samples
         is_audio = samples.ndim == 2 and 1 <= samples.shape[1] <= MAX_CHANNELS
@@ -81,28 +76,20 @@ class ArraySource:
                 f"the waveform has shape {np.shape(waveform)} and type {samples.dtype}: "
                 "floating-point samples in [-1, 1] of shape (T,) or (T, channels) are needed"
             )
-        self._samples = samples
+        self.name = "the waveform"
         self.sample_rate = check_sample_rate(sample_rate, self.name)
-        self.n_channels = self._samples.shape[1]
-        self.n_declared = len(samples)
+        self.n_declared, self.n_channels = samples.shape
+        self._samples = samples
 
     def blocks(self) -> Iterator[NDArray[np.float32]]:
         """Yield consecutive blocks (T, n_channels)."""
-        size = max(1, BLOCK_VALUES // max(1, self.n_channels))
+        size = max(1, BLOCK_VALUES // self.n_channels)
         for start in range(0, len(self._samples), size):
             yield self._samples[start : start + size].astype(np.float32)
 
 
 class FileSource:
-    """An audio file as an `AudioSource`.
-
-    Args:
-        path: the file.
-        name: what messages call it; the path where None.
-
-    Raises:
-        AudioError: there is no such file, or it is a folder, empty or no audio.
-    """
+    """An audio file as an `AudioSource`; AudioError where it is missing, a folder or no audio."""
 
     def __init__(self, path: Path, name: str | None = None) -> None:
         self.path = path
@@ -172,7 +159,7 @@ class AudioFormat(NamedTuple):
 def choose_format(source: FileSource, requested: str | None = None) -> AudioFormat:
     """Return the requested format, else the input's; the input's subtype where it fits.
 
-    Inputs that would only lose by being written again as they are (mp3) or that are rare (au, caf)
+    Without a request, inputs that would lose by another compression (mp3) and rare ones (au, caf)
     become wav. Raises AudioError where the requested format is unknown.
     """
     if requested is None:
@@ -200,17 +187,10 @@ def write_audio(
     audio_format: AudioFormat,
     tags: Mapping[str, str],
 ) -> None:
-    """Write mono blocks (T,) to a file that appears under its name only when complete.
+    """Write mono blocks (T,) in [-1, 1] to a file that appears under its name only when complete.
 
-    Args:
-        target: the file; replaced if it exists. Its folder must exist.
-        blocks: samples in [-1, 1].
-        sample_rate: in Hz.
-        audio_format: container and subtype.
-        tags: `title`, `comment`, `software`: RIFF INFO or Vorbis comments.
-
-    Raises:
-        AudioError: the file cannot be written; nothing is left behind.
+    An existing file is replaced. Tags are `title`, `comment`, `software`: RIFF INFO or Vorbis
+    comments. AudioError where the file cannot be written; nothing is left behind.
     """
     try:
         with replacing(target) as partial:
@@ -246,7 +226,7 @@ def check_target(target: Path) -> None:
 
 
 def check_sample_rate(sample_rate: int, name: str) -> int:
-    """Return the rate; AudioError naming what has it where it is not one for speech."""
+    """Return the rate; AudioError, led by `name`, where it is out of range."""
     if not MIN_SAMPLE_RATE <= sample_rate <= MAX_SAMPLE_RATE:
         raise AudioError(
             f"{name}: a sample rate of {sample_rate} Hz; {MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE} Hz "
@@ -256,14 +236,13 @@ def check_sample_rate(sample_rate: int, name: str) -> int:
 
 
 def _declared_length(opened: soundfile.SoundFile) -> int:
-    """Return the samples that the header promises; libsndfile tells of a mismatch in its log."""
+    """Return the samples that the header promises; libsndfile logs a mismatch."""
     found = re.search(r"^data : (\d+) \(should be (\d+)\)", opened.extra_info, re.MULTILINE)
-    if not found or not opened.frames:
-        return int(opened.frames)
-    declared, present = int(found[1]), int(found[2])
-    if not present < declared < STREAMED_LENGTH:
-        return int(opened.frames)
-    return int(declared * opened.frames / present)
+    if found and opened.frames:
+        declared, present = int(found[1]), int(found[2])
+        if present < declared < STREAMED_LENGTH:
+            return int(declared * opened.frames / present)
+    return int(opened.frames)
 
 
 def _reason(error: BaseException) -> str:

@@ -1,7 +1,6 @@
 """Levels of a recording: active loudness, analysis level."""
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +11,6 @@ LEVEL_HOP_S = 0.01
 FLOOR_DB = -120.0
 RUMBLE_HZ = 60.0  # 0.1 dB are lost at 76 Hz, the lowest voices; 37 dB at 35 Hz, a bump on the table
 RUMBLE_ORDER = 8
-
-
-class Levelled(NamedTuple):
-    """A waveform at the analysis level, and the factor that brought it there."""
-
-    waveform: NDArray[np.float32]
-    gain: float
 
 
 def remove_rumble(
@@ -71,8 +63,8 @@ def active_level_db(waveform: NDArray[np.float32], sample_rate: int) -> float:
     return 10 * np.log10(power) if power > 0 else float("-inf")
 
 
-def normalize_level(waveform: NDArray[np.float32], sample_rate: int) -> Levelled:
+def normalize_level(waveform: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
     """Bring a waveform (T,) to -23 dBFS of active loudness; silence stays as it is."""
     level = active_level_db(waveform, sample_rate)
     gain = 10 ** ((ANALYSIS_LEVEL_DB - level) / 20) if np.isfinite(level) else 1.0
-    return Levelled((waveform * gain).astype(np.float32), float(gain))
+    return (waveform * gain).astype(np.float32)

@@ -72,10 +72,8 @@ class MelSpec:
 def mel_filterbank(spec: MelSpec, warp: float = 1.0) -> Tensor:
     """Return Slaney-normalised mel filters, (n_mels, n_fft // 2 + 1).
 
-    Args:
-        spec: the analysis.
-        warp: factor on the frequency axis. The filters read the spectrum S(f) as S(f / warp):
-            above 1, formants and harmonics move up together. The axis ends at a whole number of Hz.
+    They read the spectrum S(f) as S(f / warp): with a warp above 1, formants and harmonics move up
+    together. The warped axis ends at a whole number of Hz.
     """
     # On the CPU also where a network is only sketched on the meta device (models/weights.py).
     with torch.device("cpu"), warnings.catch_warnings():

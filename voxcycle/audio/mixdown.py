@@ -20,14 +20,10 @@ CLIPPED_NOTE_SHARE = 0.01
 
 @dataclass(frozen=True)
 class Mixdown:
-    """How a source becomes mono.
+    """How a source of `n_samples` becomes mono, and notes for its owner.
 
-    Attributes:
-        weights: factor of each channel, (C,): 0 for dead ones, the others share 1; negative where a
-            channel has its polarity inverted.
-        offset: mean of each channel, (C,), which is taken off.
-        n_samples: length of the source.
-        notes: what its owner should know.
+    `weights` (C,) are 0 for dead channels; the others share 1, negative where the polarity is
+    inverted. `offset` (C,) holds the means of the channels, which are subtracted.
     """
 
     weights: NDArray[np.float32]
@@ -50,7 +46,7 @@ def plan_mixdown(source: AudioSource) -> Mixdown:
     """Read a source once, check it, and decide how it becomes mono.
 
     A channel 40 dB below the loudest is dead and does not count, so that a voice on one channel of
-    two keeps its level; one that mirrors the loudest is turned round.
+    two keeps its level. One with the polarity of the loudest inverted is inverted back.
 
     Raises:
         AudioError: no samples, too short, silent, clipped throughout, or not finite.
@@ -72,7 +68,14 @@ def plan_mixdown(source: AudioSource) -> Mixdown:
         wide = block.astype(np.float64)
         total += wide.sum(axis=0)
         products += wide.T @ wide
-    _require_duration(source, n_samples)
+    if not n_samples:
+        raise AudioError(f"{source.name}: no samples in it; record or export it again")
+    duration_s = n_samples / source.sample_rate
+    if duration_s < MIN_DURATION_S:
+        raise AudioError(
+            f"{source.name}: too short ({1000 * duration_s:.0f} ms); at least "
+            f"{1000 * MIN_DURATION_S:.0f} ms are needed"
+        )
     offset = total / n_samples
     covariance = products / n_samples - np.outer(offset, offset)
     power = np.diag(covariance)
@@ -95,7 +98,7 @@ def plan_mixdown(source: AudioSource) -> Mixdown:
     notes = []
     if n_samples < 0.99 * source.n_declared:
         notes.append(
-            f"the file is cut short: {n_samples / source.sample_rate:.1f} s of the "
+            f"the file is cut short: {duration_s:.1f} s of the "
             f"{source.n_declared / source.sample_rate:.1f} s that its header promises are there"
         )
     if clipped_share > CLIPPED_NOTE_SHARE:
@@ -112,14 +115,3 @@ def load_mono(path: Path, sample_rate: int) -> NDArray[np.float32]:
     mixdown = plan_mixdown(source)
     mono = np.concatenate(list(mixdown.mono_blocks(source)))
     return resample(mono, source.sample_rate, sample_rate)
-
-
-def _require_duration(source: AudioSource, n_samples: int) -> None:
-    if not n_samples:
-        raise AudioError(f"{source.name}: no samples in it; record or export it again")
-    duration_s = n_samples / source.sample_rate
-    if duration_s < MIN_DURATION_S:
-        raise AudioError(
-            f"{source.name}: too short ({1000 * duration_s:.0f} ms); at least "
-            f"{1000 * MIN_DURATION_S:.0f} ms are needed"
-        )

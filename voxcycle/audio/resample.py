@@ -14,8 +14,16 @@ def resample_blocks(
     blocks: Iterable[NDArray[np.float32]], from_rate: int, to_rate: int, n_samples: int
 ) -> Iterator[NDArray[np.float32]]:
     """Resample consecutive mono blocks (T,); the results have `n_samples` samples in all."""
+    import soxr
+
+    def resampled() -> Iterator[NDArray[np.float32]]:
+        stream = soxr.ResampleStream(from_rate, to_rate, 1, dtype="float32", quality="HQ")
+        for block in blocks:
+            yield stream.resample_chunk(np.ascontiguousarray(block, np.float32))
+        yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
+
     missing = n_samples
-    for block in _stream(blocks, from_rate, to_rate):
+    for block in blocks if from_rate == to_rate else resampled():
         kept = block[:missing]
         missing -= len(kept)
         if len(kept):
@@ -33,17 +41,3 @@ def resample(waveform: NDArray[np.float32], from_rate: int, to_rate: int) -> NDA
 def resampled_length(n_samples: int, from_rate: int, to_rate: int) -> int:
     """Return the number of samples at `to_rate` that last as long, rounded."""
     return (n_samples * to_rate * 2 + from_rate) // (2 * from_rate)
-
-
-def _stream(
-    blocks: Iterable[NDArray[np.float32]], from_rate: int, to_rate: int
-) -> Iterator[NDArray[np.float32]]:
-    import soxr
-
-    if from_rate == to_rate:
-        yield from blocks
-        return
-    stream = soxr.ResampleStream(from_rate, to_rate, 1, dtype="float32", quality="HQ")
-    for block in blocks:
-        yield stream.resample_chunk(np.ascontiguousarray(block, np.float32))
-    yield stream.resample_chunk(np.zeros(0, np.float32), last=True)

@@ -29,10 +29,7 @@ def frame_levels_db(waveform: NDArray[np.float32], sample_rate: int) -> NDArray[
 
 
 def dynamic_range_db(levels_db: NDArray[np.float64]) -> float:
-    """Return the distance of loud frames (95th percentile) from the floor (5th).
-
-    Speech with pauses has its signal-to-noise ratio, nearly.
-    """
+    """Return the 95th over the 5th percentile: nearly the SNR of speech with pauses."""
     floor, loud = np.percentile(levels_db, [FLOOR_PERCENTILE, LOUD_PERCENTILE])
     return float(loud - floor)
 
@@ -41,12 +38,8 @@ def find_slices(waveform: NDArray[np.float32], sample_rate: int) -> list[tuple[i
     """Return first and last sample (exclusive) of clips that begin and end in pauses.
 
     A clip ends at the first pause of half a second once it has four seconds, at any pause of a
-    second, and before it would pass twelve seconds, margins apart; speech without a pause for that
-    long is cut where it is softest. What lies between clips is silence, or a click.
-
-    Args:
-        waveform: (T,).
-        sample_rate: in Hz.
+    second, and before it would pass twelve seconds, margins apart; speech (T,) without a pause for
+    that long is cut where it is softest. What lies between clips is silence, or a click.
     """
     hop = round(sample_rate * LEVEL_HOP_S)
     levels = frame_levels_db(waveform, sample_rate)

@@ -1,4 +1,4 @@
-"""The source of a source-filter vocoder: a band-limited pulse train at F0, noise, puffs of noise.
+"""The source of a source-filter vocoder: a band-limited pulse train at F0, noise, pulsed noise.
 
 All are exact under chunking: the phase of a voiced stretch is a sum over the frames since its
 onset, found once for a whole file (`onset_phases`); noise comes in blocks seeded by their index.
@@ -19,8 +19,7 @@ NOISE_BLOCK_FRAMES = 32
 def _held_f0(f0_hz: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return F0 of the frame before, of the frame, and of the frame after, (B, F) each.
 
-    A neighbour that is unvoiced counts as equal to the frame: F0 is held at both ends of a voiced
-    stretch.
+    An unvoiced neighbour counts as equal: F0 is held at both ends of a voiced stretch.
     """
     edge = torch.zeros_like(f0_hz[:, :1])
     before = torch.cat([edge, f0_hz[:, :-1]], 1)
@@ -28,18 +27,10 @@ def _held_f0(f0_hz: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return torch.where(before > 0, before, f0_hz), f0_hz, torch.where(after > 0, after, f0_hz)
 
 
-def _sample_f0(f0_hz: Tensor, hop: int) -> Tensor:
-    """Return F0 of every sample, (B, F) Hz at frame centres to (B, F, hop), linear in between."""
-    before, here, after = (f0[..., None] for f0 in _held_f0(f0_hz))
-    position = (torch.arange(hop, device=f0_hz.device, dtype=f0_hz.dtype) + 0.5) / hop - 0.5
-    left, right = (-position).clamp(min=0), position.clamp(min=0)
-    return here + left * (before - here) + right * (after - here)
-
-
 def onset_phases(f0_hz: NDArray[np.float32], spec: MelSpec) -> NDArray[np.float64]:
     """Return the pulse train's phase in turns at the start of every frame, (F,).
 
-    Zero at every onset of voicing; in between the sum of F0 over the samples since, by closed form.
+    It is 0 at every onset of voicing, then the sum of F0 over the samples since, by closed form.
     """
     f0 = torch.from_numpy(np.asarray(f0_hz, np.float64))[None]
     before, here, after = (values[0].numpy() for values in _held_f0(f0))
@@ -53,21 +44,20 @@ def onset_phases(f0_hz: NDArray[np.float32], spec: MelSpec) -> NDArray[np.float6
 
 
 def source_signals(f0_hz: Tensor, phases: Tensor, noise: Tensor, spec: MelSpec) -> Tensor:
-    """Return what a source-filter vocoder filters: pulses, noise, and puffs of noise.
+    """Return what a source-filter vocoder filters: pulses, noise, and pulsed noise.
 
-    Puffs are the noise under an envelope that opens once per period, `1 + cos(phase)`, at unit
-    power where voiced, zero elsewhere: turbulence in voiced sounds comes with the glottal pulse.
+    Pulsed noise has an envelope that opens once per period, `1 + cos(phase)`, at unit power where
+    voiced, zero elsewhere: turbulence in voiced sounds comes with the glottal pulse.
 
-    Args:
-        f0_hz: (B, F), 0 where unvoiced.
-        phases: (B, F) in turns, float64, from `onset_phases`.
-        noise: (B, F * hop_length) of unit power, from `noise_blocks`.
-        spec: the analysis.
-
-    Returns:
-        (B, 3, F * hop_length).
+    F0 (B, F) is 0 where unvoiced, phases (B, F) are of `onset_phases`, float64, and noise
+    (B, F * hop_length) is of `noise_blocks`. The result is (B, 3, F * hop_length).
     """
-    sample_f0 = _sample_f0(f0_hz.double(), spec.hop_length)  # (B, F, hop)
+    hop = spec.hop_length
+    before, here, after = (f0[..., None] for f0 in _held_f0(f0_hz.double()))
+    position = (torch.arange(hop, device=f0_hz.device, dtype=torch.float64) + 0.5) / hop - 0.5
+    # F0 is linear between the frames' centres: (B, F, hop).
+    sample_f0 = here + (-position).clamp(min=0) * (before - here)
+    sample_f0 = sample_f0 + position.clamp(min=0) * (after - here)
     turns = sample_f0.cumsum(-1) - sample_f0  # since the start of the frame
     x = 2 * math.pi * ((phases[..., None] + turns / spec.sample_rate) % 1.0)
     voiced = (f0_hz > 0)[..., None]
@@ -94,8 +84,8 @@ def pulse_train(x: Tensor, f0_hz: Tensor, spec: MelSpec) -> Tensor:
 def noise_blocks(first_frame: int, n_frames: int, spec: MelSpec, seed: int = 0) -> Tensor:
     """Return white noise of unit power for frames `first_frame` and on, (n_frames * hop_length,).
 
-    Every block of 32 frames has its own seed, so that a sample of noise depends on its position in
-    the file alone. `first_frame` may be negative: context before the file.
+    Every block of 32 frames has its own seed: noise depends on its position in the file alone.
+    Frames before the file have negative numbers.
     """
     first_block = first_frame // NOISE_BLOCK_FRAMES
     last_block = (first_frame + n_frames - 1) // NOISE_BLOCK_FRAMES

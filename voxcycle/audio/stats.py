@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-ACTIVE_RANGE_DB = 40.0
+from voxcycle.audio.level import ACTIVE_RANGE_DB
+
 MIN_MEL_STD = 0.3  # band-limited sources have empty upper bands
 # Prior weights of `estimate_stats`, in frames: how much data outweighs the prior. The level of a
 # band and the mean of F0 settle within a second, deviations of F0 need whole sentences.
@@ -19,13 +20,9 @@ F0_STD_PRIOR = 800.0
 
 @dataclass(frozen=True)
 class DomainStats:
-    """Statistics of one domain over active frames, those of F0 over voiced ones.
+    """Mean and deviation of log-mels over active frames (n_mels,), and of ln F0 over voiced ones.
 
-    Attributes:
-        mel_mean: mean log-mel per band, (n_mels,).
-        mel_std: deviation per band, (n_mels,), at least 0.3.
-        log_f0_mean: mean of ln F0 over voiced frames, F0 in Hz.
-        log_f0_std: deviation of ln F0.
+    F0 is in Hz; a band's deviation is at least 0.3.
     """
 
     mel_mean: NDArray[np.float32]
@@ -85,9 +82,7 @@ def active_frames(mel: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 
 def sum_frames(
-    mel: NDArray[np.float32],
-    f0_hz: NDArray[np.float32],
-    active: NDArray[np.bool_] | None = None,
+    mel: NDArray[np.float32], f0_hz: NDArray[np.float32], active: NDArray[np.bool_] | None = None
 ) -> FrameSums:
     """Sum a file's log-mels (F, n_mels) over active frames, and ln F0 (F,) over voiced ones."""
     if active is None:
@@ -113,15 +108,13 @@ def compute_stats(sums: FrameSums) -> DomainStats:
     """Return the plain statistics of a domain; ValueError where nothing is active or voiced."""
     if sums.n_active < 1 or sums.n_voiced < 1:
         raise ValueError("no voiced speech in the data: statistics need at least some")
-    mean = sums.mel / sums.n_active
-    variance = np.maximum(sums.mel_square / sums.n_active - mean**2, 0)
-    f0_mean = sums.log_f0 / sums.n_voiced
-    f0_variance = max(sums.log_f0_square / sums.n_voiced - f0_mean**2, 0)
+    mean, std = _find_moments(sums.mel, sums.mel_square, sums.n_active)
+    f0_mean, f0_std = _find_moments(sums.log_f0, sums.log_f0_square, sums.n_voiced)
     return DomainStats(
         mean.astype(np.float32),
-        np.maximum(np.sqrt(variance), MIN_MEL_STD).astype(np.float32),
+        np.maximum(std, MIN_MEL_STD).astype(np.float32),
         float(f0_mean),
-        float(max(np.sqrt(f0_variance), 0.01)),
+        float(max(f0_std, 0.01)),
     )
 
 
@@ -132,13 +125,11 @@ def estimate_stats(sums: FrameSums, prior: DomainStats) -> DomainStats:
     same way. With no voiced frame the prior's F0 remains.
     """
     n, v = sums.n_active, sums.n_voiced
+    _, own_std = _find_moments(sums.mel, sums.mel_square, n)
+    _, own_f0_std = _find_moments(sums.log_f0, sums.log_f0_square, v)
     mean = (sums.mel + MEL_MEAN_PRIOR * prior.mel_mean) / (n + MEL_MEAN_PRIOR)
-    own_mean = sums.mel / max(n, 1)
-    own_std = np.sqrt(np.maximum(sums.mel_square / max(n, 1) - own_mean**2, 0))
     std = (n * own_std + MEL_STD_PRIOR * prior.mel_std) / (n + MEL_STD_PRIOR)
     f0_mean = (sums.log_f0 + F0_MEAN_PRIOR * prior.log_f0_mean) / (v + F0_MEAN_PRIOR)
-    own_f0_mean = sums.log_f0 / max(v, 1)
-    own_f0_std = np.sqrt(max(sums.log_f0_square / max(v, 1) - own_f0_mean**2, 0))
     f0_std = (v * own_f0_std + F0_STD_PRIOR * prior.log_f0_std) / (v + F0_STD_PRIOR)
     return DomainStats(
         mean.astype(np.float32),
@@ -146,6 +137,12 @@ def estimate_stats(sums: FrameSums, prior: DomainStats) -> DomainStats:
         float(f0_mean),
         float(f0_std),
     )
+
+
+def _find_moments(total: Any, square: Any, n: float) -> tuple[Any, Any]:
+    """Return mean and deviation of n values from their sum and sum of squares; 0 for none."""
+    mean = total / max(n, 1)
+    return mean, np.sqrt(np.maximum(square / max(n, 1) - mean**2, 0))
 
 
 def average_stats(stats: Sequence[DomainStats]) -> DomainStats:

@@ -1,4 +1,4 @@
-"""Magnitude spectrograms at several resolutions, for losses and judges of waveforms."""
+"""Magnitude spectrograms at several resolutions, for losses and discriminators of waveforms."""
 
 from typing import NamedTuple
 

@@ -26,11 +26,8 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help and errors, and no time for rich at the start
     pretty_exceptions_enable=False,
 )
-app.command()(convert)
-app.command()(prepare)
-app.command()(train)
-app.command()(clone)
-app.command()(evaluate)
+for command in (convert, prepare, train, clone, evaluate):
+    app.command()(command)
 app.add_typer(voices_app, name="voices")
 app.add_typer(images_app, name="images")
 

@@ -1,5 +1,6 @@
 """`voxcycle convert`: recordings to another voice."""
 
+import functools
 import shutil
 import sys
 import tempfile
@@ -9,9 +10,12 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from rich.console import Console
 
-    from voxcycle.conversion.options import Options, Pitch
+    from voxcycle.conversion.batch import FileResult
+    from voxcycle.conversion.options import Background, Pitch
     from voxcycle.conversion.plan import PlannedFile
     from voxcycle.voices.voice import Voice
 
@@ -79,12 +83,14 @@ def convert(
     The output is mono, and wav where the input is mp3 (say --format mp3 for another).
     """
     from voxcycle.console import open_console
-    from voxcycle.conversion.batch import load_pair
+    from voxcycle.conversion.batch import load_pair, run_plan
     from voxcycle.conversion.options import Options
     from voxcycle.conversion.plan import plan_outputs
     from voxcycle.voices.library import find_voice
 
-    options = Options(_parse_pitch(pitch), sample_rate, file_stats, second_pass, background)
+    options = Options(
+        _parse_pitch(pitch), sample_rate, file_stats, second_pass, cast("Background", background)
+    )
     to_stdout = output == STREAM or (output is None and sources == [STREAM])
     if (STREAM in sources or to_stdout) and len(sources) > 1:
         raise typer.BadParameter("- stands for one recording: give no other source beside it")
@@ -101,7 +107,8 @@ def convert(
         paths, name = [Path(source) for source in sources], None
         if sources == [STREAM]:
             paths, name = [folder / "stdin"], "standard input"
-            _receive(paths[0])
+            with paths[0].open("wb") as file:
+                shutil.copyfileobj(sys.stdin.buffer, file)
         plan = plan_outputs(
             paths,
             str(folder / "stdout.wav") if to_stdout else output,
@@ -110,14 +117,10 @@ def convert(
             overwrite=overwrite or to_stdout,
             name=name,
         )
-        n_failed = _run(
-            plan,
-            voice_path=voice_path,
-            vocoder=vocoder,
-            options=options,
-            jobs=jobs,
-            info=None if to_stdout else info,
+        work = functools.partial(
+            run_plan, plan, voice_path=voice_path, vocoder=vocoder, options=options, jobs=jobs
         )
+        n_failed = _run(plan, work, None if to_stdout else info)
         if to_stdout and not n_failed:
             with (folder / "stdout.wav").open("rb") as written:
                 shutil.copyfileobj(written, sys.stdout.buffer)
@@ -137,17 +140,9 @@ def _parse_pitch(text: str) -> "Pitch":
         ) from None
 
 
-def _receive(path: Path) -> None:
-    with path.open("wb") as file:
-        shutil.copyfileobj(sys.stdin.buffer, file)
-
-
 def _run(
     plan: "list[PlannedFile]",
-    voice_path: Path,
-    vocoder: str,
-    options: "Options",
-    jobs: int,
+    work: "Callable[..., Iterator[tuple[int, FileResult]]]",
     info: "Console | None",
 ) -> int:
     """Convert with a progress bar on stderr, which a pipe does not get; return how many failed.
@@ -157,7 +152,6 @@ def _run(
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from voxcycle.console import open_console
-    from voxcycle.conversion.batch import run_plan
 
     shares = {id(planned): 0.0 for planned in plan}
     errors = open_console()
@@ -175,20 +169,10 @@ def _run(
 
         def report(planned: "PlannedFile", share: float) -> None:
             shares[id(planned)] = share
-            bar.update(
-                task,
-                completed=sum(shares.values()),
-                description=planned.name or planned.source.name,
-            )
+            shown = planned.name or planned.source.name
+            bar.update(task, completed=sum(shares.values()), description=shown)
 
-        for index, result in run_plan(
-            plan,
-            voice_path=voice_path,
-            vocoder=vocoder,
-            options=options,
-            jobs=jobs,
-            progress=report,
-        ):
+        for index, result in work(progress=report):
             n_failed += result.error is not None
             name = plan[index].name or str(result.source)
             for note in result.notes:
@@ -197,8 +181,8 @@ def _run(
                 errors.print(f"error: {result.error}")
             elif info:
                 # On a terminal the line goes above the bar, by the bar's console.
-                shown = errors if sys.stderr.isatty() and sys.stdout.isatty() else info
-                shown.print(f"{name} -> {result.output}")
+                console = errors if sys.stderr.isatty() and sys.stdout.isatty() else info
+                console.print(f"{name} -> {result.output}")
     if n_failed and len(plan) > 1:
         errors.print(f"{len(plan) - n_failed} of {len(plan)} files were converted")
     return n_failed

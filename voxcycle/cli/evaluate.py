@@ -74,7 +74,10 @@ def evaluate(
     Example: voxcycle evaluate --voice heart --source clips/ --target heart-clips/ -o report/
     """
     if compare is not None:
-        _compare(*compare)
+        from voxcycle.evaluation.report.terminal import print_comparison
+        from voxcycle.evaluation.run import Evaluation
+
+        print_comparison(*map(Evaluation.load, compare))
         return
     if voice is None or source is None:
         raise typer.BadParameter("--voice and --source are needed (or --compare A.json B.json)")
@@ -86,7 +89,7 @@ def evaluate(
     from voxcycle.evaluation.report.terminal import evaluate_with_progress, print_evaluation
     from voxcycle.evaluation.run import describe_path
     from voxcycle.evaluation.systems import system_name
-    from voxcycle.paths import cache_dir
+    from voxcycle.files import cache_dir
     from voxcycle.voices.library import load_voice
 
     loaded = load_voice(voice)
@@ -135,10 +138,3 @@ def evaluate(
     converted = [s for s in evaluation.scores if s.row == system_name(loaded)]
     if all(s.failures and s.composite in (None, 0.0) for s in converted):
         raise ValueError(f"{source}: no recording could be converted and scored; see the failures")
-
-
-def _compare(first: Path, second: Path) -> None:
-    from voxcycle.evaluation.report.terminal import print_comparison
-    from voxcycle.evaluation.run import Evaluation
-
-    print_comparison(Evaluation.load(first), Evaluation.load(second))

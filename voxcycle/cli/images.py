@@ -53,7 +53,7 @@ def train(
     from voxcycle.training.config import parse_overrides
 
     if list_them:
-        print_settings(find_system(method).config)
+        print_settings(find_system(method))
         return
     given = {"data": data, "out": out, "steps": steps}
     values = {key: value for key, value in given.items() if value is not None}

@@ -37,8 +37,7 @@ def prepare(
     from rich.progress import Progress
 
     from voxcycle.console import open_console
-    from voxcycle.speech.prepare import prepare_folder
-    from voxcycle.speech.prepare_report import draw_report
+    from voxcycle.speech.prepare import draw_report, prepare_folder
     from voxcycle.speech.screening import compare_clips
 
     name = folder.resolve().name

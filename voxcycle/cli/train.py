@@ -1,7 +1,7 @@
 """`voxcycle train`: voices from two folders of recordings."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -36,11 +36,11 @@ def print_settings(kind: "type[TrainingConfig]") -> None:
 
 
 def train(
+    context: typer.Context,
     a: Annotated[Path, typer.Option("--a", help="Folder with recordings of speaker a.")],
     b: Annotated[Path, typer.Option("--b", help="Folder with recordings of speaker b.")],
     settings: Annotated[
-        list[str] | None,
-        typer.Argument(help="Any setting as key=value; --settings lists them."),
+        list[str] | None, typer.Argument(help="Any setting as key=value; --settings lists them.")
     ] = None,
     _: Annotated[
         bool,
@@ -103,23 +103,12 @@ def train(
     from voxcycle.training.config import load_config, parse_overrides
     from voxcycle.voices.library import add_voice, list_voices
 
-    given: dict[str, Any] = {
-        "a": a,
-        "b": b,
-        "name_a": name_a,
-        "name_b": name_b,
-        "minutes": minutes,
-        "steps": steps,
-        "language": language,
-        "sex_a": sex_a,
-        "sex_b": sex_b,
-        "licence": licence,
-        "consent": consent,
-        "out": out,
-        "from_scratch": from_scratch or None,
-        "pretrained": pretrained,
+    # Options that set a field of the config have its name.
+    values = {
+        key: value
+        for key, value in context.params.items()
+        if key in VoiceTrainingConfig.model_fields and value is not None and value is not False
     }
-    values = {key: value for key, value in given.items() if value is not None}
     resolved = load_config(VoiceTrainingConfig, values | parse_overrides(settings or []), config)
     if "out" not in resolved.model_fields_set:
         folders = f"{a.absolute().name}-{b.absolute().name}"

@@ -18,7 +18,7 @@ def voices(context: typer.Context) -> None:
     """List, show and add voices."""
     if context.invoked_subcommand is not None:
         return
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from voxcycle.console import open_console
     from voxcycle.voices.library import list_voices
@@ -31,11 +31,9 @@ def voices(context: typer.Context) -> None:
             "`voxcycle voices add FILE`"
         )
         return
-    table = Table(box=None, pad_edge=False)
-    for heading in ("name", "language", "sex", "licence", "converts", "size"):
-        table.add_column(heading)
-    for heading, _ in SCORES.values():
-        table.add_column(heading, no_wrap=True)
+    headings = ("name", "language", "sex", "licence", "converts", "size")
+    columns = [Column(heading, no_wrap=True) for heading, _ in SCORES.values()]
+    table = Table(*headings, *columns, box=None, pad_edge=False)
     console = open_console(stderr=False)
     for voice in found:
         if voice.error:
@@ -54,9 +52,7 @@ def voices(context: typer.Context) -> None:
 
 
 @voices_app.command()
-def show(
-    name: Annotated[str, typer.Argument(help="Name of a voice, or a voice file.")],
-) -> None:
+def show(name: Annotated[str, typer.Argument(help="Name of a voice, or a voice file.")]) -> None:
     """Show the card of a voice: provenance, training and measured scores."""
     from voxcycle.artifacts import VOICE, read_header
     from voxcycle.console import open_console

@@ -1,6 +1,7 @@
 """The first pass over a recording: level, mels, F0 and statistics, in bounded memory."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -16,50 +17,32 @@ from voxcycle.audio.mel import LogMel, MelSpec
 from voxcycle.audio.mixdown import Mixdown
 from voxcycle.audio.resample import resample_blocks, resampled_length
 from voxcycle.audio.stats import FrameSums, add_sums, sum_frames
-from voxcycle.conversion.spooled_frames import SpooledFrames
+from voxcycle.conversion.frames import SpooledFrames
 
-F0_SAMPLES = 1 << 19  # read at a time
+BLOCK_SAMPLES = 1 << 19  # read at a time
 MEL_FRAMES = 2048  # analysed at a time
 
 
-class PowerMeter:
-    """`frame_power` of a waveform that comes in blocks."""
-
-    def __init__(self, hop: int) -> None:
-        self._hop = hop
-        self._rest = np.zeros(0, np.float32)
-        self._powers: list[NDArray[np.float64]] = []
-
-    def push(self, block: NDArray[np.float32]) -> None:
-        """Add the next samples (T,)."""
-        samples = np.concatenate([self._rest, block])
-        whole = len(samples) // self._hop * self._hop
-        self._powers.append(frame_power(samples[:whole], self._hop))
-        self._rest = samples[whole:]
-
-    def power(self) -> NDArray[np.float64]:
-        """Return the mean power of every frame of what was pushed."""
-        return np.concatenate([*self._powers, frame_power(self._rest, self._hop)])
+@contextmanager
+def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    """Add the time that a block takes to that of its stage."""
+    started = perf_counter()
+    yield
+    seconds[stage] = seconds.get(stage, 0.0) + perf_counter() - started
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """What the first pass found.
+    """What the first pass found beside log-mels, and the seconds of its stages.
 
-    Attributes:
-        power: mean power of each hop at the source's level, without rumble, (F,).
-        speech: which frames are speech, (F,).
-        level_db: of the speech, dBFS.
-        mels: log-mels at the analysis level, F rows of n_mels.
-        f0_hz: (F,), 0 where unvoiced.
-        sums: over speech frames, for statistics.
-        seconds: time spent by stage.
+    `power` (F,) is the mean power of each hop without rumble, `speech` (F,) marks the frames that
+    are speech, and `level_db` is the level of these (dBFS), all at the source's own level. F0 (F,)
+    is 0 where unvoiced. `sums` are over speech frames.
     """
 
     power: NDArray[np.float64]
     speech: NDArray[np.bool_]
     level_db: float
-    mels: SpooledFrames
     f0_hz: NDArray[np.float32]
     sums: FrameSums
     seconds: dict[str, float]
@@ -68,6 +51,7 @@ class Analysis:
 def analyze(
     source: AudioSource,
     mixdown: Mixdown,
+    *,
     spec: MelSpec,
     waveform: SpooledFrames,
     mels: SpooledFrames,
@@ -75,50 +59,31 @@ def analyze(
 ) -> Analysis:
     """Analyse a source; see `Analysis`.
 
-    Args:
-        source: the recording.
-        mixdown: its way to mono.
-        spec: the mel analysis.
-        waveform: an empty file for the source at the rate of the analysis, without rumble, in whole
-            frames.
-        mels: an empty file for the log-mels.
-        advance: called with the share done, 0 to 1.
+    The source without rumble, at the rate of the analysis and in whole frames, is appended to
+    `waveform`; its log-mels at the analysis level to `mels`, F rows of n_mels. `advance` is called
+    with the share done, 0 to 1.
     """
-    started = perf_counter()
+    seconds: dict[str, float] = {}
     n_samples = resampled_length(mixdown.n_samples, source.sample_rate, spec.sample_rate)
     resampled = resample_blocks(
         mixdown.mono_blocks(source), source.sample_rate, spec.sample_rate, n_samples
     )
-    meter = PowerMeter(spec.hop_length)
-    for block in remove_rumble(resampled, spec.sample_rate):
-        waveform.append(block)
-        meter.push(block)
-    # Silence up to a whole frame: the last samples are converted too.
-    waveform.append(np.zeros(-n_samples % spec.hop_length, np.float32))
-    power = meter.power()[: len(waveform) // spec.hop_length]
-    seconds = {"read": perf_counter() - started}
+    with timed(seconds, "read"):
+        for block in remove_rumble(resampled, spec.sample_rate):
+            waveform.append(block)
+        # Silence up to a whole frame: the last samples are converted too.
+        waveform.append(np.zeros(-n_samples % spec.hop_length, np.float32))
+        power = measure_power(waveform, spec.hop_length)
     advance(0.2)
-
-    started = perf_counter()
-    f0_hz = extract_spooled_f0(waveform, power, spec, lambda done: advance(0.2 + 0.7 * done))
-    seconds["f0"] = perf_counter() - started
-
-    started = perf_counter()
-    speech = find_speech(to_db(power), f0_hz, spec.frame_rate)
-    level_db = speech_level_db(power, speech)
-    _extract_mels(waveform, 10 ** ((ANALYSIS_LEVEL_DB - level_db) / 20), spec, mels)
-    sums = _sum_frames(mels, f0_hz, speech)
-    seconds["mel"] = perf_counter() - started
+    with timed(seconds, "f0"):
+        f0_hz = extract_spooled_f0(waveform, power, spec, lambda done: advance(0.2 + 0.7 * done))
+    with timed(seconds, "mel"):
+        speech = find_speech(to_db(power), f0_hz, spec.frame_rate)
+        level_db = speech_level_db(power, speech)
+        _extract_mels(waveform, 10 ** ((ANALYSIS_LEVEL_DB - level_db) / 20), spec, mels)
+        sums = _sum_frames(mels, f0_hz, speech)
     advance(1.0)
-    return Analysis(
-        power=power,
-        speech=speech,
-        level_db=level_db,
-        mels=mels,
-        f0_hz=f0_hz,
-        sums=sums,
-        seconds=seconds,
-    )
+    return Analysis(power, speech, level_db, f0_hz, sums, seconds)
 
 
 def _extract_mels(waveform: SpooledFrames, gain: float, spec: MelSpec, mels: SpooledFrames) -> None:
@@ -139,20 +104,16 @@ def extract_spooled_f0(
     waveform: SpooledFrames,
     power: NDArray[np.float64],
     spec: MelSpec,
-    advance: Callable[[float], None] = lambda share: None,
+    advance: Callable[[float], None],
 ) -> NDArray[np.float32]:
-    """Return `extract_f0` of a waveform of whole frames in bounded memory.
+    """Return `extract_f0` of F * hop_length samples with the power of their hops (F,).
 
-    Args:
-        waveform: F * hop_length samples at the rate of the mel analysis.
-        power: mean power of its hops, (F,).
-        spec: the mel analysis.
-        advance: called with the share done, 0 to 1.
+    Memory is bounded. `advance` is called with the share done, 0 to 1.
     """
 
     def read() -> Iterator[NDArray[np.float32]]:
-        for start in range(0, len(waveform), F0_SAMPLES):
-            stop = min(start + F0_SAMPLES, len(waveform))
+        for start in range(0, len(waveform), BLOCK_SAMPLES):
+            stop = min(start + BLOCK_SAMPLES, len(waveform))
             yield waveform.read(start, stop)[:, 0]
             advance(stop / len(waveform))
 
@@ -160,11 +121,11 @@ def extract_spooled_f0(
 
 
 def measure_power(waveform: SpooledFrames, hop: int) -> NDArray[np.float64]:
-    """Return the mean power of the hops of a waveform, (F,)."""
-    meter = PowerMeter(hop)
-    for start in range(0, len(waveform), F0_SAMPLES):
-        meter.push(waveform.read(start, min(start + F0_SAMPLES, len(waveform)))[:, 0])
-    return meter.power()[: len(waveform) // hop]
+    """Return the mean power of the whole hops of a waveform, (F,)."""
+    step = BLOCK_SAMPLES // hop * hop
+    starts = range(0, len(waveform) // hop * hop, step)
+    blocks = (waveform.read(start, min(start + step, len(waveform)))[:, 0] for start in starts)
+    return np.concatenate([frame_power(block[: len(block) // hop * hop], hop) for block in blocks])
 
 
 def _sum_frames(

@@ -5,7 +5,7 @@ import multiprocessing
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,14 +28,9 @@ Progress = Callable[[PlannedFile, float], None]
 
 @dataclass(frozen=True)
 class FileResult:
-    """The outcome of one input.
+    """The outcome of one input: a file and notes for its owner, or an error in one sentence.
 
-    Attributes:
-        source: the input.
-        output: the file written, or None.
-        error: why there is none, in one sentence, or None.
-        notes: what the owner should know of the output.
-        seconds: time spent by stage.
+    `seconds` is the time spent by stage.
     """
 
     source: Path
@@ -63,6 +58,8 @@ def convert_files(
 ) -> list[FileResult]:
     """Convert files and folders (recursively) to a voice; a failure never stops the others.
 
+    Returns one result per input file, in their order.
+
     Args:
         paths: inputs.
         to: the voice's name or file.
@@ -71,19 +68,15 @@ def convert_files(
         vocoder: a name for `load_vocoder`.
         output_rate: sample rate of the outputs in Hz; None keeps each input's.
         format: wav, flac, ogg, opus, aiff or mp3; None keeps each input's where sensible.
-        use_file_stats: see `voxcycle.conversion.pipeline.Options`.
-        second_pass: see `Options`; None takes the voice's own.
+        use_file_stats: see `Options`.
+        second_pass: see `Options`.
         background: see `Options`.
         overwrite: replace outputs that exist.
         jobs: processes, each of one thread; 1 works in this process with torch's threads.
         progress: called with a planned file and the share of it that is done.
 
-    Returns:
-        One result per input file, in their order.
-
     Raises:
-        ValueError: what concerns all files: voice, vocoder, options, folders (`VoiceError`,
-            `ArtifactError`, `VocoderError`, `AudioError`).
+        ValueError: a voice, vocoder, option or folder is wrong, which concerns all files.
     """
     listed = [paths] if isinstance(paths, str | Path) else paths
     voice_path = find_voice(to)
@@ -96,47 +89,32 @@ def convert_files(
         requested_format=format,
         overwrite=overwrite,
     )
-    results = dict(
-        run_plan(
-            plan,
-            voice_path=voice_path,
-            vocoder=vocoder,
-            options=options,
-            jobs=jobs,
-            progress=progress,
-        )
+    made = run_plan(
+        plan, voice_path=voice_path, vocoder=vocoder, options=options, jobs=jobs, progress=progress
     )
-    return [results[index] for index in range(len(plan))]
+    return [result for _, result in sorted(made, key=lambda item: item[0])]
 
 
 def run_plan(
     plan: Sequence[PlannedFile],
+    *,
     voice_path: Path,
     vocoder: str,
     options: Options,
     jobs: int = 1,
     progress: Progress | None = None,
 ) -> Iterator[tuple[int, FileResult]]:
-    """Make planned conversions; gives index and result of each as soon as it is done.
-
-    See `convert_files`.
-    """
+    """Make planned conversions; yields index and result of each as soon as it is done."""
     report = progress or (lambda planned, share: None)
+    convert = functools.partial(
+        _convert_planned, voice_path=voice_path, vocoder=vocoder, options=options
+    )
     n_workers = min(jobs, sum(planned.error is None for planned in plan))
     if n_workers > 1:
-        yield from _run_in_processes(
-            plan,
-            voice_path=voice_path,
-            vocoder=vocoder,
-            options=options,
-            n_workers=n_workers,
-            report=report,
-        )
+        yield from _run_in_processes(convert, plan, n_workers, report)
         return
     for index, planned in enumerate(plan):
-        result = _convert_planned(
-            planned, voice_path=voice_path, vocoder=vocoder, options=options, report=report
-        )
+        result = convert(planned, report=report)
         report(planned, 1.0)
         yield index, result
 
@@ -155,51 +133,45 @@ def _load_pair(voice_path: Path, changed_ns: int, vocoder: str) -> tuple[Voice, 
 
 def _convert_planned(
     planned: PlannedFile,
+    *,
     voice_path: Path,
     vocoder: str,
     options: Options,
     report: Progress | None = None,
 ) -> FileResult:
-    if planned.error or planned.target is None or planned.audio_format is None:
-        return FileResult(planned.source, error=planned.error)
-    try:
-        voice, loaded_vocoder = load_pair(voice_path, vocoder)
-        check_folder(planned.target.parent)
-        planned.target.parent.mkdir(parents=True, exist_ok=True)
-        result = convert_file(
-            FileSource(planned.source, planned.name),
-            target=planned.target,
-            audio_format=planned.audio_format,
-            voice=voice,
-            vocoder=loaded_vocoder,
-            options=options,
-            progress=functools.partial(report, planned) if report else None,
-        )
-    except AudioError as error:
-        return FileResult(planned.source, error=str(error))
-    except OSError as error:
-        return FileResult(planned.source, error=f"{planned.target}: {error.strerror or error}")
-    except Exception as error:  # a bug that one file reveals must not stop the others
-        name = planned.name or planned.source
-        return FileResult(
-            planned.source,
-            error=f"{name}: could not be converted ({type(error).__name__}: {error}); "
-            "please report this with the file",
-        )
-    return FileResult(
-        source=planned.source,
-        output=planned.target,
-        error=None,
-        notes=result.notes,
-        seconds=result.seconds,
-    )
+    problem = planned.error
+    if planned.target is not None and planned.audio_format is not None and not problem:
+        try:
+            voice, loaded_vocoder = load_pair(voice_path, vocoder)
+            check_folder(planned.target.parent)
+            planned.target.parent.mkdir(parents=True, exist_ok=True)
+            result = convert_file(
+                FileSource(planned.source, planned.name),
+                planned.target,
+                audio_format=planned.audio_format,
+                voice=voice,
+                vocoder=loaded_vocoder,
+                options=options,
+                progress=functools.partial(report, planned) if report else None,
+            )
+            return FileResult(
+                planned.source, planned.target, notes=result.notes, seconds=result.seconds
+            )
+        except AudioError as error:
+            problem = str(error)
+        except OSError as error:
+            problem = f"{planned.target}: {error.strerror or error}"
+        except Exception as error:  # a bug that one file reveals must not stop the others
+            problem = (
+                f"{planned.name or planned.source}: could not be converted "
+                f"({type(error).__name__}: {error}); please report this with the file"
+            )
+    return FileResult(planned.source, error=problem)
 
 
 def _run_in_processes(
+    convert: Callable[[PlannedFile], FileResult],
     plan: Sequence[PlannedFile],
-    voice_path: Path,
-    vocoder: str,
-    options: Options,
     n_workers: int,
     report: Progress,
 ) -> Iterator[tuple[int, FileResult]]:
@@ -208,14 +180,21 @@ def _run_in_processes(
         n_workers, mp_context=multiprocessing.get_context("spawn"), initializer=_prepare_worker
     )
     try:
-        futures: dict[Future[FileResult], int] = {
-            pool.submit(_convert_planned, planned, voice_path, vocoder, options): index
-            for index, planned in enumerate(plan)
-        }
+        futures = {pool.submit(convert, planned): index for index, planned in enumerate(plan)}
         for future in as_completed(futures):
             index = futures[future]
-            report(plan[index], 1.0)
-            yield index, _result_of(future, plan[index])
+            planned = plan[index]
+            report(planned, 1.0)
+            try:
+                result = future.result()
+            except BrokenProcessPool:
+                result = FileResult(
+                    planned.source,
+                    error=f"{planned.source}: a worker process died before this file was done: too "
+                    "little memory (try fewer jobs), or a script that uses jobs runs outside "
+                    '`if __name__ == "__main__":`',
+                )
+            yield index, result
     except BaseException:  # Ctrl-C: the workers clean up and end before we do
         pool.shutdown(wait=False, cancel_futures=True)
         for child in set(multiprocessing.active_children()) - others:
@@ -223,18 +202,6 @@ def _run_in_processes(
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _result_of(future: "Future[FileResult]", planned: PlannedFile) -> FileResult:
-    try:
-        return future.result()
-    except BrokenProcessPool:
-        return FileResult(
-            planned.source,
-            error=f"{planned.source}: a worker process died before this file was done: too little "
-            "memory (try fewer jobs), or a script that uses jobs runs outside "
-            '`if __name__ == "__main__":`',
-        )
 
 
 def _prepare_worker() -> None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from voxcycle.audio.level import moving_mean, moving_sum, to_db
 from voxcycle.audio.resample import resample_blocks
-from voxcycle.conversion.spooled_frames import SpooledFrames
+from voxcycle.conversion.frames import SpooledFrames
 
 PEAK_LIMIT_DB = -0.1
 FOLLOW_S = 0.2  # to either side: the level follows the input's over this span
@@ -139,16 +139,10 @@ def find_pause_gain_db(
     return np.minimum(limit - output_db, 0.0)
 
 
-@dataclass(frozen=True)
-class OutputGain:
-    """The last gain, and notes for the owner."""
-
-    factor: float
-    notes: list[str]
-
-
-def limit_peak(rendered: Rendered, sample_rate: int, n_samples: int) -> OutputGain:
-    """Return the gain that keeps the peak of the output at `sample_rate` below -0.1 dBFS."""
+def limit_peak(
+    rendered: Rendered, sample_rate: int, n_samples: int
+) -> tuple[np.float32, list[str]]:
+    """Return the gain that keeps the output's peak below -0.1 dBFS, at most 1, and notes."""
     peak = 1e-10
     for block in rendered.blocks(sample_rate, n_samples):
         peak = max(peak, float(np.abs(block).max(initial=0.0)))
@@ -159,4 +153,4 @@ def limit_peak(rendered: Rendered, sample_rate: int, n_samples: int) -> OutputGa
             f"the output is {excess_db:.1f} dB quieter than the input, because its "
             f"peaks would pass {PEAK_LIMIT_DB} dBFS"
         )
-    return OutputGain(10 ** (-max(excess_db, 0.0) / 20), notes)
+    return np.float32(10 ** (-max(excess_db, 0.0) / 20)), notes

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,14 +27,12 @@ from voxcycle.audio.mixdown import plan_mixdown
 from voxcycle.audio.resample import resampled_length
 from voxcycle.audio.source_signals import onset_phases
 from voxcycle.audio.stats import DomainStats, FrameSums, estimate_stats
-from voxcycle.conversion.analysis import Analysis, analyze, measure_power
-from voxcycle.conversion.chunks import CHUNK_FRAMES, equal_chunk_frames
-from voxcycle.conversion.generator import MelConverter
+from voxcycle.conversion.analysis import Analysis, analyze, measure_power, timed
+from voxcycle.conversion.frames import CHUNK_FRAMES, SpooledFrames, equal_chunk_frames
 from voxcycle.conversion.loudness import Rendered, find_pause_gain_db, follow_level, limit_peak
 from voxcycle.conversion.options import Background, Conversion, Options, Pitch
 from voxcycle.conversion.pitch_correction import correct_pitch
-from voxcycle.conversion.renderer import Renderer
-from voxcycle.conversion.spooled_frames import SpooledFrames
+from voxcycle.conversion.stages import MelConverter, Renderer
 from voxcycle.vocoders import Vocoder
 from voxcycle.vocoders.registry import DEFAULT_VOCODER, load_vocoder
 from voxcycle.voices.library import load_voice
@@ -49,27 +46,6 @@ MISSED_SEMITONES = 0.5
 SILENT_DB = -120.0
 # What each stage takes of the whole time, roughly, in their order.
 STAGE_SHARES = {"analysis": 0.15, "stages": 0.75, "correction": 0.05, "level": 0.05}
-
-
-class Progress:
-    """The share of a conversion that is done, from the shares of its stages.
-
-    Args:
-        report: called with 0 to 1.
-    """
-
-    def __init__(self, report: ReportShare | None) -> None:
-        self._report = report or (lambda share: None)
-
-    def stage(self, name: str) -> ReportShare:
-        """Return what a stage calls with the share of it that is done."""
-        names = list(STAGE_SHARES)
-        before = sum(STAGE_SHARES[other] for other in names[: names.index(name)])
-        return lambda share: self._report(before + STAGE_SHARES[name] * share)
-
-    def finish(self) -> None:
-        """Report the end."""
-        self._report(1.0)
 
 
 def convert(
@@ -135,20 +111,10 @@ def convert_file(
 ) -> Conversion:
     """Convert a file to a file that appears under its name only when complete.
 
-    The written file says in its tags that it was converted, to which voice and by which version.
-
-    Args:
-        source: the recording.
-        target: the output; replaced if it exists. Its folder must exist.
-        audio_format: how to write it.
-        voice: the target voice.
-        vocoder: renders the voice's mels.
-        options: see `Options`.
-        progress: called with the share done, 0 to 1.
-
-    Raises:
-        AudioError: the source cannot be converted or the target cannot be written.
-        ValueError: the vocoder was made for another mel analysis.
+    Its tags say that it was converted, to which voice and by which version. It is replaced if it
+    exists; its folder must exist. `progress` is called with the share done, 0 to 1. Raises
+    AudioError where reading, converting or writing fails, ValueError for a vocoder of another mel
+    analysis.
     """
     program = f"voxcycle {voxcycle.__version__}"
     tags = {
@@ -175,6 +141,7 @@ def convert_file(
 @contextmanager
 def _converted(
     source: AudioSource,
+    *,
     voice: Voice,
     vocoder: Vocoder,
     options: Options,
@@ -182,24 +149,24 @@ def _converted(
 ) -> Iterator[tuple[Conversion, Iterator[NDArray[np.float32]]]]:
     """Convert; gives the result without its waveform, and the waveform's blocks to be consumed."""
     voice.spec.require_same(vocoder.spec, f"the voice {voice.card.name}", "the vocoder")
-    progress = Progress(report)
+    report = report or (lambda share: None)
     spec, output_rate = voice.spec, options.output_rate or source.sample_rate
     with ExitStack() as stack:
         mels = stack.enter_context(SpooledFrames(spec.n_mels))
-        source_waveform = stack.enter_context(SpooledFrames(1))
+        recording = stack.enter_context(SpooledFrames(1))
         waveform = stack.enter_context(SpooledFrames(1))
         mixdown = plan_mixdown(source)
         analysis = analyze(
             source,
-            mixdown=mixdown,
+            mixdown,
             spec=spec,
-            waveform=source_waveform,
+            waveform=recording,
             mels=mels,
-            advance=progress.stage("analysis"),
+            advance=_stage(report, "analysis"),
         )
         notes, seconds = list(mixdown.notes), analysis.seconds
         source_stats = _choose_stats(analysis.sums, voice, options, notes)
-        f0_hz = _choose_f0(analysis.f0_hz, source_stats, voice, options.pitch, notes)
+        f0_hz = _choose_f0(analysis.f0_hz, source_stats, voice, options.pitch, notes=notes)
         converter = MelConverter(
             voice.generator,
             spec=spec,
@@ -208,88 +175,87 @@ def _converted(
             second_pass=voice.second_pass if options.second_pass is None else options.second_pass,
             chunk_frames=equal_chunk_frames(len(mels)),
         )
-        renderer = Renderer(vocoder, equal_chunk_frames(len(mels)))
-        seconds |= _drive(
+        _drive(
             mels,
             f0_hz=f0_hz,
             converter=converter,
-            renderer=renderer,
+            renderer=Renderer(vocoder, equal_chunk_frames(len(mels))),
             waveform=waveform,
-            report=progress.stage("stages"),
+            seconds=seconds,
+            report=_stage(report, "stages"),
         )
         if not vocoder.follows_f0:
-            started = perf_counter()
             corrected = stack.enter_context(SpooledFrames(1))
-            error_semitones = correct_pitch(
-                waveform,
-                f0_hz=f0_hz,
-                spec=spec,
-                corrected=corrected,
-                advance=progress.stage("correction"),
-            )
+            with timed(seconds, "correction"):
+                error_semitones = correct_pitch(
+                    waveform,
+                    f0_hz=f0_hz,
+                    spec=spec,
+                    corrected=corrected,
+                    advance=_stage(report, "correction"),
+                )
             waveform = corrected
             if abs(error_semitones) > MISSED_SEMITONES:
                 notes.append(
                     f"the pitch is {error_semitones:+.1f} semitones from what was asked for: "
                     f"{vocoder.name} guesses it from the spectrum; --vocoder fast follows it"
                 )
-            seconds["correction"] = perf_counter() - started
-
-        started = perf_counter()
-        rendered = _set_levels(waveform, source_waveform, analysis, spec, options.background)
-        n_output = resampled_length(mixdown.n_samples, source.sample_rate, output_rate)
-        gain = limit_peak(rendered, output_rate, n_output)
-        seconds["level"] = perf_counter() - started
-        factor = np.float32(gain.factor)
+        with timed(seconds, "level"):
+            rendered = _set_levels(waveform, recording, analysis, spec, options.background)
+            n_output = resampled_length(mixdown.n_samples, source.sample_rate, output_rate)
+            gain, gain_notes = limit_peak(rendered, output_rate, n_output)
         result = Conversion(
             waveform=np.zeros(0, np.float32),
             sample_rate=output_rate,
             n_samples=n_output,
             f0_hz=f0_hz,
             source_stats=source_stats,
-            notes=notes + gain.notes,
+            notes=notes + gain_notes,
             seconds=seconds,
         )
-        yield result, (block * factor for block in rendered.blocks(output_rate, n_output))
-        progress.finish()
+        yield result, (block * gain for block in rendered.blocks(output_rate, n_output))
+        report(1.0)
+
+
+def _stage(report: ReportShare, name: str) -> ReportShare:
+    """Return what a stage calls with the share of it that is done."""
+    names = list(STAGE_SHARES)
+    before = sum(STAGE_SHARES[other] for other in names[: names.index(name)])
+    return lambda share: report(before + STAGE_SHARES[name] * share)
 
 
 def _drive(
     mels: SpooledFrames,
+    *,
     f0_hz: NDArray[np.float32],
     converter: MelConverter,
     renderer: Renderer,
     waveform: SpooledFrames,
+    seconds: dict[str, float],
     report: ReportShare,
-) -> dict[str, float]:
-    """Push all mels through generator and vocoder; returns the seconds of each."""
-    seconds = {"generator": 0.0, "vocoder": 0.0}
+) -> None:
+    """Push all mels through generator and vocoder, and add up the seconds of each."""
+
+    def converted_mels() -> Iterator[NDArray[np.float32]]:
+        for start in range(0, len(mels), CHUNK_FRAMES):
+            stop = min(start + CHUNK_FRAMES, len(mels))
+            with timed(seconds, "generator"):
+                converted = converter.push(mels.read(start, stop), f0_hz[start:stop])
+            yield converted
+            report(stop / len(mels))
+        with timed(seconds, "generator"):
+            converted = converter.flush()
+        yield converted
+
     phases = onset_phases(f0_hz, converter.spec)
     n_converted = 0
-
-    def render(converted: NDArray[np.float32]) -> None:
-        nonlocal n_converted
-        started = perf_counter()
+    for converted in converted_mels():
         frames = slice(n_converted, n_converted + len(converted))
-        waveform.append(renderer.push(converted, f0_hz[frames], phases[frames]))
+        with timed(seconds, "vocoder"):
+            waveform.append(renderer.push(converted, f0_hz[frames], phases[frames]))
         n_converted = frames.stop
-        seconds["vocoder"] += perf_counter() - started
-
-    for start in range(0, len(mels), CHUNK_FRAMES):
-        stop = min(start + CHUNK_FRAMES, len(mels))
-        started = perf_counter()
-        converted = converter.push(mels.read(start, stop), f0_hz[start:stop])
-        seconds["generator"] += perf_counter() - started
-        render(converted)
-        report(stop / len(mels))
-    started = perf_counter()
-    converted = converter.flush()
-    seconds["generator"] += perf_counter() - started
-    render(converted)
-    started = perf_counter()
-    waveform.append(renderer.flush())
-    seconds["vocoder"] += perf_counter() - started
-    return seconds
+    with timed(seconds, "vocoder"):
+        waveform.append(renderer.flush())
 
 
 def _set_levels(

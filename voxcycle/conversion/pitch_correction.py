@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.conversion.analysis import extract_spooled_f0, measure_power
-from voxcycle.conversion.spooled_frames import SpooledFrames
+from voxcycle.conversion.frames import SpooledFrames
 
 MAX_ERROR_SEMITONES = 5.0  # larger ones are the tracker's (octaves) and are left alone
 RETURN_S = 0.1  # time constant with which the warped time comes back to the true one
@@ -33,19 +33,12 @@ def correct_pitch(
     corrected: SpooledFrames,
     advance: Callable[[float], None],
 ) -> float:
-    """Append the waveform, its F0 corrected to `f0_hz`, to `corrected`; same length.
-
-    Returns the median error in semitones, which stays: only what changes is undone.
+    """Append the F * hop_length samples, their F0 corrected to `f0_hz` (F,), to `corrected`.
 
     Where F0 is right, the warped time returns to the true time with the time constant
     `RETURN_S`. Events move by a few milliseconds, by 33 ms where F0 is five semitones off for long.
-
-    Args:
-        waveform: F * hop_length samples.
-        f0_hz: the requested F0, (F,), 0 where unvoiced.
-        spec: the analysis that `f0_hz` is of.
-        corrected: an empty file.
-        advance: called with the share done, 0 to 1.
+    `advance` is called with the share done, 0 to 1. Returns the median error in semitones, which
+    stays: only what changes is undone.
     """
     from scipy.ndimage import map_coordinates
 
@@ -77,8 +70,7 @@ def playback_rates(
 def warp_time(speed: NDArray[np.float64], n_samples: int, spec: MelSpec) -> NDArray[np.float64]:
     """Return where in the waveform to read, in samples, at every `STEP`th sample of the output.
 
-    The position p moves by the speed at p, and is pulled back to the true time t at the rate
-    (t - p) / `RETURN_S`.
+    Position p moves by the speed at p, and is pulled back to the time t by (t - p) / `RETURN_S`.
     """
     n_nodes = -(-n_samples // STEP) + 1
     centres = (np.arange(len(speed)) + 0.5) * spec.hop_length / STEP

@@ -19,14 +19,9 @@ from voxcycle.audio.io import (
 
 @dataclass(frozen=True)
 class PlannedFile:
-    """One conversion to be made, or the reason why it cannot be.
+    """One conversion to be made, or an error in one sentence.
 
-    Attributes:
-        source: the input.
-        target: the output; None where the input cannot be read.
-        audio_format: how to write it.
-        error: one sentence, or None.
-        name: what messages call the input; the path where None.
+    Messages call the source by `name`, or by its path. An input that cannot be read has no target.
     """
 
     source: Path
@@ -45,42 +40,26 @@ def plan_outputs(
     overwrite: bool = False,
     name: str | None = None,
 ) -> list[PlannedFile]:
-    """Plan what `voxcycle convert ... -o OUTPUT` makes: one file, a folder, or files beside inputs.
+    """Plan what `voxcycle convert ... -o OUTPUT` makes of files and folders.
 
-    Args:
-        paths: files and folders.
-        output: the name of a file (it has a suffix), a folder, or None.
-        voice_name: for the names of outputs beside their inputs.
-        requested_format: see `plan_files`.
-        overwrite: replace outputs that exist.
-        name: what messages call a single input; the path where None.
-
-    Raises:
-        ValueError: the name of one file is given for several inputs.
-        AudioError: see `plan_files`.
+    `output` is the name of a file (it has a suffix), a folder, or None: outputs beside their
+    inputs. Messages call a single input by `name`, or by its path. ValueError where the name of one
+    file is given for several inputs; AudioError as in `plan_files`.
     """
     out = Path(output) if output is not None else None
     is_one = len(paths) == 1 and not paths[0].is_dir()
-    is_file_name = out is not None and out.suffix.lower() in READABLE_SUFFIXES and not out.is_dir()
-    if is_file_name and not is_one:
-        raise ValueError(f"{out}: the name of one file, but several inputs; name a folder with -o")
-    if out is not None and is_one and not out.is_dir() and not str(output).endswith("/"):
-        if out.suffix or name:
-            return [
-                plan_file(
-                    paths[0],
-                    out,
-                    requested_format=requested_format,
-                    overwrite=overwrite,
-                    name=name,
-                )
-            ]
+    if output is not None and out is not None and not out.is_dir():
+        if out.suffix.lower() in READABLE_SUFFIXES and not is_one:
+            raise ValueError(
+                f"{out}: the name of one file, but several inputs; name a folder with -o"
+            )
+        if is_one and (out.suffix or name) and not output.endswith("/"):
+            planned = plan_file(
+                paths[0], out, requested_format=requested_format, overwrite=overwrite, name=name
+            )
+            return [planned]
     return plan_files(
-        paths,
-        voice_name,
-        out_dir=out,
-        requested_format=requested_format,
-        overwrite=overwrite,
+        paths, voice_name, out_dir=out, requested_format=requested_format, overwrite=overwrite
     )
 
 
@@ -97,9 +76,7 @@ def plan_files(
     With `out_dir`, outputs have their input's name and lie as the inputs do in their folders; else
     `src.wav` becomes `src.heart.wav` beside it. Where two inputs would have one output (`a.mp3` and
     `a.wav`), the one that changes its format keeps its extension in the name (`a.mp3.wav`).
-
-    Raises:
-        AudioError: a folder is given without `out_dir`, or as `out_dir` itself.
+    AudioError where a folder is given without `out_dir`, or as `out_dir` itself.
     """
     plan = []
     for source, relative in _find_sources(paths, out_dir):
@@ -129,13 +106,12 @@ def plan_file(
     """Plan the conversion of one file to a file whose extension, if it has one, says the format."""
     try:
         suffix = target.suffix.removeprefix(".")
-        audio_format = choose_format(FileSource(source, name), requested_format or suffix or None)
-        if requested_format and suffix:
-            named = choose_format(FileSource(source, name), suffix)
-            if named.extension != audio_format.extension:
-                raise AudioError(
-                    f"{target}: the name and the format {requested_format} disagree; give one"
-                )
+        opened = FileSource(source, name)
+        audio_format = choose_format(opened, requested_format or suffix or None)
+        if suffix and choose_format(opened, suffix).extension != audio_format.extension:
+            raise AudioError(
+                f"{target}: the name and the format {requested_format} disagree; give one"
+            )
     except AudioError as error:
         return PlannedFile(source, error=str(error), name=name)
     planned = PlannedFile(source, target, audio_format, name=name)
@@ -168,28 +144,21 @@ def _find_sources(paths: Sequence[Path], out_dir: Path | None) -> list[tuple[Pat
             for file in list_audio(path)
             if not (out.is_relative_to(own) and file.resolve().is_relative_to(out))
         ]
-        if not inside:  # a failed entry, so that the other inputs are converted
-            found.setdefault(path.absolute(), (path, Path(path.name)))
-        for file in inside:
+        for file in inside or [path]:  # an empty folder fails as an entry of its own
             found.setdefault(file.absolute(), (file, file.relative_to(path)))
     return list(found.values())
 
 
 def _keep_apart(plan: list[PlannedFile]) -> list[PlannedFile]:
+    """Turn `a.heart.wav` from `a.mp3` into `a.mp3.heart.wav` where `a.wav` has that output too."""
     counts = Counter(planned.target for planned in plan)
-    return [
-        replace(planned, target=_name_with_extension(planned.source, planned.target))
-        if planned.target and counts[planned.target] > 1
-        else planned
-        for planned in plan
-    ]
-
-
-def _name_with_extension(source: Path, target: Path) -> Path:
-    """Turn `a.heart.wav` from `a.mp3` into `a.mp3.heart.wav`."""
-    if source.suffix.lower() == target.suffix.lower():
-        return target
-    return target.with_name(source.name + target.name[len(source.stem) :])
+    apart = []
+    for planned in plan:
+        source, target = planned.source, planned.target
+        if target and counts[target] > 1 and source.suffix.lower() != target.suffix.lower():
+            target = target.with_name(source.name + target.name[len(source.stem) :])
+        apart.append(replace(planned, target=target))
+    return apart
 
 
 def _refuse_clashes(plan: list[PlannedFile], overwrite: bool) -> list[PlannedFile]:

@@ -1,7 +1,7 @@
 """From folders to speakers: which recordings are scored, their texts and parallel recordings."""
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,7 +10,6 @@ from voxcycle.evaluation.metrics.asr import check_language
 from voxcycle.evaluation.systems import Sentence, Speaker
 
 T = TypeVar("T")
-K = TypeVar("K", bound=Hashable)
 N_SENTENCES = 20
 N_REFERENCES = 20
 MIN_REFERENCES = 5
@@ -42,22 +41,22 @@ def list_sources(
         ValueError: a folder has no recordings, no text or parallel recording matches, a match is
             ambiguous, or the language is unknown.
     """
-    for named in (folder, *(f for f in (texts, parallel) if f is not None)):
+    for named in (folder, texts, parallel):
         _require_folder(named)
     folders = [f for f in sorted(folder.iterdir()) if f.is_dir() and list_audio(f)]
     if list_audio(folder, recursive=False) or not folders:
         folders = [folder]
-    text_files = None if texts is None else sorted(texts.rglob("*.txt"))
-    parallel_files = [] if parallel is None else list_audio(parallel)
+    text_files = sorted(texts.rglob("*.txt")) if texts else []
+    parallel_files = list_audio(parallel) if parallel else []
     names = {f.name for f in folders}
-    text_names = names if target is None else names | {target.absolute().name}
+    text_names = names | {target.absolute().name} if target else names
     speakers = tuple(
         _make_speaker(
             f,
             language,
             n_sentences,
-            None if text_files is None else _own(text_files, texts, f.name, text_names),
-            parallel=_own(parallel_files, parallel, f.name, names),
+            texts=_own(text_files, texts, f.name, text_names) if texts else None,
+            parallel=_own(parallel_files, parallel, f.name, names) if parallel else None,
         )
         for f in folders
     )
@@ -79,19 +78,13 @@ def list_target(
     """Return the target's speaker, all recordings below a folder; arguments as `list_sources`.
 
     Texts are looked for in the subfolder of `texts` with the target folder's name, or without such
-    a subfolder in `texts` itself; where nothing matches, beside the recordings.
-
-    Args:
-        folder: of recordings.
-        language: see `list_sources`.
-        texts: see `list_sources`.
-        n_sentences: see `list_sources`.
-        source: folder of the sources. Their subfolders of `texts`, and texts directly in `texts`
-            with the name of a source recording, belong to the sources.
+    a subfolder in `texts` itself; where nothing matches, beside the recordings. Subfolders of
+    `texts` for the sources, and texts directly in it with the name of a source recording, belong to
+    the sources.
     """
     _require_folder(folder)
+    _require_folder(texts)
     if texts is not None:
-        _require_folder(texts)
         name, other_names = folder.absolute().name, set[str]()
         if source is not None:
             other_names = {source.absolute().name, *(f.name for f in source.iterdir())}
@@ -153,10 +146,7 @@ def match_names(recordings: dict[Path, Path], others: dict[Path, Path]) -> dict[
 
     Args:
         recordings: path below their folder to path.
-        others: path below their folder to path, of the files to match.
-
-    Returns:
-        Recording to its partner; recordings without one are absent.
+        others: the same of the files to match.
 
     Raises:
         ValueError: two files match one recording, or two recordings one file; both are named.
@@ -177,8 +167,8 @@ def match_names(recordings: dict[Path, Path], others: dict[Path, Path]) -> dict[
     return found
 
 
-def _group(named: dict[Path, Path], key: Callable[[Path], K]) -> dict[K, list[Path]]:
-    groups: dict[K, list[Path]] = {}
+def _group(named: dict[Path, Path], key: Callable[[Path], T]) -> dict[T, list[Path]]:
+    groups: dict[T, list[Path]] = {}
     for name, path in named.items():
         groups.setdefault(key(name), []).append(path)
     return groups
@@ -200,15 +190,11 @@ def spread(items: Sequence[T], n: int) -> list[T]:
     return [items[i * len(items) // n] for i in range(n)]
 
 
-def _own(
-    paths: Sequence[Path], folder: Path | None, name: str, names: set[str]
-) -> dict[Path, Path]:
+def _own(paths: Sequence[Path], folder: Path, name: str, names: set[str]) -> dict[Path, Path]:
     """Return a speaker's files by their paths below the folder, or below the speaker's subfolder.
 
     Without such a subfolder, all files except those in the subfolders of other speakers (`names`).
     """
-    if folder is None:
-        return {}
     if (folder / name).is_dir():
         own = folder / name
         return {p.relative_to(own): p for p in paths if p.is_relative_to(own)}
@@ -223,6 +209,6 @@ def _read_text(path: Path) -> str | None:
         raise ValueError(f"{path}: not UTF-8 text ({error}); save it as UTF-8") from None
 
 
-def _require_folder(folder: Path) -> None:
-    if not folder.is_dir():
+def _require_folder(folder: Path | None) -> None:
+    if folder is not None and not folder.is_dir():
         raise ValueError(f"{folder}: no such folder; name a folder of recordings")

@@ -3,9 +3,10 @@
 import json
 import math
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,19 @@ from voxcycle.conversion.options import Conversion
 from voxcycle.evaluation.cache import ContentCache
 from voxcycle.evaluation.metrics.all_metrics import METRICS, Evaluator
 from voxcycle.evaluation.optional_deps import is_metric_imported
-from voxcycle.evaluation.report.notes import find_notes
-from voxcycle.evaluation.score import Scored, drop_unheard, score_systems
-from voxcycle.evaluation.stats.cost import CostMeter, describe_machine, peak_memory_mb
+from voxcycle.evaluation.score import Scored, score_systems
+from voxcycle.evaluation.stats.cost import describe_machine, peak_memory_mb, summarize_cost
 from voxcycle.evaluation.stats.scores import UtteranceScores
 from voxcycle.evaluation.stats.summary import Summary, summarize
-from voxcycle.evaluation.systems import TARGET, Speaker, Wave, count_utterances, standard_systems
+from voxcycle.evaluation.systems import (
+    STANDARD_SYSTEMS,
+    TARGET,
+    UNCONVERTED,
+    Speaker,
+    Wave,
+    count_utterances,
+    standard_systems,
+)
 from voxcycle.files import replacing
 from voxcycle.vocoders.registry import load_vocoder
 from voxcycle.voices.voice import Voice
@@ -32,17 +40,14 @@ from voxcycle.voices.voice import Voice
 FORMAT = 3  # of metrics.json
 READABLE_FORMATS = (2, 3)  # 2 names neither recordings nor the words' reference
 REFERENCE_VOCODER = "hifigan"  # of "copy synthesis", whatever the voice is rendered by
+MAX_UNCONVERTED_CER = 0.3
+PACKAGED_ASR = "packaged Whisper tiny (English)"
+WORDS_REFERENCES = {"text": "the text", "source": "the recogniser's transcript of the recording"}
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """An evaluation: its settings, every score, and the audio.
-
-    Attributes:
-        about: voice, machine, cost and settings, in plain values.
-        scores: one per utterance.
-        audio: the same utterances with their audio; empty if it was not kept.
-    """
+    """An evaluation: its settings in plain values, every score, and the audio if it was kept."""
 
     about: dict[str, Any]
     scores: list[UtteranceScores]
@@ -108,7 +113,7 @@ def evaluate_voice(
         asr: see `Evaluator`.
         cache_dir: folder that keeps scores of known audio; None keeps nothing.
         keep_audio: whether the result holds every utterance's audio.
-        inputs: where the speakers come from, in plain values; see `describe_path`.
+        inputs: where the speakers come from, in plain values.
         on_scored: called with (utterances done, utterances in all) after each.
 
     Raises:
@@ -116,13 +121,17 @@ def evaluate_voice(
         VocoderError: the vocoder is missing.
     """
     started = time.perf_counter()
-    cache, cost = ContentCache(cache_dir), CostMeter()
+    cache = ContentCache(cache_dir)
     evaluator = Evaluator(metrics, cache, asr)
     renderer = load_vocoder(vocoder, voice.spec)
 
+    seconds: Counter[str] = Counter()  # of computing, by stage
+    durations_s: list[float] = []
+
     def convert(recording: Wave, sample_rate: int) -> Conversion:
         conversion = pipeline.convert(recording, voice, sample_rate=sample_rate, vocoder=renderer)
-        cost.add(conversion.seconds, len(recording) / sample_rate)
+        seconds.update(conversion.seconds)
+        durations_s.append(len(recording) / sample_rate)
         return conversion
 
     memory_mb = _convert_longest(voice, sources, renderer)
@@ -154,13 +163,61 @@ def evaluate_voice(
         "target": target.name if target else None,
         "languages": languages,
         "metrics": list(metrics),
-        "asr": describe_path(asr) if asr else "packaged Whisper tiny (English)",
+        "asr": describe_path(asr) if asr else PACKAGED_ASR,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "wall_s": round(time.perf_counter() - started, 1),
-        "cost": cost.report() | {"peak_memory_mb": memory_mb},
+        "cost": summarize_cost(seconds, sum(durations_s, 0.0)) | {"peak_memory_mb": memory_mb},
         "machine": describe_machine(),
     }
     return Evaluation(about, scores, audio)
+
+
+def drop_unheard(
+    scores: Sequence[UtteranceScores], speakers: Collection[str]
+) -> list[UtteranceScores]:
+    """Drop the word errors of sentences whose recording the recogniser cannot follow.
+
+    A character error rate of 0.3 or more in the recording drops them in every system. This is for
+    speakers of languages that the recogniser knows badly. All other scores stay.
+    """
+    unheard = {
+        (s.speaker, s.sentence)
+        for s in scores
+        if s.speaker in speakers
+        and s.row in (UNCONVERTED, TARGET)
+        and s.characters is not None
+        and not s.characters.rate < MAX_UNCONVERTED_CER
+    }
+    return [
+        replace(s, words=None, characters=None, words_reference=None)
+        if (s.speaker, s.sentence) in unheard
+        else s
+        for s in scores
+    ]
+
+
+def find_notes(scores: Sequence[UtteranceScores], metrics: Collection[str]) -> list[str]:
+    """Return a phrase for each reference of the words, and for each row that MCD covers in part."""
+    rows: dict[str, list[UtteranceScores]] = {}
+    for s in scores:
+        rows.setdefault(s.row, []).append(s)
+    notes = []
+    for kind, meaning in WORDS_REFERENCES.items():
+        named = [row for row, own in rows.items() if any(s.words_reference == kind for s in own)]
+        if named:
+            notes.append(f"words are compared with {meaning}: {', '.join(named)}")
+    has_words = any(s.words for s in scores if s.row not in STANDARD_SYSTEMS)
+    if "words" in metrics and not has_words:
+        notes.append(
+            "no words are counted: the recogniser cannot follow the recordings, or there is no "
+            "text and it does not know the language"
+        )
+    coverage: dict[str, list[str]] = {}
+    for row, own in rows.items():
+        n = sum(s.mcd_db is not None for s in own)
+        if 0 < n < len(own):
+            coverage.setdefault(f"MCD of {n} of {len(own)} sentences", []).append(row)
+    return notes + [f"{note}: {', '.join(named)}" for note, named in coverage.items()]
 
 
 def describe_path(path: str | Path) -> str:

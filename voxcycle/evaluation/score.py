@@ -1,7 +1,7 @@
 """Scores of every utterance of every system."""
 
 import hashlib
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -27,10 +27,9 @@ from voxcycle.evaluation.metrics.pitch import PitchErrors, compare_f0
 from voxcycle.evaluation.metrics.similarity import centroid, cosine
 from voxcycle.evaluation.optional_deps import METRIC_RATE
 from voxcycle.evaluation.stats.scores import UtteranceScores, finite
-from voxcycle.evaluation.systems import TARGET, UNCONVERTED, Sentence, Speaker, System, Wave
+from voxcycle.evaluation.systems import Sentence, Speaker, System, Wave
 
 T = TypeVar("T")
-MAX_UNCONVERTED_CER = 0.3
 GROUP = 8  # utterances rendered before they are scored
 
 
@@ -98,53 +97,39 @@ def _one_thread_each() -> Iterator[None]:
         torch.set_num_threads(n_threads)
 
 
-def drop_unheard(
-    scores: Sequence[UtteranceScores], speakers: Collection[str]
-) -> list[UtteranceScores]:
-    """Drop the word errors of sentences whose recording the recogniser cannot follow.
-
-    A character error rate of 0.3 or more in the recording drops them in every system. This is for
-    speakers of languages that the recogniser knows badly. All other scores stay.
-    """
-    unheard = {
-        (s.speaker, s.sentence)
-        for s in scores
-        if s.speaker in speakers
-        and s.row in (UNCONVERTED, TARGET)
-        and s.characters is not None
-        and not s.characters.rate < MAX_UNCONVERTED_CER
-    }
-    return [
-        replace(s, words=None, characters=None, words_reference=None)
-        if (s.speaker, s.sentence) in unheard
-        else s
-        for s in scores
-    ]
-
-
 class _Scorer:
-    """Renders and scores utterances; references are analysed once."""
+    """Renders and scores utterances; references are analysed once, unusable ones are skipped."""
 
     def __init__(self, target: Speaker | None, evaluator: Evaluator, spec: MelSpec) -> None:
         self.target = target
         self.evaluator = evaluator
         self.spec = spec
-        self._embeddings: dict[Path, Wave | None] = {}
+        self._embeddings: dict[Path, Wave] = {}
         self._target_modulations: dict[Path, NDArray[np.float64]] = {}
         self._aligning = Lock()  # one pair of a minute each takes 3 GB
 
     def analyse_references(self, pool: ThreadPoolExecutor, speakers: Sequence[Speaker]) -> None:
-        """Analyse the reference recordings; unusable ones are skipped."""
+        """Analyse the reference recordings of the speakers and of the target."""
+
+        def analyse(of: Sequence[Speaker], function: Callable[..., T]) -> dict[Path, T]:
+            def attempt(path: Path) -> T | None:
+                try:
+                    return function(*_read(path))
+                except (ValueError, RuntimeError):
+                    return None
+
+            paths = dict.fromkeys(r.path for speaker in of for r in speaker.references)
+            found = zip(paths, pool.map(attempt, paths), strict=True)
+            return {path: result for path, result in found if result is not None}
+
+        def embed(audio: Wave, sample_rate: int) -> Wave:
+            return self.evaluator.embed(_to_metric_rate(audio, sample_rate))
+
         target = [self.target] if self.target else []
         if "similarity" in self.evaluator.metrics:
-            paths = {r.path: None for speaker in (*speakers, *target) for r in speaker.references}
-            embeddings = pool.map(_or_none(self._embed), paths)
-            self._embeddings = dict(zip(paths, embeddings, strict=True))
+            self._embeddings = analyse([*speakers, *target], embed)
         if "distance" in self.evaluator.metrics:
-            paths = {r.path: None for speaker in target for r in speaker.references}
-            spectra = pool.map(_or_none(self._measure_modulation), paths)
-            found = zip(paths, spectra, strict=True)
-            self._target_modulations = {path: x for path, x in found if x is not None}
+            self._target_modulations = analyse(target, self.evaluator.modulation_spectrum)
 
     def render(self, system: System, speaker: Speaker, sentence: Sentence) -> Rendered:
         """Make a sentence's audio."""
@@ -194,16 +179,17 @@ class _Scorer:
             failures.append("pitch: no frame is voiced in both the request and the output")
         speech = _to_metric_rate(audio, sample_rate)
         own = attempt("similarity", lambda: self.evaluator.embed(speech))
-        to_target = to_source = None
-        if own is not None:
-            to_target = attempt("similarity", lambda: self._similarity(own, self.target, sentence))
-            if speaker is not self.target:
-                to_source = attempt("similarity", lambda: self._similarity(own, speaker, sentence))
+        to_target = to_source = modulation_db = alignment = None
+        if own is not None and self.target is not None:
+            target = self.target
+            to_target = attempt("similarity", lambda: self._similarity(own, target, sentence))
+        if own is not None and speaker is not self.target:
+            to_source = attempt("similarity", lambda: self._similarity(own, speaker, sentence))
         transcript = attempt("words", lambda: self._hear(speech, speaker.language, reference))
-        modulation_db = alignment = None
         if self.target is not None:
+            others = _other_paths(self.target, sentence)
             modulation_db = attempt(
-                "distance", lambda: self._modulation(audio, sample_rate, sentence)
+                "distance", lambda: self._modulation(audio, sample_rate, others)
             )
         partner = sentence.path if system.pairs_itself else sentence.parallel
         if partner is not None:
@@ -240,22 +226,17 @@ class _Scorer:
         """Return the transcript; None in a language that the recogniser was not made for.
 
         With a text it is transcribed anyway: it counts if the recogniser can follow the recording
-        (see `drop_unheard`).
+        (see `evaluate_voice`).
         """
         is_known = reference is not None or self.evaluator.knows(language)
         return self.evaluator.transcribe(speech, language) if is_known else None
 
-    def _modulation(self, audio: Wave, sample_rate: int, sentence: Sentence) -> float:
-        assert self.target is not None
-        found = (self._target_modulations.get(p) for p in _other_paths(self.target, sentence))
-        others = [spectrum for spectrum in found if spectrum is not None]
-        if not others:
+    def _modulation(self, audio: Wave, sample_rate: int, others: Sequence[Path]) -> float:
+        known = [self._target_modulations[p] for p in others if p in self._target_modulations]
+        if not known:
             raise ValueError("no other recording of the target is long enough to compare with")
         spectrum = self.evaluator.modulation_spectrum(audio, sample_rate)
-        return modulation_distance(spectrum, np.mean(others, axis=0))
-
-    def _measure_modulation(self, path: Path) -> NDArray[np.float64]:
-        return self.evaluator.modulation_spectrum(*_read(path))
+        return modulation_distance(spectrum, np.mean(known, axis=0))
 
     def _align(self, audio: Wave, sample_rate: int, partner: Path) -> Alignment:
         target = self.evaluator.extract_cepstra(*_read(partner))
@@ -263,18 +244,12 @@ class _Scorer:
         with self._aligning:
             return align(own, target)
 
-    def _similarity(self, own: Wave, speaker: Speaker | None, sentence: Sentence) -> float | None:
-        return None if speaker is None else cosine(own, self._centroid(speaker, sentence))
-
-    def _centroid(self, speaker: Speaker, sentence: Sentence) -> Wave:
-        embeddings = (self._embeddings[path] for path in _other_paths(speaker, sentence))
-        known = [embedding for embedding in embeddings if embedding is not None]
+    def _similarity(self, own: Wave, speaker: Speaker, sentence: Sentence) -> float:
+        others = _other_paths(speaker, sentence)
+        known = [self._embeddings[path] for path in others if path in self._embeddings]
         if not known:
             raise ValueError(f"no other usable recording of {speaker.name} to compare with")
-        return centroid(known)
-
-    def _embed(self, path: Path) -> Wave:
-        return self.evaluator.embed(_to_metric_rate(*_read(path)))
+        return cosine(own, centroid(known))
 
     def _pitch(self, rendered: Rendered) -> PitchErrors | None:
         system, _, _, recording, audio, sample_rate, _, requested = rendered
@@ -309,18 +284,6 @@ def _other_paths(speaker: Speaker, sentence: Sentence) -> list[Path]:
         for reference in speaker.references
         if reference.path != sentence.path and reference.name != sentence.name
     ]
-
-
-def _or_none(function: Callable[[Path], T]) -> Callable[[Path], T | None]:
-    """Return the function with None where it fails, for short or silent references."""
-
-    def attempt(path: Path) -> T | None:
-        try:
-            return function(path)
-        except (ValueError, RuntimeError):
-            return None
-
-    return attempt
 
 
 def _hash_file(path: Path) -> str | None:

@@ -12,14 +12,17 @@ import torch
 from numpy.typing import NDArray
 
 import voxcycle
-from voxcycle.audio.f0 import extract_f0
-from voxcycle.audio.mel import LogMel
+from voxcycle.audio.f0 import extract_f0, transform_f0
+from voxcycle.audio.level import active_level_db, normalize_level
+from voxcycle.audio.mel import LogMel, MelSpec
+from voxcycle.audio.perturb import analyse_world, band_centres_hz
 from voxcycle.audio.resample import resample
+from voxcycle.audio.stats import DomainStats
+from voxcycle.audio.world import ANALYSIS_MS, import_pyworld
 from voxcycle.conversion.loudness import PEAK_LIMIT_DB
 from voxcycle.conversion.options import Conversion
-from voxcycle.evaluation.baseline import convert_dsp
 from voxcycle.evaluation.cache import ContentCache
-from voxcycle.evaluation.metrics.pitch import requested_f0
+from voxcycle.evaluation.metrics.pitch import requested_f0, source_statistics
 from voxcycle.vocoders import Vocoder
 from voxcycle.vocoders.hifigan import WEIGHTS_PACKAGE
 from voxcycle.voices.voice import Voice
@@ -37,14 +40,7 @@ STANDARD_SYSTEMS = (UNCONVERTED, TARGET, COPY_SYNTHESIS, DSP_BASELINE)
 
 @dataclass(frozen=True)
 class Sentence:
-    """One recording.
-
-    Attributes:
-        name: of the sentence.
-        path: of the recording.
-        text: its words, None if unknown.
-        parallel: the target's recording of the same sentence, None without one.
-    """
+    """One recording, its words, and the target's recording of the same sentence, if known."""
 
     name: str
     path: Path
@@ -57,12 +53,10 @@ class Speaker:
     """A speaker of the evaluation.
 
     Attributes:
-        name: of the speaker.
         language: ISO 639-1 code, for the recogniser.
         sentences: rendered and scored.
-        references: recordings behind the speaker's centroid and mean modulation spectrum. A
-            reference with the path or name of the scored sentence is skipped, so that no recording
-            is compared with itself.
+        references: behind the speaker's centroid and mean modulation spectrum, without the one that
+            has the path or name of the scored sentence.
     """
 
     name: str
@@ -76,13 +70,10 @@ class System:
     """One way of making audio from recordings; one row of the table per speaker.
 
     Attributes:
-        name: its row in the table.
-        speakers: their sentences are rendered.
         render: waveform (T,) and its rate to a waveform (T,) of the same rate.
         request: the F0 contour asked for, from the recording at the rate of the mel analysis;
             that of a `Conversion` takes its place.
-        pairs_itself: whether the distance is measured to the recording itself, not to the parallel
-            one.
+        pairs_itself: whether MCD compares with the recording itself, not with the parallel one.
     """
 
     name: str
@@ -93,10 +84,7 @@ class System:
 
     @property
     def has_texts(self) -> bool:
-        """Whether words are compared with texts, in the sentences that have one.
-
-        Without any text they are compared with the recogniser's transcript of the recordings.
-        """
+        """Whether words are compared with texts, not with the recordings' transcripts."""
         return any(sentence.text for speaker in self.speakers for sentence in speaker.sentences)
 
 
@@ -110,21 +98,11 @@ def standard_systems(
 ) -> list[System]:
     """Return the systems of every evaluation.
 
-    Unconverted sources; the target's own recordings and their copy synthesis, if there is a
-    target; the DSP baseline; the voice.
-
-    Args:
-        voice: the voice, for its statistics and analysis.
-        convert: the conversion to be measured.
-        vocoder: HiFi-GAN universal, for the copy synthesis.
-        sources: speakers whose sentences are converted.
-        target: the speaker of the voice; None without recordings of that speaker.
-        cache: keeps copy synthesis and baseline.
+    Unconverted sources; the target's own recordings and their copy synthesis, if there is a target;
+    the DSP baseline; the voice. `convert` is the conversion to be measured, `vocoder` HiFi-GAN
+    universal, for the copy synthesis; the cache keeps copy synthesis and baseline.
     """
-    request = partial(requested_f0, voice=voice)
-
-    def own(recording: Wave) -> Wave:
-        return extract_f0(recording, voice.spec)
+    request, own = partial(requested_f0, voice=voice), partial(extract_f0, spec=voice.spec)
 
     def copy(recording: Wave, sample_rate: int) -> Wave:
         return cache.remember(
@@ -189,3 +167,41 @@ def copy_synthesis(recording: Wave, sample_rate: int, vocoder: Vocoder) -> Wave:
     peak = max(float(np.abs(back).max(initial=0.0)), 1e-9)
     gain = min(1.0, 10 ** (PEAK_LIMIT_DB / 20) / peak)
     return np.pad(back * np.float32(gain), (0, len(recording) - len(back)))
+
+
+def convert_dsp(recording: Wave, sample_rate: int, voice: Voice) -> Wave:
+    """Convert a recording (T,) to a voice's statistics by WORLD; same rate, length and loudness.
+
+    A cheap baseline that any voice must beat. F0 follows the log-Gaussian transform, the spectral
+    envelope the difference of both speakers' mean log-mels; aperiodicity stays. The baseline of the
+    CycleGAN-VC papers moves mel-cepstral means instead. The source's statistics are the voice's.
+    """
+    pyworld = import_pyworld()
+    spec = voice.spec
+    signal = resample(recording, sample_rate, spec.sample_rate)
+    signal = normalize_level(signal, spec.sample_rate)
+    source = source_statistics(signal, extract_f0(signal, spec), voice)
+    speech = analyse_world(signal, spec.sample_rate)
+    gain = envelope_gain(source, voice.target_stats, spec, speech.envelope.shape[1])
+    f0_hz = transform_f0(speech.f0_hz.astype(np.float32), source, voice.target_stats)
+    waveform = pyworld.synthesize(
+        f0_hz.astype(np.float64),
+        speech.envelope * gain,
+        speech.aperiodicity,
+        spec.sample_rate,
+        frame_period=ANALYSIS_MS,
+    ).astype(np.float32)
+    waveform = resample(waveform, spec.sample_rate, sample_rate)[: len(recording)]
+    waveform = np.pad(waveform, (0, len(recording) - len(waveform)))
+    gain_db = active_level_db(recording, sample_rate) - active_level_db(waveform, sample_rate)
+    factor = min(10 ** (gain_db / 20), 1 / float(np.abs(waveform).max()))  # full scale at most
+    return (waveform * factor).astype(np.float32)
+
+
+def envelope_gain(
+    source: DomainStats, target: DomainStats, spec: MelSpec, n_bins: int
+) -> NDArray[np.float64]:
+    """Return the factor on each bin of a power envelope (n_bins,) from 0 to half the rate."""
+    shift = (target.mel_mean - source.mel_mean).astype(np.float64)  # of ln magnitude
+    bins_hz = np.linspace(0, spec.sample_rate / 2, n_bins)
+    return np.exp(2 * np.interp(bins_hz, band_centres_hz(spec), shift))

@@ -25,13 +25,7 @@ def draw_indices(n: int, batch_size: int, seed: int, index: int) -> NDArray[np.i
 
 
 class ImageBatches(Dataset[ImageBatch]):
-    """Endless batches: epochs in random order.
-
-    Args:
-        images: the set.
-        batch_size: images per batch.
-        seed: of the order and of what the method draws.
-    """
+    """Endless batches: epochs in random order. The seed is also that of the method's draws."""
 
     def __init__(self, images: ImageSet, batch_size: int, seed: int) -> None:
         if len(images) < batch_size:
@@ -47,13 +41,9 @@ class ImageBatches(Dataset[ImageBatch]):
 
 
 class PairBatches(Dataset[PairBatch]):
-    """Endless batches of two domains.
+    """Endless batches of two domains, `batch_size` images of each.
 
     Args:
-        a: images of domain a.
-        b: images of domain b.
-        batch_size: images per batch and domain.
-        seed: of the order.
         is_paired: whether image i of a belongs to image i of b, and stays with it.
         flips: whether half of the batches are mirrored.
     """
@@ -81,24 +71,19 @@ class PairBatches(Dataset[PairBatch]):
         self.flips = flips
 
     def __getitem__(self, index: int) -> PairBatch:
-        chosen_a = draw_indices(len(self.a), self.batch_size, self.seed, index)
-        other = chosen_a
+        chosen = other = draw_indices(len(self.a), self.batch_size, self.seed, index)
         if not self.is_paired:
             other = draw_indices(len(self.b), self.batch_size, self.seed + 1, index)
-        a, b = self.a.images(chosen_a), self.b.images(other)
+        a, b = self.a.images(chosen), self.b.images(other)
         if self.flips and step_seed(self.seed, index) % 2:
             a, b = a.flip(-1), b.flip(-1)
         return PairBatch(a, b)
 
 
 class FaceBatches(Dataset[FaceBatch]):
-    """Endless batches.
+    """Endless batches of faces to draw from, and of other images.
 
-    Args:
-        faces: images to draw from.
-        others: images that are none.
-        batch_size: images per batch, an even number; half of them are faces.
-        seed: of the order and of what the method draws.
+    `batch_size` is even: half of a batch are faces. The seed is also that of the method's draws.
     """
 
     def __init__(self, faces: ImageSet, others: ImageSet, batch_size: int, seed: int) -> None:
@@ -115,6 +100,5 @@ class FaceBatches(Dataset[FaceBatch]):
         self.seed = seed
 
     def __getitem__(self, index: int) -> FaceBatch:
-        chosen = draw_indices(len(self.others), self.n, self.seed, index)
-        others = self.others.images(chosen)
+        others = self.others.images(draw_indices(len(self.others), self.n, self.seed, index))
         return FaceBatch(self.faces, others, index, step_seed(self.seed, index))

@@ -16,20 +16,15 @@ GRID_DPI = 100
 def list_images(path: Path, without: Path | None = None) -> list[Path]:
     """Return the image files under a folder, sorted; ValueError where there are none.
 
-    Hidden files are left out, and those in a folder `without` that lies inside.
+    Hidden files are skipped, and those in `without`, if that is a folder inside.
     """
-    root, left_out = path.resolve(), without.resolve() if without else None
+    inner = without.resolve() if without and path.resolve() in without.resolve().parents else None
     files = sorted(
         file
         for file in path.rglob("*")
         if file.suffix.lower() in SUFFIXES
         and not file.name.startswith(".")
-        and not (
-            left_out
-            and left_out != root
-            and left_out.is_relative_to(root)
-            and file.resolve().is_relative_to(left_out)
-        )
+        and not (inner and file.resolve().is_relative_to(inner))
     )
     if not files:
         raise ValueError(f"{path}: no images; {', '.join(sorted(SUFFIXES))} are read")
@@ -43,7 +38,7 @@ def read_image(
 
     Args:
         path: in any format that Pillow reads, 8 or 16 bits deep.
-        size: height and width; what is kept is the largest part of this form in the middle.
+        size: height and width; the largest centred part of this form is kept.
         n_channels: 3, or 1 for grey.
 
     Raises:
@@ -84,14 +79,9 @@ def draw_grid(
     column_labels: Sequence[str] = (),
     scale: int = 2,
 ) -> None:
-    """Draw rows of images.
+    """Draw rows of images as a PNG file, `scale` pixels per pixel.
 
-    Args:
-        path: PNG file.
-        rows: of images (N, C, H, W) in [-1, 1], all of one size; rows may differ in N.
-        row_labels: at the left.
-        column_labels: on top.
-        scale: pixels per pixel.
+    Rows (N, C, H, W) in [-1, 1] have images of one size; they may differ in N.
     """
     from matplotlib.figure import Figure
 
@@ -101,7 +91,8 @@ def draw_grid(
     for i, row in enumerate(rows):
         for j, image in enumerate(row):
             top, left = i * (height + 2) + 1, j * (width + 2) + 1
-            canvas[top : top + height, left : left + width] = _to_rgb(image)
+            pixels = (image.detach().cpu().clamp(-1, 1) + 1) / 2
+            canvas[top : top + height, left : left + width] = pixels.permute(1, 2, 0).numpy()
     margin_left = 0.075 * max((len(label) for label in row_labels), default=0) + 0.05
     margin_top = 0.25 if column_labels else 0.03
     inches = np.array([canvas.shape[1], canvas.shape[0]]) * scale / GRID_DPI
@@ -110,15 +101,8 @@ def draw_grid(
     axes = figure.add_axes((margin_left / size[0], 0, inches[0] / size[0], inches[1] / size[1]))
     axes.imshow(canvas, interpolation="nearest", aspect="auto")
     axes.set_frame_on(False)
-    places = [(height + 2) * (i + 0.5) for i in range(len(row_labels))]
-    axes.set_yticks(places, row_labels, fontsize=8)
-    places = [(width + 2) * (j + 0.5) for j in range(len(column_labels))]
-    axes.set_xticks(places, column_labels, fontsize=8)
+    axes.set_yticks((height + 2) * (np.arange(len(row_labels)) + 0.5), row_labels, fontsize=8)
+    axes.set_xticks((width + 2) * (np.arange(len(column_labels)) + 0.5), column_labels, fontsize=8)
     axes.tick_params(length=0, pad=2, top=False, bottom=False, labeltop=True, labelbottom=False)
     with replacing(path) as partial:
         figure.savefig(partial, format="png")
-
-
-def _to_rgb(image: Tensor) -> NDArray[np.float32]:
-    array = ((image.detach().cpu().clamp(-1, 1) + 1) / 2).numpy()
-    return np.broadcast_to(array.transpose(1, 2, 0), (*array.shape[1:], 3))

@@ -5,7 +5,6 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
@@ -21,23 +20,18 @@ CELEBA_LABELS = "list_attr_celeba.txt"
 CELEBA_PARTS = "list_eval_partition.txt"
 CELEBA_IMAGES = "img_align_celeba"
 CELEBA_TRAIN = "0"  # the part to train on; 1 is for validation, 2 for tests
+# What numpy, zipfile and json raise on a torn or foreign file
+NPZ_ERRORS = (ValueError, LookupError, TypeError, AttributeError, OSError, EOFError, BadZipFile)
 
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Images and what is known of them.
+    """Images, the values of their factors, and the names of factors and values."""
 
-    Attributes:
-        pixels: (N, C, H, W), 0 to 255.
-        labels: (N, n_factors), the value of every factor of every image; -1 where unknown.
-        factors: their names.
-        value_names: of a factor's values 0, 1, ...; of those factors where they are known.
-    """
-
-    pixels: NDArray[np.uint8]
-    labels: NDArray[np.int64]
+    pixels: NDArray[np.uint8]  # (N, C, H, W), 0 to 255
+    labels: NDArray[np.int64]  # (N, n_factors); -1 where unknown
     factors: tuple[str, ...]
-    value_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    value_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # where they are known
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -93,10 +87,9 @@ def load_images(path: Path, size: int | None = None, n_channels: int = 3) -> Ima
             `list_attr_celeba.txt`, -1 and 1 become 0 and 1; with `list_eval_partition.txt` only the
             images to train on); or any folder of images, whose subfolders, if there are any, are
             the values of the one factor "class", numbered by name.
-        size: height and width to bring the images of a folder to: the largest square in the
-            middle, scaled. None takes them as they are; they must then have one size. Those of a
-            `.npz` are not scaled.
-        n_channels: 3, or 1 for grey; of the images of a folder.
+        size: of a folder's images, whose largest centred square is scaled to it. None: as they
+            are, if they have one size.
+        n_channels: of a folder's images: 3, or 1 for grey.
 
     Raises:
         ValueError: there are no images, one cannot be read, or their sizes differ; or a file is no
@@ -109,25 +102,15 @@ def load_images(path: Path, size: int | None = None, n_channels: int = 3) -> Ima
                 named = json.loads(str(stored["value_names"])) if "value_names" in stored else {}
                 names = {str(name): tuple(map(str, values)) for name, values in named.items()}
                 images = _check(ImageSet(stored["pixels"], stored["labels"], factors, names))
-        except (
-            ValueError,
-            KeyError,
-            TypeError,
-            AttributeError,
-            OSError,
-            EOFError,
-            BadZipFile,
-            zlib.error,
-        ) as error:
+        except (*NPZ_ERRORS, zlib.error) as error:
             raise ValueError(f"{path}: not a set of images in .npz ({error})") from error
         if size is not None and images.pixels.shape[2:] != (size, size):
-            raise ValueError(f"{path}: sets in .npz are not scaled; leave size={size} away")
+            raise ValueError(f"{path}: sets in .npz are not scaled; remove size={size}")
         return images
     if not path.is_dir():
         raise ValueError(f"{path}: no such folder of images, nor a set of them in .npz")
     if (path / CELEBA_LABELS).is_file():
-        files, labels, factors = list_celeba(path)
-        return ImageSet(_read_all(files, size, n_channels), labels, factors)
+        return _load_celeba(path, size, n_channels)
     files = list_images(path)
     pixels = _read_all(files, size, n_channels)
     folders = [file.parent.relative_to(path).as_posix() for file in files]
@@ -191,20 +174,7 @@ def _read_all(files: Sequence[Path], size: int | None, n_channels: int) -> NDArr
     return pixels
 
 
-class CelebALists(NamedTuple):
-    """Files, the value of every factor (N, n_factors), 0 or 1, and the factors' names."""
-
-    files: list[Path]
-    labels: NDArray[np.int64]
-    factors: tuple[str, ...]
-
-
-def list_celeba(path: Path) -> CelebALists:
-    """Read the lists in a folder: all images, or those to train on where it is said which.
-
-    Raises:
-        ValueError: a list is torn, or there are no images.
-    """
+def _load_celeba(path: Path, size: int | None, n_channels: int) -> ImageSet:
     listing = path / CELEBA_LABELS
     lines = listing.read_text(encoding="utf-8").splitlines()[1:]  # the first is how many there are
     factors, *rows = [line.split() for line in lines if line.strip()] or [[]]
@@ -215,7 +185,12 @@ def list_celeba(path: Path) -> CelebALists:
         raise ValueError(f"{listing}: no images; a line of factors and one per image are wanted")
     parts = path / CELEBA_PARTS
     if parts.is_file():
-        train = _list_celeba_train(parts)
+        lines = parts.read_text(encoding="utf-8").splitlines()
+        pairs = [line.split() for line in lines if line.strip()]
+        for pair in pairs:
+            if len(pair) != 2 or pair[1] not in {"0", "1", "2"}:
+                raise ValueError(f"{parts}: {pair[0]} has not one part, 0, 1 or 2")
+        train = {name for name, part in pairs if part == CELEBA_TRAIN}
         rows = [row for row in rows if row[0] in train]
         if not rows:
             raise ValueError(
@@ -223,15 +198,7 @@ def list_celeba(path: Path) -> CelebALists:
             )
     files = [path / CELEBA_IMAGES / row[0] for row in rows]
     labels = np.array([[value == "1" for value in row[1:]] for row in rows], np.int64)
-    return CelebALists(files, labels, tuple(factors))
-
-
-def _list_celeba_train(parts: Path) -> set[str]:
-    rows = [line.split() for line in parts.read_text(encoding="utf-8").splitlines() if line.strip()]
-    for row in rows:
-        if len(row) != 2 or row[1] not in {"0", "1", "2"}:
-            raise ValueError(f"{parts}: {row[0]} has not one part, 0, 1 or 2")
-    return {name for name, part in rows if part == CELEBA_TRAIN}
+    return ImageSet(_read_all(files, size, n_channels), labels, tuple(factors))
 
 
 def name_values(values: Iterable[int], names: Sequence[str]) -> dict[int, str]:

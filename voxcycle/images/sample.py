@@ -23,23 +23,17 @@ def draw_samples(
     label: int | str | None = None,
     truncation: float | None = None,
 ) -> None:
-    """Draw new images, or points, as a PNG file.
+    """Draw n new images, or points, of a model file as a PNG file.
 
-    Args:
-        path: a model file.
-        out: PNG file.
-        n: number of images.
-        seed: of the draw.
-        label: class of all of them, by name or number, of a class-conditional model; without
-            it, all classes in turn.
-        truncation: psi, for StyleGAN: the part of the way from the mean style that each goes.
+    `label` is the class of all of them, by name or number, for class-conditional models; without
+    it, all classes in turn. `truncation` is StyleGAN's psi: 1 = full variety, 0 = mean style.
 
     Raises:
         ValueError: it is no model file, or the model cannot do that.
     """
     model = _load(path, "draw new images", "sample")
     noise = torch.randn(n, model.method.n_latent, generator=torch.Generator().manual_seed(seed))
-    labels = [] if label is None else [torch.full((n,), _find_value(path, model, label))]
+    labels = [] if label is None else [torch.full((n,), _find_class(path, model, label))]
     if truncation is None:
         images = model.method.sample(noise, *labels)
     elif hasattr(model.method, "truncate"):
@@ -57,15 +51,10 @@ def translate_files(
 ) -> Iterator[Path]:
     """Send images through a model: to the other domain, or through an autoencoder's bottleneck.
 
-    Args:
-        path: a model file.
-        images: a file or a folder.
-        out: folder for the results, PNG files under the images' own names.
-        back: from domain b to a.
-        overwrite: replace existing files.
+    The results are PNG files in `out` under the images' own names.
 
     Yields:
-        The results, when they are written.
+        Each result, when it is written.
 
     Raises:
         ValueError: it is no model file, the model cannot do that, or a file would be lost.
@@ -81,10 +70,8 @@ def translate_files(
     for target, file in _name_results(files, root, out, overwrite).items():
         pixels = _read(file, model)
         with torch.inference_mode():
-            if translates:
-                result = model.method.translate(pixels, back)
-            else:
-                result = model.method.reconstruct(pixels)
+            method = model.method
+            result = method.translate(pixels, back) if translates else method.reconstruct(pixels)
         write_image(target, result[0])
         yield target
 
@@ -98,10 +85,10 @@ def draw_walks(
     Args:
         path: a model file.
         out: PNG file.
-        image: where to start. Without it from the origin, or, of a model without an encoder, from
-            the latent of the first image that it draws.
-        reach: how far to go either way, in standard deviations.
-        n_rows: latents at most, the first ones.
+        image: where to start; None: the origin or, for a model without an encoder, the latent of
+            the first image that it draws.
+        reach: distance to move, in standard deviations.
+        n_rows: number of latents, from the first.
 
     Raises:
         ValueError: it is no model file, or the model cannot do that.
@@ -110,13 +97,13 @@ def draw_walks(
     method = model.method
     if model.shape == POINT:
         raise ValueError(f"{path}: a model of the method {model.name} draws points, not images")
-    if image is not None and not hasattr(method, "encode"):
-        raise ValueError(f"{path}: a model of the method {model.name} cannot encode an image")
     if image is not None:
+        if not hasattr(method, "encode"):
+            raise ValueError(f"{path}: a model of the method {model.name} cannot encode an image")
         start = method.encode(_read(image, model))[0]
     elif hasattr(method, "encode"):
         start = torch.zeros(method.n_latent)
-    else:  # which may scale all latents to one length: those at the origin have none
+    else:  # it may scale all latents to one length, which the origin does not have
         start = torch.randn(1, method.n_latent, generator=torch.Generator().manual_seed(0))[0]
     rows = walk_latents(_decoder(model), start, reach, n_rows=n_rows)
     draw_grid(out, rows, [f"z{i + 1}" for i in range(len(rows))])
@@ -129,14 +116,10 @@ def walk_latents(
     n_values: int = 11,
     n_rows: int | None = None,
 ) -> list[Tensor]:
-    """Return a row of images for each latent, moved from -reach to reach, the others held.
+    """Return a row of `n_values` images for each latent, moved from -reach to reach.
 
-    Args:
-        decode: latents (B, n_latent) to images (B, C, H, W).
-        start: where the others are held (n_latent,).
-        reach: how far to go either way.
-        n_values: images of a row.
-        n_rows: latents at most, the first ones; None for all.
+    The other latents are held at `start` (n_latent,); `decode` maps latents (B, n_latent) to images
+    (B, C, H, W). Rows are those of the first `n_rows` latents, or of all.
     """
     rows = []
     for i in range(len(start))[:n_rows]:
@@ -147,7 +130,7 @@ def walk_latents(
 
 
 def _decoder(model: Model) -> Callable[[Tensor], Tensor]:
-    """Return what makes images of latents: they alone decide, classes and noise are held."""
+    """Return the map of latents to images; classes and noise are held."""
     method = model.method
     if hasattr(method, "decode"):
         return method.decode
@@ -166,8 +149,7 @@ def _load(path: Path, words: str, *abilities: str) -> Model:
     return model
 
 
-def _find_value(path: Path, model: Model, label: int | str) -> int:
-    """Return the number of a class; ValueError names those that there are."""
+def _find_class(path: Path, model: Model, label: int | str) -> int:
     n_classes = getattr(model.method, "n_classes", 0)
     if not n_classes:
         raise ValueError(f"{path}: --label {label}, but the model has no classes")

@@ -8,28 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
-from voxcycle.artifacts import (
-    IMAGE_MODEL,
-    building,
-    check_sizes,
-    read_artifact,
-    write_artifact,
-)
+from voxcycle.artifacts import IMAGE_MODEL, building, check_sizes, read_artifact, write_artifact
 from voxcycle.images.systems import find_system
-from voxcycle.images.systems.system import ImageData, SystemConfig
+from voxcycle.images.systems.system import SystemConfig
 from voxcycle.models.coders import Shape
-from voxcycle.training.checkpoint import restore
-from voxcycle.training.config import (
-    CONFIG_FILE,
-    check_run,
-    load_config,
-    read_settings,
-    save_config,
-)
+from voxcycle.training.config import CONFIG_FILE, check_run, load_config, read_settings, save_config
 from voxcycle.training.loop import fit, keeps_threads, prepare_run
-from voxcycle.training.state import TrainingState
+from voxcycle.training.state import TrainingState, restore
 
 MODEL_FILE = "model.safetensors"
 # Settings that decide how large the networks are: bounded before anything is built.
@@ -38,15 +24,7 @@ SIZES = ("width", "max_width", "n_hidden", "n_latent", "n_blocks", "n_down", "n_
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """What a training made.
-
-    Attributes:
-        method: with its final weights.
-        path: of its file.
-        n_steps: iterations in all.
-        n_new_steps: those of this call.
-        seconds: wall time of this call.
-    """
+    """What a training made: the method and its file; steps in all, and what this call took."""
 
     method: Any
     path: Path
@@ -60,12 +38,12 @@ def resolve_config(
 ) -> SystemConfig:
     """Return a system's settings: of a YAML file, overridden by `values`.
 
-    The run's folder is `runs/NAME` where nothing is said; a run that is resumed knows the rest.
+    The run's folder is `runs/NAME` by default; a resumed run knows the other settings.
 
     Raises:
         ValueError: one sentence per wrong field, no images, or nothing to resume.
     """
-    kind = find_system(name).config
+    kind = find_system(name)
     if path is not None:
         values = read_settings(path) | values
     values = {"out": Path("runs") / name} | values
@@ -89,28 +67,25 @@ def check_method(folder: Path, name: str) -> None:
         )
 
 
-@keeps_threads
+@keeps_threads()
 def train_system(name: str, config: SystemConfig, resume: bool = False) -> TrainedModel:
-    """Train a system of the lecture and write `model.safetensors` into the run's folder.
+    """Train a system of `SYSTEMS` and write `model.safetensors` into the run's folder.
 
-    Args:
-        name: of `SYSTEMS`.
-        config: of the system's own kind.
-        resume: go on from `last.ckpt`; the settings must be the run's but for its length.
+    `resume` continues from `last.ckpt`: the settings must be the run's, except for its length.
 
     Raises:
         ValueError: the data do not suffice, there is nothing to resume, a setting differs, or a
             run would be overwritten.
     """
     started = time.monotonic()
-    system = find_system(name)
+    find_system(name)
     if resume and (config.out / CONFIG_FILE).exists():
         check_method(config.out, name)
     config, checkpoint, console = prepare_run(config, resume)
     config = config.model_copy(update={"method": name})
-    data = system.load(config)
+    data = config.load()
     torch.manual_seed(config.seed)
-    method = system.build(config, data.shape, data.n_values)
+    method = config.build(data.shape, data.n_values)
     module = TrainingState(method, config.ema_decay)
     if checkpoint:
         restore(module, checkpoint, resume)
@@ -118,61 +93,37 @@ def train_system(name: str, config: SystemConfig, resume: bool = False) -> Train
     n_before = module.steps_done
     rerun = functools.partial(train_system, name, config, resume=True)
     fit(module, data.batches, config, console=console, rerun=rerun)
-    use_average(module)
-    path = config.out / MODEL_FILE
-    save_model(name, config, method, data=data, n_steps=module.steps_done, path=path)
-    n_steps, seconds = module.steps_done, time.monotonic() - started
-    return TrainedModel(
-        method=method.eval(),
-        path=path,
-        n_steps=n_steps,
-        n_new_steps=n_steps - n_before,
-        seconds=seconds,
-    )
-
-
-def use_average(module: TrainingState) -> None:
-    """Copy the averaged parameters into the method; it is not to be trained on after that."""
-    if module.ema is None:
-        return
-    averaged = module.method.averaged()  # type: ignore[operator]
-    with torch.no_grad():
-        for own, mean in zip(averaged.parameters(), module.ema.module.parameters(), strict=True):
-            own.copy_(mean)
-
-
-def save_model(
-    name: str,
-    config: SystemConfig,
-    method: nn.Module,
-    *,
-    data: ImageData,
-    n_steps: int,
-    path: Path,
-) -> None:
-    """Write weights and all that is needed to build the method again; renamed when whole."""
+    if module.averaged is not None and module.ema is not None:  # the model has the means
+        with torch.no_grad():
+            means = module.ema.module.parameters()
+            pairs = zip(module.averaged.parameters(), means, strict=True)
+            for own, mean in pairs:
+                own.copy_(mean)
     header = {
         "method": name,
         "config": json.loads(config.model_dump_json(exclude={"data", "out"})),
         "shape": data.shape,
         "n_values": data.n_values,
         "value_names": dict(data.value_names),
-        "steps": n_steps,
+        "steps": module.steps_done,
     }
     arrays = {key: value.cpu().numpy() for key, value in method.state_dict().items()}
+    path = config.out / MODEL_FILE
     write_artifact(path, IMAGE_MODEL, header, arrays)
+    return TrainedModel(
+        method=method.eval(),
+        path=path,
+        n_steps=module.steps_done,
+        n_new_steps=module.steps_done - n_before,
+        seconds=time.monotonic() - started,
+    )
 
 
 @dataclass(frozen=True)
 class Model:
-    """A trained system.
+    """A trained system: its name, the method in evaluation mode, and what its file says.
 
-    Attributes:
-        name: of the system.
-        method: in evaluation mode.
-        shape: channels, height and width of its images.
-        steps: iterations of its training.
-        value_names: names of the values of factors, of those where they are known.
+    `value_names` are names of the values of factors, where they are known.
     """
 
     name: str
@@ -183,21 +134,22 @@ class Model:
 
 
 def load_model(path: Path) -> Model:
-    """Read what `save_model` wrote.
+    """Read a model file of `train_system`.
 
     Raises:
         ArtifactError: it is missing, truncated, altered, newer, or of another kind.
     """
-    header, arrays = (artifact := read_artifact(path, IMAGE_MODEL)).header, artifact.arrays
+    artifact = read_artifact(path, IMAGE_MODEL)
+    header, arrays = artifact.header, artifact.arrays
     with building(path, IMAGE_MODEL):
-        system = find_system(header["method"])
+        kind = find_system(header["method"])
         values = header["config"]
         check_sizes({key: values[key] for key in SIZES if key in values})
-        values |= {key: Path() for key in ("data", "out") if key in system.config.model_fields}
-        config = system.config(**values)
+        values |= {key: Path() for key in ("data", "out") if key in kind.model_fields}
+        config = kind(**values)
         c, h, w = header["shape"]
         check_sizes({"shape": header["shape"], "n_values": header["n_values"]})
-        method = system.build(config, (c, h, w), header["n_values"])
+        method = config.build((c, h, w), header["n_values"])
         method.load_state_dict({key: torch.from_numpy(value) for key, value in arrays.items()})
         return Model(
             name=header["method"],

@@ -1,6 +1,7 @@
-"""Adversarial losses on raw scores (no sigmoid)."""
+"""Adversarial losses on raw scores (no sigmoid), and penalties on gradients."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -50,3 +51,26 @@ def feature_matching_loss(
     """Mean absolute difference of a discriminator's hidden layers, Kumar et al. (2019), eq. 5."""
     pairs = zip(fake_features, real_features, strict=True)
     return torch.stack([(fake - real.detach()).abs().mean() for fake, real in pairs]).mean()
+
+
+def r1_penalty(discriminator: Callable[..., Tensor], images: Tensor, *cond: Any) -> Tensor:
+    """E |grad_x D(x)|^2 on real images: R1, Mescheder et al. (2018), eq. 9 without gamma / 2.
+
+    Images are (B, C, H, W), `cond` further inputs of the discriminator. The score of an image may
+    depend on other images too.
+    """
+    images = images.detach().requires_grad_()
+    scores = discriminator(images, *cond)
+    (gradient,) = torch.autograd.grad(scores.sum(), images, create_graph=True)
+    return gradient.square().flatten(1).sum(1).mean()
+
+
+def path_lengths(images: Tensor, styles: Tensor, noise: Tensor) -> Tensor:
+    """|J_w^T y|, how far images move with their styles: Karras et al. (2020), eq. 4.
+
+    Images (B, C, H, W) are made of styles (B, n_layers, n_style), which require gradients; noise is
+    y, standard normal. Returns (B,), root mean square over the layers, per root of the pixels.
+    """
+    y = noise / (images.shape[2] * images.shape[3]) ** 0.5
+    (gradient,) = torch.autograd.grad((images * y).sum(), styles, create_graph=True)
+    return gradient.square().sum(2).mean(1).sqrt()

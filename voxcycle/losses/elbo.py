@@ -10,12 +10,7 @@ from torch import Tensor
 def kl_to_standard_normal(mu: Tensor, log_var: Tensor) -> Tensor:
     """KL(N(mu, exp(log_var)) || N(0, 1)), Kingma and Welling (2014), appendix B.
 
-    Args:
-        mu: (B, n_latent).
-        log_var: (B, n_latent), natural log of the variance.
-
-    Returns:
-        (B,), summed over the latents.
+    Of (B, n_latent) each; returns (B,), summed over the latents.
     """
     return 0.5 * (mu.square() + log_var.exp() - log_var - 1).sum(1)
 
@@ -23,14 +18,8 @@ def kl_to_standard_normal(mu: Tensor, log_var: Tensor) -> Tensor:
 def bernoulli_negative_log_likelihood(logits: Tensor, images: Tensor) -> Tensor:
     """-ln p(x | z) of images in [-1, 1] under one Bernoulli variable per pixel value.
 
-    Grey pixels count as probabilities: the value of the best decoder is their entropy, not 0.
-
-    Args:
-        logits: (B, C, H, W).
-        images: (B, C, H, W).
-
-    Returns:
-        (B,), summed over pixels and channels.
+    Grey pixels count as probabilities: the value of the best decoder is their entropy, not 0. Both
+    are (B, C, H, W); returns (B,), summed over pixels and channels.
     """
     targets = (images + 1) / 2
     return F.binary_cross_entropy_with_logits(logits, targets, reduction="none").flatten(1).sum(1)
@@ -43,12 +32,8 @@ def normal_log_density(z: Tensor, mu: Tensor, log_var: Tensor) -> Tensor:
 
 
 def importance_weighted_bound(log_weights: Tensor) -> Tensor:
-    """Ln (1/K) sum_k w_k, Burda et al. (2016), eq. 8: a bound that tightens with K.
+    """Ln (1/K) sum_k w_k, Burda et al. (2016), eq. 8: a bound (B,) that tightens with K.
 
-    Args:
-        log_weights: (K, B), ln p(x, z_k) - ln q(z_k | x).
-
-    Returns:
-        (B,).
+    The weights are (K, B), ln p(x, z_k) - ln q(z_k | x).
     """
     return torch.logsumexp(log_weights, 0) - math.log(len(log_weights))

@@ -14,12 +14,7 @@ def multi_resolution_stft_loss(
     """Return the terms of Yamamoto et al. (2020, Parallel WaveGAN), Eq. 4 and 5, averaged.
 
     `spectral_convergence`: Frobenius norm of the difference over that of the real magnitude;
-    `log_magnitude`: mean absolute difference of the natural logs.
-
-    Args:
-        fake: (B, T).
-        real: (B, T).
-        resolutions: of the transforms.
+    `log_magnitude`: mean absolute difference of the natural logs. Waveforms are (B, T).
     """
     convergence, log_magnitude = [], []
     for resolution in resolutions:

@@ -26,9 +26,9 @@ class Share(NamedTuple):
 def take_share(batch: Any, share: Share) -> Any:
     """Return one process's share of a batch (a named tuple): of its tensors, the first dimension.
 
-    A batch with a field `share` remembers it, for what a method draws: noise of the whole batch is
-    drawn in every process, so that an example has the same noise on any number of devices. A batch
-    of which not everything is to be divided has a `take_share` of its own.
+    A batch with a field `share` remembers it: every process draws the noise of the whole batch, so
+    that an example has the same noise on any number of devices. A batch that is not to be divided
+    entirely has a `take_share` of its own.
     """
     if share.n_ranks == 1:
         return batch
@@ -52,7 +52,7 @@ class ImageBatch(NamedTuple):
         labels: (B, n_factors).
         step: the batch's number.
         seed: of whatever a method draws in this step.
-        share: of the whole batch that these images are.
+        share: the part of the whole batch that these images are.
     """
 
     images: Tensor
@@ -62,24 +62,18 @@ class ImageBatch(NamedTuple):
     share: Share = Share()
 
     def normal(self, n: int, *shape: int) -> Tensor:
-        """Draw from the standard normal distribution; every call in a step draws the same.
-
-        The first dimension counts examples of this share.
-        """
+        """Draw (n, *shape) normal numbers, n examples of this share; each call draws the same."""
         generator = torch.Generator().manual_seed(self.seed)
         whole = torch.randn(n * self.share.n_ranks, *shape, generator=generator)
         return self.share.of(whole).to(self.images.device)
 
 
 class FaceBatch(NamedTuple):
-    """What a step may draw from, and what it sees in any case.
+    """A batch of other images, and all faces, from which the method draws its own.
 
-    Attributes:
+    Attributes as in `ImageBatch`, and:
         faces: (N, C, H, W), all of them, 0 to 255: the same tensor in every step.
         others: (B, C, H, W) in [-1, 1].
-        step: the batch's number.
-        seed: of whatever a method draws in this step.
-        share: of the whole batch that these images are.
     """
 
     faces: Tensor
@@ -131,11 +125,7 @@ class UnpairedBatch(Protocol):
 
 
 class PairBatch(NamedTuple):
-    """A batch of two domains' images (B, C, H, W) in [-1, 1].
-
-    Image i of `a` belongs to image i of `b` for pix2pix, and has nothing to do with it for
-    CycleGAN.
-    """
+    """A batch of two domains' images (B, C, H, W) in [-1, 1]; for pix2pix, pairs in their order."""
 
     a: Tensor
     b: Tensor
@@ -146,7 +136,7 @@ class PairBatch(NamedTuple):
 
 
 class VocoderBatch(NamedTuple):
-    """One training batch.
+    """A batch of excerpts.
 
     Attributes:
         waveform: (B, F * hop_length), the target.

@@ -4,6 +4,8 @@ Plain cross entropy. Half of each batch is overlaid with noise, and the classifi
 more factor whether it is: features that never saw noise would not notice it in generated images.
 """
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -17,31 +19,17 @@ NOISE = 0.3  # largest standard deviation, images in [-1, 1]
 class ClassifierTraining(nn.Module):
     """Minimises the mean cross entropy over factors.
 
-    Args:
-        network: images to the logits of every factor, the last one (2 values) being noise.
-        lr: learning rate of Adam.
+    The network maps images to the logits of every factor; the last one (2 values) is noise.
     """
 
     def __init__(self, network: nn.Module, lr: float = 1e-3) -> None:
         super().__init__()
-        self.network = network
-        self.lr = lr
-
-    def averaged(self) -> nn.Module | None:
-        """Average nothing."""
-        return None
+        self.network, self.lr = network, lr
 
     def phases(self) -> list[Phase]:
         """Return the one phase."""
-        return [
-            Phase(
-                name="classifier",
-                networks=[self],
-                loss=self.losses,
-                weights={"cross_entropy": 1.0},
-                optimizer=lambda parameters: torch.optim.Adam(parameters, self.lr),
-            )
-        ]
+        optimizer = partial(torch.optim.Adam, lr=self.lr)
+        return [Phase("classifier", self, self.losses, {"cross_entropy": 1.0}, optimizer=optimizer)]
 
     def losses(self, batch: ImageBatch, memory: Memory) -> dict[str, Tensor]:
         """Return the mean cross entropy; every second image is noisy."""

@@ -15,6 +15,7 @@ generators in place of a decaying learning rate.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -25,7 +26,7 @@ from voxcycle.losses.adversarial import (
     least_squares_generator_loss,
 )
 from voxcycle.methods.batches import Domain, UnpairedBatch
-from voxcycle.methods.phase import Memory, OptimizerFactory, Phase
+from voxcycle.methods.phase import Memory, Phase
 
 ContentLoss = Callable[[Domain, Tensor, Domain], Tensor]
 
@@ -55,7 +56,7 @@ class CycleGANRates:
 
 @dataclass
 class CycleGANNetworks:
-    """The four networks."""
+    """Generators and discriminators; `d_a` scores domain a."""
 
     g_ab: nn.Module
     g_ba: nn.Module
@@ -71,9 +72,6 @@ class CycleGAN(nn.Module):
     `content` is in neither paper: conversions from a to b must keep the words of their source.
 
     Args:
-        networks: generators and discriminators.
-        weights: of the loss terms.
-        rates: learning rates and gradient clipping.
         sees_excitation: whether the discriminators see the planes `disc_cond` beside the mel.
         scores_identity: whether the discriminators score the outputs of the identity loss too.
         content: content loss of (source domain, conversion, target domain); required if its weight
@@ -101,35 +99,24 @@ class CycleGAN(nn.Module):
         if self.weights.content and content is None:
             raise ValueError("a weight of the content loss needs a content loss")
 
-    def averaged(self) -> nn.Module:
-        """Return the generators."""
-        return self.generators
-
     def phases(self) -> list[Phase]:
         """Return the generators' phase, then the discriminators' on the same, detached fakes."""
-        rates, weights = self.rates, dict(vars(self.weights))
-        if not weights["content"]:
-            del weights["content"]
-
-        def adam(lr: float) -> OptimizerFactory:
-            return lambda parameters: torch.optim.Adam(parameters, lr, rates.betas)
-
+        g, d, rates = self.generators, self.discriminators, self.rates
+        adam = partial(torch.optim.Adam, betas=rates.betas)
+        weights = {k: w for k, w in vars(self.weights).items() if w or k != "content"}
+        generators = Phase(
+            "generator",
+            g,
+            self.generator_losses,
+            weights,
+            optimizer=partial(adam, lr=rates.generator),
+            clip=rates.clip,
+            is_averaged=True,
+        )
+        terms, adam_d = dict.fromkeys(d, 1.0), partial(adam, lr=rates.discriminator)
         return [
-            Phase(
-                name="generator",
-                networks=[self.generators],
-                loss=self.generator_losses,
-                weights=weights,
-                optimizer=adam(rates.generator),
-                clip=rates.clip,
-            ),
-            Phase(
-                name="discriminator",
-                networks=[self.discriminators],
-                loss=self.discriminator_losses,
-                weights=dict.fromkeys(self.discriminators, 1.0),
-                optimizer=adam(rates.discriminator),
-            ),
+            generators,
+            Phase("discriminator", d, self.discriminator_losses, terms, optimizer=adam_d),
         ]
 
     def generator_losses(self, batch: UnpairedBatch, memory: Memory) -> dict[str, Tensor]:
@@ -162,8 +149,8 @@ class CycleGAN(nn.Module):
             real = self._planes([domain.real], [domain.disc_cond])
             planes = torch.cat([real, memory[f"fake_{name}"]])
             scores = self.discriminators[f"d_{name}"](planes, _repeat(domain, planes))
-            n_real = len(real)
-            terms[f"d_{name}"] = least_squares_discriminator_loss(scores[:n_real], scores[n_real:])
+            of_real, of_fakes = scores[: len(real)], scores[len(real) :]
+            terms[f"d_{name}"] = least_squares_discriminator_loss(of_real, of_fakes)
         return terms
 
     def translate(self, x: Tensor, back: bool = False, cond: tuple[Tensor, ...] = ()) -> Tensor:
@@ -182,8 +169,7 @@ class CycleGAN(nn.Module):
         if not self.scores_identity:
             outputs, disc_cond = outputs[:1], disc_cond[:1]
         planes = torch.cat(outputs)
-        if planes.ndim == 3:
-            planes = planes[:, None]
+        planes = planes[:, None] if planes.ndim == 3 else planes
         beside = [extra for extra in disc_cond if extra is not None]
         if self.sees_excitation and beside:
             planes = torch.cat([planes, torch.cat(beside)], 1)

@@ -6,12 +6,14 @@ two on faces alone). Histograms of the latents say which faces are rare, and tho
 often (algorithm 1). No label says what the groups are.
 
 Departures: the weights follow the largest rather than the product of the histograms' inverses
-(`methods/resampling.py` explains why and has both); faces are weighed again every few hundred steps
+(`resampling_weights` explains why and has both); faces are weighed again every few hundred steps
 instead of every epoch, not before the encoder has learned something, and by running statistics of
 its batch norm.
 """
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from functools import partial
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -20,29 +22,19 @@ from torch import Tensor, nn
 from voxcycle.losses.elbo import kl_to_standard_normal
 from voxcycle.methods.batches import FaceBatch
 from voxcycle.methods.phase import Memory, Phase
-from voxcycle.methods.resampling import Rule, resampling_weights
 from voxcycle.methods.vae import reparameterize
 from voxcycle.models.coders import to_images
 
 CHUNK = 500  # faces encoded at once
+N_BINS = 10  # of a latent's histogram
+# c1, c2 and c3 of the authors' lecture, for a mean over pixels and a sum over latents.
+WEIGHTS: Mapping[str, float] = {"classification": 1.0, "reconstruction": 1.0, "kl": 5e-4}
+Rule = Literal["max", "product"]
 
 
 def to_range(pixels: Tensor) -> Tensor:
     """Return images in [-1, 1] of pixels from 0 to 255."""
     return pixels.float() / 127.5 - 1
-
-
-@dataclass(frozen=True)
-class DebiasingWeights:
-    """c1, c2 and c3; the defaults are those of the authors' lecture.
-
-    The reconstruction term is a mean over pixels and the KL term a sum over latents, hence so
-    small a weight.
-    """
-
-    classification: float = 1.0
-    reconstruction: float = 1.0
-    kl: float = 5e-4
 
 
 class DebiasingVAE(nn.Module):
@@ -51,12 +43,10 @@ class DebiasingVAE(nn.Module):
     Args:
         encoder: images (B, C, H, W) to a logit, means and log variances, (B, 1 + 2 * n_latent).
         decoder: latents (B, n_latent) to the logits of pixels (B, C, H, W).
-        n_latent: width of the latent space.
-        weights: of the loss terms.
+        weights: c1, c2 and c3, under the names of `WEIGHTS`.
         rule: how histograms become weights; None draws all faces alike.
         smoothing: alpha of the histograms.
         every: steps between two updates of the weights, and before the first.
-        lr: learning rate of Adam.
     """
 
     def __init__(
@@ -64,7 +54,7 @@ class DebiasingVAE(nn.Module):
         encoder: nn.Module,
         decoder: nn.Module,
         n_latent: int,
-        weights: DebiasingWeights | None = None,
+        weights: Mapping[str, float] = WEIGHTS,
         rule: Rule | None = "max",
         smoothing: float = 1e-3,
         every: int = 200,
@@ -72,12 +62,8 @@ class DebiasingVAE(nn.Module):
     ) -> None:
         super().__init__()
         self.encoder, self.decoder = encoder, decoder
-        self.n_latent = n_latent
-        self.weights = weights or DebiasingWeights()
-        self.rule = rule
-        self.smoothing = smoothing
-        self.every = every
-        self.lr = lr
+        self.n_latent, self.weights, self.lr = n_latent, weights, lr
+        self.rule, self.smoothing, self.every = rule, smoothing, every
         self.face_weights = torch.zeros(0)  # (N,) on the CPU once training has begun
 
     def get_extra_state(self) -> Tensor:
@@ -88,21 +74,10 @@ class DebiasingVAE(nn.Module):
         """Take the faces' weights of a checkpoint."""
         self.face_weights = state.cpu()
 
-    def averaged(self) -> nn.Module | None:
-        """Average nothing."""
-        return None
-
     def phases(self) -> list[Phase]:
         """Return the one phase."""
-        return [
-            Phase(
-                name="debiasing",
-                networks=[self],
-                loss=self.losses,
-                weights=asdict(self.weights),
-                optimizer=lambda parameters: torch.optim.Adam(parameters, self.lr),
-            )
-        ]
+        optimizer = partial(torch.optim.Adam, lr=self.lr)
+        return [Phase("debiasing", self, self.losses, self.weights, optimizer=optimizer)]
 
     def losses(self, batch: FaceBatch, memory: Memory) -> dict[str, Tensor]:
         """Return c1's cross entropy, c2's mean absolute error and c3's KL term."""
@@ -164,3 +139,38 @@ class DebiasingVAE(nn.Module):
     def sample(self, noise: Tensor) -> Tensor:
         """Return faces of latents drawn from the prior: noise (B, n_latent)."""
         return self.decode(noise)
+
+
+def resampling_weights(latents: Tensor, smoothing: float, rule: Rule = "max") -> Tensor:
+    """Return how often each example should be drawn, (N,), summing to 1.
+
+    Every latent has a histogram Q_i of ten bins; an example weighs 1 / (Q_i(z) + alpha). Densities
+    are shares of the examples, so that alpha means the same for a wide latent and a narrow one.
+
+    Latents are (N, n_latent); a smoothing alpha of 0.001 favours rare examples, 1,000 none.
+    The "product" over latents is the paper's rule (algorithm 1), which over many latents gives a
+    few examples all the weight. "max" takes the latent in which the example is rarest, as the
+    authors' own lecture does.
+    """
+    factors = torch.stack([_rarity(latent, smoothing) for latent in latents.double().T])
+    factors = factors / factors.sum(1, keepdim=True)
+    if rule == "max":
+        weights = factors.amax(0)
+    else:
+        logs = factors.log().sum(0)
+        weights = (logs - logs.max()).exp()
+    return weights / weights.sum()
+
+
+def _rarity(latent: Tensor, smoothing: float) -> Tensor:
+    low, high = float(latent.min()), float(latent.max())
+    if low == high:  # a constant latent carries no information
+        return torch.ones_like(latent)
+    bins = ((latent - low) / (high - low) * N_BINS).long().clamp(max=N_BINS - 1)
+    shares = torch.bincount(bins, minlength=N_BINS) / len(latent)
+    return 1 / (shares[bins].double() + smoothing)
+
+
+def effective_sample_size(weights: Tensor) -> float:
+    """Return (sum w)^2 / sum w^2: the number of evenly drawn examples with the same variance."""
+    return float(weights.sum().square() / weights.square().sum())

@@ -8,6 +8,8 @@ discriminator soon wins, and the generator learns no more. Its batch norm makes 
 the gradient of all scores of a batch by each image.
 """
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 
@@ -15,8 +17,8 @@ from voxcycle.losses.adversarial import (
     minmax_generator_loss,
     minmax_value,
     non_saturating_generator_loss,
+    r1_penalty,
 )
-from voxcycle.losses.regularizers import r1_penalty
 from voxcycle.methods.batches import ImageBatch
 from voxcycle.methods.phase import Memory, Phase
 
@@ -29,10 +31,8 @@ class GAN(nn.Module):
     Args:
         generator: noise (B, n_latent), and labels (B,) with classes, to images (B, C, H, W).
         discriminator: images, and labels with classes, to logits (B,).
-        n_latent: width of the noise.
         n_classes: number of classes, the first factor of the labels; 0 for none.
         saturates: the generator minimises its part of the value, rather than -ln D(G(z)).
-        lr: learning rate of both Adams.
         r1: gamma, the weight of R1; 0 for none.
         r1_every: steps between its updates.
     """
@@ -50,48 +50,20 @@ class GAN(nn.Module):
     ) -> None:
         super().__init__()
         self.generator, self.discriminator = generator, discriminator
-        self.n_latent = n_latent
-        self.n_classes = n_classes
+        self.n_latent, self.n_classes = n_latent, n_classes
         self.generator_loss = minmax_generator_loss if saturates else non_saturating_generator_loss
         self.lr, self.r1, self.r1_every = lr, r1, r1_every
 
-    def averaged(self) -> nn.Module:
-        """Return the generator."""
-        return self.generator
-
     def phases(self) -> list[Phase]:
         """Return the generator's phase, the discriminator's on the same, detached fakes, and R1."""
-
-        def adam(parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-            return torch.optim.Adam(parameters, self.lr, BETAS)
-
-        g: list[nn.Module] = [self.generator]
-        d: list[nn.Module] = [self.discriminator]
-        weight = self.r1 / 2 * self.r1_every
+        g, d = self.generator, self.discriminator
+        adam = partial(torch.optim.Adam, lr=self.lr, betas=BETAS)
+        terms, r1 = {"adversarial": 1.0}, {"r1": self.r1 / 2 * self.r1_every}
+        value = {"value": -1.0}  # maximised
         phases = [
-            Phase(
-                name="generator",
-                networks=g,
-                loss=self.generator_losses,
-                weights={"adversarial": 1.0},
-                optimizer=adam,
-            ),
-            # It maximises what a step minimises.
-            Phase(
-                name="discriminator",
-                networks=d,
-                loss=self.discriminator_losses,
-                weights={"value": -1.0},
-                optimizer=adam,
-            ),
-            Phase(
-                name="r1",
-                networks=d,
-                loss=self.r1_losses,
-                weights={"r1": weight},
-                optimizer="discriminator",
-                every=self.r1_every,
-            ),
+            Phase("generator", g, self.generator_losses, terms, optimizer=adam, is_averaged=True),
+            Phase("discriminator", d, self.discriminator_losses, value, optimizer=adam),
+            Phase("r1", d, self.r1_losses, r1, optimizer="discriminator", every=self.r1_every),
         ]
         return phases if self.r1 else phases[:2]
 
@@ -110,8 +82,7 @@ class GAN(nn.Module):
 
     def r1_losses(self, batch: ImageBatch, memory: Memory) -> dict[str, Tensor]:
         """Return R1 on this step's images."""
-        images = batch.images.clone().requires_grad_()
-        return {"r1": r1_penalty(self.discriminator(images, *self._labels(batch)), images)}
+        return {"r1": r1_penalty(self.discriminator, batch.images, *self._labels(batch))}
 
     def _labels(self, batch: ImageBatch) -> tuple[Tensor, ...]:
         return (batch.labels[:, 0],) if self.n_classes else ()

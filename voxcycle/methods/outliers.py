@@ -5,67 +5,41 @@ scores side by side. They work for anything shaped like images (B, C, H, W) in [
 normalised log-mels included.
 """
 
-from typing import Protocol
-
 import torch
 from torch import Tensor
 
 from voxcycle.losses.elbo import kl_to_standard_normal
+from voxcycle.methods.vae import VAE
 
 BATCH = 500
 N_IMPORTANCE = 16  # draws of the importance-weighted bound
 
 
-class LatentModel(Protocol):
-    """A model with the abilities of `methods.vae.VAE`."""
-
-    n_latent: int
-
-    def reconstruct(self, images: Tensor) -> Tensor:
-        """Return images sent through the means of their latents."""
-        ...
-
-    def posterior(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean and log variance of the latents, (B, n_latent) each."""
-        ...
-
-    def elbo_terms(self, images: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """Return both terms of -ELBO, (B,) each."""
-        ...
-
-    def log_likelihood_bound(self, images: Tensor, noise: Tensor) -> Tensor:
-        """Return the importance-weighted bound (B,) with noise (K, B, n_latent)."""
-        ...
-
-
 @torch.no_grad()
-def outlier_scores(model: LatentModel, images: Tensor, seed: int = 0) -> dict[str, Tensor]:
-    """Return each score (N,) of images (N, C, H, W); higher is more unusual.
+def outlier_scores(model: VAE, images: Tensor, seed: int = 0) -> dict[str, Tensor]:
+    """Return each score (N,) of images (N, C, H, W) by a model of usual ones; higher is stranger.
 
-    Args:
-        model: trained on usual examples.
-        images: to be scored.
-        seed: of the draws of the latents.
+    The seed is that of the draws of the latents.
     """
     generator = torch.Generator().manual_seed(seed)
-    parts = [_scores(model, batch, generator) for batch in images.split(BATCH)]
+    parts = []
+    for batch in images.split(BATCH):
+        mu, log_var = model.posterior(batch)
+        noise = torch.randn(N_IMPORTANCE, len(batch), model.n_latent, generator=generator)
+        noise = noise.to(batch.device)
+        reconstruction, kl = model.elbo_terms(batch, noise[0])
+        reconstructed = model.reconstruct(batch)
+        parts.append(
+            {
+                "reconstruction error": (reconstructed - batch).square().flatten(1).mean(1),
+                "unexplained share": unexplained_share(batch, reconstructed),
+                "-ELBO": reconstruction + kl,
+                "KL": kl_to_standard_normal(mu, log_var),
+                "latent norm": mu.square().sum(1),
+                f"-bound, {N_IMPORTANCE} draws": -model.log_likelihood_bound(batch, noise),
+            }
+        )
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-
-
-def _scores(model: LatentModel, images: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-    mu, log_var = model.posterior(images)
-    noise = torch.randn(N_IMPORTANCE, len(images), model.n_latent, generator=generator)
-    noise = noise.to(images.device)
-    reconstruction, kl = model.elbo_terms(images, noise[0])
-    reconstructed = model.reconstruct(images)
-    return {
-        "reconstruction error": (reconstructed - images).square().flatten(1).mean(1),
-        "unexplained share": unexplained_share(images, reconstructed),
-        "-ELBO": reconstruction + kl,
-        "KL": kl_to_standard_normal(mu, log_var),
-        "latent norm": mu.square().sum(1),
-        f"-bound, {N_IMPORTANCE} draws": -model.log_likelihood_bound(images, noise),
-    }
 
 
 def unexplained_share(images: Tensor, reconstructed: Tensor) -> Tensor:
@@ -84,12 +58,7 @@ def distance_to_mean(images: Tensor, usual: Tensor) -> Tensor:
 
 
 def area_under_curve(usual: Tensor, strange: Tensor) -> float:
-    """Return the chance that a strange one scores above a usual one, ties counted half (AUROC).
-
-    Args:
-        usual: scores (N,).
-        strange: scores (M,).
-    """
+    """Return the chance that a strange one scores above a usual one, ties counted half (AUROC)."""
     ordered = usual.sort().values
     below = torch.searchsorted(ordered, strange)
     up_to = torch.searchsorted(ordered, strange, right=True)

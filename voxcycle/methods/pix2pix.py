@@ -5,8 +5,7 @@ their sum eq. 4. Departures: no noise (see `UNet`), no normalisation in the disc
 averaged generator in place of a falling learning rate.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -20,71 +19,48 @@ from voxcycle.methods.batches import PairBatch
 from voxcycle.methods.phase import Memory, Phase
 
 
-@dataclass(frozen=True)
-class Pix2PixWeights:
-    """Weights of the generator's terms; without the adversarial one no discriminator is trained."""
-
-    adversarial: float = 1.0
-    l1: float = 100.0
-
-
 class Pix2Pix(nn.Module):
     """Learns the image b that belongs to an image a.
 
     Args:
         generator: images (B, C, H, W) of a to images of b.
         discriminator: pairs (B, 2 * C, H, W), a before b, to patch scores.
-        weights: of the loss terms.
-        lr: learning rate of Adam, of both networks.
-        betas: of Adam.
+        adversarial: weight of the adversarial loss; at 0 no discriminator is trained.
     """
 
     def __init__(
         self,
         generator: nn.Module,
         discriminator: nn.Module,
-        weights: Pix2PixWeights | None = None,
+        adversarial: float = 1.0,
+        l1: float = 100.0,
         lr: float = 2e-4,
         betas: tuple[float, float] = (0.5, 0.999),
     ) -> None:
         super().__init__()
         self.generator, self.discriminator = generator, discriminator
-        self.weights = weights or Pix2PixWeights()
+        self.adversarial, self.l1 = adversarial, l1
         self.lr, self.betas = lr, betas
-
-    def averaged(self) -> nn.Module:
-        """Return the generator."""
-        return self.generator
 
     def phases(self) -> list[Phase]:
         """Return the generator's phase, then the discriminator's on the same, detached fakes."""
-        weights = dict(vars(self.weights))
-        if not weights["adversarial"]:
-            del weights["adversarial"]
+        g, d = self.generator, self.discriminator
+        adam = partial(torch.optim.Adam, lr=self.lr, betas=self.betas)
+        weights = {"l1": self.l1}
+        if self.adversarial:
+            weights["adversarial"] = self.adversarial
         phases = [
-            Phase(
-                name="generator",
-                networks=[self.generator],
-                loss=self.generator_losses,
-                weights=weights,
-                optimizer=self._adam(),
-            ),
-            Phase(
-                name="discriminator",
-                networks=[self.discriminator],
-                loss=self.discriminator_losses,
-                weights={"d": 1.0},
-                optimizer=self._adam(),
-            ),
+            Phase("generator", g, self.generator_losses, weights, optimizer=adam, is_averaged=True),
+            Phase("discriminator", d, self.discriminator_losses, {"d": 1.0}, optimizer=adam),
         ]
-        return phases if self.weights.adversarial else phases[:1]
+        return phases if self.adversarial else phases[:1]
 
     def generator_losses(self, batch: PairBatch, memory: Memory) -> dict[str, Tensor]:
         """Return the unweighted terms; leaves detached fakes in `memory`."""
         fake_b = self.generator(batch.a)
         memory["fake_b"] = fake_b.detach()
         terms = {"l1": F.l1_loss(fake_b, batch.b)}
-        if self.weights.adversarial:
+        if self.adversarial:
             terms["adversarial"] = least_squares_generator_loss(self._discriminate(batch.a, fake_b))
         return terms
 
@@ -102,6 +78,3 @@ class Pix2Pix(nn.Module):
 
     def _discriminate(self, a: Tensor, b: Tensor) -> Tensor:
         return self.discriminator(torch.cat([a, b], 1))
-
-    def _adam(self) -> Callable[[list[nn.Parameter]], torch.optim.Optimizer]:
-        return lambda parameters: torch.optim.Adam(parameters, self.lr, self.betas)

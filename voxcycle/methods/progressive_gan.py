@@ -6,13 +6,13 @@ every n-th step, R1 (Mescheder et al., 2018, eq. 9) for WGAN-GP, and narrower ne
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from voxcycle.losses.adversarial import minmax_value, non_saturating_generator_loss
-from voxcycle.losses.regularizers import r1_penalty
+from voxcycle.losses.adversarial import minmax_value, non_saturating_generator_loss, r1_penalty
 from voxcycle.methods.batches import ImageBatch
 from voxcycle.methods.phase import Memory, OptimizerFactory, Phase
 from voxcycle.models.growing_networks import downsample, upsample
@@ -27,18 +27,15 @@ def lazy_adam(lr: float, every: int) -> OptimizerFactory:
     """
     ratio = every / (every + 1)
     beta_1, beta_2 = (beta**ratio for beta in BETAS)
-    return lambda parameters: torch.optim.Adam(parameters, lr * ratio, (beta_1, beta_2))
+    return partial(torch.optim.Adam, lr=lr * ratio, betas=(beta_1, beta_2))
 
 
 @dataclass(frozen=True)
 class Growth:
     """Which stage is trained at which step.
 
-    Attributes:
-        first: stage to begin with; `last` trains without growth.
-        last: stage at which growth ends.
-        fade_steps: steps in which a new stage fades in.
-        stable_steps: steps that it is trained after that, before the next.
+    Training begins with stage `first`, and grows to `last`. A new stage fades in for `fade_steps`
+    and is trained for further `stable_steps` before the next.
     """
 
     first: int
@@ -69,8 +66,6 @@ class ProgressiveGAN(nn.Module):
         generator: (latents, stage, alpha) to images.
         discriminator: (images, stage, alpha) to scores.
         growth: when which stage is trained.
-        n_latent: width of the latent.
-        lr: learning rate of Adam.
         r1: gamma, the weight of R1.
         r1_every: steps between its updates.
     """
@@ -89,44 +84,22 @@ class ProgressiveGAN(nn.Module):
     ) -> None:
         super().__init__()
         self.generator, self.discriminator = generator, discriminator
-        self.growth = growth
-        self.n_latent = n_latent
+        self.growth, self.n_latent = growth, n_latent
         self.lr, self.r1, self.r1_every = lr, r1, r1_every
         # kept with the weights: a model samples from the stage that it has reached
         self.register_buffer("steps_seen", torch.zeros((), dtype=torch.long))
 
-    def averaged(self) -> nn.Module:
-        """Return the generator."""
-        return self.generator
-
     def phases(self) -> list[Phase]:
         """Return the generator's phase, the discriminator's on the same fakes, and lazy R1."""
-        g, d = [self.generator], [self.discriminator]
-        weight = self.r1 / 2 * self.r1_every
+        g, d = self.generator, self.discriminator
+        adam_g = partial(torch.optim.Adam, lr=self.lr, betas=BETAS)
         adam_d = lazy_adam(self.lr, self.r1_every)
+        terms, value = {"adversarial": 1.0}, {"discriminator": 1.0}
+        r1 = {"r1": self.r1 / 2 * self.r1_every}
         return [
-            Phase(
-                name="generator",
-                networks=g,
-                loss=self.generator_losses,
-                weights={"adversarial": 1.0},
-                optimizer=lambda parameters: torch.optim.Adam(parameters, self.lr, BETAS),
-            ),
-            Phase(
-                name="discriminator",
-                networks=d,
-                loss=self.discriminator_losses,
-                weights={"discriminator": 1.0},
-                optimizer=adam_d,
-            ),
-            Phase(
-                name="r1",
-                networks=d,
-                loss=self.r1_losses,
-                weights={"r1": weight},
-                optimizer="discriminator",
-                every=self.r1_every,
-            ),
+            Phase("generator", g, self.generator_losses, terms, optimizer=adam_g, is_averaged=True),
+            Phase("discriminator", d, self.discriminator_losses, value, optimizer=adam_d),
+            Phase("r1", d, self.r1_losses, r1, optimizer="discriminator", every=self.r1_every),
         ]
 
     def generator_losses(self, batch: ImageBatch, memory: Memory) -> dict[str, Tensor]:
@@ -148,8 +121,8 @@ class ProgressiveGAN(nn.Module):
     def r1_losses(self, batch: ImageBatch, memory: Memory) -> dict[str, Tensor]:
         """Return R1 on this step's images."""
         place = self.growth.at(batch.step)
-        images = self.shrink(batch.images, *place).requires_grad_()
-        return {"r1": r1_penalty(self.discriminator(images, *place), images)}
+        images = self.shrink(batch.images, *place)
+        return {"r1": r1_penalty(self.discriminator, images, *place)}
 
     def shrink(self, images: Tensor, stage: int, alpha: float = 1.0) -> Tensor:
         """Return real images as the generator would draw them: at a stage, and as it fades in."""

@@ -12,8 +12,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from voxcycle.losses.adversarial import minmax_value, non_saturating_generator_loss
-from voxcycle.losses.regularizers import path_lengths, r1_penalty
+from voxcycle.losses.adversarial import (
+    minmax_value,
+    non_saturating_generator_loss,
+    path_lengths,
+    r1_penalty,
+)
 from voxcycle.methods.batches import ImageBatch, Share
 from voxcycle.methods.phase import Memory, Phase
 from voxcycle.methods.progressive_gan import lazy_adam
@@ -28,12 +32,8 @@ NOISE_SEED = 31_415  # of noise inputs; unlike one that latents are likely drawn
 class StyleGANRegularizers:
     """Weights of the regularizers, the steps between their updates, and the share of mixing.
 
-    Attributes:
-        r1: gamma.
-        r1_every: steps between updates with R1.
-        path_length: gamma of eq. 4.
-        path_length_every: steps between updates with the path length.
-        mixing: share of images whose layers have the styles of two latents.
+    `r1` is gamma, `path_length` the gamma of eq. 4, `mixing` the share of images whose layers have
+    the styles of two latents.
     """
 
     r1: float
@@ -44,16 +44,7 @@ class StyleGANRegularizers:
 
 
 class StyleGAN(nn.Module):
-    """Losses and phases, and operations on styles.
-
-    Args:
-        mapping: latents to styles.
-        synthesis: styles of every layer, and noise, to images.
-        discriminator: images to scores.
-        n_latent: width of latents and styles.
-        lr: learning rate of Adam.
-        regularizers: weights and intervals.
-    """
+    """Losses and phases, and operations on styles."""
 
     mean_style: Tensor
     mean_length: Tensor
@@ -72,57 +63,27 @@ class StyleGAN(nn.Module):
         self.generator = nn.ModuleDict({"mapping": mapping, "synthesis": synthesis})
         self.discriminator = discriminator
         self.n_latent, self.n_styles = n_latent, synthesis.n_styles
-        self.lr = lr
-        self.regularizers = regularizers
+        self.lr, self.regularizers = lr, regularizers
         self.register_buffer("mean_style", torch.zeros(n_latent))
         self.register_buffer("mean_length", torch.zeros(()))
         drawn = torch.Generator().manual_seed(NOISE_SEED)
         noise = torch.randn(1, synthesis.n_noise, generator=drawn)
         self.register_buffer("noise", noise, persistent=False)
 
-    def averaged(self) -> nn.Module:
-        """Return mapping and synthesis."""
-        return self.generator
-
     def phases(self) -> list[Phase]:
         """Return both networks' phases on the same fakes, each followed by its lazy regularizer."""
-        g: list[nn.Module] = [self.generator]
-        d: list[nn.Module] = [self.discriminator]
-        own = self.regularizers
-        path_length, r1 = own.path_length * own.path_length_every, own.r1 / 2 * own.r1_every
-        adam_g = lazy_adam(self.lr, own.path_length_every)
-        adam_d = lazy_adam(self.lr, own.r1_every)
+        g, d, own = self.generator, self.discriminator, self.regularizers
+        n_g, n_d = own.path_length_every, own.r1_every
+        adam_g, adam_d = lazy_adam(self.lr, n_g), lazy_adam(self.lr, n_d)
+        terms, path = {"adversarial": 1.0}, {"path_length": own.path_length * n_g}
+        value, r1 = {"discriminator": 1.0}, {"r1": own.r1 / 2 * n_d}
         return [
+            Phase("generator", g, self.generator_losses, terms, optimizer=adam_g, is_averaged=True),
             Phase(
-                name="generator",
-                networks=g,
-                loss=self.generator_losses,
-                weights={"adversarial": 1.0},
-                optimizer=adam_g,
+                "path_length", g, self.path_length_losses, path, optimizer="generator", every=n_g
             ),
-            Phase(
-                name="path_length",
-                networks=g,
-                loss=self.path_length_losses,
-                weights={"path_length": path_length},
-                optimizer="generator",
-                every=own.path_length_every,
-            ),
-            Phase(
-                name="discriminator",
-                networks=d,
-                loss=self.discriminator_losses,
-                weights={"discriminator": 1.0},
-                optimizer=adam_d,
-            ),
-            Phase(
-                name="r1",
-                networks=d,
-                loss=self.r1_losses,
-                weights={"r1": r1},
-                optimizer="discriminator",
-                every=own.r1_every,
-            ),
+            Phase("discriminator", d, self.discriminator_losses, value, optimizer=adam_d),
+            Phase("r1", d, self.r1_losses, r1, optimizer="discriminator", every=n_d),
         ]
 
     def generator_losses(self, batch: ImageBatch, memory: Memory) -> dict[str, Tensor]:
@@ -148,8 +109,7 @@ class StyleGAN(nn.Module):
 
     def r1_losses(self, batch: ImageBatch, memory: Memory) -> dict[str, Tensor]:
         """Return R1 on this step's images."""
-        images = batch.images.clone().requires_grad_()
-        return {"r1": r1_penalty(self.discriminator(images), images)}
+        return {"r1": r1_penalty(self.discriminator, batch.images)}
 
     def map(self, z: Tensor) -> Tensor:
         """Return styles w (B, n_latent) of latents (B, n_latent)."""

@@ -1,8 +1,12 @@
-"""Variational autoencoder, and beta-VAE.
+"""Autoencoder, variational autoencoder, and beta-VAE.
 
+Hinton and Salakhutdinov (2006), trained end to end; with linear networks the best code of an
+autoencoder would span the space of the first principal components (Baldi and Hornik, 1989).
 Kingma and Welling (2014): the ELBO of eq. 3, its KL term in closed form (appendix B), the
 reparameterization trick of section 2.4. Higgins et al. (2017): the KL term weighs `beta` (eq. 4).
 """
+
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +22,43 @@ from voxcycle.methods.phase import Memory, Phase
 from voxcycle.models.coders import to_images
 
 
+class Autoencoder(nn.Module):
+    """Minimises the squared error of the reconstruction.
+
+    The encoder maps images (B, C, H, W) to codes (B, n_latent), the decoder codes to images.
+    """
+
+    def __init__(
+        self, encoder: nn.Module, decoder: nn.Module, n_latent: int, lr: float = 1e-3
+    ) -> None:
+        super().__init__()
+        self.encoder, self.decoder = encoder, decoder
+        self.n_latent, self.lr = n_latent, lr
+
+    def phases(self) -> list[Phase]:
+        """Return the one phase."""
+        optimizer = partial(torch.optim.Adam, lr=self.lr)
+        weights = {"reconstruction": 1.0}
+        return [Phase("autoencoder", self, self.losses, weights, optimizer=optimizer)]
+
+    def losses(self, batch: ImageBatch, memory: Memory) -> dict[str, Tensor]:
+        """Return the mean squared error per pixel, images in [-1, 1]."""
+        error = self.reconstruct(batch.images) - batch.images
+        return {"reconstruction": error.square().mean()}
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Return codes (B, n_latent)."""
+        return self.encoder(images)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Return images (B, C, H, W) of codes (B, n_latent)."""
+        return self.decoder(z)
+
+    def reconstruct(self, images: Tensor) -> Tensor:
+        """Return images sent through the bottleneck."""
+        return self.decode(self.encode(images))
+
+
 def reparameterize(mu: Tensor, log_var: Tensor, noise: Tensor) -> Tensor:
     """Z = mu + sigma * noise: a sample of N(mu, exp(log_var)) through which gradients flow."""
     return mu + (0.5 * log_var).exp() * noise
@@ -29,9 +70,7 @@ class VAE(nn.Module):
     Args:
         encoder: images (B, C, H, W) to mean and log variance, (B, 2 * n_latent).
         decoder: latents (B, n_latent) to the logits of Bernoulli pixels (B, C, H, W).
-        n_latent: width of the latent space.
         beta: weight of the KL term.
-        lr: learning rate of Adam.
     """
 
     def __init__(
@@ -44,25 +83,13 @@ class VAE(nn.Module):
     ) -> None:
         super().__init__()
         self.encoder, self.decoder = encoder, decoder
-        self.n_latent = n_latent
-        self.beta = beta
-        self.lr = lr
-
-    def averaged(self) -> nn.Module | None:
-        """Average nothing."""
-        return None
+        self.n_latent, self.beta, self.lr = n_latent, beta, lr
 
     def phases(self) -> list[Phase]:
         """Return the one phase."""
-        return [
-            Phase(
-                name="vae",
-                networks=[self],
-                loss=self.losses,
-                weights={"reconstruction": 1.0, "kl": self.beta},
-                optimizer=lambda parameters: torch.optim.Adam(parameters, self.lr),
-            )
-        ]
+        optimizer = partial(torch.optim.Adam, lr=self.lr)
+        weights = {"reconstruction": 1.0, "kl": self.beta}
+        return [Phase("vae", self, self.losses, weights, optimizer=optimizer)]
 
     def losses(self, batch: ImageBatch, memory: Memory) -> dict[str, Tensor]:
         """Return both terms of -ELBO in nats per image."""
@@ -74,10 +101,8 @@ class VAE(nn.Module):
         """Return -ln p(x | z) for one z and the KL term, (B,) each; -ELBO is their sum."""
         mu, log_var = self.posterior(images)
         logits = self.decoder(reparameterize(mu, log_var, noise))
-        return (
-            bernoulli_negative_log_likelihood(logits, images),
-            kl_to_standard_normal(mu, log_var),
-        )
+        reconstruction = bernoulli_negative_log_likelihood(logits, images)
+        return reconstruction, kl_to_standard_normal(mu, log_var)
 
     def posterior(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and log variance of q(z | x), (B, n_latent) each."""
@@ -106,7 +131,8 @@ class VAE(nn.Module):
         log_weights = []
         for eps in noise:
             z = reparameterize(mu, log_var, eps)
+            zeros = torch.zeros_like(z)
             log_likelihood = -bernoulli_negative_log_likelihood(self.decoder(z), images)
-            log_prior = normal_log_density(z, torch.zeros_like(z), torch.zeros_like(z))
+            log_prior = normal_log_density(z, zeros, zeros)
             log_weights.append(log_likelihood + log_prior - normal_log_density(z, mu, log_var))
         return importance_weighted_bound(torch.stack(log_weights))

@@ -7,6 +7,7 @@ squares and feature matching.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -20,7 +21,7 @@ from voxcycle.losses.adversarial import (
 )
 from voxcycle.losses.spectral import multi_resolution_stft_loss
 from voxcycle.methods.batches import VocoderBatch
-from voxcycle.methods.phase import Memory, OptimizerFactory, Phase
+from voxcycle.methods.phase import Memory, Phase
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,6 @@ class VocoderGAN(nn.Module):
     Args:
         generator: a `SourceFilterVocoder`.
         discriminators: of waveforms; an empty list trains with the spectral losses alone.
-        spec: the mel analysis.
-        weights: of the loss terms.
         generator_lr: learning rate of AdamW, betas 0.8 and 0.99 (HiFi-GAN's).
         discriminator_lr: learning rate of AdamW for the discriminators.
         discriminators_per_step: how many of them each step draws; None for all. Together they cost
@@ -71,40 +70,29 @@ class VocoderGAN(nn.Module):
         self.generator_lr, self.discriminator_lr = generator_lr, discriminator_lr
         self.discriminators_per_step = discriminators_per_step
 
-    def averaged(self) -> nn.Module:
-        """Return the generator."""
-        return self.generator
-
     def phases(self) -> list[Phase]:
         """Return the generator's phase, and the discriminators' where there are any."""
+        g, d = self.generator, self.discriminators
+        adam = partial(torch.optim.AdamW, betas=(0.8, 0.99))
+        adam_g = partial(adam, lr=self.generator_lr)
+        adam_d = partial(adam, lr=self.discriminator_lr)
         weights = dict(vars(self.weights))
-        if not self.discriminators:
+        if not d:
             del weights["adversarial"], weights["feature_matching"]
-
-        def adam(lr: float) -> OptimizerFactory:
-            return lambda parameters: torch.optim.AdamW(parameters, lr, (0.8, 0.99))
-
+        terms = {"real_or_fake": 1.0}
         phases = [
             Phase(
-                name="generator",
-                networks=[self.generator],
-                loss=self.generator_losses,
-                weights=weights,
-                optimizer=adam(self.generator_lr),
+                "generator",
+                g,
+                self.generator_losses,
+                weights,
+                optimizer=adam_g,
                 clip=10.0,
-            )
+                is_averaged=True,
+            ),
+            Phase("discriminator", d, self.discriminator_losses, terms, optimizer=adam_d),
         ]
-        if self.discriminators:
-            phases.append(
-                Phase(
-                    name="discriminator",
-                    networks=[self.discriminators],
-                    loss=self.discriminator_losses,
-                    weights={"real_or_fake": 1.0},
-                    optimizer=adam(self.discriminator_lr),
-                )
-            )
-        return phases
+        return phases if d else phases[:1]
 
     def generator_losses(self, batch: VocoderBatch, memory: Memory) -> dict[str, Tensor]:
         """Return the unweighted terms; leaves the detached fake in `memory`."""

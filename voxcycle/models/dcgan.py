@@ -1,4 +1,4 @@
-"""Generators and discriminators of the GAN: fully connected for points, convolutional for images.
+"""Networks of the GAN: generator and discriminator of images, and a discriminator of points.
 
 Generators map noise (B, n_latent), and labels (B,) where there are classes, to images
 (B, C, H, W); discriminators map images and labels to logits (B,).
@@ -7,29 +7,15 @@ Generators map noise (B, n_latent), and labels (B,) where there are classes, to 
 import torch
 from torch import Tensor, nn
 
-from voxcycle.models.coders import Shape, last_side, n_halvings
+from voxcycle.models.coders import Shape, halving_layers, last_side, list_widths
 
 N_EMBEDDED = 16  # width of the generator's class embedding
 N_GROUP = 8  # channels that are normalized together
 SLOPE = 0.2  # of the leaky rectifiers
 
 
-class PointGenerator(nn.Sequential):
-    """Two hidden layers, to points in the plane written as images (B, 2, 1, 1)."""
-
-    def __init__(self, width: int, n_latent: int) -> None:
-        super().__init__(
-            nn.Linear(n_latent, width),
-            nn.ReLU(),
-            nn.Linear(width, width),
-            nn.ReLU(),
-            nn.Linear(width, 2),
-            nn.Unflatten(1, (2, 1, 1)),
-        )
-
-
 class PointDiscriminator(nn.Sequential):
-    """Two hidden layers, from points (B, 2, 1, 1)."""
+    """Two hidden layers, from points in the plane written as images (B, 2, 1, 1)."""
 
     def __init__(self, width: int) -> None:
         super().__init__(
@@ -52,14 +38,13 @@ class DCGANGenerator(nn.Module):
     Args:
         shape: of the images, see `n_halvings`.
         width: channels of the last layer but one, doubled at each one before.
-        n_latent: width of the noise.
         n_classes: number of classes; 0 for an unconditional generator.
     """
 
     def __init__(self, shape: Shape, width: int, n_latent: int, n_classes: int = 0) -> None:
         super().__init__()
         self.embedding = nn.Embedding(n_classes, N_EMBEDDED) if n_classes else None
-        widths = [width << i for i in range(n_halvings(shape))][::-1] + [shape[0]]
+        widths = list_widths(shape, width)[::-1]
         side = last_side(shape)
         n_in = n_latent + (N_EMBEDDED if n_classes else 0)
         layers: list[nn.Module] = [
@@ -87,10 +72,7 @@ class DCGANDiscriminator(nn.Module):
     Real and fake images are shown in batches of their own: the norm then lets it see what a batch
     has in common, and detect a generator that draws one kind at a time.
 
-    Args:
-        shape: of the images, see `n_halvings`.
-        width: channels of the first layer, doubled at each further one.
-        n_classes: kinds of images; the label is then embedded as one more channel.
+    Arguments as for the generator; a label is embedded as one more channel.
     """
 
     def __init__(self, shape: Shape, width: int, n_classes: int = 0) -> None:
@@ -101,15 +83,10 @@ class DCGANDiscriminator(nn.Module):
             if n_classes
             else None
         )
-        widths = [n_channels + bool(n_classes), *(width << i for i in range(n_halvings(shape)))]
-        layers: list[nn.Module] = []
-        for i, (n_in, n_out) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
-            layers.append(nn.Conv2d(n_in, n_out, 4, 2, 1))
-            if i > 0:
-                layers.append(nn.BatchNorm2d(n_out))
-            layers.append(nn.LeakyReLU(SLOPE))
-        n_flat = last_side(shape) ** 2 * widths[-1]
-        self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(n_flat, 1), nn.Flatten(0))
+        shape = (n_channels + bool(n_classes), height, w)
+        activation = nn.LeakyReLU(SLOPE)
+        layers = halving_layers(shape, width, 1, activation, normalizes_first=False)
+        self.layers = nn.Sequential(*layers, nn.Flatten(0))
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """Return logits (B,) of images (B, C, H, W) being real."""

@@ -22,20 +22,13 @@ class EqualizedLinear(nn.Module):
     """A linear layer whose weights are stored at unit variance and scaled when used (section 4.1).
 
     Args:
-        n_in: inputs.
-        n_out: outputs.
         bias: start value of the bias.
         gain: on top of 1 / sqrt(n_in): sqrt(2) before a leaky ReLU.
         lr_multiplier: learning rate of this layer relative to that of others.
     """
 
     def __init__(
-        self,
-        n_in: int,
-        n_out: int,
-        bias: float = 0.0,
-        gain: float = 1.0,
-        lr_multiplier: float = 1.0,
+        self, n_in: int, n_out: int, bias: float = 0.0, gain: float = 1.0, lr_multiplier: float = 1
     ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(n_out, n_in) / lr_multiplier)
@@ -112,7 +105,6 @@ class ProgressiveGenerator(nn.Module):
     Args:
         shape: of the images of the last stage.
         widths: channels of every stage.
-        n_latent: width of the latent.
         first: stage at which training begins; stages below it have no output layer.
     """
 
@@ -132,13 +124,9 @@ class ProgressiveGenerator(nn.Module):
             nn.Sequential(*_convolve(n_in, n_out, True), *_convolve(n_out, n_out, True))
             for n_in, n_out in zip(widths[:-1], widths[1:], strict=True)
         )
-        self.to_rgb = nn.ModuleDict(
-            {
-                str(i): EqualizedConv2d(n, shape[0], 1, gain=1.0)
-                for i, n in enumerate(widths)
-                if i >= first
-            }
-        )
+        stages = list(enumerate(widths))[first:]
+        to_rgb = {str(i): EqualizedConv2d(n, shape[0], 1, gain=1.0) for i, n in stages}
+        self.to_rgb = nn.ModuleDict(to_rgb)
 
     def forward(self, z: Tensor, stage: int, alpha: float = 1.0) -> Tensor:
         """Return images (B, C, H, W) of latents (B, n_latent) at a stage; below 1 it fades in."""
@@ -155,27 +143,19 @@ class ProgressiveGenerator(nn.Module):
 class ProgressiveDiscriminator(nn.Module):
     """Images at any stage to scores: the mirror of the generator, without pixel norm.
 
-    Args:
-        shape: of the images of the last stage.
-        widths: channels of every stage.
-        first: stage at which training begins; stages below it have no input layer.
+    Arguments as there; stages below the first have no input layer.
     """
 
     def __init__(self, shape: Shape, widths: Sequence[int], first: int = 0) -> None:
         super().__init__()
-        self.from_rgb = nn.ModuleDict(
-            {
-                str(i): nn.Sequential(EqualizedConv2d(shape[0], n, 1), nn.LeakyReLU(SLOPE))
-                for i, n in enumerate(widths)
-                if i >= first
-            }
-        )
-        self.blocks = nn.ModuleList(
-            nn.Sequential(
-                *_convolve(n_in, n_in, False), *_convolve(n_in, n_out, False), nn.AvgPool2d(2)
-            )
-            for n_out, n_in in zip(widths[:-1], widths[1:], strict=True)
-        )
+        self.from_rgb = nn.ModuleDict()
+        for i, n in list(enumerate(widths))[first:]:
+            conv = EqualizedConv2d(shape[0], n, 1)
+            self.from_rgb[str(i)] = nn.Sequential(conv, nn.LeakyReLU(SLOPE))
+        self.blocks = nn.ModuleList()
+        for n_out, n_in in zip(widths[:-1], widths[1:], strict=True):
+            layers = [*_convolve(n_in, n_in, False), *_convolve(n_in, n_out, False)]
+            self.blocks.append(nn.Sequential(*layers, nn.AvgPool2d(2)))
         n = widths[0]
         self.last_layer = nn.Sequential(
             MinibatchStd(),

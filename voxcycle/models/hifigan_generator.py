@@ -19,49 +19,33 @@ def _same_conv(channels: int, kernel: int, dilation: int) -> nn.Conv2d:
     return nn.Conv2d(channels, channels, (1, kernel), dilation=(1, dilation), padding=(0, padding))
 
 
-class ResBlock1(nn.Module):
-    """Residual pairs of a dilated and a plain convolution (V1 and V2)."""
+class ResBlock(nn.Module):
+    """Residual dilated convolutions, each followed by a plain one where `resblock` is "1"."""
 
-    def __init__(self, channels: int, kernel: int, dilations: list[int]) -> None:
+    def __init__(self, resblock: str, channels: int, kernel: int, dilations: list[int]) -> None:
         super().__init__()
-        self.convs1 = nn.ModuleList(_same_conv(channels, kernel, d) for d in dilations)
-        self.convs2 = nn.ModuleList(_same_conv(channels, kernel, 1) for _ in dilations)
+        dilated = nn.ModuleList(_same_conv(channels, kernel, d) for d in dilations)
+        if resblock == "1":  # V1 and V2
+            self.convs1 = dilated
+            self.convs2 = nn.ModuleList(_same_conv(channels, kernel, 1) for _ in dilations)
+        else:  # V3
+            self.convs = dilated
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, channels, 1, T) to (B, channels, 1, T)."""
-        for dilated, plain in zip(self.convs1, self.convs2, strict=True):
-            h = F.leaky_relu(dilated(F.leaky_relu(x, SLOPE)), SLOPE)
-            x = x + plain(h)
-        return x
-
-
-class ResBlock2(nn.Module):
-    """Residual dilated convolutions (V3)."""
-
-    def __init__(self, channels: int, kernel: int, dilations: list[int]) -> None:
-        super().__init__()
-        self.convs = nn.ModuleList(_same_conv(channels, kernel, d) for d in dilations)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, channels, 1, T) to (B, channels, 1, T)."""
-        for conv in self.convs:
-            x = x + conv(F.leaky_relu(x, SLOPE))
+        for chain in zip(*self.children(), strict=True):
+            h = x
+            for conv in chain:
+                h = conv(F.leaky_relu(h, SLOPE))
+            x = x + h
         return x
 
 
 class HiFiGANGenerator(nn.Module):
     """Log-mels to waveforms by transposed convolutions and multi-receptive-field fusion.
 
-    Arguments carry the names of the published `config.json`.
-
-    Args:
-        resblock: "1" for `ResBlock1`, "2" for `ResBlock2`.
-        upsample_rates: factors of the stages; their product is the hop.
-        upsample_kernel_sizes: kernels of the transposed convolutions.
-        upsample_initial_channel: channels ahead of the first stage, halved by each.
-        resblock_kernel_sizes: kernels of the residual blocks whose outputs a stage averages.
-        resblock_dilation_sizes: dilations of each of these blocks.
-        n_mels: mel bands.
+    Arguments carry the names of the published `config.json`. Each stage halves the channels and
+    averages the outputs of its residual blocks; the product of the rates is the hop.
 
     Raises:
         ValueError: `resblock` is neither "1" nor "2".
@@ -80,7 +64,6 @@ class HiFiGANGenerator(nn.Module):
         super().__init__()
         if resblock not in ("1", "2"):
             raise ValueError(f'resblock is {resblock!r}, known are "1" and "2"')
-        block = ResBlock1 if resblock == "1" else ResBlock2
         self.hop_length = math.prod(upsample_rates)
         self.n_kernels = len(resblock_kernel_sizes)
         self.conv_pre = nn.Conv2d(n_mels, upsample_initial_channel, (1, 7), padding=(0, 3))
@@ -95,7 +78,7 @@ class HiFiGANGenerator(nn.Module):
             self.ups.append(up)
             channels //= 2
             self.resblocks.extend(
-                block(channels, size, dilations)
+                ResBlock(resblock, channels, size, dilations)
                 for size, dilations in zip(
                     resblock_kernel_sizes, resblock_dilation_sizes, strict=True
                 )
@@ -119,8 +102,7 @@ class HiFiGANGenerator(nn.Module):
     def load_published(self, state: dict[str, Tensor]) -> None:
         """Load a published state: one-dimensional convolutions with weight normalisation.
 
-        Raises:
-            KeyError, RuntimeError: the state belongs to another network.
+        KeyError or RuntimeError if it belongs to another network.
         """
         folded = fold_weight_norm(state)
         self.load_state_dict({k: v[:, :, None] if v.dim() == 3 else v for k, v in folded.items()})

@@ -17,7 +17,6 @@ class UNet(nn.Module):
     change little.
 
     Args:
-        n_channels: of the images that come in and go out.
         width: channels of the first layer.
         n_down: halvings; height and width are multiples of 2 ** n_down.
     """
@@ -57,9 +56,7 @@ class ResNetGenerator(nn.Sequential):
     nearly all of a short training goes into learning to copy.
 
     Args:
-        n_channels: of the images that come in and go out.
         width: f, channels of the first layer.
-        n_blocks: residual blocks.
     """
 
     def __init__(self, n_channels: int = 3, width: int = 32, n_blocks: int = 3) -> None:

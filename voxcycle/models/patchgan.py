@@ -11,6 +11,16 @@ from torch import Tensor, nn
 Network = TypeVar("Network", "PatchGAN", "PatchGAN1d")
 
 
+def _score(network: Network, x: Tensor, condition: Tensor | None) -> Tensor:
+    for i, layer in enumerate(network.layers):
+        x = layer(x)
+        if network.conditions:
+            added = network.conditions[i](condition)
+            x = x + added.reshape(*added.shape, *[1] * (x.ndim - 2))
+        x = F.leaky_relu(x, 0.2, inplace=True)
+    return network.out(x)
+
+
 @torch.no_grad()
 def _bind(network: Network, condition: Tensor) -> Network:
     """Return an unconditional copy: what the condition adds to a layer is added to its bias."""
@@ -59,13 +69,7 @@ class PatchGAN(nn.Module):
 
         A mel is n_mels high and F wide. Every layer but the last halves both axes.
         """
-        x = planes
-        for i, layer in enumerate(self.layers):
-            x = layer(x)
-            if self.conditions:
-                x = x + self.conditions[i](condition)[:, :, None, None]
-            x = F.leaky_relu(x, 0.2, inplace=True)
-        return self.out(x)
+        return _score(self, planes, condition)
 
     def bind(self, condition: Tensor) -> "PatchGAN":
         """Return an unconditional copy with the scores of this network under (n_condition,)."""
@@ -76,12 +80,11 @@ class PatchGAN1d(nn.Module):
     """D: scores whole spectra by convolutions over time; no sigmoid (least squares).
 
     `PatchGAN` shares its weights along frequency and hardly knows *where* a formant is; here every
-    mel band is a channel of its own. With `n_condition` as in `PatchGAN`.
+    mel band is a channel of its own.
 
     Args:
         n_bands: mel bands times input planes.
         width: channels of the three hidden layers; two of them halve the frames.
-        n_condition: size of the speaker condition; 0 for none.
     """
 
     def __init__(self, n_bands: int, width: int = 256, n_condition: int = 0) -> None:
@@ -97,13 +100,7 @@ class PatchGAN1d(nn.Module):
 
     def forward(self, planes: Tensor, condition: Tensor | None = None) -> Tensor:
         """Score (B, n_channels, n_mels, F); returns scores (B, 1, F / 4)."""
-        x = planes.flatten(1, 2)  # (B, n_channels * n_mels, F)
-        for i, layer in enumerate(self.layers):
-            x = layer(x)
-            if self.conditions:
-                x = x + self.conditions[i](condition)[:, :, None]
-            x = F.leaky_relu(x, 0.2, inplace=True)
-        return self.out(x)
+        return _score(self, planes.flatten(1, 2), condition)  # of (B, n_channels * n_mels, F)
 
     def bind(self, condition: Tensor) -> "PatchGAN1d":
         """Return an unconditional copy with the scores of this network under (n_condition,)."""
@@ -136,12 +133,8 @@ def build_mel_discriminator(
 ) -> PatchGAN | PatchGANPair:
     """Build D of mels; its `arguments` are those of this call, for files.
 
-    Args:
-        n_planes: planes of n_mels bands: 1 for the mel, 2 with its excitation.
-        n_mels: mel bands.
-        widths: channels of the `PatchGAN`.
-        spectrum_width: channels of the `PatchGAN1d`; 0 builds none.
-        n_condition: size of the speaker condition; 0 for none.
+    One plane is the mel, two are the mel and its excitation; a `spectrum_width` of 0 builds no
+    `PatchGAN1d`.
     """
     patches = PatchGAN(n_planes, tuple(widths), n_condition)
     network: PatchGAN | PatchGANPair = patches

@@ -1,9 +1,8 @@
 """The source-filter vocoder: a small network shapes a pulse train and noise in the STFT domain.
 
 Harmonics and noise of the neural source-filter models (Wang et al., 2019) with the ConvNeXt and the
-inverse STFT of Vocos (Siuzdak, 2023). The phase of the harmonics, which
-other vocoders must invent, comes from the pulse train; the network predicts level and delay of
-every bin of it, and the level of the noise.
+inverse STFT of Vocos (Siuzdak, 2023). The phase of the harmonics, which other vocoders must invent,
+comes from the pulse train; the network predicts level and delay of its bins, and the noise's level.
 """
 
 from typing import Any
@@ -108,11 +107,9 @@ class SourceFilterVocoder(nn.Module):
     """Log-mels, a pulse train and noise to a waveform.
 
     Args:
-        spec: the mel analysis.
         width: channels of the trunk.
         n_blocks: ConvNeXt blocks, causal but for the first.
-        kernel: frames that a block's convolution sees.
-        expansion: width of a block's MLP, in trunk widths.
+        kernel, expansion: as in `VoiceGenerator`.
         look_ahead: frames ahead that the first block sees; all the latency of the network.
         has_prior: start from the amplitudes of the mel's pseudo-inverse, instead of from nothing.
         has_phase: predict a phase offset per bin of the pulse train.
@@ -166,15 +163,9 @@ class SourceFilterVocoder(nn.Module):
         self.pitch = MelPitch(spec)
 
     def forward(self, log_mel: Tensor, f0_hz: Tensor, sources: Tensor) -> Tensor:
-        """Render mels.
+        """Render mels (B, n_mels, F) at F0 (B, F), 0 where unvoiced, as (B, F * hop_length).
 
-        Args:
-            log_mel: (B, n_mels, F).
-            f0_hz: (B, F), 0 where unvoiced.
-            sources: (B, 3, F * hop_length), from `source_signals`.
-
-        Returns:
-            (B, F * hop_length).
+        The sources, (B, 3, F * hop_length), are those of `source_signals`.
         """
         spectra = [self.frames.analyse(source) for source in sources.unbind(1)]
         voiced = (f0_hz > 0).to(log_mel.dtype)
@@ -210,11 +201,7 @@ class SpectrogramDiscriminator(nn.Module):
     """D: scores patches of a log-magnitude spectrogram; no sigmoid (least squares).
 
     One resolution of the multi-resolution spectrogram discriminator (Jang et al., 2021, UnivNet).
-
-    Args:
-        resolution: the transform.
-        width: channels of the hidden layers.
-        n_layers: hidden layers; all but the last halve the frequency axis.
+    All hidden layers but the last halve the frequency axis.
     """
 
     def __init__(self, resolution: Resolution, width: int = 24, n_layers: int = 4) -> None:
@@ -230,11 +217,7 @@ class SpectrogramDiscriminator(nn.Module):
     def forward(self, waveform: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Score (B, T); returns scores (B, n) and the hidden layers' outputs."""
         x = stft_magnitude(waveform, self.resolution).log()[:, None]  # (B, 1, n_freq, F)
-        features = []
-        for layer in self.layers:
-            x = F.leaky_relu(layer(x), 0.2)
-            features.append(x)
-        return self.out(x).flatten(1), features
+        return _score(self.layers, self.out, x, slope=0.2)
 
 
 class PeriodDiscriminator(nn.Module):
@@ -259,8 +242,14 @@ class PeriodDiscriminator(nn.Module):
         """Score (B, T); returns scores (B, n) and the hidden layers' outputs."""
         missing = -waveform.shape[1] % self.period
         x = F.pad(waveform, (0, missing)).unflatten(1, (-1, self.period))[:, None]
-        features = []
-        for layer in self.layers:
-            x = F.leaky_relu(layer(x), 0.1)
-            features.append(x)
-        return self.out(x).flatten(1), features
+        return _score(self.layers, self.out, x, slope=0.1)
+
+
+def _score(
+    layers: nn.ModuleList, out: nn.Module, x: Tensor, slope: float
+) -> tuple[Tensor, list[Tensor]]:
+    features = []
+    for layer in layers:
+        x = F.leaky_relu(layer(x), slope)
+        features.append(x)
+    return out(x).flatten(1), features

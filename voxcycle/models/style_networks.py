@@ -13,9 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from voxcycle.models.coders import Shape, last_side
-from voxcycle.models.growing_networks import SLOPE, EqualizedLinear, PixelNorm
+from voxcycle.models.growing_networks import EPSILON, SLOPE, EqualizedLinear, PixelNorm
 
-EPSILON = 1e-8
 MAPPING_LR_MULTIPLIER = 0.01  # the mapping network learns this much slower (2019, appendix C)
 
 
@@ -24,11 +23,9 @@ class MappingNetwork(nn.Sequential):
 
     def __init__(self, n_latent: int, n_layers: int) -> None:
         layers: list[nn.Module] = []
+        slow = {"gain": math.sqrt(2), "lr_multiplier": MAPPING_LR_MULTIPLIER}
         for _ in range(n_layers):
-            linear = EqualizedLinear(
-                n_latent, n_latent, gain=math.sqrt(2), lr_multiplier=MAPPING_LR_MULTIPLIER
-            )
-            layers += [linear, nn.LeakyReLU(SLOPE)]
+            layers += [EqualizedLinear(n_latent, n_latent, **slow), nn.LeakyReLU(SLOPE)]
         super().__init__(PixelNorm(), *layers)
 
 
@@ -37,12 +34,7 @@ class ModulatedConv2d(nn.Module):
 
     Scaling input and output channels instead of weights comes to the same, for all images at once.
 
-    Args:
-        n_in: input channels.
-        n_out: output channels.
-        kernel: side of the kernel.
-        n_style: width of the style.
-        demodulates: whether outputs are brought back to the deviation of the inputs.
+    With `demodulates` outputs are brought back to the deviation of the inputs.
     """
 
     def __init__(
@@ -100,12 +92,7 @@ class SynthesisNetwork(nn.Module):
     """Styles, one per layer, to images.
 
     Layers are numbered as the styles are: stage i has the convolutions 2i - 1 (which doubles) and
-    2i, stage 0 only 0; the last style is that of the way out.
-
-    Args:
-        shape: of the images.
-        widths: channels of every stage, from `last_side` on.
-        n_style: width of a style.
+    2i, stage 0 only 0; the last style is that of the way out. Stages begin at `last_side`.
     """
 
     def __init__(self, shape: Shape, widths: Sequence[int], n_style: int) -> None:
@@ -125,11 +112,9 @@ class SynthesisNetwork(nn.Module):
         self.n_noise = sum(side**2 for side in self.sides)
 
     def forward(self, styles: Tensor, noise: Tensor) -> Tensor:
-        """Return images (B, C, H, W).
+        """Return images (B, C, H, W) of styles (B, n_styles, n_style).
 
-        Args:
-            styles: (B, n_styles, n_style).
-            noise: (B, n_noise), or (1, n_noise) for the same in all images.
+        The noise is (B, n_noise), or (1, n_noise) for the same in all images.
         """
         planes = noise.split([side**2 for side in self.sides], 1)
         x = self.constant.expand(len(styles), -1, -1, -1)

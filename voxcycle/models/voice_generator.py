@@ -43,9 +43,7 @@ class VoiceGenerator(nn.Module):
     """G: normalised source mels and the excitation of the output to target mels.
 
     Args:
-        n_mels: mel bands.
         width: channels of the trunk.
-        n_blocks: ConvNeXt blocks.
         kernel: frames that a block's convolution sees, odd.
         expansion: width of a block's MLP, in trunk widths.
         n_excitation: columns of the excitation; 0 builds a generator without F0 conditioning.
@@ -112,10 +110,10 @@ class VoiceGenerator(nn.Module):
         x = self.embed(torch.cat(inputs, 1).transpose(1, 2))  # (B, F, width)
         for block in self.blocks:
             x = block(x, condition)
-        if not self.has_skip:
-            return self.out(self.norm(x)).transpose(1, 2)
-        # In the normalised domain: with the skip an untrained generator exchanges statistics only.
-        return (mel * mask).transpose(1, 2).add(self.out(self.norm(x))).transpose(1, 2)
+        x = self.out(self.norm(x))
+        if self.has_skip:  # with which an untrained generator exchanges statistics only
+            x = (mel * mask).transpose(1, 2).add(x)
+        return x.transpose(1, 2)
 
     @torch.no_grad()
     def bind(self, condition: Tensor) -> "VoiceGenerator":

@@ -25,7 +25,10 @@ def load_network(build: Callable[[], Network], arrays: Mapping[str, NDArray[Any]
         expected = {name: tuple(value.shape) for name, value in build().state_dict().items()}
     weights = arrays
     if expected.keys() != arrays.keys():
-        weights = {_rename(name): array for name, array in arrays.items()}
+        weights = {
+            ".".join(RETIRED_NAMES.get(part, part) for part in name.split(".")): array
+            for name, array in arrays.items()
+        }
     found = {name: array.shape for name, array in weights.items()}
     if found != expected:
         differing = sorted(dict(found.items() ^ expected.items()))
@@ -45,7 +48,3 @@ def to_arrays(network: nn.Module) -> dict[str, NDArray[np.float16]]:
         name: value.detach().to("cpu", torch.float16).numpy()
         for name, value in network.state_dict().items()
     }
-
-
-def _rename(name: str) -> str:
-    return ".".join(RETIRED_NAMES.get(part, part) for part in name.split("."))

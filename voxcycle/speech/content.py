@@ -57,9 +57,9 @@ def find_encoder() -> Path:
 
 
 @functools.cache
-def load_encoder(path: Path) -> WhisperEncoder:
+def load_encoder() -> WhisperEncoder:
     """Return the frozen encoder."""
-    return WhisperEncoder.from_ctranslate2(path)
+    return WhisperEncoder.from_ctranslate2(find_encoder())
 
 
 def recogniser_mel(log_mel: Tensor, spec: MelSpec) -> Tensor:
@@ -96,7 +96,6 @@ class Units(NamedTuple):
         tensors = {"centroids": self.centroids, "directions": self.directions, "mean": self.mean}
         tensors |= {f"speaker/{name}": mean for name, mean in self.speaker_means.items()}
         header = {"voxcycle_units": json.dumps({"n_frames": self.n_frames})}
-        path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as partial:
             save_file({k: v.contiguous() for k, v in tensors.items()}, partial, header)
 
@@ -107,16 +106,11 @@ class Units(NamedTuple):
             with safe_open(path, framework="pt") as file:
                 header = json.loads((file.metadata() or {})["voxcycle_units"])
                 found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            means = {
-                name.removeprefix("speaker/"): value
-                for name, value in found.items()
-                if name.startswith("speaker/")
-            }
             return cls(
-                centroids=found["centroids"],
-                directions=found["directions"],
-                mean=found["mean"],
-                speaker_means=means,
+                centroids=found.pop("centroids"),
+                directions=found.pop("directions"),
+                mean=found.pop("mean"),
+                speaker_means={k.removeprefix("speaker/"): mean for k, mean in found.items()},
                 n_frames=header["n_frames"],
             )
         except (OSError, SafetensorError, KeyError, ValueError) as error:
@@ -131,7 +125,6 @@ class ContentTeacher:
 
     def __init__(self, encoder: WhisperEncoder, units: Units, spec: MelSpec) -> None:
         self.encoder, self.units, self.spec = encoder, units, spec
-        self._to_device = functools.cache(self._move)
 
     def __call__(self, source: Domain, converted: Tensor, target: Domain) -> Tensor:
         """Return the loss of converted mels (B, n_mels, F), normalised by the target's statistics.
@@ -148,16 +141,10 @@ class ContentTeacher:
     def _logits(self, mel: Tensor, profile: Tensor) -> Tensor:
         n_mels = self.spec.n_mels
         mean, std, content = profile.split([n_mels, n_mels, self.encoder.width], dim=1)
-        encoder, directions, centroids = self._to_device(mel.device)
-        features = encoder(recogniser_mel(mel * std[..., None] + mean[..., None], self.spec))
-        return unit_logits(remove_speaker(features, content[:, None], directions), centroids)
-
-    def _move(self, device: torch.device) -> tuple[WhisperEncoder, Tensor, Tensor]:
-        return (
-            self.encoder.to(device),
-            self.units.directions.to(device),
-            self.units.centroids.to(device),
-        )
+        heard = recogniser_mel(mel * std[..., None] + mean[..., None], self.spec)
+        features = self.encoder.to(mel.device)(heard)
+        features = remove_speaker(features, content[:, None], self.units.directions.to(mel.device))
+        return unit_logits(features, self.units.centroids.to(mel.device))
 
     def speaker_mean(self, name: str, mels: Sequence[NDArray]) -> NDArray[np.float32]:
         """Return the mean feature (D,) of a speaker, known by name or heard in log-mels."""
@@ -165,6 +152,11 @@ class ContentTeacher:
             heard = hear(self.encoder, mels, self.spec, self.units.n_frames)
             self.units.speaker_means[name] = shrink_mean(heard, self.units.mean)
         return self.units.speaker_means[name].numpy()
+
+    def describe(self, speaker: Speaker) -> Speaker:
+        """Return a speaker with the mean of its content features."""
+        mels = [recording.mels[0] for recording in speaker.recordings]
+        return replace(speaker, content_mean=self.speaker_mean(speaker.name, mels))
 
 
 class Heard(NamedTuple):
@@ -178,10 +170,11 @@ class Heard(NamedTuple):
 def hear(encoder: WhisperEncoder, mels: Sequence[NDArray], spec: MelSpec, n_frames: int) -> Heard:
     """Encode consecutive crops of log-mels (F, n_mels), as training will hear them."""
     n_left = max(1, int(SPEAKER_S * spec.frame_rate) // n_frames)
-    crops: list[NDArray[np.float32]] = []
-    for mel in mels:
-        for start in range(0, len(mel) - n_frames + 1, n_frames):
-            crops.append(mel[start : start + n_frames].astype(np.float32))
+    crops = [
+        mel[start : start + n_frames].astype(np.float32)
+        for mel in mels
+        for start in range(0, len(mel) - n_frames + 1, n_frames)
+    ]
     crops = crops[:: max(1, len(crops) // n_left)][:n_left]
     if not crops:  # every recording is shorter
         longest = max(mels, key=len).astype(np.float32)
@@ -225,9 +218,7 @@ def fit_units(
     """
     if len(speakers) < MIN_SPEAKERS:
         raise ValueError(f"units need {MIN_SPEAKERS} speakers at least, not {len(speakers)}")
-    heard = {}
-    for name, mels in speakers.items():
-        heard[name] = hear(encoder, mels, spec, n_frames)
+    heard = {name: hear(encoder, mels, spec, n_frames) for name, mels in speakers.items()}
     active = torch.cat([own.features[own.is_active] for own in heard.values()])
     mean = active.mean(0)
     means = {name: shrink_mean(own, mean) for name, own in heard.items()}
@@ -256,7 +247,7 @@ def cluster(features: Tensor, n_units: int, seed: int, n_largest: int = 60_000) 
         nearest = (points @ centroids.T).argmax(1)
         sums = torch.zeros_like(centroids).index_add_(0, nearest, points)
         counts = torch.bincount(nearest, minlength=len(centroids))
-        # An empty unit begins again at a point that is far from its centroid.
+        # An empty unit restarts at a point that is far from its centroid.
         empty = torch.where(counts == 0)[0]
         far = (points * centroids[nearest]).sum(1).argsort()[: len(empty)]
         sums[empty] = points[far]
@@ -271,7 +262,7 @@ def load_teacher(
 
     The run keeps them in `units.safetensors`, for `--resume` and for later trainings.
     """
-    encoder = load_encoder(find_encoder())
+    encoder = load_encoder()
     kept = config.out / UNITS_FILE
     path = kept if kept.exists() else config.units
     if path is not None:
@@ -283,16 +274,3 @@ def load_teacher(
     if path != kept:
         units.save(kept)
     return ContentTeacher(encoder, units, spec)
-
-
-def add_content_means(speakers: Sequence[Speaker], teacher: ContentTeacher) -> list[Speaker]:
-    """Return speakers with the means of their content features."""
-    return [
-        replace(
-            speaker,
-            content_mean=teacher.speaker_mean(
-                speaker.name, [recording.mels[0] for recording in speaker.recordings]
-            ),
-        )
-        for speaker in speakers
-    ]

@@ -11,15 +11,22 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, default_collate
 
-from voxcycle.audio.corrupt import Corruption, corrupt_mel, draw_corruption
 from voxcycle.audio.excitation import excitation_mel
 from voxcycle.audio.f0 import transform_f0
 from voxcycle.audio.mel import MelSpec
-from voxcycle.audio.perturb import band_centres_hz, bend_bands, perturb_channel
+from voxcycle.audio.perturb import (
+    Corruption,
+    band_centres_hz,
+    bend_bands,
+    corrupt_mel,
+    draw_corruption,
+    perturb_channel,
+)
 from voxcycle.audio.stats import DomainStats, estimate_stats, sum_frames
-from voxcycle.methods.batches import Domain
+from voxcycle.methods.batches import Domain, Share
+from voxcycle.speech.config import MelCycleGANConfig
 from voxcycle.speech.features import Features
 from voxcycle.speech.speakers import Speaker, draw_stats, speaker_profile
 from voxcycle.voices.pretrained import speaker_condition
@@ -27,82 +34,70 @@ from voxcycle.voices.pretrained import speaker_condition
 STRETCH_S = (2.0, 10.0)  # of a corrupted recording, from which its statistics are estimated
 
 
-class VoiceBatch(NamedTuple):
-    """One training batch; mels are normalised, (B, n_mels, F), excitations (B, n_mels + 1, F).
+class Crops(NamedTuple):
+    """One domain's crops; mels are normalised, (B, n_mels, F), excitations (B, n_mels + 1, F).
 
     Attributes:
-        real_a: domain a, normalised by its own statistics, for D_a and the reconstruction losses.
-        source_a: the same crops as a conversion sees them, normalised by statistics estimated from
-            a short stretch; a share of them is perturbed.
-        perturbed_a: the same crops under a random perturbation and channel.
-        excitation_a: at the F0 of a.
-        excitation_ab: at the F0 of a moved into the range of b.
-        condition_a: (B, n_condition), the statistics of each crop's speaker.
-        profile_a: (B, 2 * n_mels + D), see `Domain`; D is 0 without a content loss.
-        real_b, source_b, perturbed_b, excitation_b, excitation_ba, condition_b, profile_b: the same
-            for domain b; the crops of b are converted to the speakers of a's crops.
-        mask_a, mask_b: (B, 1, F), 0 where the generator fills frames in.
+        real: normalised by the speaker's statistics, for the domain's discriminator and the
+            reconstruction losses.
+        source: the same crops as a conversion sees them, normalised by statistics estimated from a
+            short stretch; a share of them is perturbed.
+        perturbed: the same crops under a random perturbation and channel.
+        excitation: at their F0.
+        excitation_to_other: at their F0 moved into the range of the other domain's speaker.
+        condition: (B, n_condition), the statistics of each crop's speaker.
+        profile: (B, 2 * n_mels + D), see `Domain`; D is 0 without a content loss.
+        mask: (B, 1, F), 0 where the generator fills frames in.
     """
 
-    real_a: Tensor
-    source_a: Tensor
-    perturbed_a: Tensor
-    excitation_a: Tensor
-    excitation_ab: Tensor
-    condition_a: Tensor
-    profile_a: Tensor
-    mask_a: Tensor
-    real_b: Tensor
-    source_b: Tensor
-    perturbed_b: Tensor
-    excitation_b: Tensor
-    excitation_ba: Tensor
-    condition_b: Tensor
-    profile_b: Tensor
-    mask_b: Tensor
+    real: Tensor
+    source: Tensor
+    perturbed: Tensor
+    excitation: Tensor
+    excitation_to_other: Tensor
+    condition: Tensor
+    profile: Tensor
+    mask: Tensor
+
+    def to_domain(self, other: "Crops") -> Domain:
+        """Return the domain; conditioning of the generators: excitation, mask and speaker.
+
+        The combs that discriminators see (B, 1, n_mels, F) lack the voicing flag.
+        """
+        return Domain(
+            real=self.real,
+            source=self.source,
+            perturbed=self.perturbed,
+            cond=(self.excitation, torch.ones_like(self.mask), self.condition),
+            cond_to_other=(self.excitation_to_other, self.mask, other.condition),
+            disc_cond=self.excitation[:, None, :-1],
+            disc_cond_of_other=self.excitation_to_other[:, None, :-1],
+            condition=self.condition,
+            profile=self.profile,
+        )
+
+
+class VoiceBatch(NamedTuple):
+    """One training batch; the crops of b are converted to the speakers of a's crops."""
+
+    a: Crops
+    b: Crops
+
+    def take_share(self, share: Share) -> "VoiceBatch":
+        """Return one process's share of both domains."""
+        return VoiceBatch(*(Crops(*map(share.of, crops)) for crops in self))
 
     def domains(self) -> tuple[Domain, Domain]:
-        """Return the domains; conditioning of the generators: excitation, mask and speaker."""
-        keep = torch.ones_like(self.mask_a)
-        a = Domain(
-            real=self.real_a,
-            source=self.source_a,
-            perturbed=self.perturbed_a,
-            cond=(self.excitation_a, keep, self.condition_a),
-            cond_to_other=(self.excitation_ab, self.mask_a, self.condition_b),
-            disc_cond=_planes(self.excitation_a),
-            disc_cond_of_other=_planes(self.excitation_ab),
-            condition=self.condition_a,
-            profile=self.profile_a,
-        )
-        b = Domain(
-            real=self.real_b,
-            source=self.source_b,
-            perturbed=self.perturbed_b,
-            cond=(self.excitation_b, keep, self.condition_b),
-            cond_to_other=(self.excitation_ba, self.mask_b, self.condition_a),
-            disc_cond=_planes(self.excitation_b),
-            disc_cond_of_other=_planes(self.excitation_ba),
-            condition=self.condition_b,
-            profile=self.profile_b,
-        )
-        return a, b
-
-
-def _planes(excitation: Tensor) -> Tensor:
-    """Return the combs (B, 1, n_mels, F) of an excitation, whose last row is the voicing flag."""
-    return excitation[:, None, :-1]
+        """Return the domains as the CycleGAN takes them."""
+        return self.a.to_domain(self.b), self.b.to_domain(self.a)
 
 
 class _Crop(NamedTuple):
-    """A crop: log-mel (F, n_mels), F0 (F,), and the normalised inputs of the generators.
-
-    `stats` are those of the recording as a source; they normalise `source`.
-    """
+    """A crop: log-mel (F, n_mels), F0 (F,), and the normalised inputs of the generators."""
 
     mel: NDArray[np.float32]
     f0_hz: NDArray[np.float32]
-    stats: DomainStats
+    stats: DomainStats  # of the recording as a source: they normalise `source`
     source: NDArray[np.float32]
     perturbed: NDArray[np.float32]
 
@@ -128,51 +123,29 @@ class UnpairedCrops(Dataset[VoiceBatch]):
     """Batches of crops of two domains, each one speaker or a pool; endless.
 
     Args:
+        config: sizes, perturbations and seed.
         speakers_a: the speakers of domain a, drawn with equal probability.
         speakers_b: the speakers of domain b, in the same way.
         spec: the mel analysis.
         prior: statistics to which estimates are shrunk; None where both sides are known speakers,
             so that their own statistics are used throughout.
-        batch_size: crops per domain.
-        n_frames: frames per crop.
-        max_masked_frames: longest filling-in mask; 0 for none.
-        is_perturbed: False feeds the identity loss unperturbed crops.
-        seed: of all random draws.
-        perturbed_source: share of the crops of a, and of b where that is a pool, that are perturbed
-            in `source_a` and `source_b`: more speakers and channels than the pool has.
-        bends_bands: perturb by shifting formants one by one, too.
         reference: statistics that conditions are relative to; None takes the prior, or those of a.
-        corrupted: share of the crops that generators receive with noise, reverberation or another
-            speaker; what is scored and reconstructed stays clean.
     """
 
     def __init__(
         self,
+        config: MelCycleGANConfig,
         speakers_a: Sequence[Speaker],
         speakers_b: Sequence[Speaker],
+        *,
         spec: MelSpec,
         prior: DomainStats | None,
-        *,
-        batch_size: int,
-        n_frames: int,
-        max_masked_frames: int,
-        is_perturbed: bool,
-        seed: int,
-        perturbed_source: float = 0.0,
-        bends_bands: bool = False,
         reference: DomainStats | None = None,
-        corrupted: float = 0.0,
     ) -> None:
+        self.config = config
+        self.n_frames = config.n_frames
         self.spec = spec
         self.prior = prior
-        self.batch_size = batch_size
-        self.n_frames = n_frames
-        self.max_masked_frames = max_masked_frames
-        self.is_perturbed = is_perturbed
-        self.seed = seed
-        self.perturbed_source = perturbed_source
-        self.bends_bands = bends_bands
-        self.corrupted = corrupted
         self.centres_hz = band_centres_hz(spec)
         self.reference = reference or prior or speakers_a[0].stats[0]
         self.sources_a = [self._describe(speaker) for speaker in speakers_a]
@@ -184,61 +157,56 @@ class UnpairedCrops(Dataset[VoiceBatch]):
         return _Source(speaker, condition, speaker_profile(speaker), lengths / lengths.sum())
 
     def __getitem__(self, index: int) -> VoiceBatch:
-        rng = np.random.default_rng([self.seed, index])
-        items = [self._draw_item(rng) for _ in range(self.batch_size)]
-        return VoiceBatch(
-            *(
-                torch.from_numpy(np.stack([value.T for value in column]))
-                for column in zip(*items, strict=True)
-            )
-        )
+        rng = np.random.default_rng([self.config.seed, index])
+        return default_collate([self._draw_pair(rng) for _ in range(self.config.batch_size)])
 
-    def _draw_item(self, rng: np.random.Generator) -> list[NDArray[np.float32]]:
-        a, b = (
-            sources[int(rng.integers(len(sources)))] for sources in (self.sources_a, self.sources_b)
-        )
-        stats_a, stats_b = a.speaker.stats[0], b.speaker.stats[0]
+    def _draw_pair(self, rng: np.random.Generator) -> VoiceBatch:
+        """Draw a crop of either domain, without the batch dimension."""
+        a, b = (pool[int(rng.integers(len(pool)))] for pool in (self.sources_a, self.sources_b))
         crop_a = self._draw_crop(a, True, rng)
         crop_b = self._draw_crop(b, len(self.sources_b) > 1, rng)
-        return [
-            stats_a.normalize(crop_a.mel),
-            crop_a.source,
-            crop_a.perturbed,
-            excitation_mel(crop_a.f0_hz, self.spec),
-            excitation_mel(transform_f0(crop_a.f0_hz, crop_a.stats, stats_b), self.spec),
-            a.condition,
-            a.profile,
-            self._draw_mask(rng),
-            stats_b.normalize(crop_b.mel),
-            crop_b.source,
-            crop_b.perturbed,
-            excitation_mel(crop_b.f0_hz, self.spec),
-            excitation_mel(transform_f0(crop_b.f0_hz, crop_b.stats, stats_a), self.spec),
-            b.condition,
-            b.profile,
-            self._draw_mask(rng),
-        ]
+        halves = []
+        for crop, source, other in ((crop_a, a, b), (crop_b, b, a)):
+            stats, other_stats = source.speaker.stats[0], other.speaker.stats[0]
+            f0_hz = transform_f0(crop.f0_hz, crop.stats, other_stats)
+            values = (
+                stats.normalize(crop.mel),
+                crop.source,
+                crop.perturbed,
+                excitation_mel(crop.f0_hz, self.spec),
+                excitation_mel(f0_hz, self.spec),
+                source.condition,
+                source.profile,
+                self._draw_mask(rng),
+            )
+            halves.append(Crops(*(torch.from_numpy(value.T) for value in values)))
+        return VoiceBatch(*halves)
+
+    def _draw_place(self, source: _Source, rng: np.random.Generator) -> _Place:
+        recordings = source.speaker.recordings
+        recording = recordings[int(rng.choice(len(recordings), p=source.shares))]
+        start = int(rng.integers(max(1, len(recording.f0_hz) - self.n_frames + 1)))
+        return _Place(source.speaker, recording, start)
 
     def _draw_crop(self, drawn: _Source, is_unknown: bool, rng: np.random.Generator) -> _Crop:
         """Draw a crop; `is_unknown` says whether conversion must estimate its statistics."""
-        speaker = drawn.speaker
-        recording = speaker.recordings[int(rng.choice(len(drawn.shares), p=drawn.shares))]
-        start = int(rng.integers(max(1, len(recording.f0_hz) - self.n_frames + 1)))
+        config = self.config
+        place = speaker, recording, start = self._draw_place(drawn, rng)
         stats = self._source_stats(speaker, 0, rng) if is_unknown else speaker.stats[0]
         mel = self._cut(recording.mels[0], start)
-        variant = int(rng.integers(len(recording.mels))) if self.is_perturbed else 0
-        place, corruption = _Place(speaker, recording, start), None
-        if self.corrupted and rng.random() < self.corrupted:
+        variant = int(rng.integers(len(recording.mels))) if config.is_perturbed else 0
+        corruption = None
+        if config.corrupted and rng.random() < config.corrupted:
             corruption = draw_corruption(self.spec, rng)
             perturbed, _ = self._corrupt(place, variant, corruption, rng)
         else:
             perturbed = self._cut(recording.mels[variant], start)
             perturbed = self._source_stats(speaker, variant, rng).normalize(perturbed)
-        if self.is_perturbed:
-            if self.bends_bands:
+        if config.is_perturbed:
+            if config.bends_bands:
                 perturbed = bend_bands(perturbed, rng)
             perturbed = perturb_channel(perturbed, self.centres_hz, rng)
-        is_replaced = is_unknown and rng.random() < self.perturbed_source
+        is_replaced = is_unknown and rng.random() < config.perturbed_source
         if is_replaced:
             source = perturbed
         elif is_unknown and corruption is not None:
@@ -267,9 +235,7 @@ class UnpairedCrops(Dataset[VoiceBatch]):
         if corruption.speaker_snr_db is not None:
             sources = (*self.sources_a, *self.sources_b)
             others = [s for s in sources if s.speaker is not place.speaker]
-            drawn = others[int(rng.integers(len(others)))]
-            recording = drawn.speaker.recordings[int(rng.choice(len(drawn.shares), p=drawn.shares))]
-            start = int(rng.integers(max(1, len(recording.f0_hz) - self.n_frames + 1)))
+            _, recording, start = self._draw_place(others[int(rng.integers(len(others)))], rng)
             other = recording.mels[0][start : start + length].astype(np.float32)
         mel = place.recording.mels[variant][part].astype(np.float32)
         mel = corrupt_mel(mel, corruption, self.spec, other)
@@ -291,7 +257,7 @@ class UnpairedCrops(Dataset[VoiceBatch]):
 
     def _draw_mask(self, rng: np.random.Generator) -> NDArray[np.float32]:
         mask = np.ones((self.n_frames, 1), np.float32)
-        length = int(rng.integers(self.max_masked_frames + 1))
+        length = int(rng.integers(self.config.max_masked_frames + 1))
         start = int(rng.integers(self.n_frames - length + 1))
         mask[start : start + length] = 0
         return mask

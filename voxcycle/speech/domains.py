@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from pydantic import TypeAdapter
 from rich.console import Console
 from rich.progress import Progress
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.perturb import RESYNTHESES, WARPS, Perturbation
 from voxcycle.audio.stats import DomainStats, average_stats
-from voxcycle.paths import cache_dir
+from voxcycle.files import cache_dir
 from voxcycle.speech.config import MelCycleGANConfig, VoiceTrainingConfig
 from voxcycle.speech.corpus import (
     MIN_FILES,
@@ -21,10 +22,8 @@ from voxcycle.speech.corpus import (
     scan_folder,
     split_files,
 )
-from voxcycle.speech.crops import UnpairedCrops
 from voxcycle.speech.features import Features, cache_features
-from voxcycle.speech.prepare import REPORT, prepare_folder
-from voxcycle.speech.prepare_report import draw_report
+from voxcycle.speech.prepare import REPORT, draw_report, prepare_folder
 from voxcycle.speech.screening import compare_clips
 from voxcycle.speech.speakers import Speaker, build_speaker, shrink_stats
 
@@ -47,74 +46,24 @@ class Domains:
         """Read the record of a run; CorpusError where it or a file that it names is gone."""
         if not path.exists():
             raise CorpusError(f"{path}: the record of the split is gone; start a new run")
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        sides = [
-            {
-                name: Split(**{part: [Path(p) for p in files] for part, files in split.items()})
-                for name, split in stored[side].items()
-            }
-            for side in ("a", "b")
-        ]
-        for split in (*sides[0].values(), *sides[1].values()):
+        stored = TypeAdapter(cls).validate_python(json.loads(path.read_text(encoding="utf-8")))
+        for split in (*stored.a.values(), *stored.b.values()):
             for file in split.train + split.valid:
                 if not file.exists():
                     raise CorpusError(f"{file}: gone since the run of {path.parent} began")
-        return cls(*sides)
+        return stored
 
 
 @dataclass(frozen=True)
 class VoiceData:
-    """Speakers with their training recordings, and the same ones with validation recordings.
-
-    Attributes:
-        prior: statistics of a pool's unknown speaker; None for a pair.
-        stats_a: statistics of domain a: the prior, or the speaker's.
-    """
+    """Speakers with their training recordings, and the same ones with validation recordings."""
 
     train_a: list[Speaker]
     train_b: Speaker
     valid_a: list[Speaker]
     valid_b: Speaker
-    prior: DomainStats | None
-    stats_a: DomainStats
-
-    def crops(
-        self,
-        config: VoiceTrainingConfig,
-        spec: MelSpec,
-        valid: bool,
-        reference: DomainStats | None = None,
-    ) -> UnpairedCrops:
-        """Return the batches of training, or of validation; see `make_crops`."""
-        a, b = (self.valid_a, self.valid_b) if valid else (self.train_a, self.train_b)
-        return make_crops(config, a, [b], spec=spec, prior=self.prior, reference=reference)
-
-
-def make_crops(
-    config: MelCycleGANConfig,
-    speakers_a: Sequence[Speaker],
-    speakers_b: Sequence[Speaker],
-    *,
-    spec: MelSpec,
-    prior: DomainStats | None,
-    reference: DomainStats | None = None,
-) -> UnpairedCrops:
-    """Return batches with the settings of a config; see `UnpairedCrops`."""
-    return UnpairedCrops(
-        speakers_a,
-        speakers_b,
-        spec,
-        prior,
-        batch_size=config.batch_size,
-        n_frames=config.n_frames,
-        max_masked_frames=config.max_masked_frames,
-        is_perturbed=config.is_perturbed,
-        seed=config.seed,
-        perturbed_source=config.perturbed_source,
-        bends_bands=config.bends_bands,
-        reference=reference,
-        corrupted=config.corrupted,
-    )
+    prior: DomainStats | None  # statistics of a pool's unknown speaker; None for a pair
+    stats_a: DomainStats  # of domain a: the prior, or the speaker's
 
 
 def find_domains(config: VoiceTrainingConfig, console: Console) -> Domains:
@@ -130,7 +79,7 @@ def find_domains(config: VoiceTrainingConfig, console: Console) -> Domains:
     else:
         folders = [config.a]
 
-    def split(folder: Path, side: str, min_total_s: float) -> tuple[str, Split]:
+    def split(folder: Path, side: str, min_total_s: float) -> Split:
         if config.prepares and not (folder / REPORT).exists():
             clips = config.out / "clips" / side / folder.absolute().name
             folder = prepare(folder, clips, min_total_s, console)
@@ -139,26 +88,24 @@ def find_domains(config: VoiceTrainingConfig, console: Console) -> Domains:
             console.print(f"skipped {path}: {reason}", style="yellow", soft_wrap=True)
         if side == "a" and config.any_to_one and len(corpus.clips) < MIN_FILES:
             # Too few clips to split: all of them train, other speakers of the pool validate.
-            return corpus.name, Split([clip.path.absolute() for clip in corpus.clips], [], [])
-        return corpus.name, split_files(corpus, config.seed)
+            return Split([clip.path.absolute() for clip in corpus.clips], [], [])
+        return split_files(corpus, config.seed)
 
     min_total_s = MIN_POOL_SPEAKER_S if config.any_to_one else MIN_TOTAL_S
     splits_a = {}
     for folder in folders:
         try:
-            name, files = split(folder, "a", min_total_s)
+            splits_a[folder.absolute().name] = split(folder, "a", min_total_s)
         except CorpusError as error:
             if len(folders) <= 2:
                 raise
             console.print(f"skipped: {error}", style="yellow", soft_wrap=True)
-        else:
-            splits_a[name] = files
     if config.any_to_one and len(splits_a) < 2:
         raise CorpusError(f"{config.a}: fewer than two speakers have enough usable speech")
-    domains = Domains(splits_a, dict([split(config.b, "b", MIN_TOTAL_S)]))
-    if not any(files.valid for files in domains.a.values()):
+    splits_b = {config.b.absolute().name: split(config.b, "b", MIN_TOTAL_S)}
+    if not any(files.valid for files in splits_a.values()):
         raise CorpusError(f"{config.a}: at least one speaker needs {MIN_FILES} recordings")
-    return domains
+    return Domains(splits_a, splits_b)
 
 
 def prepare(folder: Path, clips: Path, min_total_s: float, console: Console) -> Path:
@@ -217,12 +164,7 @@ def perturbations(config: MelCycleGANConfig) -> tuple[Perturbation, ...]:
 
 
 def load_speaker(
-    name: str,
-    split: Split,
-    *,
-    spec: MelSpec,
-    kinds: Sequence[Perturbation],
-    console: Console,
+    name: str, split: Split, *, spec: MelSpec, kinds: Sequence[Perturbation], console: Console
 ) -> tuple[Speaker, Speaker]:
     """Return the speaker with training recordings, and the same one with validation recordings."""
     paths = split.train + split.valid

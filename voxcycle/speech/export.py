@@ -13,7 +13,7 @@ from voxcycle.speech.config import VoiceTrainingConfig
 from voxcycle.speech.domains import VoiceData
 from voxcycle.speech.selector import best_path
 from voxcycle.training.state import TrainingState
-from voxcycle.voices.formant_postfilter import sharpen
+from voxcycle.voices.formant_postfilter import filter_formants
 from voxcycle.voices.pretrained import Pretrained
 from voxcycle.voices.voice import Voice, VoiceCard
 
@@ -24,10 +24,7 @@ def build_voices(
     """Return the voices around the averaged generators themselves, by network, target b first."""
     assert module.ema is not None
     stats_a, stats_b = data.stats_a, data.train_b.stats[0]
-    sides = (
-        ("g_ab", config.sex_b, stats_a, stats_b),
-        ("g_ba", config.sex_a, stats_b, stats_a),
-    )
+    sides = (("g_ab", config.sex_b, stats_a, stats_b), ("g_ba", config.sex_a, stats_b, stats_a))
     voices, names = {}, config.voice_names()
     # A pool has no voice: then there is one name, and zip ends before the second side.
     for name, (network, sex, source, target) in zip(names, sides, strict=False):
@@ -59,7 +56,7 @@ def postprocess(
     if pretrained is not None and config.pretrained_share:
         generator = pretrained.blend(generator, voice.target_stats, config.pretrained_share)
     if config.formant_postfilter:
-        generator = sharpen(generator, voice.target_stats, config.formant_postfilter)
+        generator = filter_formants(generator, voice.target_stats, config.formant_postfilter)
     return generator
 
 
@@ -82,8 +79,7 @@ def export_voices(
         data: both domains, for their statistics.
         pretrained: the networks from which the training started, if any.
         summary: of the training, for the cards.
-        chosen: by network, the step of the chosen weights and their scores, from
-            `CheckpointSelector.choose`; a network that is absent exports its last average.
+        chosen: from `CheckpointSelector.choose`; absent networks export their last average.
     """
     paths = []
     settings = json.loads(config.model_dump_json(exclude={"a", "b", "out", "start", "units"}))

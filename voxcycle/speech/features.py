@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from voxcycle.audio.f0 import extract_f0, limit_f0
 from voxcycle.audio.level import normalize_level, remove_rumble
-from voxcycle.audio.mel import MelSpec
+from voxcycle.audio.mel import LogMel, MelSpec, mel_filterbank
 from voxcycle.audio.mixdown import load_mono
 from voxcycle.audio.perturb import WARPS, Perturbation, WorldSpeech, analyse_world, resynthesize
 from voxcycle.files import replacing
@@ -41,18 +43,13 @@ class Features(NamedTuple):
 def load_analysis_waveform(path: Path, spec: MelSpec) -> NDArray[np.float32]:
     """Read a recording as conversion does: mono, resampled, at the analysis level, (T,)."""
     (mono,) = remove_rumble([load_mono(path, spec.sample_rate)], spec.sample_rate)
-    return normalize_level(mono, spec.sample_rate).waveform
+    return normalize_level(mono, spec.sample_rate)
 
 
 def extract_features(
     path: Path, spec: MelSpec, perturbations: Sequence[Perturbation] = WARPS
 ) -> Features:
     """Compute the features of one recording."""
-    import torch
-
-    from voxcycle.audio.f0 import extract_f0, limit_f0
-    from voxcycle.audio.mel import LogMel, mel_filterbank
-
     waveform = load_analysis_waveform(path, spec)
     log_mel = LogMel(spec)
     magnitude = log_mel.magnitude(torch.from_numpy(waveform)[None])
@@ -77,20 +74,12 @@ def extract_features(
     return Features(torch.stack(mels).half().numpy(), limit_f0(extract_f0(waveform, spec)))
 
 
-def _entry(
+def _cache_one(
     path: Path, spec: MelSpec, perturbations: Sequence[Perturbation], cache_dir: Path
 ) -> Path:
     digest = hashlib.sha256(path.read_bytes())
     digest.update(json.dumps([FEATURE_VERSION, spec.to_dict(), list(perturbations)]).encode())
-    return cache_dir / digest.hexdigest()[:32]
-
-
-def _cache_one(
-    path: Path, spec: MelSpec, perturbations: Sequence[Perturbation], cache_dir: Path
-) -> Path:
-    import torch
-
-    entry = _entry(path, spec, perturbations, cache_dir)
+    entry = cache_dir / digest.hexdigest()[:32]
     if not entry.with_suffix(".f0.npy").exists():
         torch.set_num_threads(1)  # one process per core
         features = extract_features(path, spec, perturbations)
@@ -108,17 +97,11 @@ def cache_features(
     *,
     perturbations: Sequence[Perturbation] = WARPS,
     n_jobs: int | None = None,
-    advance: Callable[[], None] | None = None,
+    advance: Callable[[], None] = lambda: None,
 ) -> list[Features]:
     """Return memory-mapped features of every file, computing the missing ones in parallel.
 
-    Args:
-        paths: recordings.
-        spec: the mel analysis.
-        cache_dir: where entries live; made if missing.
-        perturbations: which variants of the mels to compute.
-        n_jobs: processes; None takes one per core.
-        advance: called once per finished file, for a progress bar.
+    By `n_jobs` processes, None for one per core; `advance` is called once per finished file.
     """
     from joblib import Parallel, delayed
     from joblib.externals.loky.process_executor import TerminatedWorkerError
@@ -134,8 +117,7 @@ def cache_features(
     try:
         for entry in results:
             entries.append(entry)
-            if advance:
-                advance()
+            advance()
     except TerminatedWorkerError as error:
         raise OSError(
             f"{paths[len(entries)]}: the analysis was killed at this file or one near it, most "

@@ -8,35 +8,26 @@ Each recording is made mono and cut at its pauses (`audio/segment.py`). Its clip
 import json
 import os
 import shutil
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from voxcycle.audio.io import (
-    AudioError,
-    AudioFormat,
-    AudioSource,
-    FileSource,
-    list_audio,
-    write_audio,
-)
+from voxcycle.audio.io import AudioError, AudioFormat, FileSource, list_audio, write_audio
 from voxcycle.audio.level import ANALYSIS_LEVEL_DB
 from voxcycle.audio.mel import MelSpec
-from voxcycle.audio.mixdown import Mixdown, plan_mixdown
+from voxcycle.audio.mixdown import plan_mixdown
 from voxcycle.audio.resample import resample_blocks, resampled_length
 from voxcycle.audio.segment import find_slices
 from voxcycle.files import replacing
-from voxcycle.speech.clip_quality import ClipQuality, measure_quality
-from voxcycle.speech.clipping import clipped_shares
+from voxcycle.speech.clip_quality import ClipQuality, clipped_shares, measure_quality
 from voxcycle.speech.corpus import CorpusError
 
 FLAC = AudioFormat("flac", "FLAC", "PCM_16")
 MAX_PEAK = 0.98
-REPORT = "report.json"
+REPORT, PICTURE = "report.json", "report.png"
+KEPT, DROPPED = "#1f77b4", "#d62728"  # in the picture
 MIN_OUTLIER_SCORE = 4.0  # deviations; measured by egs/fillets_nl/planted_outliers.py
 OUTLIER_PROBLEM = "unlike the others"
 MAX_OUTLIER_SHARE = 0.2  # above, the folder is mixed and nothing is dropped
@@ -45,12 +36,9 @@ Compare = Callable[[Sequence[Path]], Sequence[float]]
 
 @dataclass(frozen=True)
 class Piece:
-    """A clip, written or dropped.
+    """A clip of the recording `source`, written or dropped.
 
     Attributes:
-        source: the recording.
-        start_s: where in it the piece begins.
-        quality: measured in the recording.
         file: the written clip, relative to the output folder; "" where it was dropped.
         problem: why it was dropped, or "".
         outlier_score: distance from the other clips, in deviations; 0 where none were compared.
@@ -96,16 +84,12 @@ class Prepared:
 
     def minutes_dropped(self) -> dict[str, float]:
         """Return minutes by reason, the most first."""
-        dropped: Counter[str] = Counter()
+        minutes: dict[str, float] = {}
         for piece in self.pieces:
             if piece.problem:
-                dropped[piece.problem] += piece.quality.duration_s / 60  # type: ignore[assignment]
-        return dict(dropped.most_common())
-
-    def save(self, path: Path) -> None:
-        """Write all of it as JSON."""
-        with replacing(path) as partial:
-            partial.write_text(json.dumps(asdict(self), indent=1), "utf-8")
+                former = minutes.get(piece.problem, 0.0)
+                minutes[piece.problem] = former + piece.quality.duration_s / 60
+        return dict(sorted(minutes.items(), key=lambda item: -item[1]))
 
 
 def prepare_folder(
@@ -128,10 +112,8 @@ def prepare_folder(
         overwrite: replace what an earlier call has written there.
         n_jobs: processes; None takes one per core.
         advance: called with the numbers of recordings done and in all.
-        compare: maps clips to outlier scores, such as
-            `voxcycle.speech.screening.compare_clips`; None compares nothing.
-        keeps_outliers: write clips that are unlike the others, too. They are written in any case
-            where they are more than a fifth.
+        compare: maps clips to outlier scores, as `compare_clips` does; None compares nothing.
+        keeps_outliers: write clips that are unlike the others, too; above a fifth they always are.
 
     Raises:
         CorpusError: there is no recording, no usable clip, or `out` holds other files.
@@ -142,8 +124,8 @@ def prepare_folder(
     folder, out = folder.resolve(), out.resolve()
     made = out.with_name(f".{out.name}.part")
     shutil.rmtree(made, ignore_errors=True)  # left by a killed call
-    paths = list_recordings(folder, out)
-    former = list_former(out, overwrite)
+    paths = _list_recordings(folder, out)
+    former = _list_former(out, overwrite)
     pieces, unreadable, seconds = [], [], 0.0
     try:
         jobs = (delayed(_prepare_file)(folder, path, made) for path in paths)
@@ -168,7 +150,8 @@ def prepare_folder(
         for piece in prepared.kept:
             (out / piece.file).parent.mkdir(parents=True, exist_ok=True)
             os.replace(made / piece.file, out / piece.file)
-        prepared.save(out / REPORT)
+        with replacing(out / REPORT) as partial:
+            partial.write_text(json.dumps(asdict(prepared), indent=1), "utf-8")
     finally:
         shutil.rmtree(made, ignore_errors=True)
     return prepared
@@ -188,7 +171,7 @@ def _screen(pieces: list[Piece], made: Path, compare: Compare, keeps_outliers: b
     return screened
 
 
-def list_recordings(folder: Path, out: Path) -> list[Path]:
+def _list_recordings(folder: Path, out: Path) -> list[Path]:
     """Return all recordings below a folder, except those in `out`."""
     if not folder.is_dir():
         raise CorpusError(f"{folder}: no such folder; name a folder of recordings of one speaker")
@@ -200,7 +183,7 @@ def list_recordings(folder: Path, out: Path) -> list[Path]:
     return paths
 
 
-def list_former(out: Path, overwrite: bool) -> list[Path]:
+def _list_former(out: Path, overwrite: bool) -> list[Path]:
     """Return the files of an earlier call in `out`, which this call may replace.
 
     Raises:
@@ -231,7 +214,10 @@ def _prepare_file(root: Path, path: Path, out: Path) -> tuple[float, list[Piece]
     try:
         source = FileSource(path)
         mixdown = plan_mixdown(source)
-        waveform = _read(source, mixdown, spec)
+        blocks = mixdown.mono_blocks(source)
+        n_samples = resampled_length(mixdown.n_samples, source.sample_rate, spec.sample_rate)
+        resampled = resample_blocks(blocks, source.sample_rate, spec.sample_rate, n_samples)
+        waveform = np.concatenate(list(resampled))  # (T,)
         slices = find_slices(waveform, spec.sample_rate)
         scale = source.sample_rate / spec.sample_rate
         spans = [(round(scale * first), round(scale * last)) for first, last in slices]
@@ -243,9 +229,7 @@ def _prepare_file(root: Path, path: Path, out: Path) -> tuple[float, list[Piece]
         samples = waveform[first:last]
         quality = measure_quality(samples, spec, share)
         start_s = round(first / spec.sample_rate, 3)
-        piece = Piece(
-            source=str(name), start_s=start_s, quality=quality, file="", problem=quality.problem()
-        )
+        piece = Piece(str(name), start_s, quality, problem=quality.problem())
         if not piece.problem:
             target = name.with_name(f"{name.name}-{len(pieces):03}.flac")
             gain = 10 ** ((ANALYSIS_LEVEL_DB - quality.level_db) / 20)
@@ -258,10 +242,56 @@ def _prepare_file(root: Path, path: Path, out: Path) -> tuple[float, list[Piece]
     return len(waveform) / spec.sample_rate, pieces
 
 
-def _read(source: AudioSource, mixdown: Mixdown, spec: MelSpec) -> NDArray[np.float32]:
-    """Return a recording as mono (T,) at the rate of `spec`."""
-    n_samples = resampled_length(mixdown.n_samples, source.sample_rate, spec.sample_rate)
-    blocks = mixdown.mono_blocks(source)
-    return np.concatenate(
-        list(resample_blocks(blocks, source.sample_rate, spec.sample_rate, n_samples))
+def draw_report(prepared: Prepared, out: Path) -> None:
+    """Write `report.png`: minutes kept and dropped, durations, noise against loudness, F0."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 7), layout="constrained")
+    ((fate, length), (noise, pitch)) = figure.subplots(2, 2)
+    kept = [piece for piece in prepared.pieces if not piece.problem]
+    dropped = [piece for piece in prepared.pieces if piece.problem]
+
+    minutes = {"kept": prepared.minutes_kept()} | prepared.minutes_dropped()
+    pauses = prepared.minutes - sum(minutes.values())
+    minutes["pauses"] = max(pauses, 0.0)
+    colours = [KEPT, *[DROPPED] * (len(minutes) - 2), "#999999"]
+    bars = fate.barh(list(minutes), list(minutes.values()), color=colours)
+    fate.bar_label(bars, fmt="%.1f", padding=3)
+    fate.margins(x=0.15)
+    fate.invert_yaxis()
+    fate.set(title="recordings", xlabel="minutes")
+
+    seconds = [[c.quality.duration_s for c in clips] for clips in (kept, dropped)]
+    length.hist(
+        seconds,
+        bins=np.arange(0, 13.5, 1),
+        stacked=True,
+        color=[KEPT, DROPPED],
+        label=["kept", "dropped"],
     )
+    length.legend()
+    length.set(title="lengths", xlabel="seconds", ylabel="clips")
+
+    for clips, colour in ((kept, KEPT), (dropped, DROPPED)):
+        noise.scatter(
+            [c.quality.level_db for c in clips],
+            [c.quality.range_db for c in clips],
+            s=14,
+            color=colour,
+            alpha=0.7,
+        )
+    noise.set(title="noise", xlabel="loudness, dBFS", ylabel="loud over soft, dB")
+
+    voiced = [piece.quality for piece in kept if piece.quality.f0_hz[1] > 0]
+    order = sorted(voiced, key=lambda quality: quality.f0_hz[1])
+    index = np.arange(len(order))
+    low, middle, high = np.array([quality.f0_hz for quality in order]).reshape(-1, 3).T
+    pitch.vlines(index, low, high, color=KEPT, alpha=0.4)
+    pitch.plot(index, middle, ".", color=KEPT)
+    pitch.set_yscale("log")
+    pitch.set_yticks([75, 100, 150, 200, 300, 400, 600], labels=[75, 100, 150, 200, 300, 400, 600])
+    pitch.minorticks_off()
+    pitch.set(title="F0 of each clip: median, 5 to 95 %", xlabel="clips by pitch", ylabel="Hz")
+
+    with replacing(out / PICTURE) as partial:
+        figure.savefig(partial, dpi=110, format="png")

@@ -15,9 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from voxcycle.audio.f0 import extract_f0
-from voxcycle.audio.level import normalize_level
 from voxcycle.audio.mel import LogMel, MelSpec
-from voxcycle.audio.mixdown import load_mono
 from voxcycle.audio.resample import resample
 from voxcycle.audio.stats import MIN_MEL_STD
 from voxcycle.evaluation.metrics.similarity import centroid
@@ -26,6 +24,7 @@ from voxcycle.methods.batches import ImageBatch
 from voxcycle.methods.outliers import BATCH as SCORED_BATCH
 from voxcycle.methods.vae import VAE
 from voxcycle.models.coders import build_decoder, build_encoder
+from voxcycle.speech.features import load_analysis_waveform
 from voxcycle.training.state import TrainingState
 
 MIN_CLIPS = 20  # fewer do not show what is usual
@@ -42,15 +41,10 @@ WIDTH, N_LATENT, N_STEPS, BATCH = 256, 16, 600, 128
 
 
 class OutlierScore(NamedTuple):
-    """Distance of a clip from the others in robust deviations, 0 below the median.
+    """Distance of a clip from the others in robust deviations, 0 below the median."""
 
-    Attributes:
-        voice: by the speaker embedding; without the extra `[eval]`, by the median of log F0.
-        sound: by the VAE.
-    """
-
-    voice: float
-    sound: float
+    voice: float  # by the speaker embedding; without the extra `[eval]`, by the median of log F0
+    sound: float  # by the VAE
 
     @property
     def total(self) -> float:
@@ -61,10 +55,7 @@ class OutlierScore(NamedTuple):
 def compare_clips(paths: Sequence[Path]) -> list[float]:
     """Return `OutlierScore.total` of recordings of at least a second, for `prepare_folder`."""
     spec = MelSpec()
-    clips = [
-        normalize_level(load_mono(path, spec.sample_rate), spec.sample_rate).waveform
-        for path in paths
-    ]
+    clips = [load_analysis_waveform(path, spec) for path in paths]
     return [score.total for score in score_clips(clips, spec)]
 
 
@@ -135,16 +126,16 @@ def cut_patches(mels: Sequence[Tensor]) -> list[Tensor]:
     """
     everything = torch.cat(list(mels))
     mean, std = everything.mean(0), everything.std(0).clamp(min=MIN_MEL_STD)
-    return [_cut((mel - mean) / std) for mel in mels]
 
+    def cut(mel: Tensor) -> Tensor:
+        bands = ((mel - mean) / std).unflatten(1, (SIDE, -1)).mean(2)
+        if len(bands) < SIDE:
+            return bands.new_zeros(0, 1, SIDE, SIDE)
+        patches = bands.unfold(0, SIDE, HOP)  # (N, bands, frames)
+        is_loud = patches.mean((1, 2)) > MIN_LEVEL
+        return (patches[is_loud] / RANGE).clamp(-1, 1)[:, None].clone()
 
-def _cut(mel: Tensor) -> Tensor:
-    bands = mel.unflatten(1, (SIDE, -1)).mean(2)
-    if len(bands) < SIDE:
-        return bands.new_zeros(0, 1, SIDE, SIDE)
-    patches = bands.unfold(0, SIDE, HOP)  # (N, bands, frames)
-    is_loud = patches.mean((1, 2)) > MIN_LEVEL
-    return (patches[is_loud] / RANGE).clamp(-1, 1)[:, None].clone()
+    return [cut(mel) for mel in mels]
 
 
 @torch.enable_grad()

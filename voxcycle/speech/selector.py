@@ -61,7 +61,7 @@ class Candidate:
     Attributes:
         network: "g_ab" or "g_ba".
         sources: speakers with the recordings to convert.
-        target: the target speaker.
+        target: the speaker to which they are converted.
         voice: the voice around the averaged network itself.
         postprocess: maps the trained generator to that of the voice file.
         postprocessing: its settings; scores are valid only for identical settings.
@@ -81,12 +81,6 @@ class CheckpointSelector:
     The best are written to `best-<network>.safetensors` in the run's folder, with step and score,
     so that a resumed training finds them. The rounds do not depend on where a training was
     interrupted. Without the metrics of `[eval]`, F0 and band levels are logged and nothing is kept.
-
-    Args:
-        candidates: one per voice.
-        vocoder: renders the conversions.
-        folder: of the run.
-        console: for messages.
     """
 
     def __init__(
@@ -115,8 +109,12 @@ class CheckpointSelector:
             if writer is not None:
                 for key, value in means.items():
                     writer.add_scalar(f"valid/{candidate.network}_{key}", value, step)
-            if "composite" in means:
-                self._keep_best(candidate, means, step)
+            if "composite" not in means:
+                continue
+            best = self._find_best(candidate)
+            # Where the best could not be evaluated again, it stays.
+            if not self.is_broken and (best is None or best["composite"] <= means["composite"]):
+                self._write_best(candidate, candidate.voice.generator, means, step)
 
     def evaluate(self, candidate: Candidate) -> dict[str, float]:
         """Return the mean scores of a generator as it is; nothing where a metric fails."""
@@ -129,10 +127,8 @@ class CheckpointSelector:
             scored = self._score(replace(candidate, voice=voice))
         except (OSError, ImportError, RuntimeError) as error:
             self.is_broken = True
-            self.console.print(
-                f"evaluation failed ({error}); the training goes on without it",
-                soft_wrap=True,
-            )
+            text = f"evaluation failed ({error}); the training goes on without it"
+            self.console.print(text, soft_wrap=True)
             return {}
         finally:
             generator.to(device)
@@ -183,14 +179,15 @@ class CheckpointSelector:
         if all(speaker.language != UNKNOWN for speaker in speakers):
             return speakers
         assumed = tuple(replace(s, language="en") for s in speakers)
-        row = System(
+        spec = self.vocoder.spec
+        system = System(
             "copy synthesis",
             assumed,
             lambda x, rate: copy_synthesis(x, rate, self.vocoder),
-            lambda x: extract_f0(x, self.vocoder.spec),
+            lambda x: extract_f0(x, spec),
         )
         evaluator = replace(self.evaluator, metrics=("words",))
-        scores = [s.scores for s in score_systems([row], None, evaluator, self.vocoder.spec)]
+        scores = [s.scores for s in score_systems([system], None, evaluator, spec)]
         rates = [s.characters.rate if s.characters else 1.0 for s in scores]
         if np.mean(rates) < UNDERSTOOD_CER:
             return assumed
@@ -207,55 +204,47 @@ class CheckpointSelector:
         def convert(recording: Wave, sample_rate: int) -> Conversion:
             return pipeline.convert(recording, voice, sample_rate=sample_rate, vocoder=self.vocoder)
 
-        row = System(
-            voice.card.name, candidate.sources, convert, partial(requested_f0, voice=voice)
-        )
-        return list(score_systems([row], candidate.target, self.evaluator, voice.spec))
-
-    def _keep_best(self, candidate: Candidate, means: dict[str, float], step: int) -> None:
-        best = self._find_best(candidate)
-        if self.is_broken:  # the best could not be evaluated again: it stays
-            return
-        if best is None or best["composite"] <= means["composite"]:
-            self._write_best(candidate, candidate.voice.generator, means, step)
+        request = partial(requested_f0, voice=voice)
+        system = System(voice.card.name, candidate.sources, convert, request)
+        return list(score_systems([system], candidate.target, self.evaluator, voice.spec))
 
     def _find_best(self, candidate: Candidate) -> dict[str, Any] | None:
         """Return step and scores of the best weights, evaluated again under other settings."""
         path = best_path(self.folder, candidate.network)
-        best = read_best(self.folder, candidate.network)
-        if best is None or read_postprocessing(path) == candidate.postprocessing:
+        if not path.exists():
+            return None
+        with safe_open(path, framework="numpy") as opened:
+            best, settings = (
+                json.loads(opened.metadata()[key]) for key in ("scores", "postprocessing")
+            )
+        if settings == candidate.postprocessing:
             return best
         generator = copy.deepcopy(candidate.voice.generator)
         generator.load_state_dict(load_file(path))
-        means = self.evaluate(
-            replace(candidate, voice=replace(candidate.voice, generator=generator))
-        )
+        voice = replace(candidate.voice, generator=generator)
+        means = self.evaluate(replace(candidate, voice=voice))
         if "composite" not in means:
             return None
-        self._write_best(candidate, generator, means, best["step"])
-        return read_best(self.folder, candidate.network)
+        return self._write_best(candidate, generator, means, best["step"])
 
     def _write_best(
         self, candidate: Candidate, generator: Any, means: dict[str, float], step: int
-    ) -> None:
+    ) -> dict[str, Any]:
         tensors = {k: v.contiguous() for k, v in generator.state_dict().items()}
-        rounded = {k: round(v, 4) for k, v in means.items()} | {"step": step}
+        best = {k: round(v, 4) for k, v in means.items()} | {"step": step}
         metadata = {
-            "scores": json.dumps(rounded),
+            "scores": json.dumps(best),
             "postprocessing": json.dumps(candidate.postprocessing),
         }
         with replacing(best_path(self.folder, candidate.network)) as partial:
             save_file(tensors, partial, metadata=metadata)
+        return best
 
 
 def make_speaker(name: str, split: Split, language: str, folder: Path) -> Speaker:
     """Return a speaker with excerpts of validation recordings, and of training ones as references.
 
-    Args:
-        name: of the speaker.
-        split: the speaker's files.
-        language: for the recogniser.
-        folder: of this speaker alone; excerpts of at most 4 s are written there.
+    The excerpts of at most 4 s are written to `folder`, which is this speaker's alone.
     """
     folder.mkdir(parents=True, exist_ok=True)
 
@@ -319,7 +308,7 @@ def _mel_mean_error(scored: Sequence[Scored], voice: Voice) -> float:
     for _, audio, sample_rate, _ in scored:
         if audio is not None:
             waveform = resample(audio, sample_rate, voice.spec.sample_rate)
-            waveform = normalize_level(waveform, voice.spec.sample_rate).waveform
+            waveform = normalize_level(waveform, voice.spec.sample_rate)
             with torch.inference_mode():
                 mel = LogMel(voice.spec)(torch.from_numpy(waveform)[None])[0].T.numpy()
             sums.append(sum_frames(mel, extract_f0(waveform, voice.spec)))
@@ -332,18 +321,3 @@ def _mel_mean_error(scored: Sequence[Scored], voice: Voice) -> float:
 def best_path(folder: Path, network: str) -> Path:
     """Return the file of a generator's best weights."""
     return folder / f"best-{network}.safetensors"
-
-
-def read_best(folder: Path, network: str) -> dict[str, Any] | None:
-    """Return step and scores of a generator's best weights; None where there are none."""
-    path = best_path(folder, network)
-    if not path.exists():
-        return None
-    with safe_open(path, framework="numpy") as opened:
-        return dict(json.loads(opened.metadata()["scores"]))
-
-
-def read_postprocessing(path: Path) -> dict[str, float]:
-    """Return the settings under which the weights of a file were evaluated."""
-    with safe_open(path, framework="numpy") as opened:
-        return dict(json.loads(opened.metadata()["postprocessing"]))

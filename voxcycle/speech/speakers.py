@@ -40,6 +40,10 @@ class Speaker:
     blocks: list[list[FrameSums]]
     content_mean: NDArray[np.float32] | None = None
 
+    def duration_s(self, spec: MelSpec) -> float:
+        """Return the length of all recordings."""
+        return sum(len(recording.f0_hz) for recording in self.recordings) / spec.frame_rate
+
 
 def build_speaker(name: str, recordings: list[Features], spec: MelSpec) -> Speaker:
     """Compute a speaker's statistics under every perturbation."""
@@ -68,8 +72,7 @@ def draw_stats(
 
 def shrink_stats(speaker: Speaker, prior: DomainStats, spec: MelSpec) -> Speaker:
     """Shrink the statistics of a speaker of less than 30 s to a prior; return others unchanged."""
-    seconds = sum(len(recording.f0_hz) for recording in speaker.recordings) / spec.frame_rate
-    if seconds >= SHORT_SPEAKER_S:
+    if speaker.duration_s(spec) >= SHORT_SPEAKER_S:
         return speaker
     stats = [estimate_stats(add_sums(blocks), prior) for blocks in speaker.blocks]
     return replace(speaker, stats=stats)

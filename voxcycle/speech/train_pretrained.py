@@ -2,69 +2,40 @@
 
 import functools
 import json
-import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
-from pydantic import Field
 from rich.console import Console
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.perturb import WARPS
 from voxcycle.audio.stats import DomainStats, average_stats
 from voxcycle.methods.cyclegan import CycleGAN
-from voxcycle.speech.config import MelCycleGANConfig
-from voxcycle.speech.content import add_content_means, load_teacher
+from voxcycle.speech.config import PretrainedTrainingConfig
+from voxcycle.speech.content import load_teacher
 from voxcycle.speech.corpus import CorpusError, Split, scan_folder
-from voxcycle.speech.domains import (
-    MIN_POOL_SPEAKER_S,
-    load_speaker,
-    make_crops,
-    perturbations,
-)
+from voxcycle.speech.crops import UnpairedCrops
+from voxcycle.speech.domains import MIN_POOL_SPEAKER_S, load_speaker, perturbations
 from voxcycle.speech.networks import build_pretraining_method, check_pretrained
 from voxcycle.speech.speakers import SHORT_SPEAKER_S, Speaker, shrink_stats
-from voxcycle.training.checkpoint import Snapshots, restore
 from voxcycle.training.config import save_config
 from voxcycle.training.loop import fit, keeps_threads, prepare_run
-from voxcycle.training.state import TrainingState
+from voxcycle.training.state import Snapshots, TrainingState, restore
 from voxcycle.voices.pretrained import Pretrained
 
 # Settings that name local files; the trained file omits them.
 PRIVATE = {"folders", "targets", "out", "start", "pretrained", "units"}
 
 
-class PretrainedTrainingConfig(MelCycleGANConfig):
-    """Settings of `train_pretrained`; unknown keys are errors."""
-
-    folders: tuple[Path, ...] = Field(description="recordings, one folder per speaker")
-    targets: tuple[Path, ...] = Field(
-        (),
-        description="those of the folders whose speakers form domain b; none: all. The content "
-        "loss applies to conversions to them",
-    )
-    pretrained: Path | None = Field(
-        None, description="pretrained file to start from; none: random networks"
-    )
-    steps: int = Field(20_000, ge=1, description="iterations")
-    start: Path | None = Field(
-        None, description="checkpoint of another run, from whose networks and step to start"
-    )
-    snapshot_every: int = Field(0, ge=0, description="steps between snapshots; 0: none")
-
-
-@dataclass(frozen=True)
-class TrainedNetworks:
-    """Result of a training: its file, the iterations in all, the wall time of this call."""
+class TrainedNetworks(NamedTuple):
+    """Result of a training: its file, and the iterations in all."""
 
     path: Path
     n_steps: int
-    seconds: float
 
 
-@keeps_threads
+@keeps_threads()
 def train_pretrained(config: PretrainedTrainingConfig, resume: bool = False) -> TrainedNetworks:
     """Train a generator and a discriminator conditioned on the speaker.
 
@@ -79,7 +50,6 @@ def train_pretrained(config: PretrainedTrainingConfig, resume: bool = False) -> 
         CorpusError: there are too few speakers, or a folder has too little usable speech.
         ValueError: there is nothing to resume, a setting differs, or a run would be overwritten.
     """
-    started = time.monotonic()
     spec = MelSpec()
     config, checkpoint, console = prepare_run(config, resume, config.start)
     if len(config.folders) < 2:
@@ -88,19 +58,20 @@ def train_pretrained(config: PretrainedTrainingConfig, resume: bool = False) -> 
     if pretrained:
         check_pretrained(pretrained, config)
     speakers = load_speakers(config, spec, console)
-    reference = average_stats([speaker.stats[0] for speaker in speakers])
     if pretrained:
         reference = pretrained.reference  # its condition is relative to this one
+    else:
+        reference = average_stats([speaker.stats[0] for speaker in speakers])
     speakers = [shrink_stats(speaker, reference, spec) for speaker in speakers]
     teacher = None
     if config.content:
         teacher = load_teacher(config, speakers, spec, console)
-        speakers = add_content_means(speakers, teacher)
+        speakers = [teacher.describe(speaker) for speaker in speakers]
     wanted = {folder.name for folder in config.targets}
     targets = [speaker for speaker in speakers if speaker.name in wanted or not wanted]
     if not targets:
         raise CorpusError("none of the targets is among the folders with enough speech")
-    crops = make_crops(config, speakers, targets, spec=spec, prior=reference)
+    crops = UnpairedCrops(config, speakers, targets, spec=spec, prior=reference)
     torch.manual_seed(config.seed)
     method = build_pretraining_method(config, spec, teacher)
     if pretrained:
@@ -121,7 +92,7 @@ def train_pretrained(config: PretrainedTrainingConfig, resume: bool = False) -> 
     rerun = functools.partial(train_pretrained, config, resume=True)
     fit(module, crops, config, console=console, rerun=rerun, hooks=hooks)
     save(module, path)
-    return TrainedNetworks(path, module.steps_done, time.monotonic() - started)
+    return TrainedNetworks(path, module.steps_done)
 
 
 def load_speakers(
@@ -139,12 +110,11 @@ def load_speakers(
             kinds = WARPS if corpus.duration_s < SHORT_SPEAKER_S else perturbations(config)
             split = Split([clip.path for clip in corpus.clips], [], [])
             speaker, _ = load_speaker(folder.name, split, spec=spec, kinds=kinds, console=console)
+            speakers.append(speaker)
         except CorpusError as error:
             if len(config.folders) <= 2 or not folder.is_dir():
                 raise
             console.print(f"skipped: {error}", style="yellow", soft_wrap=True)
-        else:
-            speakers.append(speaker)
     if len(speakers) < 2:
         raise CorpusError("fewer than two of the speakers have enough usable speech")
     return speakers

@@ -3,9 +3,9 @@
 import datetime
 import functools
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from lightning.fabric.utilities import move_data_to_device
@@ -17,10 +17,10 @@ from voxcycle.evaluation.dataset import spread
 from voxcycle.evaluation.systems import Speaker
 from voxcycle.methods.cyclegan import ContentLoss
 from voxcycle.speech.config import POSTPROCESSING, VoiceTrainingConfig
-from voxcycle.speech.content import add_content_means, load_teacher
+from voxcycle.speech.content import load_teacher
 from voxcycle.speech.corpus import Split
 from voxcycle.speech.crops import UnpairedCrops
-from voxcycle.speech.domains import Domains, VoiceData, find_domains, load_data
+from voxcycle.speech.domains import Domains, find_domains, load_data
 from voxcycle.speech.export import build_voices, export_voices, postprocess
 from voxcycle.speech.networks import build_method, check_pretrained, start_from_pretrained
 from voxcycle.speech.selector import (
@@ -31,18 +31,16 @@ from voxcycle.speech.selector import (
     best_path,
     make_speaker,
 )
-from voxcycle.speech.validation import Direction, VoiceValidation
-from voxcycle.training.checkpoint import restore
+from voxcycle.speech.validation import VoiceValidation
 from voxcycle.training.config import save_config
 from voxcycle.training.loop import Hook, fit, keeps_threads, prepare_run
-from voxcycle.training.state import TrainingState
+from voxcycle.training.state import TrainingState, restore
 from voxcycle.vocoders import Vocoder
 from voxcycle.vocoders.registry import load_vocoder
 from voxcycle.voices.pretrained import PRETRAINED_FILE, Pretrained
 from voxcycle.voices.voice import Voice, check_voice_name
 
 DEFAULT_MINUTES = 15.0
-NETWORKS = ("g_ab", "g_ba")
 PROBE_STEPS = 8
 PROBE_WARM_UP = 4
 MIN_SPEEDUP = 0.95  # a time must fall to this share to count as faster
@@ -53,22 +51,14 @@ OF_TRAINING = (
 VALIDATE_EVERY = 100  # steps at least, but for shorter runs
 
 
-@dataclass(frozen=True)
-class TrainedVoices:
-    """Result of a training.
-
-    Attributes:
-        voices: the voice files, target b first.
-        n_steps: iterations in all, resumptions included.
-        seconds: wall time of this call.
-    """
+class TrainedVoices(NamedTuple):
+    """Result of a training: the voice files, target b first, and the iterations in all."""
 
     voices: list[Path]
     n_steps: int
-    seconds: float
 
 
-@keeps_threads
+@keeps_threads()
 def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoices:
     """Train a pair of voices, or one any-to-one voice, and write the voice files.
 
@@ -116,10 +106,10 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
         teacher = load_teacher(config, [*data.train_a, data.train_b], spec, console)
         data = replace(
             data,
-            train_a=add_content_means(data.train_a, teacher),
-            train_b=add_content_means([data.train_b], teacher)[0],
-            valid_a=add_content_means(data.valid_a, teacher),
-            valid_b=add_content_means([data.valid_b], teacher)[0],
+            train_a=[teacher.describe(speaker) for speaker in data.train_a],
+            train_b=teacher.describe(data.train_b),
+            valid_a=[teacher.describe(speaker) for speaker in data.valid_a],
+            valid_b=teacher.describe(data.valid_b),
         )
     torch.manual_seed(config.seed)
     method = build_method(config, spec, teacher)
@@ -128,7 +118,9 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
         start_from_pretrained(method, pretrained, stats_a, data.train_b.stats[0])
     module = TrainingState(method, config.ema_decay)
     reference = pretrained.reference if pretrained else None
-    crops = data.crops(config, spec, valid=False, reference=reference)
+    crops = UnpairedCrops(
+        config, data.train_a, [data.train_b], spec=spec, prior=data.prior, reference=reference
+    )
     if checkpoint:
         restore(module, checkpoint, resume)
     n_before = module.steps_done
@@ -140,13 +132,26 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
     if not resume:
         config.out.mkdir(parents=True, exist_ok=True)
         domains.save(config.out / "split.json")
-        for network in NETWORKS:  # of a run that never reached a checkpoint
+        for network in ("g_ab", "g_ba"):  # of a run that never reached a checkpoint
             best_path(config.out, network).unlink(missing_ok=True)
     save_config(config)
     selector = validation = None
     if config.samples:
         vocoder = load_vocoder("hifigan", spec)
-        validation = _validation(config, data, crops, vocoder)
+        a, b = data.valid_a[0], data.valid_b
+        validation = VoiceValidation(
+            UnpairedCrops(
+                config,
+                data.valid_a,
+                [data.valid_b],
+                spec=spec,
+                prior=data.prior,
+                reference=crops.reference,
+            ),
+            {"g_ab": (a, b)} if config.any_to_one else {"g_ab": (a, b), "g_ba": (b, a)},
+            vocoder,
+            max(n_steps // config.samples, min(n_steps, VALIDATE_EVERY)),
+        )
         selector = _selector(
             config,
             build_voices(module, config, spec, data),
@@ -155,18 +160,18 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
             vocoder=vocoder,
             console=console,
         )
-    hooks: list[Hook] = [validation, selector] if selector and validation else []
+    hooks: list[Hook] = [hook for hook in (validation, selector) if hook]
     rerun = functools.partial(train_voice, config, resume=True)
     fit(module, crops, config, console=console, rerun=rerun, hooks=hooks)
     chosen = selector.choose(module.steps_done) if selector else {}
-    seconds = time.monotonic() - started
+    speakers = (*data.train_a, data.train_b)
     summary = {
         "steps": module.steps_done,
-        "seconds_of_last_call": round(seconds),
+        "seconds_of_last_call": round(time.monotonic() - started),
         "seconds_of_evaluation": round(selector.seconds) if selector else 0,
         "seconds_of_validation": round(validation.seconds) if validation else 0,
         "seed": config.seed,
-        "minutes_of_speech": {s.name: _minutes(s, spec) for s in (*data.train_a, data.train_b)},
+        "minutes_of_speech": {s.name: round(s.duration_s(spec) / 60, 2) for s in speakers},
         "date": datetime.date.today().isoformat(),
         "losses": {k: round(float(v), 4) for k, v in module.logged.items()},
     }
@@ -175,7 +180,7 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
     voices = export_voices(
         module, config, spec, data, pretrained=pretrained, summary=summary, chosen=chosen
     )
-    return TrainedVoices(voices, n_steps, seconds)
+    return TrainedVoices(voices, n_steps)
 
 
 def _former_training(config: VoiceTrainingConfig, n_steps: int) -> dict[str, Any]:
@@ -196,38 +201,6 @@ def _check_names(config: VoiceTrainingConfig) -> None:
         check_voice_name(name, "set --name-a or --name-b: ")
     if len(set(names)) < len(names):
         raise ValueError(f"both voices are named {names[0]}: set --name-a or --name-b")
-
-
-def _minutes(speaker: Any, spec: MelSpec) -> float:
-    return round(sum(len(r.f0_hz) for r in speaker.recordings) / spec.frame_rate / 60, 2)
-
-
-def _validation(
-    config: VoiceTrainingConfig, data: VoiceData, crops: UnpairedCrops, vocoder: Vocoder
-) -> VoiceValidation:
-    assert config.steps is not None
-    a, b = data.valid_a[0], data.valid_b
-    directions = [
-        Direction(
-            name=name,
-            generator=generator,
-            recording=source.recordings[0],
-            source=source.stats[0],
-            target=target.stats[0],
-        )
-        for name, generator, source, target in (
-            ("a to b", "g_ab", a, b),
-            ("b to a", "g_ba", b, a),
-        )
-    ]
-    if config.any_to_one:
-        directions.pop()
-    return VoiceValidation(
-        data.crops(config, crops.spec, valid=True, reference=crops.reference),
-        directions,
-        vocoder,
-        max(config.steps // config.samples, min(config.steps, VALIDATE_EVERY)),
-    )
 
 
 def _selector(
@@ -286,10 +259,7 @@ def measure_step_seconds(
 
 
 def _resolve_minutes(
-    config: VoiceTrainingConfig,
-    crops: UnpairedCrops,
-    console: Console,
-    content: ContentLoss | None,
+    config: VoiceTrainingConfig, crops: UnpairedCrops, console: Console, content: ContentLoss | None
 ) -> tuple[int, int]:
     """Return how many steps fit into the minutes, and the number of threads.
 

@@ -1,7 +1,7 @@
 """Validation during a training: losses on unseen files, audio and mel pictures for TensorBoard."""
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -9,27 +9,15 @@ from lightning.fabric.utilities import move_data_to_device
 from torch.utils.tensorboard import SummaryWriter
 
 from voxcycle.audio.f0 import transform_f0
-from voxcycle.audio.stats import DomainStats
-from voxcycle.conversion.generator import convert_mels
-from voxcycle.conversion.renderer import render_mels
+from voxcycle.conversion.stages import convert_mels, render_mels
 from voxcycle.speech.crops import UnpairedCrops
-from voxcycle.speech.features import Features
+from voxcycle.speech.speakers import Speaker
 from voxcycle.training.state import TrainingState
 from voxcycle.vocoders import Vocoder
 
 N_VALID_BATCHES = 8
 SAMPLE_S = 4.0
-
-
-@dataclass(frozen=True)
-class Direction:
-    """One conversion to listen to: a validation recording, which generator, both statistics."""
-
-    name: str
-    generator: str
-    recording: Features
-    source: DomainStats
-    target: DomainStats
+NAMES = {"g_ab": "a to b", "g_ba": "b to a"}  # of the conversions, in TensorBoard
 
 
 class VoiceValidation:
@@ -37,16 +25,20 @@ class VoiceValidation:
 
     Args:
         crops: batches drawn from validation files; their first eight are used.
-        directions: what to convert and hear.
+        pairs: source and target by generator; the source's first recording is converted.
         vocoder: renders the audio.
         every: steps between validations.
     """
 
     def __init__(
-        self, crops: UnpairedCrops, directions: list[Direction], vocoder: Vocoder, every: int
+        self,
+        crops: UnpairedCrops,
+        pairs: Mapping[str, tuple[Speaker, Speaker]],
+        vocoder: Vocoder,
+        every: int,
     ) -> None:
         self.crops = crops
-        self.directions = directions
+        self.pairs = pairs
         self.vocoder = vocoder
         self.every = every
         self.seconds = 0.0  # spent, in this call
@@ -59,8 +51,8 @@ class VoiceValidation:
         started = time.monotonic()
         for name, value in self._losses(module).items():
             writer.add_scalar(name, value, step)
-        for direction in self.directions:
-            self._draw(module, direction, writer, step)
+        for generator in self.pairs:
+            self._draw(module, generator, writer)
         writer.flush()
         self.seconds += time.monotonic() - started
 
@@ -76,18 +68,18 @@ class VoiceValidation:
                     sums[key] = sums.get(key, 0.0) + float(term) / N_VALID_BATCHES
         return sums
 
-    def _draw(
-        self, module: TrainingState, direction: Direction, writer: SummaryWriter, step: int
-    ) -> None:
+    def _draw(self, module: TrainingState, generator: str, writer: SummaryWriter) -> None:
         from matplotlib.figure import Figure
 
         assert module.ema is not None
         spec = self.crops.spec
         n_frames = round(SAMPLE_S * spec.frame_rate)
-        recording, source, target = direction.recording, direction.source, direction.target
+        name, step = NAMES[generator], module.steps_done
+        recording = self.pairs[generator][0].recordings[0]
+        source, target = (speaker.stats[0] for speaker in self.pairs[generator])
         f0_hz = transform_f0(np.asarray(recording.f0_hz[:n_frames]), source, target)
         mel = convert_mels(
-            module.ema.module[direction.generator],  # type: ignore[index]
+            module.ema.module[generator],  # type: ignore[index]
             recording.mels[0, :n_frames].astype(np.float32),
             f0_hz,
             spec=spec,
@@ -95,12 +87,12 @@ class VoiceValidation:
             target=target,
         )
         waveform = render_mels(self.vocoder, mel, f0_hz)
-        writer.add_audio(direction.name, waveform.clip(-1, 1), step, spec.sample_rate)
+        writer.add_audio(name, waveform.clip(-1, 1), step, spec.sample_rate)
         figure = Figure(figsize=(8, 5), layout="constrained")
-        panels = (("source", direction.recording.mels[0, :n_frames]), (direction.name, mel))
+        panels = (("source", recording.mels[0, :n_frames]), (name, mel))
         for axes, (title, picture) in zip(figure.subplots(2), panels, strict=True):
             axes.imshow(
                 np.asarray(picture, np.float32).T, origin="lower", aspect="auto", vmin=-11.5, vmax=1
             )
             axes.set(title=title, xlabel="frame", ylabel="mel band")
-        writer.add_figure(direction.name, figure, step)
+        writer.add_figure(name, figure, step)

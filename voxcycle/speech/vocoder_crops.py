@@ -12,6 +12,7 @@ from voxcycle.audio.f0 import limit_f0
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.source_signals import onset_phases, source_signals
 from voxcycle.methods.batches import VocoderBatch
+from voxcycle.speech.config import VocoderTrainingConfig
 
 MAX_GAIN_DB = 6.0
 MAX_ERROR_FRAMES = 12
@@ -29,39 +30,27 @@ class VocoderCrops(Dataset[VocoderBatch]):
     """Batches of crops, recordings drawn by their length; endless.
 
     Args:
+        config: sizes, shares and seed.
         recordings: those shorter than a crop are skipped.
-        converted: recordings with mels converted by a voice; see `converted_share`.
         spec: the mel analysis.
-        batch_size: crops in a batch.
-        n_frames: frames of a crop.
-        error_share: share of the crops with corrupted F0, see `corrupt_f0`.
-        seed: of all random draws.
-        converted_share: share of the crops that come from `converted`, where there are any.
+        converted: recordings with mels converted by a voice.
     """
 
     def __init__(
         self,
+        config: VocoderTrainingConfig,
         recordings: Sequence[Recording],
         spec: MelSpec,
-        *,
-        batch_size: int,
-        n_frames: int,
-        error_share: float,
-        seed: int,
         converted: Sequence[Recording] = (),
-        converted_share: float = 0.5,
     ) -> None:
+        n_frames, share = config.n_frames, config.converted_share
         pools = [[r for r in pool if len(r.f0_hz) >= n_frames] for pool in (recordings, converted)]
         self.recordings = pools[0] + pools[1]
         self.n_frames_recorded = sum(len(r.f0_hz) for r in pools[0])
         if not pools[0]:
             raise ValueError(f"no recording is as long as a crop of {n_frames} frames")
-        self.spec = spec
-        self.batch_size = batch_size
-        self.n_frames = n_frames
-        self.error_share = error_share
-        self.seed = seed
-        shares = (1 - converted_share, converted_share) if pools[1] else (1.0, 0.0)
+        self.config, self.spec = config, spec
+        shares = (1 - share, share) if pools[1] else (1.0, 0.0)
         self.shares = np.concatenate(
             [
                 share * lengths / max(lengths.sum(), 1.0)
@@ -71,8 +60,8 @@ class VocoderCrops(Dataset[VocoderBatch]):
         )
 
     def __getitem__(self, index: int) -> VocoderBatch:
-        rng = np.random.default_rng([self.seed, index])
-        items = [self._draw(rng) for _ in range(self.batch_size)]
+        rng = np.random.default_rng([self.config.seed, index])
+        items = [self._draw(rng) for _ in range(self.config.batch_size)]
         waveform, mel, spoken_f0_hz, f0_hz = (
             torch.from_numpy(np.stack(column)) for column in zip(*items, strict=True)
         )
@@ -91,8 +80,8 @@ class VocoderCrops(Dataset[VocoderBatch]):
     def _draw(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], ...]:
         """Draw a crop's waveform, its mel, its F0, and the F0 as input of the network."""
         recording = self.recordings[rng.choice(len(self.shares), p=self.shares)]
-        start = int(rng.integers(len(recording.f0_hz) - self.n_frames + 1))
-        stop = start + self.n_frames
+        start = int(rng.integers(len(recording.f0_hz) - self.config.n_frames + 1))
+        stop = start + self.config.n_frames
         hop = self.spec.hop_length
         gain_db = rng.uniform(-MAX_GAIN_DB, MAX_GAIN_DB)
         gain = np.float32(10 ** (gain_db / 20))
@@ -101,7 +90,7 @@ class VocoderCrops(Dataset[VocoderBatch]):
         mel = recording.mel[start:stop].astype(np.float32) + np.log(gain)
         mel = np.maximum(mel, np.float32(np.log(self.spec.log_floor)))
         f0_hz = recording.f0_hz[start:stop].astype(np.float32)
-        given = corrupt_f0(f0_hz, rng) if rng.random() < self.error_share else f0_hz
+        given = corrupt_f0(f0_hz, rng) if rng.random() < self.config.error_share else f0_hz
         return (samples * gain).astype(np.float32), mel, f0_hz, given
 
 

@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from voxcycle.files import check_folder, replacing
 
-CONFIG_FILE = "config.yaml"  # in the folder of a run
+CONFIG_FILE, CHECKPOINT_FILE = "config.yaml", "last.ckpt"  # in the folder of a run
 
 
 class TrainingConfig(BaseModel):
@@ -74,8 +74,7 @@ def resume_config(given: Config) -> Config:
     """Return the stored config of the run in `given.out`, with what may be new taken from `given`.
 
     Raises:
-        ValueError: a setting that was given explicitly differs from the run's, or does not go
-            together with those of the run.
+        ValueError: a setting given explicitly differs from the run's, or does not fit with them.
     """
     try:
         stored = load_config(type(given), {}, given.out / CONFIG_FILE)
@@ -85,12 +84,12 @@ def resume_config(given: Config) -> Config:
         old, new = getattr(stored, key), _absolute(getattr(given, key))
         if old != new:
             raise ValueError(
-                f"{given.out}: this run was started with {key}={old}, not {new}; leave {key} away, "
+                f"{given.out}: this run was started with {key}={old}, not {new}; leave {key} out, "
                 "or start another run in another folder"
             )
     free = given.model_fields_set & given.free_on_resume
     new_values = {key: getattr(given, key) for key in free if getattr(given, key) is not None}
-    if getattr(stored, "steps", None) is not None and "steps" not in new_values:
+    if stored.steps is not None and "steps" not in new_values:
         new_values.pop("minutes", None)  # they have become these steps
     try:
         return load_config(type(given), dict(stored) | new_values | {"out": given.out})
@@ -115,7 +114,7 @@ def check_run(out: Path, resume: bool) -> Path:
     NotADirectoryError where the run's folder is a file.
     """
     check_folder(out)
-    checkpoint = out / "last.ckpt"
+    checkpoint = out / CHECKPOINT_FILE
     if resume and not checkpoint.exists():
         raise ValueError(f"{out}: no checkpoint to resume; start without --resume")
     if not resume and checkpoint.exists():
@@ -132,21 +131,19 @@ def load_config(kind: type[Config], values: dict[str, Any], path: Path | None = 
     Raises:
         ValueError: one sentence per wrong field; unknown fields are answered with the known ones.
     """
-    merged: dict[str, Any] = {}
-    if path is not None:
-        merged |= read_settings(path)
-        if {"steps", "minutes"} & values.keys():  # either one replaces both of the file
-            merged.pop("steps", None)
-            merged.pop("minutes", None)
-    merged |= values
+    stored = read_settings(path) if path is not None else {}
+    if {"steps", "minutes"} & values.keys():  # either one replaces both of the file
+        stored = {k: v for k, v in stored.items() if k not in ("steps", "minutes")}
     try:
-        return kind(**merged)
+        return kind(**(stored | values))
     except ValidationError as error:
         lines = []
         for problem in error.errors():
             key = ".".join(str(part) for part in problem["loc"])
             if problem["type"] == "extra_forbidden":
-                lines.append(f"unknown key {key}; {_suggest(key, kind)}")
+                near = difflib.get_close_matches(key, list_fields(kind), cutoff=0.5)
+                meant = f"did you mean {' or '.join(near)}? " if near else ""
+                lines.append(f"unknown key {key}; {meant}{kind.listing} lists them all")
             else:
                 words = problem["msg"].removeprefix("Value error, ")
                 lines.append(f"{key}: {words}" if key else words)
@@ -167,12 +164,6 @@ def list_fields(kind: type[TrainingConfig]) -> dict[str, FieldInfo]:
     """Return the settings that there are to set."""
     fields = kind.model_fields.items()
     return {key: field for key, field in fields if field.repr and not field.exclude}
-
-
-def _suggest(key: str, kind: type[TrainingConfig]) -> str:
-    near = difflib.get_close_matches(key, list_fields(kind), cutoff=0.5)
-    meant = f"did you mean {' or '.join(near)}? " if near else ""
-    return f"{meant}{kind.listing} lists them all"
 
 
 def parse_overrides(pairs: list[str]) -> dict[str, Any]:

@@ -1,24 +1,21 @@
 """The training loop: steps counted over resumptions, one checkpoint, hooks after every step."""
 
-import functools
 import logging
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 import torch
 from lightning.fabric import Fabric
 from rich.console import Console
-from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.tensorboard import SummaryWriter
 
 from voxcycle.methods.batches import Share, take_share
-from voxcycle.methods.phase import Arithmetic
-from voxcycle.training.checkpoint import CHECKPOINT_FILE, save_checkpoint
 from voxcycle.training.config import (
+    CHECKPOINT_FILE,
     Config,
     TrainingConfig,
     check_run,
@@ -31,23 +28,17 @@ from voxcycle.training.state import TrainingState
 
 MAX_SECONDS_BETWEEN = 300.0  # two checkpoints: slow machines lose no more than that
 
-P = ParamSpec("P")
-R = TypeVar("R")
 Hook = Callable[[TrainingState, SummaryWriter], None]  # called after every step
 
 
-def keeps_threads(train: Callable[P, R]) -> Callable[P, R]:
+@contextmanager
+def keeps_threads() -> Iterator[None]:
     """Decorate a training: torch's number of threads is afterwards what it was."""
-
-    @functools.wraps(train)
-    def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        n_threads = torch.get_num_threads()
-        try:
-            return train(*args, **kwargs)
-        finally:
-            torch.set_num_threads(n_threads)
-
-    return run
+    n_threads = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(n_threads)
 
 
 def prepare_run(
@@ -71,7 +62,7 @@ def prepare_run(
     elif start is not None and not start.is_file():
         raise ValueError(f"{start}: no checkpoint to start from; name the last.ckpt of a run")
     if config.accelerator == "cuda" and not torch.cuda.is_available():
-        raise ValueError("accelerator=cuda: PyTorch finds no GPU here; leave the setting away")
+        raise ValueError("accelerator=cuda: PyTorch finds no GPU here; leave the setting out")
     for name in ("lightning.fabric", "lightning.pytorch"):  # the latter has Fabric's messages
         logging.getLogger(name).setLevel(logging.WARNING)
     if config.threads:
@@ -126,21 +117,26 @@ def fit(
             worker_init_fn=ignore_interrupts,
         )
         try:
-            with _open_log(fabric, config) as writer, LiveProgress(state, n_steps, console) as bar:
+            log = SummaryWriter(config.out / "log") if fabric.is_global_zero else nullcontext()
+            with log as writer, LiveProgress(state, n_steps, console) as bar:
                 saved = time.monotonic()
                 for batch in loader:
                     is_stopped = _step(fabric, state, batch, interrupt.is_set)
                     bar.update()
                     if writer is not None:  # in rank 0
-                        _record(state, writer, config, hooks)
+                        if state.steps_done % config.log_every == 0:
+                            for name, value in state.logged.items():
+                                writer.add_scalar(name, float(value), state.steps_done)
+                        for hook in hooks:
+                            hook(state, writer)
                         is_late = time.monotonic() - saved > MAX_SECONDS_BETWEEN
                         if state.steps_done % config.checkpoint_every == 0 or is_late:
-                            save_checkpoint(state, checkpoint)
+                            state.save(checkpoint)
                             saved = time.monotonic()
                     if is_stopped:
                         break
             if fabric.is_global_zero:
-                save_checkpoint(state, checkpoint)
+                state.save(checkpoint)
         except KeyboardInterrupt:
             has_one = "; --resume goes on from the last checkpoint"
             words = has_one if checkpoint.exists() else ", before the first checkpoint"
@@ -151,34 +147,12 @@ def fit(
         raise KeyboardInterrupt
 
 
-def _open_log(
-    fabric: Fabric, config: TrainingConfig
-) -> AbstractContextManager[SummaryWriter | None]:
-    return SummaryWriter(config.out / "log") if fabric.is_global_zero else nullcontext()
-
-
-def _record(
-    state: TrainingState, writer: SummaryWriter, config: TrainingConfig, hooks: Sequence[Hook]
-) -> None:
-    if state.steps_done % config.log_every == 0:
-        for name, value in state.logged.items():
-            writer.add_scalar(name, float(value), state.steps_done)
-    for hook in hooks:
-        hook(state, writer)
-
-
 def _step(
     fabric: Fabric, state: TrainingState, batch: Any, is_interrupted: Callable[[], bool]
 ) -> bool:
     """Train on this process's share of a batch; return whether rank 0 was interrupted."""
-
-    def backward(loss: Tensor, parameters: Sequence[nn.Parameter]) -> None:
-        fabric.backward(loss)
-        average(fabric, [p.grad for p in parameters if p.grad is not None])
-
     share = Share(fabric.global_rank, fabric.world_size)
-    batch = fabric.to_device(take_share(batch, share))
-    state.run_phases(batch, Arithmetic(fabric.autocast, backward))
+    state.run_phases(fabric.to_device(take_share(batch, share)), fabric)
     stops = is_interrupted()
     if fabric.world_size > 1:
         flag = torch.tensor(float(stops), device=fabric.device)

@@ -56,8 +56,12 @@ def join_processes(config: TrainingConfig, rerun: Callable[[], object]) -> Itera
             os.environ["LOCAL_RANK"] = "0"
             started = [_start(rerun, rank) for rank in range(1, config.devices)]
             for process in started:
-                _await(process)
-        elif started_by_us():
+                if READY not in iter(process.stdout.readline, b""):  # type: ignore[union-attr]
+                    raise RuntimeError(
+                        f"a process of the training ended with {process.wait()} before it began; "
+                        "see above"
+                    )
+        elif "VOXCYCLE_WORKER" in os.environ:  # started below
             os.write(sys.stdout.fileno(), READY)
         fabric = Fabric(
             accelerator=config.accelerator,
@@ -87,11 +91,6 @@ def join_processes(config: TrainingConfig, rerun: Callable[[], object]) -> Itera
             os.environ.update(environment)
 
 
-def started_by_us() -> bool:
-    """Return whether this process was started by `join_processes`."""
-    return "VOXCYCLE_WORKER" in os.environ
-
-
 def _start(rerun: Callable[[], object], local_rank: int) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(
         [sys.executable, "-c", "from voxcycle.training.processes import serve; serve()"],
@@ -104,14 +103,6 @@ def _start(rerun: Callable[[], object], local_rank: int) -> subprocess.Popen[byt
     process.stdin.write(describe_call(rerun).encode() + b"\n")
     process.stdin.flush()
     return process
-
-
-def _await(process: subprocess.Popen[bytes]) -> None:
-    assert process.stdout is not None
-    if READY not in iter(process.stdout.readline, b""):
-        raise RuntimeError(
-            f"a process of the training ended with {process.wait()} before it began; see above"
-        )
 
 
 def serve() -> None:

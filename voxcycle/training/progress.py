@@ -24,42 +24,41 @@ class LiveProgress:
 
     def __init__(self, state: TrainingState, n_steps: int, console: Console) -> None:
         self.state, self.n_steps, self.console = state, n_steps, console
-        self.bar: Progress | None = None
-        self.printed = 0.0
+        self.first, self.printed = state.steps_done, 0.0
+        self.bar = Progress(
+            TextColumn("Training"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[speed]} | left"),
+            TimeRemainingColumn(),
+            TextColumn("| {task.fields[losses]}"),
+            console=console,
+        )
+        self.task = self.bar.add_task(
+            "train", total=n_steps, completed=self.first, speed="", losses=""
+        )
 
     def __enter__(self) -> Self:
-        self.started, self.first = time.monotonic(), self.state.steps_done
+        self.started = time.monotonic()
         if self.console.is_terminal:
-            self.bar = Progress(
-                TextColumn("Training"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[speed]} | left"),
-                TimeRemainingColumn(),
-                TextColumn("| {task.fields[losses]}"),
-                console=self.console,
-            )
-            self.task = self.bar.add_task(
-                "train", total=self.n_steps, completed=self.first, speed="", losses=""
-            )
             self.bar.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.bar:
+        if self.console.is_terminal:
             self.bar.stop()
 
     def update(self) -> None:
         """Show the state's step, if the last one shown is old."""
         now, step = time.monotonic(), self.state.steps_done
-        if now - self.printed < (0.5 if self.bar else 30.0):
+        if now - self.printed < (0.5 if self.console.is_terminal else 30.0):
             return
         self.printed = now
         speed = (step - self.first) / max(now - self.started, 1e-9)
         losses = " ".join(
             f"{name.split('/')[-1]} {float(value):.2f}" for name, value in self.state.logged.items()
         )
-        if self.bar:
+        if self.console.is_terminal:
             shown = losses if self.console.width >= MIN_WIDTH_FOR_LOSSES else ""
             self.bar.update(self.task, completed=step, speed=f"{speed:.1f} steps/s", losses=shown)
         else:

@@ -14,9 +14,8 @@ class VocoderError(ValueError):
 class ChunkPosition(NamedTuple):
     """Position of a call's frames in the file, for vocoders that make their own source.
 
-    Attributes:
-        first_frame: its index in the file; negative in the context before it.
-        phases: (B, F) in turns, from `audio.source_signals.onset_phases` over the whole file.
+    The first frame is negative in the context before the file; phases (B, F) are in turns, from
+    `audio.source_signals.onset_phases` over the whole file.
     """
 
     first_frame: int

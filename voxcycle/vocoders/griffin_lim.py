@@ -15,8 +15,7 @@ MOMENTUM = 0.99
 class GriffinLim:
     """The fast Griffin-Lim algorithm (Perraudin et al., 2013) on inverted mels; see `Vocoder`.
 
-    Every call starts from the same phases, so the result repeats. The phase of a sample depends on
-    the whole call: chunks agree with the whole in spectrum, not in waveform.
+    Results repeat. Phases depend on the whole call: chunks agree with the whole in spectrum only.
     """
 
     follows_f0 = False
@@ -42,7 +41,14 @@ class GriffinLim:
         # more in front, its frame 0 lies hop / 2 ahead of our sample 0. Those behind make even one
         # frame long enough for the reflection in its analysis.
         behind = spec.n_fft // (2 * spec.hop_length) + 1
-        magnitude = self._invert_mel(F.pad(log_mel, (1, behind), mode="replicate").exp())
+        mel = F.pad(log_mel, (1, behind), mode="replicate").exp()
+        # Non-negative magnitudes of these mels, (B, n_freq, F): the pseudo-inverse, then
+        # multiplicative updates (Lee & Seung, 2001), which keep the sign.
+        magnitude = torch.matmul(self.inverse, mel).clamp(min=1e-8)
+        wanted = torch.matmul(self.filters.T, mel)
+        for _ in range(N_UPDATES):
+            got = torch.matmul(self.filters.T, torch.matmul(self.filters, magnitude))
+            magnitude = magnitude * wanted / got.clamp(min=1e-12)
         waveform = torchaudio.functional.griffinlim(
             magnitude,
             self.window,
@@ -57,15 +63,3 @@ class GriffinLim:
         )
         start = spec.hop_length // 2
         return waveform[..., start : start + n_samples]
-
-    def _invert_mel(self, mel: Tensor) -> Tensor:
-        """Return non-negative magnitudes whose mels are (B, n_mels, F): (B, n_freq, F).
-
-        The pseudo-inverse, then multiplicative updates (Lee & Seung, 2001), which keep the sign.
-        """
-        magnitude = torch.matmul(self.inverse, mel).clamp(min=1e-8)
-        wanted = torch.matmul(self.filters.T, mel)
-        for _ in range(N_UPDATES):
-            got = torch.matmul(self.filters.T, torch.matmul(self.filters, magnitude))
-            magnitude = magnitude * wanted / got.clamp(min=1e-12)
-        return magnitude

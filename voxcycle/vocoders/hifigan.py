@@ -26,13 +26,7 @@ GENERATOR_FIELDS = (
 
 
 class HiFiGAN:
-    """The HiFi-GAN vocoder (Kong et al., 2020); see `Vocoder`.
-
-    Args:
-        generator: the network, in evaluation mode.
-        spec: the mel analysis that it was trained on.
-        name: as the user names it.
-    """
+    """The HiFi-GAN vocoder (Kong et al., 2020) by a generator in evaluation mode; see `Vocoder`."""
 
     follows_f0 = False
 
@@ -58,15 +52,12 @@ class HiFiGAN:
     def load(cls, path: Path, name: str | None = None) -> "HiFiGAN":
         """Load a checkpoint in the published format, with the `config.json` that lies beside it.
 
-        Args:
-            path: the generator's checkpoint, or a folder that holds one and its `config.json`.
-            name: how to call it; the path where None.
-
-        Raises:
-            VocoderError: a file is missing, unreadable, or of another kind.
+        `path` is the generator's checkpoint, or a folder that holds one and its `config.json`; the
+        vocoder has its name by default. VocoderError where a file is missing or of another kind.
         """
         checkpoint = _find_checkpoint(path)
-        config = _read_config(checkpoint.with_name("config.json"))
+        config_path = checkpoint.with_name("config.json")
+        config = _read_config(config_path)
         try:
             spec = MelSpec(
                 sample_rate=config["sampling_rate"],
@@ -81,17 +72,16 @@ class HiFiGAN:
             generator = HiFiGANGenerator(**arguments, n_mels=spec.n_mels)
         except (KeyError, TypeError, ValueError) as error:
             raise VocoderError(
-                f"{checkpoint.with_name('config.json')}: not the configuration of a HiFi-GAN "
-                f"generator ({type(error).__name__}: {error}); take the one that it was trained by"
+                f"{config_path}: not the configuration of a HiFi-GAN generator "
+                f"({type(error).__name__}: {error}); take the one that it was trained by"
             ) from error
         if generator.hop_length != spec.hop_length:
             raise VocoderError(
-                f"{checkpoint.with_name('config.json')}: upsample_rates make "
-                f"{generator.hop_length} samples of a frame, hop_size says {spec.hop_length}"
+                f"{config_path}: upsample_rates make {generator.hop_length} samples of a frame, "
+                f"hop_size says {spec.hop_length}"
             )
-        state = _read_state(checkpoint)
         try:
-            generator.load_published(state)
+            generator.load_published(_read_state(checkpoint))
         except (KeyError, RuntimeError) as error:
             raise VocoderError(
                 f"{checkpoint}: the weights do not fit the generator that the config.json beside "
@@ -125,9 +115,8 @@ def _find_checkpoint(path: Path) -> Path:
 
 
 def _read_config(path: Path) -> dict[str, Any]:
-    """Read `config.json`."""
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise VocoderError(
             f"{path}: missing; a HiFi-GAN checkpoint needs the config.json that it was trained "
@@ -135,9 +124,6 @@ def _read_config(path: Path) -> dict[str, Any]:
         ) from None
     except (OSError, ValueError) as error:
         raise VocoderError(f"{path}: not a readable JSON file ({error})") from error
-    if not isinstance(config, dict):
-        raise VocoderError(f"{path}: not the configuration of a HiFi-GAN generator")
-    return config
 
 
 def _read_state(path: Path) -> dict[str, Tensor]:

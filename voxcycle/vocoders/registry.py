@@ -5,6 +5,9 @@ from pathlib import Path
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.vocoders import Vocoder, VocoderError
+from voxcycle.vocoders.griffin_lim import GriffinLim
+from voxcycle.vocoders.hifigan import HiFiGAN
+from voxcycle.vocoders.source_filter import SourceFilter
 
 DEFAULT_VOCODER = "hifigan"
 VOCODER_NAMES = ("hifigan", "fast", "griffin-lim")
@@ -13,13 +16,11 @@ FAST_FILE = Path(__file__).with_name("fast.safetensors")
 
 
 def load_vocoder(name: str, spec: MelSpec) -> Vocoder:
-    """Load the vocoder of that name for voices of that analysis.
+    """Load the vocoder of that name for mels of that analysis.
 
-    Args:
-        name: "hifigan" (universal weights), "fast" (our source-filter vocoder), "griffin-lim" (no
-            weights), the path of a HiFi-GAN checkpoint in the published format, or of its folder,
-            with a `config.json`, or the path of a source-filter vocoder (`.safetensors`).
-        spec: the analysis of the mels to be rendered.
+    Names are "hifigan" (universal weights), "fast" (our source-filter vocoder), "griffin-lim" (no
+    weights), the path of a HiFi-GAN checkpoint in the published format, or of its folder, with a
+    `config.json`, or the path of a source-filter vocoder (`.safetensors`).
 
     Raises:
         VocoderError: the name is unknown, or the file is no such checkpoint.
@@ -27,20 +28,12 @@ def load_vocoder(name: str, spec: MelSpec) -> Vocoder:
     """
     vocoder: Vocoder
     if name == "griffin-lim":
-        from voxcycle.vocoders.griffin_lim import GriffinLim
-
         vocoder = GriffinLim(spec)
     elif name == "hifigan":
-        from voxcycle.vocoders.hifigan import HiFiGAN
-
         vocoder = HiFiGAN.load_universal()
     elif name == "fast" or Path(name).suffix == SUFFIX:
-        from voxcycle.vocoders.source_filter import SourceFilter
-
         vocoder = SourceFilter.load(FAST_FILE if name == "fast" else Path(name), name)
     elif Path(name).exists():
-        from voxcycle.vocoders.hifigan import HiFiGAN
-
         vocoder = HiFiGAN.load(Path(name))
     elif "/" in name or os.sep in name:
         raise VocoderError(f"{name}: no such vocoder file")

@@ -40,28 +40,23 @@ class SourceFilter:
         """Render (B, n_mels, F) at F0 (B, F), by default as heard in the mels; see `Vocoder`."""
         if f0_hz is None:
             f0_hz = self.network.pitch.estimate(log_mel)
-        phases = position.phases if position else _phases(f0_hz, self.spec)
-        first = position.first_frame if position else 0
-        noise = noise_blocks(first, log_mel.shape[-1], self.spec).expand(len(log_mel), -1)
-        sources = source_signals(f0_hz, phases, noise, self.spec)
+        if position is None:
+            phases = [torch.from_numpy(onset_phases(f0.numpy(), self.spec)) for f0 in f0_hz]
+            position = ChunkPosition(0, torch.stack(phases))
+        noise = noise_blocks(position.first_frame, log_mel.shape[-1], self.spec).expand(
+            len(log_mel), -1
+        )
+        sources = source_signals(f0_hz, position.phases, noise, self.spec)
         return self.network(log_mel, f0_hz, sources)
 
     def save(self, path: Path, about: dict[str, Any]) -> None:
         """Write weights in fp16 with what is needed to rebuild the network; renamed when whole."""
-        header = {
-            "network": self.network.arguments,
-            "mel_spec": self.spec.to_dict(),
-            "about": about,
-        }
-        write_artifact(path, VOCODER, header, to_arrays(self.network))
+        header = {"network": self.network.arguments, "mel_spec": self.spec.to_dict()}
+        write_artifact(path, VOCODER, header | {"about": about}, to_arrays(self.network))
 
     @classmethod
     def load(cls, path: Path, name: str | None = None) -> "SourceFilter":
-        """Read a vocoder file of any format, by default named by its path.
-
-        Raises:
-            ArtifactError: it is missing, truncated, altered, newer, or of another kind.
-        """
+        """Read a vocoder file of any format; ArtifactError where it cannot be used."""
         header, arrays = (artifact := read_artifact(path, VOCODER)).header, artifact.arrays
         with building(path, VOCODER):
             spec, arguments = MelSpec(**header["mel_spec"]), _drop_retired(header["network"])
@@ -76,7 +71,3 @@ def _drop_retired(arguments: dict[str, Any]) -> dict[str, Any]:
         if arguments.get(name, value) != value:
             raise ValueError(f"{name}={arguments[name]} is no longer supported")
     return {name: value for name, value in arguments.items() if name not in RETIRED_ARGUMENTS}
-
-
-def _phases(f0_hz: Tensor, spec: MelSpec) -> Tensor:
-    return torch.stack([torch.from_numpy(onset_phases(f0.numpy(), spec)) for f0 in f0_hz])

@@ -7,13 +7,12 @@ with `overwrite` replaces a shipped one.
 import difflib
 import os
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from voxcycle.artifacts import VOICE, ArtifactError, read_header
-from voxcycle.files import replacing
-from voxcycle.paths import data_dir
+from voxcycle.files import data_dir, replacing
 from voxcycle.voices.voice import Voice, VoiceError, check_voice_name
 
 SUFFIX = ".safetensors"
@@ -24,15 +23,7 @@ EMBEDDED_DIR = Path(__file__).with_name("embedded")
 class VoiceSummary:
     """A line of the list of voices; empty strings mean "not stated".
 
-    Attributes:
-        name: for `find_voice`.
-        path: its file.
-        origin: "shipped" with the package, or the user's "own".
-        n_bytes: size of the file.
-        scores: measured figures by name.
-        source: whom it converts; empty for any-to-one voices.
-        is_any_to_one: whether it converts any speaker.
-        error: why the file cannot be used; empty where it can.
+    `source` is whom it converts, empty for anyone; `error` says why a file cannot be used.
     """
 
     name: str
@@ -56,8 +47,7 @@ def own_voices_dir() -> Path:
 def find_voice(name_or_path: str | Path) -> Path:
     """Return the file of a voice by name, or by path (a separator or the suffix makes it one).
 
-    Raises:
-        VoiceError: there is none; known and similar names are listed.
+    VoiceError, with known and similar names, where there is none.
     """
     text = str(name_or_path)
     if isinstance(name_or_path, Path) or names_file(text):
@@ -84,12 +74,7 @@ def names_file(text: str) -> bool:
 
 
 def load_voice(name_or_path: str | Path) -> Voice:
-    """Load a voice by name or path.
-
-    Raises:
-        VoiceError: there is none.
-        ArtifactError: its file is truncated, altered, of a newer format or no voice.
-    """
+    """Load a voice by name or path; errors as those of `find_voice` and `Voice.load`."""
     return Voice.load(find_voice(name_or_path))
 
 
@@ -99,11 +84,9 @@ def list_voices() -> list[VoiceSummary]:
 
 
 def add_voice(path: Path, overwrite: bool = False) -> Path:
-    """Copy a voice file to the user's own voices under the name on its card; return where it is.
+    """Copy a checked voice file to the user's own voices under its card's name; return where it is.
 
-    Args:
-        path: the file; it is read in full and checked first.
-        overwrite: replace another voice of that name; a shipped one is hidden by it.
+    With `overwrite`, it replaces another voice of that name, or hides a shipped one.
 
     Raises:
         ArtifactError: the file is damaged or no voice.
@@ -135,16 +118,13 @@ def _voice_files() -> dict[str, Path]:
 def _summarize(name: str, path: Path) -> VoiceSummary:
     """Read one header."""
     origin: Literal["shipped", "own"] = "shipped" if path.parent == EMBEDDED_DIR else "own"
-    n_bytes = 0
+    summary = VoiceSummary(name, path, origin, n_bytes=0)
     try:
-        n_bytes = path.stat().st_size
+        summary = replace(summary, n_bytes=path.stat().st_size)
         header = read_header(path, VOICE)
         card = header["card"]
-        return VoiceSummary(
-            name=name,
-            path=path,
-            origin=origin,
-            n_bytes=n_bytes,
+        return replace(
+            summary,
             language=str(card["language"]),
             sex=str(card["sex"]),
             source=str(card.get("source", "")),
@@ -153,7 +133,6 @@ def _summarize(name: str, path: Path) -> VoiceSummary:
             is_any_to_one=bool(header["is_any_to_one"]),
         )
     except (OSError, ArtifactError) as error:
-        problem = str(error)
+        return replace(summary, error=str(error))
     except (KeyError, TypeError, ValueError):
-        problem = f"{path}: the voice's header is damaged; fetch it again"
-    return VoiceSummary(name=name, path=path, origin=origin, n_bytes=n_bytes, error=problem)
+        return replace(summary, error=f"{path}: the voice's header is damaged; fetch it again")

@@ -6,7 +6,6 @@ from which the training of that speaker's voice starts.
 
 import copy
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,14 +29,9 @@ PREFIXES = {"generator": "generator", "judge": "discriminator", "discriminator":
 
 @dataclass(frozen=True)
 class Pretrained:
-    """G and D, conditioned on a speaker's statistics relative to `reference`.
+    """G, averaged over its training, and D, conditioned on a speaker's statistics.
 
-    Attributes:
-        generator: G, averaged over the training.
-        discriminator: D.
-        spec: the mel analysis.
-        reference: mean statistics of the training speakers.
-        about: how it was trained.
+    These are relative to `reference`, the mean statistics of the training speakers.
     """
 
     generator: VoiceGenerator
@@ -86,31 +80,29 @@ class Pretrained:
             "discriminator": self.discriminator.arguments,
             "about": self.about,
         }
-        networks = {"generator": self.generator, "discriminator": self.discriminator}
-        arrays = {
-            f"{prefix}.{name}": array
-            for prefix, network in networks.items()
-            for name, array in to_arrays(network).items()
-        }
-        write_artifact(path, PRETRAINED, header, arrays)
+        networks = torch.nn.ModuleDict(
+            {"generator": self.generator, "discriminator": self.discriminator}
+        )
+        write_artifact(path, PRETRAINED, header, to_arrays(networks))
 
     @classmethod
     def load(cls, path: Path) -> "Pretrained":
-        """Read a file of any format.
-
-        Raises:
-            ArtifactError: it is missing, truncated, altered, newer, or of another kind.
-        """
+        """Read a file of any format; ArtifactError where it cannot be used."""
         header, arrays = (artifact := read_artifact(path, PRETRAINED)).header, artifact.arrays
         with building(path, PRETRAINED):
             spec = MelSpec(**header["mel_spec"])
             generator, discriminator = _read_arguments(header, spec)
             check_sizes(generator)
             check_sizes(discriminator)
-            of_g, of_d = _split(arrays)
+            parts: dict[str, dict[str, NDArray[Any]]] = {"generator": {}, "discriminator": {}}
+            for name, array in arrays.items():
+                prefix, _, rest = name.partition(".")
+                parts[PREFIXES[prefix]][rest] = array
             return cls(
-                generator=load_network(lambda: VoiceGenerator(**generator), of_g),
-                discriminator=load_network(lambda: build_mel_discriminator(**discriminator), of_d),
+                generator=load_network(lambda: VoiceGenerator(**generator), parts["generator"]),
+                discriminator=load_network(
+                    lambda: build_mel_discriminator(**discriminator), parts["discriminator"]
+                ),
                 spec=spec,
                 reference=DomainStats.from_dict(header["reference"]),
                 about=header["about"],
@@ -156,12 +148,3 @@ def _read_arguments(header: dict[str, Any], spec: MelSpec) -> tuple[dict[str, An
         "n_condition": n_condition,
     }
     return generator, discriminator
-
-
-def _split(arrays: Mapping[str, NDArray[Any]]) -> list[dict[str, NDArray[Any]]]:
-    """Return the tensors of the generator and of the discriminator."""
-    parts: dict[str, dict[str, NDArray[Any]]] = {"generator": {}, "discriminator": {}}
-    for name, array in arrays.items():
-        prefix, _, rest = name.partition(".")
-        parts[PREFIXES[prefix]][rest] = array
-    return list(parts.values())

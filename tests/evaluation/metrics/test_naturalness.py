@@ -7,13 +7,13 @@ from voxcycle.evaluation.metrics.naturalness import DNSMOS, DistillMOS
 
 
 @pytest.fixture(scope="module")
-def dnsmos() -> DNSMOS:
+def dnsmos():
     pytest.importorskip("speechmos")
     return DNSMOS()
 
 
 @pytest.fixture(scope="module")
-def distillmos() -> DistillMOS:
+def distillmos():
     pytest.importorskip("distillmos")
     return DistillMOS()
 

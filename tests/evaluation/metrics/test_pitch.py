@@ -43,30 +43,31 @@ def test_nothing_in_common_has_no_error():
     assert errors.voicing_error_rate == 1
 
 
-def _tone(f0_hz: float) -> np.ndarray:
+def _tone(f0_hz):
     t = np.arange(22_050) / 22_050
     return (0.1 * sum(np.sin(2 * np.pi * k * f0_hz * t) for k in range(1, 9))).astype(np.float32)
 
 
-def _stats(f0_hz: float, std: float) -> DomainStats:
+def _stats(f0_hz, std):
     return DomainStats(
         np.full(80, -5, np.float32), np.ones(80, np.float32), float(np.log(f0_hz)), std
     )
 
 
-def _voice(make_voice, is_any_to_one: bool):
+def _request(make_voice, is_any_to_one):
+    """Return what a voice from 100 to 200 Hz requests for a tone of 120 Hz."""
     stats = {"source_stats": _stats(100, 0.2), "target_stats": _stats(200, 0.1)}
-    return replace(make_voice(is_any_to_one), **stats)
+    return requested_f0(_tone(120), replace(make_voice(is_any_to_one), **stats))
 
 
 def test_request_of_a_pair_voice(make_voice):
     # (ln 120 - ln 100) * 0.1 / 0.2 + ln 200: 200 * sqrt(1.2)
-    found = requested_f0(_tone(120), _voice(make_voice, False))
+    found = _request(make_voice, False)
     assert np.median(found[found > 0]) == pytest.approx(200 * 1.2**0.5, rel=0.002)
 
 
 def test_request_of_an_any_to_one_voice(make_voice):
-    found = requested_f0(_tone(120), _voice(make_voice, True))
+    found = _request(make_voice, True)
     n = np.count_nonzero(found)
     # A constant tone: its own deviation is 0, so only the prior's share remains.
     mean = (n * np.log(120) + F0_MEAN_PRIOR * np.log(100)) / (n + F0_MEAN_PRIOR)

@@ -20,7 +20,7 @@ N_PER_SPEAKER = 6
 RATE = 44_100  # neither the analysis rate nor one that the pictures are made at
 
 
-def make_scores(row: str, speaker: str, sentence: str, i: int) -> UtteranceScores:
+def make_scores(row, speaker, sentence, i):
     """Scores that differ from sentence to sentence; what row 3 and 7 lack stays empty."""
     return UtteranceScores(
         row,
@@ -40,44 +40,32 @@ def make_scores(row: str, speaker: str, sentence: str, i: int) -> UtteranceScore
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("page")
 
 
 @pytest.fixture(scope="module")
-def evaluated(folder: Path, make_speech, voice) -> tuple[Evaluation, tuple[Speaker, ...]]:
+def evaluated(folder, make_speech, voice):
     """Twelve sentences of two speakers; the second speaker has parallel recordings, stereo."""
     parallel = folder / "parallel.wav"
     speech = make_speech(0.8, 16_000, 200.0)
     soundfile.write(parallel, np.column_stack([speech, speech]), 16_000)
-    speakers = tuple(
-        Speaker(
-            name,
-            "en",
-            tuple(
-                Sentence(f"s{n} {HOSTILE}", Path("unused"), text, target)
-                for n in range(first, first + N_PER_SPEAKER)
-            ),
-            (),
-        )
-        for name, first, text, target in (
-            (HOSTILE, 0, HOSTILE, None),
-            ("bea", N_PER_SPEAKER, None, parallel),
-        )
-    )
+    speakers = []
+    for name, first, text, target in (
+        (HOSTILE, 0, HOSTILE, None),
+        ("bea", N_PER_SPEAKER, None, parallel),
+    ):
+        numbers = range(first, first + N_PER_SPEAKER)
+        own = (Sentence(f"s{n} {HOSTILE}", Path("unused"), text, target) for n in numbers)
+        speakers.append(Speaker(name, "en", tuple(own), ()))
     sentences = [(speaker.name, s.name) for speaker in speakers for s in speaker.sentences]
     waves = {f0_hz: make_speech(0.6, RATE, f0_hz) for f0_hz in (120.0, 160.0, 210.0)}
     audio = []
-    for row, f0_hz in (
-        (UNCONVERTED, 120.0),
-        (TARGET, 210.0),
-        (DSP_BASELINE, 160.0),
-        ("unit", 210.0),
-    ):
+    rows = {UNCONVERTED: 120.0, TARGET: 210.0, DSP_BASELINE: 160.0, "unit": 210.0}
+    for row, f0_hz in rows.items():
         of_row = [("unit target", "other")] if row == TARGET else sentences
         for i, (speaker, name) in enumerate(of_row):
-            scores = make_scores(row, speaker, name, i)
-            audio.append(Scored(scores, waves[f0_hz], RATE))
+            audio.append(Scored(make_scores(row, speaker, name, i), waves[f0_hz], RATE))
     # Sentence 5 could not be rendered: the worst of all.
     failed = UtteranceScores("unit", *sentences[5], failures=("rendering: too <b>short</b>",))
     audio[-len(sentences) + 5] = Scored(failed, None, RATE)
@@ -95,11 +83,11 @@ def evaluated(folder: Path, make_speech, voice) -> tuple[Evaluation, tuple[Speak
         "cost": {"audio_s": 2.0, "real_time_factor": {"mel": 0.1, "whole": 0.1}},
         "machine": {"cpu": "abacus", "threads": 1},
     }
-    return Evaluation(about, [scored.scores for scored in audio], audio), speakers
+    return Evaluation(about, [scored.scores for scored in audio], audio), tuple(speakers)
 
 
 @pytest.fixture(scope="module")
-def page_path(folder: Path, evaluated, voice) -> Path:
+def page_path(folder, evaluated, voice):
     path = folder / "new" / "report.html"
     write_page(path, *evaluated, voice)
     assert [p.name for p in path.parent.iterdir()] == ["report.html"]  # no partial file is left

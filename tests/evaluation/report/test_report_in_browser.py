@@ -1,14 +1,10 @@
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-
 import pytest
 
 SIZES = {"narrow": {"width": 390, "height": 844}, "wide": {"width": 1280, "height": 900}}
 
 
 @pytest.fixture
-def opened(browser: Any, page_path: Path) -> Iterator[Any]:
+def opened(browser, page_path):
     """The page in the browser, freshly loaded."""
     page = browser.new_page(viewport=SIZES["wide"])
     page.goto(page_path.as_uri())
@@ -16,7 +12,7 @@ def opened(browser: Any, page_path: Path) -> Iterator[Any]:
     page.close()
 
 
-def test_the_page_opens_without_errors_and_requests(browser: Any, page_path: Path):
+def test_the_page_opens_without_errors_and_requests(browser, page_path):
     page, problems, requests = browser.new_page(), [], []
     page.on("console", lambda message: problems.append(message.text))
     page.on("pageerror", lambda error: problems.append(str(error)))
@@ -28,7 +24,7 @@ def test_the_page_opens_without_errors_and_requests(browser: Any, page_path: Pat
     page.close()
 
 
-def test_players_and_pictures_load(opened: Any):
+def test_players_and_pictures_load(opened):
     opened.get_by_role("button", name="Open all").click()
     players = opened.evaluate(
         """() => Promise.all([...document.querySelectorAll("audio")].map((player) =>
@@ -54,7 +50,7 @@ def test_players_and_pictures_load(opened: Any):
     assert all(p[2] > 100 for p in pictures)
 
 
-def test_headings_sort_both_ways(opened: Any):
+def test_headings_sort_both_ways(opened):
     read = """() => [...document.querySelector("#utterances").tBodies]
       .map((b) => [...b.rows[0].cells].map((c) => c.dataset.value))"""
     headings = opened.locator("#utterances thead th").all()
@@ -63,11 +59,9 @@ def test_headings_sort_both_ways(opened: Any):
     for column, heading in enumerate(headings):
         is_text = column < 2
         known = [row[column] for row in initial if row[column] != ""]
-        expected = [k if is_text else float(k) for k in known]
-        if is_text:  # "s2" before "s10"
-            expected.sort(key=lambda k: int(k.split()[0][1:]) if column == 0 else k)
-        else:
-            expected.sort()
+        expected = sorted(known) if is_text else sorted(map(float, known))
+        if column == 0:  # "s2" before "s10"
+            expected.sort(key=lambda name: int(name.split()[0][1:]))
         # The column that is sorted at first goes the other way at the first click.
         directions = ["ascending", "descending"]
         if heading.get_attribute("aria-sort") == "ascending":
@@ -83,7 +77,7 @@ def test_headings_sort_both_ways(opened: Any):
     assert sorted_by == ["none"] * (len(headings) - 1) + ["descending"]
 
 
-def test_headings_sort_by_keyboard(opened: Any):
+def test_headings_sort_by_keyboard(opened):
     heading = opened.locator("#utterances thead th").first
     heading.get_by_role("button").focus()
     for key, direction in (("Enter", "ascending"), ("Space", "descending")):
@@ -92,7 +86,7 @@ def test_headings_sort_by_keyboard(opened: Any):
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_the_page_does_not_scroll_sideways(opened: Any, size: str):
+def test_the_page_does_not_scroll_sideways(opened, size):
     opened.set_viewport_size(SIZES[size])
     opened.get_by_role("button", name="Open all").click()
     width, widest, outside, fixed = opened.evaluate(

@@ -1,16 +1,8 @@
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from voxcycle.evaluation.stats.bounds import (
-    Bound,
-    Result,
-    at_least,
-    at_most,
-    print_bounds,
-    reported,
-)
+from voxcycle.evaluation.stats.bounds import Result, at_least, at_most, print_bounds, reported
 
 
 @pytest.mark.parametrize(
@@ -25,11 +17,11 @@ from voxcycle.evaluation.stats.bounds import (
         (at_most("x", float("nan"), 0), False),
     ],
 )
-def test_holds(bound: Bound, holds: bool) -> None:
+def test_holds(bound, holds):
     assert bound.holds is holds
 
 
-def test_printing_says_bound_and_failure(capsys: pytest.CaptureFixture[str]) -> None:
+def test_printing_says_bound_and_failure(capsys):
     assert print_bounds([at_least("recall", 0.5, 0.3), reported("floor", 0.125)])
     assert not print_bounds([at_least("recall", 0.5, 0.3), at_most("FID", 12.0, 10)])
     lines = capsys.readouterr().out.splitlines()
@@ -41,7 +33,7 @@ def test_printing_says_bound_and_failure(capsys: pytest.CaptureFixture[str]) -> 
     ]
 
 
-def test_a_result_comes_back_as_it_was_written(tmp_path: Path) -> None:
+def test_a_result_comes_back_as_it_was_written(tmp_path):
     bounds = [at_least("recall", 0.5, 0.3), reported("floor", 0.125)]
     result = Result(
         system="gan",

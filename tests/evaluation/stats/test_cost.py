@@ -6,7 +6,7 @@ import pytest
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="what a child inherits is Linux's")
-def test_peak_memory_is_the_process_s_own() -> None:
+def test_peak_memory_is_the_process_s_own():
     ballast = np.ones(80_000_000 // 8)  # 80 MB in the parent
     code = "from voxcycle.evaluation.stats.cost import peak_memory_mb; print(peak_memory_mb())"
     child = subprocess.run(

@@ -1,5 +1,4 @@
 import json
-from pathlib import Path
 
 import pytest
 
@@ -39,7 +38,7 @@ def test_composite_by_hand():
     assert UtteranceScores("v", "a", "0", failures=("rendering: silence",)).composite == 0.0
 
 
-def test_json_holds_every_utterance_and_reads_back(tmp_path: Path):
+def test_json_holds_every_utterance_and_reads_back(tmp_path):
     path = tmp_path / "out" / "metrics.json"
     Evaluation({"voice": "unit"}, SCORES).save(path)
     document = json.loads(path.read_text())
@@ -56,7 +55,7 @@ def test_json_holds_every_utterance_and_reads_back(tmp_path: Path):
     assert [p.name for p in path.parent.iterdir()] == ["metrics.json"]
 
 
-def test_the_format_before_is_read(tmp_path: Path):
+def test_the_format_before_is_read(tmp_path):
     path = tmp_path / "metrics.json"
     known = {"row": "voice", "speaker": "ann", "sentence": "0", "secs_target": 0.9}
     path.write_text(json.dumps({"format": 2, "about": {}, "utterances": [known]}))
@@ -65,7 +64,7 @@ def test_the_format_before_is_read(tmp_path: Path):
 
 
 @pytest.mark.parametrize("content", ["{}", "[1]", "not json", '{"format": 99}'])
-def test_another_file_is_refused(tmp_path: Path, content: str):
+def test_another_file_is_refused(tmp_path, content):
     path = tmp_path / "metrics.json"
     path.write_text(content)
     with pytest.raises(ValueError, match=r"metrics\.json.*evaluate"):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -6,21 +8,21 @@ from voxcycle.evaluation.metrics.pitch import PitchErrors
 from voxcycle.evaluation.stats.scores import UtteranceScores
 from voxcycle.evaluation.stats.summary import markdown_table, summarize, table_cells
 
+ANN = UtteranceScores(
+    "voice",
+    "ann",
+    "000",
+    secs_target=0.8,
+    secs_source=0.6,
+    words=ErrorCount(1, 4),
+    distillmos=4.0,
+    pitch=PitchErrors(10, 4, 1, 2, sum_square=3.0),
+)
 SCORES = [
-    UtteranceScores(
-        "voice",
-        "ann",
-        "000",
-        secs_target=0.8,
-        secs_source=0.6,
-        words=ErrorCount(1, 4),
-        distillmos=4.0,
-        pitch=PitchErrors(10, 4, 1, 2, sum_square=3.0),
-    ),
-    UtteranceScores(
-        "voice",
-        "ann",
-        "001",
+    ANN,
+    replace(
+        ANN,
+        sentence="001",
         secs_target=0.6,
         secs_source=0.7,
         words=ErrorCount(0, 8),
@@ -86,7 +88,7 @@ def test_error_rate_against_the_target_s_recordings():
 def test_interval_of_the_error_rate():
     rng = np.random.default_rng(0)
 
-    def rates(n: int) -> tuple[float, float, float]:
+    def rates(n):
         genuine = rng.normal(1, 1, n)
         scores = [
             UtteranceScores("v", "ann", str(i), secs_target=float(x))
@@ -103,23 +105,16 @@ def test_interval_of_the_error_rate():
     assert "equal_error_rate" not in summarize(SCORES[:2], [0.9])[0].intervals  # one recording
 
 
-def test_columns_without_values_are_left_out():
+def test_tables_omit_columns_without_values():
     headings, *body = table_cells(summarize(SCORES))
     assert "SECS target" in headings and "DNSMOS" not in headings and "CER" not in headings
+    assert headings[:5] == ["row", "speaker", "n", "failed", "n words"]
     assert body[0][headings.index("nearer target")] == "50.0 %"
     assert body[-1][headings.index("WER")] == ""
-
-
-def test_markdown_has_a_line_per_row():
-    lines = markdown_table(table_cells(summarize(SCORES))).splitlines()
+    lines = markdown_table([headings, *body]).splitlines()
     assert len(lines) == 2 + 4
     assert lines[1].count("---") == lines[0].count("|") - 1
     assert markdown_table([["a|b"], ["c"]]) == "| a\\|b |\n| --- |\n| c |"
-
-
-def test_failures_stand_beside_the_count():
-    headings, *_ = table_cells(summarize(SCORES))
-    assert headings[:5] == ["row", "speaker", "n", "failed", "n words"]
 
 
 def test_a_speaker_who_failed_entirely_counts_in_the_mean():

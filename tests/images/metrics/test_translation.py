@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import pytest
 import torch
 from PIL import Image
@@ -15,14 +13,14 @@ from voxcycle.images.metrics.translation import (
 )
 
 
-def halves(left: float, right: float) -> torch.Tensor:
+def halves(left, right):
     """One grey image, 4 x 4, of two values."""
     image = torch.full((1, 1, 4, 4), left)
     image[..., 2:] = right
     return image
 
 
-def test_numbers_by_hand() -> None:
+def test_numbers_by_hand():
     # black to white on the right half: 1 on half of the pixels; the fake goes 3/4 of the way there
     # and moves the left half by 0.1 of the range
     source, twins = halves(0.0, -1.0), halves(0.0, 1.0)
@@ -33,7 +31,7 @@ def test_numbers_by_hand() -> None:
     assert result.cycle == pytest.approx(0.5 * 0.1)
 
 
-def test_what_is_almost_alike_in_all_channels_is_outside() -> None:
+def test_what_is_almost_alike_in_all_channels_is_outside():
     source = torch.zeros(1, 3, 1, 2)
     twins = source.clone()
     twins[0, :, 0, 0] = 0.03  # 0.015 of the range: no difference
@@ -43,11 +41,11 @@ def test_what_is_almost_alike_in_all_channels_is_outside() -> None:
     assert TranslationResult(source, fake, source, twins).change_outside == pytest.approx(0.2)
 
 
-def test_the_broken_translators() -> None:
+def test_the_broken_translators():
     """A map that does nothing has ratio 1, the wrong direction more, the true one 0."""
     a, b = halves(0.0, -0.5), halves(0.0, 0.5)
 
-    def shift(x: torch.Tensor, back: bool) -> torch.Tensor:
+    def shift(x, back):
         return x + halves(0.0, -1.0 if back else 1.0)
 
     for result in translate_both_ways(shift, a, b):
@@ -58,7 +56,7 @@ def test_the_broken_translators() -> None:
         assert result.ratio == pytest.approx(2)
 
 
-def test_gradient_energy_by_hand_and_under_blur() -> None:
+def test_gradient_energy_by_hand_and_under_blur():
     # one of three steps to the right is 0.5 of the range, in every row; none goes down
     image = halves(0.0, 1.0)
     assert gradient_energy(image) == pytest.approx(0.25 / 3)
@@ -66,13 +64,13 @@ def test_gradient_energy_by_hand_and_under_blur() -> None:
     assert gradient_energy(blurred) < 0.5 * gradient_energy(image)
 
 
-def test_structural_similarity_of_an_image_with_itself_and_its_negative() -> None:
+def test_structural_similarity_of_an_image_with_itself_and_its_negative():
     images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
     assert structural_similarity(images, images) == pytest.approx(1)
     assert structural_similarity(images, -images) < -0.5
 
 
-def test_heat_is_black_without_difference_and_brightest_from_the_hottest_on() -> None:
+def test_heat_is_black_without_difference_and_brightest_from_the_hottest_on():
     x = torch.zeros(1, 3, 1, 3)
     y = x.clone()
     y[..., 1], y[..., 2] = 0.6, 1.8  # 0.3 and 0.9 of the range
@@ -83,7 +81,7 @@ def test_heat_is_black_without_difference_and_brightest_from_the_hottest_on() ->
     assert picture[0, :2, 0, 2].min() > 0.9
 
 
-def test_a_picture_of_both_ways(tmp_path: Path) -> None:
+def test_a_picture_of_both_ways(tmp_path):
     a, b = (torch.full((3, 3, 8, 8), value) for value in (-0.5, 0.5))
     results = translate_both_ways(lambda x, back: x, a, b)
     draw_translations(tmp_path / "ways.png", results, ("dark", "bright"), n=2)

@@ -14,7 +14,7 @@ from voxcycle.evaluation.cache import ContentCache
 from voxcycle.evaluation.metrics.asr import WhisperTranscriber, find_model
 from voxcycle.evaluation.metrics.distance import Cepstra, extract_cepstra, modulation_spectrum
 from voxcycle.evaluation.metrics.naturalness import DNSMOS, DistillMOS
-from voxcycle.evaluation.metrics.similarity import Embedder, ResemblyzerEmbedder
+from voxcycle.evaluation.metrics.similarity import ResemblyzerEmbedder
 
 METRICS = ("similarity", "words", "distillmos", "dnsmos", "pitch", "distance")
 QUICK_METRICS = ("similarity", "words", "distillmos")
@@ -29,15 +29,11 @@ class Evaluator:
         cache: where results are kept.
         asr: folder or name of a faster-whisper model, see `find_model`; None takes the packaged
             Whisper tiny.
-        embedder: of speakers; None takes Resemblyzer's.
-        n_threads: threads of the recogniser and of DNSMOS; PyTorch's are set elsewhere.
     """
 
     metrics: tuple[str, ...] = METRICS
     cache: ContentCache = field(default_factory=lambda: ContentCache(None))
     asr: str | None = None
-    embedder: Embedder | None = None
-    n_threads: int = 1
     _asr_folder: Path | None = field(default=None, init=False, repr=False)
     _loaded: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
     _loading: Any = field(default_factory=Lock, init=False, repr=False)
@@ -62,9 +58,7 @@ class Evaluator:
             return self._loaded[name]
 
     def _load_transcriber(self) -> WhisperTranscriber:
-        return self._load(
-            "transcriber", lambda: WhisperTranscriber(self._asr_folder, self.n_threads)
-        )
+        return self._load("transcriber", lambda: WhisperTranscriber(self._asr_folder))
 
     def knows(self, language: str) -> bool:
         """Return whether the recogniser is made for a language; the packaged one is for English."""
@@ -74,14 +68,10 @@ class Evaluator:
 
     def embed(self, speech: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the speaker embedding (256,)."""
-        own = self.embedder.name if self.embedder else f"Resemblyzer {version('Resemblyzer')}"
-        kind = f"prepared embedding, {own}"
-
-        def compute() -> NDArray[np.float32]:
-            embedder: Embedder = self.embedder or self._load("embedder", ResemblyzerEmbedder)
-            return embedder.embed(speech)
-
-        return self.cache.remember(kind, compute, speech)
+        kind = f"prepared embedding, Resemblyzer {version('Resemblyzer')}"
+        return self.cache.remember(
+            kind, lambda: self._load("embedder", ResemblyzerEmbedder).embed(speech), speech
+        )
 
     def transcribe(self, speech: NDArray[np.float32], language: str) -> str:
         """Return the transcript; ValueError if it is empty."""
@@ -106,22 +96,18 @@ class Evaluator:
     def score_distillmos(self, speech: NDArray[np.float32]) -> float:
         """Return DistillMOS."""
         kind = f"DistillMOS {version('distillmos')}"
-
-        def compute() -> float:
-            distillmos: DistillMOS = self._load("DistillMOS", DistillMOS)
-            return distillmos.score(speech)
-
-        return float(self.cache.remember(kind, compute, speech))
+        score = self.cache.remember(
+            kind, lambda: self._load("DistillMOS", DistillMOS).score(speech), speech
+        )
+        return float(score)
 
     def score_dnsmos(self, speech: NDArray[np.float32]) -> float:
         """Return DNSMOS OVRL."""
         kind = f"DNSMOS OVRL, speechmos {version('speechmos')}"
-
-        def compute() -> float:
-            dnsmos: DNSMOS = self._load("DNSMOS", lambda: DNSMOS(self.n_threads))
-            return dnsmos.score(speech)
-
-        return float(self.cache.remember(kind, compute, speech))
+        score = self.cache.remember(
+            kind, lambda: self._load("DNSMOS", DNSMOS).score(speech), speech
+        )
+        return float(score)
 
     def extract_cepstra(self, audio: NDArray[np.float32], sample_rate: int) -> Cepstra:
         """Return mel-cepstra and F0 of audio (T,)."""

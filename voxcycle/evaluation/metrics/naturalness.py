@@ -38,16 +38,15 @@ class DistillMOS:
 class DNSMOS:
     """The overall (OVRL) score of DNSMOS P.835, the ONNX network of the package `speechmos`.
 
-    The package's own wrapper uses every core and computes a second network that is
-    not needed; this class computes the same overall score with the given threads.
+    The package's own wrapper uses every core and computes a second network that is not needed.
     """
 
-    def __init__(self, n_threads: int = 1) -> None:
+    def __init__(self) -> None:
         onnxruntime = import_metric("onnxruntime")
         failures = import_metric("onnxruntime.capi.onnxruntime_pybind11_state")
         self._failures = (failures.Fail, failures.InvalidArgument, failures.RuntimeException)
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = n_threads
+        options.intra_op_num_threads = 1
         path = package_folder("speechmos") / "dnsmos_models" / "sig_bak_ovr.onnx"
         self._session = onnxruntime.InferenceSession(path, options)
 

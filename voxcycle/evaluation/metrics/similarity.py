@@ -6,7 +6,6 @@ a similar speaker of the same sex up to 0.8, one of the other sex about 0.5.
 """
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,20 +15,8 @@ from voxcycle.evaluation.optional_deps import METRIC_RATE, import_metric
 MIN_SPEECH_S = 0.3
 
 
-class Embedder(Protocol):
-    """Maps an utterance to a speaker embedding."""
-
-    name: str
-
-    def embed(self, speech: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Map 16 kHz speech (T,) to a unit vector (D,); ValueError without speech."""
-        ...
-
-
 class ResemblyzerEmbedder:
     """Resemblyzer's GE2E encoder, 256 dimensions."""
-
-    name = "Resemblyzer"
 
     def __init__(self) -> None:
         self._package = import_metric("resemblyzer")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from voxcycle.audio.f0 import F0_MAX_HZ, F0_MIN_HZ
-from voxcycle.evaluation.report.histograms import draw_histograms
+from voxcycle.evaluation.report.pictures import draw_histograms
 from voxcycle.evaluation.report.utterances import collect_utterances, list_columns
 from voxcycle.evaluation.run import Evaluation
 from voxcycle.evaluation.stats.summary import (
@@ -51,27 +51,16 @@ def write_report(
 ) -> list[Path]:
     """Write `metrics.json`, `report.html` and `summary.md`; each appears when it is complete.
 
-    Args:
-        folder: made if missing.
-        evaluation: with its audio.
-        sources: the speakers that were converted, as given to `evaluate_voice`.
-        voice: the voice that was evaluated.
-
-    Returns:
-        The files.
+    `evaluation` holds its audio, and `sources` are the speakers that were converted, as given to
+    `evaluate_voice`. The folder is made if it is missing. Returns the files.
     """
     metrics, page, summary = paths = [folder / name for name in FILES]
     evaluation.save(metrics)
     write_page(page, evaluation, sources, voice)
-    _write_text(summary, make_summary(evaluation))
-    return paths
-
-
-def make_summary(evaluation: Evaluation) -> str:
-    """Return the summary as a Markdown table, and the notes below it as a list."""
     table = markdown_table(table_cells(evaluation.summary()))
     notes = "".join(f"- {note}\n" for note in evaluation.notes())
-    return f"{table}\n" + (f"\n{notes}" if notes else "")
+    _write_text(summary, f"{table}\n" + (f"\n{notes}" if notes else ""))
+    return paths
 
 
 def write_page(
@@ -87,11 +76,6 @@ def write_page(
             f"{path}: a report needs the audio of all {len(evaluation.scores)} utterances, found "
             f"{len(evaluation.audio)}; evaluate with keep_audio=True"
         )
-    _write_text(path, make_page(evaluation, sources, voice))
-
-
-def make_page(evaluation: Evaluation, sources: tuple[Speaker, ...], voice: Voice) -> str:
-    """Return the page as HTML; arguments as `write_report`."""
     from jinja2 import Environment
     from markupsafe import Markup
 
@@ -111,11 +95,12 @@ def make_page(evaluation: Evaluation, sources: tuple[Speaker, ...], voice: Voice
     }
     name, lines = system_name(voice), evaluation.summary()
     date = evaluation.about.get("date") or "an unknown day"
-    return environment.from_string(template).render(
+    utterances = collect_utterances(evaluation, sources, voice)
+    html = environment.from_string(template).render(
         name=name,
         about=evaluation.about,
         date=date.replace("T", " ").replace("+00:00", " UTC"),
-        facts=list_facts(evaluation.about),
+        facts=_list_facts(evaluation.about),
         lines=lines,
         mean=MEAN,
         columns=used_columns(lines),
@@ -125,16 +110,17 @@ def make_page(evaluation: Evaluation, sources: tuple[Speaker, ...], voice: Voice
         notes=evaluation.notes(),
         scores=evaluation.scores,
         histograms=Markup(draw_histograms(evaluation.scores, name)),
-        utterances=(utterances := collect_utterances(evaluation, sources, voice)),
+        utterances=utterances,
         utterance_columns=list_columns([utterance.scores for utterance in utterances]),
         n_open=N_OPEN,
         f0_range_hz=(F0_MIN_HZ, F0_MAX_HZ),
         style=Markup(style),
         script=Markup(script),
     )
+    _write_text(path, html)
 
 
-def list_facts(about: dict[str, Any]) -> list[tuple[str, str | None]]:
+def _list_facts(about: dict[str, Any]) -> list[tuple[str, str | None]]:
     """Return headings and values of the settings; None where a value is unknown."""
     machine, cost = about.get("machine", {}), about.get("cost", {})
     factors = cost.get("real_time_factor", {})

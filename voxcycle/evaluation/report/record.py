@@ -31,13 +31,16 @@ def check_result_path(path: Path) -> None:
         )
 
 
-def record_evaluation(path: Path, evaluation: Evaluation, title: str) -> Path:
+def record_evaluation(
+    path: Path, evaluation: Evaluation, title: str, rows: list[dict[str, Value]] | None = None
+) -> Path:
     """Write the result file of an evaluation by this process's command, and return its path.
 
     Args:
         path: `ID.json`, see `check_result_path`; an older file is replaced.
         evaluation: what was measured.
         title: one line for people.
+        rows: default: those of the summary.
     """
     about = evaluation.about
     training, machine = about["training"] or {}, about["machine"]
@@ -45,7 +48,7 @@ def record_evaluation(path: Path, evaluation: Evaluation, title: str) -> Path:
         id=path.stem,
         title=title,
         status="current",
-        rows=[make_row(line) for line in evaluation.summary()],
+        rows=rows or [make_row(line) for line in evaluation.summary()],
         command=describe_command(),
         commit=describe_commit(),
         corpus_sha256=hash_corpus(evaluation),
@@ -56,20 +59,18 @@ def record_evaluation(path: Path, evaluation: Evaluation, title: str) -> Path:
         wall_s=about["wall_s"],
         date=datetime.fromisoformat(about["date"]).date(),
         recorded="automatic",
-        notes=[
-            f"vocoder {about['vocoder']}, recogniser {about['asr']}",
-            *evaluation.notes(),
-        ],
+        notes=[f"vocoder {about['vocoder']}, recogniser {about['asr']}", *evaluation.notes()],
     )
     return write_result(result, path.parent)
 
 
-def make_row(line: Summary) -> dict[str, Value]:
+def make_row(line: Summary, **others: float) -> dict[str, Value]:
     """Return a line of the summary as a flat row, ends of intervals as `NAME_low`, `NAME_high`."""
-    row = {key: value for key, value in line.to_dict().items() if key != "intervals"}
+    row = {key: value for key, value in line.to_dict().items() if key != "intervals"} | others
     for name, (low, high) in line.intervals.items():
         row |= {f"{name}_low": low, f"{name}_high": high}
-    return {k: _rounded(v) if isinstance(v, float) else v for k, v in row.items()}
+    numbers = {k: finite(v) for k, v in row.items() if isinstance(v, float)}
+    return row | {k: v if v is None else round(v, N_DIGITS) for k, v in numbers.items()}
 
 
 def hash_corpus(evaluation: Evaluation) -> str:
@@ -107,8 +108,3 @@ def describe_commit() -> str:
         return done.stdout.strip()
     except (OSError, subprocess.CalledProcessError):  # no git, or not a clone
         return f"voxcycle {voxcycle.__version__}"
-
-
-def _rounded(value: float) -> float | None:
-    known = finite(value)
-    return known if known is None else round(known, N_DIGITS)

@@ -112,11 +112,9 @@ def write_result(result: Result, folder: Path) -> Path:
 
 
 def load_results(folder: Path) -> dict[str, Result]:
-    """Read and check every JSON file of a folder, in the order of their names.
+    """Read every JSON file of a folder by `read_result`, in the order of their names.
 
-    Raises:
-        FileNotFoundError: there is none.
-        ValueError: a file is no result; the message names the file, the key and the remedy.
+    FileNotFoundError where there is none.
     """
     paths = sorted(folder.glob("*.json"))
     if not paths:

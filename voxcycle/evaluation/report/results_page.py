@@ -3,16 +3,27 @@
     python -m voxcycle.evaluation.report.results_page [--check] [--root FOLDER]
 
 The texts around the numbers are the templates `results/RESULTS.md.j2` and `results/numbers.md.j2`.
+
+A row of a Markdown table names its result files by links to `results/ID.json` in its first cell.
+Every number in its other cells, printed with d decimals, must equal a number of one of these files
+rounded to d decimals (times 100 where `%` follows). Code spans and link targets are not read. A row
+that has numbers and names no file is reported too.
 """
 
 import argparse
+import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
-from voxcycle.evaluation.report.number_check import find_unknown_numbers
 from voxcycle.evaluation.report.results import Bar, Result, Value, load_results
 from voxcycle.files import replacing
 
+FILE = re.compile(r"\]\([^)\s]*results/([a-z0-9-]+)\.json\)")
+NUMBER = re.compile(r"(?<![\w.,-])(-?\d[\d,]*(?:\.\d+)?)(?: ?(%))?(?![\w.]*\w)")
+IGNORED = re.compile(r"`[^`]*`|\]\([^)]*\)")
+RULER = re.compile(r"^\|[\s|:-]+\|$")
 BEGIN, END = "<!-- numbers: made by results_page -->", "<!-- end of numbers -->"
 
 
@@ -27,9 +38,9 @@ def print_number(value: Value, spec: str = ".3f") -> str:
 
 def print_bound(bar: Bar) -> str:
     """Return a bar's bound in words."""
-    low = "" if bar.at_least is None else f"at least {print_number(bar.at_least, bar.spec)}"
-    high = "" if bar.at_most is None else f"at most {print_number(bar.at_most, bar.spec)}"
-    return ", ".join(part for part in (low, high) if part)
+    limits = {"at least": bar.at_least, "at most": bar.at_most}
+    known = {words: limit for words, limit in limits.items() if limit is not None}
+    return ", ".join(f"{words} {print_number(limit, bar.spec)}" for words, limit in known.items())
 
 
 def print_verdict(bar: Bar) -> str:
@@ -71,6 +82,48 @@ def make_files(root: Path) -> dict[Path, str]:
         root / "RESULTS.md": render(root / "results" / "RESULTS.md.j2", results),
         readme: f"{before}{BEGIN}\n{numbers}{END}{after}",
     }
+
+
+class UnknownNumber(NamedTuple):
+    """A number of a table row that its result files do not hold."""
+
+    row: str
+    number: str
+    files: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Say it in one sentence."""
+        if not self.files:
+            return f"{self.number} stands in a row that links no results/ID.json: {self.row}"
+        names = ", ".join(f"results/{name}.json" for name in self.files)
+        return f"{self.number} is not in {names}: {self.row}"
+
+
+def table_rows(markdown: str) -> list[str]:
+    """Return the body rows of all pipe tables, without headers and rulers."""
+    lines = [line.strip() for line in markdown.splitlines()]
+    follows = [*lines[1:], ""]
+    return [
+        line
+        for line, after in zip(lines, follows, strict=True)
+        if line.startswith("|") and not RULER.match(line) and not RULER.match(after)
+    ]
+
+
+def find_unknown_numbers(markdown: str, results: Mapping[str, Result]) -> list[UnknownNumber]:
+    """Return every number of the tables that is in none of the files its row links."""
+    unknown = []
+    for row in table_rows(markdown):
+        first, *cells = row.strip("|").split("|")
+        names = tuple(FILE.findall(first))
+        values = [value for name in names if name in results for value in results[name].numbers()]
+        text = IGNORED.sub("", " | ".join(cells))
+        for number, percent in NUMBER.findall(text):
+            plain = number.replace(",", "")
+            spec = f".{len(plain.partition('.')[2])}{percent or 'f'}"  # as it is printed
+            if not any(format(value, spec).rstrip("%") == plain for value in values):
+                unknown.append(UnknownNumber(row, f"{number}{' %' if percent else ''}", names))
+    return unknown
 
 
 def find_differences(root: Path) -> list[str]:

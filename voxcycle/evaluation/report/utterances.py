@@ -31,14 +31,12 @@ MAX_WITH_BASELINE = 40  # utterances; with more, its players would make the file
 
 
 class Utterance(NamedTuple):
-    """A converted sentence as the page shows it.
+    """A converted sentence as the page shows it; players and pictures are HTML.
 
     Attributes:
-        scores: of the conversion.
         said: the text, or the transcript of the source.
         heard: transcripts of "source" and "converted".
-        players: HTML.
-        pictures: HTML; none of recordings shorter than a frame.
+        pictures: none of recordings shorter than a frame.
     """
 
     scores: UtteranceScores
@@ -46,14 +44,6 @@ class Utterance(NamedTuple):
     heard: dict[str, str]
     players: list[Markup]
     pictures: list[Markup]
-
-
-class Recording(NamedTuple):
-    """Audio at the rate of the mel analysis, and its F0 contours if it is also drawn."""
-
-    label: str
-    waveform: Wave | None
-    contours: dict[str, Wave] = {}
 
 
 class Column(NamedTuple):
@@ -93,7 +83,6 @@ def collect_utterances(
     with_baseline = len(sentences) <= MAX_WITH_BASELINE
     target_name = evaluation.about.get("target") or ""
     spec, log_mel = voice.spec, LogMel(voice.spec)
-    parallels: dict[Path, Recording] = {}
 
     def wave(scored: Scored) -> Wave | None:
         # The rate of the mel analysis is one that MP3 has; a source's own rate may not be.
@@ -101,41 +90,42 @@ def collect_utterances(
             return None
         return resample(scored.audio, scored.sample_rate, spec.sample_rate)
 
-    def measure(waveform: Wave | None) -> dict[str, Wave]:
-        return {} if waveform is None else {"measured": extract_f0(waveform, spec)}
-
-    def parallel(path: Path) -> Recording:
-        if path not in parallels:
-            try:
-                waveform = load_mono(path, spec.sample_rate)
-            except ValueError:  # listed among the failures of the utterance
-                waveform = None
-            label = f"target: {target_name}, the same sentence"
-            parallels[path] = Recording(label, waveform, measure(waveform))
-        return parallels[path]
+    def read(path: Path) -> Wave | None:
+        try:
+            return load_mono(path, spec.sample_rate)
+        except ValueError:  # listed among the failures of the utterance
+            return None
 
     def show(i: int) -> Utterance:
         sentence, source = sentences[i], systems[UNCONVERTED][i]
         converted = systems[system_name(voice)][i]
-        scores, source_wave, wave_out = converted.scores, wave(source), wave(converted)
-        f0_hz = converted.requested_f0
-        request = {} if f0_hz is None else {"requested": f0_hz}
-        recordings = [
-            Recording(f"source: {scores.speaker}", source_wave, measure(source_wave)),
-            Recording(f"converted: {voice.card.name}", wave_out, request | measure(wave_out)),
+        scores, f0_hz = converted.scores, converted.requested_f0
+        # Labels, audio, and F0 to draw beside the measured one; None: not drawn.
+        recordings: list[tuple[str, Wave | None, dict[str, Wave] | None]] = [
+            (f"source: {scores.speaker}", wave(source), {}),
+            (
+                f"converted: {voice.card.name}",
+                wave(converted),
+                {} if f0_hz is None else {"requested": f0_hz},
+            ),
         ]
         if sentence.parallel is not None:
-            recordings.append(parallel(sentence.parallel))
+            label = f"target: {target_name}, the same sentence"
+            recordings.append((label, read(sentence.parallel), {}))
         elif targets:
             other = targets[i % len(targets)]
             label = f"target: {target_name}, another sentence ({other.scores.sentence})"
-            recordings.append(Recording(label, wave(other)))
+            recordings.append((label, wave(other), None))
         if with_baseline:
-            recordings.append(Recording(DSP_BASELINE, wave(systems[DSP_BASELINE][i])))
+            recordings.append((DSP_BASELINE, wave(systems[DSP_BASELINE][i]), None))
         heard = {"source": source.scores.transcript, "converted": scores.transcript}
-        audible = [(r.label, r.waveform, r.contours) for r in recordings if r.waveform is not None]
-        drawn = [x for x in audible if x[2] and len(x[1]) >= spec.hop_length]
-        longest = max((len(waveform) for _, waveform, _ in drawn), default=1)
+        audible = [(label, x, contours) for label, x, contours in recordings if x is not None]
+        drawn = [
+            (label, x, contours | {"measured": extract_f0(x, spec)})
+            for label, x, contours in audible
+            if contours is not None and len(x) >= spec.hop_length
+        ]
+        longest = max((len(x) for _, x, _ in drawn), default=1)
         return Utterance(
             scores,
             sentence.text or source.scores.transcript or "no text known",

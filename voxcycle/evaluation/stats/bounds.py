@@ -16,8 +16,6 @@ class Bound:
     """A measured number and its bound.
 
     Attributes:
-        name: what is measured.
-        value: the measurement.
         bound: the limit; None for a number that is only reported.
         is_least: whether the value must be at least the bound, rather than at most.
     """
@@ -57,13 +55,11 @@ class Result:
     Attributes:
         system: its name, the folder's.
         command: that repeats it.
-        n_steps: iterations of the training that is shown.
+        n_steps: iterations of the training that is shown, which has this `seed`.
         n_trainings: how many there are, that one included.
         seconds: wall time of all of them.
-        seed: of the training that is shown.
         bounds: numbers in the order in which they are read.
         pictures: file names in the recipe's folder, with captions.
-        machine: what it ran on.
     """
 
     system: str

@@ -12,7 +12,7 @@ import numpy as np
 
 from voxcycle.evaluation.run import Evaluation
 from voxcycle.evaluation.stats.scores import UtteranceScores
-from voxcycle.evaluation.stats.summary import CONFIDENCE, MEASURES, Measure, Ratio, print_value
+from voxcycle.evaluation.stats.summary import CONFIDENCE, MEASURES, SEED, Ratio, print_value
 from voxcycle.evaluation.systems import STANDARD_SYSTEMS
 
 VOICE = "voice"
@@ -24,7 +24,7 @@ VERDICTS = (
 )
 
 OTHERS = "recordings differ under the same names, or an earlier version did not identify them"
-Key = tuple[str, str, str]
+Key = tuple[str, str, str]  # row, speaker and sentence
 
 
 class Difference(NamedTuple):
@@ -32,8 +32,6 @@ class Difference(NamedTuple):
 
     Attributes:
         row: a standard row, or "voice" for the voices compared, whatever their names.
-        metric: of `MEASURES`.
-        n: utterances.
         first, second: values over all these utterances.
         interval: 95 % interval of `second - first`, utterances drawn with replacement in pairs;
             None for a single utterance.
@@ -58,13 +56,7 @@ class Difference(NamedTuple):
 
 
 class Pairs(NamedTuple):
-    """The utterances of two evaluations by row, speaker and sentence.
-
-    Attributes:
-        same: scores of the same recording in both.
-        others: names with different recordings, or with recordings that one does not identify.
-        first_alone, second_alone: names that only one of them has.
-    """
+    """The utterances of two evaluations: of the same recording, of others, and in one alone."""
 
     same: dict[Key, tuple[UtteranceScores, UtteranceScores]]
     others: list[Key]
@@ -72,7 +64,7 @@ class Pairs(NamedTuple):
     second_alone: list[Key]
 
 
-def compare(first: Evaluation, second: Evaluation, seed: int = 0) -> list[Difference]:
+def compare(first: Evaluation, second: Evaluation) -> list[Difference]:
     """Compare two evaluations of the same recordings, utterance by utterance.
 
     Raises:
@@ -88,10 +80,7 @@ def compare(first: Evaluation, second: Evaluation, seed: int = 0) -> list[Differ
     for row in dict.fromkeys(key[0] for key in pairs.same):
         of_row = [scores for key, scores in pairs.same.items() if key[0] == row]
         known = {name: ratios for name in MEASURES if (ratios := _ratios(name, of_row))}
-        found = [
-            _difference(row, name, ratios, n_metrics=len(known), seed=seed)
-            for name, ratios in known.items()
-        ]
+        found = [_difference(row, name, ratios, len(known)) for name, ratios in known.items()]
         differences += [difference for difference in found if difference is not None]
     return differences
 
@@ -116,13 +105,11 @@ def pair(first: Evaluation, second: Evaluation) -> Pairs:
 def describe(first: Evaluation, second: Evaluation) -> list[str]:
     """Return the voices compared and the other differences, one line each."""
     left, right = first.about, second.about
-    lines = [
-        f"{which}: voice {about.get('voice')}, {len(failed)} utterances with failures"
-        for which, about, failed in (
-            ("first", left, [s for s in first.scores if s.failures]),
-            ("second", right, [s for s in second.scores if s.failures]),
-        )
-    ]
+    lines = []
+    for which, evaluation in (("first", first), ("second", second)):
+        n_failed = sum(bool(s.failures) for s in evaluation.scores)
+        voice = evaluation.about.get("voice")
+        lines.append(f"{which}: voice {voice}, {n_failed} utterances with failures")
     pairs = pair(first, second)
     if pairs.first_alone or pairs.second_alone:
         lines.append(
@@ -161,18 +148,18 @@ def _ratios(
 
 
 def _difference(
-    row: str, name: str, pairs: list[tuple[Ratio, Ratio]], n_metrics: int, seed: int
+    row: str, name: str, pairs: list[tuple[Ratio, Ratio]], n_metrics: int
 ) -> Difference | None:
     measure, n = MEASURES[name], len(pairs)
     ratios = np.array(pairs, np.float64)  # (n, 2 evaluations, part and whole)
-    values = _evaluate(measure, ratios.sum(0))
+    values = measure.evaluate(ratios.sum(0))
     if not np.isfinite(values).all():  # one of them has no data, such as voiced frames
         return None
     interval, is_clear = None, False
     if n > 1:
-        rng = np.random.default_rng(seed)
+        rng = np.random.default_rng(SEED)
         drawn = ratios[rng.integers(n, size=(N_RESAMPLES, n))].sum(1)
-        first, second = _evaluate(measure, drawn).T
+        first, second = measure.evaluate(drawn).T
         # A resample without data, such as voiced frames, is dropped.
         gains = (second - first)[np.isfinite(second - first)]
         tail = 100 * (1 - CONFIDENCE) / 2
@@ -181,21 +168,8 @@ def _difference(
         interval, is_clear = (low, high), n >= MIN_PAIRS and not lowest <= 0 <= highest
     before, after = values.tolist()
     return Difference(
-        row,
-        name,
-        n,
-        first=before,
-        second=after,
-        interval=interval,
-        is_clear=is_clear,
+        row, name, n, first=before, second=after, interval=interval, is_clear=is_clear
     )
-
-
-def _evaluate(measure: Measure, sums: np.ndarray) -> np.ndarray:
-    """Return a metric from sums (..., part and whole)."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        values = sums[..., 0] / sums[..., 1]
-    return np.sqrt(values) if measure.is_root else values
 
 
 def difference_cells(differences: Sequence[Difference]) -> list[list[str]]:

@@ -15,25 +15,13 @@ class UtteranceScores:
 
     Attributes:
         row: name of the system that made the audio.
-        speaker: who speaks in the recording.
-        sentence: the utterance's name.
         recording_sha256: of the recording's file, 16 digits.
-        duration_s: of the audio.
-        secs_target: cosine to the centroid of the target speaker.
-        secs_source: cosine to the centroid of the source speaker.
         words_reference: what words are compared with: "text", or "source" for the transcript of
-            the recording.
-        words: word errors against it. All words are lost where nothing was rendered or heard.
-        characters: character errors, in the same way.
-        transcript: of the audio, by the recogniser.
-        distillmos: predicted overall quality, 1-5.
-        dnsmos: predicted P.835 overall score, 1-5.
+            the recording. All words are lost where nothing was rendered or heard.
         pitch: F0 errors against the requested contour; what could not be rendered is unvoiced.
         modulation_db: distance of the modulation spectrum from that of the target's recordings.
         mcd_db: mel-cepstral distortion against the target's recording of the same sentence; of
-            copy synthesis against the recording that it is made of.
-        parallel_f0_rmse_semitones: F0 against that recording, along the same path, for information.
-        parallel_f0_correlation: of ln F0, along the same path.
+            copy synthesis against the recording that it is made of. F0 along the same path.
         failures: what could not be scored, and why.
     """
 
@@ -56,6 +44,13 @@ class UtteranceScores:
     parallel_f0_rmse_semitones: float | None = None
     parallel_f0_correlation: float | None = None
     failures: tuple[str, ...] = ()
+
+    @property
+    def nearer_target(self) -> bool | None:
+        """Whether the audio is more similar to the target than to the source."""
+        if self.secs_source is None or self.secs_target is None:
+            return None
+        return self.secs_target > self.secs_source
 
     @property
     def composite(self) -> float | None:

@@ -5,7 +5,7 @@ error rate: errors over words), so one bootstrap serves all: sentences are drawn
 within each speaker (Efron and Tibshirani, 1993, percentile intervals).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +17,7 @@ from voxcycle.evaluation.systems import COPY_SYNTHESIS, TARGET
 
 MEAN = "mean"
 N_RESAMPLES = 1000
+SEED = 0
 CONFIDENCE = 0.95
 
 
@@ -33,75 +34,65 @@ class Measure(NamedTuple):
     Attributes:
         heading: as printed.
         form: how a value is printed: number of decimals, or share for per cent.
-        ratio: an utterance's contribution, None without such a score.
+        attribute: of `UtteranceScores`: a score, or counts.
+        counts: part and whole of the ratio among the counts; without them it is the score's mean.
         is_better_high: whether more is better.
         is_root: whether the metric is the square root of the ratio.
     """
 
     heading: str
     form: str
-    ratio: Callable[[UtteranceScores], Ratio | None]
+    attribute: str
+    counts: tuple[str, str] | None = None
     is_better_high: bool = True
     is_root: bool = False
+
+    def ratio(self, scores: UtteranceScores) -> Ratio | None:
+        """Return an utterance's contribution; None without such a score."""
+        score = getattr(scores, self.attribute)
+        if score is None or self.counts is None:
+            return score if score is None else Ratio(score, 1)
+        part, whole = self.counts
+        return Ratio(getattr(score, part), getattr(score, whole))
 
     def value(self, scores: UtteranceScores) -> float | None:
         """Return the metric of one utterance; None where it has none."""
         ratio = self.ratio(scores)
         if ratio is None or not ratio.whole:
             return None
-        value = ratio.part / ratio.whole
-        return float(np.sqrt(value) if self.is_root else value)
+        return float(self.evaluate(np.array(ratio, np.float64)))
+
+    def evaluate(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the metric from sums (..., part and whole); not finite where the whole is 0."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            ratios = sums[..., 0] / sums[..., 1]
+        return np.sqrt(ratios) if self.is_root else ratios
 
 
-def _plain(name: str) -> Callable[[UtteranceScores], Ratio | None]:
-    def ratio(scores: UtteranceScores) -> Ratio | None:
-        value = getattr(scores, name)
-        return None if value is None else Ratio(value, 1)
-
-    return ratio
-
-
-def _errors(name: str) -> Callable[[UtteranceScores], Ratio | None]:
-    def ratio(scores: UtteranceScores) -> Ratio | None:
-        count = getattr(scores, name)
-        return None if count is None else Ratio(count.errors, count.length)
-
-    return ratio
-
-
-def _frames(part: str, whole: str) -> Callable[[UtteranceScores], Ratio | None]:
-    def ratio(scores: UtteranceScores) -> Ratio | None:
-        pitch = scores.pitch
-        return None if pitch is None else Ratio(getattr(pitch, part), getattr(pitch, whole))
-
-    return ratio
-
-
-def _nearer(scores: UtteranceScores) -> Ratio | None:
-    if scores.secs_source is None or scores.secs_target is None:
-        return None
-    return Ratio(scores.secs_target > scores.secs_source, 1)
-
-
+_RATE = ("errors", "length")
 MEASURES: dict[str, Measure] = {
-    "secs_target": Measure("SECS target", "3", _plain("secs_target")),
-    "secs_source": Measure("SECS source", "3", _plain("secs_source"), False),
-    "nearer_target": Measure("nearer target", "share", _nearer),
-    "wer": Measure("WER", "3", _errors("words"), False),
-    "cer": Measure("CER", "3", _errors("characters"), False),
-    "distillmos": Measure("DistillMOS", "2", _plain("distillmos")),
-    "dnsmos": Measure("DNSMOS", "2", _plain("dnsmos")),
+    "secs_target": Measure("SECS target", "3", "secs_target"),
+    "secs_source": Measure("SECS source", "3", "secs_source", is_better_high=False),
+    "nearer_target": Measure("nearer target", "share", "nearer_target"),
+    "wer": Measure("WER", "3", "words", _RATE, is_better_high=False),
+    "cer": Measure("CER", "3", "characters", _RATE, is_better_high=False),
+    "distillmos": Measure("DistillMOS", "2", "distillmos"),
+    "dnsmos": Measure("DNSMOS", "2", "dnsmos"),
     "f0_rmse_semitones": Measure(
-        "F0 RMSE st", "2", _frames("sum_square", "n_fine"), False, is_root=True
+        "F0 RMSE st", "2", "pitch", ("sum_square", "n_fine"), is_better_high=False, is_root=True
     ),
-    "f0_gross_rate": Measure("F0 gross", "share", _frames("n_gross", "n_both"), False),
-    "f0_voicing_error_rate": Measure("voicing", "share", _frames("n_voicing", "n_frames"), False),
-    "mcd_db": Measure("MCD dB", "2", _plain("mcd_db"), False),
-    "modulation_db": Measure("MSD dB", "2", _plain("modulation_db"), False),
+    "f0_gross_rate": Measure(
+        "F0 gross", "share", "pitch", ("n_gross", "n_both"), is_better_high=False
+    ),
+    "f0_voicing_error_rate": Measure(
+        "voicing", "share", "pitch", ("n_voicing", "n_frames"), is_better_high=False
+    ),
+    "mcd_db": Measure("MCD dB", "2", "mcd_db", is_better_high=False),
+    "modulation_db": Measure("MSD dB", "2", "modulation_db", is_better_high=False),
     "parallel_f0_rmse_semitones": Measure(
-        "parallel F0 st", "2", _plain("parallel_f0_rmse_semitones"), False
+        "parallel F0 st", "2", "parallel_f0_rmse_semitones", is_better_high=False
     ),
-    "parallel_f0_correlation": Measure("F0 corr", "2", _plain("parallel_f0_correlation")),
+    "parallel_f0_correlation": Measure("F0 corr", "2", "parallel_f0_correlation"),
 }
 EER = "equal_error_rate"
 # Headings and forms of all columns, in print order; the first five are no metrics.
@@ -120,9 +111,7 @@ class Summary(NamedTuple):
     """One line of the table: a speaker's sentences, or the mean over speakers.
 
     Attributes:
-        row: name of the system that made the audio.
         speaker: whose sentences, or "mean".
-        n_sentences: sentences in all.
         n_failed: sentences that some metric could not score.
         n_words: sentences whose words count.
         values: metric to value; metrics without any score are absent. Error rates are those of all
@@ -151,14 +140,11 @@ class Summary(NamedTuple):
 
 
 def summarize(
-    scores: Sequence[UtteranceScores], genuine: Sequence[float] | None = None, seed: int = 0
+    scores: Sequence[UtteranceScores], genuine: Sequence[float] | None = None
 ) -> list[Summary]:
     """Return one line per system and speaker, and after each system of several speakers their mean.
 
-    Args:
-        scores: of utterances, those of a system together.
-        genuine: cosines of the target's own recordings to the target, for the equal error rate.
-        seed: of the bootstrap.
+    `genuine`: cosines of the target's own recordings to the target, for the equal error rate.
     """
     lines: list[Summary] = []
     for row in dict.fromkeys(s.row for s in scores):
@@ -167,78 +153,60 @@ def summarize(
             [s for s in of_row if s.speaker == name]
             for name in dict.fromkeys(s.speaker for s in of_row)
         ]
-        lines += [_summarize([group], genuine, seed) for group in by_speaker]
+        lines += [_summarize([group], genuine) for group in by_speaker]
         if len(by_speaker) > 1:
-            lines.append(_summarize(by_speaker, genuine, seed))
+            lines.append(_summarize(by_speaker, genuine))
     return lines
 
 
-def _summarize(
-    groups: list[list[UtteranceScores]], genuine: Sequence[float] | None, seed: int
-) -> Summary:
+def _summarize(groups: list[list[UtteranceScores]], genuine: Sequence[float] | None) -> Summary:
     """Summarise one speaker, or average several."""
     everything = [s for group in groups for s in group]
     values, intervals = {}, {}
     for name, measure in MEASURES.items():
-        has_any = any(measure.ratio(s) is not None for s in everything)
-        found = [sums for group in groups if len(sums := _ratios(name, measure, group, has_any))]
+        ratios = [[measure.ratio(s) for s in group] for group in groups]
+        if name == "nearer_target" and any(r for of in ratios for r in of):
+            # Without a score: not nearer.
+            ratios = [[r or Ratio(0, 1) for r in of] for of in ratios]
+        known = [[r for r in of if r is not None] for of in ratios]
+        found = [np.array(of, np.float64) for of in known if of]  # (n, 2) each
         if not found:
             continue
         value = _average(measure, [sums.sum(0)[None] for sums in found])[0]
         if not np.isfinite(value):
             continue
         values[name] = float(value)
-        ends = _interval(measure, found, seed)
-        if ends is not None:
-            intervals[name] = ends
-    impostors = [own for group in groups if (own := _impostors(group))]
-    if genuine and impostors:
+        # A single sentence cannot vary.
+        if min(map(len, found)) > 1:
+            intervals[name] = _interval(measure, found)
+    cosines = [[s.secs_target for s in of if s.secs_target is not None] for of in groups]
+    impostors = [own for own in cosines if own]
+    if genuine and impostors and everything[0].row not in (TARGET, COPY_SYNTHESIS):
         values[EER] = float(np.mean([equal_error_rate(genuine, own) for own in impostors]))
-        ends = _error_rate_interval(genuine, impostors, seed)
-        if ends is not None:
-            intervals[EER] = ends
-    has_words = any(s.words is not None for s in everything)
+        if min(len(genuine), *map(len, impostors)) > 1:
+            intervals[EER] = _error_rate_interval(genuine, impostors)
+    n_words = sum(s.words is not None for s in everything)
     return Summary(
         row=everything[0].row,
         speaker=everything[0].speaker if len(groups) == 1 else MEAN,
         n_sentences=len(everything),
         n_failed=sum(bool(s.failures) for s in everything),
-        n_words=sum(s.words is not None for s in everything) if has_words else None,
+        n_words=n_words or None,
         values=values,
         intervals=intervals,
     )
 
 
-def _ratios(
-    name: str, measure: Measure, group: list[UtteranceScores], has_any: bool
-) -> NDArray[np.float64]:
-    """Return the contributions of a speaker's sentences, (n, 2)."""
-    ratios = [measure.ratio(s) for s in group]
-    if name == "nearer_target" and has_any:  # without a score: not nearer
-        ratios = [r or Ratio(0, 1) for r in ratios]
-    return np.array([r for r in ratios if r is not None], np.float64)
-
-
 def _average(measure: Measure, sums: list[NDArray[np.float64]]) -> NDArray[np.float64]:
     """Return the mean over speakers of a metric, from sums (k, 2) each."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        ratios = np.stack([s[:, 0] / s[:, 1] for s in sums])
-    ratios = np.where(np.isfinite(ratios), ratios, np.nan)
-    values = np.sqrt(ratios) if measure.is_root else ratios
+    values = np.stack([measure.evaluate(s) for s in sums])
     known = np.isfinite(values)
     return np.where(known, values, 0).sum(0) / np.where(known.any(0), known.sum(0), np.nan)
 
 
-def _interval(
-    measure: Measure, found: list[NDArray[np.float64]], seed: int
-) -> tuple[float, float] | None:
-    """Return the ends of a percentile bootstrap interval; sentences are drawn within speakers.
-
-    None where a speaker has only one sentence, which cannot vary.
-    """
-    if min(map(len, found)) < 2:
-        return None
-    rng = np.random.default_rng(seed)
+def _interval(measure: Measure, found: list[NDArray[np.float64]]) -> tuple[float, float]:
+    """Return the ends of a percentile bootstrap interval; sentences are drawn within speakers."""
+    rng = np.random.default_rng(SEED)
     drawn = [
         ratios[rng.integers(len(ratios), size=(N_RESAMPLES, len(ratios)))].sum(1)
         for ratios in found
@@ -254,20 +222,11 @@ def _ends(resampled: NDArray[np.float64]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _impostors(group: list[UtteranceScores]) -> list[float]:
-    """Return the similarities to the target of a system's sentences; none for the target's own."""
-    if group[0].row in (TARGET, COPY_SYNTHESIS):
-        return []
-    return [s.secs_target for s in group if s.secs_target is not None]
-
-
 def _error_rate_interval(
-    genuine: Sequence[float], impostors: list[list[float]], seed: int
-) -> tuple[float, float] | None:
+    genuine: Sequence[float], impostors: list[list[float]]
+) -> tuple[float, float]:
     """Return the ends of the equal error rate's interval; the target is resampled too."""
-    if min(len(genuine), *map(len, impostors)) < 2:
-        return None
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(SEED)
     rates = [
         np.mean([equal_error_rate(own, rng.choice(others, len(others))) for others in impostors])
         for own in (rng.choice(genuine, len(genuine)) for _ in range(N_RESAMPLES))

@@ -19,23 +19,14 @@ BATCH = 256
 
 @dataclass(frozen=True)
 class ImageQuality:
-    """Distances of generated from real images.
+    """Distances of generated from real images."""
 
-    Attributes:
-        fid: domain FID.
-        floor: domain FID between the two halves of the real images.
-        kid: domain KID, mean over subsets.
-        kid_std: its standard deviation over subsets.
-        precision: share of generated images within the real ones' manifold.
-        recall: share of real images within the generated ones' manifold.
-    """
-
-    fid: float
-    floor: float
-    kid: float
-    kid_std: float
-    precision: float
-    recall: float
+    fid: float  # domain FID
+    floor: float  # domain FID between the two halves of the real images
+    kid: float  # domain KID, mean over subsets
+    kid_std: float  # over subsets
+    precision: float  # share of generated images within the real ones' manifold
+    recall: float  # share of real images within the generated ones' manifold
 
 
 def compare_images(generated: Tensor, real: Tensor, features: Features) -> ImageQuality:

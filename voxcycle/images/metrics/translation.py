@@ -18,19 +18,12 @@ HOTTEST = 0.3  # difference that is drawn white
 
 @dataclass(frozen=True)
 class TranslationResult:
-    """One direction between two domains, images (N, C, H, W) each.
-
-    Attributes:
-        source: images of the one domain.
-        fake: their translations.
-        cycled: these translated back.
-        twins: the true translations, of which no training saw one.
-    """
+    """One direction between two domains, images (N, C, H, W) each."""
 
     source: Tensor
     fake: Tensor
     cycled: Tensor
-    twins: Tensor
+    twins: Tensor  # the true translations, of which no training saw one
 
     @property
     def ratio(self) -> float:
@@ -54,13 +47,7 @@ class TranslationResult:
 def translate_both_ways(
     translate: Callable[[Tensor, bool], Tensor], a: Tensor, b: Tensor
 ) -> tuple[TranslationResult, TranslationResult]:
-    """Translate twins a to b and b to a.
-
-    Args:
-        translate: maps images to the other domain; with True from b to a.
-        a: images of the one domain.
-        b: the same in the other.
-    """
+    """Translate twins a to b and b to a; `translate` with True maps from b to a."""
     fake_b, fake_a = translate(a, False), translate(b, True)
     return (
         TranslationResult(a, fake_b, translate(fake_b, True), b),
@@ -96,11 +83,7 @@ def draw_translations(
 ) -> None:
     """Draw both directions: source, translation, true twin, their difference, translation back.
 
-    Args:
-        path: PNG file.
-        results: from a to b and from b to a.
-        names: of a and of b.
-        n: images of each.
+    `results` are from a to b and from b to a, `names` those of a and b, n the images of each.
     """
     rows, labels = [], []
     for result, (source, target) in zip(results, (names, names[::-1]), strict=True):

@@ -1,35 +1,33 @@
-"""The systems of the lecture, one file each: settings, networks, data."""
+"""The systems of the lecture: their settings, networks and data."""
 
-from voxcycle.images.systems import (
-    autoencoder,
-    classifier,
-    cyclegan,
-    debiasing_vae,
-    gan,
-    gan_ring,
-    pix2pix,
-    progressive_gan,
-    stylegan,
-    vae,
-)
-from voxcycle.images.systems.system import System
+from voxcycle.images.systems.autoencoder import AutoencoderConfig
+from voxcycle.images.systems.classifier import ClassifierConfig
+from voxcycle.images.systems.cyclegan import CycleGANConfig
+from voxcycle.images.systems.debiasing_vae import DebiasingVAEConfig
+from voxcycle.images.systems.gan import GANConfig
+from voxcycle.images.systems.gan_ring import RingGANConfig
+from voxcycle.images.systems.pix2pix import Pix2PixConfig
+from voxcycle.images.systems.progressive_gan import ProgressiveGANConfig
+from voxcycle.images.systems.stylegan import StyleGANConfig
+from voxcycle.images.systems.system import SystemConfig
+from voxcycle.images.systems.vae import VAEConfig
 
-SYSTEMS: dict[str, System] = {
-    "autoencoder": autoencoder.SYSTEM,
-    "vae": vae.SYSTEM,
-    "debiasing_vae": debiasing_vae.SYSTEM,
-    "classifier": classifier.SYSTEM,
-    "gan_ring": gan_ring.SYSTEM,
-    "gan": gan.SYSTEM,
-    "pix2pix": pix2pix.SYSTEM,
-    "cyclegan": cyclegan.SYSTEM,
-    "progressive_gan": progressive_gan.SYSTEM,
-    "stylegan": stylegan.SYSTEM,
+SYSTEMS: dict[str, type[SystemConfig]] = {
+    "autoencoder": AutoencoderConfig,
+    "vae": VAEConfig,
+    "debiasing_vae": DebiasingVAEConfig,
+    "classifier": ClassifierConfig,
+    "gan_ring": RingGANConfig,
+    "gan": GANConfig,
+    "pix2pix": Pix2PixConfig,
+    "cyclegan": CycleGANConfig,
+    "progressive_gan": ProgressiveGANConfig,
+    "stylegan": StyleGANConfig,
 }
 
 
-def find_system(name: str) -> System:
-    """Return a system of the lecture; ValueError names the known ones."""
+def find_system(name: str) -> type[SystemConfig]:
+    """Return the settings of a system of the lecture; ValueError names the known ones."""
     if name not in SYSTEMS:
         raise ValueError(f"no method {name!r} in the lecture: there are {', '.join(SYSTEMS)}")
     return SYSTEMS[name]

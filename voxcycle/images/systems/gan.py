@@ -1,18 +1,12 @@
-"""The GAN of images, class-conditional with `condition` (`methods/gan.py`)."""
+"""The GAN of images (`methods/gan.py`)."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from pydantic import Field
 from torch import nn
 
-from voxcycle.images.image_set import load_images
-from voxcycle.images.systems.system import (
-    ImageConfig,
-    ImageData,
-    System,
-    gather,
-    read_factor,
-)
+from voxcycle.images.systems.system import ImageConfig, ImageData
 from voxcycle.methods.gan import GAN
 from voxcycle.models.coders import Shape
 from voxcycle.models.dcgan import DCGANDiscriminator, DCGANGenerator
@@ -20,6 +14,10 @@ from voxcycle.models.dcgan import DCGANDiscriminator, DCGANGenerator
 
 class GANConfig(ImageConfig):
     """Settings of the GAN."""
+
+    about: ClassVar[str] = (
+        "a generator against a discriminator; with condition=FACTOR both see the class"
+    )
 
     batch_size: int = Field(64, ge=1, description="images per iteration")
     lr: float = Field(2e-4, gt=0, description="learning rate")
@@ -32,31 +30,23 @@ class GANConfig(ImageConfig):
         None, description="factor of the labels that conditions both networks; null for none"
     )
 
+    def load(self) -> ImageData:
+        """Read the images with the one factor that is the condition, if there is one."""
+        images = self.load_images()
+        if self.condition is None:
+            return self.gather(images.select(()))
+        self.read_factor(images, self.condition)  # raises where an image has none
+        return self.gather(images.select((self.condition,)))
 
-def _load(config: GANConfig) -> ImageData:
-    images = load_images(config.data, config.size, config.n_channels)
-    factors = () if config.condition is None else (config.condition,)
-    for name in factors:
-        read_factor(images, name, config)
-    return gather(images.select(factors), config)
-
-
-def _build(config: GANConfig, shape: Shape, n_values: Sequence[int]) -> nn.Module:
-    n_classes = n_values[0] if config.condition is not None else 0
-    return GAN(
-        DCGANGenerator(shape, config.width, config.n_latent, n_classes),
-        DCGANDiscriminator(shape, config.width, n_classes),
-        config.n_latent,
-        n_classes,
-        lr=config.lr,
-        r1=config.r1,
-        r1_every=config.r1_every,
-    )
-
-
-SYSTEM = System(
-    "a generator against a discriminator; with condition=FACTOR both see the class",
-    GANConfig,
-    _build,
-    _load,
-)
+    def build(self, shape: Shape, n_values: Sequence[int]) -> nn.Module:
+        """Build a DCGAN."""
+        n_classes = n_values[0] if self.condition is not None else 0
+        return GAN(
+            DCGANGenerator(shape, self.width, self.n_latent, n_classes),
+            DCGANDiscriminator(shape, self.width, n_classes),
+            self.n_latent,
+            n_classes,
+            lr=self.lr,
+            r1=self.r1,
+            r1_every=self.r1_every,
+        )

@@ -4,6 +4,7 @@ Points in the plane are images of two channels and one pixel, so that methods fo
 """
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -13,11 +14,11 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from voxcycle.images.batches import step_seed
-from voxcycle.images.systems.system import ImageData, System, SystemConfig
+from voxcycle.images.systems.system import ImageData, SystemConfig
 from voxcycle.methods.batches import ImageBatch
 from voxcycle.methods.gan import GAN
-from voxcycle.models.coders import Shape
-from voxcycle.models.dcgan import PointDiscriminator, PointGenerator
+from voxcycle.models.coders import Shape, build_decoder
+from voxcycle.models.dcgan import PointDiscriminator
 
 N_MODES = 8
 RADIUS = 2.0
@@ -31,13 +32,7 @@ def ring_centres() -> NDArray[np.float64]:
 
 
 class RingBatches(Dataset[ImageBatch]):
-    """Endless batches of points (B, 2, 1, 1), the cluster of each as its label.
-
-    Args:
-        batch_size: points per batch.
-        seed: of the draw.
-        deviation: standard deviation of the clusters.
-    """
+    """Endless batches of points (B, 2, 1, 1), the cluster of each as its label."""
 
     def __init__(self, batch_size: int, seed: int, deviation: float) -> None:
         self.batch_size = batch_size
@@ -59,6 +54,8 @@ class RingBatches(Dataset[ImageBatch]):
 class RingGANConfig(SystemConfig):
     """Settings of the GAN on a ring."""
 
+    about: ClassVar[str] = "two players on eight clusters of points: the game that can be watched"
+
     batch_size: int = Field(256, ge=1, description="points per iteration")
     ema_decay: float = Field(0.999, ge=0, lt=1, description="of the averaged generator")
     width: int = Field(128, ge=1, description="units of each hidden layer")
@@ -68,24 +65,16 @@ class RingGANConfig(SystemConfig):
         False, description="use the min-max generator loss instead of the non-saturating one"
     )
 
+    def load(self) -> ImageData:
+        """Return points of the ring."""
+        return ImageData(RingBatches(self.batch_size, self.seed, self.deviation), POINT)
 
-def _load(config: RingGANConfig) -> ImageData:
-    return ImageData(RingBatches(config.batch_size, config.seed, config.deviation), POINT)
-
-
-def _build(config: RingGANConfig, shape: Shape, n_values: Sequence[int]) -> nn.Module:
-    return GAN(
-        PointGenerator(config.width, config.n_latent),
-        PointDiscriminator(config.width),
-        config.n_latent,
-        saturates=config.saturates,
-        lr=config.lr,
-    )
-
-
-SYSTEM = System(
-    "two players on eight clusters of points: the game that can be watched",
-    RingGANConfig,
-    _build,
-    _load,
-)
+    def build(self, shape: Shape, n_values: Sequence[int]) -> nn.Module:
+        """Build networks of points."""
+        return GAN(
+            build_decoder("mlp", POINT, self.width, n_latent=self.n_latent, n_hidden=2),
+            PointDiscriminator(self.width),
+            self.n_latent,
+            saturates=self.saturates,
+            lr=self.lr,
+        )

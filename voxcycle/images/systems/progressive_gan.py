@@ -1,11 +1,12 @@
-"""The progressive GAN (`methods/progressive_gan.py`), and settings it shares with StyleGAN."""
+"""Progressive GAN (`methods/progressive_gan.py`)."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from pydantic import Field
 from torch import nn
 
-from voxcycle.images.systems.system import ImageConfig, System, load_set
+from voxcycle.images.systems.system import ImageConfig
 from voxcycle.methods.progressive_gan import Growth, ProgressiveGAN
 from voxcycle.models.coders import Shape
 from voxcycle.models.growing_networks import (
@@ -33,26 +34,23 @@ class RegularizedGANConfig(ImageConfig):
 class ProgressiveGANConfig(RegularizedGANConfig):
     """Settings of Progressive GAN."""
 
+    about: ClassVar[str] = "a GAN that grows from 4 x 4 pixels to the full size"
+
     is_growing: bool = Field(True, description="begin at the smallest size; false: at full size")
     fade_steps: int = Field(400, ge=1, description="steps in which a stage fades in")
     stable_steps: int = Field(400, ge=1, description="steps of a stage before the next fades in")
 
-
-def _build(config: ProgressiveGANConfig, shape: Shape, n_values: Sequence[int]) -> nn.Module:
-    widths = stage_widths(shape, config.width, config.max_width)
-    last = len(widths) - 1
-    first = 0 if config.is_growing else last
-    return ProgressiveGAN(
-        ProgressiveGenerator(shape, widths, config.n_latent, first),
-        ProgressiveDiscriminator(shape, widths, first),
-        Growth(first, last, config.fade_steps, config.stable_steps),
-        n_latent=config.n_latent,
-        lr=config.lr,
-        r1=config.r1,
-        r1_every=config.r1_every,
-    )
-
-
-SYSTEM = System(
-    "a GAN that grows from 4 x 4 pixels to the full size", ProgressiveGANConfig, _build, load_set
-)
+    def build(self, shape: Shape, n_values: Sequence[int]) -> nn.Module:
+        """Build networks of every stage, at the first one that is trained."""
+        widths = stage_widths(shape, self.width, self.max_width)
+        last = len(widths) - 1
+        first = 0 if self.is_growing else last
+        return ProgressiveGAN(
+            ProgressiveGenerator(shape, widths, self.n_latent, first),
+            ProgressiveDiscriminator(shape, widths, first),
+            Growth(first, last, self.fade_steps, self.stable_steps),
+            n_latent=self.n_latent,
+            lr=self.lr,
+            r1=self.r1,
+            r1_every=self.r1_every,
+        )

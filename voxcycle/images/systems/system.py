@@ -1,6 +1,6 @@
-"""What every system of the lecture consists of, and the settings and loaders that they share."""
+"""Settings that the lecture's systems share. A system is its settings: they read data and build."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -17,15 +17,34 @@ from voxcycle.models.coders import Shape
 from voxcycle.training.config import TrainingConfig
 
 
+@dataclass(frozen=True)
+class ImageData:
+    """The data of a training, and what its networks must know about them."""
+
+    batches: Dataset[Any]  # batch i for step i
+    shape: Shape
+    n_values: tuple[int, ...] = ()  # of each factor of the labels
+    value_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # where they are known
+
+
 class SystemConfig(TrainingConfig):
     """Settings of every system; unknown keys are errors."""
 
     listing: ClassVar[str] = "voxcycle images train METHOD --settings"
+    about: ClassVar[str]  # the system, in one line
 
     method: str = Field("", repr=False, description="the system's name: noted, not set")
     steps: int = Field(1_500, ge=1, description="iterations")
     batch_size: int = Field(128, ge=1, description="examples per iteration")
     lr: float = Field(1e-3, gt=0, description="learning rate")
+
+    def load(self) -> ImageData:
+        """Make the batches; ValueError where the data do not suffice."""
+        raise NotImplementedError
+
+    def build(self, shape: Shape, n_values: Sequence[int]) -> nn.Module:
+        """Build the method for images of a shape and factors with these numbers of values."""
+        raise NotImplementedError
 
 
 class ImageConfig(SystemConfig):
@@ -33,11 +52,30 @@ class ImageConfig(SystemConfig):
 
     data: Path = Field(description="images: a folder, or a set in .npz")
     size: int | None = Field(
-        None,
-        ge=8,
-        description="side to scale the middle square of a file to; null: as is",
+        None, ge=8, description="side to scale the middle square of a file to; null: as is"
     )
     n_channels: Literal[1, 3] = Field(3, description="1 reads the images of a folder as grey")
+
+    def load(self) -> ImageData:
+        """Read the images as batches, for systems that need nothing else."""
+        return self.gather(self.load_images())
+
+    def load_images(self) -> ImageSet:
+        """Read the images."""
+        return load_images(self.data, self.size, self.n_channels)
+
+    def gather(self, images: ImageSet) -> ImageData:
+        """Return batches of images, and the number of values of each factor."""
+        n_values = tuple(int(column.max()) + 1 for column in images.labels.T)
+        batches = ImageBatches(images, self.batch_size, self.seed)
+        return ImageData(batches, images.shape, n_values, images.value_names)
+
+    def read_factor(self, images: ImageSet, name: str) -> NDArray[np.int64]:
+        """Return the labels (N,) of a factor; ValueError where an image has none."""
+        labels = images.factor(name)
+        if (labels < 0).any():
+            raise ValueError(f"{self.data}: not every image has a {name}")
+        return labels
 
 
 class UnaveragedConfig(ImageConfig):
@@ -52,57 +90,3 @@ class UnaveragedConfig(ImageConfig):
         if value != cls.model_fields["ema_decay"].default:
             raise ValueError("this method averages no network; remove this setting")
         return value
-
-
-@dataclass(frozen=True)
-class ImageData:
-    """The data of a training, and what its networks must know about them.
-
-    Attributes:
-        batches: batch i for step i.
-        shape: channels, height and width of the images.
-        n_values: number of values of each factor of the labels.
-        value_names: their names, for the factors that have names.
-    """
-
-    batches: Dataset[Any]
-    shape: Shape
-    n_values: tuple[int, ...] = ()
-    value_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class System:
-    """One system of the lecture.
-
-    Attributes:
-        about: a description in one line.
-        config: class of its settings.
-        build: makes the method from settings, image shape and each factor's number of values.
-        load: makes the batches.
-    """
-
-    about: str
-    config: type[SystemConfig]
-    build: Callable[[Any, Shape, Sequence[int]], nn.Module]
-    load: Callable[[Any], ImageData]
-
-
-def load_set(config: ImageConfig) -> ImageData:
-    """Read the images, for systems that need nothing else."""
-    return gather(load_images(config.data, config.size, config.n_channels), config)
-
-
-def gather(images: ImageSet, config: ImageConfig) -> ImageData:
-    """Return batches of images, and the number of values of each factor."""
-    n_values = tuple(int(column.max()) + 1 for column in images.labels.T)
-    batches = ImageBatches(images, config.batch_size, config.seed)
-    return ImageData(batches, images.shape, n_values, images.value_names)
-
-
-def read_factor(images: ImageSet, name: str, config: ImageConfig) -> NDArray[np.int64]:
-    """Return the labels (N,) of a factor; ValueError where an image has none."""
-    labels = images.factor(name)
-    if (labels < 0).any():
-        raise ValueError(f"{config.data}: not every image has a {name}")
-    return labels

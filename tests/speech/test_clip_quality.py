@@ -1,24 +1,34 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from voxcycle.speech.clip_quality import MAX_CLIPPED_SHARE
-from voxcycle.speech.clipping import clipped_share, clipped_shares
+from voxcycle.audio.mel import MelSpec
+from voxcycle.speech.clip_quality import (
+    MAX_CLIPPED_SHARE,
+    clipped_share,
+    clipped_shares,
+    measure_quality,
+)
 from voxcycle.speech.prepare import prepare_folder
 
 DEMO = Path(__file__).parents[2] / "recipes" / "demo.flac"
 
 
 @pytest.fixture(scope="module")
-def speech() -> tuple[np.ndarray, int]:
+def speech():
     """Real speech, its peak at full scale."""
     samples, rate = soundfile.read(DEMO, dtype="float32")
     return samples / np.abs(samples).max(), rate
 
 
-def test_what_is_cut_off_is_counted(speech) -> None:
+def share_of(path):
+    return clipped_share(soundfile.read(path, always_2d=True)[0])
+
+
+def test_what_is_cut_off_is_counted(speech):
     samples, _ = speech
     assert clipped_share(samples[:, None]) < 0.001
     clipped = np.clip(4 * samples, -1, 1)
@@ -31,38 +41,30 @@ def test_what_is_cut_off_is_counted(speech) -> None:
 
 
 @pytest.mark.parametrize("gain", [3.0, 8.0])
-def test_a_codec_does_not_hide_it(speech, tmp_path: Path, gain: float) -> None:
+def test_a_codec_does_not_hide_it(speech, tmp_path, gain):
     samples, rate = speech
     for name, wave in (("clean", samples), ("clipped", np.clip(gain * samples, -1, 1))):
         soundfile.write(tmp_path / f"{name}.ogg", 0.7 * wave, rate, format="OGG")
-    shares = [
-        clipped_share(soundfile.read(tmp_path / f"{name}.ogg", always_2d=True)[0])
-        for name in ("clean", "clipped")
-    ]
+    shares = [share_of(tmp_path / f"{name}.ogg") for name in ("clean", "clipped")]
     assert shares[0] < MAX_CLIPPED_SHARE / 2 < MAX_CLIPPED_SHARE < shares[1]
 
 
-def test_the_steps_of_eight_bits_are_not_clipping(speech, tmp_path: Path) -> None:
+def test_the_steps_of_eight_bits_are_not_clipping(speech, tmp_path):
     samples, rate = speech
     for peak in (0.1, 0.2, 0.4):
         path = tmp_path / f"{peak}.wav"
         soundfile.write(path, peak * samples, rate, subtype="PCM_U8")
-        assert clipped_share(soundfile.read(path, always_2d=True)[0]) < MAX_CLIPPED_SHARE
+        assert share_of(path) < MAX_CLIPPED_SHARE
     soundfile.write(path, np.clip(4 * samples, -0.9, 0.9), rate, subtype="PCM_U8")
-    assert clipped_share(soundfile.read(path, always_2d=True)[0]) > MAX_CLIPPED_SHARE
+    assert share_of(path) > MAX_CLIPPED_SHARE
 
 
-def test_stretches_are_those_of_the_whole(speech) -> None:
+def test_stretches_are_those_of_the_whole(speech):
     samples, rate = speech
     loud = samples.copy()
     loud[rate : 2 * rate] = np.clip(5 * loud[rate : 2 * rate], -1, 1)
-    end = len(loud)
-    spans = [
-        (0, 9 * rate // 10),
-        (rate, 2 * rate),
-        (2 * rate, 5 * rate // 2),
-        (end - 9000, end + 9),
-    ]
+    end, half = len(loud), rate // 2
+    spans = [(0, rate - half), (rate, 2 * rate), (2 * rate, 2 * rate + half), (end - 9000, end + 9)]
     blocks = np.array_split(loud[:, None], len(loud) // 777)  # which cut stretches anywhere
     shares = list(clipped_shares(blocks, spans))
     wanted = [clipped_share(loud[start:stop, None]) for start, stop in spans]
@@ -70,19 +72,18 @@ def test_stretches_are_those_of_the_whole(speech) -> None:
     assert shares[1] > MAX_CLIPPED_SHARE > max(shares[0], shares[2], shares[3])
 
 
-def test_a_clipped_channel_is_left_out_by_prepare(speech, tmp_path: Path) -> None:
+def test_a_clipped_channel_is_left_out_by_prepare(speech, tmp_path):
     samples, rate = speech
     (tmp_path / "ann").mkdir()
     for name, gain in (("clean", 1.0), ("clipped", 5.0)):
         stereo = np.stack([np.clip(gain * samples, -1, 1), 0.8 * samples], axis=1)
         soundfile.write(tmp_path / "ann" / f"{name}.ogg", 0.7 * stereo, rate, format="OGG")
     pieces = prepare_folder(tmp_path / "ann", tmp_path / "clips", n_jobs=1).pieces
-    fates = {name: {p.problem for p in pieces if p.source == f"{name}.ogg"} for name in
-             ("clean", "clipped")}  # fmt: skip
-    assert fates == {"clean": {""}, "clipped": {"clipped"}}
+    wanted = {("clean.ogg", ""), ("clipped.ogg", "clipped")}
+    assert {(piece.source, piece.problem) for piece in pieces} == wanted
 
 
-def test_an_offset_is_not_clipping(speech, tmp_path: Path) -> None:
+def test_an_offset_is_not_clipping(speech, tmp_path):
     """Around it, magnitudes pile up as well."""
     samples, rate = speech
     (tmp_path / "ann").mkdir()
@@ -93,3 +94,19 @@ def test_an_offset_is_not_clipping(speech, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "ann" / "offset.wav", shifted, rate)
     pieces = prepare_folder(tmp_path / "ann", tmp_path / "clips", n_jobs=1).pieces
     assert pieces and {piece.problem for piece in pieces} == {""}
+
+
+def test_measures_of_a_clip(make_speech):
+    spec = MelSpec()
+    speech = np.concatenate([make_speech(3.0, spec.sample_rate, 140.0), np.zeros(11_025)])
+    quality = measure_quality(speech.astype(np.float32), spec, 0.0)
+    assert quality.duration_s == pytest.approx(3.5)
+    assert quality.f0_hz[1] == pytest.approx(140, rel=0.1)
+    assert quality.problem() == ""
+    assert replace(quality, clipped_share=0.02).problem() == "clipped"
+    random = np.random.default_rng(0)
+    spectrum = np.fft.rfft(random.standard_normal(3 * spec.sample_rate))
+    spectrum[3 * 4000 :] = 0  # nothing above 4 kHz
+    narrow = measure_quality(np.fft.irfft(spectrum).astype(np.float32), spec, 0.0)
+    assert narrow.bandwidth_hz == pytest.approx(4000, abs=200)  # a window's leak
+    assert narrow.problem().startswith("noisy")

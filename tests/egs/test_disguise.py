@@ -1,7 +1,6 @@
 """Pairs of the same words at the same times by another speaker."""
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +17,12 @@ KOKORO = Path(__file__).parents[2] / "egs" / "kokoro"
 RATE = 16_000
 
 
-def test_disguises_are_found_by_the_names_of_the_recordings(
-    tmp_path: Path, make_speech: Callable[..., np.ndarray], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_disguises_are_found_by_the_names_of_the_recordings(tmp_path, make_speech, monkeypatch):
     monkeypatch.syspath_prepend(str(KOKORO))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.delitem(sys.modules, "load_disguises", raising=False)
-    from load_disguises import load_disguises
+    for name in ("speakers", "disguise"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    from disguise import load_disguises
 
     paths = [tmp_path / f"{index}.wav" for index in range(3)]
     for index, path in enumerate(paths):
@@ -37,7 +35,7 @@ def test_disguises_are_found_by_the_names_of_the_recordings(
     spec, console = MelSpec(), Console(quiet=True)
     recordings = cache_features(paths, spec, tmp_path / "own", perturbations=WARPS[:1], n_jobs=1)
 
-    def load() -> list[list]:
+    def load():
         folder = tmp_path / "disguises" / "anna"
         return load_disguises(recordings, paths, folder, spec=spec, console=console)
 
@@ -52,8 +50,8 @@ def test_disguises_are_found_by_the_names_of_the_recordings(
     assert np.exp(ben.stats[0].log_f0_mean) == pytest.approx(110, rel=0.1)
     short = tmp_path / "disguises" / "anna" / "2" / "ben.flac"
     soundfile.write(short, make_speech(1.0, RATE), RATE)
-    with pytest.raises(CorpusError, match=r"ben\.flac: not as long as .*2\.wav"):
+    with pytest.raises(CorpusError, match=r"ben\.flac.*2\.wav"):
         load()
     short.unlink()
-    with pytest.raises(CorpusError, match=r"2: no disguise of .*2\.wav"):
+    with pytest.raises(CorpusError, match=r"2\.wav.*disguise\.py"):
         load()

@@ -1,0 +1,187 @@
+"""The stages of a conversion, in chunks that agree with the whole: generator and vocoder.
+
+The product, the audio of a training's validation and the evaluation all convert by `MelConverter`.
+Stages hold frames (F, n), networks see (1, n, F): mels change their layout here and nowhere else.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from voxcycle.audio.excitation import excitation_mel
+from voxcycle.audio.mel import MelSpec
+from voxcycle.audio.source_signals import onset_phases
+from voxcycle.audio.stats import DomainStats
+from voxcycle.conversion.frames import CHUNK_FRAMES, Window, Windows, equal_chunk_frames
+from voxcycle.models.voice_generator import VoiceGenerator
+from voxcycle.vocoders import ChunkPosition, Vocoder
+
+# In the empty bands of a telephone recording the deviation is small, and a click would come out as
+# an explosion; natural speech stays below 4 deviations above its mean.
+MAX_DEVIATION = 4.0
+Arrays = Mapping[str, NDArray[np.float32]]
+
+
+class Network(Protocol):
+    """A network of any library: named arrays to named arrays, frames first, (F, n)."""
+
+    def run(self, inputs: Arrays) -> Arrays:
+        """Compute the outputs."""
+        ...
+
+
+class TorchNetwork:
+    """A PyTorch module in evaluation mode as a `Network`: inputs by name, one output."""
+
+    def __init__(self, module: nn.Module, output: str) -> None:
+        self.module, self.output = module, output
+
+    def run(self, inputs: Arrays) -> Arrays:
+        """See `Network`."""
+        device = next(self.module.parameters()).device
+        with torch.inference_mode():
+            tensors = {name: to_batch(frames).to(device) for name, frames in inputs.items()}
+            return {self.output: to_frames(self.module(**tensors))}
+
+
+def to_batch(frames: NDArray[np.floating]) -> torch.Tensor:
+    """Turn (F, n) into (1, n, F)."""
+    return torch.from_numpy(np.ascontiguousarray(frames.T, np.float32))[None]
+
+
+def to_frames(batch: torch.Tensor) -> NDArray[np.float32]:
+    """Turn (1, n, F) into (F, n)."""
+    return batch[0].T.cpu().numpy()
+
+
+class MelConverter:
+    """A stage: log-mels and the requested F0 in, the voice's log-mels out, delayed by its context.
+
+    Args:
+        generator: G, in evaluation mode.
+        spec: its mel analysis.
+        source: statistics that normalise the input.
+        target: statistics of the voice.
+        second_pass: share of a conversion of the first conversion, 0 to 1, which removes more of
+            the source speaker and costs words.
+        chunk_frames: frames that the network sees at once, besides the context.
+    """
+
+    def __init__(
+        self,
+        generator: VoiceGenerator,
+        *,
+        spec: MelSpec,
+        source: DomainStats,
+        target: DomainStats,
+        second_pass: float = 0.0,
+        chunk_frames: int = CHUNK_FRAMES,
+    ) -> None:
+        self.network: Network = TorchNetwork(generator, "mel")
+        self.spec, self.source, self.target = spec, source, target
+        self.second_pass = second_pass
+        self.context = generator.context_frames * (2 if second_pass else 1)
+        self._windows = Windows(self.context, chunk_frames)
+
+    def push(self, mel: NDArray[np.float32], f0_hz: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Add frames (F, n_mels) with their F0 (F,); returns what is ready, (F', n_mels)."""
+        return self._convert(self._windows.push(mel, f0_hz))
+
+    def flush(self) -> NDArray[np.float32]:
+        """Return the frames that are left."""
+        return self._convert(self._windows.flush())
+
+    def _convert(self, windows: Iterable[Window]) -> NDArray[np.float32]:
+        parts = [np.zeros((0, self.spec.n_mels), np.float32)]
+        for window in windows:
+            held_mel, f0_hz = window.columns
+            mel = np.minimum(self.source.normalize(held_mel), MAX_DEVIATION)
+            excitation = excitation_mel(f0_hz, self.spec)
+            output = self.network.run({"mel": mel, "excitation": excitation})["mel"]
+            if self.second_pass:
+                again = self.network.run({"mel": output, "excitation": excitation})["mel"]
+                output = _interpolate(output, again, self.second_pass)
+            frames = self.target.denormalize(output)[self.context : self.context + window.n_kept]
+            parts.append(np.maximum(frames, np.float32(np.log(self.spec.log_floor))))
+        return np.concatenate(parts)
+
+
+class Renderer:
+    """A stage: log-mels, F0 and its phases in, samples out, delayed by the vocoder's context.
+
+    The vocoder sees `chunk_frames` frames at once, besides its context.
+    """
+
+    def __init__(self, vocoder: Vocoder, chunk_frames: int = CHUNK_FRAMES) -> None:
+        self.vocoder = vocoder
+        self._windows = Windows(vocoder.context_frames, chunk_frames)
+
+    def push(
+        self, mel: NDArray[np.float32], f0_hz: NDArray[np.float32], phases: NDArray[np.float64]
+    ) -> NDArray[np.float32]:
+        """Add log-mels (F, n_mels) and F0 (F,); returns the samples that are ready.
+
+        Phases (F,) are of `audio.source_signals.onset_phases` over the whole stream.
+        """
+        return self._render(self._windows.push(mel, f0_hz, phases))
+
+    def flush(self) -> NDArray[np.float32]:
+        """Return the samples that are left."""
+        return self._render(self._windows.flush())
+
+    def _render(self, windows: Iterable[Window]) -> NDArray[np.float32]:
+        hop, context = self.vocoder.spec.hop_length, self.vocoder.context_frames
+        parts = [np.zeros(0, np.float32)]
+        for window in windows:
+            mel, f0_hz, phases = window.columns
+            position = ChunkPosition(window.start, torch.from_numpy(phases)[None])
+            with torch.inference_mode():
+                f0 = torch.from_numpy(f0_hz)[None]
+                waveform = self.vocoder.decode(to_batch(mel), f0, position)[0].numpy()
+            parts.append(waveform[context * hop : (context + window.n_kept) * hop])
+        return np.concatenate(parts)
+
+
+def convert_mels(
+    generator: VoiceGenerator,
+    mels: NDArray[np.float32],
+    f0_hz: NDArray[np.float32],
+    *,
+    spec: MelSpec,
+    source: DomainStats,
+    target: DomainStats,
+    second_pass: float = 0.0,
+) -> NDArray[np.float32]:
+    """Convert all frames (F, n_mels) at the requested F0 (F,); see `MelConverter`."""
+    stage = MelConverter(
+        generator,
+        spec=spec,
+        source=source,
+        target=target,
+        second_pass=second_pass,
+        chunk_frames=equal_chunk_frames(len(mels)),
+    )
+    return np.concatenate([stage.push(mels, f0_hz), stage.flush()])
+
+
+def render_mels(
+    vocoder: Vocoder, mels: NDArray[np.float32], f0_hz: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return the waveform (F * hop_length,) of log-mels (F, n_mels) at F0 (F,)."""
+    stage = Renderer(vocoder, equal_chunk_frames(len(mels)))
+    phases = onset_phases(f0_hz, vocoder.spec)
+    return np.concatenate([stage.push(mels, f0_hz, phases), stage.flush()])
+
+
+def _interpolate(
+    start: NDArray[np.float32], end: NDArray[np.float32], share: float
+) -> NDArray[np.float32]:
+    """Return `start` at share 0 and `end` at 1, exact at both ends, rounded once."""
+    weight, difference = np.float32(share), (end - start).astype(np.float64)
+    if weight < 0.5:
+        return (start + difference * weight).astype(np.float32)
+    return (end - difference * (np.float32(1) - weight)).astype(np.float32)
