@@ -131,7 +131,7 @@ def test_empty_stdin_is_told(convert, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["a.wav", "--pitch", "high"], "--pitch high: auto, keep or a number"),
+        (["a.wav", "--pitch", "high"], "--pitch high: auto, keep, sing or a number"),
         (["-", "a.wav"], "- stands for one recording"),
         (["a.wav", "-o", "-", "--format", "flac"], "stdout carries wav only"),
         (["a.wav", "--sample-rate", "100"], "sample rate of 100 Hz"),

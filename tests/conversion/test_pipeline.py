@@ -1,23 +1,19 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 import torch
-from numpy.typing import NDArray
 
 from voxcycle.audio.mel import MelSpec
+from voxcycle.audio.mixdown import load_mono
 from voxcycle.conversion import pipeline as offline
-from voxcycle.conversion.options import Conversion
 from voxcycle.conversion.pipeline import convert
 from voxcycle.vocoders.griffin_lim import GriffinLim
-
-Speech = Callable[..., NDArray[np.float32]]
-Convert = Callable[..., Conversion]
 
 
 class F0Spy:
@@ -184,6 +180,7 @@ def test_pitch_is_corrected_where_the_vocoder_does_not_follow_it(
 ):
     def copy(waveform, *, corrected, **_):
         corrected.append(waveform.read(0, len(waveform)))
+        return -2.0
 
     speech = make_speech(2.0, 22_050, 110.0)
     corrected = convert_speech(speech, vocoder=Drone())
@@ -191,6 +188,7 @@ def test_pitch_is_corrected_where_the_vocoder_does_not_follow_it(
     rendered = convert_speech(speech, vocoder=Drone())
     assert "correction" in corrected.seconds
     assert np.abs(corrected.waveform - rendered.waveform).max() > 1e-3
+    assert len(rendered.notes) == 1 and "-2.0 semitones" in rendered.notes[0]
 
 
 def test_the_second_pass_is_the_voices_own_unless_given(convert_speech, voice):
@@ -287,3 +285,81 @@ def test_an_hour_needs_no_more_memory_than_ten_minutes(tmp_path, voice_path, mak
         assert soundfile.info(target).frames == minutes * 60 * 16_000
     assert peaks[60] < 1500
     assert peaks[60] < 1.1 * peaks[10]  # frame-wise levels and F0 are all that grows
+
+
+@pytest.fixture(scope="module")
+def heart():
+    """A shipped voice, and the quick vocoder."""
+    return {"to": "heart", "vocoder": "fast", "sample_rate": 22_050}
+
+
+@pytest.fixture(scope="module")
+def demo():
+    return load_mono(Path(__file__).parents[2] / "recipes/demo.flac", 22_050)[: 6 * 22_050]
+
+
+def test_the_dynamics_are_the_inputs(heart, demo):
+    half = len(demo) // 2
+    uneven = demo.copy()
+    uneven[half:] *= 10 ** (-20 / 20)
+    output = convert(uneven, **heart).waveform
+    steps = [
+        measure_active_db(x[:half], 22_050) - measure_active_db(x[half:], 22_050)
+        for x in (uneven, output)
+    ]
+    assert abs(steps[1] - steps[0]) < 1.5
+
+
+def test_little_speech_in_a_long_recording(heart, demo):
+    speech, n_silent = demo[: 2 * 22_050], 20 * 22_050
+    noise = 10 ** (-55 / 20) * np.random.default_rng(0).standard_normal(2 * n_silent + len(speech))
+    recording = noise.astype(np.float32)
+    recording[n_silent : n_silent + len(speech)] += speech
+    output = convert(recording, **heart).waveform
+    spoken = output[n_silent : n_silent + len(speech)]
+    assert abs(measure_active_db(spoken, 22_050) - measure_active_db(speech, 22_050)) < 1.0
+    pause_db = frame_level_db(output[: n_silent - 22_050], 22_050, 0.02)
+    assert np.percentile(pause_db, 99) < -52  # the floor and 3 dB
+    kept = convert(recording, background="keep", **heart).waveform
+    kept_db = frame_level_db(kept[: n_silent - 22_050], 22_050, 0.02)
+    assert np.median(kept_db) == pytest.approx(-55, abs=1)
+
+
+@pytest.mark.parametrize("event", ["thump", "clap", "offset"])
+def test_one_event_does_not_set_the_level(heart, demo, event):
+    t = np.arange(len(demo)) / 22_050
+    noise = np.random.default_rng(0).standard_normal(len(demo))
+    since = t - 2.0
+    after = np.where(since >= 0, np.exp(-np.maximum(since, 0) / 0.08), 0.0)
+    added = {
+        "thump": 0.9 * np.sin(2 * np.pi * 35 * t) * after,
+        "clap": 0.3 * noise * after**10,
+        "offset": np.where(since >= 0, 0.5, -0.2),
+    }[event]
+    soft = demo * 10 ** (-20 / 20)
+    rest = np.r_[0 : int(1.9 * 22_050), int(2.5 * 22_050) : len(demo)]
+    levels = [
+        measure_active_db(convert(x.astype(np.float32), **heart).waveform[rest], 22_050)
+        for x in (soft, soft + added)
+    ]
+    assert abs(levels[1] - levels[0]) < 1.0
+
+
+def test_sung_intervals_are_kept(convert_speech, spy, voice):
+    rate, notes_hz = 22_050, (110.0, 220.0, 330.0)
+    phase = np.cumsum(np.repeat(notes_hz, rate)) / rate
+    sung = 0.1 * sum(np.sin(2 * np.pi * k * phase) / k for k in range(1, 10)).astype(np.float32)
+    for pitch in ("auto", "sing"):
+        spy.f0_hz = torch.zeros(0)
+        result = convert_speech(sung, pitch=pitch)
+        found = [
+            np.median(result.f0_hz[round((i + 0.3) * 86) : round((i + 0.7) * 86)]) for i in range(3)
+        ]
+        np.testing.assert_allclose(np.divide(found[1:], found[0]), [2, 3], rtol=0.02)
+        assert any("intervals" in note for note in result.notes) == (pitch == "auto")
+
+
+def test_a_pitch_beyond_the_excitation_is_said(convert_speech):
+    t = np.arange(2 * 22_050) / 22_050
+    high = 0.1 * sum(np.sin(2 * np.pi * 850 * k * t) / k for k in (1, 2, 3)).astype(np.float32)
+    assert any("above 700" in note for note in convert_speech(high, pitch="keep").notes)

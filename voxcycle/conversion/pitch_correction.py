@@ -19,6 +19,8 @@ from voxcycle.conversion.analysis import extract_spooled_f0, measure_power
 from voxcycle.conversion.frames import SpooledFrames
 
 MAX_ERROR_SEMITONES = 5.0  # larger ones are the tracker's (octaves) and are left alone
+MAX_BELIEVED_SEMITONES = 7.0
+MIN_VOICED_SHARE = 0.5  # of the requested frames, for an error to be believed
 RETURN_S = 0.1  # time constant with which the warped time comes back to the true one
 STEP = 64  # samples between nodes of the warped time
 SPLINE_ORDER = 5
@@ -54,7 +56,10 @@ def correct_pitch(
         corrected.append(map_coordinates(samples, [wanted - low], order=SPLINE_ORDER))
     advance(1.0)
     voiced = (measured > 0) & (f0_hz > 0)
-    return float(np.median(12 * np.log2(measured[voiced] / f0_hz[voiced]))) if voiced.any() else 0.0
+    errors = 12 * np.log2(measured[voiced] / f0_hz[voiced])
+    believed = errors[np.abs(errors) < MAX_BELIEVED_SEMITONES]
+    too_few = len(believed) <= MIN_VOICED_SHARE * (f0_hz > 0).sum()
+    return 0.0 if too_few else float(np.median(believed))
 
 
 def playback_rates(
