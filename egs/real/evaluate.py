@@ -1,7 +1,7 @@
 """Measure a voice on real recordings under all conditions: words, likeness, pitch, levels.
 
     python egs/real/evaluate.py --conditions OUT --real FOLDER --voice heart --references CLIPS \
-        --asr WHISPER_BASE
+        --scores FILE.jsonl
 
 OUT is made by conditions.py, CLIPS are recordings of the target that no training heard. Words are
 compared with the text where there is one, else with what the recogniser hears in the clean source;
@@ -29,7 +29,7 @@ from voxcycle.audio.mixdown import load_mono
 from voxcycle.audio.resample import resample
 from voxcycle.console import late_progress
 from voxcycle.conversion.pipeline import convert
-from voxcycle.evaluation.metrics.asr import WhisperTranscriber, word_errors
+from voxcycle.evaluation.metrics.asr import WhisperTranscriber, find_model, word_errors
 from voxcycle.evaluation.metrics.naturalness import DistillMOS
 from voxcycle.evaluation.metrics.phones import PhoneRecogniser, phone_errors
 from voxcycle.evaluation.metrics.pitch import compare_f0
@@ -120,8 +120,8 @@ def measure_levels(source: Wave, output: Wave, speech: NDArray[np.bool_]) -> dic
 class Yardstick:
     """The metrics, and what they find in the clean clips."""
 
-    def __init__(self, asr: Path, references: list[Path]) -> None:
-        self.asr, self.phones = WhisperTranscriber(asr), PhoneRecogniser()
+    def __init__(self, asr: str, references: list[Path]) -> None:
+        self.asr, self.phones = WhisperTranscriber(find_model(asr)), PhoneRecogniser()
         self.embedder, self.naturalness = ResemblyzerEmbedder(), DistillMOS()
         self.target = self._centroid(references)
         self._sources: dict[str, Wave] = {}
@@ -220,7 +220,7 @@ def main() -> None:
     parser.add_argument("--real", type=Path, required=True)
     parser.add_argument("--voice", required=True, help=f"name or file, or {UNCONVERTED}")
     parser.add_argument("--references", type=Path, help="folder of clips of the target")
-    parser.add_argument("--asr", type=Path, required=True, help="folder of Whisper base")
+    parser.add_argument("--asr", default="base", help="base, or a folder of faster-whisper")
     parser.add_argument("--vocoder", default="fast")
     parser.add_argument("--only", default="", help="conditions, with commas")
     parser.add_argument("--every", type=int, default=1, help="take each n-th recording")

