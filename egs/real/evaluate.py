@@ -123,7 +123,7 @@ class Yardstick:
     def __init__(self, asr: str, references: list[Path]) -> None:
         self.asr, self.phones = WhisperTranscriber(find_model(asr)), PhoneRecogniser()
         self.embedder, self.naturalness = ResemblyzerEmbedder(), DistillMOS()
-        self.target = self._centroid(references)
+        self.target = self._centroid(references) if references else np.zeros(0, np.float32)
         self._sources: dict[str, Wave] = {}
 
     def _centroid(self, paths: list[Path]) -> Wave:
