@@ -11,7 +11,10 @@ asks for. Every clip's scores are kept beside the result, so a stopped call goes
 
 import argparse
 import csv
+import datetime
+import hashlib
 import json
+import time
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -34,6 +37,9 @@ from voxcycle.evaluation.metrics.naturalness import DistillMOS
 from voxcycle.evaluation.metrics.phones import PhoneRecogniser, phone_errors
 from voxcycle.evaluation.metrics.pitch import compare_f0
 from voxcycle.evaluation.metrics.similarity import ResemblyzerEmbedder, centroid, cosine
+from voxcycle.evaluation.report.record import describe_command, describe_commit
+from voxcycle.evaluation.report.results import Result, Value, write_result
+from voxcycle.evaluation.stats.cost import cpu_name
 from voxcycle.voices.library import load_voice
 
 SPEC = MelSpec()
@@ -42,6 +48,11 @@ SEGMENT_S = 0.5  # over which the levels of speech are compared
 EDGE_S = 0.1  # around speech, which counts neither as speech nor as pause
 PAUSE_FLOOR_DB, PAUSE_EXCESS_DB = -60.0, 3.0
 UNCONVERTED = "unconverted"
+MEANS = (
+    *("secs", "nearer", "distillmos", "f0_rmse"),
+    *("level_rms_db", "pause_excess_db", "pause_below_speech_db"),
+)
+RESULTS = Path(__file__).parents[2] / "results"
 
 Wave = NDArray[np.float32]
 
@@ -207,9 +218,7 @@ def summarise(scores: list[dict[str, Any]]) -> dict[str, Any]:
     if "secs" in scores[0]:
         both, one = total("voiced_both"), total("voiced_one")
         row["voicing_f1"] = 2 * both / (2 * both + one)
-        for name in ("secs", "nearer", "distillmos", "f0_rmse"):
-            row[name] = total(name) / len(scores)
-        for name in ("level_rms_db", "pause_excess_db", "pause_below_speech_db"):
+        for name in MEANS:
             row[name] = float(np.nanmean([s.get(name, np.nan) for s in scores]))
     return {name: round(float(value), 4) for name, value in row.items()}
 
@@ -224,9 +233,11 @@ def main() -> None:
     parser.add_argument("--vocoder", default="fast")
     parser.add_argument("--only", default="", help="conditions, with commas")
     parser.add_argument("--every", type=int, default=1, help="take each n-th recording")
+    parser.add_argument("--result", help="ID of the result file to write under results/")
     parser.add_argument("--scores", type=Path, required=True, help="JSON lines: a clip each")
     args = parser.parse_args()
     torch.set_num_threads(1)
+    started = time.monotonic()
     only = [name for name in args.only.split(",") if name]
     rows = read_rows(args.conditions, args.real, args.every, only)
     references = sorted(args.references.glob("*.flac"))[:20] if args.references else []
@@ -274,13 +285,40 @@ def main() -> None:
                 file.write(json.dumps(done[name]) + "\n")
                 file.flush()
             advance()
+    summary: list[dict[str, Value]] = []
     for condition in dict.fromkeys(row.condition for row in rows):
-        own_scores = [
-            done[str(row.path.relative_to(args.conditions))]
-            for row in rows
-            if row.condition == condition
+        names = [
+            str(row.path.relative_to(args.conditions)) for row in rows if row.condition == condition
         ]
-        print(condition, json.dumps(summarise(own_scores)), flush=True)
+        summary.append({"row": condition, **summarise([done[name] for name in names])})
+        print(json.dumps(summary[-1]), flush=True)
+    if args.result:
+        write_result(describe(args, summary, rows, seconds=time.monotonic() - started), RESULTS)
+
+
+def describe(
+    args: argparse.Namespace, summary: list[dict[str, Value]], rows: list[Row], seconds: float
+) -> Result:
+    """Return the result file of an evaluation."""
+    recordings = hashlib.sha256()
+    for path in sorted({row.clean for row in rows}):
+        recordings.update(path.read_bytes())
+    return Result(
+        id=args.result,
+        title=f"{args.voice} by condition, {args.conditions.name} speakers, {args.vocoder}",
+        status="current",
+        rows=summary,
+        command=describe_command(),
+        commit=describe_commit(),
+        corpus_sha256=recordings.hexdigest(),
+        seed=None,
+        steps=None,
+        machine=f"{cpu_name()}, threads: 1",
+        wall_s=round(seconds, 1),
+        date=datetime.date.today(),
+        recorded="automatic",
+        notes=["wall_s is of the last call: clips scored by an earlier one were not scored again"],
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """egs/real: the folder from archives, and its difficult conditions."""
 
 import csv
+import importlib
 import io
+import json
 import subprocess
 import sys
 import tarfile
@@ -11,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+
+from voxcycle.evaluation.optional_deps import has_metrics
 
 REAL = Path(__file__).parents[2] / "egs" / "real"
 RATE = 22_050
@@ -75,13 +79,21 @@ def test_the_folder_is_made_from_archives(real):
         assert row["text"] == "a text"
 
 
-def test_conditions_are_as_bad_as_they_say(real, tmp_path):
+@pytest.fixture
+def load_script(monkeypatch):
+    """Import a script of egs/real, whose name others may have too."""
+
+    def load(name):
+        monkeypatch.syspath_prepend(str(REAL))
+        monkeypatch.delitem(sys.modules, name, raising=False)
+        return importlib.import_module(name)
+
+    return load
+
+
+def test_conditions_are_as_bad_as_they_say(real, load_script):
     pytest.importorskip("pyroomacoustics")
-    sys.path.insert(0, str(REAL))
-    try:
-        import conditions
-    finally:
-        sys.path.remove(str(REAL))
+    conditions = load_script("conditions")
     clips = conditions.read_clips(real, "valid")
     speech = soundfile.read(clips[0].path)[0]
 
@@ -129,3 +141,37 @@ def test_a_second_call_makes_nothing(real, tmp_path):
     assert not any("devclean" in row["speaker"] for row in rows if row["condition"] != "mp3")
     run(*arguments)
     assert {path: path.lstat().st_mtime_ns for path in files} == files
+
+
+def test_levels_by_hand(load_script):
+    measure_levels = load_script("evaluate").measure_levels
+    speech = np.arange(860) < 430  # five seconds of speech, five of pause
+    source = np.repeat(np.where(speech, 0.1, 1e-4), 256).astype(np.float32)
+    scores = measure_levels(source, 2 * source, speech)
+    assert scores["level_rms_db"] == pytest.approx(6.02, abs=0.01)
+    # The pause is at -74 dBFS and may be at -60.
+    assert scores["pause_excess_db"] == pytest.approx(-74 + 60, abs=0.1)
+    assert scores["pause_below_speech_db"] == pytest.approx(60, abs=0.1)
+    uneven = source * np.repeat(np.where(np.arange(860) < 215, 1.0, 0.5), 256)
+    assert measure_levels(source, uneven, speech)["level_rms_db"] == pytest.approx(
+        6.02 / 2**0.5, rel=0.05
+    )  # half of the speech is 6 dB too soft
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not has_metrics(), reason="needs the extra [eval]")
+def test_a_voice_is_measured_by_condition(real, tmp_path):
+    run("conditions.py", "--real", real, "--role", "valid", "--out", tmp_path)
+    arguments = ["--conditions", tmp_path, "--real", real, "--only", "clean,soft", "--every", 3]
+    arguments += ["--voice", "heart", "--references", real / "valid/speechocean762/so0001"]
+    command = [sys.executable, str(REAL / "evaluate.py"), *map(str, arguments)]
+    command += ["--scores", str(tmp_path / "scores.jsonl")]
+    outputs = [
+        subprocess.run(command, check=True, capture_output=True, text=True).stdout for _ in range(2)
+    ]
+    assert outputs[0] == outputs[1]  # the second call scores nothing again
+    rows = {row["row"]: row for row in map(json.loads, outputs[0].splitlines())}
+    assert set(rows) == {"clean", "soft"}
+    for row in rows.values():
+        assert row["level_rms_db"] < 1.5 and row["pause_excess_db"] <= 0.5
+        assert 0 <= row["nearer"] <= 1 and 1 <= row["distillmos"] <= 5

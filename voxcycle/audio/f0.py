@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 F0_MIN_HZ = 60.0
 F0_MAX_HZ = 700.0
-TRACKED_MIN_HZ, TRACKED_MAX_HZ = 50.0, 1100.0  # what lies outside F0_MIN to F0_MAX is noticed
+TRACKED_MAX_HZ = 1100.0  # above F0_MAX_HZ it is noticed; below F0_MIN_HZ there is hum
 MAX_STD_RATIO = 2.0
 TRACKER_RATE = 16_000
 # SwiftF0's own 0.5 misses the ends of voiced stretches: 0.4 gains 2 % of the voiced frames of real
@@ -63,7 +63,7 @@ def extract_f0_of_blocks(
     n_samples = len(power) * spec.hop_length
     n_resampled = resampled_length(n_samples, spec.sample_rate, TRACKER_RATE)
     level = _even_level(blocks, tracking_gain_db(power, spec.frame_rate), spec.hop_length)
-    stream = load_tracker().stream(TRACKED_MIN_HZ, TRACKED_MAX_HZ)
+    stream = load_tracker().stream(F0_MIN_HZ, TRACKED_MAX_HZ)
     pieces = _cut(resample_blocks(level, spec.sample_rate, TRACKER_RATE, n_resampled))
     results = [stream.push(piece, TRACKER_RATE) for piece in pieces] + [stream.flush()]
     times = np.concatenate([result.timestamps for result in results])
