@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d
 
-from voxcycle.audio.level import frame_power, moving_mean, to_db
+from voxcycle.audio.level import frame_power, moving_mean, remove_rumble, to_db
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.resample import resample_blocks, resampled_length
 from voxcycle.audio.stats import DomainStats
@@ -43,8 +43,9 @@ def load_tracker() -> "SwiftF0":
 
 def extract_f0(waveform: NDArray[np.float32], spec: MelSpec) -> NDArray[np.float32]:
     """Return F0 in Hz of `waveform` (T,) at the centres of its mel frames, (T // hop_length,)."""
-    power = frame_power(waveform, spec.hop_length)
-    return extract_f0_of_blocks([waveform], power, spec)[: len(waveform) // spec.hop_length]
+    (steady,) = remove_rumble([waveform], spec.sample_rate)
+    power = frame_power(steady, spec.hop_length)
+    return extract_f0_of_blocks([steady], power, spec)[: len(waveform) // spec.hop_length]
 
 
 def extract_f0_of_blocks(
@@ -56,7 +57,7 @@ def extract_f0_of_blocks(
     to the mel frames' centres, and pitch in the log domain between voiced frames.
 
     Args:
-        blocks: the waveform, of any lengths.
+        blocks: the waveform without rumble, of any lengths.
         power: mean power of its hops, the last one perhaps in part, (ceil(T / hop_length),).
         spec: the mel analysis.
     """

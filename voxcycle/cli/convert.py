@@ -59,7 +59,10 @@ def convert(
     ] = None,
     file_stats: Annotated[
         bool,
-        typer.Option("--file-stats", help="Normalise by the file's own statistics (pair voices)."),
+        typer.Option(
+            "--file-stats",
+            help="Use this file's statistics, not the training speaker's (pair voices).",
+        ),
     ] = False,
     second_pass: Annotated[
         float | None,
@@ -80,7 +83,7 @@ def convert(
     """Convert recordings to a voice.
 
     Without -o, src.wav becomes src.VOICE.wav beside it; with -o FOLDER, outputs keep their names.
-    The output is mono, and wav where the input is mp3 (say --format mp3 for another).
+    The output is mono. An mp3 gives a wav unless you add --format mp3.
     """
     from voxcycle.console import open_console
     from voxcycle.conversion.batch import load_pair, run_plan

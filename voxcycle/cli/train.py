@@ -100,7 +100,7 @@ def train(
     """
     from voxcycle.speech.config import VoiceTrainingConfig
     from voxcycle.speech.train_voice import train_voice
-    from voxcycle.training.config import load_config, parse_overrides
+    from voxcycle.training.config import CONFIG_FILE, load_config, parse_overrides, resume_config
     from voxcycle.voices.library import add_voice, list_voices
 
     # Options that set a field of the config have its name.
@@ -113,8 +113,15 @@ def train(
     if "out" not in resolved.model_fields_set:
         folders = f"{a.absolute().name}-{b.absolute().name}"
         resolved = resolved.model_copy(update={"out": Path("runs") / folders})
+    for folder in (a, b):
+        if not folder.is_dir():
+            raise ValueError(f"{folder}: no such folder; name a folder of recordings")
+    if a.resolve() == b.resolve():
+        raise ValueError(f"{a}: named twice; a pair needs the folders of two speakers")
     own = _voices_of_this_run(resolved) if resume else set()
-    names = set(resolved.voice_names())
+    is_there = resume and (resolved.out / CONFIG_FILE).is_file()
+    # A run that is resumed knows its names.
+    names = set((resume_config(resolved) if is_there else resolved).voice_names())
     taken = sorted((names & {voice.name for voice in list_voices()}) - own)
     if add and taken and not replace:
         raise ValueError(

@@ -1,6 +1,6 @@
 """The first pass over a recording: level, mels, F0 and statistics, in bounded memory."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
@@ -19,7 +19,7 @@ from voxcycle.audio.resample import resample_blocks, resampled_length
 from voxcycle.audio.stats import FrameSums, add_sums, sum_frames
 from voxcycle.conversion.frames import SpooledFrames
 
-BLOCK_SAMPLES = 1 << 19  # read at a time
+BLOCK_SAMPLES = 1 << 18  # read at a time
 MEL_FRAMES = 2048  # analysed at a time
 
 
@@ -59,9 +59,9 @@ def analyze(
 ) -> Analysis:
     """Analyse a source; see `Analysis`.
 
-    The source without rumble, at the rate of the analysis and in whole frames, is appended to
-    `waveform`; its log-mels at the analysis level to `mels`, F rows of n_mels. `advance` is called
-    with the share done, 0 to 1.
+    The source at the rate of the analysis, in whole frames, is appended to `waveform`; its log-mels
+    at the analysis level to `mels`, F rows of n_mels. `advance` is called with the share done, 0 to
+    1. Rumble counts for mels alone: the shipped voices were trained with what there is of it.
     """
     seconds: dict[str, float] = {}
     n_samples = resampled_length(mixdown.n_samples, source.sample_rate, spec.sample_rate)
@@ -69,14 +69,14 @@ def analyze(
         mixdown.mono_blocks(source), source.sample_rate, spec.sample_rate, n_samples
     )
     with timed(seconds, "read"):
-        for block in remove_rumble(resampled, spec.sample_rate):
+        for block in resampled:
             waveform.append(block)
         # Silence up to a whole frame: the last samples are converted too.
         waveform.append(np.zeros(-n_samples % spec.hop_length, np.float32))
-        power = measure_power(waveform, spec.hop_length)
+        power = measure_power(read_steady(waveform, spec), spec)
     advance(0.2)
     with timed(seconds, "f0"):
-        f0_hz = extract_spooled_f0(waveform, power, spec, lambda done: advance(0.2 + 0.7 * done))
+        f0_hz = track_spooled_f0(waveform, power, spec, lambda done: advance(0.2 + 0.6 * done))
     with timed(seconds, "mel"):
         speech = find_speech(to_db(power), f0_hz, spec.frame_rate)
         level_db = speech_level_db(power, speech)
@@ -100,32 +100,39 @@ def _extract_mels(waveform: SpooledFrames, gain: float, spec: MelSpec, mels: Spo
         mels.append(frames[first - low : last - low].numpy())
 
 
-def extract_spooled_f0(
+def read_blocks(waveform: SpooledFrames, spec: MelSpec) -> Iterator[NDArray[np.float32]]:
+    """Yield the samples of a waveform of whole frames in blocks of whole frames."""
+    step = BLOCK_SAMPLES // spec.hop_length * spec.hop_length
+    for start in range(0, len(waveform), step):
+        yield waveform.read(start, min(start + step, len(waveform)))[:, 0]
+
+
+def read_steady(waveform: SpooledFrames, spec: MelSpec) -> Iterator[NDArray[np.float32]]:
+    """Yield the same blocks without rumble."""
+    return remove_rumble(read_blocks(waveform, spec), spec.sample_rate)
+
+
+def track_spooled_f0(
     waveform: SpooledFrames,
     power: NDArray[np.float64],
     spec: MelSpec,
     advance: Callable[[float], None],
 ) -> NDArray[np.float32]:
-    """Return `extract_f0` of F * hop_length samples with the power of their hops (F,).
-
-    Memory is bounded. `advance` is called with the share done, 0 to 1.
-    """
+    """Return `extract_f0_of_blocks` of a waveform; `advance` is called with the share done."""
 
     def read() -> Iterator[NDArray[np.float32]]:
-        for start in range(0, len(waveform), BLOCK_SAMPLES):
-            stop = min(start + BLOCK_SAMPLES, len(waveform))
-            yield waveform.read(start, stop)[:, 0]
-            advance(stop / len(waveform))
+        n_read = 0
+        for block in read_steady(waveform, spec):
+            yield block
+            n_read += len(block)
+            advance(n_read / len(waveform))
 
     return extract_f0_of_blocks(read(), power, spec)
 
 
-def measure_power(waveform: SpooledFrames, hop: int) -> NDArray[np.float64]:
-    """Return the mean power of the whole hops of a waveform, (F,)."""
-    step = BLOCK_SAMPLES // hop * hop
-    starts = range(0, len(waveform) // hop * hop, step)
-    blocks = (waveform.read(start, min(start + step, len(waveform)))[:, 0] for start in starts)
-    return np.concatenate([frame_power(block[: len(block) // hop * hop], hop) for block in blocks])
+def measure_power(blocks: Iterable[NDArray[np.float32]], spec: MelSpec) -> NDArray[np.float64]:
+    """Return the mean power of the hops of blocks of whole frames, (F,)."""
+    return np.concatenate([frame_power(block, spec.hop_length) for block in blocks])
 
 
 def _sum_frames(

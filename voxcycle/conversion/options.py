@@ -11,6 +11,7 @@ from voxcycle.audio.io import check_sample_rate
 from voxcycle.audio.stats import DomainStats
 
 Pitch = float | Literal["auto", "keep", "sing"]
+MAX_SHIFT_SEMITONES = 24
 Background = Literal["remove", "keep"]
 
 
@@ -42,6 +43,10 @@ class Options:
         if not is_known and (isinstance(self.pitch, str) or not math.isfinite(self.pitch)):
             raise ValueError(
                 f"pitch {self.pitch!r}: auto, keep, sing or a number of semitones is needed"
+            )
+        if not isinstance(self.pitch, str) and abs(self.pitch) > MAX_SHIFT_SEMITONES:
+            raise ValueError(
+                f"pitch {self.pitch}: at most {MAX_SHIFT_SEMITONES} semitones either way"
             )
         if self.second_pass is not None and not 0 <= self.second_pass <= 1:
             raise ValueError(f"second_pass {self.second_pass}: a number from 0 to 1 is needed")

@@ -27,7 +27,7 @@ from voxcycle.audio.mixdown import plan_mixdown
 from voxcycle.audio.resample import resampled_length
 from voxcycle.audio.source_signals import onset_phases
 from voxcycle.audio.stats import DomainStats, FrameSums, estimate_stats
-from voxcycle.conversion.analysis import Analysis, analyze, measure_power, timed
+from voxcycle.conversion.analysis import Analysis, analyze, measure_power, read_blocks, timed
 from voxcycle.conversion.frames import CHUNK_FRAMES, SpooledFrames, equal_chunk_frames
 from voxcycle.conversion.loudness import Rendered, find_pause_gain_db, follow_level, limit_peak
 from voxcycle.conversion.options import Background, Conversion, Options, Pitch
@@ -266,7 +266,7 @@ def _set_levels(
     background: Background,
 ) -> Rendered:
     """Return the waveform with the input's dynamics and quiet pauses."""
-    output_power = measure_power(converted, spec.hop_length)
+    output_power = measure_power(read_blocks(converted, spec), spec)
     frame_rate, speech = spec.frame_rate, analysis.speech
     gain_db = follow_level(analysis.power, output_power, speech, frame_rate)
     followed = output_power * 10 ** (gain_db / 10)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxcycle.audio.mel import MelSpec
-from voxcycle.conversion.analysis import extract_spooled_f0, measure_power
+from voxcycle.conversion.analysis import measure_power, read_steady, track_spooled_f0
 from voxcycle.conversion.frames import SpooledFrames
 
 MAX_ERROR_SEMITONES = 5.0  # larger ones are the tracker's (octaves) and are left alone
@@ -44,8 +44,8 @@ def correct_pitch(
     """
     from scipy.ndimage import map_coordinates
 
-    power = measure_power(waveform, spec.hop_length)
-    measured = extract_spooled_f0(waveform, power, spec, lambda share: advance(0.9 * share))
+    power = measure_power(read_steady(waveform, spec), spec)
+    measured = track_spooled_f0(waveform, power, spec, lambda done: advance(0.9 * done))
     positions = warp_time(playback_rates(measured, f0_hz), len(waveform), spec)
     for first in range(0, len(positions) - 1, BLOCK_STEPS):
         nodes = positions[first : first + BLOCK_STEPS + 1]

@@ -131,9 +131,7 @@ def _find_sources(paths: Sequence[Path], out_dir: Path | None) -> list[tuple[Pat
             found.setdefault(path.absolute(), (path, Path(path.name)))
             continue
         if out_dir is None:
-            raise AudioError(
-                f"{path}: this is a folder; name one for the outputs with -o (out_dir)"
-            )
+            raise AudioError(f"{path}: this is a folder; name one for the outputs with -o")
         own, out = path.resolve(), out_dir.resolve()
         if own == out:
             raise AudioError(

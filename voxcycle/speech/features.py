@@ -17,13 +17,13 @@ import torch
 from numpy.typing import NDArray
 
 from voxcycle.audio.f0 import extract_f0, limit_f0
-from voxcycle.audio.level import normalize_level, remove_rumble
+from voxcycle.audio.level import normalize_level
 from voxcycle.audio.mel import LogMel, MelSpec, mel_filterbank
 from voxcycle.audio.mixdown import load_mono
 from voxcycle.audio.perturb import WARPS, Perturbation, WorldSpeech, analyse_world, resynthesize
 from voxcycle.files import replacing
 
-FEATURE_VERSION = 6
+FEATURE_VERSION = 7
 PIECE_S = 30.0
 
 
@@ -42,8 +42,7 @@ class Features(NamedTuple):
 
 def load_analysis_waveform(path: Path, spec: MelSpec) -> NDArray[np.float32]:
     """Read a recording as conversion does: mono, resampled, at the analysis level, (T,)."""
-    (mono,) = remove_rumble([load_mono(path, spec.sample_rate)], spec.sample_rate)
-    return normalize_level(mono, spec.sample_rate)
+    return normalize_level(load_mono(path, spec.sample_rate), spec.sample_rate)
 
 
 def extract_features(
