@@ -34,21 +34,29 @@ RATE = 22_050
 MP3_CORPUS = "librispeech-devclean-mp3"
 KEPT_S = 0.1  # before and after the speech
 AUDIO = (".flac", ".wav", ".mp3")
+MAX_BYTES = 100_000_000  # of a recording
 PICOVOICE_ID = 8  # characters of the file's name
 
 
-def read_members(archive: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield name and content of the recordings in an archive."""
+def read_members(archive: Path, clips: dict[str, dict[str, str]]) -> Iterator[tuple[str, bytes]]:
+    """Yield name and content of those recordings in an archive that are clips."""
+
+    def is_wanted(name: str, size: int) -> bool:
+        is_clip = name.lower().endswith(AUDIO) and find_clip(clips, name) is not None
+        # VoiceBank-DEMAND has a noisy twin of each clip under the same name.
+        return is_clip and size < MAX_BYTES and "noisy" not in name.lower()
+
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as packed:
-            for name in packed.namelist():
-                if name.lower().endswith(AUDIO):
-                    yield name, packed.read(name)
+            for info in packed.infolist():
+                if is_wanted(info.filename, info.file_size):
+                    yield info.filename, packed.read(info)
         return
     with tarfile.open(archive) as packed:
         for member in packed:
-            content = packed.extractfile(member) if member.isfile() else None
-            if content is not None and member.name.lower().endswith(AUDIO):
+            if member.isfile() and is_wanted(member.name, member.size):
+                content = packed.extractfile(member)
+                assert content is not None  # it is a file
                 yield member.name, content.read()
 
 
@@ -108,7 +116,15 @@ def main() -> None:
     found: dict[str, dict[str, str]] = {}
     archives = sorted(path for path in args.archives.iterdir() if path.is_file())
     for archive in archives:
-        for member, content in read_members(archive):
+        members = read_members(archive, clips)
+        while True:
+            try:
+                member, content = next(members)
+            except StopIteration:
+                break
+            except (tarfile.TarError, zipfile.BadZipFile, RuntimeError, OSError, EOFError) as error:
+                console.print(f"skipped from here on: {archive.name}: {error}")
+                break
             row = find_clip(clips, member)
             if row is None or row["utterance"] in found:
                 continue
@@ -132,7 +148,10 @@ def main() -> None:
         console.print(f"{archive.name}: {len(found)} of {len(clips)} clips found so far")
     if not found:
         raise SystemExit(f"{args.archives}: no clip of {args.clips} in its archives; see --help")
-    with replacing(args.out / "manifest.csv") as partial, partial.open("w", newline="") as file:
+    with (
+        replacing(args.out / "manifest.csv") as partial,
+        partial.open("w", newline="", encoding="utf-8") as file,
+    ):
         writer = csv.DictWriter(file, list(next(iter(found.values()))))
         writer.writeheader()
         writer.writerows(found[name] for name in clips if name in found)

@@ -4,7 +4,8 @@
 
 FOLDER has `manifest.csv` and its clips. `clean` links every clip of the role; every other condition
 has the two longest clips of each speaker, `sparse` those of two speakers. Each file depends on its
-clip, its condition and nothing else, so a second call makes only what is missing.
+clip and its condition (babble also on the role's other clips), so a second call makes only what is
+missing.
 OUT/conditions.csv lists the files: where the clean clip is, and where it begins in the recording.
 """
 
@@ -262,7 +263,7 @@ def make(clip: Clip, condition: str, target: Path, clips: list[Clip]) -> float:
     target.parent.mkdir(parents=True, exist_ok=True)
     is_untouched = condition == "clean" or clip.corpus == MP3_ONLY
     if is_untouched and not target.is_symlink():
-        target.symlink_to(clip.path.absolute())
+        target.symlink_to(clip.path.resolve())
     elif not is_untouched and not target.exists():
         speech = load_mono(clip.path, RATE).astype(np.float64)
         seed = zlib.crc32(f"{condition} {clip.folder} {clip.path.name}".encode())
@@ -283,6 +284,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     clips = read_clips(args.real, args.role)
+    if len({clip.folder for clip in clips}) < 2:
+        raise SystemExit(f"{args.real}: babble needs clips of two {args.role} speakers at least")
     chosen = choose_clips(clips)
     jobs = [(condition, clip) for condition, own in chosen.items() for clip in own]
     rows = []

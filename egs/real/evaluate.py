@@ -5,8 +5,8 @@
 
 OUT is made by conditions.py, CLIPS are recordings of the target that no training heard. Words are
 compared with the text where there is one, else with what the recogniser hears in the clean source;
-the row `unconverted` has the recogniser's own errors. F0 is compared with what the clean recording
-asks for. Every clip's scores are kept beside the result, so a stopped call goes on where it was.
+`--voice unconverted` gives the recogniser's own errors. F0 is compared with what the clean
+recording asks for. Every clip's scores are kept, so a stopped call continues where it was.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from voxcycle.audio.activity import find_speech
 from voxcycle.audio.f0 import extract_f0
-from voxcycle.audio.level import frame_power, moving_sum, to_db
+from voxcycle.audio.level import frame_power, moving_sum, remove_rumble, to_db
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.mixdown import load_mono
 from voxcycle.audio.resample import resample
@@ -102,6 +102,11 @@ def read_rows(folder: Path, real: Path, every: int, conditions: list[str]) -> li
     return [row for own in by_condition.values() for row in own[::every]]
 
 
+def remove_rumble_of_each(*waveforms: Wave) -> list[Wave]:
+    """Return waveforms as levels are measured in them."""
+    return [steady for x in waveforms for steady in remove_rumble([x], RATE)]
+
+
 def measure_levels(source: Wave, output: Wave, speech: NDArray[np.bool_]) -> dict[str, float]:
     """Return the level error of speech and the level of pauses.
 
@@ -111,7 +116,9 @@ def measure_levels(source: Wave, output: Wave, speech: NDArray[np.bool_]) -> dic
         speech: of the clean clip, (F,).
     """
     hop, frames = SPEC.hop_length, len(speech)
-    into, out = (frame_power(x, hop)[:frames] for x in (source, output))
+    into, out = (
+        frame_power(steady, hop)[:frames] for steady in remove_rumble_of_each(source, output)
+    )
     segment = np.arange(frames) // round(SEGMENT_S * SPEC.frame_rate)
     sums = [np.bincount(segment, power * speech) for power in (into, out)]
     full = np.bincount(segment, speech) > 0.5 * round(SEGMENT_S * SPEC.frame_rate)
@@ -185,7 +192,7 @@ def read_clean(row: Row, yardstick: Yardstick, request: Callable[[Wave], Wave]) 
     """Analyse the clean clip of a recording."""
     waveform = load_mono(row.clean, RATE)
     waveform = waveform[: len(waveform) // SPEC.hop_length * SPEC.hop_length]
-    power = frame_power(waveform, SPEC.hop_length)
+    power = frame_power(*remove_rumble_of_each(waveform), SPEC.hop_length)
     heard = resample(waveform, RATE, JUDGE_RATE)
     return Clean(
         waveform=waveform,
@@ -217,10 +224,15 @@ def summarise(scores: list[dict[str, Any]]) -> dict[str, Any]:
     }
     if "secs" in scores[0]:
         both, one = total("voiced_both"), total("voiced_one")
-        row["voicing_f1"] = 2 * both / (2 * both + one)
+        row["voicing_f1"] = 2 * both / max(1, 2 * both + one)
         for name in MEANS:
             row[name] = float(np.nanmean([s.get(name, np.nan) for s in scores]))
     return {name: round(float(value), 4) for name, value in row.items()}
+
+
+def references_of(args: argparse.Namespace) -> list[Path]:
+    """Return the recordings of the target."""
+    return sorted(args.references.glob("*.flac"))[:20] if args.references else []
 
 
 def main() -> None:
@@ -238,10 +250,11 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     started = time.monotonic()
+    if args.voice != UNCONVERTED and not references_of(args):
+        parser.error("--references: name a folder of FLAC clips of the target")
     only = [name for name in args.only.split(",") if name]
     rows = read_rows(args.conditions, args.real, args.every, only)
-    references = sorted(args.references.glob("*.flac"))[:20] if args.references else []
-    yardstick = Yardstick(args.asr, references)
+    yardstick = Yardstick(args.asr, references_of(args))
     voice = None if args.voice == UNCONVERTED else load_voice(args.voice)
 
     def make(waveform: Wave) -> tuple[Wave, Wave]:
@@ -251,8 +264,12 @@ def main() -> None:
 
     args.scores.parent.mkdir(parents=True, exist_ok=True)
     done: dict[str, dict[str, Any]] = {}
+    of = f"{args.voice} {args.vocoder} {args.asr} {args.references}"
     if args.scores.exists():
-        done = {s["path"]: s for s in map(json.loads, args.scores.read_text("utf-8").splitlines())}
+        scored = list(map(json.loads, args.scores.read_text("utf-8").splitlines()))
+        if {s["of"] for s in scored} - {of}:
+            parser.error(f"{args.scores}: scores of another voice, vocoder or recogniser are in it")
+        done = {s["path"]: s for s in scored}
     clean: dict[Path, Clean] = {}
     with (
         args.scores.open("a", encoding="utf-8") as file,
@@ -278,6 +295,7 @@ def main() -> None:
                     scores = yardstick.score(output[span], recording[span], own, row)
                 done[name] = {
                     "path": name,
+                    "of": of,
                     "condition": row.condition,
                     "speaker": row.speaker,
                     **scores,

@@ -43,7 +43,9 @@ def test_loud_sounds_without_voice_are_no_speech():
 def test_a_whisper_is_found_by_its_level():
     level_db = np.full(500, -70.0)
     level_db[100:300] = -25.0
-    speech = find_speech(level_db, np.zeros(500, np.float32), FRAME_RATE)
+    f0_hz = np.zeros(500, np.float32)
+    f0_hz[150:450:20] = 120  # a tracker's errors
+    speech = find_speech(level_db, f0_hz, FRAME_RATE)
     assert np.flatnonzero(speech).tolist() == list(range(100, 300))
 
 

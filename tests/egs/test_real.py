@@ -146,11 +146,12 @@ def test_a_second_call_makes_nothing(real, tmp_path):
 def test_levels_by_hand(load_script):
     measure_levels = load_script("evaluate").measure_levels
     speech = np.arange(860) < 430  # five seconds of speech, five of pause
-    source = np.repeat(np.where(speech, 0.1, 1e-4), 256).astype(np.float32)
+    tone = np.sqrt(2) * np.sin(2 * np.pi * 500 * np.arange(860 * 256) / RATE)
+    source = (tone * np.repeat(np.where(speech, 0.1, 1e-4), 256)).astype(np.float32)
     scores = measure_levels(source, 2 * source, speech)
     assert scores["level_rms_db"] == pytest.approx(6.02, abs=0.01)
-    # The pause is at -74 dBFS and may be at -60.
-    assert scores["pause_excess_db"] == pytest.approx(-74 + 60, abs=0.1)
+    # RMS is 0.1 and 1e-4: the pause is at -74 dBFS and may be at -60.
+    assert scores["pause_excess_db"] == pytest.approx(-74 + 60, abs=0.3)
     assert scores["pause_below_speech_db"] == pytest.approx(60, abs=0.1)
     uneven = source * np.repeat(np.where(np.arange(860) < 215, 1.0, 0.5), 256)
     assert measure_levels(source, uneven, speech)["level_rms_db"] == pytest.approx(

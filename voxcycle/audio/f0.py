@@ -82,8 +82,8 @@ def extract_f0_of_blocks(
 def tracking_gain_db(power: NDArray[np.float64], frame_rate: float) -> NDArray[np.float64]:
     """Return the gain that gives every stretch of some seconds the level of loud speech, (F,).
 
-    SwiftF0 finds a tenth fewer voiced frames in speech that is 20 to 30 dB softer. What is more
-    than 30 dB below the loudest stretch stays that much softer.
+    SwiftF0 finds a tenth fewer voiced frames in speech that is 20 to 30 dB softer. Soft stretches
+    are raised by at most 30 dB relative to the loudest.
     """
     smooth = moving_mean(power, round(SMOOTH_S * frame_rate))
     loud_db = to_db(maximum_filter1d(smooth, 2 * round(NEARBY_S * frame_rate) + 1))

@@ -29,7 +29,9 @@ def train(
     settings: Annotated[list[str] | None, typer.Argument(help="Settings as key=value.")] = None,
     data: Annotated[
         Path | None,
-        typer.Option(help="Images: a folder, a set in .npz; for two domains trainA and trainB."),
+        typer.Option(
+            help="A folder of images or a set in .npz; for two domains with trainA and trainB."
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run.", show_default="runs/METHOD")
@@ -128,7 +130,7 @@ def traverse(
     reach: Annotated[float, typer.Option(help="Distance to move, in standard deviations.")] = 2.5,
     rows: Annotated[int, typer.Option(min=1, help="Number of latents, from the first.")] = 16,
 ) -> None:
-    """Draw one row per latent: it varies while the others stay fixed.
+    """Draw one row per latent, varying it while the others stay fixed.
 
     Example: voxcycle images traverse runs/vae/model.safetensors face.png -o rows.png
     """

@@ -29,8 +29,9 @@ def prepare(
 
     Recordings are made mono and cut at their pauses into clips of up to twelve seconds. Clips that
     are too short, clipped, noisy or without a voice are dropped, and so are those that are unlike
-    all others: another speaker, music. The rest is brought to one level and written as FLAC. The
-    table, report.json and report.png say what was kept, and why the rest was dropped.
+    the rest: another speaker, music (compared from twenty clips on). What is kept is brought to one
+    loudness and written as FLAC. The table, report.json and report.png say what was kept, and why
+    the rest was dropped.
 
     Example: voxcycle prepare recordings/anna -o clips/anna
     """

@@ -61,7 +61,8 @@ def analyze(
 
     The source at the rate of the analysis, in whole frames, is appended to `waveform`; its log-mels
     at the analysis level to `mels`, F rows of n_mels. `advance` is called with the share done, 0 to
-    1. Rumble counts for mels alone: the shipped voices were trained with what there is of it.
+    1. Only the mels keep rumble, because
+    the shipped voices were trained with it.
     """
     seconds: dict[str, float] = {}
     n_samples = resampled_length(mixdown.n_samples, source.sample_rate, spec.sample_rate)

@@ -64,7 +64,7 @@ def convert_files(
         paths: inputs.
         to: the voice's name or file.
         out_dir: where outputs go, laid out as the inputs; beside each input where None.
-        pitch: "auto", "keep" or semitones relative to auto.
+        pitch: "auto", "sing", "keep" or semitones relative to auto.
         vocoder: a name for `load_vocoder`.
         output_rate: sample rate of the outputs in Hz; None keeps each input's.
         format: wav, flac, ogg, opus, aiff or mp3; None keeps each input's where sensible.

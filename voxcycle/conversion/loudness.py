@@ -13,6 +13,7 @@ from voxcycle.conversion.frames import SpooledFrames
 PEAK_LIMIT_DB = -0.1
 FOLLOW_S = 0.2  # to either side: the level follows the input's over this span
 CLAP_S, CLAP_DB = 0.06, 6.0  # a frame this much above the median around it is no speech
+MAX_BOOST_DB = 15.0  # above the median gain
 FAR_S = 1.0  # to either side: what counts as the level of the speech around a pause
 PAUSE_FLOOR_DB = -60.0
 PAUSE_EXCESS_DB = 3.0
@@ -92,7 +93,10 @@ def follow_level(
     wanted = to_db(moving_mean(moving_sum(calm * speech, reach), reach // 2))
     given = to_db(moving_mean(moving_sum(output_power * speech, reach), reach // 2))
     (frames,) = np.nonzero(near)
-    return np.interp(np.arange(len(speech)), frames, (wanted - given)[near])
+    gain_db = (wanted - given)[near]
+    usual_db = np.median(gain_db)
+    gain_db = np.minimum(gain_db, usual_db + MAX_BOOST_DB)  # where a vocoder gave nothing
+    return np.interp(np.arange(len(speech)), frames, gain_db)
 
 
 def speech_level_nearby_db(
@@ -117,8 +121,8 @@ def find_pause_gain_db(
     """Return the attenuation that keeps pauses quiet, per frame, in dB (F,).
 
     What is not speech stays below the larger of the input's level + 3 dB and -60 dBFS, and 20 dB
-    below the speech around it. So do, by the first limit, frames within speech that are more than
-    40 dB below it.
+    below the speech around it. Frames within speech that are more than 40 dB below it obey the
+    first limit.
 
     Args:
         input_power: mean power of the input's frames at its own level, (F,).

@@ -21,15 +21,15 @@ class Options:
 
     Attributes:
         pitch: "auto" moves the source's F0 to the target's range, "sing" to the target's mean with
-            all intervals kept ("auto" does so where F0 spans more than 16 semitones), "keep" leaves
-            it, a number adds semitones to "auto".
+            all intervals kept, "keep" leaves it, a number adds semitones to "auto". Intervals are
+            also kept where F0 spans more than 16 semitones.
         output_rate: sample rate of the output in Hz; None keeps the input's.
         use_file_stats: normalise by the file's own statistics where the voice was trained on one
             source speaker (any-to-one voices always do).
         second_pass: share of a second conversion, which removes more of the source speaker and
             costs words, 0 to 1; None takes the voice's own.
-        background: "remove" makes what is not speech quiet, "keep" puts the input's own background
-            there, unconverted.
+        background: "remove" attenuates pauses, "keep" puts the input's own background there,
+            unconverted.
     """
 
     pitch: Pitch = "auto"

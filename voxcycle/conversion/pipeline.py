@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import voxcycle
-from voxcycle.audio.f0 import F0_MAX_HZ, F0_MIN_HZ, limit_f0, transform_f0
+from voxcycle.audio.f0 import F0_MAX_HZ, limit_f0, transform_f0
 from voxcycle.audio.io import (
     ArraySource,
     AudioFormat,
@@ -27,7 +27,7 @@ from voxcycle.audio.mixdown import plan_mixdown
 from voxcycle.audio.resample import resampled_length
 from voxcycle.audio.source_signals import onset_phases
 from voxcycle.audio.stats import DomainStats, FrameSums, estimate_stats
-from voxcycle.conversion.analysis import Analysis, analyze, measure_power, read_blocks, timed
+from voxcycle.conversion.analysis import Analysis, analyze, measure_power, read_steady, timed
 from voxcycle.conversion.frames import CHUNK_FRAMES, SpooledFrames, equal_chunk_frames
 from voxcycle.conversion.loudness import Rendered, find_pause_gain_db, follow_level, limit_peak
 from voxcycle.conversion.options import Background, Conversion, Options, Pitch
@@ -266,7 +266,7 @@ def _set_levels(
     background: Background,
 ) -> Rendered:
     """Return the waveform with the input's dynamics and quiet pauses."""
-    output_power = measure_power(read_blocks(converted, spec), spec)
+    output_power = measure_power(read_steady(converted, spec), spec)
     frame_rate, speech = spec.frame_rate, analysis.speech
     gain_db = follow_level(analysis.power, output_power, speech, frame_rate)
     followed = output_power * 10 ** (gain_db / 10)
@@ -307,16 +307,16 @@ def _choose_f0(
 ) -> NDArray[np.float32]:
     """Return the F0 that is asked for; appends notes on what the excitation cannot do."""
     voiced_hz = f0_hz[f0_hz > 0]
-    outside = (voiced_hz < F0_MIN_HZ) | (voiced_hz > F0_MAX_HZ)
+    outside = voiced_hz > F0_MAX_HZ
     if voiced_hz.size and outside.mean() > MAX_OUTSIDE_SHARE:
         notes.append(
-            f"{outside.mean():.0%} of the voice is below {F0_MIN_HZ:.0f} or above {F0_MAX_HZ:.0f} "
-            "Hz, where pitch cannot be followed"
+            f"{outside.mean():.0%} of the voice is above {F0_MAX_HZ:.0f} Hz, where pitch cannot be "
+            "followed"
         )
     if pitch == "keep":
         return limit_f0(f0_hz)
     is_sung = pitch == "sing"
-    if pitch == "auto" and voiced_hz.size:
+    if pitch != "sing" and voiced_hz.size:
         low, high = np.percentile(12 * np.log2(voiced_hz), [5, 95])
         is_sung = bool(high - low > SUNG_SEMITONES)
         if is_sung:

@@ -114,7 +114,7 @@ def standard_systems(
 
     def transform(recording: Wave, sample_rate: int) -> Wave:
         return cache.remember(
-            f"DSP baseline 2, voxcycle {voxcycle.__version__}, pyworld {version('pyworld')}",
+            f"DSP baseline 3, voxcycle {voxcycle.__version__}, pyworld {version('pyworld')}",
             lambda: convert_dsp(recording, sample_rate, voice),
             str(sample_rate),
             str(voice.is_any_to_one),

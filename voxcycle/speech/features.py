@@ -41,7 +41,7 @@ class Features(NamedTuple):
 
 
 def load_analysis_waveform(path: Path, spec: MelSpec) -> NDArray[np.float32]:
-    """Read a recording as conversion does: mono, resampled, at the analysis level, (T,)."""
+    """Read a recording as mono, resampled, at the analysis level, (T,)."""
     return normalize_level(load_mono(path, spec.sample_rate), spec.sample_rate)
 
 

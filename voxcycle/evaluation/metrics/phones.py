@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from voxcycle.evaluation.metrics.asr import ErrorCount, count_edits
 from voxcycle.evaluation.optional_deps import import_metric
 
+MIN_SAMPLES = 3_200  # 0.2 s
 SILENCES = frozenset(("SIL", "+SPN+", "+NSN+"))
 
 
@@ -30,8 +31,11 @@ class PhoneRecogniser:
 
     def recognise(self, speech: NDArray[np.float32]) -> list[str]:
         """Return the phones of 16 kHz speech (T,), without silences."""
+        if len(speech) < MIN_SAMPLES:
+            return []
         peak = max(float(np.abs(speech).max(initial=0.0)), 1e-6)
         samples = (speech / peak * 0.9 * 32767).astype(np.int16)
+        self._decoder.reinit()  # else its noise estimate comes from the utterance before
         self._decoder.start_utt()
         self._decoder.process_raw(samples.tobytes(), full_utt=True)
         self._decoder.end_utt()
