@@ -151,5 +151,5 @@ def hash_arrays(arrays: Mapping[str, NDArray[Any]]) -> str:
 
 def _unreadable(path: Path, kind: str, error: Exception) -> ArtifactError:
     return ArtifactError(
-        f"{path}: not a {kind} file of voxcycle, or cut short ({error}); fetch it again"
+        f"{path}: not a voxcycle {kind} file, or cut short ({error}); fetch it again"
     )

@@ -195,7 +195,7 @@ def test_damaged_and_foreign_files_are_refused(data, tmp_path):
     newer = whole.replace(b'\\"format_version\\": 3', b'\\"format_version\\": 9')
     wider = whole.replace(b'\\"n_latent\\": 3', b'\\"n_latent\\": 4')  # weights of other shapes
     for content, words in (
-        *((torn, "damaged.safetensors: no image model file")
+        *((torn, "damaged.safetensors: not a voxcycle image model file")
           for torn in (b"", whole[:100], whole[:-100], b"x" + whole[1:])),
         (damaged.read_bytes(), "image model"),
         (newer, "format 9, this voxcycle reads up to 3"),

@@ -95,11 +95,11 @@ def change_header(**changes):
 MISFIT = "header and weights of this voice file do not fit together"
 DAMAGES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "missing": (Path.unlink, "no such file"),
-    "empty": (lambda p: p.write_bytes(b""), "not a voice file"),
-    "text": (lambda p: p.write_text("my voice"), "not a voice file"),
+    "empty": (lambda p: p.write_bytes(b""), "not a voxcycle voice file"),
+    "text": (lambda p: p.write_text("my voice"), "not a voxcycle voice file"),
     "cut in the header": (lambda p: p.write_bytes(p.read_bytes()[:100]), "cut short"),
     "cut in the weights": (lambda p: p.write_bytes(p.read_bytes()[:-100]), "cut short"),
-    "longer": (lambda p: p.write_bytes(p.read_bytes() + b"0"), "not a voice file"),
+    "longer": (lambda p: p.write_bytes(p.read_bytes() + b"0"), "not a voxcycle voice file"),
     "altered": (flip_bit, "do not match their checksum"),
     "no checksum": (change_header(sha256=None), "checksum"),
     "newer": (
@@ -131,7 +131,7 @@ def test_a_damaged_file_is_refused_in_one_sentence(saved, damage):
 
 def test_a_pickle_named_as_a_voice_runs_nothing(saved, exploit):
     torch.save({"voxcycle": exploit}, saved)
-    with pytest.raises(ArtifactError, match="not a voice file"):
+    with pytest.raises(ArtifactError, match="not a voxcycle voice file"):
         Voice.load(saved)
     assert not exploit.path.exists()
 
