@@ -10,7 +10,7 @@ FOLDER holds the archives (tar or zip, as they are downloaded) of the corpora in
 - VCTK and VoiceBank-DEMAND (datashare.ed.ac.uk)
 
 Each clip is found by the name of its utterance, mixed to mono, trimmed and written as FLAC at
-22,050 Hz; `manifest.csv` lists what was found. The dev-clean clips are coded as MP3 at 32 kbit/s.
+22,050 Hz; `manifest.csv` and `speakers.csv` list what was found. The dev-clean clips are coded as MP3 at 32 kbit/s.
 """
 
 import argparse
@@ -26,7 +26,7 @@ import soundfile
 
 from voxcycle.audio.io import AudioError
 from voxcycle.audio.mixdown import load_mono
-from voxcycle.audio.segment import frame_levels_db
+from voxcycle.audio.segment import dynamic_range_db, frame_levels_db
 from voxcycle.console import open_console
 from voxcycle.files import replacing
 
@@ -75,8 +75,8 @@ def find_clip(clips: dict[str, dict[str, str]], member: str) -> dict[str, str] |
     return row
 
 
-def write_clip(content: bytes, member: str, target: Path, is_mp3: bool) -> float:
-    """Decode, trim and write a clip; returns its seconds."""
+def write_clip(content: bytes, member: str, target: Path, is_mp3: bool) -> tuple[float, float]:
+    """Decode, trim and write a clip; returns its seconds and its SNR in dB, nearly."""
     with replacing(target) as partial:
         original = partial.with_suffix(PurePosixPath(member).suffix)
         original.write_bytes(content)
@@ -102,7 +102,29 @@ def write_clip(content: bytes, member: str, target: Path, is_mp3: bool) -> float
             coded.seek(0)
             speech = soundfile.read(coded, dtype="float32")[0]
         soundfile.write(partial, speech, RATE, format="FLAC", subtype="PCM_16")
-    return len(speech) / RATE
+    return len(speech) / RATE, dynamic_range_db(levels)
+
+
+def write_table(path: Path, rows: list[dict[str, str]]) -> None:
+    """Write rows as CSV."""
+    with replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def sum_speakers(clips: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Return a row per speaker: seconds in all, median SNR."""
+    rows = []
+    for corpus, speaker in dict.fromkeys((clip["corpus"], clip["speaker"]) for clip in clips):
+        own = [c for c in clips if (c["corpus"], c["speaker"]) == (corpus, speaker)]
+        kept = {
+            key: own[0][key] for key in ("split", "corpus", "speaker", "sex", "lang", "licence")
+        }
+        seconds = sum(float(clip["seconds"]) for clip in own)
+        snr = float(np.median([float(clip["snr"]) for clip in own]))
+        rows.append({**kept, "seconds": f"{seconds:.1f}", "snr": f"{snr:.1f}"})
+    return rows
 
 
 def main() -> None:
@@ -130,7 +152,9 @@ def main() -> None:
                 continue
             path = Path(row["role"], row["corpus"], row["speaker"], f"{row['utterance']}.flac")
             try:
-                seconds = write_clip(content, member, args.out / path, row["corpus"] == MP3_CORPUS)
+                seconds, snr = write_clip(
+                    content, member, args.out / path, row["corpus"] == MP3_CORPUS
+                )
             except AudioError as error:
                 console.print(f"skipped: {archive.name}: {member}: {error}")
                 continue
@@ -143,18 +167,15 @@ def main() -> None:
                 "lang": row["language"],
                 "licence": row["licence"],
                 "seconds": f"{seconds:.2f}",
+                "snr": f"{snr:.1f}",
                 "text": row["text"],
             }
         console.print(f"{archive.name}: {len(found)} of {len(clips)} clips found so far")
     if not found:
         raise SystemExit(f"{args.archives}: no clip of {args.clips} in its archives; see --help")
-    with (
-        replacing(args.out / "manifest.csv") as partial,
-        partial.open("w", newline="", encoding="utf-8") as file,
-    ):
-        writer = csv.DictWriter(file, list(next(iter(found.values()))))
-        writer.writeheader()
-        writer.writerows(found[name] for name in clips if name in found)
+    listed = [found[name] for name in clips if name in found]
+    write_table(args.out / "manifest.csv", listed)
+    write_table(args.out / "speakers.csv", sum_speakers(listed))
 
 
 if __name__ == "__main__":

@@ -77,6 +77,13 @@ def test_the_folder_is_made_from_archives(real):
         # half a second of silence on either side is trimmed to a tenth
         assert 0.5 < np.flatnonzero(np.abs(speech) > 1e-3)[0] / rate / 0.1 < 1.6
         assert row["text"] == "a text"
+    with (real / "speakers.csv").open() as file:
+        speakers = {row["speaker"]: row for row in csv.DictReader(file)}
+    assert set(speakers) == {"1272", "so0001", "pico001", "9"}
+    own = [float(row["seconds"]) for row in rows if row["speaker"] == "1272"]
+    assert float(speakers["1272"]["seconds"]) == pytest.approx(sum(own), abs=0.1)
+    run("link.py", real, real / "linked")  # what trainings take
+    assert len(list((real / "linked/valid/librispeech-testother_1272").iterdir())) == 2
 
 
 @pytest.fixture
