@@ -10,7 +10,8 @@ FOLDER holds the archives (tar or zip, as they are downloaded) of the corpora in
 - VCTK and VoiceBank-DEMAND (datashare.ed.ac.uk)
 
 Each clip is found by the name of its utterance, mixed to mono, trimmed and written as FLAC at
-22,050 Hz; `manifest.csv` and `speakers.csv` list what was found. The dev-clean clips are coded as MP3 at 32 kbit/s.
+22,050 Hz; `manifest.csv` and `speakers.csv` list what was found. The dev-clean clips are coded as
+MP3 at 32 kbit/s.
 """
 
 import argparse
