@@ -24,8 +24,7 @@ F0_MAX_HZ = 700.0
 TRACKED_MAX_HZ = 1100.0  # above F0_MAX_HZ it is noticed; below F0_MIN_HZ there is hum
 MAX_STD_RATIO = 2.0
 TRACKER_RATE = 16_000
-# SwiftF0's own 0.5 misses the ends of voiced stretches: 0.4 gains 2 % of the voiced frames of real
-# speech and costs 1 % of the unvoiced ones.
+# SwiftF0's own 0.5 misses the ends of voiced stretches.
 MIN_CONFIDENCE = 0.4
 TRACKING_LEVEL_DB = -20.0
 MAX_BOOST_DB = 30.0
@@ -82,8 +81,8 @@ def extract_f0_of_blocks(
 def tracking_gain_db(power: NDArray[np.float64], frame_rate: float) -> NDArray[np.float64]:
     """Return the gain that gives every stretch of some seconds the level of loud speech, (F,).
 
-    SwiftF0 finds a tenth fewer voiced frames in speech that is 20 to 30 dB softer. Soft stretches
-    are raised by at most 30 dB relative to the loudest.
+    SwiftF0 finds fewer voiced frames in soft speech. Soft stretches are raised by at most 30 dB
+    relative to the loudest.
     """
     smooth = moving_mean(power, round(SMOOTH_S * frame_rate))
     loud_db = to_db(maximum_filter1d(smooth, 2 * round(NEARBY_S * frame_rate) + 1))

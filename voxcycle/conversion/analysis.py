@@ -101,16 +101,12 @@ def _extract_mels(waveform: SpooledFrames, gain: float, spec: MelSpec, mels: Spo
         mels.append(frames[first - low : last - low].numpy())
 
 
-def read_blocks(waveform: SpooledFrames, spec: MelSpec) -> Iterator[NDArray[np.float32]]:
-    """Yield the samples of a waveform of whole frames in blocks of whole frames."""
-    step = BLOCK_SAMPLES // spec.hop_length * spec.hop_length
-    for start in range(0, len(waveform), step):
-        yield waveform.read(start, min(start + step, len(waveform)))[:, 0]
-
-
 def read_steady(waveform: SpooledFrames, spec: MelSpec) -> Iterator[NDArray[np.float32]]:
-    """Yield the same blocks without rumble."""
-    return remove_rumble(read_blocks(waveform, spec), spec.sample_rate)
+    """Yield a waveform of whole frames in blocks of whole frames, without rumble."""
+    step = BLOCK_SAMPLES // spec.hop_length * spec.hop_length
+    starts = range(0, len(waveform), step)
+    blocks = (waveform.read(start, min(start + step, len(waveform)))[:, 0] for start in starts)
+    return remove_rumble(blocks, spec.sample_rate)
 
 
 def track_spooled_f0(
