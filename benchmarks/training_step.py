@@ -36,7 +36,7 @@ def random_speech(seed: int) -> list[Features]:
     rng = np.random.default_rng(seed)
     mels = rng.normal(-5, 1.5, (len(WARPS), 2000, 80)).astype(np.float16)
     f0 = np.where(rng.random(2000) < 0.6, rng.uniform(90, 250, 2000), 0).astype(np.float32)
-    return [Features(mels, f0)]
+    return [Features(mels, f0, np.ones(len(f0), bool))]
 
 
 def count_gmacs(work: Callable[[], object]) -> float:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from voxcycle.audio.level import normalize_level
+from voxcycle.audio.activity import find_activity
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.mixdown import load_mono
 from voxcycle.evaluation.stats.summary import markdown_table
@@ -85,7 +85,7 @@ def clip(wave: Wave, gain: float, in_ogg: bool = False) -> Wave:
 def find(own: list[Wave], planted: list[Wave]) -> NDArray[np.float64]:
     """Return the shares of planted clips that are found and dropped, and of own ones (6,)."""
     spec, n = MelSpec(), len(own)
-    levelled = [normalize_level(wave, spec.sample_rate) for wave in own + planted]
+    levelled = [find_activity(wave, spec).level(wave) for wave in own + planted]
     scores = score_clips(levelled, spec)
     columns = np.array([[s.voice, s.sound, s.total] for s in scores])
     found = (columns[n:] > np.quantile(columns[:n], 1 - FALSE_ALARMS, axis=0)).mean(0)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from voxcycle.audio.activity import find_activity
 from voxcycle.audio.f0 import extract_f0
 from voxcycle.audio.level import active_level_db
 from voxcycle.audio.mel import LogMel, MelSpec
@@ -75,7 +76,7 @@ def test_baseline_obeys_pitch_and_keeps_length_and_loudness(make_speech, voice):
 
 def test_band_levels_move_towards_the_target(make_speech, voice):
     speech = make_speech(1.5, SPEC.sample_rate, 140.0)
-    source = source_statistics(speech, extract_f0(speech, SPEC), voice)
+    source = source_statistics(speech, find_activity(speech, SPEC), voice)
     converted = convert_dsp(speech, SPEC.sample_rate, voice)
 
     def band_means(waveform):

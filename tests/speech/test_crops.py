@@ -23,7 +23,8 @@ def make_speaker(name, level, f0_hz, n_files=3):
     for _ in range(n_files):
         mels = rng.normal(level, 1.0, (len(WARPS), 400, 80)).astype(np.float16)
         f0 = f0_hz * np.exp(rng.normal(0, 0.1, 400))
-        recordings.append(Features(mels, np.where(rng.random(400) < 0.7, f0, 0).astype(np.float32)))
+        f0_hz = np.where(rng.random(400) < 0.7, f0, 0).astype(np.float32)
+        recordings.append(Features(mels, f0_hz, np.ones(400, bool)))
     return build_speaker(name, recordings, SPEC)
 
 

@@ -4,9 +4,13 @@ import numpy as np
 import soundfile
 import torch
 
+from voxcycle.audio.io import FileSource
 from voxcycle.audio.level import ANALYSIS_LEVEL_DB
 from voxcycle.audio.mel import LogMel, MelSpec
+from voxcycle.audio.mixdown import plan_mixdown
 from voxcycle.audio.perturb import WARPS, Perturbation
+from voxcycle.conversion.analysis import analyze
+from voxcycle.conversion.frames import SpooledFrames
 from voxcycle.speech.features import cache_features, extract_features, load_analysis_waveform
 
 
@@ -89,3 +93,25 @@ def test_a_resynthesis_moves_pitch_and_leaves_the_length(tmp_path):
     # bands are 37.7 Hz wide here: the first harmonic falls from band 4-5 to band 2-3
     peaks = [int(mels[30:60, :7].astype(float).mean(0).argmax()) for mels in features.mels]
     assert [round((peak + 1) * 37.7 / 40) * 40 for peak in peaks] == [200, 120]
+
+
+def test_training_and_conversion_find_the_same_level_speech_and_pitch(tmp_path, make_speech):
+    rng = np.random.default_rng(0)
+    speech = np.concatenate([np.zeros(22_050), make_speech(2.0, 22_050, 120.0), np.zeros(22_050)])
+    noisy = (speech + 0.02 * rng.standard_normal(len(speech))).astype(np.float32)[: 300 * 256]
+    soundfile.write(tmp_path / "noisy.wav", noisy, 22_050, subtype="FLOAT")
+    features = extract_features(tmp_path / "noisy.wav", MelSpec())
+    waveform, mels = SpooledFrames(1), SpooledFrames(80)
+    source = FileSource(tmp_path / "noisy.wav")
+    found = analyze(
+        source,
+        plan_mixdown(source),
+        spec=MelSpec(),
+        waveform=waveform,
+        mels=mels,
+        advance=lambda _: None,
+    )
+    assert np.array_equal(features.speech, found.speech)
+    assert 0.2 < features.speech.mean() < 0.8
+    assert np.array_equal(features.f0_hz, found.f0_hz)
+    assert np.abs(features.mels[0] - mels.read(0, 300)).max() < 0.01

@@ -124,7 +124,7 @@ def test_conversions_by_voices_are_training_data(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(training, "N_CONVERSIONS", 2)
     console, spec = Console(quiet=True), MelSpec()
     recordings = [
-        whole._replace(mel=whole.mel[:200], f0_hz=whole.f0_hz[:200])
+        whole._replace(mel=whole.mel[:200], f0_hz=whole.f0_hz[:200], speech=whole.speech[:200])
         for whole in load_recordings((folder,), spec, console)
     ]
     converted = convert_recordings(

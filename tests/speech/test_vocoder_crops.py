@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from voxcycle.audio.f0 import extract_f0
+from voxcycle.audio.activity import find_activity
 from voxcycle.audio.mel import LogMel, MelSpec
 from voxcycle.speech.config import VocoderTrainingConfig
 from voxcycle.speech.vocoder_crops import Recording, VocoderCrops, corrupt_f0
@@ -17,7 +17,8 @@ def recording(make_speech):
     samples = (make_speech(4.0, SPEC.sample_rate) * 32768).astype(np.int16)
     waveform = samples.astype(np.float32) / 32768
     mel = LogMel(SPEC)(torch.from_numpy(waveform)[None])[0].T
-    return Recording(samples, mel.half().numpy(), extract_f0(waveform, SPEC))
+    found = find_activity(waveform, SPEC)
+    return Recording(samples, mel.half().numpy(), found.f0_hz, found.speech)
 
 
 def make_crops(*recordings, converted=(), **changes):

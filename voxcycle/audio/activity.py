@@ -3,11 +3,15 @@
 It needs only the F0 that conversion needs anyway, so its noise robustness is the tracker's.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_opening
 
-from voxcycle.audio.level import moving_sum, to_db
+from voxcycle.audio.f0 import extract_f0_of_blocks
+from voxcycle.audio.level import ANALYSIS_LEVEL_DB, frame_power, moving_sum, remove_rumble, to_db
+from voxcycle.audio.mel import MelSpec
 
 REACH_S = 0.25  # speech without voice lasts no longer: consonants, short pauses within a sentence
 RANGE_DB = 30.0  # below the voiced frames nearby
@@ -52,3 +56,25 @@ def speech_level_db(power: NDArray[np.float64], speech: NDArray[np.bool_]) -> fl
     """
     own = power[speech] if speech.any() else power
     return float(to_db(np.minimum(own, np.percentile(own, WINSOR_PERCENTILE)).mean()))
+
+
+class Activity(NamedTuple):
+    """Where a recording is speech: F0 (F,) in Hz, speech frames (F,), their level in dBFS."""
+
+    f0_hz: NDArray[np.float32]
+    speech: NDArray[np.bool_]
+    level_db: float
+
+    def level(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Bring the recording (T,) to the analysis level."""
+        return waveform * np.float32(10 ** ((ANALYSIS_LEVEL_DB - self.level_db) / 20))
+
+
+def find_activity(waveform: NDArray[np.float32], spec: MelSpec) -> Activity:
+    """Find the speech of a recording (T,) as conversion does, F = T // hop_length frames."""
+    (steady,) = remove_rumble([waveform], spec.sample_rate)
+    power = frame_power(steady, spec.hop_length)
+    f0_hz = extract_f0_of_blocks([steady], power, spec)
+    speech = find_speech(to_db(power), f0_hz, spec.frame_rate)
+    n_frames = len(waveform) // spec.hop_length
+    return Activity(f0_hz[:n_frames], speech[:n_frames], speech_level_db(power, speech))

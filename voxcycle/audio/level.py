@@ -61,10 +61,3 @@ def active_level_db(waveform: NDArray[np.float32], sample_rate: int) -> float:
     """Return the active loudness in dBFS: RMS over active 10 ms frames; -inf for silence."""
     power = active_power(frame_power(waveform, round(sample_rate * LEVEL_HOP_S)))
     return 10 * np.log10(power) if power > 0 else float("-inf")
-
-
-def normalize_level(waveform: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
-    """Bring a waveform (T,) to -23 dBFS of active loudness; silence stays as it is."""
-    level = active_level_db(waveform, sample_rate)
-    gain = 10 ** ((ANALYSIS_LEVEL_DB - level) / 20) if np.isfinite(level) else 1.0
-    return (waveform * gain).astype(np.float32)

@@ -12,8 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 import voxcycle
+from voxcycle.audio.activity import find_activity
 from voxcycle.audio.f0 import extract_f0, transform_f0
-from voxcycle.audio.level import active_level_db, normalize_level
+from voxcycle.audio.level import active_level_db
 from voxcycle.audio.mel import LogMel, MelSpec
 from voxcycle.audio.perturb import analyse_world, band_centres_hz
 from voxcycle.audio.resample import resample
@@ -114,7 +115,7 @@ def standard_systems(
 
     def transform(recording: Wave, sample_rate: int) -> Wave:
         return cache.remember(
-            f"DSP baseline 3, voxcycle {voxcycle.__version__}, pyworld {version('pyworld')}",
+            f"DSP baseline 4, voxcycle {voxcycle.__version__}, pyworld {version('pyworld')}",
             lambda: convert_dsp(recording, sample_rate, voice),
             str(sample_rate),
             str(voice.is_any_to_one),
@@ -179,8 +180,7 @@ def convert_dsp(recording: Wave, sample_rate: int, voice: Voice) -> Wave:
     pyworld = import_pyworld()
     spec = voice.spec
     signal = resample(recording, sample_rate, spec.sample_rate)
-    signal = normalize_level(signal, spec.sample_rate)
-    source = source_statistics(signal, extract_f0(signal, spec), voice)
+    source = source_statistics(signal, find_activity(signal, spec), voice)
     speech = analyse_world(signal, spec.sample_rate)
     gain = envelope_gain(source, voice.target_stats, spec, speech.envelope.shape[1])
     f0_hz = transform_f0(speech.f0_hz.astype(np.float32), source, voice.target_stats)

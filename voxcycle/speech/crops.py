@@ -226,7 +226,7 @@ class UnpairedCrops(Dataset[VoiceBatch]):
         """
         seconds = np.exp(rng.uniform(*np.log(STRETCH_S)))
         length = max(self.n_frames, round(seconds * self.spec.frame_rate))
-        f0_hz = place.recording.f0_hz
+        _, f0_hz, speech = place.recording
         earliest = max(0, place.start + self.n_frames - length)
         latest = max(earliest, min(place.start, len(f0_hz) - length))
         first = int(rng.integers(earliest, latest + 1))
@@ -239,7 +239,7 @@ class UnpairedCrops(Dataset[VoiceBatch]):
             other = recording.mels[0][start : start + length].astype(np.float32)
         mel = place.recording.mels[variant][part].astype(np.float32)
         mel = corrupt_mel(mel, corruption, self.spec, other)
-        sums = sum_frames(mel, f0_hz[part])
+        sums = sum_frames(mel, f0_hz[part], speech[part])
         stats = estimate_stats(sums, self.prior or place.speaker.stats[variant])
         return stats.normalize(self._cut(mel, place.start - first)), stats
 

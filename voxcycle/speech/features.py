@@ -1,8 +1,8 @@
 """Cached features: log-mels, perturbed ones too, and F0 of each recording, computed once.
 
 A cache entry is named by the SHA-256 of the file's content, the MelSpec, the perturbations and the
-version of this module; it holds `mels` (n_variants, F, n_mels) in fp16 and `f0` (F,) in fp32 as two
-.npy files, which training maps into memory.
+version of this module; it holds `mels` (n_variants, F, n_mels) in fp16, `speech` (F,) and `f0` (F,)
+in fp32 as .npy files; training maps the first into memory.
 """
 
 import hashlib
@@ -16,14 +16,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from voxcycle.audio.f0 import extract_f0, limit_f0
-from voxcycle.audio.level import normalize_level
+from voxcycle.audio.activity import find_activity
+from voxcycle.audio.f0 import limit_f0
 from voxcycle.audio.mel import LogMel, MelSpec, mel_filterbank
 from voxcycle.audio.mixdown import load_mono
 from voxcycle.audio.perturb import WARPS, Perturbation, WorldSpeech, analyse_world, resynthesize
 from voxcycle.files import replacing
 
-FEATURE_VERSION = 7
+FEATURE_VERSION = 8
 PIECE_S = 30.0
 
 
@@ -34,22 +34,27 @@ class Features(NamedTuple):
         mels: (n_variants, F, n_mels) log-mels at the analysis level, fp16, one per perturbation;
             index 0 is the recording itself.
         f0_hz: (F,), 0 where unvoiced.
+        speech: (F,), the frames that are speech.
     """
 
     mels: NDArray[np.float16]
     f0_hz: NDArray[np.float32]
+    speech: NDArray[np.bool_]
 
 
 def load_analysis_waveform(path: Path, spec: MelSpec) -> NDArray[np.float32]:
     """Read a recording as mono, resampled, at the analysis level, (T,)."""
-    return normalize_level(load_mono(path, spec.sample_rate), spec.sample_rate)
+    waveform = load_mono(path, spec.sample_rate)
+    return find_activity(waveform, spec).level(waveform)
 
 
 def extract_features(
     path: Path, spec: MelSpec, perturbations: Sequence[Perturbation] = WARPS
 ) -> Features:
     """Compute the features of one recording."""
-    waveform = load_analysis_waveform(path, spec)
+    waveform = load_mono(path, spec.sample_rate)
+    activity = find_activity(waveform, spec)
+    waveform = activity.level(waveform)
     log_mel = LogMel(spec)
     magnitude = log_mel.magnitude(torch.from_numpy(waveform)[None])
     # WORLD's parameters take 16 kB per frame: long recordings are resynthesised in pieces.
@@ -70,7 +75,7 @@ def extract_features(
             )
             mel = log_mel(torch.from_numpy(other)[None])
         mels.append(mel[0].T)
-    return Features(torch.stack(mels).half().numpy(), limit_f0(extract_f0(waveform, spec)))
+    return Features(torch.stack(mels).half().numpy(), limit_f0(activity.f0_hz), activity.speech)
 
 
 def _cache_one(
@@ -83,8 +88,10 @@ def _cache_one(
         torch.set_num_threads(1)  # one process per core
         features = extract_features(path, spec, perturbations)
         # The F0 file is renamed last: where it exists, the entry is complete.
-        for suffix, array in ((".mels.npy", features.mels), (".f0.npy", features.f0_hz)):
-            with replacing(entry.with_suffix(suffix)) as partial, partial.open("wb") as file:
+        arrays = {"mels": features.mels, "speech": features.speech, "f0": features.f0_hz}
+        for name, array in arrays.items():
+            path = entry.with_suffix(f".{name}.npy")
+            with replacing(path) as partial, partial.open("wb") as file:
                 np.save(file, array)
     return entry
 
@@ -127,6 +134,7 @@ def cache_features(
         Features(
             np.load(entry.with_suffix(".mels.npy"), mmap_mode="r"),
             np.load(entry.with_suffix(".f0.npy")),
+            np.load(entry.with_suffix(".speech.npy")),
         )
         for entry in entries
     ]

@@ -23,8 +23,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch.utils.tensorboard import SummaryWriter
 
+from voxcycle.audio.activity import find_activity
 from voxcycle.audio.f0 import extract_f0
-from voxcycle.audio.level import normalize_level
 from voxcycle.audio.mel import LogMel
 from voxcycle.audio.mixdown import load_mono
 from voxcycle.audio.resample import resample
@@ -308,10 +308,10 @@ def _mel_mean_error(scored: Sequence[Scored], voice: Voice) -> float:
     for _, audio, sample_rate, _ in scored:
         if audio is not None:
             waveform = resample(audio, sample_rate, voice.spec.sample_rate)
-            waveform = normalize_level(waveform, voice.spec.sample_rate)
+            found = find_activity(waveform, voice.spec)
             with torch.inference_mode():
-                mel = LogMel(voice.spec)(torch.from_numpy(waveform)[None])[0].T.numpy()
-            sums.append(sum_frames(mel, extract_f0(waveform, voice.spec)))
+                mel = LogMel(voice.spec)(torch.from_numpy(found.level(waveform))[None])[0].T.numpy()
+            sums.append(sum_frames(mel, found.f0_hz, found.speech))
     if not sums:
         return float("nan")
     means = np.mean([s.mel / s.n_active for s in sums], axis=0)

@@ -9,7 +9,6 @@ from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.stats import (
     DomainStats,
     FrameSums,
-    active_frames,
     add_sums,
     compute_stats,
     estimate_stats,
@@ -50,12 +49,11 @@ def build_speaker(name: str, recordings: list[Features], spec: MelSpec) -> Speak
     length = round(BLOCK_S * spec.frame_rate)
     blocks: list[list[FrameSums]] = [[] for _ in recordings[0].mels]
     for recording in recordings:
-        active = active_frames(recording.mels[0].astype(np.float32))
-        for start in range(0, len(active), length):
+        for start in range(0, len(recording.speech), length):
             part = slice(start, start + length)
             for sums, mels in zip(blocks, recording.mels, strict=True):
                 mel = mels[part].astype(np.float32)
-                sums.append(sum_frames(mel, recording.f0_hz[part], active[part]))
+                sums.append(sum_frames(mel, recording.f0_hz[part], recording.speech[part]))
     return Speaker(name, recordings, [compute_stats(add_sums(b)) for b in blocks], blocks)
 
 

@@ -134,7 +134,8 @@ def load_recordings(folders: Sequence[Path], spec: MelSpec, console: Console) ->
         list(zip(paths, features, strict=True)), "Reading", console=console, disable=quiet
     ):
         waveform = load_analysis_waveform(path, spec)
-        recordings.append(Recording(_quantize(waveform), analysed.mels[0], analysed.f0_hz))
+        samples, (mels, f0_hz, speech) = _quantize(waveform), analysed
+        recordings.append(Recording(samples, mels[0], f0_hz, speech))
     return recordings
 
 
@@ -166,14 +167,15 @@ def convert_recordings(
             with torch.inference_mode():
                 waveform = teacher.decode(torch.from_numpy(mel.T.copy())[None])[0].numpy()
             f0_hz = extract_f0(waveform, spec)
-            converted.append(Recording(_quantize(waveform), mel.astype(np.float16), f0_hz))
+            samples = _quantize(waveform)
+            converted.append(Recording(samples, mel.astype(np.float16), f0_hz, recording.speech))
     return converted
 
 
 def _convert(voice: Voice, recording: Recording) -> NDArray[np.float32]:
     """Return the voice's log-mels (F, n_mels) for a recording by its own statistics."""
     mel = recording.mel.astype(np.float32)
-    source = estimate_stats(sum_frames(mel, recording.f0_hz), voice.source_stats)
+    source = estimate_stats(sum_frames(mel, recording.f0_hz, recording.speech), voice.source_stats)
     f0_hz = transform_f0(recording.f0_hz, source, voice.target_stats)
     return convert_mels(
         voice.generator,

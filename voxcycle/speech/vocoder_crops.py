@@ -19,11 +19,12 @@ MAX_ERROR_FRAMES = 12
 
 
 class Recording(NamedTuple):
-    """A recording at the analysis level: (T,) in int16, its log-mels (F, n_mels), its F0 (F,)."""
+    """A recording at the analysis level: (T,) in int16, log-mels (F, n_mels), F0, speech (F,)."""
 
     samples: NDArray[np.int16]
     mel: NDArray[np.float16]
     f0_hz: NDArray[np.float32]
+    speech: NDArray[np.bool_]
 
 
 class VocoderCrops(Dataset[VocoderBatch]):

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from voxcycle.audio.f0 import extract_f0, transform_f0
+from voxcycle.audio.activity import Activity, find_activity
+from voxcycle.audio.f0 import transform_f0
 from voxcycle.audio.mel import LogMel
 from voxcycle.audio.stats import DomainStats, estimate_stats, sum_frames
 from voxcycle.voices.voice import Voice
@@ -74,16 +75,14 @@ def compare_f0(requested: NDArray[np.float32], measured: NDArray[np.float32]) ->
 
 def requested_f0(source: NDArray[np.float32], voice: Voice) -> NDArray[np.float32]:
     """Return the contour (F,) in Hz requested for a source (T,) at the voice's analysis rate."""
-    f0_hz = extract_f0(source, voice.spec)
-    return transform_f0(f0_hz, source_statistics(source, f0_hz, voice), voice.target_stats)
+    found = find_activity(source, voice.spec)
+    return transform_f0(found.f0_hz, source_statistics(source, found, voice), voice.target_stats)
 
 
-def source_statistics(
-    source: NDArray[np.float32], f0_hz: NDArray[np.float32], voice: Voice
-) -> DomainStats:
-    """Return the statistics of a source (T,) with F0 (F,): stored in the voice, or of this file."""
+def source_statistics(source: NDArray[np.float32], found: Activity, voice: Voice) -> DomainStats:
+    """Return the statistics of a source (T,): stored in the voice, or of this recording."""
     if not voice.is_any_to_one:
         return voice.source_stats
     with torch.inference_mode():
-        mel = LogMel(voice.spec)(torch.from_numpy(source)[None])[0].T.numpy()  # (F, n_mels)
-    return estimate_stats(sum_frames(mel, f0_hz), voice.source_stats)
+        mel = LogMel(voice.spec)(torch.from_numpy(found.level(source))[None])[0].T.numpy()
+    return estimate_stats(sum_frames(mel, found.f0_hz, found.speech), voice.source_stats)
