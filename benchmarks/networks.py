@@ -73,8 +73,9 @@ def main() -> None:
     long_frames = round(LONG_S * spec.frame_rate)
     speakers = [build_speaker(name, random_speech(i), spec) for i, name in enumerate("ab")]
     config = VoiceTrainingConfig(a=Path("a"), b=Path("b"), batch_size=1, n_frames=N_FRAMES)
-    batch = UnpairedCrops(config, speakers[:1], speakers[1:], spec=spec, prior=None)[0]
-    ours = build_method(config, spec)
+    crops = UnpairedCrops(config, speakers[:1], speakers[1:], spec=spec, prior=None)
+    batch = crops[0]
+    ours = build_method(config, spec, crops.n_condition)
     published = published_method(spec.n_mels)
 
     print(f"{cpu_name()}, {args.threads} threads, torch {torch.__version__}, batch 1")

@@ -72,7 +72,7 @@ def main() -> None:
     spec = MelSpec()
     speakers = [build_speaker(name, random_speech(i), spec) for i, name in enumerate("ab")]
     crops = UnpairedCrops(config, speakers[:1], speakers[1:], spec=spec, prior=None)
-    module = TrainingState(build_method(config, spec))
+    module = TrainingState(build_method(config, spec, crops.n_condition))
     batch = crops[0]
 
     def steps() -> None:

@@ -105,9 +105,10 @@ def test_a_voice_starts_from_networks_bound_to_its_speakers(trained, tmp_path, m
     path.write_bytes(trained.path.read_bytes())
     pretrained = Pretrained.load(path)
     config = make_voice_config(pretrained=path, steps=1, formant_postfilter=0.0)
-    method = build_method(config, MelSpec())
-    start_from_pretrained(method, pretrained, pretrained.reference, pretrained.reference)
-    bound = pretrained.bind(pretrained.reference).generator.state_dict()
+    method = build_method(config, MelSpec(), pretrained.n_condition)
+    bound_to_one = pretrained.bind(pretrained.reference)
+    start_from_pretrained(method, bound_to_one, bound_to_one)
+    bound = bound_to_one.generator.state_dict()
     for name in ("g_ab", "g_ba"):
         for key, value in bound.items():
             assert torch.equal(method.generators[name].state_dict()[key], value)
@@ -163,8 +164,8 @@ def test_a_share_of_the_pretrained_weights_stays(trained, make_voice_config, mon
 def test_the_networks_of_a_pool_stay_conditional(folders, trained, make_voice_config):
     pretrained = Pretrained.load(trained.path)
     config = make_voice_config(a=folders / "pool", any_to_one=True, steps=1)
-    method = build_method(config, MelSpec())
-    start_from_pretrained(method, pretrained, None, pretrained.reference)
+    method = build_method(config, MelSpec(), pretrained.n_condition)
+    start_from_pretrained(method, pretrained, pretrained.bind(pretrained.reference))
     for key, value in pretrained.discriminator.state_dict().items():
         assert torch.equal(method.discriminators["d_a"].state_dict()[key], value)
     assert train_voice(config).n_steps == 1

@@ -10,6 +10,7 @@ from voxcycle.files import cache_dir
 from voxcycle.speech.config import FORMANT_POSTFILTER
 from voxcycle.speech.corpus import scan_folder
 from voxcycle.speech.domains import prepare
+from voxcycle.speech.embedding import add_embeddings
 from voxcycle.speech.features import cache_features
 from voxcycle.speech.speakers import build_speaker
 from voxcycle.voices.formant_postfilter import filter_formants
@@ -28,8 +29,9 @@ def clone_voice(
 ) -> Path:
     """Write an any-to-one voice of the speaker of a folder.
 
-    The pretrained generator knows a speaker by statistics alone: level and variation of each band,
-    range of the pitch. A trained pair is more similar to its speakers.
+    The pretrained generator knows a speaker by statistics (level and variation of each band, range
+    of the pitch) and, if it has a speaker encoder, by an embedding. A trained pair is more similar
+    to its speakers.
 
     Args:
         folder: recordings of one speaker, at least twenty seconds of speech.
@@ -54,7 +56,10 @@ def clone_voice(
         features = cache_features(
             paths, pretrained.spec, cache_dir("features"), perturbations=WARPS[:1]
         )
-        stats = build_speaker(card.name, features, pretrained.spec).stats[0]
+        speaker = build_speaker(card.name, features, pretrained.spec)
+        if pretrained.encoder:
+            speaker = add_embeddings(speaker, pretrained.encoder, pretrained.spec)
+    stats = speaker.stats[0]
     formant_postfilter = 0.0 if pretrained.generator.has_skip else FORMANT_POSTFILTER
     summary = {
         "steps": 0,
@@ -63,7 +68,7 @@ def clone_voice(
         "minutes_of_speech": {card.name: round(corpus.duration_s / 60, 2)},
         "date": datetime.date.today().isoformat(),
     }
-    generator = pretrained.bind(stats).generator
+    generator = pretrained.bind(stats, speaker.embedding).generator
     if formant_postfilter:
         generator = filter_formants(generator, stats, formant_postfilter)
     Voice(

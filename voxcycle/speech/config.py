@@ -147,6 +147,23 @@ class VoiceTrainingConfig(MelCycleGANConfig):
         return [name_b] if self.any_to_one else [name_b, self.name_a or self.a.absolute().name]
 
 
+class SpeakerEncoderConfig(TrainingConfig):
+    """Settings of `train_speaker_encoder`; unknown keys are errors."""
+
+    folders: tuple[Path, ...] = Field(description="recordings, one folder per speaker")
+    steps: Count = Field(4000, description="iterations")
+    batch_size: Count = Field(32, description="crops per iteration")
+    min_s: float = Field(1.5, gt=0, description="shortest crops, in seconds")
+    max_s: float = Field(4.0, gt=0, description="longest crops")
+    corrupted: Share = Field(
+        0.6, description="share of the crops with noise, reverberation or another speaker"
+    )
+    width: int = Field(128, ge=8, description="channels of the encoder")
+    n_blocks: Count = Field(4, description="blocks of the encoder")
+    n_embedding: Count = Field(64, description="size of an embedding")
+    lr: LearningRate = Field(1e-3, description="learning rate")
+
+
 class PretrainedTrainingConfig(MelCycleGANConfig):
     """Settings of `train_pretrained`; unknown keys are errors."""
 
@@ -157,6 +174,11 @@ class PretrainedTrainingConfig(MelCycleGANConfig):
         "loss applies to conversions to them",
     )
     pretrained: Path | None = Field(None, description="file to start from; none: random networks")
+    encoder: Path | None = Field(
+        None,
+        description="speaker encoder of recipes/train_speaker_encoder.py, whose embeddings "
+        "condition the networks; none: that of `pretrained`, if it has one",
+    )
     steps: Count = Field(20_000, description="iterations")
     start: Path | None = Field(
         None, description="checkpoint of another run, from whose networks and step to start"

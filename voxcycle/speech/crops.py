@@ -28,8 +28,8 @@ from voxcycle.audio.stats import DomainStats, estimate_stats, sum_frames
 from voxcycle.methods.batches import Domain, Share
 from voxcycle.speech.config import MelCycleGANConfig
 from voxcycle.speech.features import Features
-from voxcycle.speech.speakers import Speaker, draw_stats, speaker_profile
-from voxcycle.voices.pretrained import speaker_condition
+from voxcycle.speech.speakers import Speaker, draw_embedding, draw_stats, speaker_profile
+from voxcycle.voices.pretrained import condition_size, speaker_condition
 
 STRETCH_S = (2.0, 10.0)  # of a corrupted recording, from which its statistics are estimated
 
@@ -45,7 +45,7 @@ class Crops(NamedTuple):
         perturbed: the same crops under a random perturbation and channel.
         excitation: at their F0.
         excitation_to_other: at their F0 moved into the range of the other domain's speaker.
-        condition: (B, n_condition), the statistics of each crop's speaker.
+        condition: (B, n_condition), of each crop's speaker.
         profile: (B, 2 * n_mels + D), see `Domain`; D is 0 without a content loss.
         mask: (B, 1, F), 0 where the generator fills frames in.
     """
@@ -103,10 +103,9 @@ class _Crop(NamedTuple):
 
 
 class _Source(NamedTuple):
-    """A speaker of a domain, its condition, its profile, its recordings' shares of frames."""
+    """A speaker of a domain, its profile, its recordings' shares of frames."""
 
     speaker: Speaker
-    condition: NDArray[np.float32]
     profile: NDArray[np.float32]
     shares: NDArray[np.float64]
 
@@ -151,10 +150,15 @@ class UnpairedCrops(Dataset[VoiceBatch]):
         self.sources_a = [self._describe(speaker) for speaker in speakers_a]
         self.sources_b = [self._describe(speaker) for speaker in speakers_b]
 
+    @property
+    def n_condition(self) -> int:
+        """The size of a speaker's condition."""
+        embedding = self.sources_a[0].speaker.embedding
+        return condition_size(self.spec) + (0 if embedding is None else len(embedding))
+
     def _describe(self, speaker: Speaker) -> _Source:
         lengths = np.array([len(recording.f0_hz) for recording in speaker.recordings], float)
-        condition = speaker_condition(speaker.stats[0], self.reference)
-        return _Source(speaker, condition, speaker_profile(speaker), lengths / lengths.sum())
+        return _Source(speaker, speaker_profile(speaker), lengths / lengths.sum())
 
     def __getitem__(self, index: int) -> VoiceBatch:
         rng = np.random.default_rng([self.config.seed, index])
@@ -175,7 +179,7 @@ class UnpairedCrops(Dataset[VoiceBatch]):
                 crop.perturbed,
                 excitation_mel(crop.f0_hz, self.spec),
                 excitation_mel(f0_hz, self.spec),
-                source.condition,
+                speaker_condition(stats, self.reference, draw_embedding(source.speaker, rng)),
                 source.profile,
                 self._draw_mask(rng),
             )

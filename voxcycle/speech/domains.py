@@ -1,7 +1,7 @@
 """The data of a voice training: domains scanned, split by file, recorded, and loaded."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -64,6 +64,16 @@ class VoiceData:
     valid_b: Speaker
     prior: DomainStats | None  # statistics of a pool's unknown speaker; None for a pair
     stats_a: DomainStats  # of domain a: the prior, or the speaker's
+
+    def describe(self, describe: Callable[[Speaker], Speaker]) -> "VoiceData":
+        """Return the same with what a function adds to every speaker."""
+        return replace(
+            self,
+            train_a=[describe(speaker) for speaker in self.train_a],
+            train_b=describe(self.train_b),
+            valid_a=[describe(speaker) for speaker in self.valid_a],
+            valid_b=describe(self.valid_b),
+        )
 
 
 def find_domains(config: VoiceTrainingConfig, console: Console) -> Domains:

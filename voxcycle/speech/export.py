@@ -2,6 +2,7 @@
 
 import copy
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -50,11 +51,11 @@ def build_voices(
 
 
 def postprocess(
-    generator: Any, voice: Voice, config: VoiceTrainingConfig, pretrained: Pretrained | None
+    generator: Any, voice: Voice, config: VoiceTrainingConfig, start: Pretrained | None
 ) -> Any:
-    """Return the voice's generator: the trained one blended with the pretrained, then filtered."""
-    if pretrained is not None and config.pretrained_share:
-        generator = pretrained.blend(generator, voice.target_stats, config.pretrained_share)
+    """Return the voice's generator: the trained one blended with its start, then filtered."""
+    if start is not None and config.pretrained_share:
+        generator = start.blend(generator, config.pretrained_share)
     if config.formant_postfilter:
         generator = filter_formants(generator, voice.target_stats, config.formant_postfilter)
     return generator
@@ -66,7 +67,7 @@ def export_voices(
     spec: MelSpec,
     data: VoiceData,
     *,
-    pretrained: Pretrained | None,
+    starts: Mapping[str, Pretrained],
     summary: dict[str, Any],
     chosen: dict[str, dict[str, Any]],
 ) -> list[Path]:
@@ -77,7 +78,7 @@ def export_voices(
         config: of the run.
         spec: the mel analysis.
         data: both domains, for their statistics.
-        pretrained: the networks from which the training started, if any.
+        starts: the pretrained networks from which each generator started, if any.
         summary: of the training, for the cards.
         chosen: from `CheckpointSelector.choose`; absent networks export their last average.
     """
@@ -92,7 +93,7 @@ def export_voices(
                 generator = copy.deepcopy(generator)
                 generator.load_state_dict(load_file(best_path(config.out, network)))
         path = config.out / f"{voice.card.name}.safetensors"
-        generator = postprocess(generator, voice, config, pretrained)
+        generator = postprocess(generator, voice, config, starts.get(network))
         card = replace(voice.card, training=training)
         replace(voice, card=card, generator=generator).save(path)
         paths.append(path)

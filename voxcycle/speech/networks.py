@@ -5,7 +5,6 @@ stand for all four, and for those of any voice once they are bound to its speake
 """
 
 from voxcycle.audio.mel import MelSpec
-from voxcycle.audio.stats import DomainStats
 from voxcycle.methods.cyclegan import (
     ContentLoss,
     CycleGAN,
@@ -16,14 +15,14 @@ from voxcycle.methods.cyclegan import (
 from voxcycle.models.patchgan import PatchGAN, PatchGANPair, build_mel_discriminator
 from voxcycle.models.voice_generator import VoiceGenerator
 from voxcycle.speech.config import MelCycleGANConfig, VoiceTrainingConfig
-from voxcycle.voices.pretrained import Pretrained, condition_size
+from voxcycle.voices.pretrained import Pretrained
 
 
 def build_method(
-    config: VoiceTrainingConfig, spec: MelSpec, content: ContentLoss | None = None
+    config: VoiceTrainingConfig, spec: MelSpec, n_condition: int, content: ContentLoss | None = None
 ) -> CycleGAN:
-    """Build the four networks and the method around them."""
-    n_cond = condition_size(spec) if config.any_to_one else 0
+    """Build the four networks and the method around them; those of a pool are conditional."""
+    n_cond = n_condition if config.any_to_one else 0
     networks = CycleGANNetworks(
         g_ab=build_generator(config, spec, 0),
         g_ba=build_generator(config, spec, n_cond),
@@ -34,11 +33,11 @@ def build_method(
 
 
 def build_pretraining_method(
-    config: MelCycleGANConfig, spec: MelSpec, content: ContentLoss | None = None
+    config: MelCycleGANConfig, spec: MelSpec, n_condition: int, content: ContentLoss | None = None
 ) -> CycleGAN:
     """Build G and D of the pretraining, each for both directions, and the method around them."""
-    g = build_generator(config, spec, condition_size(spec))
-    d = build_discriminator(config, spec, condition_size(spec))
+    g = build_generator(config, spec, n_condition)
+    d = build_discriminator(config, spec, n_condition)
     return _build_cyclegan(CycleGANNetworks(g, g, d, d), config, content)
 
 
@@ -91,16 +90,12 @@ def check_pretrained(pretrained: Pretrained, config: MelCycleGANConfig) -> None:
             )
 
 
-def start_from_pretrained(
-    method: CycleGAN, pretrained: Pretrained, a: DomainStats | None, b: DomainStats
-) -> None:
-    """Copy the pretrained weights into a voice's networks, bound to speaker b and to speaker a.
+def start_from_pretrained(method: CycleGAN, a: Pretrained, b: Pretrained) -> None:
+    """Copy pretrained weights, bound to speakers a and b, into a voice's networks.
 
-    Where `a` is None, domain a is a pool: its networks stay conditional. The config is one that
-    `check_pretrained` accepts.
+    Those of a pool are not bound. The config is one that `check_pretrained` accepts.
     """
-    for stats, g, d in ((b, "g_ab", "d_b"), (a, "g_ba", "d_a")):
-        own = pretrained if stats is None else pretrained.bind(stats)
+    for own, g, d in ((b, "g_ab", "d_b"), (a, "g_ba", "d_a")):
         method.generators[g].load_state_dict(own.generator.state_dict())
         method.discriminators[d].load_state_dict(own.discriminator.state_dict())
 

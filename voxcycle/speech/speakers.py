@@ -31,6 +31,7 @@ class Speaker:
         stats: one `DomainStats` per perturbation of the features; index 0 is the speaker.
         blocks: sums over consecutive 2 s blocks, `blocks[perturbation][block]`.
         content_mean: (D,), mean of the content features; None without a content loss.
+        embeddings: (N, D), unit vectors of segments; None without a speaker encoder.
     """
 
     name: str
@@ -38,6 +39,12 @@ class Speaker:
     stats: list[DomainStats]
     blocks: list[list[FrameSums]]
     content_mean: NDArray[np.float32] | None = None
+    embeddings: NDArray[np.float32] | None = None
+
+    @property
+    def embedding(self) -> NDArray[np.float32] | None:
+        """The speaker's embedding, (D,); None without a speaker encoder."""
+        return None if self.embeddings is None else average_embedding(self.embeddings)
 
     def duration_s(self, spec: MelSpec) -> float:
         """Return the length of all recordings."""
@@ -66,6 +73,22 @@ def draw_stats(
     n_blocks = min(len(blocks), max(1, round(seconds / BLOCK_S)))
     start = rng.integers(len(blocks) - n_blocks + 1)
     return estimate_stats(add_sums(blocks[start : start + n_blocks]), prior)
+
+
+def average_embedding(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the normalised mean (D,) of unit vectors (N, D)."""
+    mean = embeddings.mean(0)
+    return (mean / np.linalg.norm(mean)).astype(np.float32)
+
+
+def draw_embedding(speaker: Speaker, rng: np.random.Generator) -> NDArray[np.float32] | None:
+    """Return the embedding of a random stretch, as a few seconds of a reference give it."""
+    if speaker.embeddings is None:
+        return None
+    n = len(speaker.embeddings)
+    n_taken = max(1, round(n ** rng.random()))
+    start = rng.integers(n - n_taken + 1)
+    return average_embedding(speaker.embeddings[start : start + n_taken])
 
 
 def shrink_stats(speaker: Speaker, prior: DomainStats, spec: MelSpec) -> Speaker:

@@ -7,16 +7,19 @@ from typing import Any, NamedTuple
 
 import torch
 from rich.console import Console
+from torch import nn
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.perturb import WARPS
 from voxcycle.audio.stats import DomainStats, average_stats
 from voxcycle.methods.cyclegan import CycleGAN
+from voxcycle.models.speaker_encoder import SpeakerEncoder
 from voxcycle.speech.config import PretrainedTrainingConfig
 from voxcycle.speech.content import load_teacher
 from voxcycle.speech.corpus import CorpusError, Split, scan_folder
 from voxcycle.speech.crops import UnpairedCrops
 from voxcycle.speech.domains import MIN_POOL_SPEAKER_S, load_speaker, perturbations
+from voxcycle.speech.embedding import add_embeddings, load_encoder
 from voxcycle.speech.networks import build_pretraining_method, check_pretrained
 from voxcycle.speech.speakers import SHORT_SPEAKER_S, Speaker, shrink_stats
 from voxcycle.training.config import save_config
@@ -25,7 +28,7 @@ from voxcycle.training.state import Snapshots, TrainingState, restore
 from voxcycle.voices.pretrained import Pretrained
 
 # Settings that name local files; the trained file omits them.
-PRIVATE = {"folders", "targets", "out", "start", "pretrained", "units"}
+PRIVATE = {"folders", "targets", "out", "start", "pretrained", "encoder", "units"}
 
 
 class TrainedNetworks(NamedTuple):
@@ -57,6 +60,9 @@ def train_pretrained(config: PretrainedTrainingConfig, resume: bool = False) -> 
     pretrained = Pretrained.load(config.pretrained) if config.pretrained else None
     if pretrained:
         check_pretrained(pretrained, config)
+    encoder = pretrained.encoder if pretrained else None
+    if config.encoder:
+        encoder = load_encoder(config.encoder)
     speakers = load_speakers(config, spec, console)
     if pretrained:
         reference = pretrained.reference  # its condition is relative to this one
@@ -67,16 +73,18 @@ def train_pretrained(config: PretrainedTrainingConfig, resume: bool = False) -> 
     if config.content:
         teacher = load_teacher(config, speakers, spec, console)
         speakers = [teacher.describe(speaker) for speaker in speakers]
+    if encoder:
+        speakers = [add_embeddings(speaker, encoder, spec) for speaker in speakers]
     wanted = {folder.name for folder in config.targets}
     targets = [speaker for speaker in speakers if speaker.name in wanted or not wanted]
     if not targets:
         raise CorpusError("none of the targets is among the folders with enough speech")
     crops = UnpairedCrops(config, speakers, targets, spec=spec, prior=reference)
     torch.manual_seed(config.seed)
-    method = build_pretraining_method(config, spec, teacher)
+    method = build_pretraining_method(config, spec, crops.n_condition, teacher)
     if pretrained:
-        method.generators["g_ab"].load_state_dict(pretrained.generator.state_dict())
-        method.discriminators["d_b"].load_state_dict(pretrained.discriminator.state_dict())
+        start_with(method.generators["g_ab"], pretrained.generator)
+        start_with(method.discriminators["d_b"], pretrained.discriminator)
     module = TrainingState(method, config.ema_decay)
     if checkpoint:
         restore(module, checkpoint, resume)
@@ -86,7 +94,7 @@ def train_pretrained(config: PretrainedTrainingConfig, resume: bool = False) -> 
     }
     save_config(config)
     path = config.out / "pretrained.safetensors"
-    save = functools.partial(save_networks, reference=reference, about=about)
+    save = functools.partial(save_networks, reference=reference, about=about, encoder=encoder)
     snapshots = [Snapshots(path.with_suffix(""), config.snapshot_every, save)]
     hooks = snapshots if config.snapshot_every else []
     rerun = functools.partial(train_pretrained, config, resume=True)
@@ -120,10 +128,25 @@ def load_speakers(
     return speakers
 
 
+def start_with(network: nn.Module, pretrained: nn.Module) -> None:
+    """Copy the weights of a network; what its condition lacks has no effect at first."""
+    weights, own = pretrained.state_dict(), network.state_dict()
+    for name in weights:
+        if "condition" in name:
+            n_new = own[name].shape[1] - weights[name].shape[1]
+            weights[name] = nn.functional.pad(weights[name], (0, n_new))
+    network.load_state_dict(weights)
+
+
 def save_networks(
-    module: TrainingState, path: Path, reference: DomainStats, about: dict[str, Any]
+    module: TrainingState,
+    path: Path,
+    *,
+    reference: DomainStats,
+    about: dict[str, Any],
+    encoder: SpeakerEncoder | None,
 ) -> None:
-    """Write the averaged generator and the discriminator."""
+    """Write the averaged generator, the discriminator and the speaker encoder, if any."""
     assert module.ema is not None
     method = module.method
     assert isinstance(method, CycleGAN)
@@ -133,4 +156,5 @@ def save_networks(
         spec=MelSpec(),
         reference=reference,
         about=about | {"steps": module.steps_done},
+        encoder=encoder,
     ).save(path)

@@ -21,6 +21,7 @@ from voxcycle.speech.content import load_teacher
 from voxcycle.speech.corpus import Split
 from voxcycle.speech.crops import UnpairedCrops
 from voxcycle.speech.domains import Domains, find_domains, load_data
+from voxcycle.speech.embedding import add_embeddings
 from voxcycle.speech.export import build_voices, export_voices, postprocess
 from voxcycle.speech.networks import build_method, check_pretrained, start_from_pretrained
 from voxcycle.speech.selector import (
@@ -104,23 +105,24 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
     teacher = None
     if config.content:
         teacher = load_teacher(config, [*data.train_a, data.train_b], spec, console)
-        data = replace(
-            data,
-            train_a=[teacher.describe(speaker) for speaker in data.train_a],
-            train_b=teacher.describe(data.train_b),
-            valid_a=[teacher.describe(speaker) for speaker in data.valid_a],
-            valid_b=teacher.describe(data.valid_b),
-        )
-    torch.manual_seed(config.seed)
-    method = build_method(config, spec, teacher)
-    if pretrained and not config.start:
-        stats_a = None if config.any_to_one else data.stats_a
-        start_from_pretrained(method, pretrained, stats_a, data.train_b.stats[0])
-    module = TrainingState(method, config.ema_decay)
+        data = data.describe(teacher.describe)
+    starts: dict[str, Pretrained] = {}
+    if pretrained:
+        if encoder := pretrained.encoder:
+            data = data.describe(lambda speaker: add_embeddings(speaker, encoder, spec))
+        targets = {"g_ab": data.train_b, "g_ba": data.train_a[0]}
+        starts = {g: pretrained.bind(s.stats[0], s.embedding) for g, s in targets.items()}
     reference = pretrained.reference if pretrained else None
     crops = UnpairedCrops(
         config, data.train_a, [data.train_b], spec=spec, prior=data.prior, reference=reference
     )
+    torch.manual_seed(config.seed)
+    method = build_method(config, spec, crops.n_condition, teacher)
+    if pretrained and not config.start:
+        start_from_pretrained(
+            method, pretrained if config.any_to_one else starts["g_ba"], starts["g_ab"]
+        )
+    module = TrainingState(method, config.ema_decay)
     if checkpoint:
         restore(module, checkpoint, resume)
     n_before = module.steps_done
@@ -156,7 +158,7 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
             config,
             build_voices(module, config, spec, data),
             domains,
-            pretrained=pretrained,
+            starts=starts,
             vocoder=vocoder,
             console=console,
         )
@@ -178,7 +180,7 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
     if n_steps <= n_before:
         summary |= _former_training(config, module.steps_done)
     voices = export_voices(
-        module, config, spec, data, pretrained=pretrained, summary=summary, chosen=chosen
+        module, config, spec, data, starts=starts, summary=summary, chosen=chosen
     )
     return TrainedVoices(voices, n_steps)
 
@@ -208,7 +210,7 @@ def _selector(
     voices: dict[str, Voice],
     domains: Domains,
     *,
-    pretrained: Pretrained | None,
+    starts: dict[str, Pretrained],
     vocoder: Vocoder,
     console: Console,
 ) -> CheckpointSelector:
@@ -230,7 +232,7 @@ def _selector(
             target=sides[network][1][0],
             voice=voice,
             postprocess=functools.partial(
-                postprocess, voice=voice, config=config, pretrained=pretrained
+                postprocess, voice=voice, config=config, start=starts.get(network)
             ),
             postprocessing={key: getattr(config, key) for key in POSTPROCESSING},
         )
@@ -247,7 +249,7 @@ def measure_step_seconds(
 ) -> float:
     """Return the mean wall time of a step, on throw-away networks, after a short warm-up."""
     device = torch.device(config.accelerator)
-    probe = TrainingState(build_method(config, crops.spec, content)).to(device)
+    probe = TrainingState(build_method(config, crops.spec, crops.n_condition, content)).to(device)
     for step in range(PROBE_WARM_UP + n_steps):
         if step == PROBE_WARM_UP:
             started = time.perf_counter()

@@ -19,19 +19,23 @@ from voxcycle.artifacts import PRETRAINED, building, check_sizes, read_artifact,
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.stats import DomainStats
 from voxcycle.models.patchgan import PatchGAN, PatchGANPair, build_mel_discriminator
+from voxcycle.models.speaker_encoder import SpeakerEncoder
 from voxcycle.models.voice_generator import VoiceGenerator
 from voxcycle.models.weights import load_network, to_arrays
 
+Embedding = NDArray[np.float32] | None
 PRETRAINED_FILE = Path(__file__).with_name("pretrained.safetensors")  # the packaged one
 # In files of format 1 the discriminator's tensors are called so.
 PREFIXES = {"generator": "generator", "judge": "discriminator", "discriminator": "discriminator"}
+PREFIXES["encoder"] = "encoder"
 
 
 @dataclass(frozen=True)
 class Pretrained:
-    """G, averaged over its training, and D, conditioned on a speaker's statistics.
+    """G, averaged over its training, and D, conditioned on a speaker.
 
-    These are relative to `reference`, the mean statistics of the training speakers.
+    Statistics are relative to `reference`, the mean statistics of the training speakers. With an
+    `encoder`, a speaker's embedding belongs to the condition.
     """
 
     generator: VoiceGenerator
@@ -39,33 +43,42 @@ class Pretrained:
     spec: MelSpec
     reference: DomainStats
     about: dict[str, Any]
+    encoder: SpeakerEncoder | None = None
 
     @staticmethod
     def sha256(path: Path) -> str:
         """Return the hash of a file, by which a run recognises it."""
         return hashlib.sha256(path.read_bytes()).hexdigest()
 
-    def condition(self, stats: DomainStats) -> Tensor:
-        """Return a speaker's condition, (n_condition,)."""
-        return torch.from_numpy(speaker_condition(stats, self.reference))
+    @property
+    def n_condition(self) -> int:
+        """The size of a speaker's condition."""
+        return int(self.generator.arguments["n_condition"])
 
-    def bind(self, stats: DomainStats) -> "Pretrained":
+    def condition(self, stats: DomainStats, embedding: Embedding = None) -> Tensor:
+        """Return a speaker's condition, (n_condition,); ValueError if its embedding is missing."""
+        condition = speaker_condition(stats, self.reference, embedding)
+        if len(condition) != self.n_condition:
+            raise ValueError(f"a condition of {len(condition)} numbers, not {self.n_condition}")
+        return torch.from_numpy(condition)
+
+    def bind(self, stats: DomainStats, embedding: Embedding = None) -> "Pretrained":
         """Return unconditional networks for one speaker."""
-        condition = self.condition(stats)
+        condition = self.condition(stats, embedding)
         return replace(
             self,
             generator=self.generator.bind(condition),
             discriminator=self.discriminator.bind(condition),
         )
 
-    def blend(self, generator: VoiceGenerator, stats: DomainStats, share: float) -> VoiceGenerator:
-        """Return a copy of a speaker's generator with a `share` (0 to 1) of the pretrained weights.
+    def blend(self, generator: VoiceGenerator, share: float) -> VoiceGenerator:
+        """Return a copy of a speaker's generator with a `share` (0 to 1) of these bound weights.
 
         A training of a few minutes forgets sounds that its few recordings lack; on the line between
         both weights most of them return before most of the similarity goes. Wortsman et al.,
         "Robust fine-tuning of zero-shot models" (2022).
         """
-        blended, begun = copy.deepcopy(generator), self.bind(stats).generator.state_dict()
+        blended, begun = copy.deepcopy(generator), self.generator.state_dict()
         with torch.no_grad():
             for name, weight in blended.state_dict().items():
                 weight.lerp_(begun[name].to(weight), share)
@@ -83,6 +96,9 @@ class Pretrained:
         networks = torch.nn.ModuleDict(
             {"generator": self.generator, "discriminator": self.discriminator}
         )
+        if self.encoder is not None:
+            header["encoder"] = self.encoder.arguments
+            networks["encoder"] = self.encoder
         write_artifact(path, PRETRAINED, header, to_arrays(networks))
 
     @classmethod
@@ -94,7 +110,13 @@ class Pretrained:
             generator, discriminator = _read_arguments(header, spec)
             check_sizes(generator)
             check_sizes(discriminator)
-            parts: dict[str, dict[str, NDArray[Any]]] = {"generator": {}, "discriminator": {}}
+            encoder = header.get("encoder")
+            check_sizes(encoder or {})
+            parts: dict[str, dict[str, NDArray[Any]]] = {
+                "generator": {},
+                "discriminator": {},
+                "encoder": {},
+            }
             for name, array in arrays.items():
                 prefix, _, rest = name.partition(".")
                 parts[PREFIXES[prefix]][rest] = array
@@ -106,23 +128,35 @@ class Pretrained:
                 spec=spec,
                 reference=DomainStats.from_dict(header["reference"]),
                 about=header["about"],
+                encoder=load_network(lambda: SpeakerEncoder(**encoder), parts["encoder"])
+                .eval()
+                .requires_grad_(False)
+                if encoder
+                else None,
             )
 
 
-def speaker_condition(stats: DomainStats, reference: DomainStats) -> NDArray[np.float32]:
-    """Return a speaker's condition, (2 * n_mels + 2,): statistics relative to a reference."""
+def speaker_condition(
+    stats: DomainStats, reference: DomainStats, embedding: Embedding = None
+) -> NDArray[np.float32]:
+    """Return a speaker's condition: statistics relative to a reference, then the embedding.
+
+    The former are 2 * n_mels + 2 numbers; a unit vector (D,) becomes D numbers of unit deviation.
+    """
+    added = [] if embedding is None else [embedding * np.sqrt(len(embedding))]
     return np.concatenate(
         [
             (stats.mel_mean - reference.mel_mean) / reference.mel_std,
             np.log(stats.mel_std / reference.mel_std) * 2,
             [(stats.log_f0_mean - reference.log_f0_mean) / 0.3],
             [np.log(stats.log_f0_std / reference.log_f0_std)],
+            *added,
         ]
     ).astype(np.float32)
 
 
 def condition_size(spec: MelSpec) -> int:
-    """Return how many numbers `speaker_condition` makes of a speaker."""
+    """Return how many numbers `speaker_condition` makes of a speaker without an embedding."""
     return 2 * spec.n_mels + 2
 
 

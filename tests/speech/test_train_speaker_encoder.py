@@ -1,0 +1,152 @@
+"""Training of the speaker encoder, its file, and the networks that it conditions."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from voxcycle.artifacts import ArtifactError
+from voxcycle.audio.mel import MelSpec
+from voxcycle.audio.perturb import WARPS
+from voxcycle.models.voice_generator import VoiceGenerator
+from voxcycle.speech.clone import clone_voice
+from voxcycle.speech.config import PretrainedTrainingConfig, SpeakerEncoderConfig
+from voxcycle.speech.corpus import CorpusError
+from voxcycle.speech.embedding import add_embeddings, embed_segments, load_encoder
+from voxcycle.speech.features import extract_features
+from voxcycle.speech.speakers import build_speaker, draw_embedding
+from voxcycle.speech.train_pretrained import start_with, train_pretrained
+from voxcycle.speech.train_speaker_encoder import train_speaker_encoder
+from voxcycle.voices.pretrained import Pretrained
+from voxcycle.voices.voice import Voice, VoiceCard
+
+pytestmark = pytest.mark.usefixtures("own_cache")
+SPEC = MelSpec()
+
+
+def make_config(root, out, **changes):
+    values: dict[str, Any] = {
+        "folders": (root / "low", root / "high"),
+        "out": out,
+        "steps": 4,
+        "batch_size": 4,
+        "width": 16,
+        "n_blocks": 1,
+        "n_embedding": 6,
+        "threads": 1,
+    }
+    return SpeakerEncoderConfig(**values | changes)
+
+
+@pytest.fixture(scope="module")
+def encoder_path(folders, own_cache, tmp_path_factory):
+    return train_speaker_encoder(make_config(folders, tmp_path_factory.mktemp("encoder")))
+
+
+@pytest.fixture(scope="module")
+def features(folders):
+    return [extract_features(folders / "low" / f"{i}.wav", SPEC, WARPS[:1]) for i in range(2)]
+
+
+def test_stopping_and_resuming_changes_nothing(folders, encoder_path, tmp_path):
+    train_speaker_encoder(make_config(folders, tmp_path, steps=2))
+    resumed = train_speaker_encoder(make_config(folders, tmp_path), resume=True)
+    one, two = load_file(encoder_path), load_file(resumed)
+    assert one.keys() == two.keys()
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_the_loss_falls_and_the_speakers_come_apart(folders, tmp_path, features):
+    """Two speakers an octave apart are told apart after some seconds of training."""
+    path = train_speaker_encoder(
+        make_config(folders, tmp_path, steps=60, corrupted=0.0, lr=3e-3, ema_decay=0.9)
+    )
+    encoder = load_encoder(path)
+    high = [extract_features(folders / "high" / f"{i}.wav", SPEC, WARPS[:1]) for i in range(2)]
+    low, other = (embed_segments(encoder, own, SPEC) for own in (features, high))
+    assert (low[0] @ low[1:].T).min() > (low @ other.T).max()
+
+
+def test_one_speaker_is_not_enough(folders, tmp_path):
+    with pytest.raises(CorpusError, match="two folders"):
+        train_speaker_encoder(make_config(folders, tmp_path, folders=(folders / "low",)))
+
+
+def test_a_damaged_file_is_refused(encoder_path, tmp_path):
+    damaged = tmp_path / "encoder.safetensors"
+    content = bytearray(encoder_path.read_bytes())
+    content[-1] ^= 1
+    damaged.write_bytes(content)
+    with pytest.raises(ArtifactError, match="encoder.safetensors"):
+        load_encoder(damaged)
+
+
+def test_segments_with_speech_are_embedded(encoder_path, features):
+    encoder = load_encoder(encoder_path)
+    found = embed_segments(encoder, features, SPEC)
+    assert found.shape == (8, 6)  # by hand: two recordings of 11 s are four segments of 3 s each
+    silent = features[0]._replace(speech=np.zeros_like(features[0].speech))
+    assert len(embed_segments(encoder, [silent, features[1]], SPEC)) == 4
+
+
+def test_a_drawn_embedding_is_that_of_a_stretch(encoder_path, features):
+    speaker = build_speaker("low", features, SPEC)
+    rng = np.random.default_rng(0)
+    assert draw_embedding(speaker, rng) is None and speaker.embedding is None
+    speaker = add_embeddings(speaker, load_encoder(encoder_path), SPEC)
+    assert speaker.embeddings is not None
+    drawn = [draw_embedding(speaker, rng) for _ in range(50)]
+    assert np.allclose([np.linalg.norm(x) for x in drawn], 1, atol=1e-5)
+    assert len({x.tobytes() for x in drawn}) > 8  # single segments, and stretches of them
+    nearest = max(float(speaker.embedding @ x) for x in drawn)
+    assert nearest == pytest.approx(1, abs=1e-5)  # the whole is drawn, too
+
+
+def test_a_wider_condition_changes_nothing_at_first():
+    torch.manual_seed(0)
+    narrow = VoiceGenerator(width=16, n_blocks=2, n_condition=4)
+    wide = VoiceGenerator(width=16, n_blocks=2, n_condition=7)
+    start_with(wide, narrow)
+    mel, excitation, cond = torch.randn(1, 80, 20), torch.randn(1, 81, 20), torch.randn(1, 7)
+    torch.testing.assert_close(
+        wide(mel, excitation, condition=cond), narrow(mel, excitation, condition=cond[:, :4])
+    )
+
+
+def test_networks_are_conditioned_on_the_embedding(folders, encoder_path, tmp_path):
+    config = PretrainedTrainingConfig(
+        folders=(folders / "pool" / "one", folders / "pool" / "two"),
+        out=tmp_path / "run",
+        encoder=encoder_path,
+        steps=2,
+        width=16,
+        n_blocks=1,
+        discriminator_widths=(4, 4, 4, 4),
+        spectrum_width=8,
+        batch_size=2,
+        threads=1,
+        separates_pitch=False,
+    )
+    path = train_pretrained(config).path
+    pretrained = Pretrained.load(path)
+    assert pretrained.encoder is not None and pretrained.n_condition == 162 + 6
+    kept, given = pretrained.encoder.state_dict(), load_encoder(encoder_path).state_dict()
+    assert all(torch.equal(kept[name], given[name]) for name in given)
+    stats, one, two = pretrained.reference, *np.eye(6, dtype=np.float32)[:2]
+    bound = [pretrained.bind(stats, x).generator.state_dict() for x in (one, two)]
+    assert any((bound[0][name] != bound[1][name]).any() for name in bound[0])
+    with pytest.raises(ValueError, match="168"):
+        pretrained.bind(stats)
+    clone_voice(folders / "low", VoiceCard("low"), tmp_path / "low.safetensors", path, False)
+    clone = Voice.load(tmp_path / "low.safetensors").generator.state_dict()
+    speaker = build_speaker(
+        "low",
+        [extract_features(folders / "low" / f"{i}.wav", SPEC, WARPS[:1]) for i in range(6)],
+        SPEC,
+    )
+    speaker = add_embeddings(speaker, pretrained.encoder, SPEC)
+    wanted = pretrained.bind(speaker.stats[0], speaker.embedding).generator.state_dict()
+    name = "blocks.0.norm.bias"  # the postfilter leaves it alone
+    torch.testing.assert_close(clone[name], wanted[name], atol=2e-3, rtol=2e-3)

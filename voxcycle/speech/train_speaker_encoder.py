@@ -1,0 +1,140 @@
+"""`train_speaker_encoder`: from folders of many speakers to the network that tells them apart."""
+
+import functools
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from voxcycle.audio.mel import MelSpec
+from voxcycle.audio.perturb import (
+    LOW_PASS_HZ,
+    LOW_PASS_SHARE,
+    WARPS,
+    band_centres_hz,
+    corrupt_mel,
+    draw_corruption,
+)
+from voxcycle.methods.speaker_embedding import SpeakerBatch, SpeakerEmbedding
+from voxcycle.models.speaker_encoder import SpeakerEncoder
+from voxcycle.speech.config import SpeakerEncoderConfig
+from voxcycle.speech.corpus import CorpusError, Split, scan_folder
+from voxcycle.speech.domains import MIN_POOL_SPEAKER_S, load_speaker
+from voxcycle.speech.embedding import save_encoder
+from voxcycle.speech.speakers import Speaker
+from voxcycle.training.config import save_config
+from voxcycle.training.loop import fit, keeps_threads, prepare_run
+from voxcycle.training.state import TrainingState, restore
+
+MAX_TILT, MAX_GAIN = 1.0, 0.5  # nepers, at the edges of the band and everywhere
+EMPTY = (-11.5, -9.0)  # of bands that a channel does not pass
+N_TRIES = 20  # to find a crop of which half is speech
+
+
+class SpeakerCrops(Dataset[SpeakerBatch]):
+    """Batches of crops of random speakers; batch i is a function of the seed and i alone.
+
+    A speaker under another warp counts as another speaker.
+    """
+
+    def __init__(
+        self, config: SpeakerEncoderConfig, speakers: Sequence[Speaker], spec: MelSpec
+    ) -> None:
+        self.config, self.speakers, self.spec = config, speakers, spec
+        self.centres_hz = band_centres_hz(spec)
+
+    @property
+    def n_labels(self) -> int:
+        """The number of speakers, warped ones included."""
+        return len(self.speakers) * len(WARPS)
+
+    def __getitem__(self, index: int) -> SpeakerBatch:
+        rng = np.random.default_rng([self.config.seed, index])
+        seconds = rng.uniform(self.config.min_s, self.config.max_s)
+        n_frames = round(seconds * self.spec.frame_rate)
+        mels, speech, labels = [], [], []
+        for _ in range(self.config.batch_size):
+            who, warp = int(rng.integers(len(self.speakers))), int(rng.integers(len(WARPS)))
+            mel, active = self._draw_crop(self.speakers[who], warp, n_frames, rng)
+            if rng.random() < self.config.corrupted:
+                other = self.speakers[int(rng.integers(len(self.speakers)))]
+                babble, _ = self._draw_crop(other, 0, n_frames, rng)
+                mel = corrupt_mel(mel, draw_corruption(self.spec, rng), self.spec, babble)
+            mels.append(self._filter(mel, rng))
+            speech.append(active)
+            labels.append(who * len(WARPS) + warp)
+        return SpeakerBatch(
+            torch.from_numpy(np.stack(mels)).transpose(1, 2),
+            torch.from_numpy(np.stack(speech)),
+            torch.tensor(labels),
+        )
+
+    def _draw_crop(
+        self, speaker: Speaker, warp: int, n_frames: int, rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Draw log-mels (F, n_mels) and speech (F,); what is too short is repeated."""
+        lengths = np.array([len(recording.speech) for recording in speaker.recordings], float)
+        for _ in range(N_TRIES):
+            recording = speaker.recordings[int(rng.choice(len(lengths), p=lengths / lengths.sum()))]
+            start = int(rng.integers(max(1, len(recording.speech) - n_frames + 1)))
+            part = slice(start, start + n_frames)
+            if recording.speech[part].mean() >= 0.5:
+                break
+        mel = np.resize(recording.mels[warp][part].astype(np.float32), (n_frames, self.spec.n_mels))
+        return mel, np.resize(recording.speech[part], n_frames).astype(np.float32)
+
+    def _filter(self, mel: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+        """Tilt, amplify and sometimes low-pass log-mels, as a channel would."""
+        slope = rng.uniform(-MAX_TILT, MAX_TILT) * np.linspace(-1, 1, mel.shape[1])
+        out = mel + (slope + rng.uniform(-MAX_GAIN, MAX_GAIN))
+        if rng.random() < LOW_PASS_SHARE:
+            out[:, self.centres_hz > rng.uniform(*LOW_PASS_HZ)] = rng.uniform(*EMPTY)
+        return out.astype(np.float32)
+
+
+@keeps_threads()
+def train_speaker_encoder(config: SpeakerEncoderConfig, resume: bool = False) -> Path:
+    """Train a speaker encoder; the run's folder receives `speaker_encoder.safetensors`.
+
+    Raises:
+        CorpusError: fewer than two folders have enough usable speech.
+        ValueError: there is nothing to resume, a setting differs, or a run would be overwritten.
+    """
+    spec = MelSpec()
+    config, checkpoint, console = prepare_run(config, resume)
+    speakers = []
+    for folder in config.folders:
+        try:
+            paths = [clip.path for clip in scan_folder(folder, MIN_POOL_SPEAKER_S).clips]
+            split = Split(paths, [], [])
+            speaker, _ = load_speaker(folder.name, split, spec=spec, kinds=WARPS, console=console)
+            speakers.append(speaker)
+        except CorpusError as error:
+            console.print(f"skipped: {error}", style="yellow", soft_wrap=True)
+    if len(speakers) < 2:
+        raise CorpusError("a speaker encoder needs two folders at least, one per speaker")
+    crops = SpeakerCrops(config, speakers, spec)
+    torch.manual_seed(config.seed)
+    encoder = SpeakerEncoder(spec.n_mels, config.width, config.n_blocks, config.n_embedding)
+    method = SpeakerEmbedding(encoder, config.n_embedding, crops.n_labels, config.lr)
+    state = TrainingState(method, config.ema_decay)
+    if checkpoint:
+        restore(state, checkpoint, resume)
+    save_config(config)
+    rerun = functools.partial(train_speaker_encoder, config, resume=True)
+    fit(state, crops, config, console=console, rerun=rerun)
+    path = config.out / "speaker_encoder.safetensors"
+    assert state.ema is not None
+    trained = state.ema.module.encoder
+    assert isinstance(trained, SpeakerEncoder)
+    about = {
+        "speakers": [speaker.name for speaker in speakers],
+        "config": json.loads(config.model_dump_json(exclude={"folders", "out"})),
+        "steps": state.steps_done,
+    }
+    save_encoder(trained, path, about)
+    return path
