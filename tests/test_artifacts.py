@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,10 @@ from voxcycle.artifacts import (
     read_header,
     write_artifact,
 )
-from voxcycle.vocoders.registry import FAST_FILE
+from voxcycle.audio.f0 import TRACKER
+from voxcycle.audio.mel import MelSpec
+from voxcycle.conversion.pipeline import convert
+from voxcycle.vocoders.registry import FAST_FILE, load_vocoder
 from voxcycle.vocoders.source_filter import SourceFilter
 from voxcycle.voices.library import EMBEDDED_DIR
 from voxcycle.voices.pretrained import PRETRAINED_FILE, Pretrained
@@ -154,6 +158,23 @@ def test_voices_of_format_1_load(tmp_path):
     header["generator"].pop("has_skip")
     save_file(arrays, path, metadata={KEY: json.dumps(header)})
     assert Voice.load(path).generator.has_skip
+
+
+def test_files_name_the_tracker_of_their_statistics(tmp_path):
+    """Those of DIO's time name none. They too are converted with the tracker of today."""
+    old = Voice.load(EMBEDDED_DIR / "heart.safetensors")
+    assert "f0_tracker" not in read_header(EMBEDDED_DIR / "heart.safetensors", VOICE)
+    assert old.f0_tracker == "dio"
+    old.save(path := tmp_path / "kept.safetensors")
+    assert Voice.load(path).f0_tracker == "dio"
+    new = replace(old, f0_tracker=TRACKER)
+    new.save(path)
+    assert read_header(path, VOICE)["f0_tracker"] == "swift-f0"
+    tone = np.sin(2 * np.pi * 150 * np.arange(22_050) / 22_050).astype(np.float32) * 0.1
+    asked = [convert(tone, voice, sample_rate=22_050).f0_hz for voice in (old, new)]
+    assert np.array_equal(*asked) and (asked[0] > 0).mean() > 0.7
+    load_vocoder("fast", MelSpec()).save(path := tmp_path / "vocoder.safetensors", {})
+    assert read_header(path, VOCODER)["f0_tracker"] == "swift-f0"
 
 
 def test_published_networks_are_refused_by_name(tmp_path):

@@ -19,6 +19,7 @@ from voxcycle.audio.stats import DomainStats
 if TYPE_CHECKING:
     from swift_f0 import SwiftF0
 
+TRACKER, FORMER_TRACKER = "swift-f0", "dio"  # as files name what their statistics came from
 F0_MIN_HZ = 60.0
 F0_MAX_HZ = 700.0
 TRACKED_MAX_HZ = 1100.0  # above F0_MAX_HZ it is noticed; below F0_MIN_HZ there is hum

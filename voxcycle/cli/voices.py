@@ -55,6 +55,7 @@ def voices(context: typer.Context) -> None:
 def show(name: Annotated[str, typer.Argument(help="Name of a voice, or a voice file.")]) -> None:
     """Show the card of a voice: provenance, training and measured scores."""
     from voxcycle.artifacts import VOICE, read_header
+    from voxcycle.audio.f0 import FORMER_TRACKER
     from voxcycle.console import open_console
     from voxcycle.voices.library import find_voice
     from voxcycle.voices.voice import NOT_STATED
@@ -74,6 +75,7 @@ def show(name: Annotated[str, typer.Argument(help="Name of a voice, or a voice f
     console.print(f"converts: {'anyone' if header['is_any_to_one'] else converts}")
     second_pass = header.get("second_pass", header.get("strength", 0.0))
     console.print(f"second pass: {second_pass:g}")
+    console.print(f"F0 of its statistics: {header.get('f0_tracker', FORMER_TRACKER)}")
     console.print(f"format: {header['format_version']}")
     console.print(f"file: {path} ({path.stat().st_size / 1e6:.1f} MB)")
 

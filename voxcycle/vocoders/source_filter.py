@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from voxcycle.artifacts import VOCODER, building, check_sizes, read_artifact, write_artifact
+from voxcycle.audio.f0 import TRACKER
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.source_signals import noise_blocks, onset_phases, source_signals
 from voxcycle.models.source_filter_networks import SourceFilterVocoder
@@ -51,8 +52,13 @@ class SourceFilter:
 
     def save(self, path: Path, about: dict[str, Any]) -> None:
         """Write weights in fp16 with what is needed to rebuild the network; renamed when whole."""
-        header = {"network": self.network.arguments, "mel_spec": self.spec.to_dict()}
-        write_artifact(path, VOCODER, header | {"about": about}, to_arrays(self.network))
+        header = {
+            "network": self.network.arguments,
+            "mel_spec": self.spec.to_dict(),
+            "f0_tracker": TRACKER,
+            "about": about,
+        }
+        write_artifact(path, VOCODER, header, to_arrays(self.network))
 
     @classmethod
     def load(cls, path: Path, name: str | None = None) -> "SourceFilter":

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from voxcycle.artifacts import VOICE, building, check_sizes, read_artifact, write_artifact
+from voxcycle.audio.f0 import FORMER_TRACKER, TRACKER
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.stats import DomainStats
 from voxcycle.models.voice_generator import VoiceGenerator
@@ -50,6 +51,8 @@ class Voice:
         generator: G_ab in evaluation mode.
         path: the file it was loaded from.
         second_pass: share of the second conversion, 0 to 1; see `MelConverter`.
+        f0_tracker: what found the F0 of the statistics; files that name none are from DIO's time.
+            Sources of any voice are tracked by `extract_f0`, which lost fewer words with them, too.
     """
 
     card: VoiceCard
@@ -60,6 +63,7 @@ class Voice:
     generator: VoiceGenerator
     path: Path | None = None
     second_pass: float = 0.0
+    f0_tracker: str = TRACKER
 
     def __repr__(self) -> str:
         kind = "any source" if self.is_any_to_one else self.card.source or "one source"
@@ -75,6 +79,7 @@ class Voice:
             "target_stats": self.target_stats.to_dict(),
             "is_any_to_one": self.is_any_to_one,
             "second_pass": self.second_pass,
+            "f0_tracker": self.f0_tracker,
             "card": asdict(self.card),
         }
         write_artifact(path, VOICE, header, to_arrays(self.generator))
@@ -102,6 +107,7 @@ class Voice:
                 generator=generator.eval().requires_grad_(False),
                 path=path,
                 second_pass=second_pass,
+                f0_tracker=str(header.get("f0_tracker", FORMER_TRACKER)),
             )
 
 
