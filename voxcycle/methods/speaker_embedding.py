@@ -1,6 +1,7 @@
-"""Training of the speaker encoder: classification of speakers with an additive margin.
+"""Training of the speaker encoder: two crops of a speaker find each other among a batch's speakers.
 
-Wang et al., "Additive margin softmax for face verification" (2018).
+The angular prototypical loss of Chung et al., "In defence of metric learning for speaker
+recognition" (2020), with one crop per prototype and in both directions.
 """
 
 from functools import partial
@@ -12,46 +13,44 @@ from torch import Tensor, nn
 
 from voxcycle.methods.phase import Memory, Phase
 
-SCALE, MARGIN = 30.0, 0.2
+SCALE, MIN_SCALE = 10.0, 1.0  # of cosines
 
 
 class SpeakerBatch(NamedTuple):
-    """Log-mels (B, n_mels, F), frames of speech (B, F), and the speakers' numbers (B,)."""
+    """Two crops of each speaker: log-mels (B, 2, n_mels, F) and frames of speech (B, 2, F)."""
 
     mel: Tensor
     speech: Tensor
-    labels: Tensor
 
 
 class SpeakerEmbedding(nn.Module):
-    """Brings the embeddings of each speaker close to a vector of its own.
+    """Brings embeddings of one speaker together, and those of others apart.
 
     Args:
-        encoder: log-mels and speech to unit vectors (B, D).
-        n_embedding: D.
-        n_speakers: of the training.
+        encoder: log-mels (B, n_mels, F) and speech (B, F) to unit vectors (B, D).
         lr: learning rate.
     """
 
-    def __init__(self, encoder: nn.Module, n_embedding: int, n_speakers: int, lr: float) -> None:
+    def __init__(self, encoder: nn.Module, lr: float) -> None:
         super().__init__()
         self.encoder, self.lr = encoder, lr
-        self.speakers = nn.Parameter(torch.randn(n_speakers, n_embedding))
+        self.scale = nn.Parameter(torch.tensor(SCALE))
 
     def phases(self) -> list[Phase]:
         """Return the one phase."""
         optimizer = partial(torch.optim.AdamW, lr=self.lr, weight_decay=0.01)
-        weights = {"margin": 1.0}
+        weights = {"prototypical": 1.0}
         return [Phase("speaker", self, self.losses, weights, optimizer, is_averaged=True)]
 
     def losses(self, batch: SpeakerBatch, memory: Memory) -> dict[str, Tensor]:
-        """Return the cross entropy of scaled cosines, the right one less the margin."""
-        embeddings = self.encoder(batch.mel, batch.speech)
-        return {"margin": margin_loss(embeddings, self.speakers, batch.labels)}
+        """Return the loss of the first crops against the second ones."""
+        found = self.encoder(batch.mel.flatten(0, 1), batch.speech.flatten(0, 1))
+        one, two = found.unflatten(0, (-1, 2)).unbind(1)
+        return {"prototypical": prototypical_loss(one, two, self.scale.clamp(min=MIN_SCALE))}
 
 
-def margin_loss(embeddings: Tensor, speakers: Tensor, labels: Tensor) -> Tensor:
-    """Return the loss of unit vectors (B, D), speakers' vectors (N, D) and their numbers (B,)."""
-    cosines = embeddings @ F.normalize(speakers, dim=1).T
-    margin = MARGIN * F.one_hot(labels, len(speakers))
-    return F.cross_entropy(SCALE * (cosines - margin), labels)
+def prototypical_loss(one: Tensor, two: Tensor, scale: Tensor) -> Tensor:
+    """Return the cross entropy of finding each speaker's other unit vector, (B, D) both."""
+    logits = scale * one @ two.T
+    labels = torch.arange(len(one), device=one.device)
+    return 0.5 * (F.cross_entropy(logits, labels) + F.cross_entropy(logits.T, labels))

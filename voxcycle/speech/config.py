@@ -152,9 +152,9 @@ class SpeakerEncoderConfig(TrainingConfig):
 
     folders: tuple[Path, ...] = Field(description="recordings, one folder per speaker")
     steps: Count = Field(4000, description="iterations")
-    batch_size: Count = Field(32, description="crops per iteration")
-    min_s: float = Field(1.5, gt=0, description="shortest crops, in seconds")
-    max_s: float = Field(4.0, gt=0, description="longest crops")
+    batch_size: Count = Field(32, description="speakers per iteration, two crops of each")
+    min_s: float = Field(1.0, gt=0, description="shortest crops, in seconds")
+    max_s: float = Field(2.5, gt=0, description="longest crops")
     corrupted: Share = Field(
         0.6, description="share of the crops with noise, reverberation or another speaker"
     )

@@ -25,6 +25,7 @@ from voxcycle.speech.config import SpeakerEncoderConfig
 from voxcycle.speech.corpus import CorpusError, Split, scan_folder
 from voxcycle.speech.domains import MIN_POOL_SPEAKER_S, load_speaker
 from voxcycle.speech.embedding import save_encoder
+from voxcycle.speech.features import Features
 from voxcycle.speech.speakers import Speaker
 from voxcycle.training.config import save_config
 from voxcycle.training.loop import fit, keeps_threads, prepare_run
@@ -47,39 +48,40 @@ class SpeakerCrops(Dataset[SpeakerBatch]):
         self.config, self.speakers, self.spec = config, speakers, spec
         self.centres_hz = band_centres_hz(spec)
 
-    @property
-    def n_labels(self) -> int:
-        """The number of speakers, warped ones included."""
-        return len(self.speakers) * len(WARPS)
-
     def __getitem__(self, index: int) -> SpeakerBatch:
         rng = np.random.default_rng([self.config.seed, index])
         seconds = rng.uniform(self.config.min_s, self.config.max_s)
         n_frames = round(seconds * self.spec.frame_rate)
-        mels, speech, labels = [], [], []
-        for _ in range(self.config.batch_size):
-            who, warp = int(rng.integers(len(self.speakers))), int(rng.integers(len(WARPS)))
-            mel, active = self._draw_crop(self.speakers[who], warp, n_frames, rng)
-            if rng.random() < self.config.corrupted:
-                other = self.speakers[int(rng.integers(len(self.speakers)))]
-                babble, _ = self._draw_crop(other, 0, n_frames, rng)
-                mel = corrupt_mel(mel, draw_corruption(self.spec, rng), self.spec, babble)
-            mels.append(self._filter(mel, rng))
-            speech.append(active)
-            labels.append(who * len(WARPS) + warp)
+        n_all = len(self.speakers) * len(WARPS)
+        drawn = rng.choice(n_all, self.config.batch_size, replace=n_all < self.config.batch_size)
+        mels, speech = [], []
+        for number in drawn:
+            speaker, warp = self.speakers[number // len(WARPS)], int(number % len(WARPS))
+            for recording in self._draw_two(speaker, rng):
+                mel, active = self._draw_crop(recording, warp, n_frames, rng)
+                if rng.random() < self.config.corrupted:
+                    other = self.speakers[int(rng.integers(len(self.speakers)))]
+                    voice = other.recordings[int(rng.integers(len(other.recordings)))]
+                    babble, _ = self._draw_crop(voice, 0, n_frames, rng)
+                    mel = corrupt_mel(mel, draw_corruption(self.spec, rng), self.spec, babble)
+                mels.append(self._filter(mel, rng))
+                speech.append(active)
         return SpeakerBatch(
-            torch.from_numpy(np.stack(mels)).transpose(1, 2),
-            torch.from_numpy(np.stack(speech)),
-            torch.tensor(labels),
+            torch.from_numpy(np.stack(mels)).transpose(1, 2).unflatten(0, (-1, 2)),
+            torch.from_numpy(np.stack(speech)).unflatten(0, (-1, 2)),
         )
 
+    def _draw_two(self, speaker: Speaker, rng: np.random.Generator) -> list[Features]:
+        """Draw two recordings, different ones if there are."""
+        own = speaker.recordings
+        picked = rng.choice(len(own), 2, replace=len(own) < 2)
+        return [own[int(index)] for index in picked]
+
     def _draw_crop(
-        self, speaker: Speaker, warp: int, n_frames: int, rng: np.random.Generator
+        self, recording: Features, warp: int, n_frames: int, rng: np.random.Generator
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Draw log-mels (F, n_mels) and speech (F,); what is too short is repeated."""
-        lengths = np.array([len(recording.speech) for recording in speaker.recordings], float)
         for _ in range(N_TRIES):
-            recording = speaker.recordings[int(rng.choice(len(lengths), p=lengths / lengths.sum()))]
             start = int(rng.integers(max(1, len(recording.speech) - n_frames + 1)))
             part = slice(start, start + n_frames)
             if recording.speech[part].mean() >= 0.5:
@@ -120,7 +122,7 @@ def train_speaker_encoder(config: SpeakerEncoderConfig, resume: bool = False) ->
     crops = SpeakerCrops(config, speakers, spec)
     torch.manual_seed(config.seed)
     encoder = SpeakerEncoder(spec.n_mels, config.width, config.n_blocks, config.n_embedding)
-    method = SpeakerEmbedding(encoder, config.n_embedding, crops.n_labels, config.lr)
+    method = SpeakerEmbedding(encoder, config.lr)
     state = TrainingState(method, config.ema_decay)
     if checkpoint:
         restore(state, checkpoint, resume)
