@@ -1,11 +1,13 @@
-"""Scripts of egs/images as modules."""
+"""Scripts of egs/images and egs/real as modules."""
 
+import importlib
 import sys
 from pathlib import Path
 
 import pytest
 
-LECTURE = Path(__file__).parents[2] / "egs" / "images"
+EGS = Path(__file__).parents[2] / "egs"
+LECTURE = EGS / "images"
 
 
 @pytest.fixture
@@ -15,3 +17,16 @@ def lecture(monkeypatch):
     for script in LECTURE.glob("*.py"):
         monkeypatch.delitem(sys.modules, script.stem, raising=False)
     return LECTURE
+
+
+@pytest.fixture
+def load_script(monkeypatch):
+    """Import a script of egs/real, whose name others may have too."""
+
+    def load(name):
+        monkeypatch.syspath_prepend(str(EGS / "real"))
+        for script in (EGS / "real").glob("*.py"):
+            monkeypatch.delitem(sys.modules, script.stem, raising=False)
+        return importlib.import_module(name)
+
+    return load

@@ -1,7 +1,6 @@
 """egs/real: the folder from archives, and its difficult conditions."""
 
 import csv
-import importlib
 import io
 import json
 import subprocess
@@ -84,18 +83,6 @@ def test_the_folder_is_made_from_archives(real):
     assert float(speakers["1272"]["seconds"]) == pytest.approx(sum(own), abs=0.1)
     run("link.py", real, real / "linked")  # what trainings take
     assert len(list((real / "linked/valid/librispeech-testother_1272").iterdir())) == 2
-
-
-@pytest.fixture
-def load_script(monkeypatch):
-    """Import a script of egs/real, whose name others may have too."""
-
-    def load(name):
-        monkeypatch.syspath_prepend(str(REAL))
-        monkeypatch.delitem(sys.modules, name, raising=False)
-        return importlib.import_module(name)
-
-    return load
 
 
 def test_conditions_are_as_bad_as_they_say(real, load_script):
