@@ -23,8 +23,8 @@ def make_speaker(name, level, f0_hz, n_files=3):
     for _ in range(n_files):
         mels = rng.normal(level, 1.0, (len(WARPS), 400, 80)).astype(np.float16)
         f0 = f0_hz * np.exp(rng.normal(0, 0.1, 400))
-        f0_hz = np.where(rng.random(400) < 0.7, f0, 0).astype(np.float32)
-        recordings.append(Features(mels, f0_hz, np.ones(400, bool)))
+        contour = np.where(rng.random(400) < 0.7, f0, 0).astype(np.float32)
+        recordings.append(Features(mels, contour, np.ones(400, bool)))
     return build_speaker(name, recordings, SPEC)
 
 
@@ -104,6 +104,26 @@ def test_a_share_of_the_sources_is_perturbed():
     few = make_crops(perturbed_source=1e-9)[0]
     assert torch.equal(few.a.real, make_crops(perturbed_source=1.0)[0].a.real)
     assert not torch.equal(few.a.source, few.a.perturbed)
+
+
+def test_favourites_are_drawn_more_often():
+    speakers = [make_speaker(name, -5, 150.0 + i) for i, name in enumerate(("b", "cc", "ddd"))]
+    prior = average_stats([s.stats[0] for s in speakers])
+    config = MelCycleGANConfig(out=Path("run"), batch_size=50)
+    crops = UnpairedCrops(
+        config,
+        speakers,
+        speakers,
+        spec=SPEC,
+        prior=prior,
+        favourites=speakers[2:],
+        favourite_share=0.7,
+    )
+    own = torch.from_numpy(speaker_condition(speakers[2].stats[0], prior))
+    drawn = [(crops[i].b.condition == own).all(1).float().mean() for i in range(6)]
+    # By hand: 0.7 + 0.3 / 3 = 0.8; the deviation of 300 draws is 0.023.
+    assert np.mean(drawn) == pytest.approx(0.8, abs=0.07)
+    assert (crops[0].a.condition == own).all(1).float().mean() < 0.6
 
 
 def test_bending_bands_changes_the_perturbation_alone():

@@ -173,6 +173,12 @@ class PretrainedTrainingConfig(MelCycleGANConfig):
         description="those of the folders whose speakers form domain b; none: all. The content "
         "loss applies to conversions to them",
     )
+    favourites: tuple[Path, ...] = Field(
+        (), description="those of the targets that become voices, and are drawn more often"
+    )
+    favourite_share: Share = Field(
+        0.0, description="share of b's crops that favourites have together, beside their own"
+    )
     pretrained: Path | None = Field(None, description="file to start from; none: random networks")
     encoder: Path | None = Field(
         None,

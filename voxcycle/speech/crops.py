@@ -129,6 +129,8 @@ class UnpairedCrops(Dataset[VoiceBatch]):
         prior: statistics to which estimates are shrunk; None where both sides are known speakers,
             so that their own statistics are used throughout.
         reference: statistics that conditions are relative to; None takes the prior, or those of a.
+        favourites: speakers of b that are drawn more often.
+        favourite_share: share of b's crops that they have together, beside their own.
     """
 
     def __init__(
@@ -140,6 +142,8 @@ class UnpairedCrops(Dataset[VoiceBatch]):
         spec: MelSpec,
         prior: DomainStats | None,
         reference: DomainStats | None = None,
+        favourites: Sequence[Speaker] = (),
+        favourite_share: float = 0.0,
     ) -> None:
         self.config = config
         self.n_frames = config.n_frames
@@ -149,6 +153,8 @@ class UnpairedCrops(Dataset[VoiceBatch]):
         self.reference = reference or prior or speakers_a[0].stats[0]
         self.sources_a = [self._describe(speaker) for speaker in speakers_a]
         self.sources_b = [self._describe(speaker) for speaker in speakers_b]
+        self.favourites = [self._describe(speaker) for speaker in favourites]
+        self.favourite_share = favourite_share if favourites else 0.0
 
     @property
     def n_condition(self) -> int:
@@ -166,7 +172,10 @@ class UnpairedCrops(Dataset[VoiceBatch]):
 
     def _draw_pair(self, rng: np.random.Generator) -> VoiceBatch:
         """Draw a crop of either domain, without the batch dimension."""
-        a, b = (pool[int(rng.integers(len(pool)))] for pool in (self.sources_a, self.sources_b))
+        pool_b = self.sources_b
+        if self.favourite_share and rng.random() < self.favourite_share:
+            pool_b = self.favourites
+        a, b = (pool[int(rng.integers(len(pool)))] for pool in (self.sources_a, pool_b))
         crop_a = self._draw_crop(a, True, rng)
         crop_b = self._draw_crop(b, len(self.sources_b) > 1, rng)
         halves = []

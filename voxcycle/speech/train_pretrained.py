@@ -28,7 +28,7 @@ from voxcycle.training.state import Snapshots, TrainingState, restore
 from voxcycle.voices.pretrained import Pretrained
 
 # Settings that name local files; the trained file omits them.
-PRIVATE = {"folders", "targets", "out", "start", "pretrained", "encoder", "units"}
+PRIVATE = {"folders", "targets", "favourites", "out", "start", "pretrained", "encoder", "units"}
 
 
 class TrainedNetworks(NamedTuple):
@@ -79,7 +79,16 @@ def train_pretrained(config: PretrainedTrainingConfig, resume: bool = False) -> 
     targets = [speaker for speaker in speakers if speaker.name in wanted or not wanted]
     if not targets:
         raise CorpusError("none of the targets is among the folders with enough speech")
-    crops = UnpairedCrops(config, speakers, targets, spec=spec, prior=reference)
+    names = {folder.name for folder in config.favourites}
+    crops = UnpairedCrops(
+        config,
+        speakers,
+        targets,
+        spec=spec,
+        prior=reference,
+        favourites=[speaker for speaker in targets if speaker.name in names],
+        favourite_share=config.favourite_share,
+    )
     torch.manual_seed(config.seed)
     method = build_pretraining_method(config, spec, crops.n_condition, teacher)
     if pretrained:
