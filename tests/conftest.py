@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from voxcycle.audio.mel import MelSpec
+from voxcycle.audio.mixdown import load_mono
 from voxcycle.audio.stats import DomainStats
 from voxcycle.models.voice_generator import VoiceGenerator
 from voxcycle.voices.voice import Voice, VoiceCard
@@ -135,3 +136,9 @@ def browser():
         launched = playwright.chromium.launch(executable_path=chromium, args=arguments)
         yield launched
         launched.close()
+
+
+@pytest.fixture(scope="session")
+def demo():
+    """Six seconds of a real recording, (T,) at 22,050 Hz."""
+    return load_mono(Path(__file__).parents[1] / "recipes/demo.flac", 22_050)[: 6 * 22_050]

@@ -163,6 +163,7 @@ def test_analysis_in_pieces_is_that_of_training(make_speech, monkeypatch):
         spec=SPEC,
         waveform=SpooledFrames(1),
         mels=mels_found,
+        denoise="off",
         advance=lambda share: None,
     )
 

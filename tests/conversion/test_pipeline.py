@@ -2,7 +2,6 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +9,6 @@ import soundfile
 import torch
 
 from voxcycle.audio.mel import MelSpec
-from voxcycle.audio.mixdown import load_mono
 from voxcycle.conversion import pipeline as offline
 from voxcycle.conversion.pipeline import convert
 from voxcycle.vocoders.griffin_lim import GriffinLim
@@ -293,9 +291,19 @@ def heart():
     return {"to": "heart", "vocoder": "fast", "sample_rate": 22_050}
 
 
-@pytest.fixture(scope="module")
-def demo():
-    return load_mono(Path(__file__).parents[2] / "recipes/demo.flac", 22_050)[: 6 * 22_050]
+def test_noise_is_removed_where_there_is_some(heart, demo):
+    noise = np.random.default_rng(0).standard_normal(len(demo)).astype(np.float32)
+    noisy = demo + noise * 10 ** ((measure_active_db(demo, 22_050) - 12) / 20)
+    results = {mode: convert(noisy, denoise=mode, **heart) for mode in ("auto", "on", "off")}
+    assert any("noise 1" in note and "removed" in note for note in results["auto"].notes)
+    assert np.array_equal(results["auto"].waveform, results["on"].waveform)
+    assert not any("noise" in note for note in results["off"].notes)
+    clean = convert(demo, **heart)
+    assert not any("noise" in note for note in clean.notes)
+    assert np.array_equal(clean.waveform, convert(demo, denoise="off", **heart).waveform)
+    # what is asked for is nearer to that of the clean recording
+    both = [(x.f0_hz > 0) != (clean.f0_hz > 0) for x in (results["auto"], results["off"])]
+    assert both[0].mean() < both[1].mean()
 
 
 def test_the_dynamics_are_the_inputs(heart, demo):

@@ -109,6 +109,7 @@ def test_training_and_conversion_find_the_same_level_speech_and_pitch(tmp_path, 
         spec=MelSpec(),
         waveform=waveform,
         mels=mels,
+        denoise="off",
         advance=lambda _: None,
     )
     assert np.array_equal(features.speech, found.speech)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from voxcycle.audio.denoise import Denoise
     from voxcycle.conversion.batch import FileResult
     from voxcycle.conversion.options import Background, Pitch
     from voxcycle.conversion.plan import PlannedFile
@@ -77,6 +78,13 @@ def convert(
     background: Annotated[
         str, typer.Option(help="remove makes pauses quiet; keep leaves the input's sound in them.")
     ] = "remove",
+    denoise: Annotated[
+        str,
+        typer.Option(
+            help="Remove noise before anything is measured: auto does where the recording is "
+            "noisy, on always, off never."
+        ),
+    ] = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Processes, each of one thread.")] = 1,
 ) -> None:
@@ -92,7 +100,12 @@ def convert(
     from voxcycle.voices.library import find_voice
 
     options = Options(
-        _parse_pitch(pitch), sample_rate, file_stats, second_pass, cast("Background", background)
+        pitch=_parse_pitch(pitch),
+        output_rate=sample_rate,
+        use_file_stats=file_stats,
+        second_pass=second_pass,
+        background=cast("Background", background),
+        denoise=cast("Denoise", denoise),
     )
     to_stdout = output == STREAM or (output is None and sources == [STREAM])
     if (STREAM in sources or to_stdout) and len(sources) > 1:

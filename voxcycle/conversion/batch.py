@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from voxcycle.audio.denoise import Denoise
 from voxcycle.audio.io import AudioError, FileSource
 from voxcycle.conversion.options import Background, Options, Pitch
 from voxcycle.conversion.pipeline import convert_file
@@ -52,6 +53,7 @@ def convert_files(
     use_file_stats: bool = False,
     second_pass: float | None = None,
     background: Background = "remove",
+    denoise: Denoise = "auto",
     overwrite: bool = False,
     jobs: int = 1,
     progress: Progress | None = None,
@@ -71,6 +73,7 @@ def convert_files(
         use_file_stats: see `Options`.
         second_pass: see `Options`.
         background: see `Options`.
+        denoise: see `Options`.
         overwrite: replace outputs that exist.
         jobs: processes, each of one thread; 1 works in this process with torch's threads.
         progress: called with a planned file and the share of it that is done.
@@ -80,7 +83,14 @@ def convert_files(
     """
     listed = [paths] if isinstance(paths, str | Path) else paths
     voice_path = find_voice(to)
-    options = Options(pitch, output_rate, use_file_stats, second_pass, background)
+    options = Options(
+        pitch=pitch,
+        output_rate=output_rate,
+        use_file_stats=use_file_stats,
+        second_pass=second_pass,
+        background=background,
+        denoise=denoise,
+    )
     voice, _ = load_pair(voice_path, vocoder)
     plan = plan_files(
         [Path(path) for path in listed],

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from voxcycle.audio.denoise import Denoise
 from voxcycle.audio.io import check_sample_rate
 from voxcycle.audio.stats import DomainStats
 
@@ -30,6 +31,8 @@ class Options:
             costs words, 0 to 1; None takes the voice's own.
         background: "remove" attenuates pauses, "keep" puts the input's own background there,
             unconverted.
+        denoise: "auto" removes the noise of the input first where what is left between words is
+            less than 23 dB below them, "on" always, "off" never.
     """
 
     pitch: Pitch = "auto"
@@ -37,6 +40,7 @@ class Options:
     use_file_stats: bool = False
     second_pass: float | None = None
     background: Background = "remove"
+    denoise: Denoise = "auto"
 
     def __post_init__(self) -> None:
         is_known = self.pitch in ("auto", "keep", "sing")
@@ -52,6 +56,8 @@ class Options:
             raise ValueError(f"second_pass {self.second_pass}: a number from 0 to 1 is needed")
         if self.background not in ("remove", "keep"):
             raise ValueError(f"background {self.background!r}: remove or keep is needed")
+        if self.denoise not in ("auto", "on", "off"):
+            raise ValueError(f"denoise {self.denoise!r}: auto, on or off is needed")
         if self.output_rate is not None:
             check_sample_rate(self.output_rate, "the output")
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import voxcycle
+from voxcycle.audio.denoise import Denoise
 from voxcycle.audio.f0 import F0_MAX_HZ, limit_f0, transform_f0
 from voxcycle.audio.io import (
     ArraySource,
@@ -59,6 +60,7 @@ def convert(
     use_file_stats: bool = False,
     second_pass: float | None = None,
     background: Background = "remove",
+    denoise: Denoise = "auto",
     progress: ReportShare | None = None,
 ) -> Conversion:
     """Convert a recording to a voice.
@@ -73,6 +75,7 @@ def convert(
         use_file_stats: see `Options`.
         second_pass: see `Options`.
         background: see `Options`.
+        denoise: see `Options`.
         progress: called with the share done, 0 to 1.
 
     Raises:
@@ -81,7 +84,14 @@ def convert(
         VoiceError, ArtifactError: there is no such voice, or its file is damaged.
         ValueError: an option is wrong, or the vocoder was made for another mel analysis.
     """
-    options = Options(pitch, output_rate, use_file_stats, second_pass, background)
+    options = Options(
+        pitch=pitch,
+        output_rate=output_rate,
+        use_file_stats=use_file_stats,
+        second_pass=second_pass,
+        background=background,
+        denoise=denoise,
+    )
     audio: AudioSource
     if isinstance(source, str | Path):
         if sample_rate is not None:
@@ -162,9 +172,10 @@ def _converted(
             spec=spec,
             waveform=recording,
             mels=mels,
+            denoise=options.denoise,
             advance=_stage(report, "analysis"),
         )
-        notes, seconds = list(mixdown.notes), analysis.seconds
+        notes, seconds = [*mixdown.notes, *analysis.notes], analysis.seconds
         source_stats = _choose_stats(analysis.sums, voice, options, notes)
         f0_hz = _choose_f0(analysis.f0_hz, source_stats, voice, options.pitch, notes=notes)
         converter = MelConverter(
