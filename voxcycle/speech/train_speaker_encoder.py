@@ -11,14 +11,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from voxcycle.audio.mel import MelSpec
-from voxcycle.audio.perturb import (
-    LOW_PASS_HZ,
-    LOW_PASS_SHARE,
-    WARPS,
-    band_centres_hz,
-    corrupt_mel,
-    draw_corruption,
-)
+from voxcycle.audio.perturb import LOW_PASS_HZ, WARPS, band_centres_hz, corrupt_mel, draw_corruption
 from voxcycle.methods.speaker_embedding import SpeakerBatch, SpeakerEmbedding
 from voxcycle.models.speaker_encoder import SpeakerEncoder
 from voxcycle.speech.config import SpeakerEncoderConfig
@@ -32,7 +25,9 @@ from voxcycle.training.loop import fit, keeps_threads, prepare_run
 from voxcycle.training.state import TrainingState, restore
 
 MAX_TILT, MAX_GAIN = 1.0, 0.5  # nepers, at the edges of the band and everywhere
-EMPTY = (-11.5, -9.0)  # of bands that a channel does not pass
+LOW_PASS_SHARE, HIGH_PASS_SHARE = 0.3, 0.3
+HIGH_PASS_HZ = (80.0, 350.0)
+EMPTY = (-11.5, -7.0)  # log-mels of bands that a channel does not pass
 N_TRIES = 20  # to find a crop of which half is speech
 
 
@@ -90,11 +85,13 @@ class SpeakerCrops(Dataset[SpeakerBatch]):
         return mel, np.resize(recording.speech[part], n_frames).astype(np.float32)
 
     def _filter(self, mel: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-        """Tilt, amplify and sometimes low-pass log-mels, as a channel would."""
+        """Tilt, amplify and sometimes band-limit log-mels, as a channel would."""
         slope = rng.uniform(-MAX_TILT, MAX_TILT) * np.linspace(-1, 1, mel.shape[1])
         out = mel + (slope + rng.uniform(-MAX_GAIN, MAX_GAIN))
         if rng.random() < LOW_PASS_SHARE:
             out[:, self.centres_hz > rng.uniform(*LOW_PASS_HZ)] = rng.uniform(*EMPTY)
+        if rng.random() < HIGH_PASS_SHARE:
+            out[:, self.centres_hz < rng.uniform(*HIGH_PASS_HZ)] = rng.uniform(*EMPTY)
         return out.astype(np.float32)
 
 
