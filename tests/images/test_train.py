@@ -16,15 +16,22 @@ from voxcycle.images.train import TrainedModel, load_model, resolve_config, trai
 Whole = tuple[str, TrainedModel]
 CONV = {"network": "conv", "n_latent": 3}
 TRANSLATION = {"discriminator_widths": (4, 4), "batch_size": 2, "flips": True}
+# 16 x 16 pixels: large enough for three stages
+LARGE = {"n_latent": 3, "batch_size": 4, "width": 2, "max_width": 4, "r1_every": 2}
+GROWING = LARGE | {"stable_steps": 1, "fade_steps": 4}
 OWN: dict[str, dict[str, Any]] = {
     "autoencoder": CONV,
     "vae": CONV | {"beta": 2.0},
+    "debiasing_vae": {"n_latent": 3, "width": 16, "face": "form", "every": 3},
     "classifier": {},
     "gan_ring": {"n_latent": 3},
     "gan": {"n_latent": 3},
     "conditional gan": {"n_latent": 3, "condition": "form"},
     "pix2pix": TRANSLATION | {"n_down": 2},
     "cyclegan": TRANSLATION | {"n_blocks": 1},
+    "progressive_gan": GROWING,
+    "full progressive_gan": GROWING | {"is_growing": False},
+    "stylegan": LARGE | {"path_length_every": 2},
 }
 
 
@@ -43,7 +50,7 @@ def make_config(name, folder, **changed):
     if name in ("pix2pix", "cyclegan"):
         values["data"] = folder / "domains"
     elif name != "gan_ring":
-        values["data"] = folder / "images.npz"
+        values["data"] = folder / ("large.npz" if "max_width" in values else "images.npz")
     return SYSTEMS[name.split()[-1]](**values | changed)
 
 
@@ -56,6 +63,7 @@ def data(tmp_path_factory):
     """Images, and as domains five dark ones and the same five, bright."""
     folder = tmp_path_factory.mktemp("data")
     save_images(folder / "images.npz")
+    save_images(folder / "large.npz", shape=(3, 16, 16))
     pixels = np.random.default_rng(0).integers(100, size=(5, 3, 8, 8)).astype(np.uint8)
     for side, added in (("A", 0), ("B", 150)):
         images = ImageSet(pixels + np.uint8(added), np.zeros((5, 0), np.int64), ())
@@ -65,7 +73,7 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope="module", params=list(OWN))
 def whole(request, data):
-    """A training of 7 steps of each system."""
+    """Train each system for 7 steps."""
     return request.param, train(request.param, data, out=data / request.param)
 
 
@@ -75,19 +83,26 @@ def assert_equal(a, b):
 
 
 def test_resuming_equals_going_through(whole, data, tmp_path):
-    """Also over the end of an epoch."""
+    """Also over the end of an epoch.
+
+    Faces are weighed at steps 3 and 6; at step 4 a stage of 8 x 8 pixels fades in.
+    """
     name, trained = whole
     train(name, data, out=tmp_path, steps=4)
     resumed = train(name, data, out=tmp_path, resume=True)
     assert resumed.n_steps == trained.n_steps == 7
-    assert_equal(load_file(trained.path), load_file(resumed.path))
+    arrays = load_file(resumed.path)
+    assert_equal(load_file(trained.path), arrays)
+    if name == "debiasing_vae":
+        assert arrays["_extra_state"].std() > 0
 
 
 def test_a_model_comes_back_as_it_was(whole, data):
     name, trained = whole
     loaded = load_model(trained.path)
     method = loaded.method
-    shape = (2, 1, 1) if name == "gan_ring" else (3, 8, 8)
+    side = 16 if "max_width" in OWN[name] else 8
+    shape = (2, 1, 1) if name == "gan_ring" else (3, side, side)
     assert (loaded.name, loaded.shape, loaded.steps) == (name.split()[-1], shape, 7)
     assert_equal(trained.method.state_dict(), method.state_dict())
     assert not method.training and not any(p.requires_grad for p in method.parameters())
@@ -96,11 +111,12 @@ def test_a_model_comes_back_as_it_was(whole, data):
     for ability, given in (("sample", noise), ("reconstruct", images), ("translate", images)):
         if hasattr(method, ability):
             with torch.no_grad():
-                assert torch.equal(getattr(trained.method, ability)(given),
-                                   getattr(method, ability)(given))  # fmt: skip
+                made = getattr(method, ability)(given)
+                assert torch.equal(getattr(trained.method, ability)(given), made)
+            assert made.shape == (5, *shape)
     if name == "vae":
         assert method.beta == 2.0
-    if "gan" in name and hasattr(method, "sample"):
+    if name in ("gan_ring", "gan", "conditional gan"):
         assert method.n_classes == (2 if name == "conditional gan" else 0)
     if name == "cyclegan":  # two generators, not one
         back = method.translate(images, True)

@@ -1,13 +1,9 @@
 """What the tests of methods share: they cannot import this file, so fixtures give functions."""
 
-import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
 from torch import nn
 
-from voxcycle.images.image_set import ImageSet
-from voxcycle.images.train import load_model, train_system
 from voxcycle.methods.batches import ImageBatch
 from voxcycle.training.state import TrainingState
 
@@ -49,40 +45,6 @@ def make_noise_batch():
         return ImageBatch(images, torch.zeros(n, 0), step, seed=step)
 
     return make
-
-
-@pytest.fixture
-def noise_set(tmp_path):
-    """Write sixteen images of noise."""
-    pixels = np.random.default_rng(0).integers(256, size=(16, *NOISE_SHAPE)).astype(np.uint8)
-    ImageSet(pixels, np.zeros((16, 0), np.int64), ()).save(tmp_path / "train.npz")
-    return tmp_path / "train.npz"
-
-
-@pytest.fixture
-def train_over_a_stop(tmp_path):
-    """Train through and over a stop, compare the files; return the resumed training.
-
-    Its file also draws what its method draws.
-    """
-
-    def run(name, config, n_first):
-        whole = train_system(name, config.model_copy(update={"out": tmp_path / "whole"}))
-        parts = config.model_copy(update={"out": tmp_path / "parts"})
-        train_system(name, parts.model_copy(update={"steps": n_first}))
-        resumed = train_system(name, parts, resume=True)
-        expected, found = load_file(whole.path), load_file(resumed.path)
-        assert found.keys() == expected.keys()
-        for key, tensor in found.items():
-            assert torch.equal(tensor, expected[key]), key
-        loaded = load_model(resumed.path)
-        noise = torch.randn(3, loaded.method.n_latent)
-        images = loaded.method.sample(noise)
-        assert images.shape == (3, *loaded.shape)
-        torch.testing.assert_close(images, resumed.method.sample(noise))
-        return resumed
-
-    return run
 
 
 class _Energy(nn.Module):

@@ -1,10 +1,8 @@
 import math
-from pathlib import Path
 
 import pytest
 import torch
 
-from voxcycle.images.systems.progressive_gan import ProgressiveGANConfig
 from voxcycle.methods.progressive_gan import Growth, ProgressiveGAN, lazy_adam
 from voxcycle.models.growing_networks import (
     ProgressiveDiscriminator,
@@ -105,12 +103,3 @@ def test_samples_come_from_the_stage_that_is_reached():
     torch.testing.assert_close(method.sample(noise), expected)
     method.steps_seen.fill_(17)
     torch.testing.assert_close(method.sample(noise), method.generator(noise, 2))
-
-
-@pytest.mark.parametrize("is_growing", [True, False])
-def test_a_stop_changes_nothing(noise_set, train_over_a_stop, is_growing):
-    config = ProgressiveGANConfig(
-        data=noise_set, out=Path(), steps=5, batch_size=4, width=2, max_width=4,
-        n_latent=5, fade_steps=2, stable_steps=1, r1_every=2, threads=1, is_growing=is_growing,
-    )  # fmt: skip
-    train_over_a_stop("progressive_gan", config, 2)  # within the fading of 8 x 8

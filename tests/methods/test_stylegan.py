@@ -1,9 +1,6 @@
-from pathlib import Path
-
 import pytest
 import torch
 
-from voxcycle.images.systems.stylegan import StyleGANConfig
 from voxcycle.methods.stylegan import StyleGAN, StyleGANRegularizers
 from voxcycle.models.dcgan import DCGANDiscriminator
 from voxcycle.models.style_networks import MappingNetwork, SynthesisNetwork
@@ -113,11 +110,3 @@ def test_samples_of_one_latent_differ_by_their_noise_alone():
     assert (images[0] - images[2]).abs().mean() > 1e-2
     assert torch.equal(images, method.sample(z))
     torch.testing.assert_close(calm[0], calm[2])
-
-
-def test_a_stop_changes_nothing(noise_set, train_over_a_stop):
-    config = StyleGANConfig(
-        data=noise_set, out=Path(), steps=5, batch_size=4, width=2, max_width=4, n_latent=5,
-        r1_every=2, path_length_every=2, threads=1,
-    )  # fmt: skip
-    train_over_a_stop("stylegan", config, 2)
