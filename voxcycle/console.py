@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress
 
 PATIENCE_S = 2.0
 
@@ -18,30 +19,29 @@ def open_console(stderr: bool = True) -> "Console":
     return Console(stderr=stderr, markup=False, highlight=False, soft_wrap=True)
 
 
-@contextmanager
-def late_progress(description: str, total: int) -> Iterator[Callable[[], None]]:
-    """Yield what to call after each of `total` steps.
+def open_progress(in_percent: bool = False) -> "Progress":
+    """Return a bar on stderr, nothing where that is no terminal; it goes when its work is done.
 
-    A bar appears on stderr, where that is a terminal, after `PATIENCE_S`.
+    It counts steps, or their percentage.
     """
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+    from rich import progress
 
     console = open_console()
-    progress = Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
+    return progress.Progress(
+        progress.TextColumn("{task.description}", markup=False),
+        progress.BarColumn(),
+        progress.TaskProgressColumn() if in_percent else progress.MofNCompleteColumn(),
+        progress.TimeRemainingColumn(),
         console=console,
         transient=True,
         disable=not console.is_terminal,
     )
+
+
+@contextmanager
+def late_progress(description: str, total: int) -> Iterator[Callable[[], None]]:
+    """Yield what to call after each of `total` steps; a bar appears after `PATIENCE_S`."""
+    progress = open_progress()
     task = progress.add_task(description, total=total)
     started = time.monotonic()
 

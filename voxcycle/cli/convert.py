@@ -165,22 +165,12 @@ def _run(
 
     Each output is printed to `info`, and each note and error to stderr, when its file is done.
     """
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from voxcycle.console import open_console
+    from voxcycle.console import open_progress
 
     shares = {id(planned): 0.0 for planned in plan}
-    errors = open_console()
     n_failed = 0
-    with Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeRemainingColumn(),
-        console=errors,
-        transient=True,
-        disable=not sys.stderr.isatty(),
-    ) as bar:
+    with open_progress(in_percent=True) as bar:
+        errors = bar.console
         task = bar.add_task("converting", total=len(plan))
 
         def report(planned: "PlannedFile", share: float) -> None:

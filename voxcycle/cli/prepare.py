@@ -35,16 +35,13 @@ def prepare(
 
     Example: voxcycle prepare recordings/anna -o clips/anna
     """
-    from rich.progress import Progress
-
-    from voxcycle.console import open_console
+    from voxcycle.console import open_progress
     from voxcycle.speech.prepare import draw_report, prepare_folder
     from voxcycle.speech.screening import compare_clips
 
     name = folder.resolve().name
     out = output or folder.resolve().with_name(f"{name}-clips")
-    console = open_console()
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+    with open_progress(in_percent=True) as bar:
         task = bar.add_task(f"cutting {name}", total=None)
 
         def compare(paths: Sequence[Path]) -> list[float]:

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from voxcycle.console import open_console
+from voxcycle.console import open_console, open_progress
 from voxcycle.evaluation.run import Evaluation, evaluate_voice
 from voxcycle.evaluation.stats.compare import compare, describe, difference_cells
 from voxcycle.evaluation.stats.summary import (
@@ -25,13 +24,7 @@ def evaluate_with_progress(
     voice: Voice, sources: tuple[Speaker, ...], target: Speaker | None, **options: Any
 ) -> Evaluation:
     """Run `evaluate_voice` with a progress bar on stderr; options are the same."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=open_console(), transient=True) as progress:
+    with open_progress() as progress:
         task = progress.add_task("Evaluating", total=None)
         return evaluate_voice(
             voice,
