@@ -1,6 +1,5 @@
 """The systems of the lecture: their settings, networks and data."""
 
-from voxcycle.images.systems.autoencoder import AutoencoderConfig
 from voxcycle.images.systems.classifier import ClassifierConfig
 from voxcycle.images.systems.cyclegan import CycleGANConfig
 from voxcycle.images.systems.debiasing_vae import DebiasingVAEConfig
@@ -10,7 +9,7 @@ from voxcycle.images.systems.pix2pix import Pix2PixConfig
 from voxcycle.images.systems.progressive_gan import ProgressiveGANConfig
 from voxcycle.images.systems.stylegan import StyleGANConfig
 from voxcycle.images.systems.system import SystemConfig
-from voxcycle.images.systems.vae import VAEConfig
+from voxcycle.images.systems.vae import AutoencoderConfig, VAEConfig
 
 SYSTEMS: dict[str, type[SystemConfig]] = {
     "autoencoder": AutoencoderConfig,

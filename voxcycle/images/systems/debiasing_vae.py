@@ -8,8 +8,8 @@ from torch import nn
 
 from voxcycle.images.batches import FaceBatches
 from voxcycle.images.image_set import ImageSet, find_value
-from voxcycle.images.systems.autoencoder import AutoencoderConfig
 from voxcycle.images.systems.system import ImageData
+from voxcycle.images.systems.vae import AutoencoderConfig
 from voxcycle.methods.debiasing_vae import WEIGHTS, DebiasingVAE, Rule
 from voxcycle.models.coders import Shape
 
