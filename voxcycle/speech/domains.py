@@ -198,7 +198,7 @@ def analyse(
     """Return the features of files, with progress under a name."""
     quiet = not console.is_terminal
     if quiet:
-        console.print(f"analysing {name}: {len(paths)} files (cached)")
+        console.print(f"analysing {name}: {len(paths)} files, kept in the cache for next time")
     with Progress(console=console, transient=True, disable=quiet) as progress:
         task = progress.add_task(f"Analysing {name}", total=len(paths))
         return cache_features(
