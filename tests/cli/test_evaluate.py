@@ -97,6 +97,8 @@ def test_wrong_input_is_one_sentence(recordings, voice_path, capsys):
         (("--voice", voice_path, "--source", recordings / "gone"), "gone: "),
         (("--voice", "nobody", "--source", ann), "nobody"),
         (("--compare", ann / "0.wav", recordings / "x.json"), "0.wav: "),
+        (("--compare", ann / "x.json", ann / "0.wav"), "x.json: no such file or directory; name"),
+        (("--compare", ann, ann), "ann: is a directory; name the metrics.json of an evaluation"),
     ]
     check_refusals(cases, ("-o", recordings / "report"), capsys)
     assert not (recordings / "report").exists()

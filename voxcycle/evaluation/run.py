@@ -76,7 +76,7 @@ class Evaluation:
 
     @classmethod
     def load(cls, path: Path) -> "Evaluation":
-        """Read what `save` wrote; ValueError names a file that is something else."""
+        """Read what `save` wrote; ValueError names a file that is missing or something else."""
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
             if document["format"] not in READABLE_FORMATS:
@@ -84,6 +84,9 @@ class Evaluation:
                 raise ValueError(f"format {document['format']}, this version reads {known}")
             scores = [UtteranceScores.from_dict(values) for values in document["utterances"]]
             return cls(dict(document["about"]), scores)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise ValueError(f"{path}: {reason}; name the metrics.json of an evaluation") from None
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
                 f"{path}: not a metrics.json of voxcycle evaluate ({error}); evaluate again"
