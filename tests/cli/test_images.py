@@ -228,15 +228,16 @@ def test_traverse_draws_a_row_for_each_latent(run, model, photos, tmp_path):
         (["train", "vae"], "name the images: --data FOLDER"),
         (["train", "vae", "--data", "nowhere"], "nowhere: no such folder of images"),
         (["train", "vae", "n_laten=3", "--data", "x"], "unknown key n_laten; did you mean"),
-        (["train", "vae", "beta=-1", "--data", "x"], "beta: Input should be greater than or equal"),
+        (["train", "vae", "beta=-1", "--data", "x"], "beta: -1 is too small; give 0 or more"),
         (["train", "vae", "beta", "--data", "x"], "'beta': settings are written key=value"),
-        (["train", "vae", "seed=-1", "--data", "x"], "error: seed: Input should be greater than"),
+        (["train", "vae", "seed=-1", "--data", "x"], "seed: -1 is too small; give 0 or more"),
         (["train", "vae", "--data", "x", "--out", "FILE"], "FILE: expected a folder, found a file"),
         (["train", "vae", "--data", "x", "--out", "FILE/a"], "FILE: expected a folder"),
         *((["train", method, "ema_decay=0.9", "--data", "x"],
            "error: ema_decay: this method averages no network; remove this setting")
           for method in ("autoencoder", "vae", "debiasing_vae", "classifier")),
-        *((["train", method, f"batch_size={n}", "--data", "x"], "error: batch_size: Input should")
+        *((["train", method, f"batch_size={n}", "--data", "x"],
+           f"error: batch_size: {n} is not a multiple of 4; give one")
           for method in ("progressive_gan", "stylegan") for n in (3, 18)),
         *((["train", method, "discriminator_widths=[4,4,4,4,4,4,4]", "size=32", "batch_size=1",
            "--data", "DOMAINS"],

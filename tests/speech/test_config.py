@@ -5,7 +5,7 @@ import pytest
 from voxcycle.cli import main
 from voxcycle.speech.config import VoiceTrainingConfig
 from voxcycle.speech.train_voice import train_voice
-from voxcycle.training.config import list_fields, load_config, parse_overrides
+from voxcycle.training.config import list_fields, load_config, parse_overrides, write_value
 from voxcycle.voices.voice import VoiceError
 
 
@@ -16,12 +16,30 @@ from voxcycle.voices.voice import VoiceError
         ({"zzz": 3}, "unknown key zzz; voxcycle train --settings lists"),
         ({"steps": 3, "minutes": 3}, "steps or minutes, not both"),
         ({"n_frames": 50}, "multiple of 8"),
+        ({"width": 2}, "^width: 2 is too small; give 8 or more$"),
+        ({"generator_lr": 0}, "^generator_lr: 0 is too small; give more than 0$"),
+        ({"corrupted": 1.5}, "^corrupted: 1.5 is too large; give 1 or less$"),
+        ({"ema_decay": 1}, "^ema_decay: 1 is too large; give less than 1$"),
+        ({"steps": 2.5}, "^steps: 2.5 is not a whole number; give one$"),
+        ({"width": None}, "^width: null is not a whole number; give one$"),
+        ({"cycle_a": "much"}, "^cycle_a: much is not a number; give one$"),
+        ({"uses_f0": "maybe"}, "^uses_f0: maybe is neither true nor false; give one of them$"),
+        ({"language": False}, "^language: false is not text; put it in quotes$"),  # YAML's no
+        ({"a": 3}, "^a: 3 is not a path; give the name of a file or folder$"),
+        ({"discriminator_widths": 4}, "^discriminator_widths: 4 is not a list; give .VALUE, "),
+        ({"accelerator": "tpu"}, "^accelerator: tpu is unknown; give 'cpu' or 'cuda'$"),
+        ({"width": 2, "seed": -1}, "seed: -1 is too small; give 0 or more; width: 2 is too small"),
         ({"n_frames": 32, "max_masked_frames": 32}, "must be below n_frames"),
     ],
 )
 def test_wrong_settings_are_refused(settings, problem):
     with pytest.raises(ValueError, match=problem):
         load_config(VoiceTrainingConfig, {"a": "x", "b": "y"} | settings)
+
+
+def test_a_setting_without_a_default_is_asked_for():
+    with pytest.raises(ValueError, match="^b: it has no default; give b=VALUE$"):
+        load_config(VoiceTrainingConfig, {"a": "x"})
 
 
 def test_overrides_are_yaml():
@@ -44,8 +62,11 @@ def test_the_command_lists_every_setting_with_default_and_meaning(capsys, monkey
     assert rows == [
         " ".join(f"{key} {default} {field.description}".split())
         for key, field in list_fields(VoiceTrainingConfig).items()
-        for default in ["needed" if field.is_required() else field.default]
+        for default in ["needed" if field.is_required() else write_value(field.default)]
     ]
+    typed = ("a needed", "steps null", "uses_f0 true", "discriminator_widths [32, 64, 128, 128]")
+    for start in (*typed, "out runs/voice", "width 192"):
+        assert any(row.startswith(f"{start} ") for row in rows), start
 
 
 def test_names_that_cannot_be_those_of_two_files_are_refused_first(tmp_path):

@@ -24,13 +24,13 @@ def print_settings(kind: "type[TrainingConfig]") -> None:
     from rich.table import Table
 
     from voxcycle.console import open_console
-    from voxcycle.training.config import list_fields
+    from voxcycle.training.config import list_fields, write_value
 
     table = Table(box=None, pad_edge=False)
     for heading in ("key", "default", "meaning"):
         table.add_column(heading, overflow="fold", no_wrap=heading == "key")
     for key, field in list_fields(kind).items():
-        default = "needed" if field.is_required() else str(field.default)
+        default = "needed" if field.is_required() else write_value(field.default)
         table.add_row(key, default, field.description)
     open_console(stderr=False).print(table)
 

