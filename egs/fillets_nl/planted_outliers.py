@@ -23,9 +23,9 @@ from voxcycle.audio.activity import find_activity
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.mixdown import load_mono
 from voxcycle.evaluation.stats.summary import markdown_table
-from voxcycle.speech.clip_quality import clipped_share, measure_quality
 from voxcycle.speech.prepare import MIN_OUTLIER_SCORE
 from voxcycle.speech.screening import score_clips
+from voxcycle.speech.screening_quality import clipped_share, measure_quality
 
 N_OWN, N_PLANTED, N_DRAWS = 80, 4, 5
 MUSIC_S = 4.0

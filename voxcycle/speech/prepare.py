@@ -1,8 +1,8 @@
 """From recordings as they come to clips to train on, with a report of what was kept and why.
 
-Each recording is made mono and cut at its pauses (`audio/segment.py`). Its clips are measured
-(`clip_quality.py`); unusable ones are dropped, the others levelled, compared with one another
-(`screening.py`) and written.
+Each recording is made mono and cut at its pauses (`audio/segment.py`). Unusable clips are dropped
+(`screening_quality.py` decides), the others levelled, compared with one another (`screening.py`)
+and written, unless they are outliers.
 """
 
 import json
@@ -21,8 +21,8 @@ from voxcycle.audio.mixdown import plan_mixdown
 from voxcycle.audio.resample import resample_blocks, resampled_length
 from voxcycle.audio.segment import find_slices
 from voxcycle.files import replacing
-from voxcycle.speech.clip_quality import ClipQuality, clipped_shares, measure_quality
 from voxcycle.speech.corpus import CorpusError
+from voxcycle.speech.screening_quality import ClipQuality, clipped_shares, measure_quality
 
 FLAC = AudioFormat("flac", "FLAC", "PCM_16")
 MAX_PEAK = 0.98

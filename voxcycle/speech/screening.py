@@ -3,6 +3,7 @@
 Two scores compare each clip with all others: the distance of its speaker embedding from the median
 one, and the latent norm that a VAE, trained for seconds on patches of these same clips, gives its
 sounds. Both need no knowledge of the speaker, and both assume that most clips belong.
+`prepare.py` drops the outliers, and before them what `screening_quality.py` calls unusable.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,7 @@
 """The report of an evaluation: a folder with every score, one HTML page and a table to paste.
 
-`report.html.j2` is the page; tables, histograms, pictures and players are embedded in it.
+`report.html.j2` is the page; tables, histograms, pictures and players are embedded in it. The cells
+of the table of results are made by `evaluation/stats/summary.py`.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Quality of a clip as training material.
+"""Which clips are unusable by themselves: too short, clipped, noisy, without a voice.
 
 Clipping is measured per channel, before mixing and resampling hide it. In speech, larger magnitudes
 are rarer. In a clipped recording they pile up at the limit, also after a codec has spread them

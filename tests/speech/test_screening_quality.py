@@ -6,13 +6,13 @@ import pytest
 import soundfile
 
 from voxcycle.audio.mel import MelSpec
-from voxcycle.speech.clip_quality import (
+from voxcycle.speech.prepare import prepare_folder
+from voxcycle.speech.screening_quality import (
     MAX_CLIPPED_SHARE,
     clipped_share,
     clipped_shares,
     measure_quality,
 )
-from voxcycle.speech.prepare import prepare_folder
 
 DEMO = Path(__file__).parents[2] / "recipes" / "demo.flac"
 
