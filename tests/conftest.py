@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 from voxcycle.audio.mel import MelSpec
@@ -77,6 +78,19 @@ def make_voice(is_any_to_one=True, name="unit"):
 def speech_maker():
     """Give `make_speech`: tests cannot import this file."""
     return make_speech
+
+
+@pytest.fixture(scope="session")
+def write_clips():
+    """Write clips of a speaker at 16 kHz, as 0.wav and so on, into a new folder."""
+
+    def write(folder, n_clips, duration_s, f0_hz=120.0):
+        folder.mkdir(parents=True)
+        for seed in range(n_clips):
+            speech = make_speech(duration_s, 16_000, f0_hz, seed)
+            soundfile.write(folder / f"{seed}.wav", speech, 16_000)
+
+    return write
 
 
 @pytest.fixture(scope="session", name="make_voice")

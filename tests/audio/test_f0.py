@@ -89,13 +89,10 @@ def test_the_ratio_of_deviations_is_kept_within_two():
     np.testing.assert_allclose(narrow, 100 * 1.1**0.5, rtol=1e-5)
 
 
-def test_transformed_f0_stays_in_the_range_of_the_excitation():
+def test_f0_stays_in_the_range_of_the_excitation():
     stats = make_stats(100.0, 0.2)
     f0_hz = np.array([100.0, 0.0], np.float32)
     assert list(transform_f0(f0_hz, stats, make_stats(900.0, 0.2))) == [F0_MAX_HZ, 0]
     assert list(transform_f0(f0_hz, stats, make_stats(30.0, 0.2))) == [F0_MIN_HZ, 0]
-
-
-def test_f0_is_kept_within_the_range_of_the_excitation():
     f0_hz = np.array([200.0, 0.0, 1e4, 1.0], np.float32)
     assert list(limit_f0(f0_hz)) == [200.0, 0.0, F0_MAX_HZ, F0_MIN_HZ]

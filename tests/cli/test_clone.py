@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import soundfile
 
 from voxcycle import convert
 from voxcycle.voices.library import load_voice
@@ -12,15 +11,12 @@ RATE = 16_000
 
 
 @pytest.fixture
-def folders(tmp_path, monkeypatch, make_speech):
+def folders(tmp_path, monkeypatch, write_clips):
     """Half a minute of two speakers each."""
     monkeypatch.setenv("VOXCYCLE_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     for name, f0_hz in (("ann", 210.0), ("ben", 110.0)):
-        (tmp_path / name).mkdir()
-        for index in range(4):
-            speech = make_speech(8.0, RATE, f0_hz, seed=index)
-            soundfile.write(tmp_path / name / f"{index}.wav", speech, RATE)
+        write_clips(tmp_path / name, 4, 8.0, f0_hz)
     return tmp_path
 
 
@@ -50,9 +46,8 @@ def test_names_and_files_that_are_taken_are_kept(folders, run_cli):
     assert code == 2 and "already exists" in err and taken.read_text() == "mine"
 
 
-def test_too_little_speech_is_one_sentence(folders, make_speech, run_cli):
-    (folders / "short").mkdir()
-    soundfile.write(folders / "short" / "one.wav", make_speech(5.0, RATE), RATE)
+def test_too_little_speech_is_one_sentence(folders, write_clips, run_cli):
+    write_clips(folders / "short", 1, 5.0)
     code, _, err = run_cli("clone", folders / "short")
     assert code == 2 and "at least 20 s are needed" in err
     assert not (folders / "data").exists()

@@ -7,9 +7,7 @@ import sys
 from typing import Any
 
 import pytest
-import soundfile
 
-from voxcycle.cli import main
 from voxcycle.evaluation.optional_deps import has_metrics
 from voxcycle.evaluation.report import terminal
 from voxcycle.evaluation.report.results import read_result
@@ -17,21 +15,23 @@ from voxcycle.evaluation.report.results import read_result
 needs_metrics = pytest.mark.skipif(not has_metrics(), reason="needs the extra [eval]")
 
 
-def run(*arguments):
-    with pytest.raises(SystemExit) as left:
-        main(["evaluate", *map(str, arguments)])
-    return int(left.value.code or 0)
+@pytest.fixture
+def run(run_cli):
+    """Run `voxcycle evaluate ...`; returns (exit code, stdout, stderr)."""
+
+    def evaluate(*arguments):
+        code, out, err = run_cli("evaluate", *arguments)
+        return code, out.decode(), err
+
+    return evaluate
 
 
 @pytest.fixture
-def recordings(tmp_path, make_speech, monkeypatch):
+def recordings(tmp_path, write_clips, monkeypatch):
     """Two speakers with two clips each."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     for name, f0_hz in (("ann", 120.0), ("ben", 200.0)):
-        (tmp_path / name).mkdir()
-        for i in range(2):
-            speech = make_speech(1.6, 16_000, f0_hz, seed=i)
-            soundfile.write(tmp_path / name / f"{i}.wav", speech, 16_000)
+        write_clips(tmp_path / name, 2, 1.6, f0_hz)
     return tmp_path
 
 
@@ -52,14 +52,13 @@ def check_result(path, document):
 
 
 @needs_metrics
-def test_report_and_comparison(recordings, voice_path, capsys, monkeypatch):
+def test_report_and_comparison(run, recordings, voice_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["/usr/bin/voxcycle", "evaluate", "--voice", "unit"])
     out, ben = recordings / "report", recordings / "ben"
     folders = ("--source", recordings / "ann", "--target", ben, "--parallel", ben, "-o", out)
     options = ("--vocoder", "griffin-lim", "--sentences", "1", "--second-pass", "0.5")
-    assert run("--voice", voice_path, *folders, *options) == 0
-    shown = capsys.readouterr()
-    assert "| unit | ann | 1 |" in shown.out
+    code, shown, _ = run("--voice", voice_path, *folders, *options)
+    assert code == 0 and "| unit | ann | 1 |" in shown
     document = json.loads((out / "metrics.json").read_text())
     rows = ["unconverted", "target", "copy synthesis", "DSP baseline", "unit"]
     assert [u["row"] for u in document["utterances"]] == rows
@@ -74,23 +73,22 @@ def test_report_and_comparison(recordings, voice_path, capsys, monkeypatch):
     assert "<audio" in (out / "report.html").read_text(encoding="utf-8")
     check_result(out / "evaluation-unit.json", document)
     table, notes = (out / "summary.md").read_text(encoding="utf-8").split("\n\n")
-    assert table + "\n" == shown.out
+    assert table + "\n" == shown
     assert "- words are compared with the recogniser's transcript of the recording: " in notes
 
-    assert run("--compare", out / "metrics.json", out / "metrics.json") == 0
-    table = capsys.readouterr().out
-    assert "| voice | DistillMOS | 1 |" in table and "better" not in table
+    code, table, _ = run("--compare", out / "metrics.json", out / "metrics.json")
+    assert code == 0 and "| voice | DistillMOS | 1 |" in table and "better" not in table
 
 
-def check_refusals(cases, common, capsys):
+def check_refusals(run, cases, *common):
     """Each of the options is refused in one sentence that holds the message."""
     for options, message in cases:
-        assert run(*common, *options) == 2
-        shown = capsys.readouterr().err
-        assert message in shown and shown.lower().count("error: ") == 1 and "Traceback" not in shown
+        code, _, shown = run(*common, *options)
+        assert code == 2 and message in shown
+        assert shown.lower().count("error: ") == 1 and "Traceback" not in shown
 
 
-def test_wrong_input_is_one_sentence(recordings, voice_path, capsys):
+def test_wrong_input_is_one_sentence(run, recordings, voice_path):
     ann = recordings / "ann"
     cases = [
         (("--voice", voice_path), "--voice and --source are needed"),
@@ -100,12 +98,12 @@ def test_wrong_input_is_one_sentence(recordings, voice_path, capsys):
         (("--compare", ann / "x.json", ann / "0.wav"), "x.json: no such file or directory; name"),
         (("--compare", ann, ann), "ann: is a directory; name the metrics.json of an evaluation"),
     ]
-    check_refusals(cases, ("-o", recordings / "report"), capsys)
+    check_refusals(run, cases, "-o", recordings / "report")
     assert not (recordings / "report").exists()
 
 
 @needs_metrics
-def test_wrong_options_leave_nothing_behind(recordings, voice_path, capsys):
+def test_wrong_options_leave_nothing_behind(run, recordings, voice_path):
     out = recordings / "report"
     taken = recordings / "taken"
     taken.write_text("a file")
@@ -121,12 +119,12 @@ def test_wrong_options_leave_nothing_behind(recordings, voice_path, capsys):
         (("-o", recordings / "full"), "report.html: "),
         (("--result", recordings / "My Result.json", "-o", out), "My Result.json: "),
     ]
-    check_refusals(cases, ("--voice", voice_path, "--source", recordings / "ann"), capsys)
+    check_refusals(run, cases, "--voice", voice_path, "--source", recordings / "ann")
     assert not out.exists()
 
 
 @needs_metrics
-def test_options_arrive(recordings, voice_path, monkeypatch):
+def test_options_arrive(run, recordings, voice_path, monkeypatch):
     asked: list[dict[str, Any]] = []
 
     def stop(voice, sources, target, **options):
@@ -157,19 +155,18 @@ def test_options_arrive(recordings, voice_path, monkeypatch):
 
 
 @needs_metrics
-def test_recordings_that_cannot_be_read(recordings, voice_path, capsys):
+def test_recordings_that_cannot_be_read(run, recordings, voice_path):
     """Listed where some can, one sentence and exit code 2 where none can; a report either way."""
     ann, ben, out = (recordings / name for name in ("ann", "ben", "report"))
     for broken in (ann / "0.wav", ben / "0.wav", ben / "1.wav"):
         broken.write_text("no sound")
     common = ("--voice", voice_path, "--vocoder", "griffin-lim", "--source", ann, "-o", out)
-    assert run(*common, "--parallel", ben) == 0
-    shown = capsys.readouterr().err
-    assert "failed: unit, ann 0: rendering: " in shown and "0.wav" in shown
+    code, _, shown = run(*common, "--parallel", ben)
+    assert code == 0 and "failed: unit, ann 0: rendering: " in shown and "0.wav" in shown
     assert "failed: unit, ann 1: distance: " in shown
     (ann / "1.wav").write_bytes(b"")
-    assert run(*common) == 2
-    assert "ann: no recording" in capsys.readouterr().err
+    code, _, shown = run(*common)
+    assert code == 2 and "ann: no recording" in shown
     names = ["evaluation-unit.json", "metrics.json", "report.html", "summary.md"]
     assert sorted(p.name for p in out.iterdir()) == names
     page = (out / "report.html").read_text(encoding="utf-8")

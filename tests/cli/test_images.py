@@ -18,14 +18,12 @@ Train = Callable[..., Path]
 
 
 @pytest.fixture
-def run(capsys):
+def run(run_cli):
     """Run `voxcycle images ...`; returns (exit code, stdout, stderr)."""
 
     def run_images(*arguments):
-        with pytest.raises(SystemExit) as caught:
-            main(["images", *map(str, arguments)])
-        captured = capsys.readouterr()
-        return int(caught.value.code or 0), captured.out, captured.err
+        code, out, err = run_cli("images", *arguments)
+        return code, out.decode(), err
 
     return run_images
 

@@ -1,7 +1,6 @@
 """Recordings and a cache of features that the trainings of the tests share."""
 
 import pytest
-import soundfile
 
 
 @pytest.fixture(scope="module")
@@ -13,12 +12,9 @@ def own_cache(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def folders(tmp_path_factory, make_speech):
+def folders(tmp_path_factory, write_clips):
     """Two speakers of six clips of eleven seconds, and a pool of two."""
     root = tmp_path_factory.mktemp("speakers")
     for name, f0_hz in (("low", 110.0), ("high", 210.0), ("pool/one", 130.0), ("pool/two", 190.0)):
-        (root / name).mkdir(parents=True)
-        for index in range(6):
-            wave = make_speech(11.0, 16_000, f0_hz, seed=index)
-            soundfile.write(root / name / f"{index}.wav", wave, 16_000)
+        write_clips(root / name, 6, 11.0, f0_hz)
     return root

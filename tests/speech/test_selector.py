@@ -45,10 +45,9 @@ def scored(secs, distillmos):
 
 
 @pytest.fixture(scope="module")
-def recordings(make_speech, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("recordings")
-    for index in range(6):
-        soundfile.write(folder / f"{index}.wav", make_speech(6.0, 16_000, seed=index), 16_000)
+def recordings(write_clips, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("recordings") / "ann"
+    write_clips(folder, 6, 6.0)
     return sorted(folder.iterdir())
 
 

@@ -8,7 +8,6 @@ import sys
 
 import numpy as np
 import pytest
-import soundfile
 import torch
 from rich.console import Console
 from torch import Tensor, nn
@@ -78,14 +77,11 @@ def test_two_processes_make_a_vae_as_one_does_also_over_a_stop(data, tmp_path):
     assert os.environ == environment and not torch.distributed.is_initialized()
 
 
-def test_two_processes_make_a_pair_of_voices_as_one_does(tmp_path, make_speech, monkeypatch):
+def test_two_processes_make_a_pair_of_voices_as_one_does(tmp_path, write_clips, monkeypatch):
     """Without instance norm, that is: it turns rounding errors into steps of Adam."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     for name, f0_hz in (("low", 110.0), ("high", 210.0)):
-        (tmp_path / name).mkdir()
-        for index in range(6):
-            wave = make_speech(11.0, 16_000, f0_hz, seed=index)
-            soundfile.write(tmp_path / name / f"{index}.wav", wave, 16_000)
+        write_clips(tmp_path / name, 6, 11.0, f0_hz)
     values = {"a": tmp_path / "low", "b": tmp_path / "high", "steps": N_STEPS, "threads": 1}
     values |= {"width": 16, "n_blocks": 1, "discriminator_widths": (4, 4, 4, 4), "batch_size": 2}
     values |= {"samples": 0, "separates_pitch": False, "prepares": False, "from_scratch": True}

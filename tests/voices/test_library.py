@@ -106,9 +106,14 @@ def test_the_list_says_what_the_cards_say_and_which_file_is_damaged(shipped, new
 
 
 def test_shipped_voices_are_sound():
-    for voice in list_voices():
-        assert voice.origin == "shipped"
+    voices = list_voices()
+    assert {voice.name for voice in voices} == {"heart", "michael", "emma", "george"}
+    for voice in voices:
+        assert voice.origin == "shipped" and voice.n_bytes < 5e6
         loaded = load_voice(voice.name)
-        assert loaded.card.name == voice.name
-        assert loaded.is_any_to_one
-        assert voice.n_bytes < 5e6
+        card, config = loaded.card, loaded.card.training["config"]
+        assert loaded.is_any_to_one and loaded.path == voice.path
+        assert (card.name, card.language) == (voice.name, "en")
+        assert card.licence and card.consent
+        for term in ("adversarial_a", "adversarial_b", "cycle_a", "cycle_b"):
+            assert config[term] > 0
