@@ -12,11 +12,11 @@ from collections.abc import Callable
 from voxcycle.evaluation.stats.cost import cpu_name
 
 
-def median_seconds(work: Callable[[], object], repeats: int = 5) -> float:
-    """Return the median wall time of `repeats` runs, after one that is not counted."""
+def median_seconds(work: Callable[[], object]) -> float:
+    """Return the median wall time of five runs, after one that is not counted."""
     work()
     times = []
-    for _ in range(repeats):
+    for _ in range(5):
         started = time.perf_counter()
         work()
         times.append(time.perf_counter() - started)

@@ -118,6 +118,6 @@ def test_latent_norms_are_the_means_of_the_score_of_that_name(usual):
     with torch.no_grad():
         mels = [screening.LogMel(spec)(torch.from_numpy(clip)[None])[0].T for clip in usual[:6]]
     patches = cut_patches(mels)
-    vae = train_vae(torch.cat(patches), 0)
+    vae = train_vae(torch.cat(patches))
     wanted = [outlier_scores(vae, part)["latent norm"].mean().item() for part in patches]
     assert latent_norms(usual[:6], spec) == wanted

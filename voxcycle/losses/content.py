@@ -6,9 +6,9 @@ from torch import Tensor
 TEMPERATURE = 0.1
 
 
-def unit_logits(features: Tensor, centroids: Tensor, temperature: float = TEMPERATURE) -> Tensor:
+def unit_logits(features: Tensor, centroids: Tensor) -> Tensor:
     """Return cosine / temperature to each unit: (B, P, D) and unit vectors (K, D) to (B, P, K)."""
-    return F.normalize(features, dim=-1) @ centroids.T / temperature
+    return F.normalize(features, dim=-1) @ centroids.T / TEMPERATURE
 
 
 def content_loss(source_logits: Tensor, converted_logits: Tensor) -> Tensor:

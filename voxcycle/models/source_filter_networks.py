@@ -204,13 +204,12 @@ class SpectrogramDiscriminator(nn.Module):
     All hidden layers but the last halve the frequency axis.
     """
 
-    def __init__(self, resolution: Resolution, width: int = 24, n_layers: int = 4) -> None:
+    def __init__(self, resolution: Resolution, width: int = 24) -> None:
         super().__init__()
         self.resolution = resolution
-        strides = [(2, 1)] * (n_layers - 1) + [(1, 1)]
         self.layers = nn.ModuleList(
             nn.Conv2d(1 if i == 0 else width, width, (7, 5), stride, padding=(3, 2))
-            for i, stride in enumerate(strides)
+            for i, stride in enumerate([(2, 1), (2, 1), (2, 1), (1, 1)])
         )
         self.out = nn.Conv2d(width, 1, 3, padding=1)
 

@@ -39,6 +39,7 @@ HOP = 5  # frames between patches
 MIN_LEVEL = -1.0  # deviations; below, a patch is a pause
 RANGE = 3.0  # deviations that a pixel shows
 WIDTH, N_LATENT, N_STEPS, BATCH = 256, 16, 600, 128
+SEED = 0
 
 
 class OutlierScore(NamedTuple):
@@ -106,12 +107,12 @@ def pitch_distances(clips: Sequence[NDArray[np.float32]], spec: MelSpec) -> list
 
 
 @torch.no_grad()
-def latent_norms(clips: Sequence[NDArray[np.float32]], spec: MelSpec, seed: int = 0) -> list[float]:
+def latent_norms(clips: Sequence[NDArray[np.float32]], spec: MelSpec) -> list[float]:
     """Return the mean squared norm of the latents of each clip's patches; NaN without patches."""
     log_mel = LogMel(spec)
     mels = [log_mel(torch.from_numpy(clip)[None])[0].T for clip in clips]  # (F, n_mels)
     patches = cut_patches(mels)
-    vae = train_vae(torch.cat(patches), seed)
+    vae = train_vae(torch.cat(patches))
 
     def norm(part: Tensor) -> float:
         means = [vae.posterior(images)[0] for images in part.split(SCORED_BATCH)]
@@ -140,12 +141,12 @@ def cut_patches(mels: Sequence[Tensor]) -> list[Tensor]:
 
 
 @torch.enable_grad()
-def train_vae(patches: Tensor, seed: int) -> VAE:
+def train_vae(patches: Tensor) -> VAE:
     """Train the VAE of `methods/vae.py` on images (N, 1, 20, 20), for a few seconds."""
     shape = (1, SIDE, SIDE)
-    drawn = torch.Generator().manual_seed(seed)
+    drawn = torch.Generator().manual_seed(SEED)
     with torch.random.fork_rng():
-        torch.manual_seed(seed)
+        torch.manual_seed(SEED)
         encoder = build_encoder("mlp", shape, WIDTH, 2 * N_LATENT)
         module = TrainingState(VAE(encoder, build_decoder("mlp", shape, WIDTH, N_LATENT), N_LATENT))
     for step in range(N_STEPS):
