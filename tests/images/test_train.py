@@ -149,11 +149,12 @@ def test_the_seed_is_all_that_chance_has(data, tmp_path):
 def test_labels_that_are_missing_are_refused(tmp_path):
     path = save_images(tmp_path / "images.npz")
     images = load_images(path)
-    with pytest.raises(ValueError, match="known are colour, form"):
-        train("conditional gan", tmp_path, condition="size")
+    for name, factor in (("conditional gan", "condition"), ("debiasing_vae", "face")):
+        with pytest.raises(ValueError, match="no factor 'size': known are colour, form"):
+            train(name, tmp_path, **{factor: "size"})
     images.labels[7, 1] = -1
     images.save(path)
-    for name in ("classifier", "conditional gan"):
+    for name in ("classifier", "conditional gan", "debiasing_vae"):
         with pytest.raises(ValueError, match=r"images\.npz: not every image has a form"):
             train(name, tmp_path)
     ImageSet(images.pixels, images.labels[:, :0], ()).save(path)

@@ -127,16 +127,12 @@ def save_groups(path):
     return path
 
 
-def make_config(folder, **changed):
-    values = {
-        "data": save_groups(folder / "groups.npz"), "out": folder / "run", "network": "mlp",
-        "width": 16, "n_latent": 2, "batch_size": 16, "threads": 1, "every": 3, "steps": 8,
-    }  # fmt: skip
-    return DebiasingVAEConfig(**(values | changed))
-
-
 def test_it_trains_tells_faces_and_finds_the_rare(tmp_path):
-    trained = train_system("debiasing_vae", make_config(tmp_path, steps=150, every=50))
+    config = DebiasingVAEConfig(
+        data=save_groups(tmp_path / "groups.npz"), out=tmp_path / "run", network="mlp", width=16,
+        n_latent=2, batch_size=16, threads=1, steps=150, every=50,
+    )  # fmt: skip
+    trained = train_system("debiasing_vae", config)
     loaded = load_model(trained.path)
     method = loaded.method
     assert torch.equal(method.face_weights, trained.method.face_weights)
@@ -147,17 +143,6 @@ def test_it_trains_tells_faces_and_finds_the_rare(tmp_path):
     p = method.predict(pixels)
     assert p[:60].min() > 0.5 > p[60:].max()
     assert torch.equal(method.sample(torch.zeros(1, 2)), method.decode(torch.zeros(1, 2)))
-
-
-def test_data_that_do_not_say_what_is_a_face_are_refused(tmp_path):
-    config = make_config(tmp_path)
-    with pytest.raises(ValueError, match="no factor 'cat': known are face, dark"):
-        train_system("debiasing_vae", config.model_copy(update={"face": "cat"}))
-    images = load_images(config.data)
-    images.labels[5, 0] = -1
-    images.save(config.data)
-    with pytest.raises(ValueError, match=r"groups\.npz: not every image has a face"):
-        train_system("debiasing_vae", config)
 
 
 def mixture():
