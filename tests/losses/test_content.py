@@ -30,3 +30,14 @@ def test_positions_are_averaged_and_the_source_gets_no_gradient():
     loss.backward()
     assert source.grad is None
     assert converted.grad.abs().sum() > 0
+
+
+def test_positions_count_by_their_weight():
+    source, converted = torch.randn(2, 2, 3, 4).unbind(0)
+    weight = torch.tensor([[1.0, 0.0, 1.0], [0.0, 0.0, 1.0]])
+    parts = [
+        content_loss(source[b : b + 1, p : p + 1], converted[b : b + 1, p : p + 1]).item()
+        for b, p in weight.nonzero().tolist()
+    ]
+    assert content_loss(source, converted, weight).item() == pytest.approx(np.mean(parts), abs=1e-5)
+    assert content_loss(source, converted, torch.zeros(2, 3)).item() == 0.0

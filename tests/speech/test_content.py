@@ -93,6 +93,13 @@ def test_the_same_speech_costs_nothing_and_other_speech_something(encoder, units
     loss.backward()
     assert other.grad is not None
     assert torch.isfinite(other.grad).all()
+    shown = torch.ones(1, 1, 32)
+    assert teacher(domain._replace(shown=shown), other, domain).item() == pytest.approx(loss.item())
+    half = domain.real.clone()
+    half[..., 20:] = other.detach()[..., 20:]
+    shown[..., 16:] = 0  # the wrong half is one that was filled in
+    wrong = teacher(domain, half, domain).item()
+    assert teacher(domain._replace(shown=shown), half, domain).item() < 0.5 * wrong
 
 
 def test_a_new_speakers_mean_is_heard(encoder, units):

@@ -103,6 +103,7 @@ class Domain(NamedTuple):
         condition: (B, n_condition), the domain's discriminator's condition, or None.
         profile: (B, 2 * n_mels + D), the speakers as a content loss needs them: mean and deviation
             of the mels, mean of the content features; or None.
+        shown: (B, 1, F), 1 where the generator to the other domain sees `source`, or None.
     """
 
     real: Tensor
@@ -114,6 +115,7 @@ class Domain(NamedTuple):
     disc_cond_of_other: Tensor | None = None
     condition: Tensor | None = None
     profile: Tensor | None = None
+    shown: Tensor | None = None
 
 
 class UnpairedBatch(Protocol):

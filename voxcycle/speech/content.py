@@ -43,6 +43,7 @@ MEAN_PRIOR = 100.0  # positions of 20 ms that outweigh a speaker's own mean
 SPEAKER_S = 40.0  # of each speaker, at most
 BATCH = 16
 MIN_SPEAKERS = 4
+ALL_SHOWN = 0.999  # of the frames that a position is interpolated from
 
 
 def find_encoder() -> Path:
@@ -129,6 +130,8 @@ class ContentTeacher:
     def __call__(self, source: Domain, converted: Tensor, target: Domain) -> Tensor:
         """Return the loss of converted mels (B, n_mels, F), normalised by the target's statistics.
 
+        Where the generator filled frames in, no words can be asked of it.
+
         Raises:
             ValueError: the batch lacks the statistics that undo the normalisation.
         """
@@ -136,7 +139,11 @@ class ContentTeacher:
             raise ValueError("the content loss needs the speakers' profiles in the batch")
         with torch.no_grad():
             teacher = self._logits(source.real, source.profile)
-        return content_loss(teacher, self._logits(converted, target.profile))
+        student, weight = self._logits(converted, target.profile), None
+        if source.shown is not None:
+            shown = F.interpolate(source.shown, student.shape[1], mode="linear")[:, 0]
+            weight = (shown > ALL_SHOWN).to(student)
+        return content_loss(teacher, student, weight)
 
     def _logits(self, mel: Tensor, profile: Tensor) -> Tensor:
         n_mels = self.spec.n_mels

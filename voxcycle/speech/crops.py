@@ -74,6 +74,7 @@ class Crops(NamedTuple):
             disc_cond_of_other=self.excitation_to_other[:, None, :-1],
             condition=self.condition,
             profile=self.profile,
+            shown=self.mask,
         )
 
 
