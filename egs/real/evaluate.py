@@ -141,17 +141,18 @@ class Yardstick:
     def __init__(self, asr: str, references: list[Path]) -> None:
         self.asr, self.phones = WhisperTranscriber(find_model(asr)), PhoneRecogniser()
         self.embedder, self.naturalness = ResemblyzerEmbedder(), DistillMOS()
-        self.target = self._centroid(references) if references else np.zeros(0, np.float32)
+        self.target = self.centroid(references) if references else np.zeros(0, np.float32)
         self._sources: dict[str, Wave] = {}
 
-    def _centroid(self, paths: list[Path]) -> Wave:
+    def centroid(self, paths: list[Path]) -> Wave:
+        """Return the speaker of some recordings."""
         return centroid([self.embedder.embed(load_mono(path, JUDGE_RATE)) for path in paths])
 
     def source(self, row: Row) -> Wave:
         """Return the centroid of a speaker's clean clips."""
         if row.speaker not in self._sources:
             own = sorted(row.clean.parent.glob("*.flac"))
-            self._sources[row.speaker] = self._centroid(own)
+            self._sources[row.speaker] = self.centroid(own)
         return self._sources[row.speaker]
 
     def hear(self, waveform: Wave, clean: Clean, text: str) -> dict[str, Any]:

@@ -49,5 +49,5 @@ def test_names_and_files_that_are_taken_are_kept(folders, run_cli):
 def test_too_little_speech_is_one_sentence(folders, write_clips, run_cli):
     write_clips(folders / "short", 1, 5.0)
     code, _, err = run_cli("clone", folders / "short")
-    assert code == 2 and "at least 20 s are needed" in err
+    assert code == 2 and "at least 10 s are needed" in err
     assert not (folders / "data").exists()

@@ -170,3 +170,54 @@ def test_a_voice_is_measured_by_condition(real, tmp_path):
     for row in rows.values():
         assert row["level_rms_db"] < 1.5 and row["pause_excess_db"] <= 0.5
         assert 0 <= row["nearer"] <= 1 and 1 <= row["distillmos"] <= 5
+
+
+def make_clips(load_script, seconds, speaker="a", language="en"):
+    clip = load_script("clones").Clip
+    return [
+        clip(Path(f"{speaker}{i}.flac"), speaker, language, s, "") for i, s in enumerate(seconds)
+    ]
+
+
+def test_clones_hear_twenty_seconds_and_are_compared_with_the_rest(load_script):
+    clones = load_script("clones")
+    speakers = {
+        "enough": make_clips(load_script, [8, 7, 6, 9, 10]),
+        "too little": make_clips(load_script, [15, 15]),
+        "one clip": make_clips(load_script, [60]),
+    }
+    (target,) = clones.choose_targets(speakers)
+    assert target.name == "enough"
+    assert [clip.seconds for clip in target.reference] == [8, 7, 6]
+    assert [clip.seconds for clip in target.rest] == [9, 10]
+
+
+def test_sources_of_clones_are_other_speakers(load_script):
+    clones = load_script("clones")
+    speakers = {name: make_clips(load_script, [3, 5, 4], name) for name in "abcde"}
+    speakers["f"] = make_clips(load_script, [9], "f", "ar")
+    chosen = clones.choose_sources(speakers, "c", 3)
+    assert [clip.path.name for clip in chosen] == ["a1.flac", "d1.flac", "e1.flac"]
+    assert len(clones.choose_sources(speakers, "c", 9)) == 4
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not has_metrics(), reason="needs the extra [eval]")
+def test_clones_are_measured(make_speech, tmp_path):
+    with (tmp_path / "manifest.csv").open("w") as file:
+        file.write("path,split,corpus,speaker,lang,seconds,text\n")
+        for name, f0_hz in (("one", 110.0), ("two", 190.0)):
+            for i in range(5):
+                wave = make_speech(8.0, 16_000, f0_hz, seed=i)
+                soundfile.write(tmp_path / f"{name}{i}.flac", wave, 16_000)
+                file.write(f"{name}{i}.flac,valid,made,{name},en,8.0,a text\n")
+    command = [sys.executable, str(REAL / "clones.py"), "--real", str(tmp_path), "--sources", "1"]
+    command += ["--work", str(tmp_path / "work"), "--scores", str(tmp_path / "scores.jsonl")]
+    outputs = [
+        subprocess.run(command, check=True, capture_output=True, text=True).stdout for _ in range(2)
+    ]
+    assert outputs[0] == outputs[1]  # the second call scores nothing again
+    rows = [json.loads(line) for line in outputs[0].splitlines()]
+    assert [row["row"] for row in rows] == ["all", "made_one", "made_two"]
+    assert rows[0]["n_clips"] == 2
+    assert all(0 < row[name] <= 1 for row in rows for name in ("secs", "secs_copy"))

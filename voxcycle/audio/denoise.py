@@ -27,7 +27,7 @@ FLOOR_RANGE_DB = 3.0
 MIN_UNVOICED_SHARE = (
     0.75  # of the frames at the floor; in a held note, or beside voices, it is less
 )
-MIN_SPEECH_TO_FLOOR_DB = 23.0  # less is noise; the tail of a room falls further
+MIN_SPEECH_TO_FLOOR_DB = 16.0  # less is noise that costs more words than its removal
 
 
 @functools.cache

@@ -32,7 +32,7 @@ class Options:
         background: "remove" attenuates pauses, "keep" puts the input's own background there,
             unconverted.
         denoise: "auto" removes the noise of the input first where what is left between words is
-            less than 23 dB below them, "on" always, "off" never.
+            less than 16 dB below them, "on" always, "off" never.
     """
 
     pitch: Pitch = "auto"

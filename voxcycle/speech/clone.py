@@ -17,7 +17,7 @@ from voxcycle.voices.formant_postfilter import filter_formants
 from voxcycle.voices.pretrained import PRETRAINED_FILE, Pretrained
 from voxcycle.voices.voice import Voice, VoiceCard, check_voice_name
 
-MIN_SPEECH_S = 20.0
+MIN_SPEECH_S = 10.0
 
 
 def clone_voice(
@@ -34,7 +34,7 @@ def clone_voice(
     to its speakers.
 
     Args:
-        folder: recordings of one speaker, at least twenty seconds of speech.
+        folder: recordings of one speaker, at least ten seconds of speech.
         card: name and provenance.
         path: the voice file.
         pretrained_path: made by `recipes/train_pretrained.py`.
