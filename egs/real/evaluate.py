@@ -4,9 +4,10 @@
         --scores FILE.jsonl
 
 OUT is made by conditions.py, CLIPS are recordings of the target that no training heard. Words are
-compared with the text where there is one, else with what the recogniser hears in the clean source;
-`--voice unconverted` gives the recogniser's own errors. F0 is compared with what the clean
-recording asks for. Every clip's scores are kept, so a stopped call continues where it was.
+compared with the text where there is one, else with what the recogniser hears in the clean source.
+`--voice unconverted` gives the recogniser's own errors, `--voice copy` those of the vocoder alone.
+F0 is compared with what the clean recording asks for. Every clip's scores are kept, so a stopped
+call continues where it was.
 """
 
 import argparse
@@ -40,6 +41,8 @@ from voxcycle.evaluation.metrics.similarity import ResemblyzerEmbedder, centroid
 from voxcycle.evaluation.report.record import describe_command, describe_commit
 from voxcycle.evaluation.report.results import Result, Value, write_result
 from voxcycle.evaluation.stats.cost import cpu_name
+from voxcycle.evaluation.systems import copy_synthesis
+from voxcycle.vocoders.registry import load_vocoder
 from voxcycle.voices.library import load_voice
 
 SPEC = MelSpec()
@@ -47,7 +50,7 @@ RATE, JUDGE_RATE = SPEC.sample_rate, 16_000
 SEGMENT_S = 0.5  # over which the levels of speech are compared
 EDGE_S = 0.1  # around speech, which counts neither as speech nor as pause
 PAUSE_FLOOR_DB, PAUSE_EXCESS_DB = -60.0, 3.0
-UNCONVERTED = "unconverted"
+UNCONVERTED, COPY = "unconverted", "copy"
 MEANS = (
     *("secs", "nearer", "distillmos", "f0_rmse"),
     *("level_rms_db", "pause_excess_db", "pause_below_speech_db"),
@@ -240,7 +243,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--conditions", type=Path, required=True, help="made by conditions.py")
     parser.add_argument("--real", type=Path, required=True)
-    parser.add_argument("--voice", required=True, help=f"name or file, or {UNCONVERTED}")
+    parser.add_argument("--voice", required=True, help=f"name or file, or {UNCONVERTED}, or {COPY}")
     parser.add_argument("--references", type=Path, help="folder of clips of the target")
     parser.add_argument("--asr", default="base", help="base, or a folder of faster-whisper")
     parser.add_argument("--vocoder", default="fast")
@@ -253,14 +256,16 @@ def main() -> None:
     started = time.monotonic()
     if args.voice != UNCONVERTED and not references_of(args):
         parser.error("--references: name a folder of FLAC clips of the target")
-    only = [name for name in args.only.split(",") if name]
+    only, is_left = [name for name in args.only.split(",") if name], args.voice == UNCONVERTED
     rows = read_rows(args.conditions, args.real, args.every, only)
     yardstick = Yardstick(args.asr, references_of(args))
-    voice = None if args.voice == UNCONVERTED else load_voice(args.voice)
+    vocoder = load_vocoder(args.vocoder, SPEC)
+    voice = None if args.voice in (UNCONVERTED, COPY) else load_voice(args.voice)
 
     def make(waveform: Wave) -> tuple[Wave, Wave]:
-        assert voice is not None
-        made = convert(waveform, voice, sample_rate=RATE, vocoder=args.vocoder)
+        if voice is None:
+            return copy_synthesis(waveform, RATE, vocoder), extract_f0(waveform, SPEC)
+        made = convert(waveform, voice, sample_rate=RATE, vocoder=vocoder)
         return made.waveform, made.f0_hz
 
     args.scores.parent.mkdir(parents=True, exist_ok=True)
@@ -283,13 +288,13 @@ def main() -> None:
                     clean[row.clean] = read_clean(
                         row,
                         yardstick,
-                        (lambda x: make(x)[1]) if voice else (lambda x: np.zeros(0, np.float32)),
+                        (lambda x: np.zeros(0, np.float32)) if is_left else (lambda x: make(x)[1]),
                     )
                 own = clean[row.clean]
                 recording = load_mono(row.path, RATE)
                 start = round(row.start_s * RATE)
                 span = slice(start, start + len(own.waveform))
-                if voice is None:
+                if is_left:
                     scores = yardstick.hear(recording[span], own, row.text)
                 else:
                     output = make(recording)[0]
