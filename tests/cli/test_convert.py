@@ -165,6 +165,9 @@ def test_voices_are_listed_shown_and_added(run_cli, voice_path, tmp_path, monkey
     row = next(line for line in listed.splitlines() if line.startswith("unit "))
     assert "woman" in row and "not stated" in row and "anyone" in row
     assert "consent: not stated" in shown
+    short, whole = (run_cli("voices", "show", "heart", *extra)[1] for extra in ((), ("--all",)))
+    assert b"values (--all lists them)" in short and b"spectrum_width" not in short
+    assert b"spectrum_width: 256" in whole and b"--all" not in whole
 
 
 def test_a_shipped_voice_is_not_added_again(run_cli, tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+MAX_LISTED = 5  # values of a training, each on its line
 SCORES = {"secs_target": ("SECS", 3), "wer": ("WER", 3), "distillmos": ("MOS", 2)}  # decimals
 
 voices_app = typer.Typer(invoke_without_command=True)
@@ -52,7 +53,12 @@ def voices(context: typer.Context) -> None:
 
 
 @voices_app.command()
-def show(name: Annotated[str, typer.Argument(help="Name of a voice, or a voice file.")]) -> None:
+def show(
+    name: Annotated[str, typer.Argument(help="Name of a voice, or a voice file.")],
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every setting, loss and speaker of the training, too.")
+    ] = False,
+) -> None:
     """Show the card of a voice: provenance, training and measured scores."""
     from voxcycle.artifacts import VOICE, read_header
     from voxcycle.audio.f0 import FORMER_TRACKER
@@ -68,7 +74,8 @@ def show(name: Annotated[str, typer.Argument(help="Name of a voice, or a voice f
             continue
         if isinstance(value, dict) and value:
             console.print(f"{field}:")
-            _print_values(console, value)
+            is_long = field == "training" and not everything
+            _print_values(console, value, n_listed=MAX_LISTED if is_long else len(str(value)))
         else:
             console.print(f"{field}: {value or NOT_STATED}")
     converts = header["card"].get("source") or "the one speaker it was trained on"
@@ -102,12 +109,16 @@ def _print_score(value: Any, decimals: int) -> str:
     return f"{value:.{decimals}f}" if isinstance(value, int | float) else ""
 
 
-def _print_values(console: "Console", values: dict[str, Any], indent: str = "  ") -> None:
-    """Print one value per line, those of dictionaries indented."""
+def _print_values(
+    console: "Console", values: dict[str, Any], indent: str = "  ", n_listed: int = MAX_LISTED
+) -> None:
+    """Print one value per line, those of dictionaries of `n_listed` at most indented."""
     for key, value in values.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and len(value) > n_listed:
+            console.print(f"{indent}{key}: {len(value)} values (--all lists them)")
+        elif isinstance(value, dict):
             console.print(f"{indent}{key}:")
-            _print_values(console, value, indent + "  ")
+            _print_values(console, value, indent + "  ", n_listed)
         else:
             text = f"{value:.4g}" if isinstance(value, float) else str(value)
             console.print(f"{indent}{key}: {text}")
