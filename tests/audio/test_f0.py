@@ -6,6 +6,7 @@ from voxcycle.audio.f0 import (
     F0_MIN_HZ,
     extract_f0,
     extract_f0_of_blocks,
+    is_sung,
     limit_f0,
     transform_f0,
 )
@@ -96,3 +97,16 @@ def test_f0_stays_in_the_range_of_the_excitation():
     assert list(transform_f0(f0_hz, stats, make_stats(30.0, 0.2))) == [F0_MIN_HZ, 0]
     f0_hz = np.array([200.0, 0.0, 1e4, 1.0], np.float32)
     assert list(limit_f0(f0_hz)) == [200.0, 0.0, F0_MAX_HZ, F0_MIN_HZ]
+
+
+def test_notes_far_apart_are_singing_and_lively_speech_is_not():
+    rate = 86.0
+    time = np.arange(round(6 * rate)) / rate
+    notes = np.repeat([110.0, 220.0, 330.0], len(time) // 3)
+    vibrato = notes * 2 ** (0.5 / 12 * np.sin(2 * np.pi * 5.5 * time))
+    lively = 150 * 2 ** (12 / 12 * np.sin(2 * np.pi * 1.5 * time))  # two octaves, never still
+    narrow = np.repeat([200.0, 220.0, 240.0], len(time) // 3)
+    found = [
+        is_sung(x.astype(np.float32), rate) for x in (notes, vibrato, lively, narrow, 0 * time)
+    ]
+    assert found == [True, True, False, False, False]

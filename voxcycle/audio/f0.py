@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter1d
+from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
 from voxcycle.audio.level import frame_power, moving_mean, remove_rumble, to_db
 from voxcycle.audio.mel import MelSpec
@@ -30,6 +30,9 @@ MIN_CONFIDENCE = 0.4
 TRACKING_LEVEL_DB = -20.0
 MAX_BOOST_DB = 30.0
 SMOOTH_S, NEARBY_S = 0.15, 1.0  # to either side
+SUNG_SEMITONES = 16.0  # from the 5th to the 95th percentile
+NOTE_S, NOTE_SEMITONES = 0.25, 1.5  # a note lasts so long, and its vibrato is no wider
+HELD_SHARE = 0.4  # of the voiced frames; lively speech has less
 PIECE_SAMPLES = 30 * TRACKER_RATE  # tracked at a time: bounds the memory
 
 
@@ -134,6 +137,21 @@ def transform_f0(
     moved = (log_f0 - source.log_f0_mean) * (1.0 if keeps_intervals else ratio)
     moved += target.log_f0_mean + shift_semitones * np.log(2) / 12
     return limit_f0(np.where(voiced, np.exp(moved), 0.0))
+
+
+def is_sung(f0_hz: NDArray[np.float32], frame_rate: float) -> bool:
+    """Return whether F0 (F,) spans more than lively speech does, and holds its notes."""
+    voiced = f0_hz > 0
+    if not voiced.any():
+        return False
+    semitones = 12 * np.log2(np.where(voiced, f0_hz, 1.0))
+    low, high = np.percentile(semitones[voiced], [5, 95])
+    length = round(NOTE_S * frame_rate)
+    highest = maximum_filter1d(np.where(voiced, semitones, np.inf), length, mode="nearest")
+    is_middle = highest - minimum_filter1d(semitones, length, mode="nearest") <= NOTE_SEMITONES
+    is_held = maximum_filter1d(is_middle, length, mode="nearest", origin=-1 + length % 2)
+    is_held = is_held & voiced
+    return bool(high - low > SUNG_SEMITONES and is_held.sum() > HELD_SHARE * voiced.sum())
 
 
 def limit_f0(f0_hz: NDArray[np.float32]) -> NDArray[np.float32]:

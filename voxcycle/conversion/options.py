@@ -23,7 +23,7 @@ class Options:
     Attributes:
         pitch: "auto" moves the source's F0 to the target's range, "sing" to the target's mean with
             all intervals kept, "keep" leaves it, a number adds semitones to "auto". Intervals are
-            also kept where F0 spans more than 16 semitones.
+            also kept where F0 holds notes that span more than 16 semitones.
         output_rate: sample rate of the output in Hz; None keeps the input's.
         use_file_stats: normalise by the file's own statistics where the voice was trained on one
             source speaker (any-to-one voices always do).

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 import voxcycle
 from voxcycle.audio.denoise import Denoise
-from voxcycle.audio.f0 import F0_MAX_HZ, limit_f0, transform_f0
+from voxcycle.audio.f0 import F0_MAX_HZ, is_sung, limit_f0, transform_f0
 from voxcycle.audio.io import (
     ArraySource,
     AudioFormat,
@@ -41,7 +41,6 @@ from voxcycle.voices.voice import Voice
 
 ReportShare = Callable[[float], None]
 FAR_SOURCE_SEMITONES = 4.0
-SUNG_SEMITONES = 16.0  # from the 5th to the 95th percentile
 MAX_OUTSIDE_SHARE = 0.02
 MISSED_SEMITONES = 0.5
 SILENT_DB = -120.0
@@ -326,15 +325,13 @@ def _choose_f0(
         )
     if pitch == "keep":
         return limit_f0(f0_hz)
-    is_sung = pitch == "sing"
-    if pitch != "sing" and voiced_hz.size:
-        low, high = np.percentile(12 * np.log2(voiced_hz), [5, 95])
-        is_sung = bool(high - low > SUNG_SEMITONES)
-        if is_sung:
-            notes.append(
-                f"the pitch spans {high - low:.0f} semitones, as in singing: its intervals are kept"
-            )
+    if is_song := pitch != "sing" and is_sung(f0_hz, voice.spec.frame_rate):
+        notes.append("the pitch holds notes far apart, as in singing: their intervals are kept")
     shift_semitones = 0.0 if isinstance(pitch, str) else float(pitch)
     return transform_f0(
-        f0_hz, source_stats, voice.target_stats, shift_semitones, keeps_intervals=is_sung
+        f0_hz,
+        source_stats,
+        voice.target_stats,
+        shift_semitones,
+        keeps_intervals=is_song or pitch == "sing",
     )
