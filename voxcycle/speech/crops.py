@@ -48,6 +48,7 @@ class Crops(NamedTuple):
         condition: (B, n_condition), of each crop's speaker.
         profile: (B, 2 * n_mels + D), see `Domain`; D is 0 without a content loss.
         mask: (B, 1, F), 0 where the generator fills frames in.
+        speech: (B, F), 1 in frames of speech.
     """
 
     real: Tensor
@@ -58,6 +59,7 @@ class Crops(NamedTuple):
     condition: Tensor
     profile: Tensor
     mask: Tensor
+    speech: Tensor
 
     def to_domain(self, other: "Crops") -> Domain:
         """Return the domain; conditioning of the generators: excitation, mask and speaker.
@@ -75,6 +77,7 @@ class Crops(NamedTuple):
             condition=self.condition,
             profile=self.profile,
             shown=self.mask,
+            speech=self.speech,
         )
 
 
@@ -94,10 +97,11 @@ class VoiceBatch(NamedTuple):
 
 
 class _Crop(NamedTuple):
-    """A crop: log-mel (F, n_mels), F0 (F,), and the normalised inputs of the generators."""
+    """A crop: log-mel (F, n_mels), F0 and speech (F,), normalised inputs of the generators."""
 
     mel: NDArray[np.float32]
     f0_hz: NDArray[np.float32]
+    speech: NDArray[np.float32]
     stats: DomainStats  # of the recording as a source: they normalise `source`
     source: NDArray[np.float32]
     perturbed: NDArray[np.float32]
@@ -192,6 +196,7 @@ class UnpairedCrops(Dataset[VoiceBatch]):
                 speaker_condition(stats, self.reference, draw_embedding(source.speaker, rng)),
                 source.profile,
                 self._draw_mask(rng),
+                crop.speech,
             )
             halves.append(Crops(*(torch.from_numpy(value.T) for value in values)))
         return VoiceBatch(*halves)
@@ -227,9 +232,11 @@ class UnpairedCrops(Dataset[VoiceBatch]):
             source, stats = self._corrupt(place, 0, corruption, rng)
         else:
             source = stats.normalize(mel)
-        f0_hz = recording.f0_hz[start : start + self.n_frames]
-        f0_hz = np.pad(f0_hz, (0, self.n_frames - len(f0_hz)))
-        return _Crop(mel=mel, f0_hz=f0_hz, stats=stats, source=source, perturbed=perturbed)
+        f0_hz, speech = (
+            np.pad(x[start : start + self.n_frames], (0, max(0, start + self.n_frames - len(x))))
+            for x in (recording.f0_hz, recording.speech.astype(np.float32))
+        )
+        return _Crop(mel, f0_hz, speech, stats=stats, source=source, perturbed=perturbed)
 
     def _corrupt(
         self, place: _Place, variant: int, corruption: Corruption, rng: np.random.Generator

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
+from torch import Tensor
 
 from voxcycle.artifacts import SPEAKER_ENCODER, building, check_sizes, read_artifact, write_artifact
 from voxcycle.audio.mel import MelSpec
+from voxcycle.methods.batches import Domain
 from voxcycle.models.speaker_encoder import SpeakerEncoder
 from voxcycle.models.weights import load_network, to_arrays
 from voxcycle.speech.features import Features
@@ -33,6 +36,28 @@ def load_encoder(path: Path) -> SpeakerEncoder:
         MelSpec(**artifact.header["mel_spec"]).require_same(MelSpec(), str(path), "voxcycle")
         encoder = load_network(lambda: SpeakerEncoder(**arguments), artifact.arrays)
     return encoder.eval().requires_grad_(False)
+
+
+class SpeakerTeacher:
+    """Compares who speaks: a CycleGAN's speaker term."""
+
+    def __init__(self, encoder: SpeakerEncoder, spec: MelSpec) -> None:
+        self.encoder, self.n_mels = encoder, spec.n_mels
+
+    def __call__(self, source: Domain, converted: Tensor, target: Domain) -> Tensor:
+        """Return one minus the cosine of converted mels (B, n_mels, F) to their targets.
+
+        Raises:
+            ValueError: the batch lacks the targets' embeddings, statistics or frames of speech.
+        """
+        if target.condition is None or target.profile is None or source.speech is None:
+            raise ValueError("the speaker loss needs conditions, profiles and speech in the batch")
+        mean, std = target.profile[:, : 2 * self.n_mels].chunk(2, dim=1)
+        heard = self.encoder.to(converted.device)(
+            converted * std[..., None] + mean[..., None], source.speech
+        )
+        wanted = target.condition[:, -heard.shape[1] :]
+        return 1 - F.cosine_similarity(heard, wanted).mean()
 
 
 def add_embeddings(speaker: Speaker, encoder: SpeakerEncoder, spec: MelSpec) -> Speaker:

@@ -4,22 +4,26 @@ A voice has four networks. The pretrained ones are two, G and D, conditioned on 
 stand for all four, and for those of any voice once they are bound to its speaker.
 """
 
+from collections.abc import Mapping
+
 from voxcycle.audio.mel import MelSpec
 from voxcycle.methods.cyclegan import (
-    ContentLoss,
     CycleGAN,
     CycleGANNetworks,
     CycleGANRates,
     CycleGANWeights,
+    Teacher,
 )
 from voxcycle.models.patchgan import PatchGAN, PatchGANPair, build_mel_discriminator
 from voxcycle.models.voice_generator import VoiceGenerator
 from voxcycle.speech.config import MelCycleGANConfig, VoiceTrainingConfig
 from voxcycle.voices.pretrained import Pretrained
 
+Teachers = Mapping[str, Teacher] | None
+
 
 def build_method(
-    config: VoiceTrainingConfig, spec: MelSpec, n_condition: int, content: ContentLoss | None = None
+    config: VoiceTrainingConfig, spec: MelSpec, n_condition: int, teachers: Teachers = None
 ) -> CycleGAN:
     """Build the four networks and the method around them; those of a pool are conditional."""
     n_cond = n_condition if config.any_to_one else 0
@@ -29,16 +33,16 @@ def build_method(
         d_a=build_discriminator(config, spec, n_cond),
         d_b=build_discriminator(config, spec, 0),
     )
-    return _build_cyclegan(networks, config, content)
+    return _build_cyclegan(networks, config, teachers)
 
 
 def build_pretraining_method(
-    config: MelCycleGANConfig, spec: MelSpec, n_condition: int, content: ContentLoss | None = None
+    config: MelCycleGANConfig, spec: MelSpec, n_condition: int, teachers: Teachers = None
 ) -> CycleGAN:
     """Build G and D of the pretraining, each for both directions, and the method around them."""
     g = build_generator(config, spec, n_condition)
     d = build_discriminator(config, spec, n_condition)
-    return _build_cyclegan(CycleGANNetworks(g, g, d, d), config, content)
+    return _build_cyclegan(CycleGANNetworks(g, g, d, d), config, teachers)
 
 
 def build_generator(config: MelCycleGANConfig, spec: MelSpec, n_cond: int) -> VoiceGenerator:
@@ -101,7 +105,7 @@ def start_from_pretrained(method: CycleGAN, a: Pretrained, b: Pretrained) -> Non
 
 
 def _build_cyclegan(
-    networks: CycleGANNetworks, config: MelCycleGANConfig, content: ContentLoss | None
+    networks: CycleGANNetworks, config: MelCycleGANConfig, teachers: Teachers
 ) -> CycleGAN:
     weights = {name: getattr(config, name) for name in CycleGANWeights.__dataclass_fields__}
     rates = CycleGANRates(config.generator_lr, config.discriminator_lr, clip=config.clip)
@@ -111,5 +115,5 @@ def _build_cyclegan(
         rates,
         sees_excitation=config.sees_excitation,
         scores_identity=config.scores_identity,
-        content=content,
+        teachers=teachers,
     )

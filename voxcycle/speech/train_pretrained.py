@@ -12,14 +12,14 @@ from torch import nn
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.perturb import WARPS
 from voxcycle.audio.stats import DomainStats, average_stats
-from voxcycle.methods.cyclegan import CycleGAN
+from voxcycle.methods.cyclegan import CycleGAN, Teacher
 from voxcycle.models.speaker_encoder import SpeakerEncoder
 from voxcycle.speech.config import PretrainedTrainingConfig
 from voxcycle.speech.content import load_teacher
 from voxcycle.speech.corpus import CorpusError, Split, scan_folder
 from voxcycle.speech.crops import UnpairedCrops
 from voxcycle.speech.domains import MIN_POOL_SPEAKER_S, load_speaker, perturbations
-from voxcycle.speech.embedding import add_embeddings, load_encoder
+from voxcycle.speech.embedding import SpeakerTeacher, add_embeddings, load_encoder
 from voxcycle.speech.networks import build_pretraining_method, check_pretrained
 from voxcycle.speech.speakers import SHORT_SPEAKER_S, Speaker, shrink_stats
 from voxcycle.training.config import save_config
@@ -69,12 +69,14 @@ def train_pretrained(config: PretrainedTrainingConfig, resume: bool = False) -> 
     else:
         reference = average_stats([speaker.stats[0] for speaker in speakers])
     speakers = [shrink_stats(speaker, reference, spec) for speaker in speakers]
-    teacher = None
+    teachers: dict[str, Teacher] = {}
     if config.content:
         teacher = load_teacher(config, speakers, spec, console)
         speakers = [teacher.describe(speaker) for speaker in speakers]
+        teachers["content"] = teacher
     if encoder:
         speakers = [add_embeddings(speaker, encoder, spec) for speaker in speakers]
+        teachers["speaker"] = SpeakerTeacher(encoder, spec)
     wanted = {folder.name for folder in config.targets}
     targets = [speaker for speaker in speakers if speaker.name in wanted or not wanted]
     if not targets:
@@ -90,7 +92,7 @@ def train_pretrained(config: PretrainedTrainingConfig, resume: bool = False) -> 
         favourite_share=config.favourite_share,
     )
     torch.manual_seed(config.seed)
-    method = build_pretraining_method(config, spec, crops.n_condition, teacher)
+    method = build_pretraining_method(config, spec, crops.n_condition, teachers)
     if pretrained:
         start_with(method.generators["g_ab"], pretrained.generator)
         start_with(method.discriminators["d_b"], pretrained.discriminator)

@@ -3,6 +3,7 @@
 import datetime
 import functools
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,13 +16,13 @@ from voxcycle.artifacts import VOICE, ArtifactError, read_header
 from voxcycle.audio.mel import MelSpec
 from voxcycle.evaluation.dataset import spread
 from voxcycle.evaluation.systems import Speaker
-from voxcycle.methods.cyclegan import ContentLoss
+from voxcycle.methods.cyclegan import Teacher
 from voxcycle.speech.config import POSTPROCESSING, VoiceTrainingConfig
 from voxcycle.speech.content import load_teacher
 from voxcycle.speech.corpus import Split
 from voxcycle.speech.crops import UnpairedCrops
 from voxcycle.speech.domains import Domains, find_domains, load_data
-from voxcycle.speech.embedding import add_embeddings
+from voxcycle.speech.embedding import SpeakerTeacher, add_embeddings
 from voxcycle.speech.export import build_voices, export_voices, postprocess
 from voxcycle.speech.networks import build_method, check_pretrained, start_from_pretrained
 from voxcycle.speech.selector import (
@@ -102,14 +103,15 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
         console.print("stopped during the analysis; start again: finished files are cached")
         raise
 
-    teacher = None
+    teachers: dict[str, Teacher] = {}
     if config.content:
         teacher = load_teacher(config, [*data.train_a, data.train_b], spec, console)
-        data = data.describe(teacher.describe)
+        data, teachers["content"] = data.describe(teacher.describe), teacher
     starts: dict[str, Pretrained] = {}
     if pretrained:
         if encoder := pretrained.encoder:
             data = data.describe(lambda speaker: add_embeddings(speaker, encoder, spec))
+            teachers["speaker"] = SpeakerTeacher(encoder, spec)
         targets = {"g_ab": data.train_b, "g_ba": data.train_a[0]}
         starts = {g: pretrained.bind(s.stats[0], s.embedding) for g, s in targets.items()}
     reference = pretrained.reference if pretrained else None
@@ -117,7 +119,7 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
         config, data.train_a, [data.train_b], spec=spec, prior=data.prior, reference=reference
     )
     torch.manual_seed(config.seed)
-    method = build_method(config, spec, crops.n_condition, teacher)
+    method = build_method(config, spec, crops.n_condition, teachers)
     if pretrained and not config.start:
         start_from_pretrained(
             method, pretrained if config.any_to_one else starts["g_ba"], starts["g_ab"]
@@ -128,7 +130,7 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
     n_before = module.steps_done
     n_steps, n_threads = config.steps, config.threads
     if n_steps is None:
-        n_more, n_threads = _resolve_minutes(config, crops, console, teacher)
+        n_more, n_threads = _resolve_minutes(config, crops, console, teachers)
         n_steps = module.steps_done + n_more
     config = config.model_copy(update={"steps": n_steps, "minutes": None, "threads": n_threads})
     if not resume:
@@ -245,11 +247,11 @@ def measure_step_seconds(
     config: VoiceTrainingConfig,
     crops: UnpairedCrops,
     n_steps: int = PROBE_STEPS,
-    content: ContentLoss | None = None,
+    teachers: Mapping[str, Teacher] | None = None,
 ) -> float:
     """Return the mean wall time of a step, on throw-away networks, after a short warm-up."""
     device = torch.device(config.accelerator)
-    probe = TrainingState(build_method(config, crops.spec, crops.n_condition, content)).to(device)
+    probe = TrainingState(build_method(config, crops.spec, crops.n_condition, teachers)).to(device)
     for step in range(PROBE_WARM_UP + n_steps):
         if step == PROBE_WARM_UP:
             started = time.perf_counter()
@@ -261,7 +263,10 @@ def measure_step_seconds(
 
 
 def _resolve_minutes(
-    config: VoiceTrainingConfig, crops: UnpairedCrops, console: Console, content: ContentLoss | None
+    config: VoiceTrainingConfig,
+    crops: UnpairedCrops,
+    console: Console,
+    teachers: Mapping[str, Teacher],
 ) -> tuple[int, int]:
     """Return how many steps fit into the minutes, and the number of threads.
 
@@ -269,10 +274,10 @@ def _resolve_minutes(
     wait for one another can be slower.
     """
     n_threads = torch.get_num_threads()
-    seconds = measure_step_seconds(config, crops, content=content)
+    seconds = measure_step_seconds(config, crops, teachers=teachers)
     if n_threads > 1 and not config.threads and config.accelerator == "cpu":
         torch.set_num_threads(1)
-        alone = measure_step_seconds(config, crops, content=content)
+        alone = measure_step_seconds(config, crops, teachers=teachers)
         if alone < MIN_SPEEDUP * seconds:
             console.print(f"one thread is faster here than {n_threads}")
             n_threads, seconds = 1, alone
