@@ -13,18 +13,32 @@ from voxcycle.audio.perturb import WARPS
 from voxcycle.methods.batches import Domain
 from voxcycle.models.voice_generator import VoiceGenerator
 from voxcycle.speech.clone import clone_voice
-from voxcycle.speech.config import PretrainedTrainingConfig, SpeakerEncoderConfig
+from voxcycle.speech.config import (
+    PretrainedTrainingConfig,
+    SpeakerEncoderConfig,
+    VoiceTrainingConfig,
+)
 from voxcycle.speech.corpus import CorpusError
 from voxcycle.speech.embedding import SpeakerTeacher, add_embeddings, embed_segments, load_encoder
 from voxcycle.speech.features import extract_features
 from voxcycle.speech.speakers import build_speaker, draw_embedding, speaker_profile
 from voxcycle.speech.train_pretrained import start_with, train_pretrained
 from voxcycle.speech.train_speaker_encoder import train_speaker_encoder
+from voxcycle.speech.train_voice import train_voice
 from voxcycle.voices.pretrained import Pretrained
 from voxcycle.voices.voice import Voice, VoiceCard
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 SPEC = MelSpec()
+SMALL: dict[str, Any] = {
+    "width": 16,
+    "n_blocks": 1,
+    "discriminator_widths": (4, 4, 4, 4),
+    "spectrum_width": 8,
+    "batch_size": 2,
+    "threads": 1,
+    "separates_pitch": False,
+}
 
 
 def make_config(root, out, **changes):
@@ -135,23 +149,24 @@ def test_the_speaker_loss_compares_with_the_target(encoder_path, features):
         teach(target._replace(speech=None), mel, target)
 
 
-def test_networks_are_conditioned_on_the_embedding(folders, encoder_path, tmp_path):
+@pytest.fixture(scope="module")
+def pretrained_path(folders, encoder_path, tmp_path_factory):
+    """Networks that the embeddings condition."""
     config = PretrainedTrainingConfig(
         folders=(folders / "pool" / "one", folders / "pool" / "two"),
-        out=tmp_path / "run",
+        out=tmp_path_factory.mktemp("pretrained"),
         encoder=encoder_path,
         speaker=1.0,
         steps=2,
-        width=16,
-        n_blocks=1,
-        discriminator_widths=(4, 4, 4, 4),
-        spectrum_width=8,
-        batch_size=2,
-        threads=1,
-        separates_pitch=False,
+        **SMALL,
     )
-    path = train_pretrained(config).path
-    pretrained = Pretrained.load(path)
+    return train_pretrained(config).path
+
+
+def test_networks_are_conditioned_on_the_embedding(
+    folders, encoder_path, pretrained_path, tmp_path
+):
+    pretrained = Pretrained.load(pretrained_path)
     assert pretrained.encoder is not None and pretrained.n_condition == 162 + 6
     kept, given = pretrained.encoder.state_dict(), load_encoder(encoder_path).state_dict()
     assert all(torch.equal(kept[name], given[name]) for name in given)
@@ -160,14 +175,34 @@ def test_networks_are_conditioned_on_the_embedding(folders, encoder_path, tmp_pa
     assert any((bound[0][name] != bound[1][name]).any() for name in bound[0])
     with pytest.raises(ValueError, match="168"):
         pretrained.bind(stats)
-    clone_voice(folders / "low", VoiceCard("low"), tmp_path / "low.safetensors", path, False)
-    clone = Voice.load(tmp_path / "low.safetensors").generator.state_dict()
-    speaker = build_speaker(
-        "low",
-        [extract_features(folders / "low" / f"{i}.wav", SPEC, WARPS[:1]) for i in range(6)],
-        SPEC,
-    )
-    speaker = add_embeddings(speaker, pretrained.encoder, SPEC)
+    path = tmp_path / "low.safetensors"
+    clone_voice(folders / "low", VoiceCard("low"), path, pretrained_path, False)
+    clone = Voice.load(path).generator.state_dict()
+    paths = [folders / "low" / f"{i}.wav" for i in range(6)]
+    features = [extract_features(path, SPEC, WARPS[:1]) for path in paths]
+    speaker = add_embeddings(build_speaker("low", features, SPEC), pretrained.encoder, SPEC)
     wanted = pretrained.bind(speaker.stats[0], speaker.embedding).generator.state_dict()
     name = "blocks.0.norm.bias"  # the postfilter leaves it alone
     torch.testing.assert_close(clone[name], wanted[name], atol=2e-3, rtol=2e-3)
+
+
+@pytest.mark.parametrize("is_pool", [False, True])
+def test_a_voice_starts_from_networks_with_embeddings(folders, pretrained_path, tmp_path, is_pool):
+    config = VoiceTrainingConfig(
+        a=folders / ("pool" if is_pool else "low"),
+        b=folders / "high",
+        any_to_one=is_pool,
+        out=tmp_path,
+        pretrained=pretrained_path,
+        speaker=1.0,
+        steps=1,
+        samples=0,
+        prepares=False,
+        **SMALL,
+    )
+    voice = Voice.load(train_voice(config).voices[0])
+    assert voice.card.training["losses"]["generator/speaker"] > 0
+    assert voice.generator.arguments["n_condition"] == 0
+    state = torch.load(tmp_path / "last.ckpt", weights_only=True)["method"]
+    conditions = [name for name in state if ".g_ba." in name and "condition" in name]
+    assert {state[name].shape[1] for name in conditions} == ({168} if is_pool else set())
