@@ -3,7 +3,7 @@
     python egs/real/clones.py --real FOLDER --role valid --work OUT --scores FILE.jsonl
 
 Every speaker with 38 s of clips is cloned from the first 20 s; the rest, which no clone has heard,
-are the reference of its likeness. Sources are clips of other speakers with a text or in English.
+are the reference of its likeness. Sources are clips of other speakers, in English.
 Copy synthesis of the rest is what the vocoder alone leaves of the likeness. Resumes where it was.
 """
 
@@ -32,7 +32,7 @@ from voxcycle.evaluation.stats.cost import cpu_name
 from voxcycle.evaluation.systems import copy_synthesis
 from voxcycle.speech.clone import clone_voice
 from voxcycle.vocoders.registry import load_vocoder
-from voxcycle.voices.pretrained import PRETRAINED_FILE
+from voxcycle.voices.pretrained import PRETRAINED_FILE, Pretrained
 from voxcycle.voices.voice import Voice, VoiceCard
 
 MIN_S, REFERENCE_S = 38.0, 20.0
@@ -64,7 +64,11 @@ def read_clips(real: Path, role: str) -> dict[str, list[Clip]]:
             if row["split"] == role and "mp3" not in row["corpus"]:
                 name = f"{row['corpus']}_{row['speaker']}"
                 clip = Clip(
-                    real / row["path"], name, row["lang"], float(row["seconds"]), row["text"]
+                    path=real / row["path"],
+                    speaker=name,
+                    language=row["lang"],
+                    seconds=float(row["seconds"]),
+                    text=row["text"],
                 )
                 speakers.setdefault(name, []).append(clip)
     return speakers
@@ -121,8 +125,11 @@ def main() -> None:
     yardstick = Yardstick(args.asr, [])
     args.scores.parent.mkdir(parents=True, exist_ok=True)
     done: list[dict[str, Any]] = []
+    of = f"{args.role} {args.vocoder} {args.asr} {Pretrained.sha256(args.pretrained)}"
     if args.scores.exists():
         done = list(map(json.loads, args.scores.read_text("utf-8").splitlines()))
+        if {s["of"] for s in done} - {of}:
+            parser.error(f"{args.scores}: scores of other networks or another role are in it")
     known = {(s["target"], s["source"]) for s in done}
     with (
         args.scores.open("a", encoding="utf-8") as file,
@@ -137,7 +144,7 @@ def main() -> None:
                         yardstick.target = yardstick.centroid([c.path for c in target.rest])
                         copies = [copy_likeness(c, yardstick, vocoder) for c in target.rest]
                     scores = score(clip, voice, vocoder, yardstick)
-                    scores |= {"target": target.name, "source": clip.path.name}
+                    scores |= {"of": of, "target": target.name, "source": clip.path.name}
                     done.append(scores | {"secs_copy": float(np.mean(copies))})
                     file.write(json.dumps(done[-1]) + "\n")
                     file.flush()
@@ -189,7 +196,15 @@ def copy_likeness(clip: Clip, yardstick: Yardstick, vocoder: Any) -> float:
 
 def score(clip: Clip, voice: Voice, vocoder: Any, yardstick: Yardstick) -> dict[str, Any]:
     """Convert a clip and measure it."""
-    row = Row("clean", clip.path, clip.path, clip.speaker, clip.language, 0.0, clip.text)
+    row = Row(
+        condition="clean",
+        path=clip.path,
+        clean=clip.path,
+        speaker=clip.speaker,
+        language=clip.language,
+        start_s=0.0,
+        text=clip.text,
+    )
     clean = read_clean(
         row, yardstick, lambda x: convert(x, voice, sample_rate=RATE, vocoder=vocoder).f0_hz
     )

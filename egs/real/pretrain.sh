@@ -18,7 +18,7 @@ python=${PYTHON:-.venv/bin/python}
 $python egs/real/link.py "$speech" "$folders"
 synthetic=$(ls -d ${SYNTHETIC:-$corpus/pool/* $corpus/target/* $corpus/british/*})
 mkdir -p "$run"
-{ ls -d "$folders"/train/*; echo "$synthetic"; } >"$run/folders"
+[ -e "$run/folders" ] || { ls -d "$folders"/train/*; echo "$synthetic"; } >"$run/folders"
 if [ ! -e "$encoder/speaker_encoder.safetensors" ]; then
     $python recipes/train_speaker_encoder.py "$encoder" $(cat "$run/folders") threads=1 \
         $([ -e "$encoder/last.ckpt" ] && echo --resume)
@@ -28,7 +28,7 @@ if [ -e "$run/last.ckpt" ]; then
 fi
 quoted() { sed 's/.*/"&"/' | paste -sd,; }
 targets=$({ for f in "$folders"/targets/*; do echo "$folders/train/$(basename "$f")"; done; echo "$synthetic"; } | quoted)
-favourites=$(echo "$synthetic" | grep -E "/(target|british)/" | quoted)
+favourites=$(echo "$synthetic" | { grep -E "/(target|british)/" || true; } | quoted)
 exec $python recipes/train_pretrained.py "$run" $(cat "$run/folders") --steps "$steps" \
     "targets=[$targets]" "favourites=[$favourites]" favourite_share=0.3 \
     pretrained=voxcycle/voices/pretrained.safetensors "encoder=$encoder/speaker_encoder.safetensors" \

@@ -4,6 +4,7 @@
 
 What is right is a consensus over the clean clip: a frame is voiced where two of Harvest, pYIN
 and Praat agree within a semitone, unvoiced where none of them hears a voice; others do not count.
+Harvest and Praat are compared too, though they have a voice in the consensus.
 OUT is made by conditions.py. `swift-f0` is voxcycle's own use of SwiftF0: less rumble, evened
 level, a lower threshold; `swift-f0 plain` is the network as it comes.
 """
@@ -23,7 +24,7 @@ from voxcycle.audio.activity import find_activity
 from voxcycle.audio.f0 import F0_MAX_HZ, F0_MIN_HZ, TRACKER_RATE, extract_f0, load_tracker
 from voxcycle.audio.mixdown import load_mono
 from voxcycle.audio.resample import resample
-from voxcycle.audio.world import ANALYSIS_MS, import_pyworld, love_train, track_f0
+from voxcycle.audio.world import ANALYSIS_MS, VOICED_LOW_SHARE, import_pyworld, love_train, track_f0
 from voxcycle.console import late_progress
 from voxcycle.evaluation.report.record import describe_command, describe_commit
 from voxcycle.evaluation.report.results import Result, Value, write_result
@@ -31,7 +32,6 @@ from voxcycle.evaluation.stats.cost import cpu_name
 
 SEMITONE = np.log(2) / 12
 PLAIN_CONFIDENCE = 0.5
-VOICED_LOW_SHARE = 0.85
 
 
 def at_frames(f0_hz: Wave, times: Wave, n_samples: int) -> Wave:

@@ -4,7 +4,7 @@
 
 Every recording of OUT (made by conditions.py) is compared with the speakers' other clean clips: the
 equal error rate of its own speaker against all others, by the encoder's embeddings and, as the
-baseline, by the statistics that a generator is told without one.
+baseline, by the statistics that are the condition of networks without it.
 """
 
 import argparse
@@ -67,6 +67,8 @@ def main() -> None:
     for row in rows:
         if row.condition == "clean":
             enrolled[row.speaker].append((row.clean, *found[row.path][:2]))
+    enrolled = {name: clips for name, clips in enrolled.items() if len(clips) > 1}
+    rows = [row for row in rows if row.speaker in enrolled]
     genuine: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     impostors: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:

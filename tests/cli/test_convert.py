@@ -170,6 +170,15 @@ def test_voices_are_listed_shown_and_added(run_cli, voice_path, tmp_path, monkey
     assert b"spectrum_width: 256" in whole and b"--all" not in whole
 
 
+def test_noise_is_removed_on_demand(convert, source):
+    code, _, err = convert(source, "--denoise", "on", "-o", source.with_name("quiet.wav"))
+    assert code == 0 and "was removed first" in err
+    code, _, err = convert(source, "--denoise", "off", "-o", source.with_name("left.wav"))
+    assert code == 0 and "was removed first" not in err
+    code, _, err = convert(source, "--denoise", "perhaps", "-o", source.with_name("none.wav"))
+    assert code == 2 and "auto, on or off" in err
+
+
 def test_a_shipped_voice_is_not_added_again(run_cli, tmp_path, monkeypatch):
     monkeypatch.setenv("VOXCYCLE_DATA", str(tmp_path))
     copy = shutil.copy(find_voice("heart"), tmp_path / "copy.safetensors")

@@ -96,7 +96,7 @@ def test_the_predictor_hears_the_same_in_perturbed_speech(encoder, units):
     after = content_loss(wanted, units.predictor(perturbed))
     nothing = content_loss(wanted, torch.zeros_like(wanted))
     assert after < 0.8 * nothing
-    assert after < before or before < 0.1
+    assert after < before
 
 
 def test_the_same_speech_costs_nothing_and_other_speech_something(encoder, units):

@@ -85,7 +85,7 @@ def test_the_loss_falls_and_the_speakers_come_apart(folders, tmp_path, features)
 
 
 def test_one_speaker_is_not_enough(folders, tmp_path):
-    with pytest.raises(CorpusError, match="two folders"):
+    with pytest.raises(CorpusError, match="fewer than two"):
         train_speaker_encoder(make_config(folders, tmp_path, folders=(folders / "low",)))
 
 
@@ -206,3 +206,18 @@ def test_a_voice_starts_from_networks_with_embeddings(folders, pretrained_path, 
     state = torch.load(tmp_path / "last.ckpt", weights_only=True)["method"]
     conditions = [name for name in state if ".g_ba." in name and "condition" in name]
     assert {state[name].shape[1] for name in conditions} == ({168} if is_pool else set())
+
+
+def test_another_encoder_than_the_networks_own_is_refused(folders, pretrained_path, tmp_path):
+    other = train_speaker_encoder(make_config(folders, tmp_path / "other", seed=1))
+    settings: dict[str, Any] = {"folders": (folders / "low", folders / "high"), "steps": 1}
+    settings |= {"pretrained": pretrained_path, "encoder": other, "out": tmp_path / "run"}
+    with pytest.raises(ValueError, match="another speaker encoder"):
+        train_pretrained(PretrainedTrainingConfig(**settings, **SMALL))
+    settings |= {"encoder": None, "favourites": (folders / "pool" / "one",)}
+    with pytest.raises(CorpusError, match="favourite"):
+        train_pretrained(PretrainedTrainingConfig(**settings, **SMALL))
+    settings |= {"pretrained": None, "favourites": (), "speaker": 1.0}
+    with pytest.raises(ValueError, match="speaker=1 needs a speaker encoder"):
+        train_pretrained(PretrainedTrainingConfig(**settings, **SMALL))
+    assert not (tmp_path / "run").exists()

@@ -81,8 +81,8 @@ def convert(
     denoise: Annotated[
         str,
         typer.Option(
-            help="Remove noise before anything is measured: auto does where the recording is "
-            "noisy, on always, off never."
+            help="Remove noise first: auto does where it is less than 16 dB below the speech, "
+            "on always, off never."
         ),
     ] = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,

@@ -96,8 +96,11 @@ def analyze(
                 _denoise(waveform, spec, cleaned)
                 found = _find_speech(cleaned, spec, lambda done: advance(0.6 + 0.3 * done))
             waveform = cleaned
-            if np.isfinite(floor_db):
-                notes.append(f"noise {floor_db:.0f} dB below the speech was removed first")
+            is_heard = floor_db < MIN_SPEECH_TO_FLOOR_DB
+            what = (
+                f"noise {floor_db:.0f} dB below the speech" if is_heard else "what noise there is"
+            )
+            notes.append(f"{what} was removed first")
         with timed(seconds, "mel"):
             _extract_mels(waveform, 10 ** ((ANALYSIS_LEVEL_DB - found.level_db) / 20), spec, mels)
             sums = _sum_frames(mels, found.f0_hz, found.speech)

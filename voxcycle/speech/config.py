@@ -182,7 +182,7 @@ class PretrainedTrainingConfig(MelCycleGANConfig):
         (), description="those of the targets that become voices, and are drawn more often"
     )
     favourite_share: Share = Field(
-        0.0, description="share of b's crops that favourites have together, beside their own"
+        0.0, description="share of b's crops that are drawn from the favourites alone"
     )
     pretrained: Path | None = Field(None, description="file to start from; null: random networks")
     encoder: Path | None = Field(

@@ -111,6 +111,6 @@ def load_teacher(
         teacher.units = fit_predictor(
             encoder, units, perturbed, spec, seed=config.seed, n_steps=PREDICTOR_STEPS
         )
-    if path != kept:
+    if path != kept or teacher.units is not units:
         teacher.units.save(kept)
     return teacher

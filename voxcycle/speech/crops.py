@@ -135,7 +135,7 @@ class UnpairedCrops(Dataset[VoiceBatch]):
             so that their own statistics are used throughout.
         reference: statistics that conditions are relative to; None takes the prior, or those of a.
         favourites: speakers of b that are drawn more often.
-        favourite_share: share of b's crops that they have together, beside their own.
+        favourite_share: share of b's crops that are drawn from them alone.
     """
 
     def __init__(

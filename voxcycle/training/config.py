@@ -199,7 +199,7 @@ def list_fields(kind: type[TrainingConfig]) -> dict[str, FieldInfo]:
 
 def write_value(value: Any) -> str:
     """Return a setting's value as it is typed behind `key=`."""
-    return json.dumps(value, default=str).strip('"')
+    return json.dumps(value, default=str, ensure_ascii=False).strip('"')
 
 
 def parse_overrides(pairs: list[str]) -> dict[str, Any]:

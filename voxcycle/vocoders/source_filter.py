@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from voxcycle.artifacts import VOCODER, building, check_sizes, read_artifact, write_artifact
-from voxcycle.audio.f0 import TRACKER
+from voxcycle.audio.f0 import FORMER_TRACKER, TRACKER
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.source_signals import noise_blocks, onset_phases, source_signals
 from voxcycle.models.source_filter_networks import SourceFilterVocoder
@@ -30,6 +30,7 @@ class SourceFilter:
     ) -> None:
         self.name = name  # as the user names it
         self.about = about or {}  # how it was trained
+        self.f0_tracker = TRACKER  # of its training; files that name none are from DIO's time
         self.network = network.eval()
         self.spec = network.spec
         self.context_frames = network.context_frames
@@ -55,7 +56,7 @@ class SourceFilter:
         header = {
             "network": self.network.arguments,
             "mel_spec": self.spec.to_dict(),
-            "f0_tracker": TRACKER,
+            "f0_tracker": self.f0_tracker,
             "about": about,
         }
         write_artifact(path, VOCODER, header, to_arrays(self.network))
@@ -68,7 +69,9 @@ class SourceFilter:
             spec, arguments = MelSpec(**header["mel_spec"]), _drop_retired(header["network"])
             check_sizes(arguments)
             network = load_network(lambda: SourceFilterVocoder(spec, **arguments), arrays)
-        return cls(network.requires_grad_(False), header.get("about"), name or str(path))
+        loaded = cls(network.requires_grad_(False), header.get("about"), name or str(path))
+        loaded.f0_tracker = str(header.get("f0_tracker", FORMER_TRACKER))
+        return loaded
 
 
 def _drop_retired(arguments: dict[str, Any]) -> dict[str, Any]:

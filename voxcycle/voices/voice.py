@@ -52,7 +52,7 @@ class Voice:
         path: the file it was loaded from.
         second_pass: share of the second conversion, 0 to 1; see `MelConverter`.
         f0_tracker: what found the F0 of the statistics; files that name none are from DIO's time.
-            Sources of any voice are tracked by `extract_f0`, which lost fewer words with them, too.
+            Sources are tracked by `extract_f0` for all of them: it keeps more words of either.
     """
 
     card: VoiceCard
