@@ -95,7 +95,7 @@ class Units(NamedTuple):
         if self.predictor is not None:
             about["predictor"] = self.predictor.arguments
             weights = self.predictor.state_dict()
-            tensors |= {f"predictor/{name}": value for name, value in weights.items()}
+            tensors |= {f"predictor/{name}": value.half() for name, value in weights.items()}
         header = {"voxcycle_units": json.dumps(about)}
         with replacing(path) as partial:
             save_file({k: v.contiguous() for k, v in tensors.items()}, partial, header)
@@ -263,7 +263,8 @@ def fit_predictor(
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    return units._replace(predictor=predictor.eval().requires_grad_(False))
+    # Rounded as its file rounds it, so that a resumed run has the same.
+    return units._replace(predictor=predictor.half().float().eval().requires_grad_(False))
 
 
 def _draw_variants(
