@@ -50,6 +50,7 @@ RATE, JUDGE_RATE = SPEC.sample_rate, 16_000
 SEGMENT_S = 0.5  # over which the levels of speech are compared
 EDGE_S = 0.1  # around speech, which counts neither as speech nor as pause
 PAUSE_FLOOR_DB, PAUSE_EXCESS_DB = -60.0, 3.0
+ADDED = ("pink20", "pink10", "babble15", "hum", "events")  # the speech is in them as it is in clean
 UNCONVERTED, COPY = "unconverted", "copy"
 MEANS = (
     *("secs", "nearer", "distillmos", "f0_rmse"),
@@ -114,7 +115,7 @@ def measure_levels(source: Wave, output: Wave, speech: NDArray[np.bool_]) -> dic
     """Return the level error of speech and the level of pauses.
 
     Args:
-        source: the recording, or its clean clip where an event would count as speech, (T,).
+        source: the recording, or its clean clip where something was added to it, (T,).
         output: its conversion, (T,).
         speech: of the clean clip, (F,).
     """
@@ -179,7 +180,7 @@ class Yardstick:
         to_target, to_source = cosine(embedding, self.target), cosine(embedding, self.source(row))
         f0_hz = extract_f0(output, SPEC)
         pitch = compare_f0(clean.requested_f0, f0_hz)
-        compared = clean.waveform if row.condition == "events" else recording
+        compared = clean.waveform if row.condition in ADDED else recording
         return {
             **self.hear(output, clean, row.text),
             "secs": to_target,

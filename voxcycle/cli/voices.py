@@ -8,7 +8,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-MAX_LISTED = 5  # values of a training, each on its line
+MAX_LISTED = 5  # longer parts of a training are only counted
 SCORES = {"secs_target": ("SECS", 3), "wer": ("WER", 3), "distillmos": ("MOS", 2)}  # decimals
 
 voices_app = typer.Typer(invoke_without_command=True)
@@ -75,7 +75,7 @@ def show(
         if isinstance(value, dict) and value:
             console.print(f"{field}:")
             is_long = field == "training" and not everything
-            _print_values(console, value, n_listed=MAX_LISTED if is_long else len(str(value)))
+            _print_values(console, value, n_listed=MAX_LISTED if is_long else None)
         else:
             console.print(f"{field}: {value or NOT_STATED}")
     converts = header["card"].get("source") or "the one speaker it was trained on"
@@ -110,11 +110,11 @@ def _print_score(value: Any, decimals: int) -> str:
 
 
 def _print_values(
-    console: "Console", values: dict[str, Any], indent: str = "  ", n_listed: int = MAX_LISTED
+    console: "Console", values: dict[str, Any], indent: str = "  ", n_listed: int | None = None
 ) -> None:
-    """Print one value per line, those of dictionaries of `n_listed` at most indented."""
+    """Print a value a line; those of a dictionary indented, if they are `n_listed` at most."""
     for key, value in values.items():
-        if isinstance(value, dict) and len(value) > n_listed:
+        if isinstance(value, dict) and n_listed is not None and len(value) > n_listed:
             console.print(f"{indent}{key}: {len(value)} values (--all lists them)")
         elif isinstance(value, dict):
             console.print(f"{indent}{key}:")

@@ -26,8 +26,7 @@ from voxcycle.models.weights import load_network, to_arrays
 Embedding = NDArray[np.float32] | None
 PRETRAINED_FILE = Path(__file__).with_name("pretrained.safetensors")  # the packaged one
 # In files of format 1 the discriminator's tensors are called so.
-PREFIXES = {"generator": "generator", "judge": "discriminator", "discriminator": "discriminator"}
-PREFIXES["encoder"] = "encoder"
+RETIRED_PREFIXES = {"judge": "discriminator"}
 
 
 @dataclass(frozen=True)
@@ -119,7 +118,11 @@ class Pretrained:
             }
             for name, array in arrays.items():
                 prefix, _, rest = name.partition(".")
-                parts[PREFIXES[prefix]][rest] = array
+                parts[RETIRED_PREFIXES.get(prefix, prefix)][rest] = array
+            speaker_encoder = None
+            if encoder:
+                speaker_encoder = load_network(lambda: SpeakerEncoder(**encoder), parts["encoder"])
+                speaker_encoder.eval().requires_grad_(False)
             return cls(
                 generator=load_network(lambda: VoiceGenerator(**generator), parts["generator"]),
                 discriminator=load_network(
@@ -128,11 +131,7 @@ class Pretrained:
                 spec=spec,
                 reference=DomainStats.from_dict(header["reference"]),
                 about=header["about"],
-                encoder=load_network(lambda: SpeakerEncoder(**encoder), parts["encoder"])
-                .eval()
-                .requires_grad_(False)
-                if encoder
-                else None,
+                encoder=speaker_encoder,
             )
 
 
