@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from levels import frame_level_db, measure_active_db
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.conversion import pipeline as offline
@@ -69,7 +68,7 @@ def converted(request, voice, make_speech):
     return rate, speech, convert(speech, voice, sample_rate=rate, vocoder=GriffinLim(MelSpec()))
 
 
-def test_duration_and_level_are_the_inputs(converted):
+def test_duration_and_level_are_the_inputs(converted, measure_active_db):
     rate, speech, result = converted
     assert result.sample_rate == rate
     assert len(result.waveform) == result.n_samples == len(speech)
@@ -80,7 +79,7 @@ def test_duration_and_level_are_the_inputs(converted):
     assert result.notes == []
 
 
-def test_pauses_stay_quiet(converted):
+def test_pauses_stay_quiet(converted, frame_level_db):
     rate, speech, result = converted
     source_db = frame_level_db(speech, rate, 0.02)
     output_db = frame_level_db(result.waveform, rate, 0.02)

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from levels import frame_level_db, measure_active_db
 
 from voxcycle.conversion.pipeline import convert
 
@@ -13,7 +12,7 @@ def heart():
     return {"to": "heart", "vocoder": "fast", "sample_rate": 22_050}
 
 
-def test_noise_is_removed_where_there_is_some(heart, demo):
+def test_noise_is_removed_where_there_is_some(heart, demo, measure_active_db):
     noise = np.random.default_rng(0).standard_normal(len(demo)).astype(np.float32)
     noisy = demo + noise * 10 ** ((measure_active_db(demo, 22_050) - 12) / 20)
     results = {mode: convert(noisy, denoise=mode, **heart) for mode in ("auto", "on", "off")}
@@ -28,7 +27,7 @@ def test_noise_is_removed_where_there_is_some(heart, demo):
     assert both[0].mean() < both[1].mean()
 
 
-def test_the_dynamics_are_the_inputs(heart, demo):
+def test_the_dynamics_are_the_inputs(heart, demo, measure_active_db):
     half = len(demo) // 2
     uneven = demo.copy()
     uneven[half:] *= 10 ** (-20 / 20)
@@ -40,7 +39,7 @@ def test_the_dynamics_are_the_inputs(heart, demo):
     assert abs(steps[1] - steps[0]) < 1.5
 
 
-def test_little_speech_in_a_long_recording(heart, demo):
+def test_little_speech_in_a_long_recording(heart, demo, frame_level_db, measure_active_db):
     speech, n_silent = demo[: 2 * 22_050], 20 * 22_050
     noise = 10 ** (-55 / 20) * np.random.default_rng(0).standard_normal(2 * n_silent + len(speech))
     recording = noise.astype(np.float32)
@@ -56,7 +55,7 @@ def test_little_speech_in_a_long_recording(heart, demo):
 
 
 @pytest.mark.parametrize("event", ["thump", "clap", "offset"])
-def test_one_event_does_not_set_the_level(heart, demo, event):
+def test_one_event_does_not_set_the_level(heart, demo, event, measure_active_db):
     t = np.arange(len(demo)) / 22_050
     noise = np.random.default_rng(0).standard_normal(len(demo))
     since = t - 2.0
