@@ -9,8 +9,6 @@ Copy synthesis of the rest is what the vocoder alone leaves of the likeness. Res
 
 import argparse
 import csv
-import datetime
-import hashlib
 import json
 import shutil
 import time
@@ -19,16 +17,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from evaluate import JUDGE_RATE, RATE, RESULTS, SPEC, Row, Yardstick, read_clean
+from evaluate import JUDGE_RATE, RATE, SPEC, Row, Yardstick, read_clean
+from record import record
 
 from voxcycle.audio.mixdown import load_mono
 from voxcycle.audio.resample import resample
 from voxcycle.console import late_progress
 from voxcycle.conversion.pipeline import convert
 from voxcycle.evaluation.metrics.similarity import cosine
-from voxcycle.evaluation.report.record import describe_command, describe_commit
-from voxcycle.evaluation.report.results import Result, Value, write_result
-from voxcycle.evaluation.stats.cost import cpu_name
+from voxcycle.evaluation.report.results import Value
 from voxcycle.evaluation.systems import copy_synthesis
 from voxcycle.speech.clone import clone_voice
 from voxcycle.vocoders.registry import load_vocoder
@@ -156,25 +153,13 @@ def main() -> None:
     for row in summary:
         print(json.dumps(row), flush=True)
     if args.result:
-        recordings = hashlib.sha256()
-        for clip in sorted(clip.path for own in speakers.values() for clip in own):
-            recordings.update(clip.read_bytes())
-        result = Result(
-            id=args.result,
-            title=f"Clones of real speakers ({args.role}) from 20 s, {args.vocoder}",
-            status="current",
+        record(
+            args.result,
+            f"Clones of real speakers ({args.role}) from 20 s, {args.vocoder}",
             rows=summary,
-            command=describe_command(),
-            commit=describe_commit(),
-            corpus_sha256=recordings.hexdigest(),
-            seed=None,
-            steps=None,
-            machine=f"{cpu_name()}, threads: 1",
-            wall_s=round(time.monotonic() - started, 1),
-            date=datetime.date.today(),
-            recorded="automatic",
+            recordings=[clip.path for own in speakers.values() for clip in own],
+            started=started,
         )
-        write_result(result, RESULTS)
 
 
 def make_clone(target: Target, work: Path, pretrained: Path) -> Voice:

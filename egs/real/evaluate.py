@@ -12,8 +12,6 @@ call continues where it was.
 
 import argparse
 import csv
-import datetime
-import hashlib
 import json
 import time
 from collections import defaultdict
@@ -24,6 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from record import record
 
 from voxcycle.audio.activity import find_speech
 from voxcycle.audio.f0 import extract_f0
@@ -38,9 +37,7 @@ from voxcycle.evaluation.metrics.naturalness import DistillMOS
 from voxcycle.evaluation.metrics.phones import PhoneRecogniser, phone_errors
 from voxcycle.evaluation.metrics.pitch import compare_f0
 from voxcycle.evaluation.metrics.similarity import ResemblyzerEmbedder, centroid, cosine
-from voxcycle.evaluation.report.record import describe_command, describe_commit
-from voxcycle.evaluation.report.results import Result, Value, write_result
-from voxcycle.evaluation.stats.cost import cpu_name
+from voxcycle.evaluation.report.results import Value
 from voxcycle.evaluation.systems import copy_synthesis
 from voxcycle.vocoders.registry import load_vocoder
 from voxcycle.voices.library import load_voice
@@ -56,7 +53,6 @@ MEANS = (
     *("secs", "nearer", "distillmos", "f0_rmse"),
     *("level_rms_db", "pause_excess_db", "pause_below_speech_db"),
 )
-RESULTS = Path(__file__).parents[2] / "results"
 
 Wave = NDArray[np.float32]
 
@@ -318,32 +314,14 @@ def main() -> None:
         summary.append({"row": condition, **summarise([done[name] for name in names])})
         print(json.dumps(summary[-1]), flush=True)
     if args.result:
-        write_result(describe(args, summary, rows, seconds=time.monotonic() - started), RESULTS)
-
-
-def describe(
-    args: argparse.Namespace, summary: list[dict[str, Value]], rows: list[Row], seconds: float
-) -> Result:
-    """Return the result file of an evaluation."""
-    recordings = hashlib.sha256()
-    for path in sorted({row.clean for row in rows}):
-        recordings.update(path.read_bytes())
-    return Result(
-        id=args.result,
-        title=f"{args.voice} by condition, {args.conditions.name} speakers, {args.vocoder}",
-        status="current",
-        rows=summary,
-        command=describe_command(),
-        commit=describe_commit(),
-        corpus_sha256=recordings.hexdigest(),
-        seed=None,
-        steps=None,
-        machine=f"{cpu_name()}, threads: 1",
-        wall_s=round(seconds, 1),
-        date=datetime.date.today(),
-        recorded="automatic",
-        notes=["wall_s is of the last call: clips scored by an earlier one were not scored again"],
-    )
+        record(
+            args.result,
+            f"{args.voice} by condition, {args.conditions.name} speakers, {args.vocoder}",
+            rows=summary,
+            recordings=[row.clean for row in rows],
+            started=started,
+            notes=["wall_s is of the last call: clips scored before were not scored again"],
+        )
 
 
 if __name__ == "__main__":

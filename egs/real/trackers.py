@@ -10,15 +10,14 @@ level, a lower threshold; `swift-f0 plain` is the network as it comes.
 """
 
 import argparse
-import datetime
-import hashlib
 import json
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from evaluate import RATE, RESULTS, SPEC, Wave, read_rows
+from evaluate import RATE, SPEC, Wave, read_rows
+from record import record
 
 from voxcycle.audio.activity import find_activity
 from voxcycle.audio.f0 import F0_MAX_HZ, F0_MIN_HZ, TRACKER_RATE, extract_f0, load_tracker
@@ -26,9 +25,7 @@ from voxcycle.audio.mixdown import load_mono
 from voxcycle.audio.resample import resample
 from voxcycle.audio.world import ANALYSIS_MS, VOICED_LOW_SHARE, import_pyworld, love_train, track_f0
 from voxcycle.console import late_progress
-from voxcycle.evaluation.report.record import describe_command, describe_commit
-from voxcycle.evaluation.report.results import Result, Value, write_result
-from voxcycle.evaluation.stats.cost import cpu_name
+from voxcycle.evaluation.report.results import Value
 
 SEMITONE = np.log(2) / 12
 PLAIN_CONFIDENCE = 0.5
@@ -161,25 +158,8 @@ def main() -> None:
         summary.append({"row": f"{condition}, {name}", **rounded})
         print(json.dumps(summary[-1]), flush=True)
     if args.result:
-        recordings = hashlib.sha256()
-        for path in sorted(right):
-            recordings.update(path.read_bytes())
-        result = Result(
-            id=args.result,
-            title=f"F0 trackers by condition, {args.conditions.name} speakers",
-            status="current",
-            rows=summary,
-            command=describe_command(),
-            commit=describe_commit(),
-            corpus_sha256=recordings.hexdigest(),
-            seed=None,
-            steps=None,
-            machine=f"{cpu_name()}, threads: 1",
-            wall_s=round(time.monotonic() - started, 1),
-            date=datetime.date.today(),
-            recorded="automatic",
-        )
-        write_result(result, RESULTS)
+        title = f"F0 trackers by condition, {args.conditions.name} speakers"
+        record(args.result, title, rows=summary, recordings=right, started=started)
 
 
 if __name__ == "__main__":

@@ -8,24 +8,21 @@ baseline, by the statistics that are the condition of networks without it.
 """
 
 import argparse
-import datetime
-import hashlib
 import json
 import time
 from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
-from evaluate import RESULTS, SPEC, read_rows
+from evaluate import SPEC, read_rows
+from record import record
 
 from voxcycle.artifacts import SPEAKER_ENCODER, read_artifact
 from voxcycle.audio.perturb import WARPS
 from voxcycle.audio.stats import DomainStats, add_sums, estimate_stats, sum_frames
 from voxcycle.console import late_progress
 from voxcycle.evaluation.metrics.similarity import centroid, cosine, equal_error_rate
-from voxcycle.evaluation.report.record import describe_command, describe_commit
-from voxcycle.evaluation.report.results import Result, Value, write_result
-from voxcycle.evaluation.stats.cost import cpu_name
+from voxcycle.evaluation.report.results import Value
 from voxcycle.speech.embedding import embed_segments, load_encoder
 from voxcycle.speech.features import Features, extract_features
 from voxcycle.voices.pretrained import PRETRAINED_FILE, Pretrained, speaker_condition
@@ -96,26 +93,16 @@ def main() -> None:
         )
         print(json.dumps(summary[-1]), flush=True)
     if args.result:
-        recordings = hashlib.sha256()
-        for path in sorted({row.clean for row in rows}):
-            recordings.update(path.read_bytes())
         about = read_artifact(args.encoder, SPEAKER_ENCODER).header["about"]
-        result = Result(
-            id=args.result,
-            title=f"Speaker verification, {args.conditions.name} speakers, equal error rates",
-            status="current",
+        record(
+            args.result,
+            f"Speaker verification, {args.conditions.name} speakers, equal error rates",
             rows=summary,
-            command=describe_command(),
-            commit=describe_commit(),
-            corpus_sha256=recordings.hexdigest(),
+            recordings=[row.clean for row in rows],
+            started=started,
             seed=about["config"]["seed"],
             steps=about["steps"],
-            machine=f"{cpu_name()}, threads: 1",
-            wall_s=round(time.monotonic() - started, 1),
-            date=datetime.date.today(),
-            recorded="automatic",
         )
-        write_result(result, RESULTS)
 
 
 if __name__ == "__main__":

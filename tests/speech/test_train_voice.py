@@ -183,7 +183,7 @@ def test_minutes_take_one_thread_if_it_is_quicker(folders, tmp_path, monkeypatch
     monkeypatch.setattr(
         voice_training,
         "measure_step_seconds",
-        lambda config, crops, content: seconds[torch.get_num_threads()],
+        lambda config, crops, teachers: seconds[torch.get_num_threads()],
     )
     timed = make_config(folders, tmp_path, minutes=0.1, threads=0)
     n_steps, n_threads = train_voice(timed).n_steps, torch.get_num_threads()
