@@ -74,7 +74,7 @@ def test_stopping_and_resuming_changes_nothing(folders, encoder_path, tmp_path):
 
 
 def test_the_loss_falls_and_the_speakers_come_apart(folders, tmp_path, features):
-    """Two speakers an octave apart are told apart after some seconds of training."""
+    """After some seconds of training, two speakers an octave apart have unlike embeddings."""
     path = train_speaker_encoder(
         make_config(folders, tmp_path, steps=60, corrupted=0.0, lr=3e-3, ema_decay=0.9)
     )

@@ -24,9 +24,7 @@ CACHES = {
 }
 FLOOR_PERCENTILE = 3.0  # of the frames' levels: what is left between words
 FLOOR_RANGE_DB = 3.0
-MIN_UNVOICED_SHARE = (
-    0.75  # of the frames at the floor; in a held note, or beside voices, it is less
-)
+MIN_UNVOICED_SHARE = 0.75  # of the frames at the floor; held notes and other voices have less
 MIN_SPEECH_TO_FLOOR_DB = 16.0  # less is noise that costs more words than its removal
 
 
