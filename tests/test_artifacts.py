@@ -14,7 +14,9 @@ from safetensors.numpy import load_file, save_file
 from voxcycle.artifacts import (
     KEY,
     OLDER_KEYS,
+    PHONETIC_DECODER,
     PRETRAINED,
+    SPEAKER_ENCODER,
     VOCODER,
     VOICE,
     ArtifactError,
@@ -26,6 +28,10 @@ from voxcycle.artifacts import (
 )
 from voxcycle.audio.f0 import TRACKER
 from voxcycle.conversion.pipeline import convert
+from voxcycle.models.phonetic_decoder import PhoneticDecoder
+from voxcycle.models.speaker_encoder import SpeakerEncoder
+from voxcycle.speech.content import load_reader, save_decoder
+from voxcycle.speech.embedding import load_encoder, save_encoder
 from voxcycle.vocoders.registry import FAST_FILE
 from voxcycle.vocoders.source_filter import SourceFilter
 from voxcycle.voices.library import EMBEDDED_DIR
@@ -42,6 +48,23 @@ LOADERS: dict[str, Callable[[Path], Any]] = {
     PRETRAINED: Pretrained.load,
     VOCODER: SourceFilter.load,
 }
+TRAINED: dict[str, Callable[[Path], Any]] = {  # kinds that are not shipped, too
+    **LOADERS,
+    SPEAKER_ENCODER: load_encoder,
+    PHONETIC_DECODER: load_reader,
+}
+
+
+def write_kind(kind, path):
+    """Write a sound file of a kind."""
+    if kind == SPEAKER_ENCODER:
+        save_encoder(SpeakerEncoder(80, 16, 1, 6), path, {})
+    elif kind == PHONETIC_DECODER:
+        reference = Pretrained.load(PRETRAINED_FILE).reference
+        save_decoder(PhoneticDecoder(24, 168, width=16, n_blocks=1), reference, path, {})
+    else:
+        source = next(p for p, own in SHIPPED.values() if own == kind)
+        save_again(LOADERS[kind](source), path)
 
 
 def save_again(loaded, path):
@@ -89,7 +112,8 @@ def test_a_shipped_file_keeps_its_weights_and_statistics(shipped):
 
 def network(header):
     """Return the arguments of the network; in voices `network` is its name."""
-    return header["generator"] if "generator" in header else header["network"]
+    names = ("generator", "encoder", "decoder", "network")
+    return header[next(name for name in names if name in header)]
 
 
 UNREADABLE = "not a voxcycle {kind} file, or cut short"
@@ -142,10 +166,9 @@ HEADER_DAMAGES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
 
 
 @pytest.mark.parametrize("damage", [*FILE_DAMAGES, *HEADER_DAMAGES])
-@pytest.mark.parametrize("name", ["heart", "pretrained", "fast"])
-def test_what_is_damaged_or_hostile_is_refused_in_one_sentence(name, damage, tmp_path):
-    source, kind = SHIPPED[name]
-    save_again(LOADERS[kind](source), path := tmp_path / "copy.safetensors")
+@pytest.mark.parametrize("kind", TRAINED)
+def test_what_is_damaged_or_hostile_is_refused_in_one_sentence(kind, damage, tmp_path):
+    write_kind(kind, path := tmp_path / "copy.safetensors")
     if damage in FILE_DAMAGES:
         make, words = FILE_DAMAGES[damage]
         make(path)
@@ -153,18 +176,18 @@ def test_what_is_damaged_or_hostile_is_refused_in_one_sentence(name, damage, tmp
         change, words = HEADER_DAMAGES[damage]
         rewrite(path, change)
     with pytest.raises(ArtifactError) as raised:
-        LOADERS[kind](path)
+        TRAINED[kind](path)
     said = str(raised.value)
     assert said.startswith(f"{path}: ") and words.format(kind=kind) in said
     assert "\n" not in said
     assert ("update voxcycle" in said) == (words.endswith(NEWER))
 
 
-@pytest.mark.parametrize("kind", LOADERS)
+@pytest.mark.parametrize("kind", TRAINED)
 def test_a_file_of_another_kind_is_named(kind, tmp_path):
     path = next(path for path, other in SHIPPED.values() if other != kind)
     with pytest.raises(ArtifactError, match=f"of the kind .*, not {kind}"):
-        LOADERS[kind](path)
+        TRAINED[kind](path)
 
 
 def test_voices_of_format_1_load(tmp_path):

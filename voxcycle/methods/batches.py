@@ -101,9 +101,8 @@ class Domain(NamedTuple):
         disc_cond_of_other: planes that the other discriminator may see beside the conversion of
             `source`.
         condition: (B, n_condition), the domain's discriminator's condition, or None.
-        profile: (B, 2 * n_mels + D), the speakers as a content loss needs them: mean and deviation
-            of the mels, mean of the content features; or None.
-        shown: (B, 1, F), 1 where the generator to the other domain sees `source`, or None.
+        profile: (B, 2 * n_mels), mean and deviation of the speakers' mels, or None.
+        content: (B, D + 1, F), what a recogniser hears in `real`, or None.
         speech: (B, F), 1 in frames of speech, or None.
     """
 
@@ -116,7 +115,7 @@ class Domain(NamedTuple):
     disc_cond_of_other: Tensor | None = None
     condition: Tensor | None = None
     profile: Tensor | None = None
-    shown: Tensor | None = None
+    content: Tensor | None = None
     speech: Tensor | None = None
 
 

@@ -29,7 +29,7 @@ from voxcycle.methods.batches import Domain, UnpairedBatch
 from voxcycle.methods.phase import Memory, Phase
 
 Teacher = Callable[[Domain, Tensor, Domain], Tensor]
-TAUGHT = ("content", "speaker")  # terms that need a teacher
+TAUGHT = ("parallel", "speaker")  # terms that need a teacher
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class CycleGANWeights:
     cycle_b: float = 2.0
     identity_a: float = 10.0
     identity_b: float = 10.0
-    content: float = 0.0
+    parallel: float = 0.0
     speaker: float = 0.0
 
 
@@ -71,14 +71,17 @@ class CycleGAN(nn.Module):
 
     Zhu et al. (2017): `adversarial_*` are Eq. 1 in its least-squares form, `cycle_*` Eq. 2, their
     weighted sum Eq. 3; `identity_*` is the identity loss of section 5.2, on perturbed input.
-    `content` and `speaker` are in neither paper: frozen networks hear whether conversions from a
-    to b keep the words of their source, and whether they sound like their target.
+    `parallel` and `speaker` are in neither paper: frozen networks read the source in b's voice, for
+    the conversion to come near, and hear whether it sounds like b.
 
     Args:
         sees_excitation: whether the discriminators see the planes `disc_cond` beside the mel.
         scores_identity: whether the discriminators score the outputs of the identity loss too.
-        teachers: losses of (source domain, conversion, target domain) by the names of their terms;
-            one is required for every weight above 0.
+        teachers: losses of (source domain, conversion, target domain) by the names of their terms,
+            for both directions; one is required for every weight above 0.
+
+    Where both adversarial weights are 0 there is no phase of the discriminators; where both cycle
+    weights are 0 nothing is converted back.
     """
 
     def __init__(
@@ -110,7 +113,7 @@ class CycleGAN(nn.Module):
         """Return the generators' phase, then the discriminators' on the same, detached fakes."""
         g, d, rates = self.generators, self.discriminators, self.rates
         adam = partial(torch.optim.Adam, betas=rates.betas)
-        weights = {k: w for k, w in vars(self.weights).items() if w or k not in TAUGHT}
+        weights = {k: w for k, w in vars(self.weights).items() if self._is_on(k)}
         generators = Phase(
             "generator",
             g,
@@ -120,32 +123,49 @@ class CycleGAN(nn.Module):
             clip=rates.clip,
             is_averaged=True,
         )
+        if not self._is_on("adversarial"):
+            return [generators]
         terms, adam_d = dict.fromkeys(d, 1.0), partial(adam, lr=rates.discriminator)
         return [
             generators,
             Phase("discriminator", d, self.discriminator_losses, terms, optimizer=adam_d),
         ]
 
+    def _is_on(self, term: str) -> bool:
+        """Whether a term is computed: for neither domain, or for both."""
+        name = term.split("_")[0]
+        weights = [w for key, w in vars(self.weights).items() if key.split("_")[0] == name]
+        return name == "identity" or any(weights)
+
     def generator_losses(self, batch: UnpairedBatch, memory: Memory) -> dict[str, Tensor]:
         """Return the unweighted terms of both generators; leaves detached fakes in `memory`."""
         a, b = batch.domains()
         fake_b, identity_b = self._generate("g_ab", a, b)
         fake_a, identity_a = self._generate("g_ba", b, a)
-        cycled_a = self.translate(fake_b, back=True, cond=a.cond)
-        cycled_b = self.translate(fake_a, cond=b.cond)
-        scored_a = self._planes([fake_a, identity_a], [b.disc_cond_of_other, a.disc_cond])
-        scored_b = self._planes([fake_b, identity_b], [a.disc_cond_of_other, b.disc_cond])
-        memory |= {"fake_a": scored_a.detach(), "fake_b": scored_b.detach()}
-        d_a, d_b = self.discriminators["d_a"], self.discriminators["d_b"]
-        terms = {
-            "adversarial_a": least_squares_generator_loss(d_a(scored_a, _repeat(a, scored_a))),
-            "adversarial_b": least_squares_generator_loss(d_b(scored_b, _repeat(b, scored_b))),
-            "cycle_a": F.l1_loss(cycled_a, a.real),
-            "cycle_b": F.l1_loss(cycled_b, b.real),
+        terms: dict[str, Tensor] = {}
+        if self._is_on("adversarial"):
+            scored_a = self._planes([fake_a, identity_a], [b.disc_cond_of_other, a.disc_cond])
+            scored_b = self._planes([fake_b, identity_b], [a.disc_cond_of_other, b.disc_cond])
+            memory |= {"fake_a": scored_a.detach(), "fake_b": scored_b.detach()}
+            d_a, d_b = self.discriminators["d_a"], self.discriminators["d_b"]
+            terms |= {
+                "adversarial_a": least_squares_generator_loss(d_a(scored_a, _repeat(a, scored_a))),
+                "adversarial_b": least_squares_generator_loss(d_b(scored_b, _repeat(b, scored_b))),
+            }
+        if self._is_on("cycle"):
+            cycled_a = self.translate(fake_b, back=True, cond=a.cond)
+            cycled_b = self.translate(fake_a, cond=b.cond)
+            terms |= {
+                "cycle_a": F.l1_loss(cycled_a, a.real),
+                "cycle_b": F.l1_loss(cycled_b, b.real),
+            }
+        terms |= {
             "identity_a": F.l1_loss(identity_a, a.real),
             "identity_b": F.l1_loss(identity_b, b.real),
         }
-        return terms | {name: teach(a, fake_b, b) for name, teach in self.teachers.items()}
+        for name, teach in self.teachers.items():
+            terms[name] = (teach(a, fake_b, b) + teach(b, fake_a, a)) / 2
+        return terms
 
     def discriminator_losses(self, batch: UnpairedBatch, memory: Memory) -> dict[str, Tensor]:
         """Return a least-squares term per discriminator, on real crops and detached fakes."""

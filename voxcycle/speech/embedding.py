@@ -52,7 +52,7 @@ class SpeakerTeacher:
         """
         if target.condition is None or target.profile is None or source.speech is None:
             raise ValueError("the speaker loss needs conditions, profiles and speech in the batch")
-        mean, std = target.profile[:, : 2 * self.n_mels].chunk(2, dim=1)
+        mean, std = target.profile.chunk(2, dim=1)
         heard = self.encoder.to(converted.device)(
             converted * std[..., None] + mean[..., None], source.speech
         )

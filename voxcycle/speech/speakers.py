@@ -30,7 +30,8 @@ class Speaker:
         recordings: features of each file; files shorter than a crop are padded.
         stats: one `DomainStats` per perturbation of the features; index 0 is the speaker.
         blocks: sums over consecutive 2 s blocks, `blocks[perturbation][block]`.
-        content_mean: (D,), mean of the content features; None without a content loss.
+        content: (F, D + 1) of each recording, what a recogniser hears; None without a parallel
+            loss.
         embeddings: (N, D), unit vectors of segments; None without a speaker encoder.
     """
 
@@ -38,7 +39,7 @@ class Speaker:
     recordings: list[Features]
     stats: list[DomainStats]
     blocks: list[list[FrameSums]]
-    content_mean: NDArray[np.float32] | None = None
+    content: list[NDArray[np.float16]] | None = None
     embeddings: NDArray[np.float32] | None = None
 
     @property
@@ -97,10 +98,3 @@ def shrink_stats(speaker: Speaker, prior: DomainStats, spec: MelSpec) -> Speaker
         return speaker
     stats = [estimate_stats(add_sums(blocks), prior) for blocks in speaker.blocks]
     return replace(speaker, stats=stats)
-
-
-def speaker_profile(speaker: Speaker) -> NDArray[np.float32]:
-    """Return a speaker as a content loss needs it, (2 * n_mels + D,); see `Domain.profile`."""
-    stats = speaker.stats[0]
-    content = [] if speaker.content_mean is None else [speaker.content_mean]
-    return np.concatenate([stats.mel_mean, stats.mel_std, *content]).astype(np.float32)

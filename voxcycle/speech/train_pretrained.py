@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import torch
 from rich.console import Console
+from rich.progress import track
 from torch import nn
 
 from voxcycle.audio.mel import MelSpec
@@ -16,7 +17,7 @@ from voxcycle.audio.stats import DomainStats, average_stats
 from voxcycle.methods.cyclegan import CycleGAN, Teacher
 from voxcycle.models.speaker_encoder import SpeakerEncoder
 from voxcycle.speech.config import PretrainedTrainingConfig
-from voxcycle.speech.content import load_teacher
+from voxcycle.speech.content import load_reader
 from voxcycle.speech.corpus import CorpusError, Split, scan_folder
 from voxcycle.speech.crops import UnpairedCrops
 from voxcycle.speech.domains import MIN_POOL_SPEAKER_S, load_speaker, perturbations
@@ -30,7 +31,10 @@ from voxcycle.voices.pretrained import Pretrained
 
 ENCODER_FILE = "speaker_encoder.safetensors"  # in the folder of a run, if it has one
 # Settings that name local files; the trained file omits them.
-PRIVATE = {"folders", "targets", "favourites", "out", "start", "pretrained", "encoder", "units"}
+PRIVATE = {
+    *("folders", "targets", "favourites", "out", "start"),
+    *("pretrained", "encoder", "decoder"),
+}
 
 
 class TrainedNetworks(NamedTuple):
@@ -64,17 +68,22 @@ def train_pretrained(config: PretrainedTrainingConfig, resume: bool = False) -> 
         check_pretrained(pretrained, config)
     encoder = find_encoder(config, pretrained)
     check_teachers(config, encoder)
+    reader = load_reader(config.decoder) if config.parallel and config.decoder else None
+    if reader and pretrained:
+        reader.require_same_reference(pretrained.reference)
     speakers = load_speakers(config.folders, spec, console, perturbations(config))
-    if pretrained:
-        reference = pretrained.reference  # its condition is relative to this one
+    if known := pretrained or reader:
+        reference = known.reference  # their conditions are relative to this one
     else:
         reference = average_stats([speaker.stats[0] for speaker in speakers])
     speakers = [shrink_stats(speaker, reference, spec) for speaker in speakers]
     teachers: dict[str, Teacher] = {}
-    if config.content:
-        teacher = load_teacher(config, speakers, spec, console)
-        speakers = [teacher.describe(speaker) for speaker in speakers]
-        teachers["content"] = teacher
+    if reader:
+        teachers["parallel"] = reader
+        speakers = [
+            reader.describe(speaker)
+            for speaker in track(speakers, "Listening", console=console, transient=True)
+        ]
     if encoder:
         speakers = [add_embeddings(speaker, encoder, spec) for speaker in speakers]
         teachers["speaker"] = SpeakerTeacher(encoder, spec)

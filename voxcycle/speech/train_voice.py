@@ -18,7 +18,7 @@ from voxcycle.evaluation.dataset import spread
 from voxcycle.evaluation.systems import Speaker
 from voxcycle.methods.cyclegan import Teacher
 from voxcycle.speech.config import POSTPROCESSING, VoiceTrainingConfig
-from voxcycle.speech.content import load_teacher
+from voxcycle.speech.content import load_reader
 from voxcycle.speech.corpus import Split
 from voxcycle.speech.crops import UnpairedCrops
 from voxcycle.speech.domains import Domains, find_domains, load_data
@@ -110,9 +110,12 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
         raise
 
     teachers: dict[str, Teacher] = {}
-    if config.content:
-        teacher = load_teacher(config, [*data.train_a, data.train_b], spec, console)
-        data, teachers["content"] = data.describe(teacher.describe), teacher
+    if config.parallel and config.decoder:
+        teachers["parallel"] = reader = load_reader(config.decoder)
+        if pretrained:
+            reader.require_same_reference(pretrained.reference)
+        with console.status("hearing what is said"):
+            data = data.describe(reader.describe)
     starts: dict[str, Pretrained] = {}
     if pretrained:
         if encoder := pretrained.encoder:
