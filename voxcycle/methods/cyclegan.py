@@ -80,8 +80,8 @@ class CycleGAN(nn.Module):
         teachers: losses of (source domain, conversion, target domain) by the names of their terms,
             for both directions; one is required for every weight above 0.
 
-    Where both adversarial weights are 0 there is no phase of the discriminators; where both cycle
-    weights are 0 nothing is converted back.
+    What has no weight in either domain is not computed: no cycles, no identities, no phase of the
+    discriminators.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class CycleGAN(nn.Module):
         """Whether a term is computed: for neither domain, or for both."""
         name = term.split("_")[0]
         weights = [w for key, w in vars(self.weights).items() if key.split("_")[0] == name]
-        return name == "identity" or any(weights)
+        return any(weights)
 
     def generator_losses(self, batch: UnpairedBatch, memory: Memory) -> dict[str, Tensor]:
         """Return the unweighted terms of both generators; leaves detached fakes in `memory`."""
@@ -159,10 +159,11 @@ class CycleGAN(nn.Module):
                 "cycle_a": F.l1_loss(cycled_a, a.real),
                 "cycle_b": F.l1_loss(cycled_b, b.real),
             }
-        terms |= {
-            "identity_a": F.l1_loss(identity_a, a.real),
-            "identity_b": F.l1_loss(identity_b, b.real),
-        }
+        if identity_a is not None and identity_b is not None:
+            terms |= {
+                "identity_a": F.l1_loss(identity_a, a.real),
+                "identity_b": F.l1_loss(identity_b, b.real),
+            }
         for name, teach in self.teachers.items():
             terms[name] = (teach(a, fake_b, b) + teach(b, fake_a, a)) / 2
         return terms
@@ -182,18 +183,20 @@ class CycleGAN(nn.Module):
         """Return a's examples as b's, or with `back` b's as a's; `cond` is as in `Domain`."""
         return self.generators["g_ba" if back else "g_ab"](x, *cond)
 
-    def _generate(self, name: str, source: Domain, target: Domain) -> tuple[Tensor, Tensor]:
-        """Convert the source and reconstruct the perturbed target, in one call."""
+    def _generate(self, name: str, source: Domain, target: Domain) -> tuple[Tensor, Tensor | None]:
+        """Convert the source and, for the identity loss, reconstruct the perturbed target."""
+        if not self._is_on("identity"):
+            return self.generators[name](source.source, *source.cond_to_other), None
         cond = map(torch.cat, zip(source.cond_to_other, target.cond, strict=True))
         both = torch.cat([source.source, target.perturbed])
         fake, identity = self.generators[name](both, *cond).chunk(2)
         return fake, identity
 
-    def _planes(self, outputs: list[Tensor], disc_cond: list[Tensor | None]) -> Tensor:
+    def _planes(self, outputs: list[Tensor | None], disc_cond: list[Tensor | None]) -> Tensor:
         """Stack outputs, and the conditioning planes beside them, as (k * B, C, H, W)."""
-        if not self.scores_identity:
+        if not self.scores_identity or outputs[-1] is None:
             outputs, disc_cond = outputs[:1], disc_cond[:1]
-        planes = torch.cat(outputs)
+        planes = torch.cat([output for output in outputs if output is not None])
         planes = planes[:, None] if planes.ndim == 3 else planes
         beside = [extra for extra in disc_cond if extra is not None]
         if self.sees_excitation and beside:
