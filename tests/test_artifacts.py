@@ -27,10 +27,11 @@ from voxcycle.artifacts import (
     write_artifact,
 )
 from voxcycle.audio.f0 import TRACKER
+from voxcycle.audio.mel import MelSpec
 from voxcycle.conversion.pipeline import convert
 from voxcycle.models.phonetic_decoder import PhoneticDecoder
 from voxcycle.models.speaker_encoder import SpeakerEncoder
-from voxcycle.speech.content import load_reader, save_decoder
+from voxcycle.speech.content import Reader, load_reader, save_decoder
 from voxcycle.speech.embedding import load_encoder, save_encoder
 from voxcycle.vocoders.registry import FAST_FILE
 from voxcycle.vocoders.source_filter import SourceFilter
@@ -61,7 +62,8 @@ def write_kind(kind, path):
         save_encoder(SpeakerEncoder(80, 16, 1, 6), path, {})
     elif kind == PHONETIC_DECODER:
         reference = Pretrained.load(PRETRAINED_FILE).reference
-        save_decoder(PhoneticDecoder(24, 168, width=16, n_blocks=1), reference, path, {})
+        networks = PhoneticDecoder(24, 168, width=16, n_blocks=1), SpeakerEncoder(80, 16, 1, 6)
+        save_decoder(Reader(*networks, reference, MelSpec()), path, {})
     else:
         source = next(p for p, own in SHIPPED.values() if own == kind)
         save_again(LOADERS[kind](source), path)
@@ -112,7 +114,7 @@ def test_a_shipped_file_keeps_its_weights_and_statistics(shipped):
 
 def network(header):
     """Return the arguments of the network; in voices `network` is its name."""
-    names = ("generator", "encoder", "decoder", "network")
+    names = ("generator", "decoder", "encoder", "network")
     return header[next(name for name in names if name in header)]
 
 

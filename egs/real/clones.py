@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from evaluate import JUDGE_RATE, RATE, SPEC, Row, Yardstick, read_clean
 from record import record
+from yardstick import JUDGE_RATE, RATE, SPEC, Row, Yardstick, read_clean
 
 from voxcycle.audio.mixdown import load_mono
 from voxcycle.audio.resample import resample

@@ -29,7 +29,7 @@ synthetic=$(ls -d ${SYNTHETIC:-$corpus/pool/* $corpus/target/* $corpus/british/*
 speakers="$(ls -d "$folders"/train/*) $synthetic"
 targets=$({ for f in "$folders"/targets/*; do echo "$folders/train/$(basename "$f")"; done; echo "$synthetic"; } | quoted)
 favourites=$(echo "$synthetic" | { grep -E "/(target|british)/" || true; } | quoted)
-common=("encoder=$encoder/speaker_encoder.safetensors" threads="${THREADS:-1}" precision="${PRECISION:-bf16-mixed}")
+common=(threads="${THREADS:-1}" precision="${PRECISION:-bf16-mixed}")
 pretrain() { # RUN STEPS [key=value ...]
     $python recipes/train_pretrained.py "$1" $speakers --steps "$2" $(resume "$1") "${common[@]}" \
         "targets=[$targets]" "favourites=[$favourites]" favourite_share=0.3 width=256 n_blocks=8 n_frames=96 \
@@ -41,7 +41,7 @@ if stage 1; then
 fi
 if stage 2; then
     $python recipes/train_phonetic_decoder.py "$decoder" $speakers $(resume "$decoder") "${common[@]}" \
-        "favourites=[$favourites]"
+        "favourites=[$favourites]" "encoder=$encoder/speaker_encoder.safetensors"
 fi
 if stage 3; then
     pretrain "$words" "${WORDS_STEPS:-20000}" parallel=20 adversarial_a=0 adversarial_b=0 cycle_a=0 cycle_b=0 \

@@ -16,8 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from evaluate import RATE, SPEC, Wave, read_rows
 from record import record
+from yardstick import RATE, SPEC, Wave, read_rows
 
 from voxcycle.audio.activity import find_activity
 from voxcycle.audio.f0 import F0_MAX_HZ, F0_MIN_HZ, TRACKER_RATE, extract_f0, load_tracker

@@ -14,8 +14,8 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
-from evaluate import SPEC, read_rows
 from record import record
+from yardstick import SPEC, read_rows
 
 from voxcycle.artifacts import SPEAKER_ENCODER, read_artifact
 from voxcycle.audio.perturb import WARPS

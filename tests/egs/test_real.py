@@ -138,7 +138,7 @@ def test_a_second_call_makes_nothing(real, tmp_path):
 
 
 def test_levels_by_hand(load_script):
-    measure_levels = load_script("evaluate").measure_levels
+    measure_levels = load_script("yardstick").measure_levels
     speech = np.arange(860) < 430  # five seconds of speech, five of pause
     tone = np.sqrt(2) * np.sin(2 * np.pi * 500 * np.arange(860 * 256) / RATE)
     source = (tone * np.repeat(np.where(speech, 0.1, 1e-4), 256)).astype(np.float32)

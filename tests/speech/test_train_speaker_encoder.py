@@ -213,7 +213,7 @@ def test_another_encoder_than_the_networks_own_is_refused(folders, pretrained_pa
     other = train_speaker_encoder(make_config(folders, tmp_path / "other", seed=1))
     settings: dict[str, Any] = {"folders": (folders / "low", folders / "high"), "steps": 1}
     settings |= {"pretrained": pretrained_path, "encoder": other, "out": tmp_path / "run"}
-    with pytest.raises(ValueError, match="another speaker encoder"):
+    with pytest.raises(ValueError, match="the same speaker encoder"):
         train_pretrained(PretrainedTrainingConfig(**settings, **SMALL))
     settings |= {"encoder": None, "favourites": (folders / "pool" / "one",)}
     with pytest.raises(CorpusError, match="favourite"):

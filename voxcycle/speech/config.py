@@ -212,7 +212,7 @@ class PretrainedTrainingConfig(MelCycleGANConfig):
     encoder: Path | None = Field(
         None,
         description="speaker encoder of recipes/train_speaker_encoder.py, whose embeddings "
-        "condition the networks; null: that of `pretrained`, if it has one",
+        "condition the networks; null: that of `decoder` or `pretrained`, if they have one",
     )
     steps: Count = Field(20_000, description="iterations")
     start: Path | None = Field(

@@ -27,6 +27,7 @@ from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.stats import DomainStats, frame_level_db
 from voxcycle.methods.batches import Domain
 from voxcycle.models.phonetic_decoder import PhoneticDecoder
+from voxcycle.models.speaker_encoder import SpeakerEncoder
 from voxcycle.models.weights import load_network, to_arrays
 from voxcycle.models.whisper_encoder import WhisperEncoder
 from voxcycle.speech.features import Features
@@ -129,8 +130,15 @@ class Reader:
     It is no `nn.Module`: nothing in it is trained or kept in checkpoints.
     """
 
-    def __init__(self, decoder: PhoneticDecoder, reference: DomainStats, spec: MelSpec) -> None:
-        self.decoder, self.reference, self.spec = decoder, reference, spec
+    def __init__(
+        self,
+        decoder: PhoneticDecoder,
+        encoder: SpeakerEncoder,
+        reference: DomainStats,
+        spec: MelSpec,
+    ) -> None:
+        self.decoder, self.encoder = decoder, encoder
+        self.reference, self.spec = reference, spec
 
     def require_same_reference(self, reference: DomainStats) -> None:
         """Raise ValueError where pretrained networks have other conditions than the decoder."""
@@ -160,27 +168,36 @@ class Reader:
         return F.l1_loss(converted, read)
 
 
-def save_decoder(
-    decoder: PhoneticDecoder, reference: DomainStats, path: Path, about: dict[str, object]
-) -> None:
-    """Write a decoder's file; conditions are relative to the reference."""
+def save_decoder(reader: Reader, path: Path, about: dict[str, object]) -> None:
+    """Write a decoder's file, with the speaker encoder that conditions it."""
     header = {
-        "decoder": decoder.arguments,
-        "mel_spec": MelSpec().to_dict(),
-        "reference": reference.to_dict(),
+        "decoder": reader.decoder.arguments,
+        "encoder": reader.encoder.arguments,
+        "mel_spec": reader.spec.to_dict(),
+        "reference": reader.reference.to_dict(),
         "about": about,
     }
-    write_artifact(path, PHONETIC_DECODER, header, to_arrays(decoder))
+    networks = torch.nn.ModuleDict({"decoder": reader.decoder, "encoder": reader.encoder})
+    write_artifact(path, PHONETIC_DECODER, header, to_arrays(networks))
 
 
 def load_reader(path: Path) -> Reader:
     """Read a decoder's file; ArtifactError where it cannot be used."""
     artifact = read_artifact(path, PHONETIC_DECODER)
     with building(path, PHONETIC_DECODER):
-        arguments = artifact.header["decoder"]
-        check_sizes(arguments)
-        spec = MelSpec(**artifact.header["mel_spec"])
+        header = artifact.header
+        networks = {"decoder": PhoneticDecoder, "encoder": SpeakerEncoder}
+        built = {}
+        for name, kind in networks.items():
+            check_sizes(header[name])
+            weights = {
+                key.removeprefix(f"{name}."): array
+                for key, array in artifact.arrays.items()
+                if key.startswith(f"{name}.")
+            }
+            network = load_network(functools.partial(kind, **header[name]), weights)
+            built[name] = network.eval().requires_grad_(False)
+        spec = MelSpec(**header["mel_spec"])
         spec.require_same(MelSpec(), str(path), "voxcycle")
-        decoder = load_network(lambda: PhoneticDecoder(**arguments), artifact.arrays)
-        reference = DomainStats.from_dict(artifact.header["reference"])
-    return Reader(decoder.eval().requires_grad_(False), reference, spec)
+        reference = DomainStats.from_dict(header["reference"])
+    return Reader(**built, reference=reference, spec=spec)

@@ -17,7 +17,7 @@ from voxcycle.audio.stats import DomainStats, average_stats
 from voxcycle.methods.phonetic_decoding import PhoneticDecoding, ReadingBatch
 from voxcycle.models.phonetic_decoder import PhoneticDecoder
 from voxcycle.speech.config import PhoneticDecoderConfig
-from voxcycle.speech.content import find_content, load_recogniser, save_decoder
+from voxcycle.speech.content import Reader, find_content, load_recogniser, save_decoder
 from voxcycle.speech.embedding import add_embeddings, load_encoder
 from voxcycle.speech.speakers import Speaker, draw_embedding, shrink_stats
 from voxcycle.speech.train_pretrained import load_speakers
@@ -133,5 +133,6 @@ def train_phonetic_decoder(config: PhoneticDecoderConfig, resume: bool = False) 
         ),
         "steps": state.steps_done,
     }
-    save_decoder(trained, reference, path := config.out / DECODER_FILE, about)
+    reader = Reader(trained, encoder, reference, spec)
+    save_decoder(reader, path := config.out / DECODER_FILE, about)
     return path

@@ -17,7 +17,7 @@ from voxcycle.audio.stats import DomainStats, average_stats
 from voxcycle.methods.cyclegan import CycleGAN, Teacher
 from voxcycle.models.speaker_encoder import SpeakerEncoder
 from voxcycle.speech.config import PretrainedTrainingConfig
-from voxcycle.speech.content import load_reader
+from voxcycle.speech.content import Reader, load_reader
 from voxcycle.speech.corpus import CorpusError, Split, scan_folder
 from voxcycle.speech.crops import UnpairedCrops
 from voxcycle.speech.domains import MIN_POOL_SPEAKER_S, load_speaker, perturbations
@@ -66,9 +66,9 @@ def train_pretrained(config: PretrainedTrainingConfig, resume: bool = False) -> 
     pretrained = Pretrained.load(config.pretrained) if config.pretrained else None
     if pretrained:
         check_pretrained(pretrained, config)
-    encoder = find_encoder(config, pretrained)
-    check_teachers(config, encoder)
     reader = load_reader(config.decoder) if config.parallel and config.decoder else None
+    encoder = find_encoder(config, pretrained, reader)
+    check_teachers(config, encoder)
     if reader and pretrained:
         reader.require_same_reference(pretrained.reference)
     speakers = load_speakers(config.folders, spec, console, perturbations(config))
@@ -131,27 +131,24 @@ def train_pretrained(config: PretrainedTrainingConfig, resume: bool = False) -> 
 
 
 def find_encoder(
-    config: PretrainedTrainingConfig, pretrained: Pretrained | None
+    config: PretrainedTrainingConfig, pretrained: Pretrained | None, reader: Reader | None
 ) -> SpeakerEncoder | None:
-    """Return the speaker encoder of the run, of `config.encoder` or of the pretrained file, if any.
+    """Return the speaker encoder of the run, of `config.encoder`, or of the other files, if any.
 
     Raises:
-        ValueError: the pretrained networks know another encoder's embeddings.
+        ValueError: the pretrained networks or the phonetic decoder know another's embeddings.
     """
     kept = config.out / ENCODER_FILE
-    own = pretrained.encoder if pretrained else None
     path = kept if kept.exists() else config.encoder
-    if path is None:
-        return own
-    encoder = load_encoder(path)
-    weights = encoder.state_dict()
-    known = own.state_dict() if own else weights
-    is_same = weights.keys() == known.keys()
-    if not is_same or any(not torch.equal(weights[name], x) for name, x in known.items()):
-        raise ValueError(
-            f"{path}: another speaker encoder than that of {config.pretrained}, whose networks "
-            "know its embeddings; leave the setting `encoder` out"
-        )
+    known = [source.encoder for source in (pretrained, reader) if source and source.encoder]
+    encoder = load_encoder(path) if path else next(iter(known), None)
+    for other in known:
+        own, others = encoder.state_dict(), other.state_dict()  # type: ignore[union-attr]
+        if own.keys() != others.keys() or any(not torch.equal(own[k], others[k]) for k in own):
+            raise ValueError(
+                "the setting `encoder`, the pretrained networks and the phonetic decoder must have "
+                "the same speaker encoder: leave `encoder` out, or train the others with it"
+            )
     return encoder
 
 
