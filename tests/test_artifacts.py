@@ -28,6 +28,7 @@ from voxcycle.artifacts import (
 )
 from voxcycle.audio.f0 import TRACKER
 from voxcycle.audio.mel import MelSpec
+from voxcycle.audio.stats import DomainStats
 from voxcycle.conversion.pipeline import convert
 from voxcycle.models.phonetic_decoder import PhoneticDecoder
 from voxcycle.models.speaker_encoder import SpeakerEncoder
@@ -61,7 +62,8 @@ def write_kind(kind, path):
     if kind == SPEAKER_ENCODER:
         save_encoder(SpeakerEncoder(80, 16, 1, 6), path, {})
     elif kind == PHONETIC_DECODER:
-        reference = Pretrained.load(PRETRAINED_FILE).reference
+        bands = np.ones(80, np.float32)
+        reference = DomainStats(-5 * bands, bands, 5.0, 0.2)
         networks = PhoneticDecoder(24, 168, width=16, n_blocks=1), SpeakerEncoder(80, 16, 1, 6)
         save_decoder(Reader(*networks, reference, MelSpec()), path, {})
     else:
