@@ -20,6 +20,7 @@ from voxcycle.models.phonetic_decoder import PhoneticDecoder
 from voxcycle.models.speaker_encoder import SpeakerEncoder
 from voxcycle.models.whisper_encoder import WhisperEncoder
 from voxcycle.speech.content import Reader, save_decoder
+from voxcycle.speech.embedding import save_encoder
 from voxcycle.vocoders.registry import load_vocoder
 from voxcycle.voices.pretrained import PRETRAINED_FILE, Pretrained
 
@@ -199,6 +200,30 @@ def test_networks_speak_like_their_target(load_script, make_speech, tmp_path, mo
         assert 180 < np.median(f0_hz[f0_hz > 0]) < 240
     copied, f0_hz = systems.load_system("copy", None, vocoder)(source)
     assert copied.shape == source.shape and 90 < np.median(f0_hz[f0_hz > 0]) < 130
+
+
+def test_an_encoder_is_verified(make_speech, tmp_path):
+    """Every clip is compared with the other clips of its speaker, not with itself."""
+    real, encoder = tmp_path / "real", tmp_path / "encoder.safetensors"
+    real.mkdir()
+    torch.manual_seed(0)
+    about = {"config": {"seed": 0}, "steps": 0}
+    save_encoder(SpeakerEncoder(80, 16, 1, 6), encoder, about)
+    lines = ["condition,path,clean,speaker,language,start_s,text"]
+    for speaker, f0_hz, n_clips in (("low", 100.0, 3), ("high", 220.0, 2), ("single", 160.0, 1)):
+        for i in range(n_clips):
+            wave = make_speech(4.0, RATE, f0_hz, seed=i)
+            soundfile.write(real / f"{speaker}{i}.flac", wave, RATE)
+            place = real / f"{speaker}{i}.flac"
+            lines.append(f"clean,{place},{place.name},{speaker},en,0,")
+    (tmp_path / "conditions.csv").write_text("\n".join(lines))
+    command = [sys.executable, str(REAL / "verify.py"), str(encoder)]
+    command += ["--conditions", str(tmp_path), "--real", str(real)]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    (row,) = map(json.loads, output.splitlines())
+    assert (row["row"], row["n_clips"]) == ("clean", 5)  # the single clip has none to meet
+    assert 0 <= row["eer_encoder"] <= 1
+    assert row["eer_statistics"] == 0  # an octave apart
 
 
 def make_clips(load_script, seconds, speaker="a", language="en"):
