@@ -1,7 +1,8 @@
 """Train the phonetic decoder, from one folder per speaker.
 
-    python recipes/train_phonetic_decoder.py runs/decoder recordings/anna recordings/ben ... \
-        encoder=runs/encoder/speaker_encoder.safetensors
+    python recipes/train_phonetic_decoder.py runs/decoder recordings/* encoder=ENCODER
+
+ENCODER is a speaker_encoder.safetensors, made by recipes/train_speaker_encoder.py.
 
 It learns to read what a recogniser hears, in the voice of any of the speakers; the pretraining of
 the generators takes its readings as parallel sentences. No transcripts are needed. Settings follow

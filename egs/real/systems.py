@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -64,10 +65,9 @@ def load_system(name: str, target: Path | None, vocoder: Vocoder) -> System:
 
 def clone(pretrained: Path, target: Path) -> Voice:
     """Return a clone by networks that need no training."""
-    path = cache_dir("clones") / "clone.safetensors"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    clone_voice(target, VoiceCard(name="clone"), path, pretrained, prepares=False)
-    return Voice.load(path)
+    with TemporaryDirectory(prefix="voxcycle-") as folder:
+        path = Path(folder) / "clone.safetensors"
+        return Voice.load(clone_voice(target, VoiceCard("clone"), path, pretrained, prepares=False))
 
 
 def load_target(reader: Reader, folder: Path) -> Speaker:

@@ -150,7 +150,13 @@ def test_terms_without_weights_are_not_computed():
     terms = phase.loss(make_batch(), memory)
     assert terms.keys() == phase.weights.keys() == {"identity_a", "identity_b"}
     assert not memory
-    half = CycleGAN(make_networks(3), CycleGANWeights(cycle_a=0, identity_a=0, identity_b=0))
+    weights = CycleGANWeights(cycle_a=0, identity_a=0, identity_b=0)
+    memory = {}
+    assert "identity_a" not in CycleGAN(make_networks(3), weights).generator_losses(
+        make_batch(), memory
+    )
+    assert len(memory["fake_a"]) == 4  # identities are scored although they have no loss
+    half = CycleGAN(make_networks(3), weights, scores_identity=False)
     generators, discriminators = half.phases()
     memory = {}
     terms = generators.loss(make_batch(), memory)

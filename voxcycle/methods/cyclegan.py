@@ -80,8 +80,8 @@ class CycleGAN(nn.Module):
         teachers: losses of (source domain, conversion, target domain) by the names of their terms,
             for both directions; one is required for every weight above 0.
 
-    What has no weight in either domain is not computed: no cycles, no identities, no phase of the
-    discriminators.
+    What has no weight in either domain is not computed: no cycles, no phase of the discriminators,
+    no identities unless discriminators score them.
     """
 
     def __init__(
@@ -159,7 +159,7 @@ class CycleGAN(nn.Module):
                 "cycle_a": F.l1_loss(cycled_a, a.real),
                 "cycle_b": F.l1_loss(cycled_b, b.real),
             }
-        if identity_a is not None and identity_b is not None:
+        if self._is_on("identity") and identity_a is not None and identity_b is not None:
             terms |= {
                 "identity_a": F.l1_loss(identity_a, a.real),
                 "identity_b": F.l1_loss(identity_b, b.real),
@@ -185,7 +185,8 @@ class CycleGAN(nn.Module):
 
     def _generate(self, name: str, source: Domain, target: Domain) -> tuple[Tensor, Tensor | None]:
         """Convert the source and, for the identity loss, reconstruct the perturbed target."""
-        if not self._is_on("identity"):
+        is_scored = self.scores_identity and self._is_on("adversarial")
+        if not (is_scored or self._is_on("identity")):
             return self.generators[name](source.source, *source.cond_to_other), None
         cond = map(torch.cat, zip(source.cond_to_other, target.cond, strict=True))
         both = torch.cat([source.source, target.perturbed])

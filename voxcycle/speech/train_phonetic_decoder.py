@@ -20,7 +20,7 @@ from voxcycle.speech.config import PhoneticDecoderConfig
 from voxcycle.speech.content import Reader, find_content, load_recogniser, save_decoder
 from voxcycle.speech.embedding import add_embeddings, load_encoder
 from voxcycle.speech.speakers import Speaker, draw_embedding, shrink_stats
-from voxcycle.speech.train_pretrained import load_speakers
+from voxcycle.speech.train_pretrained import find_favourites, load_speakers
 from voxcycle.training.config import save_config
 from voxcycle.training.loop import fit, keeps_threads, prepare_run
 from voxcycle.training.state import TrainingState, restore
@@ -51,8 +51,7 @@ class ReadingCrops(Dataset[ReadingBatch]):
     ) -> None:
         self.config, self.spec, self.reference = config, spec, reference
         self.speakers, self.contents = speakers, contents
-        names = {folder.name for folder in config.favourites}
-        self.favourites = [speaker for speaker in speakers if speaker.name in names]
+        self.favourites = find_favourites(config.favourites, speakers)
 
     def __getitem__(self, index: int) -> ReadingBatch:
         rng = np.random.default_rng([self.config.seed, index])

@@ -91,18 +91,13 @@ def train_pretrained(config: PretrainedTrainingConfig, resume: bool = False) -> 
     targets = [speaker for speaker in speakers if speaker.name in wanted or not wanted]
     if not targets:
         raise CorpusError("none of the targets is among the folders with enough speech")
-    names = {folder.name for folder in config.favourites}
-    if missing := sorted(names - {speaker.name for speaker in targets}):
-        raise CorpusError(
-            f"{missing[0]}: a favourite must be one of the targets with enough speech"
-        )
     crops = UnpairedCrops(
         config,
         speakers,
         targets,
         spec=spec,
         prior=reference,
-        favourites=[speaker for speaker in targets if speaker.name in names],
+        favourites=find_favourites(config.favourites, targets),
         favourite_share=config.favourite_share,
     )
     torch.manual_seed(config.seed)
@@ -150,6 +145,16 @@ def find_encoder(
                 "the same speaker encoder: leave `encoder` out, or train the others with it"
             )
     return encoder
+
+
+def find_favourites(folders: Sequence[Path], targets: Sequence[Speaker]) -> list[Speaker]:
+    """Return the targets of some folders; CorpusError where one is missing."""
+    found = {speaker.name: speaker for speaker in targets}
+    if missing := sorted({folder.name for folder in folders} - found.keys()):
+        raise CorpusError(
+            f"{missing[0]}: a favourite must be one of the targets with enough speech"
+        )
+    return [found[folder.name] for folder in folders]
 
 
 def load_speakers(
