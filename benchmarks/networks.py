@@ -5,7 +5,8 @@
 Forward passes run at batch 1 on a training crop of 64 frames and on 10 s of mel. A training
 iteration is all losses and updates at batch 1 x 64 frames through the same `CycleGAN`: ours with
 the default losses (and networks of `VoiceTrainingConfig`), the published with the weights of their
-paper, cycle 10 and identity 5. Their two-step adversarial loss, with its second pair of
+paper, cycle 10 and identity 5, and with mels as input. What the phonetic encoder costs in a
+conversion is not in the forward pass; in an iteration it is. Their two-step adversarial loss, with its second pair of
 discriminators, is not part of the comparison, so their iteration costs less here than published.
 Both methods make each fake once; the public implementation makes them again for its discriminators.
 Arithmetic is counted by torch's FLOP counter, in multiply-adds, of an iteration with the backward
@@ -27,7 +28,7 @@ from voxcycle.audio.mel import MelSpec
 from voxcycle.evaluation.stats.cost import cpu_name
 from voxcycle.methods.cyclegan import CycleGAN, CycleGANNetworks, CycleGANRates, CycleGANWeights
 from voxcycle.speech.config import VoiceTrainingConfig
-from voxcycle.speech.crops import UnpairedCrops
+from voxcycle.speech.crops import UnpairedCrops, VoiceBatch
 from voxcycle.speech.networks import build_method
 from voxcycle.speech.speakers import build_speaker
 from voxcycle.training.state import TrainingState
@@ -56,11 +57,11 @@ def measure(work: Callable[[], object], n: int) -> tuple[float, float]:
 
 
 def measure_forward(
-    generator: nn.Module, n_mels: int, n_frames: int, n: int
+    generator: nn.Module, n_source: int, n_mels: int, n_frames: int, n: int
 ) -> tuple[float, float]:
-    mel, excitation = torch.randn(1, n_mels, n_frames), torch.randn(1, n_mels + 1, n_frames)
+    source, excitation = torch.randn(1, n_source, n_frames), torch.randn(1, n_mels + 1, n_frames)
     with torch.no_grad():
-        return measure(lambda: generator(mel, excitation), n)
+        return measure(lambda: generator(source, excitation), n)
 
 
 def main() -> None:
@@ -75,6 +76,7 @@ def main() -> None:
     config = VoiceTrainingConfig(a=Path("a"), b=Path("b"), batch_size=1, n_frames=N_FRAMES)
     crops = UnpairedCrops(config, speakers[:1], speakers[1:], spec=spec, prior=None)
     batch = crops[0]
+    mel_batch = VoiceBatch(*(half._replace(source=half.real, perturbed=half.real) for half in batch))
     ours = build_method(config, spec, crops.n_condition)
     published = published_method(spec.n_mels)
 
@@ -92,15 +94,17 @@ def main() -> None:
 
     pairs = {
         f"forward, {n_frames} frames": [
-            measure_forward(generator, spec.n_mels, n_frames, n)
-            for generator, n in zip(networks["generator"], repeats, strict=True)
+            measure_forward(generator, half.source.shape[1], spec.n_mels, n_frames, n)
+            for generator, half, n in zip(
+                networks["generator"], (batch.a, mel_batch.a), repeats, strict=True
+            )
         ]
         for n_frames, repeats in ((N_FRAMES, (20, 1)), (long_frames, (5, 1)))
     }
     # Few repeats: one published iteration takes seconds.
     pairs["training iteration"] = [
-        measure(partial(TrainingState(method).run_phases, batch), n)
-        for method, n in ((ours, 5), (published, 1))
+        measure(partial(TrainingState(method).run_phases, own), n)
+        for method, own, n in ((ours, batch, 5), (published, mel_batch, 1))
     ]
     for name, ((our_macs, our_s), (their_macs, their_s)) in pairs.items():
         ours_text = f"{our_macs:.3f} GMAC {our_s * 1e3:8.1f} ms"

@@ -24,9 +24,11 @@ from voxcycle.evaluation.stats.cost import cpu_name
 from voxcycle.speech.config import VoiceTrainingConfig
 from voxcycle.speech.crops import UnpairedCrops
 from voxcycle.speech.features import Features
+from voxcycle.speech.hearing import N_VARIANTS
 from voxcycle.speech.networks import build_method
 from voxcycle.speech.speakers import build_speaker
 from voxcycle.training.state import TrainingState
+from voxcycle.voices.content import load_phonetic_encoder
 
 N_STEPS = 10
 
@@ -36,7 +38,10 @@ def random_speech(seed: int) -> list[Features]:
     rng = np.random.default_rng(seed)
     mels = rng.normal(-5, 1.5, (len(WARPS), 2000, 80)).astype(np.float16)
     f0 = np.where(rng.random(2000) < 0.6, rng.uniform(90, 250, 2000), 0).astype(np.float32)
-    return [Features(mels, f0, np.ones(len(f0), bool))]
+    n_heard = len(load_phonetic_encoder().mean) + 1
+    content = rng.normal(0, 0.5, (N_VARIANTS, 2000, n_heard)).astype(np.float16)
+    centre = np.zeros(n_heard, np.float32)
+    return [Features(mels, f0, np.ones(len(f0), bool), content, centre)]
 
 
 def count_gmacs(work: Callable[[], object]) -> float:

@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save_file
 from voxcycle.artifacts import (
     KEY,
     OLDER_KEYS,
-    PHONETIC_DECODER,
+    PHONETIC_ENCODER,
     PRETRAINED,
     SPEAKER_ENCODER,
     VOCODER,
@@ -27,15 +27,12 @@ from voxcycle.artifacts import (
     write_artifact,
 )
 from voxcycle.audio.f0 import TRACKER
-from voxcycle.audio.mel import MelSpec
-from voxcycle.audio.stats import DomainStats
 from voxcycle.conversion.pipeline import convert
-from voxcycle.models.phonetic_decoder import PhoneticDecoder
 from voxcycle.models.speaker_encoder import SpeakerEncoder
-from voxcycle.speech.content import Reader, load_reader, save_decoder
 from voxcycle.speech.embedding import load_encoder, save_encoder
 from voxcycle.vocoders.registry import FAST_FILE
 from voxcycle.vocoders.source_filter import SourceFilter
+from voxcycle.voices.content import PHONETIC_FILE, PhoneticEncoder
 from voxcycle.voices.library import EMBEDDED_DIR
 from voxcycle.voices.pretrained import PRETRAINED_FILE, Pretrained
 from voxcycle.voices.voice import Voice
@@ -43,17 +40,18 @@ from voxcycle.voices.voice import Voice
 SHIPPED = {
     **{path.stem: (path, VOICE) for path in sorted(EMBEDDED_DIR.glob("*.safetensors"))},
     "pretrained": (PRETRAINED_FILE, PRETRAINED),
+    "phonetic_encoder": (PHONETIC_FILE, PHONETIC_ENCODER),
     "fast": (FAST_FILE, VOCODER),
 }
 LOADERS: dict[str, Callable[[Path], Any]] = {
     VOICE: Voice.load,
     PRETRAINED: Pretrained.load,
+    PHONETIC_ENCODER: PhoneticEncoder.load,
     VOCODER: SourceFilter.load,
 }
 TRAINED: dict[str, Callable[[Path], Any]] = {  # kinds that are not shipped, too
     **LOADERS,
     SPEAKER_ENCODER: load_encoder,
-    PHONETIC_DECODER: load_reader,
 }
 
 
@@ -61,11 +59,6 @@ def write_kind(kind, path):
     """Write a sound file of a kind."""
     if kind == SPEAKER_ENCODER:
         save_encoder(SpeakerEncoder(80, 16, 1, 6), path, {})
-    elif kind == PHONETIC_DECODER:
-        bands = np.ones(80, np.float32)
-        reference = DomainStats(-5 * bands, bands, 5.0, 0.2)
-        networks = PhoneticDecoder(24, 168, width=16, n_blocks=1), SpeakerEncoder(80, 16, 1, 6)
-        save_decoder(Reader(*networks, reference, MelSpec()), path, {})
     else:
         source = next(p for p, own in SHIPPED.values() if own == kind)
         save_again(LOADERS[kind](source), path)
@@ -100,8 +93,8 @@ def numbers(path):
     return sorted(array.tobytes() for array in load_file(path).values())
 
 
-def test_six_files_are_shipped():
-    assert len(SHIPPED) == 6
+def test_seven_files_are_shipped():
+    assert len(SHIPPED) == 7
 
 
 def test_a_shipped_file_keeps_its_weights_and_statistics(shipped):
@@ -116,7 +109,7 @@ def test_a_shipped_file_keeps_its_weights_and_statistics(shipped):
 
 def network(header):
     """Return the arguments of the network; in voices `network` is its name."""
-    names = ("generator", "decoder", "encoder", "network")
+    names = ("generator", "encoder", "network")
     return header[next(name for name in names if name in header)]
 
 
@@ -253,4 +246,5 @@ def test_sizes_are_bounded():
 
 
 def test_every_key_of_a_header_names_one_kind():
-    assert sorted(OLDER_KEYS.values()) == sorted(LOADERS)
+    assert {*OLDER_KEYS.values(), PHONETIC_ENCODER} == LOADERS.keys()
+    assert len(set(OLDER_KEYS.values())) == len(OLDER_KEYS)

@@ -23,7 +23,7 @@ FIRST_WITH_KIND = 3
 KEY = "voxcycle"
 VOICE, PRETRAINED, VOCODER = "voice", "pretrained generator", "vocoder"
 IMAGE_MODEL, SPEAKER_ENCODER = "image model", "speaker encoder"
-PHONETIC_DECODER = "phonetic decoder"
+PHONETIC_ENCODER = "phonetic encoder"
 # The keys of format 1, before all kinds shared one.
 OLDER_KEYS = {"voxcycle_base": PRETRAINED, "voxcycle_vocoder": VOCODER, KEY: VOICE}
 MAX_SIZE = 4096  # of what a header says of a network: channels, blocks, bands

@@ -16,7 +16,14 @@ from voxcycle.audio.stats import sum_frames
 from voxcycle.conversion import analysis
 from voxcycle.conversion.analysis import analyze
 from voxcycle.conversion.frames import SpooledFrames, Windows, equal_chunk_frames
-from voxcycle.conversion.stages import MelConverter, Renderer, convert_mels, to_batch, to_frames
+from voxcycle.conversion.stages import (
+    MelConverter,
+    Renderer,
+    convert_mels,
+    mel_source,
+    to_batch,
+    to_frames,
+)
 from voxcycle.models.hifigan_generator import HiFiGANGenerator
 from voxcycle.models.source_filter_networks import SourceFilterVocoder
 from voxcycle.vocoders.hifigan import HiFiGAN
@@ -52,8 +59,8 @@ def draw_frames(n_frames):
 def convert_in_chunks(voice, mels, f0_hz, second_pass, n, step):
     stage = MelConverter(
         voice.generator,
+        mel_source(voice.source_stats),
         spec=SPEC,
-        source=voice.source_stats,
         target=voice.target_stats,
         second_pass=second_pass,
         chunk_frames=n,
@@ -119,6 +126,7 @@ def test_the_second_pass_converts_the_first_conversion_again(voice):
             voice.generator,
             mels,
             f0_hz,
+            np.ones(40, bool),
             spec=SPEC,
             source=voice.source_stats,
             target=voice.target_stats,

@@ -47,7 +47,7 @@ def test_disguises_are_found_by_the_names_of_the_recordings(tmp_path, make_speec
     # statistics are those of all of a speaker's disguises
     ben, cleo = found[1][0].speaker, found[1][1].speaker
     assert (len(ben.recordings), len(cleo.recordings)) == (3, 1)
-    assert np.exp(ben.stats[0].log_f0_mean) == pytest.approx(110, rel=0.1)
+    assert np.exp(ben.stats.log_f0_mean) == pytest.approx(110, rel=0.1)
     short = tmp_path / "disguises" / "anna" / "2" / "ben.flac"
     soundfile.write(short, make_speech(1.0, RATE), RATE)
     with pytest.raises(CorpusError, match=r"ben\.flac.*2\.wav"):

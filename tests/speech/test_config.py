@@ -65,7 +65,7 @@ def test_the_command_lists_every_setting_with_default_and_meaning(capsys, monkey
         for default in ["needed" if field.is_required() else write_value(field.default)]
     ]
     typed = ("a needed", "steps null", "uses_f0 true", "discriminator_widths [32, 64, 128, 128]")
-    for start in (*typed, "out runs/voice", "width 192"):
+    for start in (*typed, "out runs/voice", "width 256"):
         assert any(row.startswith(f"{start} ") for row in rows), start
 
 

@@ -243,9 +243,10 @@ def test_a_resumed_run_keeps_its_settings_and_its_split(folders, tmp_path):
     train_voice(make_config(folders, run, steps=2, cycle_a=3.0, **own))
     split = (run / "split.json").read_text()
     shutil.copy(folders / "low" / "0.wav", tmp_path / "low" / "new.wav")
-    resume(steps=4, consent="asked and agreed", second_pass=0.5)
+    resume(steps=4, consent="asked and agreed", formant_postfilter=0.5)
     voice = Voice.load(run / "high.safetensors")
-    assert (voice.card.consent, voice.second_pass) == ("asked and agreed", 0.5)
+    assert voice.card.consent == "asked and agreed"
+    assert voice.card.training["config"]["formant_postfilter"] == 0.5
     assert (run / "split.json").read_text() == split
     stored = load_config(VoiceTrainingConfig, {}, run / "config.yaml")
     assert (stored.cycle_a, stored.seed, stored.steps) == (3.0, 3, 4)

@@ -1,8 +1,7 @@
 """Perturbations that make one speaker sound like another channel or another body.
 
 A warp happens in the mel filterbank (`mel_filterbank(spec, warp)`): formants and harmonics move
-together. A WORLD resynthesis moves them apart. Tilt, gain and low-pass act on mels that are already
-normalised, where the normalisation cannot undo them.
+together. A WORLD resynthesis moves them apart.
 
 Corruptions (a room's tail, noise, another speaker) act on the mels' power, so that no waveform is
 needed: powers of independent sounds add. Levels are relative to the mean power of active speech.
@@ -43,12 +42,7 @@ RESYNTHESES = (
     Perturbation(1.1, 1.4),
     Perturbation(1.18, 1.8),
 )
-MAX_TILT = 0.5  # deviations at the band edges
-MAX_GAIN = 0.3  # deviations
-LOW_PASS_SHARE = 0.15
 LOW_PASS_HZ = (3400.0, 8000.0)
-BEND_KNOTS = 5
-MAX_BEND = 2.5  # bands
 NOISE_SNR_DB = (5.0, 40.0)
 SPEAKER_SNR_DB = (8.0, 25.0)
 T60_S = (0.15, 0.8)  # at low bands
@@ -65,32 +59,6 @@ def band_centres_hz(spec: MelSpec) -> NDArray[np.float64]:
     import librosa
 
     return librosa.mel_frequencies(spec.n_mels + 2, fmin=spec.f_min, fmax=spec.f_max)[1:-1]
-
-
-def perturb_channel(
-    mel: NDArray[np.float32], centres_hz: NDArray[np.float64], rng: np.random.Generator
-) -> NDArray[np.float32]:
-    """Tilt, amplify and sometimes low-pass normalised mels (F, n_mels), as a channel would.
-
-    Bands above the cutoff are 0, as the statistics of a source with empty bands make them.
-    """
-    slope = rng.uniform(-MAX_TILT, MAX_TILT) * np.linspace(-1, 1, mel.shape[1])
-    out = mel + (slope + rng.uniform(-MAX_GAIN, MAX_GAIN))
-    if rng.random() < LOW_PASS_SHARE:
-        out[:, centres_hz > rng.uniform(*LOW_PASS_HZ)] = 0.0
-    return out.astype(np.float32)
-
-
-def bend_bands(mel: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """Shift the formants of log-mels (F, n_mels) by a few bands each, as another vocal tract would.
-
-    The shift varies smoothly over the bands, while a warp moves all formants by one factor.
-    """
-    n_mels = mel.shape[1]
-    knots = np.linspace(0, n_mels - 1, BEND_KNOTS)
-    bands = np.arange(n_mels)
-    position = bands + np.interp(bands, knots, rng.uniform(-MAX_BEND, MAX_BEND, BEND_KNOTS))
-    return _read_columns(mel, position)
 
 
 def _read_columns(frames: NDArray[Any], position: NDArray[np.float64]) -> NDArray[Any]:

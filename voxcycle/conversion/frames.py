@@ -82,8 +82,8 @@ def equal_chunk_frames(n_frames: int, max_frames: int = CHUNK_FRAMES) -> int:
 class SpooledFrames:
     """Float32 rows, in memory while they are few, then in a temporary file without a name.
 
-    An hour of waveform (300 MB) and its mels (100 MB) thus cost no memory, and an end by any signal
-    leaves nothing behind.
+    An hour of waveform (300 MB), its mels (100 MB) and its content (480 MB) thus cost no memory,
+    and an end by any signal leaves nothing behind.
     """
 
     def __init__(self, n_columns: int) -> None:
@@ -110,7 +110,7 @@ class SpooledFrames:
         except OSError as error:
             raise AudioError(
                 f"{tempfile.gettempdir()}: no room for intermediate results ({error.strerror}); "
-                "free some, or set TMPDIR to a folder with 0.9 GB for each hour of audio"
+                "free some, or set TMPDIR to a folder with 1.4 GB for each hour of audio"
             ) from error
         self._n_rows += values.size // self._n_columns
 

@@ -33,7 +33,7 @@ from voxcycle.conversion.frames import CHUNK_FRAMES, SpooledFrames, equal_chunk_
 from voxcycle.conversion.loudness import Rendered, find_pause_gain_db, follow_level, limit_peak
 from voxcycle.conversion.options import Background, Conversion, Options, Pitch
 from voxcycle.conversion.pitch_correction import correct_pitch
-from voxcycle.conversion.stages import MelConverter, Renderer
+from voxcycle.conversion.stages import MelConverter, Renderer, content_source, mel_source
 from voxcycle.vocoders import Vocoder
 from voxcycle.vocoders.registry import DEFAULT_VOCODER, load_vocoder
 from voxcycle.voices.library import load_voice
@@ -177,16 +177,26 @@ def _converted(
         notes, seconds = [*mixdown.notes, *analysis.notes], analysis.seconds
         source_stats = _choose_stats(analysis.sums, voice, options, notes)
         f0_hz = _choose_f0(analysis.f0_hz, source_stats, voice, options.pitch, notes=notes)
+        heard, prepare = mels, mel_source(source_stats)
+        if voice.generator.n_content:
+            heard = stack.enter_context(SpooledFrames(voice.generator.n_content + 1))
+            with timed(seconds, "content"):
+                prepare = content_source(mels, analysis.speech, spec, heard)
+            if options.second_pass:
+                notes.append(
+                    f"the voice {voice.card.name} hears what is said and not the speaker: a second "
+                    "pass would change nothing and was left out"
+                )
         converter = MelConverter(
             voice.generator,
+            prepare,
             spec=spec,
-            source=source_stats,
             target=voice.target_stats,
             second_pass=voice.second_pass if options.second_pass is None else options.second_pass,
             chunk_frames=equal_chunk_frames(len(mels)),
         )
         _drive(
-            mels,
+            heard,
             f0_hz=f0_hz,
             converter=converter,
             renderer=Renderer(vocoder, equal_chunk_frames(len(mels))),
@@ -235,7 +245,7 @@ def _stage(report: ReportShare, name: str) -> ReportShare:
 
 
 def _drive(
-    mels: SpooledFrames,
+    source: SpooledFrames,
     *,
     f0_hz: NDArray[np.float32],
     converter: MelConverter,
@@ -244,15 +254,15 @@ def _drive(
     seconds: dict[str, float],
     report: ReportShare,
 ) -> None:
-    """Push all mels through generator and vocoder, and add up the seconds of each."""
+    """Push the source through generator and vocoder, and add up the seconds of each."""
 
     def converted_mels() -> Iterator[NDArray[np.float32]]:
-        for start in range(0, len(mels), CHUNK_FRAMES):
-            stop = min(start + CHUNK_FRAMES, len(mels))
+        for start in range(0, len(source), CHUNK_FRAMES):
+            stop = min(start + CHUNK_FRAMES, len(source))
             with timed(seconds, "generator"):
-                converted = converter.push(mels.read(start, stop), f0_hz[start:stop])
+                converted = converter.push(source.read(start, stop), f0_hz[start:stop])
             yield converted
-            report(stop / len(mels))
+            report(stop / len(source))
         with timed(seconds, "generator"):
             converted = converter.flush()
         yield converted

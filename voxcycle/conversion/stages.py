@@ -4,7 +4,8 @@ The product, the audio of a training's validation and the evaluation all convert
 Stages hold frames (F, n), networks see (1, n, F): mels change their layout here and nowhere else.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -16,14 +17,22 @@ from voxcycle.audio.excitation import excitation_mel
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.source_signals import onset_phases
 from voxcycle.audio.stats import DomainStats
-from voxcycle.conversion.frames import CHUNK_FRAMES, Window, Windows, equal_chunk_frames
+from voxcycle.conversion.frames import (
+    CHUNK_FRAMES,
+    SpooledFrames,
+    Window,
+    Windows,
+    equal_chunk_frames,
+)
 from voxcycle.models.voice_generator import VoiceGenerator
 from voxcycle.vocoders import ChunkPosition, Vocoder
+from voxcycle.voices.content import centre_content, load_phonetic_encoder
 
 # In the empty bands of a telephone recording the deviation is small, and a click would come out as
 # an explosion; natural speech stays below 4 deviations above its mean.
 MAX_DEVIATION = 4.0
 Arrays = Mapping[str, NDArray[np.float32]]
+Prepare = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
 class Network(Protocol):
@@ -59,37 +68,38 @@ def to_frames(batch: torch.Tensor) -> NDArray[np.float32]:
 
 
 class MelConverter:
-    """A stage: log-mels and the requested F0 in, the voice's log-mels out, delayed by its context.
+    """A stage: source and requested F0 in, the voice's log-mels out, delayed by its context.
 
     Args:
         generator: G, in evaluation mode.
-        spec: its mel analysis.
-        source: statistics that normalise the input.
+        prepare: turns frames of the source into what the generator takes; see `content_source` and
+            `mel_source`.
+        spec: the mel analysis of the output.
         target: statistics of the voice.
         second_pass: share of a conversion of the first conversion, 0 to 1, which removes more of
-            the source speaker and costs words.
+            the source speaker and costs words; for generators on mels alone.
         chunk_frames: frames that the network sees at once, besides the context.
     """
 
     def __init__(
         self,
         generator: VoiceGenerator,
+        prepare: Prepare,
         *,
         spec: MelSpec,
-        source: DomainStats,
         target: DomainStats,
         second_pass: float = 0.0,
         chunk_frames: int = CHUNK_FRAMES,
     ) -> None:
         self.network: Network = TorchNetwork(generator, "mel")
-        self.spec, self.source, self.target = spec, source, target
-        self.second_pass = second_pass
-        self.context = generator.context_frames * (2 if second_pass else 1)
+        self.prepare, self.spec, self.target = prepare, spec, target
+        self.second_pass = 0.0 if generator.n_content else second_pass
+        self.context = generator.context_frames * (2 if self.second_pass else 1)
         self._windows = Windows(self.context, chunk_frames)
 
-    def push(self, mel: NDArray[np.float32], f0_hz: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Add frames (F, n_mels) with their F0 (F,); returns what is ready, (F', n_mels)."""
-        return self._convert(self._windows.push(mel, f0_hz))
+    def push(self, source: NDArray[np.float32], f0_hz: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Add frames (F, n) with their F0 (F,); returns what is ready, (F', n_mels)."""
+        return self._convert(self._windows.push(source, f0_hz))
 
     def flush(self) -> NDArray[np.float32]:
         """Return the frames that are left."""
@@ -98,16 +108,39 @@ class MelConverter:
     def _convert(self, windows: Iterable[Window]) -> NDArray[np.float32]:
         parts = [np.zeros((0, self.spec.n_mels), np.float32)]
         for window in windows:
-            held_mel, f0_hz = window.columns
-            mel = np.minimum(self.source.normalize(held_mel), MAX_DEVIATION)
+            held, f0_hz = window.columns
             excitation = excitation_mel(f0_hz, self.spec)
-            output = self.network.run({"mel": mel, "excitation": excitation})["mel"]
+            inputs = {"source": self.prepare(held), "excitation": excitation}
+            output = self.network.run(inputs)["mel"]
             if self.second_pass:
-                again = self.network.run({"mel": output, "excitation": excitation})["mel"]
+                again = self.network.run({"source": output, "excitation": excitation})["mel"]
                 output = _interpolate(output, again, self.second_pass)
             frames = self.target.denormalize(output)[self.context : self.context + window.n_kept]
             parts.append(np.maximum(frames, np.float32(np.log(self.spec.log_floor))))
         return np.concatenate(parts)
+
+
+def mel_source(stats: DomainStats) -> Prepare:
+    """Return what prepares log-mels for a generator on mels."""
+    return lambda mel: np.minimum(stats.normalize(mel), MAX_DEVIATION)
+
+
+def content_source(
+    mels: SpooledFrames, speech: NDArray[np.bool_], spec: MelSpec, content: SpooledFrames
+) -> Prepare:
+    """Hear log-mels, append what is heard to `content`, and return what prepares it."""
+    encoder = load_phonetic_encoder()
+    total, levels = np.zeros(len(encoder.mean)), []
+    for heard in encoder.listen_in_pieces(mels.read, len(mels), spec):
+        spoken = speech[len(content) : len(content) + len(heard)]
+        content.append(heard)
+        total += heard[spoken, :-1].sum(0, dtype=np.float64)
+        levels.append(heard[:, -1])
+    level = np.concatenate(levels)
+    centre = encoder.shrink(
+        total, int(speech.sum()), float(np.median(level[speech] if speech.any() else level))
+    )
+    return partial(centre_content, centre=centre)
 
 
 class Renderer:
@@ -150,6 +183,7 @@ def convert_mels(
     generator: VoiceGenerator,
     mels: NDArray[np.float32],
     f0_hz: NDArray[np.float32],
+    speech: NDArray[np.bool_],
     *,
     spec: MelSpec,
     source: DomainStats,
@@ -157,10 +191,16 @@ def convert_mels(
     second_pass: float = 0.0,
 ) -> NDArray[np.float32]:
     """Convert all frames (F, n_mels) at the requested F0 (F,); see `MelConverter`."""
+    with SpooledFrames(spec.n_mels) as frames, SpooledFrames(generator.n_content + 1) as content:
+        frames.append(mels)
+        prepare = mel_source(source)
+        if generator.n_content:
+            prepare = content_source(frames, speech, spec, content)
+            mels = content.read(0, len(content))
     stage = MelConverter(
         generator,
+        prepare,
         spec=spec,
-        source=source,
         target=target,
         second_pass=second_pass,
         chunk_frames=equal_chunk_frames(len(mels)),

@@ -92,7 +92,8 @@ class Domain(NamedTuple):
 
     Attributes:
         real: for the domain's discriminator and the reconstruction losses.
-        source: the same examples as input of the generator to the other domain.
+        source: the same examples as input of the generator to the other domain; of speech, its
+            content (B, D + 1, F).
         perturbed: the same examples as input of the identity loss.
         cond: conditioning of the generator to this domain when it reconstructs `real`.
         cond_to_other: conditioning of the generator to the other domain, for `source`.
@@ -102,7 +103,7 @@ class Domain(NamedTuple):
             `source`.
         condition: (B, n_condition), the domain's discriminator's condition, or None.
         profile: (B, 2 * n_mels), mean and deviation of the speakers' mels, or None.
-        content: (B, D + 1, F), what a recogniser hears in `real`, or None.
+        centre: (B, D + 1), of the speakers' content, or None.
         speech: (B, F), 1 in frames of speech, or None.
     """
 
@@ -115,7 +116,7 @@ class Domain(NamedTuple):
     disc_cond_of_other: Tensor | None = None
     condition: Tensor | None = None
     profile: Tensor | None = None
-    content: Tensor | None = None
+    centre: Tensor | None = None
     speech: Tensor | None = None
 
 

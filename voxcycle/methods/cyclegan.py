@@ -1,9 +1,11 @@
 """CycleGAN: two generators, two discriminators, adversarial and cycle losses, no pairs.
 
 Zhu et al. (2017), for images and for speech. For speech with the filling-in-frames masks of
-MaskCycleGAN-VC (Kaneko et al., 2021), and with three departures, all of them in the batch
-(`VoiceBatch.domains`):
+MaskCycleGAN-VC (Kaneko et al., 2021), and with four departures, all but the first of them in the
+batch (`VoiceBatch.domains`):
 
+- the generators hear what is said by a frozen phonetic encoder, in the source and, on the way back,
+  in its conversion (`listen`);
 - the generators are conditioned on the excitation of the output (F0 conditioning);
 - the identity loss is fed perturbed speech, `G_ab(perturb(b), excitation(f0_b)) = b`: a supervised
   signal for "whatever the voice, render it as b";
@@ -29,7 +31,8 @@ from voxcycle.methods.batches import Domain, UnpairedBatch
 from voxcycle.methods.phase import Memory, Phase
 
 Teacher = Callable[[Domain, Tensor, Domain], Tensor]
-TAUGHT = ("parallel", "speaker")  # terms that need a teacher
+Listen = Callable[[Tensor, Domain], Tensor]
+TAUGHT = ("speaker",)  # terms that need a teacher
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,6 @@ class CycleGANWeights:
     cycle_b: float = 2.0
     identity_a: float = 10.0
     identity_b: float = 10.0
-    parallel: float = 0.0
     speaker: float = 0.0
 
 
@@ -71,17 +73,18 @@ class CycleGAN(nn.Module):
 
     Zhu et al. (2017): `adversarial_*` are Eq. 1 in its least-squares form, `cycle_*` Eq. 2, their
     weighted sum Eq. 3; `identity_*` is the identity loss of section 5.2, on perturbed input.
-    `parallel` and `speaker` are in neither paper: frozen networks read the source in b's voice, for
-    the conversion to come near, and hear whether it sounds like b.
+    `speaker` is in neither paper: a frozen network hears whether a conversion sounds like b.
 
     Args:
         sees_excitation: whether the discriminators see the planes `disc_cond` beside the mel.
         scores_identity: whether the discriminators score the outputs of the identity loss too.
         teachers: losses of (source domain, conversion, target domain) by the names of their terms,
             for both directions; one is required for every weight above 0.
+        listen: turns conversions, with their domain, into input of the way back; None where the
+            generators take what they make.
 
     What has no weight in either domain is not computed: no cycles, no phase of the discriminators,
-    no identities unless discriminators score them.
+    no identities unless discriminators score them, no conversions for identities alone.
     """
 
     def __init__(
@@ -93,6 +96,7 @@ class CycleGAN(nn.Module):
         sees_excitation: bool = True,
         scores_identity: bool = True,
         teachers: Mapping[str, Teacher] | None = None,
+        listen: Listen | None = None,
     ) -> None:
         super().__init__()
         self.generators = nn.ModuleDict({"g_ab": networks.g_ab, "g_ba": networks.g_ba})
@@ -101,6 +105,7 @@ class CycleGAN(nn.Module):
         self.rates = rates or CycleGANRates()
         self.sees_excitation = sees_excitation
         self.scores_identity = scores_identity
+        self.listen = listen or (lambda converted, domain: converted)
         given = teachers or {}
         self.teachers = {name: given[name] for name in self._taught() if name in given}
         if missing := [name for name in self._taught() if name not in given]:
@@ -153,8 +158,8 @@ class CycleGAN(nn.Module):
                 "adversarial_b": least_squares_generator_loss(d_b(scored_b, _repeat(b, scored_b))),
             }
         if self._is_on("cycle"):
-            cycled_a = self.translate(fake_b, back=True, cond=a.cond)
-            cycled_b = self.translate(fake_a, cond=b.cond)
+            cycled_a = self.translate(self.listen(fake_b, b), back=True, cond=a.cond)
+            cycled_b = self.translate(self.listen(fake_a, a), cond=b.cond)
             terms |= {
                 "cycle_a": F.l1_loss(cycled_a, a.real),
                 "cycle_b": F.l1_loss(cycled_b, b.real),
@@ -186,8 +191,13 @@ class CycleGAN(nn.Module):
     def _generate(self, name: str, source: Domain, target: Domain) -> tuple[Tensor, Tensor | None]:
         """Convert the source and, for the identity loss, reconstruct the perturbed target."""
         is_scored = self.scores_identity and self._is_on("adversarial")
-        if not (is_scored or self._is_on("identity")):
+        has_identity = is_scored or self._is_on("identity")
+        has_fake = self.teachers or self._is_on("adversarial") or self._is_on("cycle")
+        if not has_identity:
             return self.generators[name](source.source, *source.cond_to_other), None
+        if not has_fake:  # nothing looks at conversions
+            identity = self.generators[name](target.perturbed, *target.cond)
+            return identity.detach(), identity
         cond = map(torch.cat, zip(source.cond_to_other, target.cond, strict=True))
         both = torch.cat([source.source, target.perturbed])
         fake, identity = self.generators[name](both, *cond).chunk(2)

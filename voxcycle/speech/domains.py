@@ -152,7 +152,7 @@ def load_data(
     ((name_b, split_b),) = domains.b.items()
     train_b, valid_b = load_speaker(name_b, split_b, spec=spec, kinds=all_kinds, console=console)
     train_a = [train for train, _ in pairs_a]
-    prior = average_stats([s.stats[0] for s in train_a]) if config.any_to_one else None
+    prior = average_stats([s.stats for s in train_a]) if config.any_to_one else None
     if prior is not None:
         train_a = [
             train if valid.recordings else shrink_stats(train, prior, spec)
@@ -164,7 +164,7 @@ def load_data(
         valid_a=[valid for _, valid in pairs_a if valid.recordings],
         valid_b=valid_b,
         prior=prior,
-        stats_a=prior or train_a[0].stats[0],
+        stats_a=prior or train_a[0].stats,
     )
 
 
@@ -206,5 +206,6 @@ def analyse(
             spec,
             cache_dir("features"),
             perturbations=kinds,
+            hears=True,
             advance=lambda: progress.advance(task),
         )

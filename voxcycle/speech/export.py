@@ -24,7 +24,7 @@ def build_voices(
 ) -> dict[str, Voice]:
     """Return the voices around the averaged generators themselves, by network, target b first."""
     assert module.ema is not None
-    stats_a, stats_b = data.stats_a, data.train_b.stats[0]
+    stats_a, stats_b = data.stats_a, data.train_b.stats
     sides = (("g_ab", config.sex_b, stats_a, stats_b), ("g_ba", config.sex_a, stats_b, stats_a))
     voices, names = {}, config.voice_names()
     # A pool has no voice: then there is one name, and zip ends before the second side.
@@ -45,7 +45,6 @@ def build_voices(
             target_stats=target,
             is_any_to_one=config.any_to_one,
             generator=generator,
-            second_pass=config.second_pass,
         )
     return voices
 
@@ -83,7 +82,7 @@ def export_voices(
         chosen: from `CheckpointSelector.choose`; absent networks export their last average.
     """
     paths = []
-    settings = json.loads(config.model_dump_json(exclude={"a", "b", "out", "start", "units"}))
+    settings = json.loads(config.model_dump_json(exclude={"a", "b", "out", "start"}))
     for network, voice in build_voices(module, config, spec, data).items():
         training = summary | {"config": settings}
         generator, best = voice.generator, chosen.get(network)

@@ -2,7 +2,8 @@
 
 A cache entry is named by the SHA-256 of the file's content, the MelSpec, the perturbations and the
 version of this module; it holds `mels` (n_variants, F, n_mels) in fp16, `speech` (F,) and `f0` (F,)
-in fp32 as .npy files; training maps the first into memory.
+in fp32 as .npy files, and where a training wants it what generators hear, `content` in fp16 and its
+`centre`; training maps the larger ones into memory.
 """
 
 import hashlib
@@ -22,8 +23,11 @@ from voxcycle.audio.mel import LogMel, MelSpec, mel_filterbank
 from voxcycle.audio.mixdown import load_mono
 from voxcycle.audio.perturb import WARPS, Perturbation, WorldSpeech, analyse_world, resynthesize
 from voxcycle.files import replacing
+from voxcycle.speech.hearing import hear_variants
+from voxcycle.voices.content import Centre, load_phonetic_encoder
 
 FEATURE_VERSION = 8
+CONTENT_VERSION = 1
 PIECE_S = 30.0
 
 
@@ -35,11 +39,16 @@ class Features(NamedTuple):
             index 0 is the recording itself.
         f0_hz: (F,), 0 where unvoiced.
         speech: (F,), the frames that are speech.
+        content: (n_heard, F, D + 1), what generators hear of it, see `hear_variants`; None where it
+            was not asked for.
+        centre: (D + 1,), what was subtracted from the first of them.
     """
 
     mels: NDArray[np.float16]
     f0_hz: NDArray[np.float32]
     speech: NDArray[np.bool_]
+    content: NDArray[np.float16] | None = None
+    centre: Centre | None = None
 
 
 def load_analysis_waveform(path: Path, spec: MelSpec) -> NDArray[np.float32]:
@@ -79,21 +88,46 @@ def extract_features(
 
 
 def _cache_one(
-    path: Path, spec: MelSpec, perturbations: Sequence[Perturbation], cache_dir: Path
+    path: Path, spec: MelSpec, perturbations: Sequence[Perturbation], cache_dir: Path, hears: bool
 ) -> Path:
     digest = hashlib.sha256(path.read_bytes())
     digest.update(json.dumps([FEATURE_VERSION, spec.to_dict(), list(perturbations)]).encode())
     entry = cache_dir / digest.hexdigest()[:32]
+    # The file that is renamed last says that an entry is complete.
     if not entry.with_suffix(".f0.npy").exists():
         torch.set_num_threads(1)  # one process per core
         features = extract_features(path, spec, perturbations)
-        # The F0 file is renamed last: where it exists, the entry is complete.
         arrays = {"mels": features.mels, "speech": features.speech, "f0": features.f0_hz}
-        for name, array in arrays.items():
-            path = entry.with_suffix(f".{name}.npy")
-            with replacing(path) as partial, partial.open("wb") as file:
-                np.save(file, array)
+        _save(entry, arrays)
+    if hears and not entry.with_suffix(f".centre{CONTENT_VERSION}.npy").exists():
+        torch.set_num_threads(1)
+        features = _load(entry, hears=False)
+        rng = np.random.default_rng(list(digest.digest()))
+        encoder = load_phonetic_encoder()
+        content, centre = hear_variants(encoder, features.mels, features.speech, spec, rng)
+        _save(entry, {f"content{CONTENT_VERSION}": content, f"centre{CONTENT_VERSION}": centre})
     return entry
+
+
+def _save(entry: Path, arrays: dict[str, NDArray]) -> None:
+    for name, array in arrays.items():
+        path = entry.with_suffix(f".{name}.npy")
+        with replacing(path) as partial, partial.open("wb") as file:
+            np.save(file, array)
+
+
+def _load(entry: Path, hears: bool) -> Features:
+    features = Features(
+        np.load(entry.with_suffix(".mels.npy"), mmap_mode="r"),
+        np.load(entry.with_suffix(".f0.npy")),
+        np.load(entry.with_suffix(".speech.npy")),
+    )
+    if not hears:
+        return features
+    return features._replace(
+        content=np.load(entry.with_suffix(f".content{CONTENT_VERSION}.npy"), mmap_mode="r"),
+        centre=np.load(entry.with_suffix(f".centre{CONTENT_VERSION}.npy")),
+    )
 
 
 def cache_features(
@@ -102,12 +136,14 @@ def cache_features(
     cache_dir: Path,
     *,
     perturbations: Sequence[Perturbation] = WARPS,
+    hears: bool = False,
     n_jobs: int | None = None,
     advance: Callable[[], None] = lambda: None,
 ) -> list[Features]:
     """Return memory-mapped features of every file, computing the missing ones in parallel.
 
-    By `n_jobs` processes, None for one per core; `advance` is called once per finished file.
+    By `n_jobs` processes, None for one per core; `advance` is called once per finished file. With
+    `hears` they have content.
     """
     from joblib import Parallel, delayed
     from joblib.externals.loky.process_executor import TerminatedWorkerError
@@ -116,7 +152,7 @@ def cache_features(
     # Processes of joblib outlive a call and, unlike those of the standard library, do not run the
     # caller's script again. They keep the working directory of their start.
     results = Parallel(n_jobs=n_jobs or os.cpu_count(), return_as="generator")(
-        delayed(_cache_one)(path.absolute(), spec, perturbations, cache_dir.absolute())
+        delayed(_cache_one)(path.absolute(), spec, perturbations, cache_dir.absolute(), hears)
         for path in paths
     )
     entries: list[Path] = []
@@ -130,11 +166,4 @@ def cache_features(
             "likely for lack of memory; close other programs and start again (finished files are "
             "kept)"
         ) from error
-    return [
-        Features(
-            np.load(entry.with_suffix(".mels.npy"), mmap_mode="r"),
-            np.load(entry.with_suffix(".f0.npy")),
-            np.load(entry.with_suffix(".speech.npy")),
-        )
-        for entry in entries
-    ]
+    return [_load(entry, hears) for entry in entries]

@@ -6,7 +6,11 @@ stand for all four, and for those of any voice once they are bound to its speake
 
 from collections.abc import Mapping
 
+import torch
+from torch import Tensor
+
 from voxcycle.audio.mel import MelSpec
+from voxcycle.methods.batches import Domain
 from voxcycle.methods.cyclegan import (
     CycleGAN,
     CycleGANNetworks,
@@ -18,9 +22,31 @@ from voxcycle.models.patchgan import PatchGAN, PatchGANPair, build_mel_discrimin
 from voxcycle.models.speaker_encoder import SpeakerEncoder
 from voxcycle.models.voice_generator import VoiceGenerator
 from voxcycle.speech.config import MelCycleGANConfig, VoiceTrainingConfig
+from voxcycle.voices.content import LEVEL_RANGE, load_phonetic_encoder
 from voxcycle.voices.pretrained import Pretrained
 
 Teachers = Mapping[str, Teacher] | None
+
+
+class Listener:
+    """Hears conversions as generators take them. Its encoder is frozen and in no checkpoint."""
+
+    def __init__(self, spec: MelSpec) -> None:
+        self.encoder, self.spec = load_phonetic_encoder(), spec
+
+    def __call__(self, converted: Tensor, domain: Domain) -> Tensor:
+        """Return the content (B, D + 1, F) of normalised mels (B, n_mels, F) of a domain.
+
+        Raises:
+            ValueError: the batch lacks the domain's profiles or centres.
+        """
+        if domain.profile is None or domain.centre is None:
+            raise ValueError("the way back needs profiles and centres in the batch")
+        self.encoder.network.to(converted.device)
+        mean, std = domain.profile[..., None].chunk(2, dim=1)
+        heard = self.encoder.hear(converted * std + mean, self.spec) - domain.centre[..., None]
+        features, level = heard[:, :-1], heard[:, -1:].clamp(*LEVEL_RANGE)
+        return torch.cat([features, level], 1)
 
 
 def build_method(
@@ -34,7 +60,7 @@ def build_method(
         d_a=build_discriminator(config, spec, n_cond),
         d_b=build_discriminator(config, spec, 0),
     )
-    return _build_cyclegan(networks, config, teachers)
+    return _build_cyclegan(networks, config, spec, teachers)
 
 
 def build_pretraining_method(
@@ -43,11 +69,11 @@ def build_pretraining_method(
     """Build G and D of the pretraining, each for both directions, and the method around them."""
     g = build_generator(config, spec, n_condition)
     d = build_discriminator(config, spec, n_condition)
-    return _build_cyclegan(CycleGANNetworks(g, g, d, d), config, teachers)
+    return _build_cyclegan(CycleGANNetworks(g, g, d, d), config, spec, teachers)
 
 
 def build_generator(config: MelCycleGANConfig, spec: MelSpec, n_cond: int) -> VoiceGenerator:
-    """Build a generator of the config's size, without a skip."""
+    """Build a generator of the config's size, on content."""
     return VoiceGenerator(
         n_mels=spec.n_mels,
         width=config.width,
@@ -55,6 +81,7 @@ def build_generator(config: MelCycleGANConfig, spec: MelSpec, n_cond: int) -> Vo
         n_excitation=spec.n_mels + 1 if config.uses_f0 else 0,
         n_condition=n_cond,
         has_skip=False,
+        n_content=len(load_phonetic_encoder().mean),
     )
 
 
@@ -74,9 +101,9 @@ def build_discriminator(
 def check_pretrained(pretrained: Pretrained, config: MelCycleGANConfig) -> None:
     """Raise ValueError where a config asks for other networks than the pretrained ones."""
     g, d = pretrained.generator.arguments, pretrained.discriminator.arguments
-    if g["has_skip"]:
+    if not g.get("n_content"):
         raise ValueError(
-            "the pretrained generator has a skip, which trainings no longer support: choose "
+            "the pretrained generator is of an older kind, which took mels for its source: choose "
             "another file, or train without it (--from-scratch)"
         )
     shape = {
@@ -115,7 +142,7 @@ def start_from_pretrained(method: CycleGAN, a: Pretrained, b: Pretrained) -> Non
 
 
 def _build_cyclegan(
-    networks: CycleGANNetworks, config: MelCycleGANConfig, teachers: Teachers
+    networks: CycleGANNetworks, config: MelCycleGANConfig, spec: MelSpec, teachers: Teachers
 ) -> CycleGAN:
     weights = {name: getattr(config, name) for name in CycleGANWeights.__dataclass_fields__}
     rates = CycleGANRates(config.generator_lr, config.discriminator_lr, clip=config.clip)
@@ -126,4 +153,5 @@ def _build_cyclegan(
         sees_excitation=config.sees_excitation,
         scores_identity=config.scores_identity,
         teachers=teachers,
+        listen=Listener(spec),
     )

@@ -28,18 +28,15 @@ class Speaker:
     Attributes:
         name: for messages.
         recordings: features of each file; files shorter than a crop are padded.
-        stats: one `DomainStats` per perturbation of the features; index 0 is the speaker.
-        blocks: sums over consecutive 2 s blocks, `blocks[perturbation][block]`.
-        content: (F, D + 1) of each recording, what a recogniser hears; None without a parallel
-            loss.
+        stats: of all recordings together.
+        blocks: sums over consecutive blocks of 2 s.
         embeddings: (N, D), unit vectors of segments; None without a speaker encoder.
     """
 
     name: str
     recordings: list[Features]
-    stats: list[DomainStats]
-    blocks: list[list[FrameSums]]
-    content: list[NDArray[np.float16]] | None = None
+    stats: DomainStats
+    blocks: list[FrameSums]
     embeddings: NDArray[np.float32] | None = None
 
     @property
@@ -47,33 +44,34 @@ class Speaker:
         """The speaker's embedding, (D,); None without a speaker encoder."""
         return None if self.embeddings is None else average_embedding(self.embeddings)
 
+    @property
+    def centre(self) -> NDArray[np.float32]:
+        """The mean centre of the recordings' content, (D + 1,)."""
+        return np.mean([r.centre for r in self.recordings if r.centre is not None], axis=0)
+
     def duration_s(self, spec: MelSpec) -> float:
         """Return the length of all recordings."""
         return sum(len(recording.f0_hz) for recording in self.recordings) / spec.frame_rate
 
 
 def build_speaker(name: str, recordings: list[Features], spec: MelSpec) -> Speaker:
-    """Compute a speaker's statistics under every perturbation."""
+    """Compute a speaker's statistics; ValueError where nothing is voiced."""
     length = round(BLOCK_S * spec.frame_rate)
-    blocks: list[list[FrameSums]] = [[] for _ in recordings[0].mels]
+    blocks = []
     for recording in recordings:
         for start in range(0, len(recording.speech), length):
             part = slice(start, start + length)
-            for sums, mels in zip(blocks, recording.mels, strict=True):
-                mel = mels[part].astype(np.float32)
-                sums.append(sum_frames(mel, recording.f0_hz[part], recording.speech[part]))
-    return Speaker(name, recordings, [compute_stats(add_sums(b)) for b in blocks], blocks)
+            mel = recording.mels[0][part].astype(np.float32)
+            blocks.append(sum_frames(mel, recording.f0_hz[part], recording.speech[part]))
+    return Speaker(name, recordings, compute_stats(add_sums(blocks)), blocks)
 
 
-def draw_stats(
-    speaker: Speaker, variant: int, prior: DomainStats, rng: np.random.Generator
-) -> DomainStats:
+def draw_stats(speaker: Speaker, prior: DomainStats, rng: np.random.Generator) -> DomainStats:
     """Estimate a speaker's statistics from a random stretch of 2-30 s, as conversion does."""
-    blocks = speaker.blocks[variant]
     seconds = np.exp(rng.uniform(*np.log(SUBSET_S)))
-    n_blocks = min(len(blocks), max(1, round(seconds / BLOCK_S)))
-    start = rng.integers(len(blocks) - n_blocks + 1)
-    return estimate_stats(add_sums(blocks[start : start + n_blocks]), prior)
+    n_blocks = min(len(speaker.blocks), max(1, round(seconds / BLOCK_S)))
+    start = rng.integers(len(speaker.blocks) - n_blocks + 1)
+    return estimate_stats(add_sums(speaker.blocks[start : start + n_blocks]), prior)
 
 
 def average_embedding(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -96,5 +94,4 @@ def shrink_stats(speaker: Speaker, prior: DomainStats, spec: MelSpec) -> Speaker
     """Shrink the statistics of a speaker of less than 30 s to a prior; return others unchanged."""
     if speaker.duration_s(spec) >= SHORT_SPEAKER_S:
         return speaker
-    stats = [estimate_stats(add_sums(blocks), prior) for blocks in speaker.blocks]
-    return replace(speaker, stats=stats)
+    return replace(speaker, stats=estimate_stats(add_sums(speaker.blocks), prior))

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import torch
 from rich.console import Console
-from rich.progress import track
 from torch import nn
 
 from voxcycle.audio.mel import MelSpec
@@ -17,7 +16,6 @@ from voxcycle.audio.stats import DomainStats, average_stats
 from voxcycle.methods.cyclegan import CycleGAN, Teacher
 from voxcycle.models.speaker_encoder import SpeakerEncoder
 from voxcycle.speech.config import PretrainedTrainingConfig
-from voxcycle.speech.content import Reader, load_reader
 from voxcycle.speech.corpus import CorpusError, Split, scan_folder
 from voxcycle.speech.crops import UnpairedCrops
 from voxcycle.speech.domains import MIN_POOL_SPEAKER_S, load_speaker, perturbations
@@ -31,10 +29,7 @@ from voxcycle.voices.pretrained import Pretrained
 
 ENCODER_FILE = "speaker_encoder.safetensors"  # in the folder of a run, if it has one
 # Settings that name local files; the trained file omits them.
-PRIVATE = {
-    *("folders", "targets", "favourites", "out", "start"),
-    *("pretrained", "encoder", "decoder"),
-}
+PRIVATE = {"folders", "targets", "favourites", "out", "start", "pretrained", "encoder"}
 
 
 class TrainedNetworks(NamedTuple):
@@ -66,24 +61,15 @@ def train_pretrained(config: PretrainedTrainingConfig, resume: bool = False) -> 
     pretrained = Pretrained.load(config.pretrained) if config.pretrained else None
     if pretrained:
         check_pretrained(pretrained, config)
-    reader = load_reader(config.decoder) if config.parallel and config.decoder else None
-    encoder = find_encoder(config, pretrained, reader)
+    encoder = find_encoder(config, pretrained)
     check_teachers(config, encoder)
-    if reader and pretrained:
-        reader.require_same_reference(pretrained.reference)
     speakers = load_speakers(config.folders, spec, console, perturbations(config))
-    if known := pretrained or reader:
-        reference = known.reference  # their conditions are relative to this one
+    if pretrained:
+        reference = pretrained.reference  # its conditions are relative to this one
     else:
-        reference = average_stats([speaker.stats[0] for speaker in speakers])
+        reference = average_stats([speaker.stats for speaker in speakers])
     speakers = [shrink_stats(speaker, reference, spec) for speaker in speakers]
     teachers: dict[str, Teacher] = {}
-    if reader:
-        teachers["parallel"] = reader
-        speakers = [
-            reader.describe(speaker)
-            for speaker in track(speakers, "Listening", console=console, transient=True)
-        ]
     if encoder:
         speakers = [add_embeddings(speaker, encoder, spec) for speaker in speakers]
         teachers["speaker"] = SpeakerTeacher(encoder, spec)
@@ -126,23 +112,23 @@ def train_pretrained(config: PretrainedTrainingConfig, resume: bool = False) -> 
 
 
 def find_encoder(
-    config: PretrainedTrainingConfig, pretrained: Pretrained | None, reader: Reader | None
+    config: PretrainedTrainingConfig, pretrained: Pretrained | None
 ) -> SpeakerEncoder | None:
-    """Return the speaker encoder of the run, of `config.encoder`, or of the other files, if any.
+    """Return the speaker encoder of the run, of `config.encoder`, or of `pretrained`, if any.
 
     Raises:
-        ValueError: the pretrained networks or the phonetic decoder know another's embeddings.
+        ValueError: the pretrained networks know another's embeddings.
     """
     kept = config.out / ENCODER_FILE
     path = kept if kept.exists() else config.encoder
-    known = [source.encoder for source in (pretrained, reader) if source and source.encoder]
-    encoder = load_encoder(path) if path else next(iter(known), None)
-    for other in known:
-        own, others = encoder.state_dict(), other.state_dict()  # type: ignore[union-attr]
+    known = pretrained.encoder if pretrained else None
+    encoder = load_encoder(path) if path else known
+    if known and encoder:
+        own, others = encoder.state_dict(), known.state_dict()
         if own.keys() != others.keys() or any(not torch.equal(own[k], others[k]) for k in own):
             raise ValueError(
-                "the setting `encoder`, the pretrained networks and the phonetic decoder must have "
-                "the same speaker encoder: leave `encoder` out, or train the others with it"
+                "the setting `encoder` is not the speaker encoder of the pretrained networks: "
+                "leave it out"
             )
     return encoder
 

@@ -134,8 +134,8 @@ def load_recordings(folders: Sequence[Path], spec: MelSpec, console: Console) ->
         list(zip(paths, features, strict=True)), "Reading", console=console, disable=quiet
     ):
         waveform = load_analysis_waveform(path, spec)
-        samples, (mels, f0_hz, speech) = _quantize(waveform), analysed
-        recordings.append(Recording(samples, mels[0], f0_hz, speech))
+        samples = _quantize(waveform)
+        recordings.append(Recording(samples, analysed.mels[0], analysed.f0_hz, analysed.speech))
     return recordings
 
 
@@ -181,6 +181,7 @@ def _convert(voice: Voice, recording: Recording) -> NDArray[np.float32]:
         voice.generator,
         mel,
         f0_hz,
+        recording.speech,
         spec=voice.spec,
         source=source,
         target=voice.target_stats,

@@ -18,7 +18,6 @@ from voxcycle.evaluation.dataset import spread
 from voxcycle.evaluation.systems import Speaker
 from voxcycle.methods.cyclegan import Teacher
 from voxcycle.speech.config import POSTPROCESSING, VoiceTrainingConfig
-from voxcycle.speech.content import load_reader
 from voxcycle.speech.corpus import Split
 from voxcycle.speech.crops import UnpairedCrops
 from voxcycle.speech.domains import Domains, find_domains, load_data
@@ -110,19 +109,13 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
         raise
 
     teachers: dict[str, Teacher] = {}
-    if config.parallel and config.decoder:
-        teachers["parallel"] = reader = load_reader(config.decoder)
-        if pretrained:
-            reader.require_same_reference(pretrained.reference)
-        with console.status("hearing what is said"):
-            data = data.describe(reader.describe)
     starts: dict[str, Pretrained] = {}
     if pretrained:
         if encoder := pretrained.encoder:
             data = data.describe(lambda speaker: add_embeddings(speaker, encoder, spec))
             teachers["speaker"] = SpeakerTeacher(encoder, spec)
         targets = {"g_ab": data.train_b, "g_ba": data.train_a[0]}
-        starts = {g: pretrained.bind(s.stats[0], s.embedding) for g, s in targets.items()}
+        starts = {g: pretrained.bind(s.stats, s.embedding) for g, s in targets.items()}
     reference = pretrained.reference if pretrained else None
     crops = UnpairedCrops(
         config, data.train_a, [data.train_b], spec=spec, prior=data.prior, reference=reference

@@ -76,12 +76,13 @@ class VoiceValidation:
         n_frames = round(SAMPLE_S * spec.frame_rate)
         name, step = NAMES[generator], module.steps_done
         recording = self.pairs[generator][0].recordings[0]
-        source, target = (speaker.stats[0] for speaker in self.pairs[generator])
+        source, target = (speaker.stats for speaker in self.pairs[generator])
         f0_hz = transform_f0(np.asarray(recording.f0_hz[:n_frames]), source, target)
         mel = convert_mels(
             module.ema.module[generator],  # type: ignore[index]
             recording.mels[0, :n_frames].astype(np.float32),
             f0_hz,
+            recording.speech[:n_frames],
             spec=spec,
             source=source,
             target=target,
