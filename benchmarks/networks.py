@@ -5,10 +5,11 @@
 Forward passes run at batch 1 on a training crop of 64 frames and on 10 s of mel. A training
 iteration is all losses and updates at batch 1 x 64 frames through the same `CycleGAN`: ours with
 the default losses (and networks of `VoiceTrainingConfig`), the published with the weights of their
-paper, cycle 10 and identity 5, and with mels as input. What the phonetic encoder costs in a
-conversion is not in the forward pass; in an iteration it is. Their two-step adversarial loss, with its second pair of
-discriminators, is not part of the comparison, so their iteration costs less here than published.
-Both methods make each fake once; the public implementation makes them again for its discriminators.
+paper, cycle 10 and identity 5, and with mels as input. What the phonetic encoder costs is in an
+iteration, which hears conversions, and not in the forward passes. Their two-step adversarial loss,
+with its second pair of discriminators, is not part of the comparison, so their iteration costs less
+here than published. Both methods make each fake once; the public implementation makes them again
+for its discriminators.
 Arithmetic is counted by torch's FLOP counter, in multiply-adds, of an iteration with the backward
 passes.
 """
@@ -76,7 +77,9 @@ def main() -> None:
     config = VoiceTrainingConfig(a=Path("a"), b=Path("b"), batch_size=1, n_frames=N_FRAMES)
     crops = UnpairedCrops(config, speakers[:1], speakers[1:], spec=spec, prior=None)
     batch = crops[0]
-    mel_batch = VoiceBatch(*(half._replace(source=half.real, perturbed=half.real) for half in batch))
+    mel_batch = VoiceBatch(
+        *(half._replace(source=half.real, perturbed=half.real) for half in batch)
+    )
     ours = build_method(config, spec, crops.n_condition)
     published = published_method(spec.n_mels)
 

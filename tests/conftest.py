@@ -58,12 +58,17 @@ def make_stats(log_f0_mean, tilt):
     )
 
 
-def make_voice(is_any_to_one=True, name="unit"):
-    """Return a voice with a small untrained generator: it exchanges statistics and little more."""
+def make_voice(is_any_to_one=True, name="unit", hears=False):
+    """Return a voice with a small untrained generator.
+
+    One of an older file exchanges statistics and little more; one that `hears` takes content.
+    """
     with torch.random.fork_rng():
         torch.manual_seed(0)
         generator = VoiceGenerator(width=32, n_blocks=3)
         torch.nn.init.normal_(generator.out.weight, std=0.02)
+        if hears:
+            generator = VoiceGenerator(width=32, n_blocks=3, has_skip=False, n_content=384)
     return Voice(
         card=VoiceCard(name, language="en", sex="woman"),
         spec=MelSpec(),

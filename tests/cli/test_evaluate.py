@@ -151,7 +151,7 @@ def test_options_arrive(run, recordings, voice_path, monkeypatch):
     assert given["inputs"] == inputs
     # the language is the voice's, the target's the same, and texts are beside recordings
     assert plain["sources"][0].language == plain["target"].language == "en"
-    assert plain["asr"] is None and plain["sources"][0].sentences[0].text is None
+    assert plain["asr"] == "base" and plain["sources"][0].sentences[0].text is None
 
 
 @needs_metrics

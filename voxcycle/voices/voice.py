@@ -50,7 +50,8 @@ class Voice:
         is_any_to_one: whether it converts any speaker; else only the speaker of domain a.
         generator: G_ab in evaluation mode.
         path: the file it was loaded from.
-        second_pass: share of the second conversion, 0 to 1; see `MelConverter`.
+        second_pass: share of the second conversion, 0 to 1, of generators on mels; see
+            `MelConverter`.
         f0_tracker: what found the F0 of the statistics; files that name none are from DIO's time.
             Sources are tracked by `extract_f0` for all of them: it keeps more words of either.
     """

