@@ -24,7 +24,9 @@ class MelCycleGANConfig(TrainingConfig):
     batch_size: Count = Field(4, description="crops per domain and iteration")
     n_frames: int = Field(64, ge=32, description="frames per crop, a multiple of 8")
     max_masked_frames: CountOrZero = Field(20, description="longest filling-in mask; 0 for none")
-    is_perturbed: bool = Field(True, description="disguise the input of the identity loss")
+    perturbed_identity: Share = Field(
+        0.75, description="share of the inputs of the identity loss to disguise"
+    )
     separates_pitch: bool = Field(
         True, description="perturb by WORLD, too: large pitch shifts, small formant shifts"
     )

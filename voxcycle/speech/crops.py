@@ -33,7 +33,8 @@ class Crops(NamedTuple):
             and the reconstruction losses.
         source: (B, D + 1, F), content of the same crops as a conversion hears them; shares of them
             are in disguise or corrupted.
-        perturbed: (B, D + 1, F), content of the same crops in disguise; a share is corrupted.
+        perturbed: (B, D + 1, F), content of the same crops for the identity loss; shares of them
+            are in disguise or corrupted.
         excitation: (B, n_mels + 1, F), at their F0.
         excitation_to_other: at their F0 moved into the range of the other domain's speaker.
         condition: (B, n_condition), of each crop's speaker.
@@ -199,8 +200,9 @@ class UnpairedCrops(Dataset[VoiceBatch]):
         assert recording.content is not None
         if is_unknown and self.prior is not None:
             stats = draw_stats(drawn.speaker, self.prior, rng)
-        is_corrupted, is_replaced = rng.random(2) < (config.corrupted, config.perturbed_source)
-        perturbed = find_variant(config.is_perturbed, is_corrupted)
+        shares = (config.corrupted, config.perturbed_source, config.perturbed_identity)
+        is_corrupted, is_replaced, is_disguised = rng.random(3) < shares
+        perturbed = find_variant(is_disguised, is_corrupted)
         source = find_variant(is_unknown and is_replaced, is_corrupted)
         part = slice(start, start + self.n_frames)
         f0_hz, speech, heard, heard_perturbed = (

@@ -15,9 +15,9 @@ STRETCH_S = (2.0, 10.0)  # one corruption each
 LOW_PASS_SHARE = 0.2  # of the corrupted stretches
 
 
-def find_variant(is_perturbed: bool, is_corrupted: bool) -> int:
+def find_variant(is_disguised: bool, is_corrupted: bool) -> int:
     """Return the number of a variant of `hear_variants`."""
-    return 2 * is_perturbed + is_corrupted
+    return 2 * is_disguised + is_corrupted
 
 
 def hear_variants(
