@@ -3,18 +3,18 @@
 #
 #   egs/kokoro/run.sh [first stage] [last stage]
 #
+# Stage 3 needs the pretrained networks of egs/real/pretrain.sh, and REAL_SPEECH as it does.
+#
 # 1 fetch   voice styles and sentences (npm, apt)
 # 2 read    let Kokoro-82M read the corpus, a quarter of an hour to 40 minutes on two cores
-# 3 train   the voices VOICES (heart michael emma george) from the pretrained networks, JOBS (2) at a time, one thread each, ten to
-#           forty minutes each; STEPS replaces their own numbers; POOL=wide takes a wider
-#           pool (read it first: egs/kokoro/synthesize.py CORPUS --roles wide)
+# 3 train   the voices VOICES (heart michael emma george) from the pretrained networks, on real and synthetic sources,
+#           JOBS (2) at a time, one thread each, a quarter of an hour each; STEPS replaces their own numbers;
+#           POOL=wide takes a wider synthetic pool (read it first: egs/kokoro/synthesize.py CORPUS --roles wide)
 # 4 score   evaluation speakers and real speech; run once per row of RESULTS.md
 # 5 ship    write the scores into the voices and copy them into the package
 # 6 vocoder continue the training of the packaged vocoder "fast", also on conversions by VOICES, and copy it into
 #           the package: VOCODER_STEPS (28000), two and a half hours of one thread
 # 7 listen  score it in copy synthesis, evaluation speakers and real speech
-# 8 pretrain train the networks from which voices start, on all speakers except those of tests and pairs, and copy
-#           them into the package: PRETRAINED_STEPS (10000), an hour of one thread
 # Needs: pip install -e ".[kokoro,eval]"
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -23,34 +23,38 @@ corpus=${CORPUS:-$HOME/.cache/voxcycle/kokoro}
 runs=${RUNS:-$HOME/.cache/voxcycle/runs}
 real=${REAL:-$HOME/.cache/voxcycle/real}
 voices=${VOICES:-heart michael emma george}
-pool=$corpus/${POOL:-pool}
+folders=${FOLDERS:-$HOME/.cache/voxcycle/real-speech} # of egs/real/link.py
+pool=$runs/sources
 python=${PYTHON:-.venv/bin/python}
 stage() { [ "$first" -le "$1" ] && [ "$1" -le "$last" ]; }
 
 if stage 1; then bash egs/kokoro/fetch.sh "$corpus"; fi
 if stage 2; then $python egs/kokoro/synthesize.py "$corpus" --roles target pool valid foreign eval british; fi
-# voice NAME: the speaker's folder in the corpus, sex, seed, and the chosen settings (docs/experiments): steps,
-# second_pass, pretrained_share, formant_postfilter.
+# voice NAME: the speaker's folder in the corpus, sex, seed, and the chosen settings: steps, pretrained_share,
+# formant_postfilter.
 voice() {
     case $1 in
-        heart) echo target/af_heart woman 1 3000 0.5 0 0 ;;
-        michael) echo target/am_michael man 2 3000 0 0 0.15 ;;
-        emma) echo british/bf_emma woman 3 3000 0 0.5 0.15 ;;
-        george) echo british/bm_george man 4 1000 0 0.5 0 ;;
+        heart) echo target/af_heart woman 1 1200 0 0 ;;
+        michael) echo target/am_michael man 2 1200 0 0 ;;
+        emma) echo british/bf_emma woman 3 1200 0 0 ;;
+        george) echo british/bm_george man 4 1200 0 0 ;;
         *) echo "$1: no such voice" >&2 && return 1 ;;
     esac
 }
 train() {
-    local name=$1 place folder sex seed steps second_pass share postfilter
+    local name=$1 place folder sex seed steps share postfilter
     place=$(voice "$name")
-    read -r folder sex seed steps second_pass share postfilter <<<"$place"
+    read -r folder sex seed steps share postfilter <<<"$place"
     $python -m voxcycle train --config egs/kokoro/voice.yaml --a "$pool" \
         --b "$corpus/$folder" --out "$runs/$name" --steps "${STEPS:-$steps}" --no-add \
         $([ -e "$runs/$name/last.ckpt" ] && echo --resume || true) name_b="$name" sex_b="$sex" \
-        seed="$seed" second_pass="$second_pass" pretrained_share="$share" formant_postfilter="$postfilter" \
+        seed="$seed" pretrained_share="$share" formant_postfilter="$postfilter" \
         "consent=synthetic speaker (Kokoro-82M ${folder#*/})"
 }
 if stage 3; then
+    $python egs/real/link.py "${REAL_SPEECH:?set it to the folder of real speech}" "$folders"
+    mkdir -p "$pool"
+    ln -sfn "$corpus/${POOL:-pool}"/* "$folders"/train/* "$pool"
     export -f train voice
     export pool corpus runs python OMP_NUM_THREADS=1
     printf '%s\n' $voices | xargs -P "${JOBS:-2}" -I NAME bash -euc 'train NAME'
@@ -86,12 +90,4 @@ if stage 7; then
     PYTHON=$python bash egs/real/fetch.sh "$real"
     $python egs/kokoro/copy_synthesis.py --corpus "$corpus" --split eval --real "$real" \
         hifigan fast griffin-lim
-fi
-if stage 8; then
-    PYTHON=$python bash egs/real/fetch.sh "$real"
-    resume=$([ -e "$runs/pretrained/last.ckpt" ] && echo --resume || true)
-    $python recipes/train_pretrained.py "$runs/pretrained" "$corpus"/{pool,target,british}/* \
-        "$real/train/russian_woman" --steps "${PRETRAINED_STEPS:-10000}" $resume \
-        threads=1 perturbed_source=0.3 snapshot_every=2500
-    cp "$runs/pretrained/pretrained.safetensors" voxcycle/voices/pretrained.safetensors
 fi
