@@ -80,8 +80,8 @@ def main() -> None:
     parser.add_argument(
         "--voice",
         required=True,
-        help=f"name or file of a voice, {UNCONVERTED}, {COPY}, or the file of pretrained networks "
-        "or of a phonetic decoder, which speak like --target",
+        help=f"name or file of a voice, {UNCONVERTED}, {COPY}, or the file of pretrained networks, "
+        "which speak like --target",
     )
     parser.add_argument("--target", type=Path, help="folder of recordings for such networks")
     parser.add_argument("--references", type=Path, help="folder of clips of the target")

@@ -29,10 +29,7 @@ def load_system(name: str, target: Path | None, vocoder: Vocoder) -> System:
     """
     if name == COPY:
         return lambda x: (copy_synthesis(x, RATE, vocoder), extract_f0(x, SPEC))
-    if target is None:
-        voice = load_voice(name)
-    else:
-        voice = clone(Path(name), target)
+    voice = load_voice(name) if target is None else clone(Path(name), target)
 
     def system(waveform: Wave) -> tuple[Wave, Wave]:
         made = convert(waveform, voice, sample_rate=RATE, vocoder=vocoder)

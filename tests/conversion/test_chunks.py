@@ -19,6 +19,7 @@ from voxcycle.conversion.frames import SpooledFrames, Windows, equal_chunk_frame
 from voxcycle.conversion.stages import (
     MelConverter,
     Renderer,
+    content_source,
     convert_mels,
     mel_source,
     to_batch,
@@ -28,6 +29,7 @@ from voxcycle.models.hifigan_generator import HiFiGANGenerator
 from voxcycle.models.source_filter_networks import SourceFilterVocoder
 from voxcycle.vocoders.hifigan import HiFiGAN
 from voxcycle.vocoders.source_filter import SourceFilter
+from voxcycle.voices import content
 
 SPEC = MelSpec()
 
@@ -116,6 +118,23 @@ def test_generator_and_vocoder_agree_with_the_whole_to_80_db(voice, second_pass)
     assert np.abs(chunked_mels - whole_mels).max() < 1e-4
     assert whole.std() > 0.01
     assert np.abs(chunked - whole).max() < 1e-4 * np.abs(whole).max()  # -80 dB
+
+
+def test_what_is_heard_in_pieces_is_centred_as_a_whole(monkeypatch):
+    monkeypatch.setattr(content, "PIECE_FRAMES", 100)
+    mels, _ = draw_frames(450)
+    speech = np.arange(450) % 90 > 30
+    shares: list[float] = []
+    with SpooledFrames(80) as frames, SpooledFrames(385) as spooled:
+        frames.append(mels)
+        prepare = content_source(frames, speech, SPEC, spooled, shares.append)
+        heard = spooled.read(0, 450)
+    encoder = content.load_phonetic_encoder()
+    whole = encoder.listen(mels, SPEC)
+    np.testing.assert_array_equal(heard, whole)
+    wanted = content.centre_content(whole, encoder.find_centre(whole, speech))
+    np.testing.assert_allclose(prepare(heard), wanted, atol=1e-5)
+    assert shares == sorted(shares) and shares[-1] == 1.0 and len(shares) == 5
 
 
 def test_the_second_pass_converts_the_first_conversion_again(voice):

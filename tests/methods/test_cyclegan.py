@@ -169,6 +169,10 @@ def test_terms_without_weights_are_not_computed():
     terms = phase.loss(make_batch(), memory)
     assert terms.keys() == phase.weights.keys() == {"identity_a", "identity_b"}
     assert not memory
+    batch = make_batch()
+    batch.a.source.fill_(float("nan"))  # no conversion is made for identities alone
+    again = phase.loss(batch, memory)
+    assert again["identity_b"].item() == terms["identity_b"].item()
     weights = CycleGANWeights(cycle_a=0, identity_a=0, identity_b=0)
     memory = {}
     assert "identity_a" not in CycleGAN(make_networks(3), weights).generator_losses(

@@ -98,6 +98,22 @@ def test_sources_are_heard_as_they_are_and_identities_in_disguise():
     np.testing.assert_allclose(batch.b.centre, -5)
 
 
+def test_what_is_shorter_than_a_crop_ends_in_silence():
+    short = make_speaker("short", -5, 150.0)
+    recordings = [
+        Features(r.mels[:, :40], r.f0_hz[:40], r.speech[:40], r.content[:, :40], r.centre)
+        for r in short.recordings
+    ]
+    short = build_speaker("short", recordings, SPEC)
+    config = MelCycleGANConfig(out=Path("run"))
+    batch = UnpairedCrops(config, [short], [short], spec=SPEC, prior=None)[0]
+    for content in (batch.a.source, batch.a.perturbed):
+        assert (content[:, -1, 40:] == -4).all() and (content[:, -1, :40] >= 0).all()
+        np.testing.assert_array_equal(content[:, 0, 40:], content[:, 0, 39:40].expand(-1, 24))
+    silence = (np.log(SPEC.log_floor) - short.stats.mel_mean) / short.stats.mel_std
+    np.testing.assert_allclose(batch.a.real[0, :, 50], silence, rtol=1e-5)
+
+
 def test_a_share_of_the_sources_is_in_disguise():
     assert (heard(make_crops(perturbed_source=1.0)[0].a.source) == 2).all()
     half = make_crops(perturbed_source=0.5)

@@ -96,6 +96,8 @@ DAMAGES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "unknown argument": (change_header(generator={"gadget": 1}), MISFIT),
     "text for statistics": (change_header(target_stats={"mel_mean": ["x"]}), MISFIT),
     "no card": (change_header(card=None), MISFIT),
+    "features of another encoder": (change_header(generator={"n_content": 79}), "n_content=79"),
+    "text for features": (change_header(generator={"n_content": "384"}), MISFIT),
     "second pass below 0": (change_header(second_pass=-0.1), "second_pass .*0 to 1"),
     "second pass above 1": (change_header(second_pass=1.5), "second_pass .*0 to 1"),
     "second pass of nan": (change_header(second_pass=float("nan")), "second_pass .*0 to 1"),

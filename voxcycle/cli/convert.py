@@ -62,7 +62,8 @@ def convert(
         bool,
         typer.Option(
             "--file-stats",
-            help="Use this file's range of pitch, not the training speaker's (pair voices).",
+            help="Use this file's statistics, not the training speaker's: range of pitch, and of "
+            "voices on mels levels of the bands (pair voices).",
         ),
     ] = False,
     second_pass: Annotated[
@@ -71,7 +72,7 @@ def convert(
             min=0,
             max=1,
             help="Blend in a second conversion that removes more of the source speaker and costs "
-            "some of the words (0 = off, 1 = full); for voices of older files.",
+            "some of the words (0 = off, 1 = full). Only for voices on mels, of older files.",
             show_default="the voice's own",
         ),
     ] = None,

@@ -81,10 +81,10 @@ def show(
     converts = header["card"].get("source") or "the one speaker it was trained on"
     console.print(f"converts: {'anyone' if header['is_any_to_one'] else converts}")
     if header["generator"].get("n_content"):
-        console.print("hears: what is said")
+        console.print("input: phonetic features")
     else:
         second_pass = header.get("second_pass", header.get("strength", 0.0))
-        console.print("hears: the spectrum, as voices of older files do")
+        console.print("input: mels, as in older files")
         console.print(f"second pass: {second_pass:g}")
     console.print(f"F0 of its statistics: {header.get('f0_tracker', FORMER_TRACKER)}")
     console.print(f"format: {header['format_version']}")

@@ -25,8 +25,8 @@ class Options:
             all intervals kept, "keep" leaves it, a number adds semitones to "auto". Intervals are
             also kept where F0 holds notes that span more than 16 semitones.
         output_rate: sample rate of the output in Hz; None keeps the input's.
-        use_file_stats: normalise by the file's own statistics where the voice was trained on one
-            source speaker (any-to-one voices always do).
+        use_file_stats: take the file's own statistics where the voice was trained on one source
+            speaker (any-to-one voices always do). They move F0 and, for voices on mels, normalise.
         second_pass: share of a second conversion, which removes more of the source speaker and
             costs words, 0 to 1; None takes the voice's own. Voices that hear what is said have
             none.
@@ -72,7 +72,7 @@ class Conversion:
         sample_rate: in Hz.
         n_samples: length at `sample_rate`.
         f0_hz: the F0 that was asked for, per mel frame, (F,), 0 where unvoiced.
-        source_stats: what normalised the source.
+        source_stats: what moved F0 and, for voices on mels, normalised the source.
         notes: what its owner should know, each one sentence part.
         seconds: time spent by stage.
     """

@@ -45,7 +45,10 @@ MAX_OUTSIDE_SHARE = 0.02
 MISSED_SEMITONES = 0.5
 SILENT_DB = -120.0
 # What each stage takes of the whole time, roughly, in their order.
-STAGE_SHARES = {"analysis": 0.15, "stages": 0.75, "correction": 0.05, "level": 0.05}
+STAGE_SHARES = {
+    **{"analysis": 0.15, "content": 0.05, "stages": 0.7},
+    **{"correction": 0.05, "level": 0.05},
+}
 
 
 def convert(
@@ -181,7 +184,9 @@ def _converted(
         if voice.generator.n_content:
             heard = stack.enter_context(SpooledFrames(voice.generator.n_content + 1))
             with timed(seconds, "content"):
-                prepare = content_source(mels, analysis.speech, spec, heard)
+                prepare = content_source(
+                    mels, analysis.speech, spec, heard, _stage(report, "content")
+                )
             if options.second_pass:
                 notes.append(
                     f"the voice {voice.card.name} hears what is said and not the speaker: a second "
@@ -303,7 +308,7 @@ def _set_levels(
 
 
 def _choose_stats(sums: FrameSums, voice: Voice, options: Options, notes: list[str]) -> DomainStats:
-    """Return what normalises the source; appends a note where the voice expects another speaker."""
+    """Return the source's statistics; appends a note where the voice expects another speaker."""
     if voice.is_any_to_one or options.use_file_stats:
         return estimate_stats(sums, voice.source_stats)
     if sums.n_voiced:

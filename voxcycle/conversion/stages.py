@@ -126,7 +126,11 @@ def mel_source(stats: DomainStats) -> Prepare:
 
 
 def content_source(
-    mels: SpooledFrames, speech: NDArray[np.bool_], spec: MelSpec, content: SpooledFrames
+    mels: SpooledFrames,
+    speech: NDArray[np.bool_],
+    spec: MelSpec,
+    content: SpooledFrames,
+    advance: Callable[[float], None],
 ) -> Prepare:
     """Hear log-mels, append what is heard to `content`, and return what prepares it."""
     encoder = load_phonetic_encoder()
@@ -135,7 +139,8 @@ def content_source(
         spoken = speech[len(content) : len(content) + len(heard)]
         content.append(heard)
         total += heard[spoken, :-1].sum(0, dtype=np.float64)
-        levels.append(heard[:, -1])
+        advance(len(content) / len(mels))
+        levels.append(heard[:, -1].copy())  # not a view, which would keep all of it
     level = np.concatenate(levels)
     centre = encoder.shrink(
         total, int(speech.sum()), float(np.median(level[speech] if speech.any() else level))
@@ -191,12 +196,11 @@ def convert_mels(
     second_pass: float = 0.0,
 ) -> NDArray[np.float32]:
     """Convert all frames (F, n_mels) at the requested F0 (F,); see `MelConverter`."""
-    with SpooledFrames(spec.n_mels) as frames, SpooledFrames(generator.n_content + 1) as content:
-        frames.append(mels)
-        prepare = mel_source(source)
-        if generator.n_content:
-            prepare = content_source(frames, speech, spec, content)
-            mels = content.read(0, len(content))
+    heard, prepare = mels, mel_source(source)
+    if generator.n_content:
+        encoder = load_phonetic_encoder()
+        heard = encoder.listen(mels, spec)
+        prepare = partial(centre_content, centre=encoder.find_centre(heard, speech))
     stage = MelConverter(
         generator,
         prepare,
@@ -205,7 +209,7 @@ def convert_mels(
         second_pass=second_pass,
         chunk_frames=equal_chunk_frames(len(mels)),
     )
-    return np.concatenate([stage.push(mels, f0_hz), stage.flush()])
+    return np.concatenate([stage.push(heard, f0_hz), stage.flush()])
 
 
 def render_mels(

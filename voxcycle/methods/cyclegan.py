@@ -4,8 +4,8 @@ Zhu et al. (2017), for images and for speech. For speech with the filling-in-fra
 MaskCycleGAN-VC (Kaneko et al., 2021), and with four departures, all but the first of them in the
 batch (`VoiceBatch.domains`):
 
-- the generators hear what is said by a frozen phonetic encoder, in the source and, on the way back,
-  in its conversion (`listen`);
+- the generators take phonetic features of the source, from a frozen encoder, and on the way back
+  those of its conversion (`listen`);
 - the generators are conditioned on the excitation of the output (F0 conditioning);
 - the identity loss is fed perturbed speech, `G_ab(perturb(b), excitation(f0_b)) = b`: a supervised
   signal for "whatever the voice, render it as b";
@@ -189,15 +189,18 @@ class CycleGAN(nn.Module):
         return self.generators["g_ba" if back else "g_ab"](x, *cond)
 
     def _generate(self, name: str, source: Domain, target: Domain) -> tuple[Tensor, Tensor | None]:
-        """Convert the source and, for the identity loss, reconstruct the perturbed target."""
+        """Convert the source and, for the identity loss, reconstruct the perturbed target.
+
+        Where the identity loss is the only one, there is no conversion: a tensor without examples.
+        """
         is_scored = self.scores_identity and self._is_on("adversarial")
         has_identity = is_scored or self._is_on("identity")
-        has_fake = self.teachers or self._is_on("adversarial") or self._is_on("cycle")
+        has_fake = bool(self.teachers) or self._is_on("adversarial") or self._is_on("cycle")
         if not has_identity:
             return self.generators[name](source.source, *source.cond_to_other), None
-        if not has_fake:  # nothing looks at conversions
+        if not has_fake:
             identity = self.generators[name](target.perturbed, *target.cond)
-            return identity.detach(), identity
+            return identity[:0], identity
         cond = map(torch.cat, zip(source.cond_to_other, target.cond, strict=True))
         both = torch.cat([source.source, target.perturbed])
         fake, identity = self.generators[name](both, *cond).chunk(2)

@@ -35,7 +35,7 @@ def load_network(build: Callable[[], Network], arrays: Mapping[str, NDArray[Any]
         raise ValueError(
             f"weights of another network: {differing[0]} and {len(differing) - 1} more"
         )
-    with torch.random.fork_rng(devices=[]):  # its first weights are drawn for nothing
+    with torch.random.fork_rng(devices=[]):  # keep the caller's random state
         network = build()
     network.load_state_dict(
         {name: torch.from_numpy(array.astype(np.float32)) for name, array in weights.items()}

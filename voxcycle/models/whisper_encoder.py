@@ -52,15 +52,15 @@ class WhisperEncoder(nn.Module):
     def forward(self, log_mel: Tensor) -> Tensor:
         """Map (B, n_mels, F) to (B, ceil(F / 2), width), what the last layer leaves."""
         x = F.gelu(self.conv2(F.gelu(self.conv1(log_mel)))).transpose(1, 2)
-        x = x + encode_positions(x.shape[1], x.shape[2]).to(x)
+        x = x + encode_positions(x.shape[1], x.shape[2], x.device).to(x)
         for layer in self.layers:
             x = layer(x)
         return x
 
 
-def encode_positions(n_positions: int, width: int) -> Tensor:
+def encode_positions(n_positions: int, width: int, device: torch.device | None = None) -> Tensor:
     """Return sines and cosines of positions, (n_positions, width)."""
     n = width // 2
-    rates = torch.exp(-math.log(LONGEST_PERIOD) / (n - 1) * torch.arange(n))
-    angles = torch.arange(n_positions)[:, None] * rates
+    rates = torch.exp(-math.log(LONGEST_PERIOD) / (n - 1) * torch.arange(n, device=device))
+    angles = torch.arange(n_positions, device=device)[:, None] * rates
     return torch.cat([angles.sin(), angles.cos()], 1)

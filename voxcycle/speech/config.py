@@ -33,8 +33,8 @@ class MelCycleGANConfig(TrainingConfig):
     perturbed_source: Share = Field(0.0, description="share of the inputs of G_ab to disguise")
     corrupted: Share = Field(
         0.0,
-        description="share of the crops that generators receive with noise, reverberation or "
-        "another speaker; targets stay clean",
+        description="share of the crops that generators receive with noise, reverberation, "
+        "another speaker or without upper bands; targets stay clean",
     )
     uses_f0: bool = Field(True, description="condition generators on the excitation of the output")
     sees_excitation: bool = Field(True, description="condition the discriminators on it, too")

@@ -22,6 +22,7 @@ from voxcycle.speech.config import MelCycleGANConfig
 from voxcycle.speech.features import Features
 from voxcycle.speech.hearing import find_variant
 from voxcycle.speech.speakers import Speaker, draw_embedding, draw_stats
+from voxcycle.voices.content import LEVEL_RANGE
 from voxcycle.voices.pretrained import condition_size, speaker_condition
 
 
@@ -205,14 +206,12 @@ class UnpairedCrops(Dataset[VoiceBatch]):
         perturbed = find_variant(is_disguised, is_corrupted)
         source = find_variant(is_unknown and is_replaced, is_corrupted)
         part = slice(start, start + self.n_frames)
-        f0_hz, speech, heard, heard_perturbed = (
-            self._pad(x[part].astype(np.float32), 0.0)
-            for x in (
-                recording.f0_hz,
-                recording.speech,
-                recording.content[source],
-                recording.content[perturbed],
-            )
+        f0_hz, speech = (
+            self._pad(x[part].astype(np.float32), 0.0) for x in (recording.f0_hz, recording.speech)
+        )
+        heard, heard_perturbed = (
+            self._pad_content(x[part].astype(np.float32))
+            for x in (recording.content[source], recording.content[perturbed])
         )
         mel = self._pad(recording.mels[0][part].astype(np.float32), np.log(self.spec.log_floor))
         return _Crop(mel, f0_hz, speech, heard, heard_perturbed, stats)
@@ -220,6 +219,12 @@ class UnpairedCrops(Dataset[VoiceBatch]):
     def _pad(self, crop: NDArray[np.float32], value: float) -> NDArray[np.float32]:
         missing = [(0, self.n_frames - len(crop))] + [(0, 0)] * (crop.ndim - 1)
         return np.pad(crop, missing, constant_values=value)
+
+    def _pad_content(self, crop: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Lengthen content by its last frame, in silence."""
+        padded = np.pad(crop, ((0, self.n_frames - len(crop)), (0, 0)), mode="edge")
+        padded[len(crop) :, -1] = LEVEL_RANGE[0]
+        return padded
 
     def _draw_mask(self, rng: np.random.Generator) -> NDArray[np.float32]:
         mask = np.ones((self.n_frames, 1), np.float32)

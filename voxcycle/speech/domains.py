@@ -174,11 +174,17 @@ def perturbations(config: MelCycleGANConfig) -> tuple[Perturbation, ...]:
 
 
 def load_speaker(
-    name: str, split: Split, *, spec: MelSpec, kinds: Sequence[Perturbation], console: Console
+    name: str,
+    split: Split,
+    *,
+    spec: MelSpec,
+    kinds: Sequence[Perturbation],
+    console: Console,
+    hears: bool = True,
 ) -> tuple[Speaker, Speaker]:
     """Return the speaker with training recordings, and the same one with validation recordings."""
     paths = split.train + split.valid
-    features = analyse(paths, spec, kinds=kinds, name=name, console=console)
+    features = analyse(paths, spec, kinds=kinds, name=name, console=console, hears=hears)
     n_train = len(split.train)
     try:
         speaker = build_speaker(name, features[:n_train], spec)
@@ -194,8 +200,9 @@ def analyse(
     kinds: Sequence[Perturbation],
     name: str,
     console: Console,
+    hears: bool = True,
 ) -> list[Features]:
-    """Return the features of files, with progress under a name."""
+    """Return the features of files, and with `hears` their content; shows progress by a name."""
     quiet = not console.is_terminal
     if quiet:
         console.print(f"analysing {name}: {len(paths)} files, kept in the cache for next time")
@@ -206,6 +213,6 @@ def analyse(
             spec,
             cache_dir("features"),
             perturbations=kinds,
-            hears=True,
+            hears=hears,
             advance=lambda: progress.advance(task),
         )

@@ -40,21 +40,19 @@ def hear_variants(
         spec: the mel analysis.
         rng: draws the perturbation and the corruptions.
     """
-    heard, centre = [], None
+    heard = np.zeros((N_VARIANTS, len(speech), len(encoder.mean) + 1), np.float16)
+    centres = []
     disguise = int(rng.integers(1, len(mels))) if len(mels) > 1 else 0
-    for number in (0, disguise):
+    for is_disguised, number in ((False, 0), (True, disguise)):
         mel = np.asarray(mels[number], np.float32)
         content = encoder.listen(mel, spec)
-        own_centre = encoder.find_centre(content, speech)
-        centre = own_centre if centre is None else centre
-        heard.append(centre_content(content, own_centre))
-        parts = []
+        centres.append(encoder.find_centre(content, speech))
+        heard[find_variant(is_disguised, False)] = centre_content(content, centres[-1])
         for part in _draw_stretches(len(mel), spec, rng):
             content = encoder.listen(_corrupt(mel[part], spec, rng), spec)
-            parts.append(centre_content(content, encoder.find_centre(content, speech[part])))
-        heard.append(np.concatenate(parts))
-    assert centre is not None
-    return np.stack(heard).astype(np.float16), centre
+            centre = encoder.find_centre(content, speech[part])
+            heard[find_variant(is_disguised, True), part] = centre_content(content, centre)
+    return heard, centres[0]
 
 
 def _draw_stretches(n_frames: int, spec: MelSpec, rng: np.random.Generator) -> list[slice]:

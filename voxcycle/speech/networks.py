@@ -4,6 +4,7 @@ A voice has four networks. The pretrained ones are two, G and D, conditioned on 
 stand for all four, and for those of any voice once they are bound to its speaker.
 """
 
+import copy
 from collections.abc import Mapping
 
 import torch
@@ -29,10 +30,13 @@ Teachers = Mapping[str, Teacher] | None
 
 
 class Listener:
-    """Hears conversions as generators take them. Its encoder is frozen and in no checkpoint."""
+    """Hears conversions as generators take them.
+
+    Its encoder is frozen, in no checkpoint, and its own: it goes where the training is.
+    """
 
     def __init__(self, spec: MelSpec) -> None:
-        self.encoder, self.spec = load_phonetic_encoder(), spec
+        self.encoder, self.spec = copy.deepcopy(load_phonetic_encoder()), spec
 
     def __call__(self, converted: Tensor, domain: Domain) -> Tensor:
         """Return the content (B, D + 1, F) of normalised mels (B, n_mels, F) of a domain.

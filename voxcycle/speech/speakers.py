@@ -46,8 +46,11 @@ class Speaker:
 
     @property
     def centre(self) -> NDArray[np.float32]:
-        """The mean centre of the recordings' content, (D + 1,)."""
-        return np.mean([r.centre for r in self.recordings if r.centre is not None], axis=0)
+        """The mean centre of the recordings' content, (D + 1,); ValueError if none was heard."""
+        centres = [r.centre for r in self.recordings if r.centre is not None]
+        if not centres:
+            raise ValueError(f"{self.name}: no recording with content")
+        return np.mean(centres, axis=0)
 
     def duration_s(self, spec: MelSpec) -> float:
         """Return the length of all recordings."""

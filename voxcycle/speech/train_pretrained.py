@@ -144,11 +144,16 @@ def find_favourites(folders: Sequence[Path], targets: Sequence[Speaker]) -> list
 
 
 def load_speakers(
-    folders: Sequence[Path], spec: MelSpec, console: Console, kinds: Sequence[Perturbation] = WARPS
+    folders: Sequence[Path],
+    spec: MelSpec,
+    console: Console,
+    kinds: Sequence[Perturbation] = WARPS,
+    hears: bool = True,
 ) -> list[Speaker]:
     """Load the speakers of the folders; those with too little speech are skipped and reported.
 
-    Those with less than 30 s have warps only. `kinds` are the perturbations of the others.
+    Those with less than 30 s have warps only. `kinds` are the perturbations of the others. With
+    `hears` they have content.
 
     Raises:
         CorpusError: fewer than two remain, or a folder is missing.
@@ -159,7 +164,9 @@ def load_speakers(
             corpus = scan_folder(folder, MIN_POOL_SPEAKER_S)
             own = WARPS if corpus.duration_s < SHORT_SPEAKER_S else kinds
             split = Split([clip.path for clip in corpus.clips], [], [])
-            speaker, _ = load_speaker(folder.name, split, spec=spec, kinds=own, console=console)
+            speaker, _ = load_speaker(
+                folder.name, split, spec=spec, kinds=own, console=console, hears=hears
+            )
             speakers.append(speaker)
         except CorpusError as error:
             if len(folders) <= 2 or not folder.is_dir():

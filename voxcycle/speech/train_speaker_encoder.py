@@ -104,7 +104,7 @@ def train_speaker_encoder(config: SpeakerEncoderConfig, resume: bool = False) ->
     """
     spec = MelSpec()
     config, checkpoint, console = prepare_run(config, resume)
-    speakers = load_speakers(config.folders, spec, console)
+    speakers = load_speakers(config.folders, spec, console, hears=False)
     crops = SpeakerCrops(config, speakers, spec)
     torch.manual_seed(config.seed)
     encoder = SpeakerEncoder(spec.n_mels, config.width, config.n_blocks, config.n_embedding)

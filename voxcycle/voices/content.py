@@ -105,6 +105,13 @@ class PhoneticEncoder:
         return cls(network.eval().requires_grad_(False), mean)
 
 
+def check_content(n_content: int) -> None:
+    """Raise ValueError where a generator takes other features than the package's encoder gives."""
+    n_features = len(load_phonetic_encoder().mean) if n_content else 0
+    if n_content != n_features:
+        raise ValueError(f"n_content={n_content}, the phonetic encoder gives {n_features} features")
+
+
 @functools.cache
 def load_phonetic_encoder() -> PhoneticEncoder:
     """Return the package's encoder."""

@@ -22,6 +22,7 @@ from voxcycle.models.patchgan import PatchGAN, PatchGANPair, build_mel_discrimin
 from voxcycle.models.speaker_encoder import SpeakerEncoder
 from voxcycle.models.voice_generator import VoiceGenerator
 from voxcycle.models.weights import load_network, to_arrays
+from voxcycle.voices.content import check_content
 
 Embedding = NDArray[np.float32] | None
 PRETRAINED_FILE = Path(__file__).with_name("pretrained.safetensors")  # the packaged one
@@ -108,6 +109,7 @@ class Pretrained:
             spec = MelSpec(**header["mel_spec"])
             generator, discriminator = _read_arguments(header, spec)
             check_sizes(generator)
+            check_content(generator.get("n_content", 0))
             check_sizes(discriminator)
             encoder = header.get("encoder")
             check_sizes(encoder or {})

@@ -15,6 +15,7 @@ from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.stats import DomainStats
 from voxcycle.models.voice_generator import VoiceGenerator
 from voxcycle.models.weights import load_network, to_arrays
+from voxcycle.voices.content import check_content
 
 NETWORK = "VoiceGenerator"
 NOT_STATED = "not stated"
@@ -95,6 +96,7 @@ class Voice:
                 raise ValueError(f"unknown network {network}; known is {NETWORK}")
             arguments = header["generator"]
             check_sizes(arguments)
+            check_content(arguments.get("n_content", 0))
             generator = load_network(lambda: VoiceGenerator(**arguments), arrays)
             second_pass = float(header.get("second_pass", header.get("strength", 0.0)))
             if not 0 <= second_pass <= 1:

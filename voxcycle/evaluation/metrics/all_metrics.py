@@ -14,6 +14,7 @@ from voxcycle.evaluation.cache import ContentCache
 from voxcycle.evaluation.metrics.asr import (
     BASE_PACKAGES,
     DEFAULT_MODEL,
+    LANGUAGES,
     WhisperTranscriber,
     find_model,
 )
@@ -69,7 +70,9 @@ class Evaluator:
 
     def knows(self, language: str) -> bool:
         """Return whether the recogniser is made for a language; all are for English."""
-        return language == "en" or self._load_transcriber().is_multilingual
+        if language == "en":
+            return True
+        return language in LANGUAGES and self._load_transcriber().is_multilingual
 
     def embed(self, speech: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the speaker embedding (256,)."""
