@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import platformdirs
@@ -18,6 +18,15 @@ def data_dir() -> Path:
     """Return the folder of what the user keeps, or that named by VOXCYCLE_DATA."""
     default = platformdirs.user_data_dir("voxcycle", appauthor=False)
     return Path(os.environ.get("VOXCYCLE_DATA") or default)
+
+
+def allow_open_files() -> None:
+    """Raise this process's limit of open files as far as it may; mapped features are many."""
+    with suppress(ImportError, OSError, ValueError):  # Windows has no such limit
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def check_folder(path: Path) -> None:

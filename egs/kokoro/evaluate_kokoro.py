@@ -75,7 +75,7 @@ def main() -> None:
     kind = "real" if args.real else f"kokoro-{args.split}"
     result = args.result or RESULTS / f"{result_id(kind, voice.card.name)}.json"
     check_result_path(result)
-    if args.second_pass is not None:
+    if args.second_pass is not None and not voice.generator.n_content:
         voice = replace(voice, second_pass=args.second_pass)
     known = (*SPLIT["target"].speakers, *SPLIT["british"].speakers)
     by_voice = {speaker.split("_")[1]: speaker for speaker in known}

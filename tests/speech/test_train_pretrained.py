@@ -1,5 +1,6 @@
 """Pretraining: networks conditioned on the speaker, and voices that start from them."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from safetensors.torch import load_file
 from voxcycle.audio.mel import MelSpec
 from voxcycle.evaluation.score import Scored
 from voxcycle.evaluation.stats.scores import UtteranceScores
+from voxcycle.models.voice_generator import VoiceGenerator
 from voxcycle.speech.config import VoiceTrainingConfig
 from voxcycle.speech.corpus import CorpusError
 from voxcycle.speech.networks import build_method, start_from_pretrained
@@ -170,7 +172,7 @@ def test_the_networks_of_a_pool_stay_conditional(folders, trained, make_voice_co
     assert train_voice(config).n_steps == 1
 
 
-def test_errors_are_one_sentence(folders, tmp_path, make_voice_config):
+def test_errors_are_one_sentence(folders, trained, tmp_path, make_voice_config):
     with pytest.raises(CorpusError, match="at least two folders"):
         train_pretrained(make_config(folders, tmp_path / "run", folders=(folders / "low",)))
     # the folders are not even looked at
@@ -178,6 +180,13 @@ def test_errors_are_one_sentence(folders, tmp_path, make_voice_config):
     with pytest.raises(ValueError, match="width=16, not 24"):
         train_voice(config)
     assert not (tmp_path / "run").exists() and not config.out.exists()
+    older = replace(
+        Pretrained.load(trained.path),
+        generator=VoiceGenerator(width=16, n_blocks=1, n_condition=162),
+    )
+    older.save(path := tmp_path / "older.safetensors")
+    with pytest.raises(ValueError, match="of an older kind"):
+        train_voice(make_voice_config(pretrained=path, steps=1))
 
 
 def test_pretraining_continues_with_more_speakers(folders, trained, tmp_path, make_speech):

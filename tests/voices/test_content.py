@@ -1,5 +1,7 @@
 """What generators hear: features of a phonetic encoder, centred, and the level."""
 
+import hashlib
+
 import numpy as np
 import pytest
 import torch
@@ -93,6 +95,12 @@ def test_a_file_gives_the_encoder_back(encoder, tmp_path):
     np.testing.assert_array_equal(loaded.mean, encoder.mean)
     mel = draw_mel(40)
     np.testing.assert_allclose(loaded.listen(mel, SPEC), encoder.listen(mel, SPEC), atol=1e-2)
+
+
+def test_the_packages_encoder_is_the_one_that_all_voices_were_trained_with():
+    """Another one makes every voice useless, and what is cached (`features.CONTENT_VERSION`)."""
+    digest = hashlib.sha256(content.PHONETIC_FILE.read_bytes()).hexdigest()
+    assert digest.startswith("e0c1c45250744ce1")
 
 
 def test_loading_draws_no_random_numbers():

@@ -92,7 +92,9 @@ def evaluate(
     from voxcycle.voices.library import load_voice
 
     loaded = load_voice(voice)
-    if second_pass is not None:
+    if second_pass is not None and loaded.generator.n_content:
+        typer.echo("note: the voice takes phonetic features: it has no second pass", err=True)
+    elif second_pass is not None:
         loaded = replace(loaded, second_pass=second_pass)
     check_report(out)
     result = result or out / f"{result_id('evaluation', loaded.card.name)}.json"

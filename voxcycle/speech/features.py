@@ -22,7 +22,7 @@ from voxcycle.audio.f0 import limit_f0
 from voxcycle.audio.mel import LogMel, MelSpec, mel_filterbank
 from voxcycle.audio.mixdown import load_mono
 from voxcycle.audio.perturb import WARPS, Perturbation, WorldSpeech, analyse_world, resynthesize
-from voxcycle.files import replacing
+from voxcycle.files import allow_open_files, replacing
 from voxcycle.speech.hearing import hear_variants
 from voxcycle.voices.content import Centre, load_phonetic_encoder
 
@@ -166,4 +166,5 @@ def cache_features(
             "likely for lack of memory; close other programs and start again (finished files are "
             "kept)"
         ) from error
+    allow_open_files()
     return [_load(entry, hears) for entry in entries]
