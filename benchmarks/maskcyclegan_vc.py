@@ -89,7 +89,7 @@ class MaskCycleGANGenerator(nn.Module):
 
     def forward(
         self,
-        mel: Tensor,
+        source: Tensor,
         excitation: Tensor | None = None,
         mask: Tensor | None = None,
         condition: Tensor | None = None,
@@ -100,14 +100,15 @@ class MaskCycleGANGenerator(nn.Module):
         inputs are extended on the right by their last frame and its mask, and the output is cut.
 
         Args:
-            mel: (B, n_mels, F), normalised by the source's statistics; the output by the target's.
+            source: mels (B, n_mels, F), normalised by the source's statistics; the output is by the
+                target's.
             excitation: ignored.
             mask: (B, 1, F), 1 = kept; the generator fills in frames at 0. None keeps all.
             condition: ignored.
         """
-        mask = mel.new_ones(mel.shape[0], 1, mel.shape[2]) if mask is None else mask
-        planes = torch.stack([mel * mask, mask.expand_as(mel)], 1)  # (B, 2, n_mels, F)
-        n_frames = mel.shape[2]
+        mask = source.new_ones(source.shape[0], 1, source.shape[2]) if mask is None else mask
+        planes = torch.stack([source * mask, mask.expand_as(source)], 1)  # (B, 2, n_mels, F)
+        n_frames = source.shape[2]
         n_missing = max(8, -(-n_frames // 4) * 4) - n_frames
         if n_missing:
             planes = F.pad(planes, (0, n_missing, 0, 0), mode="replicate")
