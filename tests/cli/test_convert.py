@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -155,7 +156,7 @@ def test_start_up_imports_nothing_heavy():
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
 
 
-def test_voices_are_listed_shown_and_added(run_cli, voice_path, tmp_path, monkeypatch):
+def test_voices_are_listed_shown_and_added(run_cli, make_voice, voice_path, tmp_path, monkeypatch):
     monkeypatch.setenv("VOXCYCLE_DATA", str(tmp_path))
     calls = (("add", voice_path), (), ("show", "unit"))
     codes, outputs, _ = zip(*(run_cli("voices", *call) for call in calls), strict=True)
@@ -168,6 +169,11 @@ def test_voices_are_listed_shown_and_added(run_cli, voice_path, tmp_path, monkey
     short, whole = (run_cli("voices", "show", "heart", *extra)[1] for extra in ((), ("--all",)))
     assert b"values (--all lists them)" in short and b"spectrum_width" not in short
     assert b"spectrum_width: 256" in whole and b"--all" not in whole
+    voice = make_voice(name="many")
+    card = replace(voice.card, training={"pretrained": {"speakers": ["anna"] * 30, "steps": 7}})
+    replace(voice, card=card).save(path := tmp_path / "many.safetensors")
+    short = run_cli("voices", "show", path)[1]
+    assert b"speakers: 30 values (--all lists them)" in short and b"steps: 7" in short
 
 
 def test_noise_is_removed_on_demand(convert, source):

@@ -116,9 +116,9 @@ def _print_score(value: Any, decimals: int) -> str:
 def _print_values(
     console: "Console", values: dict[str, Any], indent: str = "  ", n_listed: int | None = None
 ) -> None:
-    """Print a value a line; those of a dictionary indented, if they are `n_listed` at most."""
+    """Print a value a line, those of a dictionary indented; of more than `n_listed` the number."""
     for key, value in values.items():
-        if isinstance(value, dict) and n_listed is not None and len(value) > n_listed:
+        if isinstance(value, dict | list) and n_listed is not None and len(value) > n_listed:
             console.print(f"{indent}{key}: {len(value)} values (--all lists them)")
         elif isinstance(value, dict):
             console.print(f"{indent}{key}:")
