@@ -98,7 +98,7 @@ def test_a_file_gives_the_encoder_back(encoder, tmp_path):
 
 
 def test_the_packages_encoder_is_the_one_that_all_voices_were_trained_with():
-    """Another one makes every voice useless, and what is cached (`features.CONTENT_VERSION`)."""
+    """Another one makes every voice useless, and what is cached (`features.FEATURE_VERSION`)."""
     digest = hashlib.sha256(content.PHONETIC_FILE.read_bytes()).hexdigest()
     assert digest.startswith("e0c1c45250744ce1")
 

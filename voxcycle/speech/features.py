@@ -1,9 +1,9 @@
-"""Cached features: log-mels, perturbed ones too, and F0 of each recording, computed once.
+"""Cached features: log-mels and F0 of each recording, and what generators hear, computed once.
 
-A cache entry is named by the SHA-256 of the file's content, the MelSpec, the perturbations and the
-version of this module; it holds `mels` (n_variants, F, n_mels) in fp16, `speech` (F,) and `f0` (F,)
-in fp32 as .npy files, and where a training wants it what generators hear, `content` in fp16 and its
-`centre`; training maps the larger ones into memory.
+A cache entry is named by the SHA-256 of the file's content, the MelSpec, the perturbations, whether
+it is heard, and the version of this module. It holds `mels` in fp16, `speech` (F,) and `f0` (F,) in
+fp32 as .npy files, and where a training wants it `content` in fp16 and its `centre`; training maps
+the larger ones into memory.
 """
 
 import hashlib
@@ -26,17 +26,17 @@ from voxcycle.files import allow_open_files, replacing
 from voxcycle.speech.hearing import hear_variants
 from voxcycle.voices.content import Centre, load_phonetic_encoder
 
-FEATURE_VERSION = 8
-CONTENT_VERSION = 1
+FEATURE_VERSION = 9
 PIECE_S = 30.0
+FILES, MAPPED = ("mels", "f0", "speech", "content", "centre"), ("mels", "content")
 
 
 class Features(NamedTuple):
     """Features of one recording.
 
     Attributes:
-        mels: (n_variants, F, n_mels) log-mels at the analysis level, fp16, one per perturbation;
-            index 0 is the recording itself.
+        mels: (n, F, n_mels) log-mels at the analysis level, fp16, one per perturbation; index 0 is
+            the recording itself. Of what is heard it is the only one.
         f0_hz: (F,), 0 where unvoiced.
         speech: (F,), the frames that are speech.
         content: (n_heard, F, D + 1), what generators hear of it, see `hear_variants`; None where it
@@ -91,43 +91,38 @@ def _cache_one(
     path: Path, spec: MelSpec, perturbations: Sequence[Perturbation], cache_dir: Path, hears: bool
 ) -> Path:
     digest = hashlib.sha256(path.read_bytes())
-    digest.update(json.dumps([FEATURE_VERSION, spec.to_dict(), list(perturbations)]).encode())
+    named = [FEATURE_VERSION, spec.to_dict(), list(perturbations), hears]
+    digest.update(json.dumps(named).encode())
     entry = cache_dir / digest.hexdigest()[:32]
-    # The file that is renamed last says that an entry is complete.
-    if not entry.with_suffix(".f0.npy").exists():
-        torch.set_num_threads(1)  # one process per core
+    if entry.with_suffix(".f0.npy").exists():  # renamed last: the entry is complete
+        return entry
+    torch.set_num_threads(1)  # one process per core
+    if not hears:
         features = extract_features(path, spec, perturbations)
-        arrays = {"mels": features.mels, "speech": features.speech, "f0": features.f0_hz}
-        _save(entry, arrays)
-    if hears and not entry.with_suffix(f".centre{CONTENT_VERSION}.npy").exists():
-        torch.set_num_threads(1)
-        features = _load(entry, hears=False)
+    else:
         rng = np.random.default_rng(list(digest.digest()))
+        disguises = perturbations[1:]
+        drawn = [disguises[int(rng.integers(len(disguises)))]] if disguises else []
+        features = extract_features(path, spec, [*perturbations[:1], *drawn])
         encoder = load_phonetic_encoder()
         content, centre = hear_variants(encoder, features.mels, features.speech, spec, rng)
-        _save(entry, {f"content{CONTENT_VERSION}": content, f"centre{CONTENT_VERSION}": centre})
+        features = features._replace(mels=features.mels[:1], content=content, centre=centre)
+    arrays = dict(zip(FILES, features, strict=True))
+    arrays["f0"] = arrays.pop("f0")  # to the end
+    for name, array in arrays.items():
+        if array is not None:
+            path = entry.with_suffix(f".{name}.npy")
+            with replacing(path) as partial, partial.open("wb") as file:
+                np.save(file, array)
     return entry
 
 
-def _save(entry: Path, arrays: dict[str, NDArray]) -> None:
-    for name, array in arrays.items():
-        path = entry.with_suffix(f".{name}.npy")
-        with replacing(path) as partial, partial.open("wb") as file:
-            np.save(file, array)
-
-
 def _load(entry: Path, hears: bool) -> Features:
-    features = Features(
-        np.load(entry.with_suffix(".mels.npy"), mmap_mode="r"),
-        np.load(entry.with_suffix(".f0.npy")),
-        np.load(entry.with_suffix(".speech.npy")),
-    )
-    if not hears:
-        return features
-    return features._replace(
-        content=np.load(entry.with_suffix(f".content{CONTENT_VERSION}.npy"), mmap_mode="r"),
-        centre=np.load(entry.with_suffix(f".centre{CONTENT_VERSION}.npy")),
-    )
+    arrays = [
+        np.load(entry.with_suffix(f".{name}.npy"), mmap_mode="r" if name in MAPPED else None)
+        for name in (FILES if hears else FILES[:3])
+    ]
+    return Features(*arrays)
 
 
 def cache_features(

@@ -29,22 +29,21 @@ def hear_variants(
 ) -> tuple[NDArray[np.float16], Centre]:
     """Return centred content (4, F, D + 1) of a recording, and the centre of the recording itself.
 
-    The variants: the recording, the same corrupted, one of the perturbations, the same corrupted.
+    The variants: the recording, the same corrupted, the recording in disguise, the same corrupted.
     Each is centred by what is heard of it alone, as in a conversion; a corrupted one stretch by
     stretch, as every stretch has its own corruption.
 
     Args:
         encoder: the package's.
-        mels: (n, F, n_mels), log-mels of the recording, then of its perturbations, if any.
+        mels: (1 or 2, F, n_mels), log-mels of the recording, then of its disguise, if any.
         speech: (F,), frames of speech.
         spec: the mel analysis.
-        rng: draws the perturbation and the corruptions.
+        rng: draws the corruptions.
     """
     heard = np.zeros((N_VARIANTS, len(speech), len(encoder.mean) + 1), np.float16)
     centres = []
-    disguise = int(rng.integers(1, len(mels))) if len(mels) > 1 else 0
-    for is_disguised, number in ((False, 0), (True, disguise)):
-        mel = np.asarray(mels[number], np.float32)
+    for is_disguised in (False, True):
+        mel = np.asarray(mels[-1 if is_disguised else 0], np.float32)
         content = encoder.listen(mel, spec)
         centres.append(encoder.find_centre(content, speech))
         heard[find_variant(is_disguised, False)] = centre_content(content, centres[-1])
