@@ -45,10 +45,7 @@ MAX_OUTSIDE_SHARE = 0.02
 MISSED_SEMITONES = 0.5
 SILENT_DB = -120.0
 # What each stage takes of the whole time, roughly, in their order.
-STAGE_SHARES = {
-    **{"analysis": 0.15, "content": 0.05, "stages": 0.7},
-    **{"correction": 0.05, "level": 0.05},
-}
+STAGE_SHARES = dict(analysis=0.15, content=0.05, stages=0.7, correction=0.05, level=0.05)
 
 
 def convert(
@@ -184,14 +181,10 @@ def _converted(
         if voice.generator.n_content:
             heard = stack.enter_context(SpooledFrames(voice.generator.n_content + 1))
             with timed(seconds, "content"):
-                prepare = content_source(
-                    mels, analysis.speech, spec, heard, _stage(report, "content")
-                )
+                advance = _stage(report, "content")
+                prepare = content_source(mels, analysis.speech, spec, heard, advance)
             if options.second_pass:
-                notes.append(
-                    f"the voice {voice.card.name} hears what is said and not the speaker: a second "
-                    "pass would change nothing and was left out"
-                )
+                notes.append(f"the voice {voice.card.name} hears what is said: no second pass")
         converter = MelConverter(
             voice.generator,
             prepare,
