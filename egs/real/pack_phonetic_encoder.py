@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from voxcycle.audio.mel import MelSpec
+from voxcycle.audio.perturb import WARPS
 from voxcycle.files import cache_dir
 from voxcycle.models.whisper_encoder import WhisperEncoder
 from voxcycle.speech.corpus import CorpusError, scan_folder
@@ -106,7 +107,7 @@ def find_mean(encoder: PhoneticEncoder, folders: list[Path], spec: MelSpec) -> N
         except CorpusError as error:
             print(f"skipped: {error}")
             continue
-        recordings = cache_features(paths, spec, cache_dir("features"))
+        recordings = cache_features(paths, spec, cache_dir("features"), perturbations=WARPS[:1])
         heard = [encoder.listen(r.mels[0], spec)[r.speech, :-1] for r in recordings]
         means.append(np.concatenate(heard).mean(0))
     return np.mean(means, 0)

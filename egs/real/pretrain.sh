@@ -43,5 +43,5 @@ if stage 2; then
 fi
 if stage 3; then
     pretrain "$run" "${STEPS:-5000}" "pretrained=$reading/pretrained.safetensors" favourite_share=0.3 \
-        perturbed_source=0.2 adversarial_b=4 "${@:4}"
+        perturbed_source=0.2 adversarial_b=4 generator_lr=2e-4 "${@:4}"
 fi

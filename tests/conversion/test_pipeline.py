@@ -280,7 +280,9 @@ print(json.dumps({"peak_mb": peak_memory_mb()}))
 
 
 @pytest.mark.slow
-def test_an_hour_needs_no_more_memory_than_ten_minutes(tmp_path, voice_path, make_speech):
+@pytest.mark.parametrize("hears", [False, True])
+def test_an_hour_needs_no_more_memory_than_ten_minutes(tmp_path, make_voice, make_speech, hears):
+    make_voice(hears=hears).save(voice_path := tmp_path / "voice.safetensors")
     minute = make_speech(60.0, 16_000)
     peaks = {}
     for minutes in (10, 60):

@@ -141,10 +141,7 @@ def content_source(
         total += heard[spoken, :-1].sum(0, dtype=np.float64)
         advance(len(content) / len(mels))
         levels.append(heard[:, -1].copy())  # not a view, which would keep all of it
-    level = np.concatenate(levels)
-    centre = encoder.shrink(
-        total, int(speech.sum()), float(np.median(level[speech] if speech.any() else level))
-    )
+    centre = encoder.shrink(total, np.concatenate(levels), speech)
     return partial(centre_content, centre=centre)
 
 

@@ -75,14 +75,16 @@ class PhoneticEncoder:
 
         Few frames do not settle the mean: it is shrunk towards that of all speakers.
         """
-        spoken = content[speech]
-        level = np.median(spoken[:, -1]) if len(spoken) else np.median(content[:, -1])
-        return self.shrink(spoken[:, :-1].sum(0, dtype=np.float64), len(spoken), float(level))
+        total = content[speech, :-1].sum(0, dtype=np.float64)
+        return self.shrink(total, content[:, -1], speech)
 
-    def shrink(self, total: NDArray[np.float64], n_frames: int, level: float) -> Centre:
-        """Return the centre of `n_frames` of speech whose features add up to `total`."""
-        mean = (total + MEAN_PRIOR * self.mean) / (n_frames + MEAN_PRIOR)
-        return np.append(mean, level).astype(np.float32)
+    def shrink(
+        self, total: NDArray[np.float64], level: NDArray[np.float32], speech: NDArray[np.bool_]
+    ) -> Centre:
+        """Return the centre, given the sum of the features of speech (D,) and all levels (F,)."""
+        mean = (total + MEAN_PRIOR * self.mean) / (speech.sum() + MEAN_PRIOR)
+        usual = np.median(level[speech] if speech.any() else level)
+        return np.append(mean, usual).astype(np.float32)
 
     def save(self, path: Path) -> None:
         """Write weights in fp16; the file appears under its name only when complete."""
