@@ -34,10 +34,10 @@ if stage 2; then $python egs/kokoro/synthesize.py "$corpus" --roles target pool 
 # formant_postfilter.
 voice() {
     case $1 in
-        heart) echo target/af_heart woman 1 1200 0 0 ;;
-        michael) echo target/am_michael man 2 1200 0 0 ;;
-        emma) echo british/bf_emma woman 3 1200 0 0 ;;
-        george) echo british/bm_george man 4 1200 0 0 ;;
+        heart) echo target/af_heart woman 1 1200 0.5 0 ;;
+        michael) echo target/am_michael man 2 1200 0.5 0 ;;
+        emma) echo british/bf_emma woman 3 1200 0.5 0 ;;
+        george) echo british/bm_george man 4 1200 0.5 0 ;;
         *) echo "$1: no such voice" >&2 && return 1 ;;
     esac
 }

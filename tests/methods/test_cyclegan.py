@@ -161,6 +161,30 @@ def test_the_way_back_hears_the_conversion():
     assert terms["cycle_b"].item() == pytest.approx((back - b.real).abs().mean().item(), rel=1e-5)
 
 
+def test_the_content_term_compares_what_is_heard_of_source_and_conversion():
+    def listen(converted, domain):
+        return torch.cat([converted.cumsum(1), converted[:, :1]], 1)  # features and a level
+
+    with pytest.raises(ValueError, match="listens"):
+        CycleGAN(make_networks(3), CycleGANWeights(content=4.0))
+    weights = CycleGANWeights(content=4.0, cycle_a=0.0, cycle_b=0.0)
+    method = CycleGAN(make_networks(3), weights, listen=listen)
+    batch = make_batch()
+    terms = method.generator_losses(batch, {})
+    a, b = batch.domains()
+    to_b = method.translate(a.source, cond=a.cond_to_other)
+    to_a = method.translate(b.source, back=True, cond=b.cond_to_other)
+    cosines = [
+        torch.cosine_similarity(made.cumsum(1), source.real.cumsum(1), dim=1).mean()
+        for made, source in ((to_b, a), (to_a, b))
+    ]
+    assert terms["content"].item() == pytest.approx(1 - sum(cosines).item() / 2, rel=1e-5)
+    assert "cycle_a" not in terms
+    terms["content"].backward()
+    assert all(gradient_norm(g) > 0 for g in method.generators.values())
+    assert "content" not in CycleGAN(make_networks(3)).generator_losses(batch, {})
+
+
 def test_terms_without_weights_are_not_computed():
     nothing = dict.fromkeys(("adversarial_a", "adversarial_b", "cycle_a", "cycle_b"), 0.0)
     method = CycleGAN(make_networks(3), CycleGANWeights(**nothing))

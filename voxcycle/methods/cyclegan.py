@@ -45,6 +45,7 @@ class CycleGANWeights:
     cycle_b: float = 2.0
     identity_a: float = 10.0
     identity_b: float = 10.0
+    content: float = 0.0
     speaker: float = 0.0
 
 
@@ -73,7 +74,8 @@ class CycleGAN(nn.Module):
 
     Zhu et al. (2017): `adversarial_*` are Eq. 1 in its least-squares form, `cycle_*` Eq. 2, their
     weighted sum Eq. 3; `identity_*` is the identity loss of section 5.2, on perturbed input.
-    `speaker` is in neither paper: a frozen network hears whether a conversion sounds like b.
+    `content` and `speaker` are in neither paper: frozen networks hear whether a conversion says
+    what its source says, and whether it sounds like b.
 
     Args:
         sees_excitation: whether the discriminators see the planes `disc_cond` beside the mel.
@@ -81,7 +83,7 @@ class CycleGAN(nn.Module):
         teachers: losses of (source domain, conversion, target domain) by the names of their terms,
             for both directions; one is required for every weight above 0.
         listen: turns conversions, with their domain, into input of the way back; None where the
-            generators take what they make.
+            generators take what they make. The content loss compares what it hears.
 
     What has no weight in either domain is not computed: no cycles, no phase of the discriminators,
     no identities unless discriminators score them, no conversions for identities alone.
@@ -106,6 +108,8 @@ class CycleGAN(nn.Module):
         self.sees_excitation = sees_excitation
         self.scores_identity = scores_identity
         self.listen = listen or (lambda converted, domain: converted)
+        if self.weights.content and listen is None:
+            raise ValueError("a weight of the content loss needs what listens")
         given = teachers or {}
         self.teachers = {name: given[name] for name in self._taught() if name in given}
         if missing := [name for name in self._taught() if name not in given]:
@@ -157,13 +161,17 @@ class CycleGAN(nn.Module):
                 "adversarial_a": least_squares_generator_loss(d_a(scored_a, _repeat(a, scored_a))),
                 "adversarial_b": least_squares_generator_loss(d_b(scored_b, _repeat(b, scored_b))),
             }
+        if self._is_on("cycle") or self._is_on("content"):
+            heard_b, heard_a = self.listen(fake_b, b), self.listen(fake_a, a)
         if self._is_on("cycle"):
-            cycled_a = self.translate(self.listen(fake_b, b), back=True, cond=a.cond)
-            cycled_b = self.translate(self.listen(fake_a, a), cond=b.cond)
+            cycled_a = self.translate(heard_b, back=True, cond=a.cond)
+            cycled_b = self.translate(heard_a, cond=b.cond)
             terms |= {
                 "cycle_a": F.l1_loss(cycled_a, a.real),
                 "cycle_b": F.l1_loss(cycled_b, b.real),
             }
+        if self._is_on("content"):
+            terms["content"] = (self._content(heard_b, a) + self._content(heard_a, b)) / 2
         if self._is_on("identity") and identity_a is not None and identity_b is not None:
             terms |= {
                 "identity_a": F.l1_loss(identity_a, a.real),
@@ -195,7 +203,7 @@ class CycleGAN(nn.Module):
         """
         is_scored = self.scores_identity and self._is_on("adversarial")
         has_identity = is_scored or self._is_on("identity")
-        has_fake = bool(self.teachers) or self._is_on("adversarial") or self._is_on("cycle")
+        has_fake = bool(self.teachers) or any(map(self._is_on, ("adversarial", "cycle", "content")))
         if not has_identity:
             return self.generators[name](source.source, *source.cond_to_other), None
         if not has_fake:
@@ -205,6 +213,16 @@ class CycleGAN(nn.Module):
         both = torch.cat([source.source, target.perturbed])
         fake, identity = self.generators[name](both, *cond).chunk(2)
         return fake, identity
+
+    def _content(self, heard: Tensor, source: Domain) -> Tensor:
+        """Return one minus the cosine per frame between what is heard and what is in the source.
+
+        The level, the last of the rows (B, D + 1, F), is left out.
+        """
+        with torch.no_grad():
+            wanted = self.listen(source.real, source)
+        similarity = F.cosine_similarity(heard[:, :-1], wanted[:, :-1], dim=1)
+        return 1 - similarity.mean()
 
     def _planes(self, outputs: list[Tensor | None], disc_cond: list[Tensor | None]) -> Tensor:
         """Stack outputs, and the conditioning planes beside them, as (k * B, C, H, W)."""

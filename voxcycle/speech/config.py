@@ -57,6 +57,11 @@ class MelCycleGANConfig(TrainingConfig):
     cycle_b: Weight = Field(2.0, description="weight: b to a to b")
     identity_a: Weight = Field(10.0, description="weight: perturbed a to a")
     identity_b: Weight = Field(10.0, description="weight: perturbed b to b")
+    content: Weight = Field(
+        0.0,
+        description="weight: what the phonetic encoder hears of conversions against what it hears "
+        "of their sources; 0: off",
+    )
     speaker: Weight = Field(
         0.0,
         description="weight: conversions to b against b's embedding; needs a pretrained file with "
