@@ -18,14 +18,19 @@ from speakers import SPLIT
 
 from voxcycle.evaluation.metrics.all_metrics import METRICS, QUICK_METRICS
 from voxcycle.evaluation.report.record import check_result_path, record_evaluation, result_id
+from voxcycle.evaluation.report.results import Bar
 from voxcycle.evaluation.report.terminal import evaluate_with_progress, print_evaluation
-from voxcycle.evaluation.systems import Sentence, Speaker
+from voxcycle.evaluation.run import Evaluation
+from voxcycle.evaluation.stats.summary import MEAN
+from voxcycle.evaluation.systems import UNCONVERTED, Sentence, Speaker, system_name
 from voxcycle.files import cache_dir
+from voxcycle.vocoders.registry import DEFAULT_VOCODER
 from voxcycle.voices.library import load_voice
 
 QUICK_SENTENCES = 10
 N_REAL = 20
 REAL_SPEAKERS = {"allison": "en", "carlo": "it", "dutch_woman": "nl", "dutch_man": "nl"}
+MAX_LOST = 0.015  # word error rate above that of the unconverted speech
 RESULTS = Path(__file__).parents[2] / "results"
 
 
@@ -53,6 +58,25 @@ def make_real_speaker(real: Path, name: str, limit: int | None) -> Speaker:
     if len(clips) <= N_REAL:
         raise SystemExit(f"{real}: too few clips of {name}; run egs/real/fetch.sh {real} first")
     return Speaker(name, REAL_SPEAKERS[name], clips[:N_REAL][:limit], clips[N_REAL:])
+
+
+def make_bars(evaluation: Evaluation, voice: str) -> list[Bar]:
+    """Return what a shipped voice has to reach on the evaluation speakers."""
+    means = {line.row: line.values for line in evaluation.summary() if line.speaker == MEAN}
+    own, most = means[voice], round(means[UNCONVERTED]["wer"] + MAX_LOST, 5)
+
+    def bar(what: str, key: str, spec: str, least: float) -> Bar:
+        value = round(own[key], 5)
+        return Bar(what=what, measured=value, at_least=least, spec=spec, passes=value >= least)
+
+    wer = round(own["wer"], 5)
+    words = f"word error rate, at most {MAX_LOST} above the unconverted speech"
+    return [
+        bar("similarity to the target (SECS), mean", "secs_target", ".3f", 0.88),
+        bar("sentences nearer the target than the source", "nearer_target", ".1%", 0.99),
+        Bar(what=words, measured=wer, at_most=most, spec=".3f", passes=wer <= most),
+        bar("naturalness (DistillMOS), mean", "distillmos", ".2f", 4.35),
+    ]
 
 
 def main() -> None:
@@ -101,9 +125,10 @@ def main() -> None:
     if args.json:
         evaluation.save(args.json)
     on = "real speakers" if args.real else f"the Kokoro speakers of the split {args.split}"
-    print(
-        record_evaluation(result, evaluation, f"Voice {voice.card.name} on {on}"), file=sys.stderr
-    )
+    title = f"Voice {voice.card.name} on {on}"
+    is_shipped = args.split == "eval" and not args.real and args.vocoder == DEFAULT_VOCODER
+    bars = make_bars(evaluation, system_name(voice)) if is_shipped else []
+    print(record_evaluation(result, evaluation, title, bars=bars), file=sys.stderr)
 
 
 if __name__ == "__main__":

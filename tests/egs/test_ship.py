@@ -1,10 +1,12 @@
 """The scores on a shipped voice's card: of that voice, all sentences, the default vocoder."""
 
+import importlib
 import importlib.util
 import json
 import shutil
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -61,3 +63,19 @@ def test_other_scores_are_refused(ship, tmp_path, changes, message):
     with pytest.raises(SystemExit, match=message):
         ship(**changes)
     assert not list((tmp_path / "embedded").iterdir())
+
+
+@pytest.mark.parametrize(("wer", "passes"), [(0.034, True), (0.036, False)])
+def test_words_may_be_lost_that_the_bar_allows(monkeypatch, wer, passes):
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    monkeypatch.delitem(sys.modules, "speakers", raising=False)
+    script = importlib.import_module("evaluate_kokoro")
+    scores = {"secs_target": 0.9, "nearer_target": 0.98, "distillmos": 4.4, "wer": wer}
+    means = [
+        SimpleNamespace(row=row, speaker=script.MEAN, values=scores | {"wer": rate})
+        for row, rate in (("unconverted", 0.02), ("emma", wer))
+    ]
+    evaluation = SimpleNamespace(summary=lambda: means)
+    bars = script.make_bars(evaluation, "emma")
+    assert [bar.passes for bar in bars] == [True, False, passes, True]
+    assert bars[2].at_most == 0.035

@@ -82,7 +82,7 @@ def export_voices(
         chosen: from `CheckpointSelector.choose`; absent networks export their last average.
     """
     paths = []
-    settings = json.loads(config.model_dump_json(exclude={"a", "b", "out", "start"}))
+    settings = json.loads(config.model_dump_json(exclude={"a", "b", "out", "start", "pretrained"}))
     for network, voice in build_voices(module, config, spec, data).items():
         training = summary | {"config": settings}
         generator, best = voice.generator, chosen.get(network)

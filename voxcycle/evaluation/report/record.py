@@ -5,11 +5,12 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
 import voxcycle
-from voxcycle.evaluation.report.results import ID, Result, Value, write_result
+from voxcycle.evaluation.report.results import ID, Bar, Result, Value, write_result
 from voxcycle.evaluation.run import Evaluation
 from voxcycle.evaluation.stats.scores import finite
 from voxcycle.evaluation.stats.summary import Summary
@@ -32,7 +33,11 @@ def check_result_path(path: Path) -> None:
 
 
 def record_evaluation(
-    path: Path, evaluation: Evaluation, title: str, rows: list[dict[str, Value]] | None = None
+    path: Path,
+    evaluation: Evaluation,
+    title: str,
+    rows: list[dict[str, Value]] | None = None,
+    bars: Sequence[Bar] = (),
 ) -> Path:
     """Write the result file of an evaluation by this process's command, and return its path.
 
@@ -41,6 +46,7 @@ def record_evaluation(
         evaluation: what was measured.
         title: one line for people.
         rows: default: those of the summary.
+        bars: what has to hold.
     """
     about = evaluation.about
     training, machine = about["training"] or {}, about["machine"]
@@ -49,6 +55,7 @@ def record_evaluation(
         title=title,
         status="current",
         rows=rows or [make_row(line) for line in evaluation.summary()],
+        bars=list(bars),
         command=describe_command(),
         commit=describe_commit(),
         corpus_sha256=hash_corpus(evaluation),
