@@ -2,7 +2,7 @@
 # make test      what .ci/run runs: style, types, tests, and the wheel outside the clone
 # make test-all  the same with the slow tests
 # make lecture   train and measure every system of the lecture, and build docs/lecture
-# Each sets up .venv first. PYTHON=python3.12 chooses another interpreter.
+# Each sets up .venv first, `make demo` the small one without PyTorch. PYTHON=python3.12 chooses another interpreter.
 
 PYTHON ?= python3
 BIN := .venv/bin

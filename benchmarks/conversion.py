@@ -17,13 +17,15 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import soundfile
-import torch
 from startup import median_seconds
 
 from voxcycle import convert, load_voice
 from voxcycle.evaluation.stats.cost import cpu_name, peak_memory_mb
+from voxcycle.runtime.session import use_threads
 from voxcycle.vocoders.registry import load_vocoder
+from voxcycle.voices.content import load_phonetic_encoder
 
 STAGE_S = 10.0
 
@@ -37,9 +39,10 @@ def repeated(recording: Path, seconds: float) -> tuple[np.ndarray, int]:
 
 def print_stages(recording: Path, voice_name: str, vocoders: list[str]) -> None:
     waveform, sample_rate = repeated(recording, STAGE_S)
-    voice = load_voice(voice_name)
     for n_threads in (1, 2):
-        torch.set_num_threads(n_threads)
+        use_threads(n_threads)
+        load_phonetic_encoder.cache_clear()  # a network keeps the threads of its first run
+        voice = load_voice(voice_name)
         for name in vocoders:
             vocoder = load_vocoder(name, voice.spec)
             runs = [
@@ -59,8 +62,9 @@ def print_command(recording: Path, voice_name: str, vocoders: list[str]) -> None
         soundfile.write(Path(folder) / "in.wav", *repeated(recording, STAGE_S))
         run = partial(subprocess.run, check=True, capture_output=True)
         stem = [sys.executable, "-m", "voxcycle", "convert", f"{folder}/in.wav", "--to", voice_name]
-        torch_s = median_seconds(lambda: run([sys.executable, "-c", "import torch"]))
-        print(f"python -c 'import torch': {torch_s:.2f} s")
+        imports = "import numpy, onnxruntime"
+        imports_s = median_seconds(lambda: run([sys.executable, "-c", imports]))
+        print(f"python -c '{imports}': {imports_s:.2f} s")
         for name in vocoders:
             command = [*stem, "--vocoder", name, "-o", f"{folder}/out.wav", "--overwrite"]
             seconds = median_seconds(partial(run, command))
@@ -96,7 +100,7 @@ def main() -> None:
     parser.add_argument("--voice", default="heart")
     parser.add_argument("--hour", action="store_true", help="measure memory for one hour too")
     args = parser.parse_args()
-    print(f"{cpu_name()}, torch {torch.__version__}, voice {args.voice}")
+    print(f"{cpu_name()}, onnxruntime {onnxruntime.__version__}, voice {args.voice}")
     print_stages(args.recording, args.voice, ["hifigan", "fast", "griffin-lim"])
     print_command(args.recording, args.voice, ["fast", "griffin-lim", "hifigan"])
     for name in ("fast", "hifigan"):

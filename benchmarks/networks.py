@@ -2,14 +2,14 @@
 
     python benchmarks/networks.py [--threads 1]
 
-Forward passes run at batch 1 on a training crop of 64 frames and on 10 s of mel. A training
-iteration is all losses and updates at batch 1 x 64 frames through the same `CycleGAN`: ours with
-the default losses (and networks of `VoiceTrainingConfig`), the published with the weights of their
-paper, cycle 10 and identity 5, and with mels as input. What the phonetic encoder costs is in an
-iteration, which hears conversions, and not in the forward passes. Their two-step adversarial loss,
-with its second pair of discriminators, is not part of the comparison, so their iteration costs less
-here than published. Both methods make each fake once; the public implementation makes them again
-for its discriminators.
+Forward passes run at batch 1 on a training crop of 64 frames and on 10 s of mel, both in PyTorch;
+conversions run ours by ONNX Runtime, see conversion.py. A training iteration is all losses and
+updates at batch 1 x 64 frames through the same `CycleGAN`: ours with the default losses (and
+networks of `VoiceTrainingConfig`), the published with the weights of their paper, cycle 10 and
+identity 5, and with mels as input. What the phonetic encoder costs is in an iteration, which hears
+conversions, and not in the forward passes. Their two-step adversarial loss, with its second pair of
+discriminators, is not part of the comparison, so their iteration costs less here than published.
+Both methods make each fake once; the public implementation makes them again for its discriminators.
 Arithmetic is counted by torch's FLOP counter, in multiply-adds, of an iteration with the backward
 passes.
 """

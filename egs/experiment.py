@@ -39,6 +39,7 @@ from voxcycle.evaluation.run import Evaluation
 from voxcycle.evaluation.stats.summary import MEAN, markdown_table, print_value
 from voxcycle.evaluation.systems import COPY_SYNTHESIS
 from voxcycle.files import cache_dir
+from voxcycle.runtime.session import use_threads
 from voxcycle.speech.clone import clone_voice
 from voxcycle.speech.config import VoiceTrainingConfig
 from voxcycle.speech.crops import UnpairedCrops
@@ -307,6 +308,7 @@ def main() -> None:
     if unknown := set(args.only or ()) - set(known):
         parser.error(f"no run {', '.join(sorted(unknown))} in {args.study}: {', '.join(known)}")
     if args.train:
+        use_threads(1)  # ONNX Runtime knows no OMP_NUM_THREADS
         if runs:
             train(args.out, args.train, runs[args.train])
         else:

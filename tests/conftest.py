@@ -14,6 +14,9 @@ from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.mixdown import load_mono
 from voxcycle.audio.stats import DomainStats
 from voxcycle.models.voice_generator import VoiceGenerator
+from voxcycle.models.weights import store_network
+from voxcycle.runtime.session import use_threads
+from voxcycle.voices.generator import Generator
 from voxcycle.voices.voice import Voice, VoiceCard
 
 
@@ -69,13 +72,14 @@ def make_voice(is_any_to_one=True, name="unit", hears=False):
         torch.nn.init.normal_(generator.out.weight, std=0.02)
         if hears:
             generator = VoiceGenerator(width=32, n_blocks=3, has_skip=False, n_content=384)
+        stored = store_network(generator)
     return Voice(
         card=VoiceCard(name, language="en", sex="woman"),
         spec=MelSpec(),
         source_stats=make_stats(float(np.log(130.0)), 3.5),
         target_stats=make_stats(float(np.log(210.0)), 4.5),
         is_any_to_one=is_any_to_one,
-        generator=generator.eval().requires_grad_(False),
+        generator=Generator(stored.arguments, stored.weights),
     )
 
 
@@ -138,6 +142,7 @@ def exploit(tmp_path):
 def one_thread():
     """Run on one thread: results repeat, and tests do not compete for cores."""
     torch.set_num_threads(1)
+    use_threads(1)
 
 
 @pytest.fixture(scope="session")

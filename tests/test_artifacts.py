@@ -28,13 +28,15 @@ from voxcycle.artifacts import (
 )
 from voxcycle.audio.f0 import TRACKER
 from voxcycle.conversion.pipeline import convert
-from voxcycle.models.speaker_encoder import SpeakerEncoder
+from voxcycle.models import speaker_encoder
+from voxcycle.models.weights import store_network
 from voxcycle.speech.embedding import load_encoder, save_encoder
 from voxcycle.vocoders.registry import FAST_FILE
 from voxcycle.vocoders.source_filter import SourceFilter
 from voxcycle.voices.content import PHONETIC_FILE, PhoneticEncoder
 from voxcycle.voices.library import EMBEDDED_DIR
 from voxcycle.voices.pretrained import PRETRAINED_FILE, Pretrained
+from voxcycle.voices.speaker_encoder import SpeakerEncoder
 from voxcycle.voices.voice import Voice
 
 SHIPPED = {
@@ -58,7 +60,8 @@ TRAINED: dict[str, Callable[[Path], Any]] = {  # kinds that are not shipped, too
 def write_kind(kind, path):
     """Write a sound file of a kind."""
     if kind == SPEAKER_ENCODER:
-        save_encoder(SpeakerEncoder(80, 16, 1, 6), path, {})
+        stored = store_network(speaker_encoder.SpeakerEncoder(80, 16, 1, 6))
+        save_encoder(SpeakerEncoder(stored.arguments, stored.weights), path, {})
     else:
         source = next(p for p, own in SHIPPED.values() if own == kind)
         save_again(LOADERS[kind](source), path)
@@ -230,7 +233,7 @@ def test_files_name_the_tracker_of_their_statistics(tmp_path):
     fast = SourceFilter.load(FAST_FILE)
     fast.save(path := tmp_path / "vocoder.safetensors", {})
     assert read_header(path, VOCODER)["f0_tracker"] == "dio"
-    SourceFilter(fast.network).save(path, {})
+    SourceFilter(fast.network, fast.spec).save(path, {})
     assert SourceFilter.load(path).f0_tracker == "swift-f0"
 
 

@@ -16,12 +16,13 @@ ANYWHERE = {"files", "console"}  # may be imported by all and import nothing of 
 TABLE: dict[str, set[str]] = {
     "artifacts": set(),
     "audio": set(),
-    "models": {"audio"},
+    "runtime": {"audio"},
+    "models": {"runtime"},
     "losses": {"audio"},
     "methods": {"models", "losses"},
     "training": {"methods", "artifacts"},
-    "vocoders": {"models", "artifacts"},
-    "voices": {"models", "artifacts"},
+    "vocoders": {"runtime", "artifacts"},
+    "voices": {"runtime", "artifacts"},
     "conversion": {"voices", "vocoders"},
     "evaluation": {"conversion"},
     "speech": {"training", "evaluation"},
@@ -78,3 +79,23 @@ def test_a_folder_of_the_packages_name_does_not_hide_it(tmp_path):
     (tmp_path / "voxcycle").mkdir()
     code = "import voxcycle; voxcycle.load_voice('heart')"
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+
+
+CONVERTING = """
+import sys
+for name in ("torch", "scipy", "librosa", "torchaudio", "pyworld", "matplotlib", "joblib"):
+    sys.modules[name] = None
+import voxcycle
+from voxcycle.conversion.batch import convert_files
+[result] = convert_files(sys.argv[1], "heart", sys.argv[2])
+assert result.error is None, result.error
+import voxcycle.cli.convert, voxcycle.cli.voices, voxcycle.cli.doctor, voxcycle.cli.export
+import voxcycle.speech.clone
+"""
+
+
+def test_converting_and_cloning_need_none_of_the_packages_of_trainings(tmp_path):
+    recording = ROOT.parent / "recipes/demo.flac"
+    command = [sys.executable, "-c", CONVERTING, recording, tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Build the wheel, install it outside the clone and convert with it: is all of the package data there?
-# Usage: wheel_check.sh PYTHON   (whose environment lends the dependencies, the package excepted)
+# Build the wheel, install it with its own dependencies outside the clone, convert and clone with it:
+# is all of the package data there, and is PyTorch not needed?
+# Usage: wheel_check.sh PYTHON   (whose environment builds the wheel)
 set -euo pipefail
 python=$(realpath --no-symlinks "${1:?usage: wheel_check.sh PYTHON}")
 clone=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -13,16 +14,14 @@ cp -r "$clone"/{pyproject.toml,README.md,LICENSE,NOTICE,voxcycle} "$work/source"
 "$python" -m pip wheel --disable-pip-version-check --quiet --no-deps --no-index \
     --no-build-isolation --wheel-dir "$work" "$work/source"
 rm -r "$work/source"
-"$python" -m venv --without-pip "$work/venv"
-"$python" -m pip --disable-pip-version-check --python "$work/venv/bin/python" install --quiet \
-    --no-deps --no-index "$work"/voxcycle-*.whl
-site=$("$work/venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
-"$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))' >"$site/dependencies.pth"
+"$python" -m venv "$work/venv"
+"$work/venv/bin/python" -m pip install --disable-pip-version-check --quiet "$work"/voxcycle-*.whl
 
 cp "$clone/recipes/demo.flac" "$work/elsewhere/recording.flac"
 cd "$work/elsewhere"
 export VOXCYCLE_DATA="$work/data"
 "$work/venv/bin/python" - "$work" "$clone" <<'PYTHON'
+import importlib.util
 import sys
 from pathlib import Path
 
@@ -35,6 +34,8 @@ assert Path(voxcycle.__file__).is_relative_to(work), "imported from elsewhere th
 package = Path(voxcycle.__file__).parent
 recordings = [p for p in package.rglob("*") if p.suffix in (".wav", ".flac", ".ogg", ".mp3")]
 assert not recordings, f"recordings in the package: {recordings}"
+for unwanted in ("torch", "scipy", "librosa", "matplotlib"):
+    assert importlib.util.find_spec(unwanted) is None, f"{unwanted} was installed"
 expected = sorted(p.stem for p in (clone / "voxcycle/voices/embedded").glob("*.safetensors"))
 found = [voice.name for voice in list_voices()]
 assert found == expected, f"voices of the wheel {found}, of the clone {expected}"
@@ -46,6 +47,8 @@ while read -r name; do
     "$work/venv/bin/voxcycle" convert recording.flac --to "$voice" -o "$voice.wav"
     test -s "$voice.wav"
 done <voices.txt
-"$work/venv/bin/voxcycle" convert recording.flac --to "$voice" --vocoder fast -o fast.wav
-test -s fast.wav
+mkdir someone && cp heart.wav michael.wav someone
+"$work/venv/bin/voxcycle" clone someone --name someone
+"$work/venv/bin/voxcycle" convert recording.flac --to someone -o someone.wav
+test -s someone.wav
 echo "the wheel converts with its $(wc -l <voices.txt) voices"

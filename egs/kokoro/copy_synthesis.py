@@ -51,13 +51,11 @@ def measure_distances(
 ) -> tuple[float, ...]:
     """Return L1 of log-mels and of log magnitudes at three resolutions against the recording."""
     recording, _ = soundfile.read(path, dtype="float32")
-    pair = [
-        torch.from_numpy(resample(x, sample_rate, spec.sample_rate))[None]
-        for x in (audio, recording)
-    ]
+    pair = [resample(x, sample_rate, spec.sample_rate) for x in (audio, recording)]
     mels = [LogMel(spec)(x) for x in pair]
-    log_magnitude = multi_resolution_stft_loss(*pair)["log_magnitude"]
-    return (mels[0] - mels[1]).abs().mean().item(), log_magnitude.item()
+    tensors = [torch.from_numpy(x)[None] for x in pair]
+    log_magnitude = multi_resolution_stft_loss(*tensors)["log_magnitude"]
+    return float(np.abs(mels[0] - mels[1]).mean()), log_magnitude.item()
 
 
 def main() -> None:

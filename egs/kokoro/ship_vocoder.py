@@ -7,9 +7,9 @@ candidates written to FILE.
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
-from voxcycle.models.source_filter_networks import SourceFilterVocoder
 from voxcycle.vocoders.registry import FAST_FILE
 from voxcycle.vocoders.source_filter import SourceFilter
 
@@ -22,9 +22,8 @@ def main() -> None:
     args = parser.parse_args()
     trained = SourceFilter.load(args.vocoder)
     arguments = trained.network.arguments | {"voiced_noise": args.voiced_noise}
-    network = SourceFilterVocoder(trained.spec, **arguments)
-    network.load_state_dict(trained.network.state_dict())
-    SourceFilter(network).save(args.out, trained.about)
+    network = replace(trained.network, arguments=arguments)
+    replace(trained, network=network).save(args.out, trained.about)
     print(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB")
 
 

@@ -27,6 +27,7 @@ from voxcycle.conversion.pipeline import convert
 from voxcycle.evaluation.metrics.similarity import cosine
 from voxcycle.evaluation.report.results import Value
 from voxcycle.evaluation.systems import copy_synthesis
+from voxcycle.runtime.session import use_threads
 from voxcycle.speech.clone import clone_voice
 from voxcycle.vocoders.registry import load_vocoder
 from voxcycle.voices.pretrained import PRETRAINED_FILE, Pretrained
@@ -115,7 +116,8 @@ def main() -> None:
     parser.add_argument("--asr", default="base", help="base, or a folder of faster-whisper")
     parser.add_argument("--result", help="ID of the result file to write under results/")
     args = parser.parse_args()
-    torch.set_num_threads(1)
+    torch.set_num_threads(1)  # of the metrics
+    use_threads(1)
     started = time.monotonic()
     speakers = read_clips(args.real, args.role)
     targets, vocoder = choose_targets(speakers), load_vocoder(args.vocoder, SPEC)

@@ -27,6 +27,7 @@ from yardstick import RATE, SPEC, Clean, Wave, Yardstick, read_clean, read_rows
 from voxcycle.audio.mixdown import load_mono
 from voxcycle.console import late_progress
 from voxcycle.evaluation.report.results import Value
+from voxcycle.runtime.session import use_threads
 from voxcycle.vocoders.registry import load_vocoder
 
 UNCONVERTED = "unconverted"
@@ -92,7 +93,8 @@ def main() -> None:
     parser.add_argument("--result", help="ID of the result file to write under results/")
     parser.add_argument("--scores", type=Path, required=True, help="JSON lines: a clip each")
     args = parser.parse_args()
-    torch.set_num_threads(1)
+    torch.set_num_threads(1)  # of the metrics
+    use_threads(1)
     started = time.monotonic()
     if args.voice != UNCONVERTED and not references_of(args):
         parser.error("--references: name a folder of FLAC clips of the target")

@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from rich.progress import track
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.perturb import WARPS
 from voxcycle.files import cache_dir
-from voxcycle.models.whisper_encoder import WhisperEncoder
+from voxcycle.runtime.weights import StoredNetwork
 from voxcycle.speech.corpus import CorpusError, scan_folder
 from voxcycle.speech.features import cache_features
 from voxcycle.voices.content import PHONETIC_FILE, PhoneticEncoder
@@ -67,7 +66,7 @@ def _text(file: BinaryIO) -> str:
     return file.read(_number(file, "H")).rstrip(b"\0").decode()
 
 
-def build_encoder(variables: dict[str, NDArray], n_layers: int = N_LAYERS) -> WhisperEncoder:
+def build_encoder(variables: dict[str, NDArray], n_layers: int = N_LAYERS) -> StoredNetwork:
     """Return the first layers of the encoder of a CTranslate2 file, in float32."""
     found = {
         name.removeprefix("encoder/"): value
@@ -75,7 +74,12 @@ def build_encoder(variables: dict[str, NDArray], n_layers: int = N_LAYERS) -> Wh
         if name.startswith("encoder/")
     }
     width, n_mels, _ = found["conv1/weight"].shape
-    encoder = WhisperEncoder(n_mels, width, n_layers, int(found["num_heads"]))
+    arguments = {
+        "n_mels": n_mels,
+        "width": width,
+        "n_layers": n_layers,
+        "n_heads": int(found["num_heads"]),
+    }
     names = {"conv1": "conv1", "conv2": "conv2"}
     for index in range(n_layers):
         theirs, ours = f"layer_{index}", f"layers.{index}"
@@ -88,14 +92,13 @@ def build_encoder(variables: dict[str, NDArray], n_layers: int = N_LAYERS) -> Wh
             f"{theirs}/ffn/linear_1": f"{ours}.contract",
         }
     kinds = {"weight": "weight", "bias": "bias", "gamma": "weight", "beta": "bias"}
-    state = {
-        f"{ours}.{kinds[kind]}": torch.from_numpy(found[f"{theirs}/{kind}"].astype(np.float32))
+    weights = {
+        f"{ours}.{kinds[kind]}": found[f"{theirs}/{kind}"].astype(np.float32)
         for theirs, ours in names.items()
         for kind in kinds
         if f"{theirs}/{kind}" in found
     }
-    encoder.load_state_dict(state)
-    return encoder.eval().requires_grad_(False)
+    return StoredNetwork(arguments, weights)
 
 
 def find_mean(encoder: PhoneticEncoder, folders: list[Path], spec: MelSpec) -> NDArray[np.float32]:

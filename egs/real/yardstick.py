@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from voxcycle.audio.activity import find_speech
 from voxcycle.audio.f0 import extract_f0
-from voxcycle.audio.level import frame_power, moving_sum, remove_rumble, to_db
+from voxcycle.audio.level import frame_power, remove_rumble, to_db
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.mixdown import load_mono
+from voxcycle.audio.moving import moving_sum
 from voxcycle.audio.resample import resample
 from voxcycle.evaluation.metrics.asr import WhisperTranscriber, find_model, word_errors
 from voxcycle.evaluation.metrics.naturalness import DistillMOS

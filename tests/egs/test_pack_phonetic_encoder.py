@@ -7,6 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from voxcycle.models.weights import load_network
+from voxcycle.models.whisper_encoder import WhisperEncoder
+from voxcycle.runtime.session import Session
+from voxcycle.runtime.whisper_encoder import build_whisper_encoder, encode_positions
 from voxcycle.voices.content import load_phonetic_encoder
 
 
@@ -58,11 +62,21 @@ def test_the_packaged_encoder_is_whispers(script):
     reference = ctranslate2.models.Whisper(str(path.parent), compute_type="float32")
     log_mel = 0.3 * np.random.default_rng(0).normal(size=(1, 80, 3000)).astype(np.float32)
     expected = np.array(reference.encode(ctranslate2.StorageView.from_array(log_mel)))
+    module = load_network(lambda: WhisperEncoder(**whole.arguments), whole.weights)
+    session = Session(build_whisper_encoder(whole.weights, **whole.arguments))
+    frames = {"mel": log_mel[0].T, "positions": encode_positions(1500, 384)}
     with torch.no_grad():
-        found = norm(whole(torch.from_numpy(log_mel))).numpy()
+        trained_with, run = (
+            norm(features).numpy()
+            for features in (
+                module(torch.from_numpy(log_mel)),
+                torch.from_numpy(session.run(frames)["features"])[None],
+            )
+        )
     # CTranslate2 rounds the position encodings to fp16.
-    assert np.abs(found - expected).mean() < 1e-3 * expected.std()
-    packaged = load_phonetic_encoder().network.state_dict()
-    assert len(packaged) == len(whole.state_dict()) * 3 // 4 + 1
+    for found in (trained_with, run):
+        assert np.abs(found - expected).mean() < 1e-3 * expected.std()
+    packaged = load_phonetic_encoder().network.weights
+    assert len(packaged) == len(whole.weights) * 3 // 4 + 1
     for name, weight in packaged.items():
-        torch.testing.assert_close(weight, whole.state_dict()[name], atol=1e-3, rtol=1e-3)
+        np.testing.assert_allclose(weight, whole.weights[name], atol=1e-3, rtol=1e-3)

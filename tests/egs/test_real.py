@@ -16,10 +16,12 @@ import torch
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.evaluation.optional_deps import has_metrics
-from voxcycle.models.speaker_encoder import SpeakerEncoder
+from voxcycle.models import speaker_encoder
+from voxcycle.models.weights import store_network
 from voxcycle.speech.embedding import save_encoder
 from voxcycle.vocoders.registry import load_vocoder
 from voxcycle.voices.pretrained import PRETRAINED_FILE
+from voxcycle.voices.speaker_encoder import SpeakerEncoder
 
 REAL = Path(__file__).parents[2] / "egs" / "real"
 RATE = 22_050
@@ -198,7 +200,8 @@ def test_an_encoder_is_verified(make_speech, tmp_path):
     real.mkdir()
     torch.manual_seed(0)
     about = {"config": {"seed": 0}, "steps": 0}
-    save_encoder(SpeakerEncoder(80, 16, 1, 6), encoder, about)
+    stored = store_network(speaker_encoder.SpeakerEncoder(80, 16, 1, 6))
+    save_encoder(SpeakerEncoder(stored.arguments, stored.weights), encoder, about)
     lines = ["condition,path,clean,speaker,language,start_s,text"]
     for speaker, f0_hz, n_clips in (("low", 100.0, 3), ("high", 220.0, 2), ("single", 160.0, 1)):
         for i in range(n_clips):

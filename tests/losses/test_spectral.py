@@ -3,8 +3,9 @@ import numpy as np
 import pytest
 import torch
 
+from voxcycle.audio.mel import LogMel, MelSpec
 from voxcycle.audio.stft import RESOLUTIONS, stft_magnitude
-from voxcycle.losses.spectral import multi_resolution_stft_loss
+from voxcycle.losses.spectral import DifferentiableLogMel, multi_resolution_stft_loss
 
 
 def noise(seed, n=8192):
@@ -30,3 +31,16 @@ def test_the_losses_of_a_gain_and_finite_gradients_of_silence():
     fake = torch.zeros(1, 4096, requires_grad=True)
     sum(multi_resolution_stft_loss(fake, noise(2, 4096)).values()).backward()
     assert torch.isfinite(fake.grad).all()
+
+
+@pytest.mark.parametrize("spec", [MelSpec(), MelSpec(win_length=800, n_mels=40, f_min=60.0)])
+def test_the_differentiable_log_mel_is_that_of_conversion(make_speech, spec):
+    waveform = make_speech(1.0, spec.sample_rate)[:20_000]
+    expected = LogMel(spec)(waveform).T
+    batch = torch.from_numpy(waveform)[None].requires_grad_()
+    found = DifferentiableLogMel(spec)(batch)
+    # Below 80 dB under the frame's maximum, float32's own rounding shows.
+    heard = expected > expected.max(axis=0) - 80 * np.log(10) / 20
+    np.testing.assert_allclose(found[0].detach().numpy()[heard], expected[heard], atol=1e-3)
+    found.sum().backward()
+    assert torch.isfinite(batch.grad).all() and batch.grad.abs().sum() > 0

@@ -1,6 +1,6 @@
 import torch
 
-from voxcycle.models.whisper_encoder import WhisperEncoder, encode_positions
+from voxcycle.models.whisper_encoder import WhisperEncoder
 
 
 def test_positions_are_half_as_many_as_frames_and_attend_to_all():
@@ -14,16 +14,6 @@ def test_positions_are_half_as_many_as_frames_and_attend_to_all():
     difference = (encoder(changed) - features).abs().amax(2)
     assert (difference[0] > 1e-6).all()  # the last frame reaches the first position
     assert (difference[1] == 0).all()
-
-
-def test_a_position_is_told_from_every_other():
-    codes = encode_positions(1500, 384)
-    torch.testing.assert_close(codes[0, :192], torch.zeros(192))
-    torch.testing.assert_close(codes[7, 0], torch.tensor(7.0).sin())
-    torch.testing.assert_close(codes[7, -1], torch.tensor(7e-4).cos())  # the slowest
-    likeness = codes @ codes.T / 192
-    likeness.fill_diagonal_(0)
-    assert likeness.max() < 0.999
 
 
 def test_arguments_rebuild_the_encoder():

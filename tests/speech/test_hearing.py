@@ -12,7 +12,7 @@ from voxcycle.methods.batches import Domain
 from voxcycle.speech import features
 from voxcycle.speech.features import cache_features
 from voxcycle.speech.hearing import find_variant, hear_variants
-from voxcycle.speech.networks import Listener
+from voxcycle.speech.listener import Listener
 from voxcycle.voices.content import centre_content, load_phonetic_encoder
 
 SPEC = MelSpec()
@@ -74,6 +74,27 @@ def test_a_recording_without_disguises_is_heard_as_it_is(recording):
     content, _ = hear_variants(load_phonetic_encoder(), recording.mels, recording.speech, SPEC, rng)
     np.testing.assert_array_equal(content[0], content[2])
     assert not np.array_equal(content[1], content[3])  # two corruptions
+
+
+def test_training_hears_what_conversion_hears(recording):
+    mel = recording.mels[0, :300].astype(np.float32)
+    batch = torch.from_numpy(mel.T[None]).requires_grad_()
+    heard = Listener(SPEC).hear(batch)
+    # PyTorch and ONNX Runtime sum in other orders: 3e-5 of features whose deviation is 0.6.
+    expected = load_phonetic_encoder().listen(mel, SPEC)
+    np.testing.assert_allclose(heard[0].T.detach(), expected, atol=1e-4)
+    heard[:, :-1].sum().backward()
+    assert batch.grad is not None and batch.grad.abs().sum() > 0
+
+
+def test_a_listener_draws_no_random_numbers():
+    """Else the first training of a process would begin with other weights than the second."""
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    load_phonetic_encoder.cache_clear()
+    Listener(SPEC)
+    assert torch.equal(torch.rand(3), expected)
 
 
 def test_the_way_back_hears_normalised_mels_as_content(recording):

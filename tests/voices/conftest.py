@@ -6,6 +6,8 @@ import torch
 
 from voxcycle.audio.stats import DomainStats
 from voxcycle.models.voice_generator import VoiceGenerator
+from voxcycle.models.weights import store_network
+from voxcycle.voices.generator import Generator
 from voxcycle.voices.voice import VoiceCard
 
 
@@ -27,8 +29,8 @@ def make_voice(voice):
     def make(name="ada", seed=0):
         torch.manual_seed(seed)
         rng = np.random.default_rng(seed)
-        generator = VoiceGenerator(width=16, n_blocks=2, n_condition=4).eval()
-        generator.load_state_dict({k: v.half() for k, v in generator.state_dict().items()})
+        stored = store_network(VoiceGenerator(width=16, n_blocks=2))
+        weights = {k: v.astype(np.float32) for k, v in stored.to_fp16().items()}
         card = VoiceCard(
             name,
             language="en",
@@ -43,7 +45,7 @@ def make_voice(voice):
             card=card,
             source_stats=draw_stats(rng, 4.7),
             target_stats=draw_stats(rng, 5.3),
-            generator=generator,
+            generator=Generator(stored.arguments, weights),
         )
 
     return make

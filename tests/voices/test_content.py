@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from voxcycle.audio.mel import LogMel, MelSpec
+from voxcycle.models.weights import store_network
 from voxcycle.models.whisper_encoder import WhisperEncoder
 from voxcycle.voices import content
 from voxcycle.voices.content import (
@@ -23,7 +24,7 @@ SPEC = MelSpec()
 def encoder():
     """A small encoder: what is tested here does not depend on what it hears."""
     torch.manual_seed(0)
-    network = WhisperEncoder(width=24, n_layers=1, n_heads=2).eval().requires_grad_(False)
+    network = store_network(WhisperEncoder(width=24, n_layers=1, n_heads=2))
     return PhoneticEncoder(network, np.full(24, 0.5, np.float32))
 
 
@@ -32,15 +33,15 @@ def draw_mel(n_frames, seed=0):
 
 
 def test_whispers_mel_has_its_rate_scale_and_range():
-    mel = torch.full((1, SPEC.n_mels, 96), -4.0)
-    mel[0, 50, :] = 0.0
-    mel[0, 60, :] = -20.0
+    mel = np.full((96, SPEC.n_mels), -4.0, np.float32)
+    mel[:, 50] = 0.0
+    mel[:, 60] = -20.0
     heard = whisper_mel(mel, SPEC)
-    assert heard.shape == (1, SPEC.n_mels, int(96 * 100 / SPEC.frame_rate))
+    assert heard.shape == (int(96 * 100 / SPEC.frame_rate), SPEC.n_mels)
     # From band 40 on the offset is 0.61: ln 1 = 0 is 0.61, then (x + 4) / 4.
-    np.testing.assert_allclose(heard[0, 50], (0.61 + 4) / 4, atol=1e-6)
-    np.testing.assert_allclose(heard[0, 60], (0.61 - 8 + 4) / 4, atol=1e-6)  # clamped
-    np.testing.assert_allclose(heard[0, 70], (0.61 - 8 / np.log(10) + 4) / 4, atol=1e-6)
+    np.testing.assert_allclose(heard[:, 50], (0.61 + 4) / 4, atol=1e-6)
+    np.testing.assert_allclose(heard[:, 60], (0.61 - 8 + 4) / 4, atol=1e-6)  # clamped
+    np.testing.assert_allclose(heard[:, 70], (0.61 - 8 / np.log(10) + 4) / 4, atol=1e-6)
 
 
 def test_long_recordings_are_heard_in_pieces_with_context(encoder, monkeypatch):
@@ -80,15 +81,6 @@ def test_the_centre_is_that_of_speech_and_shrunk_where_there_is_little(encoder):
     assert centred[:, -1].max() <= 2 and centred[:, -1].min() >= -4
 
 
-def test_training_hears_what_conversion_hears(encoder):
-    mel = draw_mel(96)
-    batch = torch.from_numpy(mel.T[None]).requires_grad_()
-    heard = encoder.hear(batch, SPEC)
-    np.testing.assert_allclose(heard[0].T.detach(), encoder.listen(mel, SPEC), atol=1e-5)
-    heard[:, :-1].sum().backward()
-    assert batch.grad is not None and batch.grad.abs().sum() > 0
-
-
 def test_a_file_gives_the_encoder_back(encoder, tmp_path):
     encoder.save(path := tmp_path / "encoder.safetensors")
     loaded = PhoneticEncoder.load(path)
@@ -103,23 +95,13 @@ def test_the_packages_encoder_is_the_one_that_all_voices_were_trained_with():
     assert digest.startswith("e0c1c45250744ce1")
 
 
-def test_loading_draws_no_random_numbers():
-    """Else the first training of a process would begin with other weights than the second."""
-    torch.manual_seed(0)
-    expected = torch.rand(3)
-    torch.manual_seed(0)
-    load_phonetic_encoder.cache_clear()
-    load_phonetic_encoder()
-    assert torch.equal(torch.rand(3), expected)
-
-
 def test_the_packages_encoder_hears_the_same_sound_in_two_voices(make_speech):
     """Frames of one syllable at two pitches are more alike than frames of two syllables."""
     encoder, log_mel = load_phonetic_encoder(), LogMel(SPEC)
     heard = []
     for f0_hz in (110.0, 210.0):
-        waveform = torch.from_numpy(make_speech(4.0, SPEC.sample_rate, f0_hz))[None]
-        listened = encoder.listen(log_mel(waveform)[0].T.numpy(), SPEC)
+        waveform = make_speech(4.0, SPEC.sample_rate, f0_hz)
+        listened = encoder.listen(log_mel(waveform), SPEC)
         centre = encoder.find_centre(listened, np.ones(len(listened), bool))
         heard.append(centre_content(listened, centre)[:, :-1])
     low, high = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in heard)

@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_opening
 
 from voxcycle.audio.f0 import extract_f0_of_blocks
-from voxcycle.audio.level import ANALYSIS_LEVEL_DB, frame_power, moving_sum, remove_rumble, to_db
+from voxcycle.audio.level import ANALYSIS_LEVEL_DB, frame_power, remove_rumble, to_db
 from voxcycle.audio.mel import MelSpec
+from voxcycle.audio.moving import keep_long_runs, moving_sum
 
 REACH_S = 0.25  # speech without voice lasts no longer: consonants, short pauses within a sentence
 RANGE_DB = 30.0  # below the voiced frames nearby
@@ -37,7 +37,7 @@ def find_speech(
     """
     voiced = f0_hz > 0
     loud = level_db > np.percentile(level_db, 99) - WHISPER_RANGE_DB
-    steady = binary_opening(voiced, np.ones(round(STEADY_S * frame_rate)))
+    steady = keep_long_runs(voiced, round(STEADY_S * frame_rate))
     if steady.sum() <= MIN_STEADY_SHARE * loud.sum():
         return loud
     nearby = round(NEARBY_S * frame_rate)

@@ -3,18 +3,18 @@
 import functools
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from voxcycle.audio.f0 import F0_MAX_HZ, F0_MIN_HZ
 from voxcycle.audio.mel import LogMel, MelSpec
+from voxcycle.audio.noise import draw_normal
 
 STEPS_PER_OCTAVE = 96  # an eighth of a semitone: neighbouring rows differ by less than 0.8 %
 COMB_FLOOR = -2.5  # floor between the harmonics of a high F0, in deviations of the table
 
 
 @functools.lru_cache(maxsize=4)
-def _comb_table(spec: MelSpec) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def comb_table(spec: MelSpec) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return (log F0 grid (R,), rows (R, n_mels)): normalised log-mels of combs."""
     n_rows = int(np.ceil(np.log2(F0_MAX_HZ / F0_MIN_HZ) * STEPS_PER_OCTAVE)) + 1
     log_f0 = np.linspace(np.log(F0_MIN_HZ), np.log(F0_MAX_HZ), n_rows)
@@ -28,13 +28,13 @@ def _comb_table(spec: MelSpec) -> tuple[NDArray[np.float32], NDArray[np.float32]
         is_peak = np.abs(np.sin(half)) < 1e-9
         kernel = np.sin((2 * n_harmonics + 1) * half) / np.where(is_peak, 1.0, np.sin(half))
         combs[row] = np.where(is_peak, 2 * n_harmonics + 1, kernel) / np.sqrt(n_harmonics)
-    with torch.no_grad():
-        mel = LogMel(spec)(torch.from_numpy(combs))
-        noise = torch.randn(1, 64 * n_samples, generator=torch.Generator().manual_seed(0))
-        flat = LogMel(spec)(noise).mean(-1)  # removes what the filters' areas add
-    rows = mel[..., mel.shape[-1] // 2 - 2 : mel.shape[-1] // 2 + 2].mean(-1) - flat
-    rows = (rows - rows.mean()) / rows.std()
-    return log_f0.astype(np.float32), rows.clamp(min=COMB_FLOOR).numpy()
+    log_mel = LogMel(spec)
+    mel = np.concatenate([log_mel(part) for part in np.array_split(combs, n_rows // 16)])
+    flat = log_mel(draw_normal(64 * n_samples, seed=0)).mean(0)  # what the filters' areas add
+    middle = mel.shape[1] // 2
+    rows = mel[:, middle - 2 : middle + 2].mean(1) - flat
+    rows = (rows - rows.mean()) / rows.std(ddof=1)
+    return log_f0.astype(np.float32), np.maximum(rows, COMB_FLOOR).astype(np.float32)
 
 
 def excitation_mel(f0_hz: NDArray[np.float32], spec: MelSpec) -> NDArray[np.float32]:
@@ -43,7 +43,7 @@ def excitation_mel(f0_hz: NDArray[np.float32], spec: MelSpec) -> NDArray[np.floa
     Voiced frames hold the log-mel of a flat harmonic comb at F0 (normalised once for the whole
     table) and a 1 in the last column; unvoiced frames are 0 throughout.
     """
-    grid, rows = _comb_table(spec)
+    grid, rows = comb_table(spec)
     voiced = f0_hz > 0
     position = np.log(np.where(voiced, f0_hz, F0_MIN_HZ)) - grid[0]
     position = np.clip(position / (grid[1] - grid[0]), 0, len(grid) - 1.001)

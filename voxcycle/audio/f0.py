@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
-from voxcycle.audio.level import frame_power, moving_mean, remove_rumble, to_db
+from voxcycle.audio.level import frame_power, remove_rumble, to_db
 from voxcycle.audio.mel import MelSpec
+from voxcycle.audio.moving import moving_max, moving_mean
 from voxcycle.audio.resample import resample_blocks, resampled_length
 from voxcycle.audio.stats import DomainStats
 
@@ -33,7 +33,7 @@ SMOOTH_S, NEARBY_S = 0.15, 1.0  # to either side
 SUNG_SEMITONES = 16.0  # from the 5th to the 95th percentile
 NOTE_S, NOTE_SEMITONES = 0.25, 1.5  # a note lasts so long, and its vibrato is no wider
 HELD_SHARE = 0.4  # of the voiced frames; lively speech has less
-PIECE_SAMPLES = 30 * TRACKER_RATE  # tracked at a time: bounds the memory
+PIECE_SAMPLES = 2 * TRACKER_RATE  # tracked at a time: bounds the memory
 
 
 @functools.cache
@@ -89,7 +89,7 @@ def tracking_gain_db(power: NDArray[np.float64], frame_rate: float) -> NDArray[n
     relative to the loudest.
     """
     smooth = moving_mean(power, round(SMOOTH_S * frame_rate))
-    loud_db = to_db(maximum_filter1d(smooth, 2 * round(NEARBY_S * frame_rate) + 1))
+    loud_db = to_db(moving_max(smooth, *[round(NEARBY_S * frame_rate)] * 2))
     loud_db = np.maximum(loud_db, loud_db.max() - MAX_BOOST_DB)
     return TRACKING_LEVEL_DB - moving_mean(loud_db, round(NEARBY_S * frame_rate))
 
@@ -147,10 +147,11 @@ def is_sung(f0_hz: NDArray[np.float32], frame_rate: float) -> bool:
     semitones = 12 * np.log2(np.where(voiced, f0_hz, 1.0))
     low, high = np.percentile(semitones[voiced], [5, 95])
     length = round(NOTE_S * frame_rate)
-    highest = maximum_filter1d(np.where(voiced, semitones, np.inf), length, mode="nearest")
-    is_middle = highest - minimum_filter1d(semitones, length, mode="nearest") <= NOTE_SEMITONES
-    is_held = maximum_filter1d(is_middle, length, mode="nearest", origin=-1 + length % 2)
-    is_held = is_held & voiced
+    before, after = length // 2, length - 1 - length // 2
+    highest = moving_max(np.where(voiced, semitones, np.inf), before, after)
+    lowest = -moving_max(-semitones, before, after)
+    is_middle = highest - lowest <= NOTE_SEMITONES
+    is_held = moving_max(is_middle, after, before) & voiced
     return bool(high - low > SUNG_SEMITONES and is_held.sum() > HELD_SHARE * voiced.sum())
 
 

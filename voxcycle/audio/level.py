@@ -1,5 +1,6 @@
 """Levels of a recording: active loudness, analysis level."""
 
+import functools
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -11,19 +12,47 @@ LEVEL_HOP_S = 0.01
 FLOOR_DB = -120.0
 RUMBLE_HZ = 60.0  # 0.1 dB are lost at 76 Hz, the lowest voices; 37 dB at 35 Hz, a bump on the table
 RUMBLE_ORDER = 8
+RESPONSE_FLOOR = 1e-7
 
 
 def remove_rumble(
     blocks: Iterable[NDArray[np.float32]], sample_rate: int
 ) -> Iterator[NDArray[np.float32]]:
     """Yield consecutive blocks without what is below voices: DC and its steps, bumps, wind."""
-    from scipy.signal import butter, sosfilt
-
-    filters = butter(RUMBLE_ORDER, RUMBLE_HZ, "highpass", fs=sample_rate, output="sos")
-    state = np.zeros((len(filters), 2))
+    response = rumble_response(sample_rate)
+    rest = np.zeros(len(response) - 1)  # of what came before
     for block in blocks:
-        filtered, state = sosfilt(filters, block.astype(np.float64), zi=state)
-        yield filtered.astype(np.float32)
+        n_samples = len(block) + len(rest)
+        n_fft = 1 << (n_samples - 1).bit_length()
+        spectrum = np.fft.rfft(block.astype(np.float64), n_fft) * np.fft.rfft(response, n_fft)
+        filtered = np.fft.irfft(spectrum, n_fft)[:n_samples]
+        filtered[: len(rest)] += rest
+        yield filtered[: len(block)].astype(np.float32)
+        rest = filtered[len(block) :]
+
+
+@functools.lru_cache(maxsize=8)
+def rumble_response(sample_rate: int) -> NDArray[np.float64]:
+    """Return the impulse response of a digital Butterworth high-pass, to -140 dB.
+
+    By the bilinear transform, as a sum over its poles; those come in conjugate pairs.
+    """
+    n_pairs = RUMBLE_ORDER // 2
+    warped = np.tan(np.pi * RUMBLE_HZ / sample_rate)
+    # Poles of the low-pass on the unit circle; the high-pass has their reciprocals.
+    angles = np.pi * (2 * np.arange(n_pairs) + RUMBLE_ORDER + 1) / (2 * RUMBLE_ORDER)
+    analogue = warped / np.exp(1j * angles)
+    poles = (1 + analogue) / (1 - analogue)
+    everyone = np.concatenate([poles, poles.conj()])
+    gain = np.prod((1 + everyone) / 2).real  # all zeros are at z = 1: unity at half the rate
+    # H(z) = gain (1 - 1/z)^N / prod(1 - p/z): a constant and one geometric series per pole.
+    others = np.array([np.prod(1 - np.delete(everyone, i) / p) for i, p in enumerate(poles)])
+    residues = gain * (1 - 1 / poles) ** RUMBLE_ORDER / others
+    constant = gain / np.prod(everyone).real
+    n_samples = int(np.ceil(np.log(RESPONSE_FLOOR) / np.log(np.abs(poles).max())))
+    response = 2 * (residues[:, None] * poles[:, None] ** np.arange(n_samples)).sum(0).real
+    response[0] += constant
+    return response
 
 
 def frame_power(waveform: NDArray[np.float32], hop: int) -> NDArray[np.float64]:
@@ -36,18 +65,6 @@ def frame_power(waveform: NDArray[np.float32], hop: int) -> NDArray[np.float64]:
 def to_db(power: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return a mean power in dB re full scale, not below -120."""
     return 10 * np.log10(np.maximum(power, 10 ** (FLOOR_DB / 10)))
-
-
-def moving_sum(values: NDArray[np.float64], reach: int) -> NDArray[np.float64]:
-    """Return the sum over each frame and `reach` frames to either side, (F,)."""
-    total = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
-    index = np.arange(len(values))
-    return total[np.minimum(index + reach + 1, len(values))] - total[np.maximum(index - reach, 0)]
-
-
-def moving_mean(values: NDArray[np.float64], reach: int) -> NDArray[np.float64]:
-    """Return `moving_sum` over the number of frames, which is smaller at the ends, (F,)."""
-    return moving_sum(values, reach) / moving_sum(np.ones(len(values)), reach)
 
 
 def active_power(power: NDArray[np.float64]) -> float:

@@ -12,9 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import lfilter
 
-from voxcycle.audio.mel import MelSpec, mel_filterbank
+from voxcycle.audio.mel import MelSpec, band_edges_hz, mel_filterbank
 from voxcycle.audio.stats import active_frames
 from voxcycle.audio.world import ANALYSIS_MS, import_pyworld, track_f0
 
@@ -56,9 +55,7 @@ TAIL_SHARE, NOISE_SHARE, SPEAKER_SHARE = 0.45, 0.65, 0.2  # of the corrupted str
 
 def band_centres_hz(spec: MelSpec) -> NDArray[np.float64]:
     """Return the centre frequency of each mel band, (n_mels,)."""
-    import librosa
-
-    return librosa.mel_frequencies(spec.n_mels + 2, fmin=spec.f_min, fmax=spec.f_max)[1:-1]
+    return band_edges_hz(spec)[1:-1]
 
 
 def _read_columns(frames: NDArray[Any], position: NDArray[np.float64]) -> NDArray[Any]:
@@ -156,6 +153,8 @@ def corrupt_mel(
     What is before the part of interest feeds its tail. A corruption with another speaker needs
     that speaker's log-mels (G, n_mels), which are repeated where shorter.
     """
+    from scipy.signal import lfilter
+
     rng = np.random.default_rng(corruption.seed)
     speech = np.exp(2 * log_mel.astype(np.float64))
     hertz, freedom = _band_widths(spec)
@@ -188,7 +187,7 @@ def corrupt_mel(
 @functools.cache
 def _band_widths(spec: MelSpec) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the width of each band in Hz, and how many independent bins it averages."""
-    filters = mel_filterbank(spec).numpy().astype(np.float64)
+    filters = mel_filterbank(spec).astype(np.float64)
     sums = filters.sum(1)
     bin_hz = spec.sample_rate / spec.n_fft
     # The window's main lobe makes neighbouring bins alike: 1.5 of them count as one.

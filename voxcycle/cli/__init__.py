@@ -11,13 +11,16 @@ import typer
 
 from voxcycle.cli.clone import clone
 from voxcycle.cli.convert import convert
+from voxcycle.cli.doctor import doctor
 from voxcycle.cli.evaluate import evaluate
+from voxcycle.cli.export import export
 from voxcycle.cli.images import images_app
 from voxcycle.cli.prepare import prepare
 from voxcycle.cli.train import train
 from voxcycle.cli.voices import voices_app
 
 EXIT_FAILED = 2
+EXTRAS = {"evaluate": "eval", "images": "images"}  # of commands; all others need that to train
 
 app = typer.Typer(
     help="Voice conversion offline, on a CPU.",
@@ -26,7 +29,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help and errors, and no time for rich at the start
     pretty_exceptions_enable=False,
 )
-for command in (convert, prepare, train, clone, evaluate):
+for command in (convert, clone, prepare, train, evaluate, export, doctor):
     app.command()(command)
 app.add_typer(voices_app, name="voices")
 app.add_typer(images_app, name="images")
@@ -50,6 +53,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
             stream.reconfigure(errors="backslashreplace")  # file names may hold any bytes
     try:
         app(args=arguments)
+    except ModuleNotFoundError as error:
+        typer.echo(f"error: {_describe_missing(error, arguments)}", err=True)
+        sys.exit(EXIT_FAILED)
     except (ValueError, OSError, ImportError) as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(EXIT_FAILED)
+
+
+def _describe_missing(error: ModuleNotFoundError, arguments: Sequence[str] | None) -> str:
+    """Return which extra brings a package that a command needs; what says so itself is kept."""
+    if not error.name:
+        return str(error)
+    command = next(iter(sys.argv[1:] if arguments is None else arguments), "")
+    extra = EXTRAS.get(command, "train")
+    return (
+        f"`voxcycle {command}` needs the package {error.name}, which is not installed: "
+        f"`pip install 'voxcycle[{extra}]'`, or in a clone `pip install -e '.[{extra}]'`"
+    )

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from voxcycle.cli.options import Threads, choose_threads_and_device
+
 
 def clone(
     folder: Annotated[Path, typer.Argument(help="Recordings of one speaker.")],
@@ -25,6 +27,7 @@ def clone(
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace your voice of the same name.")
     ] = False,
+    threads: Threads = None,
 ) -> None:
     """Make a voice from recordings of one speaker, without training.
 
@@ -39,6 +42,7 @@ def clone(
     from voxcycle.voices.library import add_voice, list_voices
     from voxcycle.voices.voice import VoiceCard
 
+    choose_threads_and_device(threads)
     card = VoiceCard(
         name or folder.absolute().name,
         language=language or "",

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from voxcycle.cli.options import Device, Threads, VocoderName, choose_threads_and_device
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -44,13 +46,7 @@ def convert(
             "or -1.5."
         ),
     ] = "auto",
-    vocoder: Annotated[
-        str,
-        typer.Option(
-            help="hifigan; fast, six to ten times quicker and truer in pitch, but rougher; "
-            "griffin-lim; or the path of a vocoder of your own."
-        ),
-    ] = "hifigan",
+    vocoder: VocoderName = "fast",
     sample_rate: Annotated[
         int | None, typer.Option(help="Hz of the output.", show_default="the input's")
     ] = None,
@@ -88,6 +84,8 @@ def convert(
     ] = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Processes, each of one thread.")] = 1,
+    threads: Threads = None,
+    device: Device = "cpu",
 ) -> None:
     """Convert recordings to a voice.
 
@@ -100,6 +98,7 @@ def convert(
     from voxcycle.conversion.plan import plan_outputs
     from voxcycle.voices.library import find_voice
 
+    choose_threads_and_device(threads, device)
     options = Options(
         pitch=_parse_pitch(pitch),
         output_rate=sample_rate,
@@ -135,7 +134,13 @@ def convert(
             name=name,
         )
         work = functools.partial(
-            run_plan, plan, voice_path=voice_path, vocoder=vocoder, options=options, jobs=jobs
+            run_plan,
+            plan,
+            voice_path=voice_path,
+            vocoder=vocoder,
+            options=options,
+            jobs=jobs,
+            device=device,
         )
         n_failed = _run(plan, work, None if to_stdout else info)
         if to_stdout and not n_failed:

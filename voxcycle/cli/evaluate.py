@@ -47,7 +47,7 @@ def evaluate(
         ),
     ] = None,
     sentences: Annotated[int, typer.Option(min=1, help="Sentences per speaker.")] = 20,
-    vocoder: Annotated[str, typer.Option(help="As for convert.")] = "hifigan",
+    vocoder: Annotated[str, typer.Option(help="As for convert.")] = "fast",
     second_pass: Annotated[
         float | None,
         typer.Option(min=0, max=1, help="As for convert.", show_default="the voice's own"),

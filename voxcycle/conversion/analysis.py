@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from voxcycle.audio.activity import find_speech, speech_level_db
@@ -140,9 +139,8 @@ def _extract_mels(waveform: SpooledFrames, gain: float, spec: MelSpec, mels: Spo
         last = min(first + MEL_FRAMES, n_frames)
         low, high = max(first - context, 0), min(last + context, n_frames)
         samples = waveform.read(low * spec.hop_length, high * spec.hop_length)[:, 0] * gain
-        with torch.inference_mode():
-            frames = log_mel(torch.from_numpy(samples.astype(np.float32))[None])[0].T
-        mels.append(frames[first - low : last - low].numpy())
+        frames = log_mel(samples.astype(np.float32))
+        mels.append(frames[first - low : last - low])
 
 
 def read_steady(waveform: SpooledFrames, spec: MelSpec) -> Iterator[NDArray[np.float32]]:

@@ -11,14 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from voxcycle.audio.denoise import Denoise
 from voxcycle.audio.io import AudioError, FileSource
 from voxcycle.conversion.options import Background, Options, Pitch
 from voxcycle.conversion.pipeline import convert_file
 from voxcycle.conversion.plan import PlannedFile, plan_files
 from voxcycle.files import check_folder
+from voxcycle.runtime.session import use_device, use_threads
 from voxcycle.vocoders import Vocoder
 from voxcycle.vocoders.registry import DEFAULT_VOCODER, load_vocoder
 from voxcycle.voices.library import find_voice
@@ -75,7 +74,7 @@ def convert_files(
         background: see `Options`.
         denoise: see `Options`.
         overwrite: replace outputs that exist.
-        jobs: processes, each of one thread; 1 works in this process with torch's threads.
+        jobs: processes, each of one thread; 1 works in this process with its threads.
         progress: called with a planned file and the share of it that is done.
 
     Raises:
@@ -112,6 +111,7 @@ def run_plan(
     vocoder: str,
     options: Options,
     jobs: int = 1,
+    device: str = "cpu",
     progress: Progress | None = None,
 ) -> Iterator[tuple[int, FileResult]]:
     """Make planned conversions; yields index and result of each as soon as it is done."""
@@ -121,7 +121,9 @@ def run_plan(
     )
     n_workers = min(jobs, sum(planned.error is None for planned in plan))
     if n_workers > 1:
-        yield from _run_in_processes(convert, plan, n_workers, report)
+        yield from _run_in_processes(
+            convert, plan, n_workers=n_workers, device=device, report=report
+        )
         return
     for index, planned in enumerate(plan):
         result = convert(planned, report=report)
@@ -182,12 +184,17 @@ def _convert_planned(
 def _run_in_processes(
     convert: Callable[[PlannedFile], FileResult],
     plan: Sequence[PlannedFile],
+    *,
     n_workers: int,
+    device: str,
     report: Progress,
 ) -> Iterator[tuple[int, FileResult]]:
     others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(
-        n_workers, mp_context=multiprocessing.get_context("spawn"), initializer=_prepare_worker
+        n_workers,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_prepare_worker,
+        initargs=(device,),
     )
     try:
         futures = {pool.submit(convert, planned): index for index, planned in enumerate(plan)}
@@ -214,12 +221,14 @@ def _run_in_processes(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _prepare_worker() -> None:
+def _prepare_worker(device: str) -> None:
     """Use one thread, so that results do not depend on the jobs; the parent handles Ctrl-C."""
 
     def leave(number: int, frame: Any) -> None:
         sys.exit(128 + number)
 
-    torch.set_num_threads(1)
+    use_threads(1)
+    if device != "cpu":
+        use_device(device)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, leave)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from voxcycle.audio.level import moving_mean, moving_sum, to_db
+from voxcycle.audio.level import to_db
+from voxcycle.audio.moving import moving_mean, moving_median, moving_sum
 from voxcycle.audio.resample import resample_blocks
 from voxcycle.conversion.frames import SpooledFrames
 
@@ -82,9 +83,7 @@ def follow_level(
         speech: which frames are speech, (F,).
         frame_rate: frames per second.
     """
-    from scipy.ndimage import median_filter
-
-    usual = median_filter(input_power, 2 * round(CLAP_S * frame_rate) + 1)
+    usual = moving_median(input_power, round(CLAP_S * frame_rate))
     calm = np.minimum(input_power, usual * 10 ** (CLAP_DB / 10))
     reach = round(FOLLOW_S * frame_rate)
     near = moving_sum(speech.astype(np.float64), reach) > 0.5

@@ -23,8 +23,7 @@ MAX_BELIEVED_SEMITONES = 7.0
 MIN_VOICED_SHARE = 0.5  # of the requested frames, for an error to be believed
 RETURN_S = 0.1  # time constant with which the warped time comes back to the true one
 STEP = 64  # samples between nodes of the warped time
-SPLINE_ORDER = 5
-SPLINE_CONTEXT = 64  # samples to either side that a spline depends on, to -100 dB
+SINC_REACH = 32  # samples to either side that a sample between them depends on
 BLOCK_STEPS = 1 << 11
 
 
@@ -42,8 +41,6 @@ def correct_pitch(
     `advance` is called with the share done, 0 to 1. Returns the median error in semitones, which
     stays: only what changes is undone.
     """
-    from scipy.ndimage import map_coordinates
-
     power = measure_power(read_steady(waveform, spec), spec)
     measured = track_spooled_f0(waveform, power, spec, lambda done: advance(0.9 * done))
     positions = warp_time(playback_rates(measured, f0_hz), len(waveform), spec)
@@ -51,15 +48,34 @@ def correct_pitch(
         nodes = positions[first : first + BLOCK_STEPS + 1]
         n_samples = min(STEP * (len(nodes) - 1), len(waveform) - STEP * first)
         wanted = np.interp(np.arange(n_samples), STEP * np.arange(len(nodes)), nodes)
-        low, high = int(wanted[0]) - SPLINE_CONTEXT, int(wanted[-1]) + 2 + SPLINE_CONTEXT
-        samples = waveform.read(low, high)[:, 0]
-        corrected.append(map_coordinates(samples, [wanted - low], order=SPLINE_ORDER))
+        low, high = int(wanted[0]) - SINC_REACH, int(wanted[-1]) + 2 + SINC_REACH
+        corrected.append(read_between(waveform.read(low, high)[:, 0], wanted - low))
     advance(1.0)
     voiced = (measured > 0) & (f0_hz > 0)
     errors = 12 * np.log2(measured[voiced] / f0_hz[voiced])
     believed = errors[np.abs(errors) < MAX_BELIEVED_SEMITONES]
     too_few = len(believed) <= MIN_VOICED_SHARE * (f0_hz > 0).sum()
     return 0.0 if too_few else float(np.median(believed))
+
+
+def read_between(
+    samples: NDArray[np.float32], positions: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Return the values of samples (T,) at positions between them, by a windowed sinc.
+
+    Every position has `SINC_REACH` samples before and after it.
+    """
+    whole = positions.astype(int)
+    share = positions - whole
+    offsets = np.arange(1 - SINC_REACH, SINC_REACH + 1)
+    values = np.empty(len(positions), np.float32)
+    for first in range(0, len(positions), BLOCK_STEPS):  # bounds the memory
+        part = slice(first, first + BLOCK_STEPS)
+        distance = share[part, None] - offsets
+        window = np.cos(np.pi / 2 * distance / SINC_REACH) ** 2  # Hann
+        weights = np.sinc(distance) * window
+        values[part] = (samples[whole[part, None] + offsets] * weights).sum(1)
+    return values
 
 
 def playback_rates(

@@ -1,17 +1,14 @@
 """The stages of a conversion, in chunks that agree with the whole: generator and vocoder.
 
 The product, the audio of a training's validation and the evaluation all convert by `MelConverter`.
-Stages hold frames (F, n), networks see (1, n, F): mels change their layout here and nowhere else.
+Everything is frames first, (F, n).
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from voxcycle.audio.excitation import excitation_mel
 from voxcycle.audio.mel import MelSpec
@@ -24,54 +21,21 @@ from voxcycle.conversion.frames import (
     Windows,
     equal_chunk_frames,
 )
-from voxcycle.models.voice_generator import VoiceGenerator
 from voxcycle.vocoders import ChunkPosition, Vocoder
 from voxcycle.voices.content import centre_content, load_phonetic_encoder
+from voxcycle.voices.generator import Generator
 
 # In the empty bands of a telephone recording the deviation is small, and a click would come out as
 # an explosion; natural speech stays below 4 deviations above its mean.
 MAX_DEVIATION = 4.0
-Arrays = Mapping[str, NDArray[np.float32]]
 Prepare = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-
-
-class Network(Protocol):
-    """A network of any library: named arrays to named arrays, frames first, (F, n)."""
-
-    def run(self, inputs: Arrays) -> Arrays:
-        """Compute the outputs."""
-        ...
-
-
-class TorchNetwork:
-    """A PyTorch module in evaluation mode as a `Network`: inputs by name, one output."""
-
-    def __init__(self, module: nn.Module, output: str) -> None:
-        self.module, self.output = module, output
-
-    def run(self, inputs: Arrays) -> Arrays:
-        """See `Network`."""
-        device = next(self.module.parameters()).device
-        with torch.inference_mode():
-            tensors = {name: to_batch(frames).to(device) for name, frames in inputs.items()}
-            return {self.output: to_frames(self.module(**tensors))}
-
-
-def to_batch(frames: NDArray[np.floating]) -> torch.Tensor:
-    """Turn (F, n) into (1, n, F)."""
-    return torch.from_numpy(np.ascontiguousarray(frames.T, np.float32))[None]
-
-
-def to_frames(batch: torch.Tensor) -> NDArray[np.float32]:
-    """Turn (1, n, F) into (F, n)."""
-    return batch[0].T.cpu().numpy()
 
 
 class MelConverter:
     """A stage: source and requested F0 in, the voice's log-mels out, delayed by its context.
 
     Args:
-        generator: G, in evaluation mode.
+        generator: G.
         prepare: turns frames of the source into what the generator takes; see `content_source` and
             `mel_source`.
         spec: the mel analysis of the output.
@@ -83,7 +47,7 @@ class MelConverter:
 
     def __init__(
         self,
-        generator: VoiceGenerator,
+        generator: Generator,
         prepare: Prepare,
         *,
         spec: MelSpec,
@@ -91,7 +55,7 @@ class MelConverter:
         second_pass: float = 0.0,
         chunk_frames: int = CHUNK_FRAMES,
     ) -> None:
-        self.network: Network = TorchNetwork(generator, "mel")
+        self.generator = generator
         self.prepare, self.spec, self.target = prepare, spec, target
         self.second_pass = 0.0 if generator.n_content else second_pass
         self.context = generator.context_frames * (2 if self.second_pass else 1)
@@ -111,9 +75,9 @@ class MelConverter:
             held, f0_hz = window.columns
             excitation = excitation_mel(f0_hz, self.spec)
             inputs = {"source": self.prepare(held), "excitation": excitation}
-            output = self.network.run(inputs)["mel"]
+            output = self.generator.run(inputs)["mel"]
             if self.second_pass:
-                again = self.network.run({"source": output, "excitation": excitation})["mel"]
+                again = self.generator.run({"source": output, "excitation": excitation})["mel"]
                 output = _interpolate(output, again, self.second_pass)
             frames = self.target.denormalize(output)[self.context : self.context + window.n_kept]
             parts.append(np.maximum(frames, np.float32(np.log(self.spec.log_floor))))
@@ -173,16 +137,15 @@ class Renderer:
         parts = [np.zeros(0, np.float32)]
         for window in windows:
             mel, f0_hz, phases = window.columns
-            position = ChunkPosition(window.start, torch.from_numpy(phases)[None])
-            with torch.inference_mode():
-                f0 = torch.from_numpy(f0_hz)[None]
-                waveform = self.vocoder.decode(to_batch(mel), f0, position)[0].numpy()
+            waveform = self.vocoder.decode(
+                mel, f0_hz, ChunkPosition(window.start, phases.astype(np.float64))
+            )
             parts.append(waveform[context * hop : (context + window.n_kept) * hop])
         return np.concatenate(parts)
 
 
 def convert_mels(
-    generator: VoiceGenerator,
+    generator: Generator,
     mels: NDArray[np.float32],
     f0_hz: NDArray[np.float32],
     speech: NDArray[np.bool_],

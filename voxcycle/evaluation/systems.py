@@ -8,7 +8,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 import voxcycle
@@ -160,10 +159,7 @@ def copy_synthesis(recording: Wave, sample_rate: int, vocoder: Vocoder) -> Wave:
     """
     spec = vocoder.spec
     waveform = resample(recording, sample_rate, spec.sample_rate)
-    f0_hz = torch.from_numpy(extract_f0(waveform, spec))[None]
-    with torch.inference_mode():
-        log_mel = LogMel(spec)(torch.from_numpy(waveform)[None])
-        rendered = vocoder.decode(log_mel, f0_hz)[0].numpy()
+    rendered = vocoder.decode(LogMel(spec)(waveform), extract_f0(waveform, spec))
     back = resample(rendered, spec.sample_rate, sample_rate)[: len(recording)]
     peak = max(float(np.abs(back).max(initial=0.0)), 1e-9)
     gain = min(1.0, 10 ** (PEAK_LIMIT_DB / 20) / peak)

@@ -1,10 +1,12 @@
-"""Distances between waveforms by their spectrograms at several resolutions."""
+"""Distances between waveforms by their spectrograms, and the log-mel that gradients pass."""
 
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
+from voxcycle.audio.mel import MelSpec, mel_filterbank
 from voxcycle.audio.stft import RESOLUTIONS, Resolution, stft_magnitude
 
 
@@ -25,3 +27,35 @@ def multi_resolution_stft_loss(
         "spectral_convergence": torch.stack(convergence).mean(),
         "log_magnitude": torch.stack(log_magnitude).mean(),
     }
+
+
+class DifferentiableLogMel(nn.Module):
+    """`audio.mel.LogMel` in PyTorch, for losses: (B, T) to (B, n_mels, F).
+
+    T is at least half of `n_fft`. In float32, so 1e-4 of error 80 dB under a frame's maximum.
+    """
+
+    window: Tensor
+    filters: Tensor
+
+    def __init__(self, spec: MelSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        self.register_buffer("window", torch.hann_window(spec.win_length), persistent=False)
+        self.register_buffer("filters", torch.from_numpy(mel_filterbank(spec)), persistent=False)
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """Map (B, T) in [-1, 1] to (B, n_mels, F)."""
+        spec = self.spec
+        pad = (spec.n_fft - spec.hop_length) // 2
+        spectrum = torch.stft(
+            F.pad(waveform, (pad, pad), mode="reflect"),
+            spec.n_fft,
+            hop_length=spec.hop_length,
+            win_length=spec.win_length,
+            window=self.window,
+            center=False,
+            return_complex=True,
+        )[..., : waveform.shape[-1] // spec.hop_length]
+        magnitude = torch.sqrt(spectrum.real.square() + spectrum.imag.square() + 1e-9)
+        return torch.log(torch.matmul(self.filters, magnitude).clamp(min=spec.log_floor))

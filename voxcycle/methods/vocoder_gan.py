@@ -13,13 +13,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from voxcycle.audio.mel import LogMel, MelSpec
+from voxcycle.audio.mel import MelSpec
 from voxcycle.losses.adversarial import (
     feature_matching_loss,
     least_squares_discriminator_loss,
     least_squares_generator_loss,
 )
-from voxcycle.losses.spectral import multi_resolution_stft_loss
+from voxcycle.losses.spectral import DifferentiableLogMel, multi_resolution_stft_loss
 from voxcycle.methods.batches import VocoderBatch
 from voxcycle.methods.phase import Memory, Phase
 
@@ -65,7 +65,7 @@ class VocoderGAN(nn.Module):
         super().__init__()
         self.generator = generator
         self.discriminators = nn.ModuleList(discriminators)
-        self.log_mel = LogMel(spec)
+        self.log_mel = DifferentiableLogMel(spec)
         self.weights = weights or VocoderWeights()
         self.generator_lr, self.discriminator_lr = generator_lr, discriminator_lr
         self.discriminators_per_step = discriminators_per_step

@@ -7,6 +7,7 @@ comes from the pulse train; the network predicts level and delay of its bins, an
 
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -14,12 +15,20 @@ from torch import Tensor, nn
 from voxcycle.audio.f0 import F0_MAX_HZ, F0_MIN_HZ
 from voxcycle.audio.mel import MelSpec, mel_filterbank
 from voxcycle.audio.stft import Resolution, stft_magnitude
-
-LOG_MEL_MEAN, LOG_MEL_STD = -5.0, 2.5  # of speech at -23 dBFS, roughly: keeps inputs near unit size
-LOG_F0_MEAN, LOG_F0_STD = 5.1, 0.35
-MAX_LOG_GAIN = 8.0
-PITCH_WIDTH, PITCH_BLOCKS = 64, 4
-N_SOURCES = 3  # pulses, noise, and noise that pulses with the voice
+from voxcycle.runtime.source_filter import (
+    LOG_F0_MEAN,
+    LOG_F0_STD,
+    LOG_MEL_MEAN,
+    LOG_MEL_STD,
+    MAX_LOG_GAIN,
+    MIN_ENVELOPE,
+    N_SOURCES,
+    PITCH_BLOCKS,
+    PITCH_EXPANSION,
+    PITCH_KERNEL,
+    PITCH_WIDTH,
+    count_context_frames,
+)
 
 
 class CausalBlock(nn.Module):
@@ -83,7 +92,7 @@ class MelPitch(nn.Module):
         super().__init__()
         self.embed = nn.Linear(spec.n_mels, PITCH_WIDTH)
         self.blocks = nn.ModuleList(
-            CausalBlock(PITCH_WIDTH, kernel=7, expansion=2, look_ahead=3)
+            CausalBlock(PITCH_WIDTH, PITCH_KERNEL, PITCH_EXPANSION, look_ahead=PITCH_KERNEL // 2)
             for _ in range(PITCH_BLOCKS)
         )
         self.out = nn.Linear(PITCH_WIDTH, 2)
@@ -146,9 +155,7 @@ class SourceFilterVocoder(nn.Module):
         self.has_prior, self.has_phase = has_prior, has_phase
         self.frames = SpectralFrames(spec)
         n_freq = spec.n_fft // 2 + 1
-        # The network's own reach, and the frames that share samples with one of its frames.
-        overlap = spec.n_fft // spec.hop_length
-        self.context_frames = kernel - 1 + (n_blocks - 1) * (kernel - 1) + overlap
+        self.context_frames = count_context_frames(spec, n_blocks, kernel)
         self.embed = nn.Linear(spec.n_mels + 2, width)
         self.blocks = nn.ModuleList(
             CausalBlock(width, kernel, expansion, look_ahead if i == 0 else 0)
@@ -158,8 +165,10 @@ class SourceFilterVocoder(nn.Module):
         self.out = nn.Linear(width, n_freq * (N_SOURCES + has_phase))
         nn.init.normal_(self.out.weight, std=0.01)
         nn.init.zeros_(self.out.bias)
-        inverse = torch.linalg.pinv(mel_filterbank(spec))  # (n_freq, n_mels)
-        self.register_buffer("inverse_filters", inverse, persistent=False)
+        inverse = np.linalg.pinv(mel_filterbank(spec).astype(np.float64))  # (n_freq, n_mels)
+        self.register_buffer(
+            "inverse_filters", torch.from_numpy(inverse.astype(np.float32)), persistent=False
+        )
         self.pitch = MelPitch(spec)
 
     def forward(self, log_mel: Tensor, f0_hz: Tensor, sources: Tensor) -> Tensor:
@@ -194,7 +203,7 @@ class SourceFilterVocoder(nn.Module):
         """
         magnitude = torch.matmul(self.inverse_filters, log_mel.exp())
         of_unit_noise = self.frames.window.square().sum().sqrt()
-        return (magnitude / of_unit_noise).clamp(min=1e-6).log()
+        return (magnitude / of_unit_noise).clamp(min=MIN_ENVELOPE).log()
 
 
 class SpectrogramDiscriminator(nn.Module):

@@ -7,8 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from voxcycle.models.voice_generator import ConvNeXtBlock
-
-MEL_MEAN, MEL_STD = -5.0, 1.7  # of log-mels at the analysis level
+from voxcycle.runtime.speaker_encoder import EXPANSION, KERNEL, MEL_MEAN, MEL_STD
 
 
 class SpeakerEncoder(nn.Module):
@@ -32,7 +31,9 @@ class SpeakerEncoder(nn.Module):
             "n_embedding": n_embedding,
         }
         self.embed = nn.Linear(n_mels, width)
-        self.blocks = nn.ModuleList(ConvNeXtBlock(width, 7, 2) for _ in range(n_blocks))
+        self.blocks = nn.ModuleList(
+            ConvNeXtBlock(width, KERNEL, EXPANSION) for _ in range(n_blocks)
+        )
         self.norm = nn.LayerNorm(width)
         self.out = nn.Linear(2 * width, n_embedding)
 

@@ -4,7 +4,6 @@ It is fully convolutional and stride-1 in time, so a file may be converted in ch
 `VoiceGenerator.context_frames` of context. Its discriminators are in `models/patchgan.py`.
 """
 
-import copy
 from typing import Any
 
 import torch
@@ -129,18 +128,3 @@ class VoiceGenerator(nn.Module):
         if self.has_skip:  # with which an untrained generator exchanges statistics only
             x = seen.add(x)
         return x.transpose(1, 2)
-
-    @torch.no_grad()
-    def bind(self, condition: Tensor) -> "VoiceGenerator":
-        """Return an unconditional copy with the outputs of this generator under one condition.
-
-        What the condition (n_condition,) adds to a block is added to the bias of its norm.
-        """
-        bound = copy.deepcopy(self)
-        bound.arguments = self.arguments | {"n_condition": 0}
-        for block in bound.blocks:
-            assert isinstance(block, ConvNeXtBlock)
-            if block.condition is not None:
-                block.norm.bias.add_(block.condition(condition))
-                block.condition = None
-        return bound

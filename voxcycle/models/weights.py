@@ -8,9 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from voxcycle.runtime.weights import StoredNetwork, current_name
+
 Network = TypeVar("Network", bound=nn.Module)
-# First and last layer of our networks were called so in files of format 1 and 2.
-RETIRED_NAMES = {"inlet": "embed", "outlet": "out"}
 
 
 def load_network(build: Callable[[], Network], arrays: Mapping[str, NDArray[Any]]) -> Network:
@@ -25,10 +25,7 @@ def load_network(build: Callable[[], Network], arrays: Mapping[str, NDArray[Any]
         expected = {name: tuple(value.shape) for name, value in build().state_dict().items()}
     weights = arrays
     if expected.keys() != arrays.keys():
-        weights = {
-            ".".join(RETIRED_NAMES.get(part, part) for part in name.split(".")): array
-            for name, array in arrays.items()
-        }
+        weights = {current_name(name): array for name, array in arrays.items()}
     found = {name: array.shape for name, array in weights.items()}
     if found != expected:
         differing = sorted(dict(found.items() ^ expected.items()))
@@ -49,3 +46,12 @@ def to_arrays(network: nn.Module) -> dict[str, NDArray[np.float16]]:
         name: value.detach().to("cpu", torch.float16).numpy()
         for name, value in network.state_dict().items()
     }
+
+
+def store_network(network: nn.Module) -> StoredNetwork:
+    """Return a network of ours, which knows its `arguments`, with its weights as they are."""
+    weights = {
+        name: x.detach().to("cpu", torch.float32) for name, x in network.state_dict().items()
+    }
+    copies = {name: value.numpy().copy() for name, value in weights.items()}
+    return StoredNetwork(dict(network.arguments), copies)  # type: ignore[arg-type]

@@ -1,13 +1,12 @@
 """The first layers of Whisper's encoder (Radford et al., 2022): it tells sounds apart."""
 
-import math
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-LONGEST_PERIOD = 10_000.0  # of the position encodings
+from voxcycle.runtime.whisper_encoder import encode_positions
 
 
 class WhisperLayer(nn.Module):
@@ -52,15 +51,7 @@ class WhisperEncoder(nn.Module):
     def forward(self, log_mel: Tensor) -> Tensor:
         """Map (B, n_mels, F) to (B, ceil(F / 2), width), what the last layer leaves."""
         x = F.gelu(self.conv2(F.gelu(self.conv1(log_mel)))).transpose(1, 2)
-        x = x + encode_positions(x.shape[1], x.shape[2], x.device).to(x)
+        x = x + torch.from_numpy(encode_positions(x.shape[1], x.shape[2])).to(x)
         for layer in self.layers:
             x = layer(x)
         return x
-
-
-def encode_positions(n_positions: int, width: int, device: torch.device | None = None) -> Tensor:
-    """Return sines and cosines of positions, (n_positions, width)."""
-    n = width // 2
-    rates = torch.exp(-math.log(LONGEST_PERIOD) / (n - 1) * torch.arange(n, device=device))
-    angles = torch.arange(n_positions, device=device)[:, None] * rates
-    return torch.cat([angles.sin(), angles.cos()], 1)

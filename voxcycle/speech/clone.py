@@ -13,7 +13,6 @@ from voxcycle.speech.domains import prepare
 from voxcycle.speech.embedding import add_embeddings
 from voxcycle.speech.features import cache_features
 from voxcycle.speech.speakers import build_speaker
-from voxcycle.voices.formant_postfilter import filter_formants
 from voxcycle.voices.pretrained import PRETRAINED_FILE, Pretrained
 from voxcycle.voices.voice import Voice, VoiceCard, check_voice_name
 
@@ -68,15 +67,15 @@ def clone_voice(
         "minutes_of_speech": {card.name: round(corpus.duration_s / 60, 2)},
         "date": datetime.date.today().isoformat(),
     }
-    generator = pretrained.bind(stats, speaker.embedding).generator
+    generator = pretrained.bind(stats, speaker.embedding)
     if formant_postfilter:
-        generator = filter_formants(generator, stats, formant_postfilter)
+        generator = generator.filter_formants(stats, formant_postfilter)
     Voice(
         card=VoiceCard(**vars(card) | {"training": summary}),
         spec=pretrained.spec,
         source_stats=pretrained.reference,
         target_stats=stats,
         is_any_to_one=True,
-        generator=generator.eval().requires_grad_(False),
+        generator=generator,
     ).save(path)
     return path

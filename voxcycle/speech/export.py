@@ -1,29 +1,28 @@
 """From trained networks to voice files: the averaged generators with their statistics."""
 
-import copy
 import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file
+from safetensors.numpy import load_file
+from torch import nn
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.speech.config import VoiceTrainingConfig
 from voxcycle.speech.domains import VoiceData
+from voxcycle.speech.networks import store_generator
 from voxcycle.speech.selector import best_path
 from voxcycle.training.state import TrainingState
-from voxcycle.voices.formant_postfilter import filter_formants
-from voxcycle.voices.pretrained import Pretrained
+from voxcycle.voices.generator import Generator
 from voxcycle.voices.voice import Voice, VoiceCard
 
 
 def build_voices(
     module: TrainingState, config: VoiceTrainingConfig, spec: MelSpec, data: VoiceData
 ) -> dict[str, Voice]:
-    """Return the voices around the averaged generators themselves, by network, target b first."""
-    assert module.ema is not None
+    """Return the voices of the averaged generators as they are now, by network, b first."""
     stats_a, stats_b = data.stats_a, data.train_b.stats
     sides = (("g_ab", config.sex_b, stats_a, stats_b), ("g_ba", config.sex_a, stats_b, stats_a))
     voices, names = {}, config.voice_names()
@@ -37,26 +36,31 @@ def build_voices(
             licence=config.licence,
             consent=config.consent,
         )
-        generator = module.ema.module[network]  # type: ignore[index]
         voices[network] = Voice(
             card=card,
             spec=spec,
             source_stats=source,
             target_stats=target,
             is_any_to_one=config.any_to_one,
-            generator=generator,
+            generator=store_generator(averaged_generator(module, network)),
         )
     return voices
 
 
+def averaged_generator(module: TrainingState, network: str) -> nn.Module:
+    """Return the running average of a generator."""
+    assert module.ema is not None
+    return module.ema.module[network]  # type: ignore[index]
+
+
 def postprocess(
-    generator: Any, voice: Voice, config: VoiceTrainingConfig, start: Pretrained | None
-) -> Any:
+    generator: Generator, voice: Voice, config: VoiceTrainingConfig, start: Generator | None
+) -> Generator:
     """Return the voice's generator: the trained one blended with its start, then filtered."""
     if start is not None and config.pretrained_share:
-        generator = start.blend(generator, config.pretrained_share)
+        generator = generator.blend(start, config.pretrained_share)
     if config.formant_postfilter:
-        generator = filter_formants(generator, voice.target_stats, config.formant_postfilter)
+        generator = generator.filter_formants(voice.target_stats, config.formant_postfilter)
     return generator
 
 
@@ -66,7 +70,7 @@ def export_voices(
     spec: MelSpec,
     data: VoiceData,
     *,
-    starts: Mapping[str, Pretrained],
+    starts: Mapping[str, Generator],
     summary: dict[str, Any],
     chosen: dict[str, dict[str, Any]],
 ) -> list[Path]:
@@ -77,7 +81,7 @@ def export_voices(
         config: of the run.
         spec: the mel analysis.
         data: both domains, for their statistics.
-        starts: the pretrained networks from which each generator started, if any.
+        starts: the pretrained generators from which they started, if any.
         summary: of the training, for the cards.
         chosen: from `CheckpointSelector.choose`; absent networks export their last average.
     """
@@ -89,8 +93,8 @@ def export_voices(
         if best is not None:
             training["selected"] = best
             if best["step"] != summary["steps"]:
-                generator = copy.deepcopy(generator)
-                generator.load_state_dict(load_file(best_path(config.out, network)))
+                weights = load_file(best_path(config.out, network))
+                generator = replace(generator, weights=weights)
         path = config.out / f"{voice.card.name}.safetensors"
         generator = postprocess(generator, voice, config, starts.get(network))
         card = replace(voice.card, training=training)

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from voxcycle.audio.activity import find_activity
@@ -23,6 +22,7 @@ from voxcycle.audio.mel import LogMel, MelSpec, mel_filterbank
 from voxcycle.audio.mixdown import load_mono
 from voxcycle.audio.perturb import WARPS, Perturbation, WorldSpeech, analyse_world, resynthesize
 from voxcycle.files import allow_open_files, replacing
+from voxcycle.runtime.session import use_threads
 from voxcycle.speech.hearing import hear_variants
 from voxcycle.voices.content import Centre, load_phonetic_encoder
 
@@ -65,7 +65,7 @@ def extract_features(
     activity = find_activity(waveform, spec)
     waveform = activity.level(waveform)
     log_mel = LogMel(spec)
-    magnitude = log_mel.magnitude(torch.from_numpy(waveform)[None])
+    magnitude = log_mel.magnitude(waveform)
     # WORLD's parameters take 16 kB per frame: long recordings are resynthesised in pieces.
     n_pieces = max(1, round(len(waveform) / spec.sample_rate / PIECE_S))
     pieces = np.array_split(waveform, n_pieces)
@@ -82,9 +82,9 @@ def extract_features(
                     for part, piece in zip(speech, pieces, strict=True)
                 ]
             )
-            mel = log_mel(torch.from_numpy(other)[None])
-        mels.append(mel[0].T)
-    return Features(torch.stack(mels).half().numpy(), limit_f0(activity.f0_hz), activity.speech)
+            mel = log_mel(other)
+        mels.append(mel.astype(np.float16))
+    return Features(np.stack(mels), limit_f0(activity.f0_hz), activity.speech)
 
 
 def _cache_one(
@@ -96,7 +96,7 @@ def _cache_one(
     entry = cache_dir / digest.hexdigest()[:32]
     if entry.with_suffix(".f0.npy").exists():  # renamed last: the entry is complete
         return entry
-    torch.set_num_threads(1)  # one process per core
+    use_threads(1)  # one process per core
     if not hears:
         features = extract_features(path, spec, perturbations)
     else:

@@ -4,14 +4,12 @@ A voice has four networks. The pretrained ones are two, G and D, conditioned on 
 stand for all four, and for those of any voice once they are bound to its speaker.
 """
 
-import copy
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor
+from torch import nn
 
 from voxcycle.audio.mel import MelSpec
-from voxcycle.methods.batches import Domain
 from voxcycle.methods.cyclegan import (
     CycleGAN,
     CycleGANNetworks,
@@ -20,37 +18,17 @@ from voxcycle.methods.cyclegan import (
     Teacher,
 )
 from voxcycle.models.patchgan import PatchGAN, PatchGANPair, build_mel_discriminator
-from voxcycle.models.speaker_encoder import SpeakerEncoder
 from voxcycle.models.voice_generator import VoiceGenerator
+from voxcycle.models.weights import load_network, store_network
 from voxcycle.speech.config import MelCycleGANConfig, VoiceTrainingConfig
-from voxcycle.voices.content import LEVEL_RANGE, load_phonetic_encoder
+from voxcycle.speech.listener import Listener
+from voxcycle.speech.speakers import Speaker
+from voxcycle.voices.content import load_phonetic_encoder
+from voxcycle.voices.generator import Generator
 from voxcycle.voices.pretrained import Pretrained
+from voxcycle.voices.speaker_encoder import SpeakerEncoder
 
 Teachers = Mapping[str, Teacher] | None
-
-
-class Listener:
-    """Hears conversions as generators take them.
-
-    Its encoder is frozen, in no checkpoint, and its own: it goes where the training is.
-    """
-
-    def __init__(self, spec: MelSpec) -> None:
-        self.encoder, self.spec = copy.deepcopy(load_phonetic_encoder()), spec
-
-    def __call__(self, converted: Tensor, domain: Domain) -> Tensor:
-        """Return the content (B, D + 1, F) of normalised mels (B, n_mels, F) of a domain.
-
-        Raises:
-            ValueError: the batch lacks the domain's profiles or centres.
-        """
-        if domain.profile is None or domain.centre is None:
-            raise ValueError("the way back needs profiles and centres in the batch")
-        self.encoder.network.to(converted.device)
-        mean, std = domain.profile[..., None].chunk(2, dim=1)
-        heard = self.encoder.hear(converted * std + mean, self.spec) - domain.centre[..., None]
-        features, level = heard[:, :-1], heard[:, -1:].clamp(*LEVEL_RANGE)
-        return torch.cat([features, level], 1)
 
 
 def build_method(
@@ -135,14 +113,39 @@ def check_teachers(config: MelCycleGANConfig, encoder: SpeakerEncoder | None) ->
         )
 
 
-def start_from_pretrained(method: CycleGAN, a: Pretrained, b: Pretrained) -> None:
+def start_from_pretrained(
+    method: CycleGAN, pretrained: Pretrained, a: Speaker | None, b: Speaker
+) -> None:
     """Copy pretrained weights, bound to speakers a and b, into a voice's networks.
 
-    Those of a pool are not bound. The config is one that `check_pretrained` accepts.
+    Those of a pool, which is None, are not bound. The config is one that `check_pretrained`
+    accepts.
     """
-    for own, g, d in ((b, "g_ab", "d_b"), (a, "g_ba", "d_a")):
-        method.generators[g].load_state_dict(own.generator.state_dict())
-        method.discriminators[d].load_state_dict(own.discriminator.state_dict())
+    for speaker, g, d in ((b, "g_ab", "d_b"), (a, "g_ba", "d_a")):
+        generator, discriminator = pretrained.generator, load_discriminator(pretrained)
+        if speaker is not None:
+            condition = pretrained.condition(speaker.stats, speaker.embedding)
+            generator = generator.bind(condition)
+            discriminator = discriminator.bind(torch.from_numpy(condition))
+        method.generators[g].load_state_dict(load_generator(generator).state_dict())
+        method.discriminators[d].load_state_dict(discriminator.state_dict())
+
+
+def load_generator(generator: Generator) -> VoiceGenerator:
+    """Return a stored generator as a module."""
+    return load_network(lambda: VoiceGenerator(**generator.arguments), generator.weights)
+
+
+def store_generator(module: nn.Module) -> Generator:
+    """Return a generator that is trained, as it is now."""
+    stored = store_network(module)
+    return Generator(stored.arguments, stored.weights)
+
+
+def load_discriminator(pretrained: Pretrained) -> PatchGAN | PatchGANPair:
+    """Return the discriminator of a pretrained file; ValueError where it cannot be built."""
+    stored = pretrained.discriminator
+    return load_network(lambda: build_mel_discriminator(**stored.arguments), stored.weights)
 
 
 def _build_cyclegan(

@@ -110,7 +110,7 @@ def pitch_distances(clips: Sequence[NDArray[np.float32]], spec: MelSpec) -> list
 def latent_norms(clips: Sequence[NDArray[np.float32]], spec: MelSpec) -> list[float]:
     """Return the mean squared norm of the latents of each clip's patches; NaN without patches."""
     log_mel = LogMel(spec)
-    mels = [log_mel(torch.from_numpy(clip)[None])[0].T for clip in clips]  # (F, n_mels)
+    mels = [torch.from_numpy(log_mel(clip)) for clip in clips]  # (F, n_mels)
     patches = cut_patches(mels)
     vae = train_vae(torch.cat(patches))
 

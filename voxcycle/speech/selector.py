@@ -6,7 +6,6 @@ target, characters that the recogniser hears as in the source, and DistillMOS, i
 count where the recogniser understands the speaker. No metric enters a loss.
 """
 
-import copy
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -17,10 +16,10 @@ from typing import Any
 
 import numpy as np
 import soundfile
-import torch
 from rich.console import Console
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.numpy import load_file, save_file
+from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
 from voxcycle.audio.activity import find_activity
@@ -40,8 +39,10 @@ from voxcycle.evaluation.score import Scored, score_systems
 from voxcycle.evaluation.systems import Sentence, Speaker, System, Wave, copy_synthesis
 from voxcycle.files import replacing
 from voxcycle.speech.corpus import Split
+from voxcycle.speech.networks import store_generator
 from voxcycle.training.state import TrainingState
 from voxcycle.vocoders import Vocoder
+from voxcycle.voices.generator import Generator
 from voxcycle.voices.voice import Voice
 
 N_SENTENCES = 4
@@ -62,7 +63,8 @@ class Candidate:
         network: "g_ab" or "g_ba".
         sources: speakers with the recordings to convert.
         target: the speaker to which they are converted.
-        voice: the voice around the averaged network itself.
+        voice: the voice, whose generator is replaced at each evaluation.
+        module: the averaged network.
         postprocess: maps the trained generator to that of the voice file.
         postprocessing: its settings; scores are valid only for identical settings.
     """
@@ -71,7 +73,8 @@ class Candidate:
     sources: tuple[Speaker, ...]
     target: Speaker
     voice: Voice
-    postprocess: Callable[[Any], Any] = lambda generator: generator
+    module: nn.Module
+    postprocess: Callable[[Generator], Generator] = lambda generator: generator
     postprocessing: dict[str, float] = field(default_factory=dict)
 
 
@@ -105,7 +108,8 @@ class CheckpointSelector:
             return
         self._try_languages()
         for candidate in self.candidates:
-            means = self.evaluate(candidate)
+            generator = store_generator(candidate.module)
+            means = self.evaluate(candidate, generator)
             if writer is not None:
                 for key, value in means.items():
                     writer.add_scalar(f"valid/{candidate.network}_{key}", value, step)
@@ -114,15 +118,12 @@ class CheckpointSelector:
             best = self._find_best(candidate)
             # Where the best could not be evaluated again, it stays.
             if not self.is_broken and (best is None or best["composite"] <= means["composite"]):
-                self._write_best(candidate, candidate.voice.generator, means, step)
+                self._write_best(candidate, generator, means, step)
 
-    def evaluate(self, candidate: Candidate) -> dict[str, float]:
-        """Return the mean scores of a generator as it is; nothing where a metric fails."""
+    def evaluate(self, candidate: Candidate, generator: Generator) -> dict[str, float]:
+        """Return the mean scores of a generator; nothing where a metric fails."""
         started = time.monotonic()
-        generator = candidate.voice.generator
-        device = next(generator.parameters()).device
         try:
-            generator.to("cpu")  # where voices are used
             voice = replace(candidate.voice, generator=candidate.postprocess(generator))
             scored = self._score(replace(candidate, voice=voice))
         except (OSError, ImportError, RuntimeError) as error:
@@ -130,8 +131,6 @@ class CheckpointSelector:
             text = f"evaluation failed ({error}); the training goes on without it"
             self.console.print(text, soft_wrap=True)
             return {}
-        finally:
-            generator.to(device)
         means = summarize_scored(scored)
         means["mel_mean_error"] = _mel_mean_error(scored, candidate.voice)
         self.seconds += time.monotonic() - started
@@ -146,7 +145,8 @@ class CheckpointSelector:
         chosen: dict[str, dict[str, Any]] = {}
         self._try_languages()
         for candidate in self.candidates:
-            last = {} if self.is_broken else self.evaluate(candidate)
+            generator = store_generator(candidate.module)
+            last = {} if self.is_broken else self.evaluate(candidate, generator)
             best = self._find_best(candidate) if "composite" in last else None
             if best is None or last["composite"] >= best["composite"]:
                 best = {k: round(v, 4) for k, v in last.items()} | {"step": step}
@@ -219,18 +219,16 @@ class CheckpointSelector:
             )
         if settings == candidate.postprocessing:
             return best
-        generator = copy.deepcopy(candidate.voice.generator)
-        generator.load_state_dict(load_file(path))
-        voice = replace(candidate.voice, generator=generator)
-        means = self.evaluate(replace(candidate, voice=voice))
+        generator = replace(candidate.voice.generator, weights=load_file(path))
+        means = self.evaluate(candidate, generator)
         if "composite" not in means:
             return None
         return self._write_best(candidate, generator, means, best["step"])
 
     def _write_best(
-        self, candidate: Candidate, generator: Any, means: dict[str, float], step: int
+        self, candidate: Candidate, generator: Generator, means: dict[str, float], step: int
     ) -> dict[str, Any]:
-        tensors = {k: v.contiguous() for k, v in generator.state_dict().items()}
+        tensors = dict(generator.weights)
         best = {k: round(v, 4) for k, v in means.items()} | {"step": step}
         metadata = {
             "scores": json.dumps(best),
@@ -309,8 +307,7 @@ def _mel_mean_error(scored: Sequence[Scored], voice: Voice) -> float:
         if audio is not None:
             waveform = resample(audio, sample_rate, voice.spec.sample_rate)
             found = find_activity(waveform, voice.spec)
-            with torch.inference_mode():
-                mel = LogMel(voice.spec)(torch.from_numpy(found.level(waveform))[None])[0].T.numpy()
+            mel = LogMel(voice.spec)(found.level(waveform))
             sums.append(sum_frames(mel, found.f0_hz, found.speech))
     if not sums:
         return float("nan")

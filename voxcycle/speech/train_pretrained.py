@@ -14,18 +14,27 @@ from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.perturb import WARPS, Perturbation
 from voxcycle.audio.stats import DomainStats, average_stats
 from voxcycle.methods.cyclegan import CycleGAN, Teacher
-from voxcycle.models.speaker_encoder import SpeakerEncoder
+from voxcycle.models.weights import store_network
 from voxcycle.speech.config import PretrainedTrainingConfig
 from voxcycle.speech.corpus import CorpusError, Split, scan_folder
 from voxcycle.speech.crops import UnpairedCrops
 from voxcycle.speech.domains import MIN_POOL_SPEAKER_S, load_speaker, perturbations
-from voxcycle.speech.embedding import SpeakerTeacher, add_embeddings, load_encoder, save_encoder
-from voxcycle.speech.networks import build_pretraining_method, check_pretrained, check_teachers
+from voxcycle.speech.embedding import add_embeddings, load_encoder, save_encoder
+from voxcycle.speech.networks import (
+    build_pretraining_method,
+    check_pretrained,
+    check_teachers,
+    load_discriminator,
+    load_generator,
+    store_generator,
+)
+from voxcycle.speech.speaker_teacher import SpeakerTeacher
 from voxcycle.speech.speakers import SHORT_SPEAKER_S, Speaker, shrink_stats
 from voxcycle.training.config import save_config
 from voxcycle.training.loop import fit, keeps_threads, prepare_run
 from voxcycle.training.state import Snapshots, TrainingState, restore
 from voxcycle.voices.pretrained import Pretrained
+from voxcycle.voices.speaker_encoder import SpeakerEncoder
 
 ENCODER_FILE = "speaker_encoder.safetensors"  # in the folder of a run, if it has one
 # Settings that name local files; the trained file omits them.
@@ -89,8 +98,8 @@ def train_pretrained(config: PretrainedTrainingConfig, resume: bool = False) -> 
     torch.manual_seed(config.seed)
     method = build_pretraining_method(config, spec, crops.n_condition, teachers)
     if pretrained:
-        start_with(method.generators["g_ab"], pretrained.generator)
-        start_with(method.discriminators["d_b"], pretrained.discriminator)
+        start_with(method.generators["g_ab"], load_generator(pretrained.generator))
+        start_with(method.discriminators["d_b"], load_discriminator(pretrained))
     module = TrainingState(method, config.ema_decay)
     if checkpoint:
         restore(module, checkpoint, resume)
@@ -124,8 +133,8 @@ def find_encoder(
     known = pretrained.encoder if pretrained else None
     encoder = load_encoder(path) if path else known
     if known and encoder:
-        own, others = encoder.state_dict(), known.state_dict()
-        if own.keys() != others.keys() or any(not torch.equal(own[k], others[k]) for k in own):
+        own, others = encoder.to_fp16(), known.to_fp16()
+        if own.keys() != others.keys() or any((own[k] != others[k]).any() for k in own):
             raise ValueError(
                 "the setting `encoder` is not the speaker encoder of the pretrained networks: "
                 "leave it out"
@@ -201,8 +210,8 @@ def save_networks(
     method = module.method
     assert isinstance(method, CycleGAN)
     Pretrained(
-        generator=module.ema.module["g_ab"],  # type: ignore[index]
-        discriminator=method.discriminators["d_b"],  # type: ignore[arg-type]
+        generator=store_generator(module.ema.module["g_ab"]),  # type: ignore[index]
+        discriminator=store_network(method.discriminators["d_b"]),
         spec=MelSpec(),
         reference=reference,
         about=about | {"steps": module.steps_done},

@@ -14,6 +14,7 @@ from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.perturb import LOW_PASS_HZ, WARPS, band_centres_hz, corrupt_mel, draw_corruption
 from voxcycle.methods.speaker_embedding import SpeakerBatch, SpeakerEmbedding
 from voxcycle.models.speaker_encoder import SpeakerEncoder
+from voxcycle.models.weights import store_network
 from voxcycle.speech.config import SpeakerEncoderConfig
 from voxcycle.speech.embedding import save_encoder
 from voxcycle.speech.features import Features
@@ -22,6 +23,7 @@ from voxcycle.speech.train_pretrained import ENCODER_FILE, load_speakers
 from voxcycle.training.config import save_config
 from voxcycle.training.loop import fit, keeps_threads, prepare_run
 from voxcycle.training.state import TrainingState, restore
+from voxcycle.voices.speaker_encoder import SpeakerEncoder as StoredEncoder
 
 MAX_TILT, MAX_GAIN = 1.0, 0.5  # nepers, at the edges of the band and everywhere
 LOW_PASS_SHARE, HIGH_PASS_SHARE = 0.3, 0.3
@@ -117,12 +119,11 @@ def train_speaker_encoder(config: SpeakerEncoderConfig, resume: bool = False) ->
     fit(state, crops, config, console=console, rerun=rerun)
     path = config.out / ENCODER_FILE
     assert state.ema is not None
-    trained = state.ema.module.encoder
-    assert isinstance(trained, SpeakerEncoder)
+    trained = store_network(state.ema.module.encoder)  # type: ignore[arg-type]
     about = {
         "speakers": [speaker.name for speaker in speakers],
         "config": json.loads(config.model_dump_json(exclude={"folders", "out"})),
         "steps": state.steps_done,
     }
-    save_encoder(trained, path, about)
+    save_encoder(StoredEncoder(trained.arguments, trained.weights), path, about)
     return path

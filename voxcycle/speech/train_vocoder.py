@@ -26,6 +26,7 @@ from voxcycle.models.source_filter_networks import (
     SourceFilterVocoder,
     SpectrogramDiscriminator,
 )
+from voxcycle.models.weights import load_network, store_network
 from voxcycle.speech.config import VocoderTrainingConfig
 from voxcycle.speech.corpus import CorpusError, scan_folder
 from voxcycle.speech.features import cache_features, load_analysis_waveform
@@ -100,7 +101,8 @@ def save_vocoder(module: TrainingState, path: Path, about: dict[str, Any]) -> No
     assert module.ema is not None
     network = module.ema.module
     assert isinstance(network, SourceFilterVocoder)
-    SourceFilter(network).save(path, about | {"steps": module.steps_done})
+    vocoder = SourceFilter(store_network(network), network.spec)
+    vocoder.save(path, about | {"steps": module.steps_done})
 
 
 def start_with(module: TrainingState, path: Path) -> None:
@@ -121,7 +123,10 @@ def start_with(module: TrainingState, path: Path) -> None:
         raise ValueError(
             f"{path}: its network differs from the settings; set {' '.join(differing)}"
         )
-    own.load_state_dict(network.state_dict())
+    loaded = load_network(
+        lambda: SourceFilterVocoder(own.spec, **network.arguments), network.weights
+    )
+    own.load_state_dict(loaded.state_dict())
 
 
 def load_recordings(folders: Sequence[Path], spec: MelSpec, console: Console) -> list[Recording]:
@@ -164,8 +169,7 @@ def convert_recordings(
         chosen = [recordings[index] for index in rng.permutation(len(recordings))[:N_CONVERSIONS]]
         for recording in track(chosen, f"Converting to {name}", console=console, disable=quiet):
             mel = _convert(voice, recording)
-            with torch.inference_mode():
-                waveform = teacher.decode(torch.from_numpy(mel.T.copy())[None])[0].numpy()
+            waveform = teacher.decode(mel)
             f0_hz = extract_f0(waveform, spec)
             samples = _quantize(waveform)
             converted.append(Recording(samples, mel.astype(np.float16), f0_hz, recording.speech))

@@ -21,8 +21,8 @@ from voxcycle.speech.config import POSTPROCESSING, VoiceTrainingConfig
 from voxcycle.speech.corpus import Split
 from voxcycle.speech.crops import UnpairedCrops
 from voxcycle.speech.domains import Domains, find_domains, load_data
-from voxcycle.speech.embedding import SpeakerTeacher, add_embeddings
-from voxcycle.speech.export import build_voices, export_voices, postprocess
+from voxcycle.speech.embedding import add_embeddings
+from voxcycle.speech.export import averaged_generator, build_voices, export_voices, postprocess
 from voxcycle.speech.networks import (
     build_method,
     check_pretrained,
@@ -37,12 +37,14 @@ from voxcycle.speech.selector import (
     best_path,
     make_speaker,
 )
+from voxcycle.speech.speaker_teacher import SpeakerTeacher
 from voxcycle.speech.validation import VoiceValidation
 from voxcycle.training.config import save_config
 from voxcycle.training.loop import Hook, fit, keeps_threads, prepare_run
 from voxcycle.training.state import TrainingState, restore
 from voxcycle.vocoders import Vocoder
-from voxcycle.vocoders.registry import load_vocoder
+from voxcycle.vocoders.registry import DEFAULT_VOCODER, load_vocoder
+from voxcycle.voices.generator import Generator
 from voxcycle.voices.pretrained import PRETRAINED_FILE, Pretrained
 from voxcycle.voices.voice import Voice, check_voice_name
 
@@ -109,7 +111,7 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
         raise
 
     teachers: dict[str, Teacher] = {}
-    starts: dict[str, Pretrained] = {}
+    starts: dict[str, Generator] = {}
     if pretrained:
         if encoder := pretrained.encoder:
             data = data.describe(lambda speaker: add_embeddings(speaker, encoder, spec))
@@ -123,9 +125,8 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
     torch.manual_seed(config.seed)
     method = build_method(config, spec, crops.n_condition, teachers)
     if pretrained and not config.start:
-        start_from_pretrained(
-            method, pretrained if config.any_to_one else starts["g_ba"], starts["g_ab"]
-        )
+        speaker_a = None if config.any_to_one else data.train_a[0]
+        start_from_pretrained(method, pretrained, speaker_a, data.train_b)
     module = TrainingState(method, config.ema_decay)
     if checkpoint:
         restore(module, checkpoint, resume)
@@ -143,7 +144,7 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
     save_config(config)
     selector = validation = None
     if config.samples:
-        vocoder = load_vocoder("hifigan", spec)
+        vocoder = load_vocoder(DEFAULT_VOCODER, spec)
         a, b = data.valid_a[0], data.valid_b
         validation = VoiceValidation(
             UnpairedCrops(
@@ -160,8 +161,9 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
         )
         selector = _selector(
             config,
+            module,
             build_voices(module, config, spec, data),
-            domains,
+            domains=domains,
             starts=starts,
             vocoder=vocoder,
             console=console,
@@ -211,10 +213,11 @@ def _check_names(config: VoiceTrainingConfig) -> None:
 
 def _selector(
     config: VoiceTrainingConfig,
+    module: TrainingState,
     voices: dict[str, Voice],
-    domains: Domains,
     *,
-    starts: dict[str, Pretrained],
+    domains: Domains,
+    starts: dict[str, Generator],
     vocoder: Vocoder,
     console: Console,
 ) -> CheckpointSelector:
@@ -235,6 +238,7 @@ def _selector(
             sources=tuple(sides[network][0]),
             target=sides[network][1][0],
             voice=voice,
+            module=averaged_generator(module, network),
             postprocess=functools.partial(
                 postprocess, voice=voice, config=config, start=starts.get(network)
             ),

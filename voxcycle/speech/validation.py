@@ -11,6 +11,7 @@ from torch.utils.tensorboard import SummaryWriter
 from voxcycle.audio.f0 import transform_f0
 from voxcycle.conversion.stages import convert_mels, render_mels
 from voxcycle.speech.crops import UnpairedCrops
+from voxcycle.speech.networks import store_generator
 from voxcycle.speech.speakers import Speaker
 from voxcycle.training.state import TrainingState
 from voxcycle.vocoders import Vocoder
@@ -79,7 +80,7 @@ class VoiceValidation:
         source, target = (speaker.stats for speaker in self.pairs[generator])
         f0_hz = transform_f0(np.asarray(recording.f0_hz[:n_frames]), source, target)
         mel = convert_mels(
-            module.ema.module[generator],  # type: ignore[index]
+            store_generator(module.ema.module[generator]),  # type: ignore[index]
             recording.mels[0, :n_frames].astype(np.float32),
             f0_hz,
             recording.speech[:n_frames],

@@ -66,15 +66,17 @@ class VocoderCrops(Dataset[VocoderBatch]):
         waveform, mel, spoken_f0_hz, f0_hz = (
             torch.from_numpy(np.stack(column)) for column in zip(*items, strict=True)
         )
-        phases = np.stack([onset_phases(f0, self.spec) for f0 in f0_hz.numpy()])
-        noise = torch.from_numpy(rng.standard_normal(waveform.shape, np.float32))
-        sources = source_signals(f0_hz, torch.from_numpy(phases), noise, self.spec)
+        noises = rng.standard_normal(waveform.shape, np.float32)
+        sources = [
+            source_signals(f0, onset_phases(f0, self.spec), noise, self.spec)
+            for f0, noise in zip(f0_hz.numpy(), noises, strict=True)
+        ]
         return VocoderBatch(
             waveform=waveform,
             log_mel=mel.transpose(1, 2),
             spoken_f0_hz=spoken_f0_hz,
             f0_hz=f0_hz,
-            sources=sources,
+            sources=torch.from_numpy(np.stack(sources)),
             step=index,
         )
 

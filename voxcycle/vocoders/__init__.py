@@ -2,7 +2,8 @@
 
 from typing import NamedTuple, Protocol
 
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from voxcycle.audio.mel import MelSpec
 
@@ -14,12 +15,12 @@ class VocoderError(ValueError):
 class ChunkPosition(NamedTuple):
     """Position of a call's frames in the file, for vocoders that make their own source.
 
-    The first frame is negative in the context before the file; phases (B, F) are in turns, from
+    The first frame is negative in the context before the file; phases (F,) are in turns, from
     `audio.source_signals.onset_phases` over the whole file.
     """
 
     first_frame: int
-    phases: Tensor
+    phases: NDArray[np.float64]
 
 
 class Vocoder(Protocol):
@@ -32,15 +33,25 @@ class Vocoder(Protocol):
         follows_f0: whether the output has the requested F0; if not, it is corrected.
     """
 
-    name: str
-    spec: MelSpec
-    context_frames: int
-    follows_f0: bool
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+    @property
+    def spec(self) -> MelSpec: ...  # noqa: D102
+
+    @property
+    def context_frames(self) -> int: ...  # noqa: D102
+
+    @property
+    def follows_f0(self) -> bool: ...  # noqa: D102
 
     def decode(
-        self, log_mel: Tensor, f0_hz: Tensor | None = None, position: ChunkPosition | None = None
-    ) -> Tensor:
-        """Render (B, n_mels, F) and F0 (B, F) to (B, F * hop_length), aligned to the analysis.
+        self,
+        log_mel: NDArray[np.float32],
+        f0_hz: NDArray[np.float32] | None = None,
+        position: ChunkPosition | None = None,
+    ) -> NDArray[np.float32]:
+        """Render (F, n_mels) and F0 (F,) to (F * hop_length,), aligned to the analysis.
 
         Without a position, the call is a whole file.
         """

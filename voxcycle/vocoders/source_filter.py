@@ -1,55 +1,125 @@
-"""The source-filter vocoder behind the `Vocoder` Protocol, and its file."""
+"""The source-filter vocoder: a network shapes a pulse train and noise in the STFT domain."""
 
+import functools
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from voxcycle.artifacts import VOCODER, building, check_sizes, read_artifact, write_artifact
-from voxcycle.audio.f0 import FORMER_TRACKER, TRACKER
-from voxcycle.audio.mel import MelSpec
+from voxcycle.audio.f0 import F0_MAX_HZ, F0_MIN_HZ, FORMER_TRACKER, TRACKER
+from voxcycle.audio.mel import MelSpec, hann
 from voxcycle.audio.source_signals import noise_blocks, onset_phases, source_signals
-from voxcycle.models.source_filter_networks import SourceFilterVocoder
-from voxcycle.models.weights import load_network, to_arrays
+from voxcycle.runtime.session import Session
+from voxcycle.runtime.source_filter import (
+    LOG_F0_MEAN,
+    LOG_F0_STD,
+    N_SOURCES,
+    build_filters,
+    build_pitch,
+    count_context_frames,
+)
+from voxcycle.runtime.weights import StoredNetwork
 from voxcycle.vocoders import ChunkPosition
 
 RETIRED_ARGUMENTS = {"has_puffs": True, "sees_source": False}
+MIN_WEIGHT = 1e-3  # of overlapping windows, at the ends
+PIECE_FRAMES = 128  # transformed at a time, which keeps them in the processor's cache
 
 
+@dataclass(frozen=True)
 class SourceFilter:
-    """Renders mels and F0 by `SourceFilterVocoder`; see `Vocoder`."""
+    """Renders mels and F0 by `models.source_filter_networks.SourceFilterVocoder`; see `Vocoder`.
 
-    follows_f0 = True
+    `about` says how it was trained; files that name no tracker are from DIO's time. `filters` runs
+    in place of the graph that is made of the network.
+    """
 
-    def __init__(
-        self,
-        network: SourceFilterVocoder,
-        about: dict[str, Any] | None = None,
-        name: str = "source-filter",
-    ) -> None:
-        self.name = name  # as the user names it
-        self.about = about or {}  # how it was trained
-        self.f0_tracker = TRACKER  # of its training; files that name none are from DIO's time
-        self.network = network.eval()
-        self.spec = network.spec
-        self.context_frames = network.context_frames
+    network: StoredNetwork
+    spec: MelSpec
+    about: dict[str, Any] = field(default_factory=dict)
+    name: str = "source-filter"
+    f0_tracker: str = TRACKER
+    follows_f0: bool = True
+    filters: Session | None = None
 
-    @torch.no_grad()
+    @property
+    def context_frames(self) -> int:
+        """See `Vocoder`."""
+        return count_context_frames(self.spec, **self.network.arguments)
+
     def decode(
-        self, log_mel: Tensor, f0_hz: Tensor | None = None, position: ChunkPosition | None = None
-    ) -> Tensor:
-        """Render (B, n_mels, F) at F0 (B, F), by default as heard in the mels; see `Vocoder`."""
+        self,
+        log_mel: NDArray[np.float32],
+        f0_hz: NDArray[np.float32] | None = None,
+        position: ChunkPosition | None = None,
+    ) -> NDArray[np.float32]:
+        """Render (F, n_mels) at F0 (F,), by default as heard in the mels; see `Vocoder`."""
         if f0_hz is None:
-            f0_hz = self.network.pitch.estimate(log_mel)
+            f0_hz = self.estimate_f0(log_mel)
         if position is None:
-            phases = [torch.from_numpy(onset_phases(f0.numpy(), self.spec)) for f0 in f0_hz]
-            position = ChunkPosition(0, torch.stack(phases))
-        noise = noise_blocks(position.first_frame, log_mel.shape[-1], self.spec).expand(
-            len(log_mel), -1
-        )
+            position = ChunkPosition(0, onset_phases(f0_hz, self.spec))
+        noise = noise_blocks(position.first_frame, len(log_mel), self.spec)
+        voiced = (f0_hz > 0).astype(np.float32)
+        log_f0 = (np.log(np.maximum(f0_hz, 1.0)) - LOG_F0_MEAN) / LOG_F0_STD * voiced
+        filters = self._filters.run({"mel": log_mel, "pitch": np.stack([log_f0, voiced], 1)})
+        gains = filters["gains"].reshape(len(log_mel), N_SOURCES, -1)
+        noise_gain = self.network.arguments.get("voiced_noise", 1.0)
+        if noise_gain != 1.0:
+            gains[:, 1:] *= (1 + (noise_gain - 1) * voiced)[:, None, None]
         sources = source_signals(f0_hz, position.phases, noise, self.spec)
-        return self.network(log_mel, f0_hz, sources)
+        return self._render(sources, gains, filters.get("offset"))
+
+    def estimate_f0(self, log_mel: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return F0 in Hz (F,) as heard in mels (F, n_mels), 0 where it is more likely unvoiced."""
+        voicing, log_f0 = self._pitch.run({"mel": log_mel})["pitch"].T
+        f0_hz = np.clip(np.exp(log_f0), F0_MIN_HZ, F0_MAX_HZ)
+        return np.where(voicing > 0, f0_hz, 0.0).astype(np.float32)
+
+    def _render(
+        self,
+        sources: NDArray[np.float32],
+        gains: NDArray[np.float32],
+        offset: NDArray[np.float32] | None,
+    ) -> NDArray[np.float32]:
+        """Filter sources (3, T) by gains (F, 3, n_freq) and delay pulses: the least-squares ISTFT.
+
+        Frames are those of `LogMel`; silence lies beyond both ends.
+        """
+        spec, n_frames = self.spec, len(gains)
+        hop, pad = spec.hop_length, (spec.n_fft - spec.hop_length) // 2
+        window = hann(spec.n_fft).astype(np.float32)
+        padded = np.pad(sources, [(0, 0), (pad, pad)])
+        frames = np.lib.stride_tricks.sliding_window_view(padded, spec.n_fft, axis=1)[:, ::hop]
+        waveform = np.zeros(spec.n_fft + (n_frames - 1) * hop, np.float32)
+        weight = np.zeros(len(waveform), np.float32)
+        for first in range(0, n_frames, PIECE_FRAMES):
+            part = slice(first, min(first + PIECE_FRAMES, n_frames))
+            spectra = np.fft.rfft(frames[:, part] * window)  # (3, F', n_freq)
+            if offset is not None:
+                turn = np.empty(offset[part].shape, np.complex64)
+                turn.real, turn.imag = np.cos(offset[part]), np.sin(offset[part])
+                spectra[0] *= turn
+            spectrum = np.einsum("sfn,fsn->fn", spectra, gains[part])
+            shaped = np.fft.irfft(spectrum, spec.n_fft).astype(np.float32) * window
+            for index, frame in enumerate(shaped, first):
+                samples = slice(index * hop, index * hop + spec.n_fft)
+                waveform[samples] += frame
+                weight[samples] += window**2
+        waveform /= np.maximum(weight, np.float32(MIN_WEIGHT))
+        return waveform[pad : len(waveform) - pad]
+
+    @functools.cached_property
+    def _filters(self) -> Session:
+        if self.filters is not None:
+            return self.filters
+        return Session(build_filters(self.network.weights, self.spec, **self.network.arguments))
+
+    @functools.cached_property
+    def _pitch(self) -> Session:
+        return Session(build_pitch(self.network.weights, self.spec))
 
     def save(self, path: Path, about: dict[str, Any]) -> None:
         """Write weights in fp16 with what is needed to rebuild the network; renamed when whole."""
@@ -59,7 +129,7 @@ class SourceFilter:
             "f0_tracker": self.f0_tracker,
             "about": about,
         }
-        write_artifact(path, VOCODER, header, to_arrays(self.network))
+        write_artifact(path, VOCODER, header, self.network.to_fp16())
 
     @classmethod
     def load(cls, path: Path, name: str | None = None) -> "SourceFilter":
@@ -68,10 +138,15 @@ class SourceFilter:
         with building(path, VOCODER):
             spec, arguments = MelSpec(**header["mel_spec"]), _drop_retired(header["network"])
             check_sizes(arguments)
-            network = load_network(lambda: SourceFilterVocoder(spec, **arguments), arrays)
-        loaded = cls(network.requires_grad_(False), header.get("about"), name or str(path))
-        loaded.f0_tracker = str(header.get("f0_tracker", FORMER_TRACKER))
-        return loaded
+            build_filters(arrays, spec, **arguments)  # fails where they do not fit
+            build_pitch(arrays, spec)
+            return cls(
+                network=StoredNetwork(arguments, arrays),
+                spec=spec,
+                about=header.get("about") or {},
+                name=name or str(path),
+                f0_tracker=str(header.get("f0_tracker", FORMER_TRACKER)),
+            )
 
 
 def _drop_retired(arguments: dict[str, Any]) -> dict[str, Any]:

@@ -11,10 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
 
 from voxcycle.artifacts import (
     PHONETIC_ENCODER,
@@ -24,8 +21,9 @@ from voxcycle.artifacts import (
     write_artifact,
 )
 from voxcycle.audio.mel import MelSpec
-from voxcycle.models.weights import load_network, to_arrays
-from voxcycle.models.whisper_encoder import WhisperEncoder
+from voxcycle.runtime.session import Session
+from voxcycle.runtime.weights import StoredNetwork
+from voxcycle.runtime.whisper_encoder import build_whisper_encoder, encode_positions
 
 PHONETIC_FILE = Path(__file__).with_name("phonetic_encoder.safetensors")
 WHISPER_FRAME_RATE = 100.0
@@ -41,10 +39,14 @@ ReadMels = Callable[[int, int], NDArray[np.floating]]
 
 @dataclass(frozen=True)
 class PhoneticEncoder:
-    """The encoder, and the mean (D,) of its features over many speakers."""
+    """The encoder, and the mean (D,) of its features over many speakers.
 
-    network: WhisperEncoder
+    `session` runs in place of the graph that is made of the network.
+    """
+
+    network: StoredNetwork
     mean: NDArray[np.float32]
+    session: Session | None = None
 
     def listen(self, mel: NDArray[np.floating], spec: MelSpec) -> NDArray[np.float32]:
         """Return features and level (F, D + 1) of log-mels (F, n_mels), not yet centred."""
@@ -58,17 +60,21 @@ class PhoneticEncoder:
         edges = np.linspace(0, n_frames, n_pieces + 1).astype(int)
         for start, stop in zip(edges[:-1], edges[1:], strict=True):
             first, last = max(0, start - CONTEXT_FRAMES), min(n_frames, stop + CONTEXT_FRAMES)
-            piece = torch.from_numpy(np.asarray(read(first, last), np.float32).T[None])
-            with torch.inference_mode():
-                heard = self.hear(piece, spec)[0].T.numpy()
+            heard = self._hear(np.asarray(read(first, last), np.float32), spec)
             yield heard[start - first : stop - first]
 
-    def hear(self, log_mel: Tensor, spec: MelSpec) -> Tensor:
-        """Return features and level (B, D + 1, F) of log-mels (B, n_mels, F); differentiable."""
-        features = self.network(whisper_mel(log_mel, spec)).transpose(1, 2)
-        features = F.interpolate(features.float(), log_mel.shape[2], mode="linear")
-        level = torch.logsumexp(2 * log_mel, 1, keepdim=True) * (10 / np.log(10) / LEVEL_UNIT_DB)
-        return torch.cat([features, level], 1)
+    def _hear(self, mel: NDArray[np.float32], spec: MelSpec) -> NDArray[np.float32]:
+        heard = whisper_mel(mel, spec)
+        positions = encode_positions(-(-len(heard) // 2), len(self.mean))
+        features = self._session.run({"mel": heard, "positions": positions})["features"]
+        features = interpolate_frames(features, len(mel), len(features) / len(mel))
+        return np.concatenate([features, frame_level(mel)], 1)
+
+    @functools.cached_property
+    def _session(self) -> Session:
+        if self.session is not None:
+            return self.session
+        return Session(build_whisper_encoder(self.network.weights, **self.network.arguments))
 
     def find_centre(self, content: NDArray[np.float32], speech: NDArray[np.bool_]) -> Centre:
         """Return the mean of features and the median level over frames of speech.
@@ -90,7 +96,7 @@ class PhoneticEncoder:
         """Write weights in fp16; the file appears under its name only when complete."""
         mean = [round(float(x), 5) for x in self.mean]
         header = {"encoder": self.network.arguments, "mel_spec": MelSpec().to_dict(), "mean": mean}
-        write_artifact(path, PHONETIC_ENCODER, header, to_arrays(self.network))
+        write_artifact(path, PHONETIC_ENCODER, header, self.network.to_fp16())
 
     @classmethod
     def load(cls, path: Path) -> "PhoneticEncoder":
@@ -100,11 +106,11 @@ class PhoneticEncoder:
             arguments = artifact.header["encoder"]
             check_sizes(arguments)
             MelSpec(**artifact.header["mel_spec"]).require_same(MelSpec(), str(path), "voxcycle")
-            network = load_network(lambda: WhisperEncoder(**arguments), artifact.arrays)
+            build_whisper_encoder(artifact.arrays, **arguments)  # fails where they do not fit
             mean = np.array(artifact.header["mean"], np.float32)
             if mean.shape != (arguments["width"],):
                 raise ValueError(f"a mean of shape {mean.shape}")
-        return cls(network.eval().requires_grad_(False), mean)
+        return cls(StoredNetwork(arguments, artifact.arrays), mean)
 
 
 def check_content(n_content: int) -> None:
@@ -127,13 +133,34 @@ def centre_content(content: NDArray[np.float32], centre: Centre) -> NDArray[np.f
     return centred
 
 
-def whisper_mel(log_mel: Tensor, spec: MelSpec) -> Tensor:
-    """Return our log-mels (B, n_mels, F) as Whisper's, (B, n_mels, F'), 100 frames per second.
+def whisper_mel(log_mel: NDArray[np.float32], spec: MelSpec) -> NDArray[np.float32]:
+    """Return our log-mels (F, n_mels) as Whisper's, (F', n_mels), 100 frames per second.
 
     Both use the same Slaney bands up to 8 kHz.
     """
-    offset = np.interp(np.arange(spec.n_mels), *BAND_OFFSETS)
-    x = log_mel * (2 / np.log(10)) + torch.from_numpy(offset).to(log_mel)[:, None]
+    x = log_mel * np.float32(2 / np.log(10)) + band_offsets(spec)
     rate = WHISPER_FRAME_RATE / spec.frame_rate
-    x = F.interpolate(x, scale_factor=rate, mode="linear", recompute_scale_factor=False)
-    return (torch.maximum(x, x.amax((1, 2), keepdim=True) - 8) + 4) / 4
+    x = interpolate_frames(x, int(len(x) * rate), 1 / rate)
+    return (np.maximum(x, x.max() - 8) + 4) / 4
+
+
+def band_offsets(spec: MelSpec) -> NDArray[np.float32]:
+    """Return what is added to each band of log10 power to give Whisper's, (n_mels,)."""
+    return np.interp(np.arange(spec.n_mels), *BAND_OFFSETS).astype(np.float32)
+
+
+def frame_level(log_mel: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the level of each frame of log-mels (F, n_mels), in units of 10 dB, (F, 1)."""
+    power = np.exp(2 * log_mel.astype(np.float64)).sum(1, keepdims=True)
+    return (10 / LEVEL_UNIT_DB * np.log10(power)).astype(np.float32)
+
+
+def interpolate_frames(
+    frames: NDArray[np.float32], n_frames: int, step: float
+) -> NDArray[np.float32]:
+    """Interpolate frames (F, n) linearly to (n_frames, n), `step` apart; the ends are held."""
+    position = np.clip((np.arange(n_frames) + 0.5) * step - 0.5, 0, len(frames) - 1)
+    low = position.astype(int)
+    share = (position - low).astype(np.float32)[:, None]
+    after = frames[np.minimum(low + 1, len(frames) - 1)]
+    return frames[low] * (1 - share) + after * share

@@ -4,25 +4,21 @@ They are trained once over many speakers. Bound to one speaker's statistics they
 from which the training of that speaker's voice starts.
 """
 
-import copy
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from voxcycle.artifacts import PRETRAINED, building, check_sizes, read_artifact, write_artifact
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.stats import DomainStats
-from voxcycle.models.patchgan import PatchGAN, PatchGANPair, build_mel_discriminator
-from voxcycle.models.speaker_encoder import SpeakerEncoder
-from voxcycle.models.voice_generator import VoiceGenerator
-from voxcycle.models.weights import load_network, to_arrays
+from voxcycle.runtime.weights import StoredNetwork
 from voxcycle.voices.content import check_content
+from voxcycle.voices.generator import Generator
+from voxcycle.voices.speaker_encoder import SpeakerEncoder
 
 Embedding = NDArray[np.float32] | None
 PRETRAINED_FILE = Path(__file__).with_name("pretrained.safetensors")  # the packaged one
@@ -35,11 +31,12 @@ class Pretrained:
     """G, averaged over its training, and D, conditioned on a speaker.
 
     Statistics are relative to `reference`, the mean statistics of the training speakers. With an
-    `encoder`, a speaker's embedding belongs to the condition.
+    `encoder`, a speaker's embedding belongs to the condition. D is for trainings alone, which build
+    it.
     """
 
-    generator: VoiceGenerator
-    discriminator: PatchGAN | PatchGANPair
+    generator: Generator
+    discriminator: StoredNetwork
     spec: MelSpec
     reference: DomainStats
     about: dict[str, Any]
@@ -50,39 +47,19 @@ class Pretrained:
         """Return the hash of a file, by which a run recognises it."""
         return hashlib.sha256(path.read_bytes()).hexdigest()
 
-    @property
-    def n_condition(self) -> int:
-        """The size of a speaker's condition."""
-        return int(self.generator.arguments["n_condition"])
-
-    def condition(self, stats: DomainStats, embedding: Embedding = None) -> Tensor:
+    def condition(self, stats: DomainStats, embedding: Embedding = None) -> NDArray[np.float32]:
         """Return a speaker's condition, (n_condition,); ValueError if its embedding is missing."""
-        condition = speaker_condition(stats, self.reference, embedding)
-        if len(condition) != self.n_condition:
-            raise ValueError(f"a condition of {len(condition)} numbers, not {self.n_condition}")
-        return torch.from_numpy(condition)
-
-    def bind(self, stats: DomainStats, embedding: Embedding = None) -> "Pretrained":
-        """Return unconditional networks for one speaker."""
-        condition = self.condition(stats, embedding)
-        return replace(
-            self,
-            generator=self.generator.bind(condition),
-            discriminator=self.discriminator.bind(condition),
+        condition, n = (
+            speaker_condition(stats, self.reference, embedding),
+            self.generator.n_condition,
         )
+        if len(condition) != n:
+            raise ValueError(f"a condition of {len(condition)} numbers, not {n}")
+        return condition
 
-    def blend(self, generator: VoiceGenerator, share: float) -> VoiceGenerator:
-        """Return a copy of a speaker's generator with a `share` (0 to 1) of these bound weights.
-
-        A training of a few minutes forgets sounds that its few recordings lack; on the line between
-        both weights most of them return before most of the similarity goes. Wortsman et al.,
-        "Robust fine-tuning of zero-shot models" (2022).
-        """
-        blended, begun = copy.deepcopy(generator), self.generator.state_dict()
-        with torch.no_grad():
-            for name, weight in blended.state_dict().items():
-                weight.lerp_(begun[name].to(weight), share)
-        return blended
+    def bind(self, stats: DomainStats, embedding: Embedding = None) -> Generator:
+        """Return the generator for one speaker."""
+        return self.generator.bind(self.condition(stats, embedding))
 
     def save(self, path: Path) -> None:
         """Write weights in fp16 with what is needed to rebuild the networks; renamed when whole."""
@@ -93,13 +70,16 @@ class Pretrained:
             "discriminator": self.discriminator.arguments,
             "about": self.about,
         }
-        networks = torch.nn.ModuleDict(
-            {"generator": self.generator, "discriminator": self.discriminator}
-        )
+        networks = {"generator": self.generator, "discriminator": self.discriminator}
         if self.encoder is not None:
             header["encoder"] = self.encoder.arguments
             networks["encoder"] = self.encoder
-        write_artifact(path, PRETRAINED, header, to_arrays(networks))
+        arrays = {
+            f"{prefix}.{name}": array
+            for prefix, network in networks.items()
+            for name, array in network.to_fp16().items()
+        }
+        write_artifact(path, PRETRAINED, header, arrays)
 
     @classmethod
     def load(cls, path: Path) -> "Pretrained":
@@ -121,20 +101,18 @@ class Pretrained:
             for name, array in arrays.items():
                 prefix, _, rest = name.partition(".")
                 parts[RETIRED_PREFIXES.get(prefix, prefix)][rest] = array
-            speaker_encoder = None
-            if encoder:
-                speaker_encoder = load_network(lambda: SpeakerEncoder(**encoder), parts["encoder"])
-                speaker_encoder.eval().requires_grad_(False)
-            return cls(
-                generator=load_network(lambda: VoiceGenerator(**generator), parts["generator"]),
-                discriminator=load_network(
-                    lambda: build_mel_discriminator(**discriminator), parts["discriminator"]
-                ),
+            loaded = cls(
+                generator=Generator(generator, parts["generator"]),
+                discriminator=StoredNetwork(discriminator, parts["discriminator"]),
                 spec=spec,
                 reference=DomainStats.from_dict(header["reference"]),
                 about=header["about"],
-                encoder=speaker_encoder,
+                encoder=SpeakerEncoder(encoder, parts["encoder"]) if encoder else None,
             )
+            loaded.generator.check()
+            if loaded.encoder is not None:
+                loaded.encoder.check()
+        return loaded
 
 
 def speaker_condition(

@@ -13,9 +13,8 @@ from voxcycle.artifacts import VOICE, building, check_sizes, read_artifact, writ
 from voxcycle.audio.f0 import FORMER_TRACKER, TRACKER
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.stats import DomainStats
-from voxcycle.models.voice_generator import VoiceGenerator
-from voxcycle.models.weights import load_network, to_arrays
 from voxcycle.voices.content import check_content
+from voxcycle.voices.generator import Generator
 
 NETWORK = "VoiceGenerator"
 NOT_STATED = "not stated"
@@ -49,7 +48,7 @@ class Voice:
         source_stats: domain a: the pool's prior (any-to-one) or the source speaker (pair).
         target_stats: domain b, the speaker of this voice.
         is_any_to_one: whether it converts any speaker; else only the speaker of domain a.
-        generator: G_ab in evaluation mode.
+        generator: G_ab.
         path: the file it was loaded from.
         second_pass: share of the second conversion, 0 to 1, of generators on mels; see
             `MelConverter`.
@@ -62,7 +61,7 @@ class Voice:
     source_stats: DomainStats
     target_stats: DomainStats
     is_any_to_one: bool
-    generator: VoiceGenerator
+    generator: Generator
     path: Path | None = None
     second_pass: float = 0.0
     f0_tracker: str = TRACKER
@@ -84,7 +83,7 @@ class Voice:
             "f0_tracker": self.f0_tracker,
             "card": asdict(self.card),
         }
-        write_artifact(path, VOICE, header, to_arrays(self.generator))
+        write_artifact(path, VOICE, header, self.generator.to_fp16())
 
     @classmethod
     def load(cls, path: Path) -> "Voice":
@@ -97,7 +96,10 @@ class Voice:
             arguments = header["generator"]
             check_sizes(arguments)
             check_content(arguments.get("n_content", 0))
-            generator = load_network(lambda: VoiceGenerator(**arguments), arrays)
+            generator = Generator(arguments, arrays)
+            if generator.n_condition:
+                raise ValueError("the generator is not bound to a speaker")
+            generator.check()
             second_pass = float(header.get("second_pass", header.get("strength", 0.0)))
             if not 0 <= second_pass <= 1:
                 raise ValueError(f"second_pass {second_pass} is not from 0 to 1")
@@ -107,7 +109,7 @@ class Voice:
                 source_stats=DomainStats.from_dict(header["source_stats"]),
                 target_stats=DomainStats.from_dict(header["target_stats"]),
                 is_any_to_one=bool(header["is_any_to_one"]),
-                generator=generator.eval().requires_grad_(False),
+                generator=generator,
                 path=path,
                 second_pass=second_pass,
                 f0_tracker=str(header.get("f0_tracker", FORMER_TRACKER)),

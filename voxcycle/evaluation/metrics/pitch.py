@@ -7,7 +7,6 @@ of the request. The target's own reading of the sentence is not used.
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from voxcycle.audio.activity import Activity, find_activity
@@ -83,6 +82,5 @@ def source_statistics(source: NDArray[np.float32], found: Activity, voice: Voice
     """Return the statistics of a source (T,): stored in the voice, or of this recording."""
     if not voice.is_any_to_one:
         return voice.source_stats
-    with torch.inference_mode():
-        mel = LogMel(voice.spec)(torch.from_numpy(found.level(source))[None])[0].T.numpy()
+    mel = LogMel(voice.spec)(found.level(source))
     return estimate_stats(sum_frames(mel, found.f0_hz, found.speech), voice.source_stats)

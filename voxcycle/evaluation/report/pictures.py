@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from voxcycle.audio.f0 import F0_MAX_HZ, F0_MIN_HZ
@@ -65,8 +64,7 @@ def draw_mel(
         label: what the picture shows.
         share: of the available width, so that a second has the same length in all pictures.
     """
-    with torch.inference_mode():
-        mel = log_mel(torch.from_numpy(waveform)[None])[0].numpy()  # (n_mels, F)
+    mel = log_mel(waveform).T  # (n_mels, F)
     duration_s = len(waveform) / log_mel.spec.sample_rate
     seconds = [s for s in _time_ticks(duration_s) if s < duration_s]
     times = {s: 100 * s * log_mel.spec.frame_rate / mel.shape[1] for s in seconds}  # per cent

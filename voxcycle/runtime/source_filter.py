@@ -1,0 +1,119 @@
+"""The graphs of `models.source_filter_networks`: responses of the filters, and F0 from mels."""
+
+import numpy as np
+
+from voxcycle.audio.mel import MelSpec, hann, mel_filterbank
+from voxcycle.runtime.graph import Graph
+from voxcycle.runtime.layers import add_convnext, add_linear, add_norm
+from voxcycle.runtime.weights import Arrays, Weights
+
+LOG_MEL_MEAN, LOG_MEL_STD = -5.0, 2.5  # of speech at -23 dBFS, roughly: keeps inputs near unit size
+LOG_F0_MEAN, LOG_F0_STD = 5.1, 0.35
+MAX_LOG_GAIN = 8.0
+MIN_ENVELOPE = 1e-6
+PITCH_WIDTH, PITCH_BLOCKS, PITCH_KERNEL, PITCH_EXPANSION = 64, 4, 7, 2
+N_SOURCES = 3  # pulses, noise, and noise that pulses with the voice
+PITCH = "pitch."
+
+
+def build_filters(
+    arrays: Arrays,
+    spec: MelSpec,
+    graph: Graph | None = None,
+    /,
+    width: int = 320,
+    n_blocks: int = 8,
+    kernel: int = 7,
+    expansion: int = 3,
+    look_ahead: int = 3,
+    has_prior: bool = True,
+    has_phase: bool = True,
+    voiced_noise: float = 1.0,
+) -> Graph:
+    """Return the graph that shapes pulses and noise.
+
+    It maps `mel` (F, n_mels) and `pitch` (F, 2), normalised log F0 and voicing, to `gains`
+    (F, 3 * n_freq) and, with phases, `offset` (F, n_freq) in radians. ValueError where the weights
+    belong to another network.
+    """
+    own = {name: array for name, array in arrays.items() if not name.startswith(PITCH)}
+    graph, weights = graph or Graph(), Weights(own)
+    n_freq = spec.n_fft // 2 + 1
+
+    def constant(value: float) -> str:
+        return graph.add_constant(np.array(value, np.float32))
+
+    mel = graph.add_input("mel", ["frames", spec.n_mels])
+    pitch = graph.add_input("pitch", ["frames", 2])
+    x = graph.add("Concat", _normalise(graph, mel), pitch, axis=1)
+    x = add_linear(graph, x, weights, "embed", spec.n_mels + 2, width)
+    for index in range(n_blocks):
+        ahead = look_ahead if index == 0 else 0
+        x = add_convnext(
+            graph,
+            x,
+            weights,
+            f"blocks.{index}",
+            width=width,
+            kernel=kernel,
+            expansion=expansion,
+            padding=(kernel - 1 - ahead, ahead),
+            is_2d=False,
+        )
+    x = add_norm(graph, x, weights, "norm", width)
+    x = add_linear(graph, x, weights, "out", width, n_freq * (N_SOURCES + has_phase))
+    if has_phase:
+        sizes = graph.add_constant(np.array([N_SOURCES * n_freq, n_freq]))
+        x, offset = graph.add_many("Split", 2, x, sizes, axis=1)
+        graph.add_output("offset", offset, ["frames", n_freq])
+    if has_prior:
+        inverse = np.linalg.pinv(mel_filterbank(spec).astype(np.float64))  # (n_freq, n_mels)
+        of_unit_noise = np.sqrt(np.square(hann(spec.n_fft)).sum())
+        magnitude = graph.add(
+            "MatMul", graph.add("Exp", mel), graph.add_constant(inverse.T / of_unit_noise)
+        )
+        prior = graph.add("Log", graph.add("Max", magnitude, constant(MIN_ENVELOPE)))
+        x = graph.add("Add", x, graph.add("Concat", *[prior] * N_SOURCES, axis=1))
+    gains = graph.add("Exp", graph.add("Min", x, constant(MAX_LOG_GAIN)))
+    graph.add_output("gains", gains, ["frames", N_SOURCES * n_freq])
+    weights.require_empty()
+    return graph
+
+
+def build_pitch(arrays: Arrays, spec: MelSpec) -> Graph:
+    """Return the graph that maps `mel` (F, n_mels) to `pitch` (F, 2): logit of voicing, log F0."""
+    own = {n.removeprefix(PITCH): array for n, array in arrays.items() if n.startswith(PITCH)}
+    graph, weights = Graph(), Weights(own)
+    x = _normalise(graph, graph.add_input("mel", ["frames", spec.n_mels]))
+    x = add_linear(graph, x, weights, "embed", spec.n_mels, PITCH_WIDTH)
+    for index in range(PITCH_BLOCKS):
+        x = add_convnext(
+            graph,
+            x,
+            weights,
+            f"blocks.{index}",
+            width=PITCH_WIDTH,
+            kernel=PITCH_KERNEL,
+            expansion=PITCH_EXPANSION,
+            padding=(PITCH_KERNEL // 2, PITCH_KERNEL // 2),
+            is_2d=False,
+        )
+    x = add_linear(graph, x, weights, "out", PITCH_WIDTH, 2)
+    scale = graph.add_constant(np.array([1.0, LOG_F0_STD]))
+    mean = graph.add_constant(np.array([0.0, LOG_F0_MEAN]))
+    graph.add_output("pitch", graph.add("Add", graph.add("Mul", x, scale), mean), ["frames", 2])
+    weights.require_empty()
+    return graph
+
+
+def count_context_frames(spec: MelSpec, n_blocks: int = 8, kernel: int = 7, **_: object) -> int:
+    """Return how many frames to either side an output sample depends on.
+
+    The network's own reach, and the frames that share samples with one of its frames.
+    """
+    return n_blocks * (kernel - 1) + spec.n_fft // spec.hop_length
+
+
+def _normalise(graph: Graph, mel: str) -> str:
+    mean, std = (graph.add_constant(np.array(x, np.float32)) for x in (LOG_MEL_MEAN, LOG_MEL_STD))
+    return graph.add("Div", graph.add("Sub", mel, mean), std)
