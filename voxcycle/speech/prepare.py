@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,7 +23,11 @@ from voxcycle.audio.resample import resample_blocks, resampled_length
 from voxcycle.audio.segment import find_slices
 from voxcycle.files import replacing
 from voxcycle.speech.corpus import CorpusError
+from voxcycle.speech.screening import compare_clips
 from voxcycle.speech.screening_quality import ClipQuality, clipped_shares, measure_quality
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 FLAC = AudioFormat("flac", "FLAC", "PCM_16")
 MAX_PEAK = 0.98
@@ -90,6 +95,25 @@ class Prepared:
                 former = minutes.get(piece.problem, 0.0)
                 minutes[piece.problem] = former + piece.quality.duration_s / 60
         return dict(sorted(minutes.items(), key=lambda item: -item[1]))
+
+
+def prepare(folder: Path, clips: Path, min_total_s: float, console: "Console") -> Prepared:
+    """Cut and screen a folder as `voxcycle prepare` does, and print the result.
+
+    Raises:
+        CorpusError: as `prepare_folder`, or there is too little usable speech.
+    """
+    with console.status(f"cutting and screening {folder}"):
+        prepared = prepare_folder(folder, clips, overwrite=True, compare=compare_clips)
+    skipped = [f"{reason} {60 * m:.0f} s" for reason, m in prepared.minutes_dropped().items()]
+    skipped += [f"{name}: {reason}" for name, reason in prepared.unreadable]
+    kept = f"{folder}: {60 * prepared.minutes_kept():.0f} s of {60 * prepared.minutes:.0f} s kept"
+    summary = f"{kept} in {len(prepared.kept)} clips"
+    summary += f" ({'; '.join(skipped)})" * bool(skipped)
+    if 60 * prepared.minutes_kept() < min_total_s:
+        raise CorpusError(f"{summary}: at least {min_total_s:.0f} s are needed")
+    console.print(summary, soft_wrap=True)
+    return prepared
 
 
 def prepare_folder(

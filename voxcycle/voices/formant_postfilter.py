@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from voxcycle.audio.stats import DomainStats
 from voxcycle.models.voice_generator import VoiceGenerator
 
+FORMANT_POSTFILTER = 0.15  # the default gain, chosen on validation speakers (docs/experiments)
 SMOOTHED_BANDS = 9
 
 
