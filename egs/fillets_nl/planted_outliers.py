@@ -4,7 +4,7 @@
 
 Four clips of a kind among eighty of the woman, then of the man, five times each kind with other
 clips, all of one level. Found: at the threshold that flags 5 % of the own clips of that draw, by
-the embedding alone, by the VAE alone and by both. Dropped, as by the program: by their samples
+the embedding alone, by the sounds alone and by both. Dropped, as by the program: by their samples
 (clipped, noisy), or by these or their outlier scores; and how many of the own clips.
 """
 
@@ -12,6 +12,7 @@ import argparse
 import io
 import subprocess
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import soundfile
@@ -19,10 +20,11 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from voxcycle.audio.activity import find_activity
+from voxcycle.audio.io import AudioError
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.mixdown import load_mono
 from voxcycle.evaluation.stats.summary import markdown_table
+from voxcycle.speech.features import Features, analyse_waveform
 from voxcycle.speech.prepare import MIN_OUTLIER_SCORE
 from voxcycle.speech.screening import score_clips
 from voxcycle.speech.screening_quality import clipped_share, measure_quality
@@ -31,7 +33,7 @@ N_OWN, N_PLANTED, N_DRAWS = 80, 4, 5
 MUSIC_S = 4.0
 FALSE_ALARMS = 0.05
 GAINS = (3, 8)  # of what is then clipped at its own peak
-COLUMNS = ("embedding", "vae", "both", "by samples", "dropped", "own dropped")
+COLUMNS = ("embedding", "sounds", "both", "by samples", "dropped", "own dropped")
 Wave = NDArray[np.float32]
 
 
@@ -39,7 +41,10 @@ def load(paths: list[Path], n: int, rng: np.random.Generator) -> list[Wave]:
     """Return n clips of at least a second at the analysis rate, drawn from the files."""
     clips: list[Wave] = []
     for index in rng.permutation(len(paths)):
-        clip = load_mono(paths[index], MelSpec().sample_rate)
+        try:
+            clip = load_mono(paths[index], MelSpec().sample_rate)
+        except AudioError:  # some files of the game are empty
+            continue
         if len(clip) >= MelSpec().sample_rate:
             clips.append(clip)
         if len(clips) == n:
@@ -82,15 +87,27 @@ def clip(wave: Wave, gain: float, in_ogg: bool = False) -> Wave:
     return soundfile.read(file, dtype="float32")[0]
 
 
-def find(own: list[Wave], planted: list[Wave]) -> NDArray[np.float64]:
+class Analysed(NamedTuple):
+    """A clip's features, and whether its samples alone make it unusable."""
+
+    features: Features
+    is_unusable: bool
+
+
+def analyse(wave: Wave) -> Analysed:
+    """Analyse a clip as `voxcycle prepare` does."""
+    spec = MelSpec()
+    quality = measure_quality(wave, spec, clipped_share(wave[:, None]))
+    return Analysed(analyse_waveform(wave, spec), bool(quality.problem()))
+
+
+def find(own: list[Analysed], planted: list[Analysed]) -> NDArray[np.float64]:
     """Return the shares of planted clips that are found and dropped, and of own ones (6,)."""
-    spec, n = MelSpec(), len(own)
-    levelled = [find_activity(wave, spec).level(wave) for wave in own + planted]
-    scores = score_clips(levelled, spec)
+    n, clips = len(own), own + planted
+    scores = score_clips([clip.features for clip in clips], MelSpec())
     columns = np.array([[s.voice, s.sound, s.total] for s in scores])
     found = (columns[n:] > np.quantile(columns[:n], 1 - FALSE_ALARMS, axis=0)).mean(0)
-    qualities = (measure_quality(x, spec, clipped_share(x[:, None])) for x in own + planted)
-    unusable = np.array([bool(quality.problem()) for quality in qualities])
+    unusable = np.array([clip.is_unusable for clip in clips])
     dropped = unusable | (columns[:, 2] >= MIN_OUTLIER_SCORE)
     return np.array([*found, unusable[n:].mean(), dropped[n:].mean(), dropped[:n].mean()])
 
@@ -110,7 +127,7 @@ def main() -> None:
     cells = [["among", "planted", *COLUMNS]]
     for name in track(dutch, "Planting", console=Console(stderr=True)):
         own = load(dutch[name], N_OWN + 60, rng)
-        usual, spare = own[:N_OWN], own[N_OWN:]
+        usual, spare = [analyse(wave) for wave in own[:N_OWN]], own[N_OWN:]
         other = "man" if name == "woman" else "woman"
         kinds = {
             f"the Dutch {other}": load(dutch[other], 60, rng),
@@ -128,7 +145,7 @@ def main() -> None:
         kinds["music"] = music
         for kind, clips in kinds.items():
             draws = [rng.permutation(len(clips))[:N_PLANTED] for _ in range(N_DRAWS)]
-            rates = [find(usual, [clips[i] for i in drawn]) for drawn in draws]
+            rates = [find(usual, [analyse(clips[i]) for i in drawn]) for drawn in draws]
             cells.append([name, kind, *(f"{100 * x:.0f} %" for x in np.mean(rates, 0))])
     print(markdown_table(cells))
 

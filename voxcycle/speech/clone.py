@@ -4,15 +4,13 @@ import datetime
 import tempfile
 from pathlib import Path
 
-from voxcycle.audio.perturb import WARPS
 from voxcycle.console import open_console
-from voxcycle.files import cache_dir
-from voxcycle.speech.config import FORMANT_POSTFILTER
 from voxcycle.speech.corpus import scan_folder
-from voxcycle.speech.domains import prepare
 from voxcycle.speech.embedding import add_embeddings
-from voxcycle.speech.features import cache_features
+from voxcycle.speech.features import extract_features
+from voxcycle.speech.prepare import prepare
 from voxcycle.speech.speakers import build_speaker
+from voxcycle.voices.generator import FORMANT_POSTFILTER
 from voxcycle.voices.pretrained import PRETRAINED_FILE, Pretrained
 from voxcycle.voices.voice import Voice, VoiceCard, check_voice_name
 
@@ -49,12 +47,10 @@ def clone_voice(
     with tempfile.TemporaryDirectory(prefix="voxcycle-") as temporary:
         clips = folder
         if prepares:
-            clips = prepare(folder, Path(temporary) / "clips", MIN_SPEECH_S, console)
+            clips = Path(temporary) / "clips"
+            prepare(folder, clips, MIN_SPEECH_S, console)
         corpus = scan_folder(clips, MIN_SPEECH_S)
-        paths = [clip.path for clip in corpus.clips]
-        features = cache_features(
-            paths, pretrained.spec, cache_dir("features"), perturbations=WARPS[:1]
-        )
+        features = [extract_features(clip.path, pretrained.spec) for clip in corpus.clips]
         speaker = build_speaker(card.name, features, pretrained.spec)
         if pretrained.encoder:
             speaker = add_embeddings(speaker, pretrained.encoder, pretrained.spec)

@@ -6,9 +6,9 @@ from typing import Annotated, ClassVar
 from pydantic import Field, field_validator, model_validator
 
 from voxcycle.training.config import TrainingConfig
+from voxcycle.voices.generator import FORMANT_POSTFILTER
 from voxcycle.voices.library import names_file
 
-FORMANT_POSTFILTER = 0.15  # chosen on validation speakers (docs/experiments)
 POSTPROCESSING = ("pretrained_share", "formant_postfilter")  # of trained weights
 
 Count = Annotated[int, Field(ge=1)]

@@ -22,9 +22,9 @@ from voxcycle.speech.corpus import (
     scan_folder,
     split_files,
 )
-from voxcycle.speech.features import Features, cache_features
-from voxcycle.speech.prepare import REPORT, draw_report, prepare_folder
-from voxcycle.speech.screening import compare_clips
+from voxcycle.speech.feature_cache import cache_features
+from voxcycle.speech.features import Features
+from voxcycle.speech.prepare import REPORT, draw_report, prepare
 from voxcycle.speech.speakers import Speaker, build_speaker, shrink_stats
 
 MIN_POOL_SPEAKER_S = 6.0
@@ -92,7 +92,8 @@ def find_domains(config: VoiceTrainingConfig, console: Console) -> Domains:
     def split(folder: Path, side: str, min_total_s: float) -> Split:
         if config.prepares and not (folder / REPORT).exists():
             clips = config.out / "clips" / side / folder.absolute().name
-            folder = prepare(folder, clips, min_total_s, console)
+            draw_report(prepare(folder, clips, min_total_s, console), clips)
+            folder = clips
         corpus = scan_folder(folder, min_total_s)
         for path, reason in corpus.rejected:
             console.print(f"skipped {path}: {reason}", style="yellow", soft_wrap=True)
@@ -116,26 +117,6 @@ def find_domains(config: VoiceTrainingConfig, console: Console) -> Domains:
     if not any(files.valid for files in splits_a.values()):
         raise CorpusError(f"{config.a}: at least one speaker needs {MIN_FILES} recordings")
     return Domains(splits_a, splits_b)
-
-
-def prepare(folder: Path, clips: Path, min_total_s: float, console: Console) -> Path:
-    """Cut and screen a folder as `voxcycle prepare` does, report the result, return `clips`.
-
-    Raises:
-        CorpusError: as `prepare_folder`, or there is too little usable speech.
-    """
-    with console.status(f"cutting and screening {folder}"):
-        prepared = prepare_folder(folder, clips, overwrite=True, compare=compare_clips)
-    skipped = [f"{reason} {60 * m:.0f} s" for reason, m in prepared.minutes_dropped().items()]
-    skipped += [f"{name}: {reason}" for name, reason in prepared.unreadable]
-    kept = f"{folder}: {60 * prepared.minutes_kept():.0f} s of {60 * prepared.minutes:.0f} s kept"
-    summary = f"{kept} in {len(prepared.kept)} clips"
-    summary += f" ({'; '.join(skipped)})" * bool(skipped)
-    if 60 * prepared.minutes_kept() < min_total_s:
-        raise CorpusError(f"{summary}: at least {min_total_s:.0f} s are needed")
-    console.print(summary, soft_wrap=True)
-    draw_report(prepared, clips)
-    return clips
 
 
 def load_data(

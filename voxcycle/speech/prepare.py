@@ -5,12 +5,14 @@ Each recording is made mono and cut at its pauses (`audio/segment.py`). Unusable
 and written, unless they are outliers.
 """
 
+import importlib.util
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,13 +24,17 @@ from voxcycle.audio.resample import resample_blocks, resampled_length
 from voxcycle.audio.segment import find_slices
 from voxcycle.files import replacing
 from voxcycle.speech.corpus import CorpusError
+from voxcycle.speech.screening import compare_clips
 from voxcycle.speech.screening_quality import ClipQuality, clipped_shares, measure_quality
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 FLAC = AudioFormat("flac", "FLAC", "PCM_16")
 MAX_PEAK = 0.98
 REPORT, PICTURE = "report.json", "report.png"
 KEPT, DROPPED = "#1f77b4", "#d62728"  # in the picture
-MIN_OUTLIER_SCORE = 4.0  # deviations; measured by egs/fillets_nl/planted_outliers.py
+MIN_OUTLIER_SCORE = 3.1  # deviations; measured by egs/fillets_nl/planted_outliers.py
 OUTLIER_PROBLEM = "unlike the others"
 MAX_OUTLIER_SHARE = 0.2  # above, the folder is mixed and nothing is dropped
 Compare = Callable[[Sequence[Path]], Sequence[float]]
@@ -92,6 +98,25 @@ class Prepared:
         return dict(sorted(minutes.items(), key=lambda item: -item[1]))
 
 
+def prepare(folder: Path, clips: Path, min_total_s: float, console: "Console") -> Prepared:
+    """Cut and screen a folder as `voxcycle prepare` does, and print the result.
+
+    Raises:
+        CorpusError: as `prepare_folder`, or there is too little usable speech.
+    """
+    with console.status(f"cutting and screening {folder}"):
+        prepared = prepare_folder(folder, clips, overwrite=True, compare=compare_clips)
+    skipped = [f"{reason} {60 * m:.0f} s" for reason, m in prepared.minutes_dropped().items()]
+    skipped += [f"{name}: {reason}" for name, reason in prepared.unreadable]
+    kept = f"{folder}: {60 * prepared.minutes_kept():.0f} s of {60 * prepared.minutes:.0f} s kept"
+    summary = f"{kept} in {len(prepared.kept)} clips"
+    summary += f" ({'; '.join(skipped)})" * bool(skipped)
+    if 60 * prepared.minutes_kept() < min_total_s:
+        raise CorpusError(f"{summary}: at least {min_total_s:.0f} s are needed")
+    console.print(summary, soft_wrap=True)
+    return prepared
+
+
 def prepare_folder(
     folder: Path,
     out: Path,
@@ -110,7 +135,7 @@ def prepare_folder(
         folder: recordings of one speaker.
         out: receives the clips, laid out as the recordings, and `report.json`.
         overwrite: replace what an earlier call has written there.
-        n_jobs: processes; None takes one per core.
+        n_jobs: processes; None takes one per core. Without joblib (extra `[train]`) it is one.
         advance: called with the numbers of recordings done and in all.
         compare: maps clips to outlier scores, as `compare_clips` does; None compares nothing.
         keeps_outliers: write clips that are unlike the others, too; above a fifth they always are.
@@ -119,8 +144,6 @@ def prepare_folder(
         CorpusError: there is no recording, no usable clip, or `out` holds other files.
         AudioError: a clip cannot be written.
     """
-    from joblib import Parallel, delayed
-
     folder, out = folder.resolve(), out.resolve()
     made = out.with_name(f".{out.name}.part")
     shutil.rmtree(made, ignore_errors=True)  # left by a killed call
@@ -128,8 +151,7 @@ def prepare_folder(
     former = _list_former(out, overwrite)
     pieces, unreadable, seconds = [], [], 0.0
     try:
-        jobs = (delayed(_prepare_file)(folder, path, made) for path in paths)
-        results = Parallel(n_jobs=n_jobs or os.cpu_count(), return_as="generator")(jobs)
+        results = _prepare_files(folder, paths, made, n_jobs)
         advance(0, len(paths))
         for done, (path, result) in enumerate(zip(paths, results, strict=True), 1):
             advance(done, len(paths))
@@ -155,6 +177,20 @@ def prepare_folder(
     finally:
         shutil.rmtree(made, ignore_errors=True)
     return prepared
+
+
+def _prepare_files(
+    folder: Path, paths: Sequence[Path], made: Path, n_jobs: int | None
+) -> Iterator[str | tuple[float, list[Piece]]]:
+    """Yield the results of `_prepare_file` in order."""
+    if importlib.util.find_spec("joblib") is None:
+        for path in paths:
+            yield _prepare_file(folder, path, made)
+        return
+    from joblib import Parallel, delayed
+
+    jobs = (delayed(_prepare_file)(folder, path, made) for path in paths)
+    yield from Parallel(n_jobs=n_jobs or os.cpu_count(), return_as="generator")(jobs)
 
 
 def _screen(pieces: list[Piece], made: Path, compare: Compare, keeps_outliers: bool) -> list[Piece]:

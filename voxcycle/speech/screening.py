@@ -1,52 +1,50 @@
 """Which clips do not belong with the others: another speaker, music, noise.
 
-Two scores compare each clip with all others: the distance of its speaker embedding from the median
-one, and the latent norm that a VAE, trained for seconds on patches of these same clips, gives its
-sounds. Both need no knowledge of the speaker, and both assume that most clips belong.
+Two scores compare each clip with all others: the distance of its voice, a speaker embedding and the
+pitch, from the median one, and the divergence of its sounds, patches of mels, from the distribution
+of all sounds. Neither needs to know the speaker, and both assume that most clips belong.
 `prepare.py` drops the outliers, and before them what `screening_quality.py` calls unusable.
 """
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from torch import Tensor
 
-from voxcycle.audio.f0 import extract_f0
-from voxcycle.audio.mel import LogMel, MelSpec
-from voxcycle.audio.resample import resample
+from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.stats import MIN_MEL_STD
-from voxcycle.evaluation.metrics.similarity import centroid
-from voxcycle.evaluation.optional_deps import METRIC_RATE, has_metrics, import_metric
-from voxcycle.methods.batches import ImageBatch
-from voxcycle.methods.outliers import BATCH as SCORED_BATCH
-from voxcycle.methods.vae import VAE
-from voxcycle.models.coders import build_decoder, build_encoder
-from voxcycle.speech.features import load_analysis_waveform
-from voxcycle.training.state import TrainingState
+from voxcycle.speech.features import Features, extract_features
+from voxcycle.voices.pretrained import PRETRAINED_FILE, Pretrained
+from voxcycle.voices.speaker_encoder import SpeakerEncoder
 
 MIN_CLIPS = 20  # fewer do not show what is usual
 MAX_SCORE = 20.0
-MIN_COSINE_SCALE, MIN_LOG_F0_SCALE = 0.02, 0.05  # clips of one speaker vary at least this much
-MIN_NORM_SCALE = 0.1  # of the median
+# Clips of one speaker vary at least this much; measured by egs/fillets_nl/planted_outliers.py.
+MIN_VOICE_SCALE, MIN_SOUND_SCALE = 0.04, 0.25
 
-# Patches of mels, a quarter of a second long, and the VAE of them.
+PITCH_WEIGHT = 0.7  # of the median of ln F0, beside an embedding: a unit vector
+VOICE_PRIOR_S = 1.0  # of speech: the embeddings of shorter clips are unreliable
+
+# Patches of mels, a quarter of a second long, and their principal components.
 SIDE = 20  # of a patch: bands, and frames of 12 ms
 HOP = 5  # frames between patches
 MIN_LEVEL = -1.0  # deviations; below, a patch is a pause
 RANGE = 3.0  # deviations that a pixel shows
-WIDTH, N_LATENT, N_STEPS, BATCH = 256, 16, 600, 128
-SEED = 0
+N_LATENT = 16
+PATCH_PRIOR = 30.0  # patches that outweigh what is usual
+N_FITS, FITTED_SHARE = 3, 0.8  # of the clips: the others may be outliers
+Patches = NDArray[np.float32]  # (N, SIDE * SIDE)
 
 
 class OutlierScore(NamedTuple):
     """Distance of a clip from the others in robust deviations, 0 below the median."""
 
-    voice: float  # by the speaker embedding; without the extra `[eval]`, by the median of log F0
-    sound: float  # by the VAE
+    voice: float  # by the speaker embedding and the pitch
+    sound: float  # by the divergence of its patches
 
     @property
     def total(self) -> float:
@@ -57,20 +55,16 @@ class OutlierScore(NamedTuple):
 def compare_clips(paths: Sequence[Path]) -> list[float]:
     """Return `OutlierScore.total` of recordings of at least a second, for `prepare_folder`."""
     spec = MelSpec()
-    clips = [load_analysis_waveform(path, spec) for path in paths]
+    clips = [extract_features(path, spec) for path in paths]
     return [score.total for score in score_clips(clips, spec)]
 
 
-def score_clips(clips: Sequence[NDArray[np.float32]], spec: MelSpec) -> list[OutlierScore]:
-    """Score clips (T,) at the rate of `spec`, levelled; zeros where there are fewer than 20."""
+def score_clips(clips: Sequence[Features], spec: MelSpec) -> list[OutlierScore]:
+    """Score clips; zeros where there are fewer than 20."""
     if len(clips) < MIN_CLIPS:
         return [OutlierScore(0.0, 0.0)] * len(clips)
-    if has_metrics():
-        voice = deviations(voice_distances(clips, spec), MIN_COSINE_SCALE)
-    else:
-        voice = deviations(pitch_distances(clips, spec), MIN_LOG_F0_SCALE)
-    norms = latent_norms(clips, spec)
-    sound = deviations(norms, MIN_NORM_SCALE * float(np.nanmedian(norms)))
+    voice = deviations(voice_distances(clips, spec), MIN_VOICE_SCALE)
+    sound = deviations(sound_distances(clips), MIN_SOUND_SCALE)
     return [OutlierScore(*pair) for pair in zip(voice, sound, strict=True)]
 
 
@@ -87,72 +81,108 @@ def deviations(distances: Sequence[float], min_scale: float) -> list[float]:
     return np.clip(scores, 0.0, MAX_SCORE).tolist()
 
 
-def voice_distances(clips: Sequence[NDArray[np.float32]], spec: MelSpec) -> list[float]:
-    """Return 1 - cosine to the median of all speaker embeddings.
+def voice_distances(clips: Sequence[Features], spec: MelSpec) -> list[float]:
+    """Return the squared distance of embedding and pitch to the median ones.
 
-    The clips go to Resemblyzer's network unchanged: they are levelled and cut at pauses, and its
-    package's own preparation leaves too little of short ones to distinguish two actors.
+    That from s seconds of speech is multiplied by s / (s + 1): without it, the farthest clips are
+    the speaker's own shortest ones.
     """
-    encoder = import_metric("resemblyzer").VoiceEncoder("cpu", verbose=False)
-    speech = (resample(clip, spec.sample_rate, METRIC_RATE) for clip in clips)
-    embeddings = np.array([encoder.embed_utterance(clip) for clip in speech])
-    return (1 - embeddings @ centroid([np.median(embeddings, axis=0)])).tolist()
+    embeddings = np.array([embed_clip(clip) for clip in clips])
+    middle = np.median(embeddings, axis=0)
+    cosines = embeddings @ middle / np.linalg.norm(middle)
+    voiced = [clip.f0_hz[clip.f0_hz > 0] for clip in clips]
+    log_f0 = np.array([np.log(np.median(f0)) if len(f0) else np.nan for f0 in voiced])
+    pitch = np.nan_to_num(
+        PITCH_WEIGHT * (log_f0 - np.nanmedian(log_f0))
+    )  # 0 where nothing is voiced
+    speech_s = np.array([clip.speech.sum() for clip in clips]) / spec.frame_rate
+    shares = speech_s / (speech_s + VOICE_PRIOR_S)
+    return (shares * (2 * (1 - cosines) + np.square(pitch))).tolist()
 
 
-def pitch_distances(clips: Sequence[NDArray[np.float32]], spec: MelSpec) -> list[float]:
-    """Return the distance of the median of ln F0 from that of all; NaN where nothing is voiced."""
-    contours = [extract_f0(clip, spec) for clip in clips]
-    middles = [np.median(np.log(f0[f0 > 0])) if (f0 > 0).any() else np.nan for f0 in contours]
-    return np.abs(np.array(middles) - np.nanmedian(middles)).tolist()
+def embed_clip(clip: Features) -> NDArray[np.float32]:
+    """Return the embedding of a clip by the packaged speaker encoder, a unit vector (D,)."""
+    return _load_packaged_encoder().embed(clip.mels[0], clip.speech)
 
 
-@torch.no_grad()
-def latent_norms(clips: Sequence[NDArray[np.float32]], spec: MelSpec) -> list[float]:
-    """Return the mean squared norm of the latents of each clip's patches; NaN without patches."""
-    log_mel = LogMel(spec)
-    mels = [torch.from_numpy(log_mel(clip)) for clip in clips]  # (F, n_mels)
-    patches = cut_patches(mels)
-    vae = train_vae(torch.cat(patches))
-
-    def norm(part: Tensor) -> float:
-        means = [vae.posterior(images)[0] for images in part.split(SCORED_BATCH)]
-        return float(torch.cat([mu.square().sum(1) for mu in means]).mean())
-
-    return [norm(part) if len(part) else np.nan for part in patches]
+@functools.cache
+def _load_packaged_encoder() -> SpeakerEncoder:
+    encoder = Pretrained.load(PRETRAINED_FILE).encoder
+    if encoder is None:
+        raise ValueError(f"{PRETRAINED_FILE}: there is no speaker encoder in it")
+    return encoder
 
 
-def cut_patches(mels: Sequence[Tensor]) -> list[Tensor]:
-    """Cut log-mels (F, n_mels) into images (N, 1, 20, 20) in [-1, 1], without pauses.
+def sound_distances(clips: Sequence[Features]) -> list[float]:
+    """Return the logarithm of the divergence of each clip's patches from those of most clips.
+
+    The principal components are fitted three times, the second and third time without the fifth of
+    the clips that is farthest. NaN where a clip has no patches.
+    """
+    patches = cut_patches([clip.mels[0].astype(np.float32) for clip in clips])
+    is_usual = np.ones(len(clips), bool)
+    distances = np.full(len(clips), np.nan)
+    for _ in range(N_FITS):
+        components = fit_components([patches[i] for i in np.flatnonzero(is_usual)])
+        for i, part in enumerate(patches):
+            if len(part):
+                distances[i] = np.log(divergence(components.project(part)))
+        is_usual = distances <= np.nanquantile(distances, FITTED_SHARE)
+    return distances.tolist()
+
+
+def cut_patches(mels: Sequence[NDArray[np.float32]]) -> list[Patches]:
+    """Cut log-mels (F, n_mels) into patches in [-1, 1], without pauses.
 
     Each band is normalised over all mels.
     """
-    everything = torch.cat(list(mels))
-    mean, std = everything.mean(0), everything.std(0).clamp(min=MIN_MEL_STD)
+    n = sum(len(mel) for mel in mels)
+    mean = sum(mel.sum(0, dtype=np.float64) for mel in mels) / n
+    variance = sum(np.square(mel - mean).sum(0) for mel in mels) / n
+    std = np.maximum(np.sqrt(variance), MIN_MEL_STD)
 
-    def cut(mel: Tensor) -> Tensor:
-        bands = ((mel - mean) / std).unflatten(1, (SIDE, -1)).mean(2)
+    def cut(mel: NDArray[np.float32]) -> Patches:
+        bands = ((mel - mean) / std).reshape(len(mel), SIDE, -1).mean(2)
         if len(bands) < SIDE:
-            return bands.new_zeros(0, 1, SIDE, SIDE)
-        patches = bands.unfold(0, SIDE, HOP)  # (N, bands, frames)
-        is_loud = patches.mean((1, 2)) > MIN_LEVEL
-        return (patches[is_loud] / RANGE).clamp(-1, 1)[:, None].clone()
+            return np.zeros((0, SIDE * SIDE), np.float32)
+        patches = sliding_window_view(bands, SIDE, axis=0)[::HOP]  # (N, bands, frames)
+        loud = patches[patches.mean((1, 2)) > MIN_LEVEL]
+        return np.clip(loud / RANGE, -1, 1).reshape(-1, SIDE * SIDE).astype(np.float32)
 
     return [cut(mel) for mel in mels]
 
 
-@torch.enable_grad()
-def train_vae(patches: Tensor) -> VAE:
-    """Train the VAE of `methods/vae.py` on images (N, 1, 20, 20), for a few seconds."""
-    shape = (1, SIDE, SIDE)
-    drawn = torch.Generator().manual_seed(SEED)
-    with torch.random.fork_rng():
-        torch.manual_seed(SEED)
-        encoder = build_encoder("mlp", shape, WIDTH, 2 * N_LATENT)
-        module = TrainingState(VAE(encoder, build_decoder("mlp", shape, WIDTH, N_LATENT), N_LATENT))
-    for step in range(N_STEPS):
-        images = patches[torch.randint(len(patches), (BATCH,), generator=drawn)]
-        module.run_phases(ImageBatch(images, torch.zeros(BATCH, 1), step, step))
-        module.steps_done += 1
-    vae = module.method
-    assert isinstance(vae, VAE)
-    return vae.eval().requires_grad_(False)
+class Components(NamedTuple):
+    """Principal components: the mean patch (SIDE^2,), and (SIDE^2, 16) with their deviations."""
+
+    mean: NDArray[np.float64]
+    directions: NDArray[np.float64]
+    std: NDArray[np.float64]
+
+    def project(self, patches: Patches) -> NDArray[np.float64]:
+        """Return latents (N, 16), of unit deviation over the patches of the fit."""
+        return (patches - self.mean) @ self.directions / self.std
+
+
+def fit_components(patches: Sequence[Patches]) -> Components:
+    """Fit the principal components of the patches of several clips."""
+    n = sum(len(part) for part in patches)
+    mean = sum(part.sum(0, dtype=np.float64) for part in patches) / n
+    square = sum((part.T @ part).astype(np.float64) for part in patches) / n
+    variances, directions = np.linalg.eigh(square - np.outer(mean, mean))  # the largest last
+    std = np.sqrt(np.maximum(variances[-N_LATENT:], 1e-9))
+    return Components(mean, directions[:, -N_LATENT:], std)
+
+
+def divergence(latents: NDArray[np.float64]) -> float:
+    """Return the Kullback-Leibler divergence of the Gaussian of latents (N, D) from N(0, I).
+
+    Few latents settle no Gaussian: mean and covariance are shrunk by 30 latents of N(0, I). The
+    norm of latents, the KL term of a VAE, is the part of it that lacks the determinant, and misses
+    clips with fewer sounds than usual, such as noisy ones.
+    """
+    n, d = latents.shape
+    mean = latents.sum(0) / (n + PATCH_PRIOR)
+    square = (latents.T @ latents + PATCH_PRIOR * np.eye(d)) / (n + PATCH_PRIOR)
+    log_det = np.linalg.slogdet(square - np.outer(mean, mean))[1]
+    return float(0.5 * (np.trace(square) - d - log_det))

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from voxcycle.audio.f0 import extract_f0
@@ -84,11 +85,22 @@ def measure_quality(
 
 def _bandwidth_hz(waveform: NDArray[np.float32], sample_rate: int) -> float:
     """Return the highest frequency within 65 dB of the strongest, in the mean power spectrum."""
-    from scipy.signal import welch
-
-    _, power = welch(waveform, window="hann", nperseg=N_FFT, scaling="spectrum", detrend=False)
+    power = mean_power_spectrum(waveform)
     present = power >= power.max() * 10 ** (-BANDWIDTH_RANGE_DB / 10)
-    return float(np.flatnonzero(present)[-1] * sample_rate / (2 * (len(power) - 1)))
+    return float(np.flatnonzero(present)[-1] * sample_rate / N_FFT)
+
+
+def mean_power_spectrum(waveform: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the mean of the power spectra of Hann windows that overlap by half.
+
+    Welch's method (1967): (T,) to (N_FFT // 2 + 1,), where a sine of amplitude A has A^2 / 2. At
+    least `N_FFT` samples are needed.
+    """
+    window = np.hanning(N_FFT + 1)[:-1]
+    frames = sliding_window_view(waveform, N_FFT)[:: N_FFT // 2]
+    power = np.square(np.abs(np.fft.rfft(frames * window))).mean(0) / window.sum() ** 2
+    power[1:-1] *= 2  # the negative frequencies, too
+    return power
 
 
 def clipped_share(samples: NDArray[np.float32]) -> float:

@@ -29,7 +29,8 @@ from voxcycle.models.source_filter_networks import (
 from voxcycle.models.weights import load_network, store_network
 from voxcycle.speech.config import VocoderTrainingConfig
 from voxcycle.speech.corpus import CorpusError, scan_folder
-from voxcycle.speech.features import cache_features, load_analysis_waveform
+from voxcycle.speech.feature_cache import cache_features
+from voxcycle.speech.features import load_analysis_waveform
 from voxcycle.speech.vocoder_crops import Recording, VocoderCrops
 from voxcycle.training.config import save_config
 from voxcycle.training.loop import fit, keeps_threads, prepare_run

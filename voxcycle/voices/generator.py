@@ -13,6 +13,7 @@ from voxcycle.runtime.session import Session
 from voxcycle.runtime.voice_generator import build_voice_generator, count_context_frames
 from voxcycle.runtime.weights import StoredNetwork, current_name
 
+FORMANT_POSTFILTER = 0.15  # the default gain
 SMOOTHED_BANDS = 9
 Frames = Mapping[str, NDArray[np.floating[Any]]]
 
