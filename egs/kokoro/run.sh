@@ -10,7 +10,8 @@
 # 3 train   the voices VOICES (heart michael emma george) from the pretrained networks, on real and synthetic sources,
 #           JOBS (2) at a time, one thread each, a quarter of an hour each; STEPS replaces their own numbers;
 #           POOL=wide takes a wider synthetic pool (read it first: egs/kokoro/synthesize.py CORPUS --roles wide)
-# 4 score   evaluation speakers and real speech; run once per row of RESULTS.md
+# 4 score   evaluation speakers and real speech, into results/voice-NAME.json and voice-NAME-real.json; run once per row
+#           of RESULTS.md
 # 5 ship    write the scores into the voices and copy them into the package
 # 6 vocoder continue the training of the packaged vocoder "fast", also on conversions by VOICES, and copy it into
 #           the package: VOCODER_STEPS (28000), two and a half hours of one thread
@@ -66,9 +67,9 @@ if stage 4; then
         place=$(voice "$name")
         read -r folder _ <<<"$place"
         $python egs/kokoro/evaluate_kokoro.py --voice "$path.safetensors" --target "${folder#*/}" \
-            --split eval --corpus "$corpus" --json "$path.json"
+            --split eval --corpus "$corpus" --json "$path.json" --result "results/voice-$name.json"
         $python egs/kokoro/evaluate_kokoro.py --voice "$path.safetensors" --target "${folder#*/}" \
-            --real "$real" --corpus "$corpus" --json "$path-real.json"
+            --real "$real" --corpus "$corpus" --json "$path-real.json" --result "results/voice-$name-real.json"
     done
 fi
 if stage 5; then
