@@ -1,5 +1,8 @@
 """What is done to a generator as numbers: binding, blending, and the filter over the mel bands."""
 
+import copy
+import pickle
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -107,3 +110,20 @@ def test_weights_of_another_network_are_refused(generator, change):
     name = "blocks.2" if change == "extra" else "blocks.1"
     with pytest.raises(ValueError, match=f"another network: {name}.norm.bias"):
         replace(generator, weights=weights).check()
+
+
+def test_a_generator_that_has_run_is_copied_and_pickled(generator):
+    wanted = generator.run(INPUTS)["mel"]
+    for copied in (copy.deepcopy(generator), pickle.loads(pickle.dumps(generator))):
+        np.testing.assert_array_equal(copied.run(INPUTS)["mel"], wanted)
+
+
+def test_threads_may_share_a_generator(generator):
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: generator.run(INPUTS)["mel"], range(8)))
+    assert all(np.array_equal(mel, found[0]) for mel in found)
+
+
+def test_what_onnx_runtime_refuses_is_a_runtime_error(generator):
+    with pytest.raises(RuntimeError, match="ONNX Runtime"):
+        generator.run(INPUTS | {"source": np.zeros((30, 7))})

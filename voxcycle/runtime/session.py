@@ -1,7 +1,7 @@
 """Sessions of ONNX Runtime: threads and device are chosen here, once for a process."""
 
-import functools
 import os
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,12 +35,12 @@ def use_threads(n_threads: int) -> None:
 
 
 def count_threads() -> int:
-    """Return how many threads a network uses."""
-    return (
-        _chosen["threads"] or len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else _chosen["threads"] or (os.cpu_count() or 1)
-    )
+    """Return how many threads a network uses: as chosen, else OMP_NUM_THREADS, else all cores."""
+    chosen = _chosen["threads"] or os.environ.get("OMP_NUM_THREADS", "")
+    if str(chosen).isdecimal() and int(chosen):
+        return int(chosen)
+    is_known = hasattr(os, "sched_getaffinity")  # on Linux: the cores that this process may use
+    return len(os.sched_getaffinity(0)) if is_known else os.cpu_count() or 1
 
 
 def use_device(name: str) -> None:
@@ -67,30 +67,46 @@ class Session:
 
     def __init__(self, graph: Graph | Path) -> None:
         self._graph: Graph | Path | None = graph
+        self._session: onnxruntime.InferenceSession | None = None
+        self._lock = threading.Lock()
 
     def run(self, inputs: Mapping[str, NDArray[np.floating[Any]]]) -> dict[str, NDArray[Any]]:
-        """Compute the outputs by name; inputs become float32."""
-        arrays = {name: np.ascontiguousarray(x, np.float32) for name, x in inputs.items()}
-        session = self._session
-        names = [output.name for output in session.get_outputs()]
-        return dict(zip(names, session.run(names, arrays), strict=True))
+        """Compute the outputs by name; inputs become float32.
 
-    @functools.cached_property
-    def _session(self) -> "onnxruntime.InferenceSession":
+        Raises:
+            RuntimeError: the graph cannot be built or run, for lack of memory as a rule.
+        """
+        arrays = {name: np.ascontiguousarray(x, np.float32) for name, x in inputs.items()}
+        try:
+            session = self._open()
+            names = [output.name for output in session.get_outputs()]
+            return dict(zip(names, session.run(names, arrays), strict=True))
+        except Exception as error:  # ONNX Runtime's types derive from Exception alone
+            raise RuntimeError(f"ONNX Runtime: {error}") from error
+
+    def _open(self) -> "onnxruntime.InferenceSession":
         import onnxruntime
 
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = count_threads()
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        # Both would multiply the memory, and save nothing with the sizes of chunks.
-        options.enable_cpu_mem_arena = False
-        options.add_session_config_entry("session.disable_prepacking", "1")
-        providers = [PROVIDERS[_chosen["device"]]]
-        if providers != [PROVIDERS["cpu"]]:
-            providers.append(PROVIDERS["cpu"])
-        assert self._graph is not None
-        graph, self._graph = self._graph, None
-        model = graph.read_bytes() if isinstance(graph, Path) else graph.to_bytes()
-        del graph  # whose weights are in the model now
-        return onnxruntime.InferenceSession(model, options, providers=providers)
+        with self._lock:  # two threads may be the first
+            if self._session is None:
+                options = onnxruntime.SessionOptions()
+                options.intra_op_num_threads = count_threads()
+                options.inter_op_num_threads = 1
+                options.log_severity_level = 3
+                # Both would multiply the memory, and save nothing with the sizes of chunks.
+                options.enable_cpu_mem_arena = False
+                options.add_session_config_entry("session.disable_prepacking", "1")
+                providers = dict.fromkeys([PROVIDERS[_chosen["device"]], PROVIDERS["cpu"]])
+                graph, self._graph = self._graph, None
+                assert graph is not None
+                model = graph.read_bytes() if isinstance(graph, Path) else graph.to_bytes()
+                del graph  # whose weights are in the model now
+                self._session = onnxruntime.InferenceSession(
+                    model, options, providers=list(providers)
+                )
+            return self._session
+
+
+def without_sessions(network: object) -> dict[str, Any]:
+    """Return what is pickled or copied of an object that keeps sessions, which are made again."""
+    return {name: x for name, x in vars(network).items() if not isinstance(x, Session)}

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from voxcycle.runtime.session import without_sessions
+
 Arrays = Mapping[str, NDArray[Any]]
 # First and last layer of our networks were called so in files of format 1 and 2.
 RETIRED_NAMES = {"inlet": "embed", "outlet": "out"}
@@ -18,6 +20,8 @@ class StoredNetwork:
 
     arguments: dict[str, Any]
     weights: Arrays
+
+    __getstate__ = without_sessions
 
     def to_fp16(self) -> dict[str, NDArray[np.float16]]:
         """Return the weights as files store them."""

@@ -20,7 +20,7 @@ from voxcycle.audio.mel import LogMel, MelSpec, mel_filterbank
 from voxcycle.audio.mixdown import load_mono
 from voxcycle.audio.perturb import WARPS, Perturbation, WorldSpeech, analyse_world, resynthesize
 from voxcycle.files import allow_open_files, replacing
-from voxcycle.runtime.session import use_threads
+from voxcycle.runtime.session import count_threads, use_threads
 from voxcycle.speech.features import Features
 from voxcycle.speech.hearing import hear_variants
 from voxcycle.voices.content import load_phonetic_encoder
@@ -117,6 +117,7 @@ def cache_features(
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     cache_dir.mkdir(parents=True, exist_ok=True)
+    n_threads = count_threads()
     # Processes of joblib outlive a call and, unlike those of the standard library, do not run the
     # caller's script again. They keep the working directory of their start.
     results = Parallel(n_jobs=n_jobs or os.cpu_count(), return_as="generator")(
@@ -134,5 +135,6 @@ def cache_features(
             "likely for lack of memory; close other programs and start again (finished files are "
             "kept)"
         ) from error
+    use_threads(n_threads)  # where this process did the work
     allow_open_files()
     return [_load(entry, hears) for entry in entries]

@@ -5,10 +5,12 @@ stand for all four, and for those of any voice once they are bound to its speake
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import torch
 from torch import nn
 
+from voxcycle.artifacts import PRETRAINED, building
 from voxcycle.audio.mel import MelSpec
 from voxcycle.methods.cyclegan import (
     CycleGAN,
@@ -102,6 +104,7 @@ def check_pretrained(pretrained: Pretrained, config: MelCycleGANConfig) -> None:
                 f"the pretrained generator has {key}={value}, not {getattr(config, key)}: leave "
                 "the setting out, or train without it (--from-scratch)"
             )
+    load_discriminator(pretrained)  # fails where it is damaged
 
 
 def check_teachers(config: MelCycleGANConfig, encoder: SpeakerEncoder | None) -> None:
@@ -143,9 +146,10 @@ def store_generator(module: nn.Module) -> Generator:
 
 
 def load_discriminator(pretrained: Pretrained) -> PatchGAN | PatchGANPair:
-    """Return the discriminator of a pretrained file; ValueError where it cannot be built."""
+    """Return the discriminator of a pretrained file; ArtifactError where it cannot be built."""
     stored = pretrained.discriminator
-    return load_network(lambda: build_mel_discriminator(**stored.arguments), stored.weights)
+    with building(pretrained.path or Path("pretrained networks"), PRETRAINED):
+        return load_network(lambda: build_mel_discriminator(**stored.arguments), stored.weights)
 
 
 def _build_cyclegan(

@@ -17,6 +17,7 @@ from voxcycle.audio.mel import MelSpec
 from voxcycle.evaluation.dataset import spread
 from voxcycle.evaluation.systems import Speaker
 from voxcycle.methods.cyclegan import Teacher
+from voxcycle.runtime.session import use_threads
 from voxcycle.speech.config import POSTPROCESSING, VoiceTrainingConfig
 from voxcycle.speech.corpus import Split
 from voxcycle.speech.crops import UnpairedCrops
@@ -288,6 +289,7 @@ def _resolve_minutes(
             console.print(f"one thread is faster here than {n_threads}")
             n_threads, seconds = 1, alone
         torch.set_num_threads(n_threads)
+        use_threads(n_threads)
     minutes = config.minutes or DEFAULT_MINUTES
     n_steps = max(1, round(60 * minutes / seconds))
     console.print(f"{1 / seconds:.1f} steps/s: {minutes:g} minutes are {n_steps} steps")

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from torch.utils.tensorboard import SummaryWriter
 
 from voxcycle.methods.batches import Share, take_share
+from voxcycle.runtime.session import count_threads, use_threads
 from voxcycle.training.config import (
     CHECKPOINT_FILE,
     Config,
@@ -33,12 +34,13 @@ Hook = Callable[[TrainingState, SummaryWriter], None]  # called after every step
 
 @contextmanager
 def keeps_threads() -> Iterator[None]:
-    """Decorate a training: torch's number of threads is afterwards what it was."""
-    n_threads = torch.get_num_threads()
+    """Decorate a training: afterwards the numbers of threads are what they were."""
+    n_threads, n_of_networks = torch.get_num_threads(), count_threads()
     try:
         yield
     finally:
         torch.set_num_threads(n_threads)
+        use_threads(n_of_networks)
 
 
 def prepare_run(
@@ -67,6 +69,7 @@ def prepare_run(
         logging.getLogger(name).setLevel(logging.WARNING)
     if config.threads:
         torch.set_num_threads(config.threads)
+        use_threads(config.threads)
     console = Console(stderr=True, markup=False, highlight=False, quiet=not is_main)
     return config, checkpoint if resume else start, console
 

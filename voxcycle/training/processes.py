@@ -28,6 +28,7 @@ from lightning.fabric import Fabric
 from lightning.fabric.plugins.environments.lightning import find_free_network_port
 from torch import Tensor
 
+from voxcycle.runtime.session import use_threads
 from voxcycle.training.config import TrainingConfig
 
 READY = b"ready to train\n"
@@ -75,6 +76,7 @@ def join_processes(config: TrainingConfig, rerun: Callable[[], object]) -> Itera
             fabric.launch()
         if config.threads:
             torch.set_num_threads(config.threads)
+            use_threads(config.threads)
         yield fabric
         if not fabric.is_global_zero:
             raise SystemExit(0)

@@ -24,7 +24,7 @@ from voxcycle.runtime.hifigan import (
     count_hop,
     fold_weight_norm,
 )
-from voxcycle.runtime.session import Session
+from voxcycle.runtime.session import Session, without_sessions
 from voxcycle.runtime.weights import StoredNetwork
 from voxcycle.vocoders import ChunkPosition, VocoderError
 
@@ -49,6 +49,8 @@ class HiFiGAN:
     spec: MelSpec
     name: str = "hifigan"
     follows_f0: bool = False
+
+    __getstate__ = without_sessions
 
     @property
     def context_frames(self) -> int:

@@ -12,7 +12,7 @@ from voxcycle.artifacts import VOCODER, building, check_sizes, read_artifact, wr
 from voxcycle.audio.f0 import F0_MAX_HZ, F0_MIN_HZ, FORMER_TRACKER, TRACKER
 from voxcycle.audio.mel import MelSpec, hann
 from voxcycle.audio.source_signals import noise_blocks, onset_phases, source_signals
-from voxcycle.runtime.session import Session
+from voxcycle.runtime.session import Session, without_sessions
 from voxcycle.runtime.source_filter import (
     LOG_F0_MEAN,
     LOG_F0_STD,
@@ -44,6 +44,8 @@ class SourceFilter:
     f0_tracker: str = TRACKER
     follows_f0: bool = True
     filters: Session | None = None
+
+    __getstate__ = without_sessions
 
     @property
     def context_frames(self) -> int:

@@ -21,7 +21,7 @@ from voxcycle.artifacts import (
     write_artifact,
 )
 from voxcycle.audio.mel import MelSpec
-from voxcycle.runtime.session import Session
+from voxcycle.runtime.session import Session, without_sessions
 from voxcycle.runtime.weights import StoredNetwork
 from voxcycle.runtime.whisper_encoder import build_whisper_encoder, encode_positions
 
@@ -47,6 +47,8 @@ class PhoneticEncoder:
     network: StoredNetwork
     mean: NDArray[np.float32]
     session: Session | None = None
+
+    __getstate__ = without_sessions
 
     def listen(self, mel: NDArray[np.floating], spec: MelSpec) -> NDArray[np.float32]:
         """Return features and level (F, D + 1) of log-mels (F, n_mels), not yet centred."""

@@ -41,6 +41,7 @@ class Pretrained:
     reference: DomainStats
     about: dict[str, Any]
     encoder: SpeakerEncoder | None = None
+    path: Path | None = None
 
     @staticmethod
     def sha256(path: Path) -> str:
@@ -108,6 +109,7 @@ class Pretrained:
                 reference=DomainStats.from_dict(header["reference"]),
                 about=header["about"],
                 encoder=SpeakerEncoder(encoder, parts["encoder"]) if encoder else None,
+                path=path,
             )
             loaded.generator.check()
             if loaded.encoder is not None:

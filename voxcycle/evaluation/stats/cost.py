@@ -4,8 +4,11 @@ import platform
 import resource
 import sys
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from voxcycle.runtime.session import count_threads
 
 
 def summarize_cost(seconds: Mapping[str, float], audio_s: float) -> dict[str, Any]:
@@ -42,11 +45,9 @@ def _read_proc(name: str, key: str) -> str:
 
 def describe_machine() -> dict[str, Any]:
     """Return what speed depends on: processor, threads, versions."""
-    import torch
-
     return {
         "cpu": cpu_name(),
-        "threads": torch.get_num_threads(),
+        "threads": count_threads(),
         "python": platform.python_version(),
-        "torch": torch.__version__,
+        "onnxruntime": version("onnxruntime"),
     }
