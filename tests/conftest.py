@@ -1,5 +1,6 @@
 """Voices and speech-like signals that the tests share."""
 
+import multiprocessing
 import os
 import shutil
 import signal
@@ -23,6 +24,7 @@ from voxcycle.voices.voice import Voice, VoiceCard
 def pytest_configure():
     """Let the children of the tests hear Ctrl-C, which a run in the background would ignore."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    multiprocessing.set_start_method("spawn", force=True)  # as on Windows and macOS
 
 
 def make_speech(duration_s, sample_rate, f0_hz=120.0, seed=0):

@@ -44,7 +44,7 @@ def test_one_failure_loses_nothing_else_and_jobs_do_not_change_the_bits(
 ):
     for jobs in (1, 2):
         out = tmp_path / str(jobs)
-        results = convert_files(folder, voice_path, out, vocoder="griffin-lim", jobs=jobs)
+        results = convert_files(folder, voice_path, out, jobs=jobs)
         assert [r.source.name for r in results] == ["a.wav", "broken.wav", "b é.wav"]
         assert [r.output is None for r in results] == [False, True, False]
         assert results[1].error is not None and "not an audio file" in results[1].error

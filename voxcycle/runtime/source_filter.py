@@ -1,5 +1,7 @@
 """The graphs of `models.source_filter_networks`: responses of the filters, and F0 from mels."""
 
+import math
+
 import numpy as np
 
 from voxcycle.audio.mel import MelSpec, hann, mel_filterbank
@@ -66,15 +68,18 @@ def build_filters(
         sizes = graph.add_constant(np.array([N_SOURCES * n_freq, n_freq]))
         x, offset = graph.add_many("Split", 2, x, sizes, axis=1)
         graph.add_output("offset", offset, ["frames", n_freq])
+    # Gains multiply where the module adds their logarithms: ONNX Runtime's Log gives other bits for
+    # another number of threads.
+    gains = graph.add("Exp", x)
     if has_prior:
         inverse = np.linalg.pinv(mel_filterbank(spec).astype(np.float64))  # (n_freq, n_mels)
         of_unit_noise = np.sqrt(np.square(hann(spec.n_fft)).sum())
         magnitude = graph.add(
             "MatMul", graph.add("Exp", mel), graph.add_constant(inverse.T / of_unit_noise)
         )
-        prior = graph.add("Log", graph.add("Max", magnitude, constant(MIN_ENVELOPE)))
-        x = graph.add("Add", x, graph.add("Concat", *[prior] * N_SOURCES, axis=1))
-    gains = graph.add("Exp", graph.add("Min", x, constant(MAX_LOG_GAIN)))
+        envelope = graph.add("Max", magnitude, constant(MIN_ENVELOPE))
+        gains = graph.add("Mul", gains, graph.add("Concat", *[envelope] * N_SOURCES, axis=1))
+    gains = graph.add("Min", gains, constant(math.exp(MAX_LOG_GAIN)))
     graph.add_output("gains", gains, ["frames", N_SOURCES * n_freq])
     weights.require_empty()
     return graph
