@@ -79,6 +79,7 @@ def test_the_readme_has_the_commands_that_matter():
         "clone",
         "convert",
         "evaluate",
+        "export",
         "images",
         "prepare",
         "train",
@@ -102,6 +103,7 @@ def test_every_command_runs(workplace):
     assert (workplace / "converted" / "monday" / "one.flac").exists()
     assert (workplace / "anna-talk.ben.wav").exists()
     assert (workplace / "new.png").exists()
+    assert (workplace / "heart-onnx" / "generator.onnx").exists()
     if has_metrics():
         assert (workplace / "report" / "report.html").exists()
 

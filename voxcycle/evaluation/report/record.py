@@ -61,8 +61,8 @@ def record_evaluation(
         corpus_sha256=hash_corpus(evaluation),
         seed=training.get("seed"),
         steps=training.get("steps"),
-        machine=f"{machine['cpu']}, threads: {machine['threads']}, torch {machine['torch']}, "
-        f"Python {machine['python']}",
+        machine=f"{machine['cpu']}, threads: {machine['threads']}, "
+        f"ONNX Runtime {machine['onnxruntime']}, Python {machine['python']}",
         wall_s=about["wall_s"],
         date=datetime.fromisoformat(about["date"]).date(),
         recorded="automatic",
