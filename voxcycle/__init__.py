@@ -11,11 +11,21 @@ if TYPE_CHECKING:
     from voxcycle.conversion.batch import convert_files
     from voxcycle.conversion.options import Conversion
     from voxcycle.conversion.pipeline import convert
+    from voxcycle.runtime.session import use_device, use_threads
     from voxcycle.voices.library import load_voice
     from voxcycle.voices.voice import Voice
 
 __version__ = "0.1.0"
-__all__ = ["Conversion", "MelSpec", "Voice", "convert", "convert_files", "load_voice"]
+__all__ = [
+    "Conversion",
+    "MelSpec",
+    "Voice",
+    "convert",
+    "convert_files",
+    "load_voice",
+    "use_device",
+    "use_threads",
+]
 
 _HOMES = {
     "Conversion": "voxcycle.conversion.options",
@@ -24,6 +34,8 @@ _HOMES = {
     "convert": "voxcycle.conversion.pipeline",
     "convert_files": "voxcycle.conversion.batch",
     "load_voice": "voxcycle.voices.library",
+    "use_device": "voxcycle.runtime.session",
+    "use_threads": "voxcycle.runtime.session",
 }
 
 

@@ -1,6 +1,9 @@
-"""`voxcycle export` and `voxcycle doctor`."""
+"""`voxcycle export` and `voxcycle doctor`; what a command says that needs an extra."""
+
+import sys
 
 import numpy as np
+import pytest
 import soundfile
 
 
@@ -30,3 +33,26 @@ def test_the_doctor_names_a_damaged_voice(run_cli, monkeypatch, tmp_path, voice_
     (tmp_path / "voices" / "ada.safetensors").write_bytes(damaged)
     code, _, err = run_cli("doctor")
     assert code == 2 and "ada.safetensors: the weights do not match their checksum" in err
+
+
+@pytest.mark.parametrize(
+    ("command", "package", "extra"),
+    [
+        (("train", "--a", "x", "--b", "y"), "yaml", "train"),
+        (("evaluate", "--voice", "heart", "--source", "x"), "torch", "eval"),
+        (("images", "sample", "x.safetensors", "-o", "y.png"), "torch", "images"),
+    ],
+)
+def test_a_command_names_the_extra_that_it_needs(run_cli, monkeypatch, command, package, extra):
+    for name in [name for name in sys.modules if name.split(".")[0] in ("voxcycle", package)]:
+        if name.split(".")[:2] != ["voxcycle", "cli"]:
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, package, None)
+    code, _, err = run_cli(*command)
+    assert code == 2 and f"needs the package {package}" in err and f"voxcycle[{extra}]" in err
+    assert err.count("\n") == 1
+
+
+def test_a_device_that_is_not_there_is_one_sentence(run_cli, voice_path, tmp_path):
+    code, _, err = run_cli("convert", tmp_path / "a.wav", "--to", voice_path, "--device", "cuda")
+    assert code == 2 and "device cuda" in err and err.count("\n") == 1

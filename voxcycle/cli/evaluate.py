@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from voxcycle.cli.options import Threads, choose_threads_and_device
+
 
 def evaluate(
     voice: Annotated[
@@ -59,6 +61,7 @@ def evaluate(
             "name of one in its own cache. Nothing is downloaded."
         ),
     ] = "base",
+    threads: Threads = None,
     compare: Annotated[
         tuple[Path, Path] | None,
         typer.Option(help="Two metrics.json: print the differences only.", show_default=False),
@@ -91,6 +94,7 @@ def evaluate(
     from voxcycle.files import cache_dir
     from voxcycle.voices.library import load_voice
 
+    choose_threads_and_device(threads)
     loaded = load_voice(voice)
     if second_pass is not None and loaded.generator.n_content:
         typer.echo("note: the voice takes phonetic features: it has no second pass", err=True)
