@@ -136,5 +136,7 @@ def test_weights_of_another_shape_are_named():
     stored = store_network(SourceFilterVocoder(SPEC, width=16, n_blocks=2))
     with pytest.raises(ValueError, match="embed.weight is of shape"):
         build_filters(stored.weights, SPEC, **stored.arguments | {"width": 8})
+    with pytest.raises(ValueError, match="look_ahead=7 is not from 0 to 6"):
+        build_filters(stored.weights, SPEC, **stored.arguments | {"look_ahead": 7})
     with pytest.raises(ValueError, match="blocks.1.* more are not its"):
         build_filters(stored.weights, SPEC, **stored.arguments | {"n_blocks": 1})

@@ -36,7 +36,7 @@ def build_hifigan(
     channels = upsample_initial_channel
     x = to_channels(graph, graph.add_input("mel", ["frames", n_mels]))
     x = _add_same(graph, x, weights, "conv_pre", (channels, n_mels, FIRST_KERNEL))
-    third = graph.add_constant(_scalar(1 / len(resblock_kernel_sizes)))
+    share = graph.add_constant(np.array(1 / len(resblock_kernel_sizes), np.float32))
     for stage, (rate, kernel) in enumerate(zip(upsample_rates, upsample_kernel_sizes, strict=True)):
         padding = (kernel - rate) // 2
         weight = weights.take(f"ups.{stage}.weight", channels, channels // 2, kernel)
@@ -60,11 +60,11 @@ def build_hifigan(
                     graph, x, weights, name, resblock, (channels, channels, size), dilations
                 )
             )
-        x = graph.add("Mul", graph.add("Sum", *fused), third)
+        x = graph.add("Mul", graph.add("Sum", *fused), share)
     x = graph.add("LeakyRelu", x, alpha=LAST_SLOPE)
     x = graph.add("Tanh", _add_same(graph, x, weights, "conv_post", (1, channels, LAST_KERNEL)))
     weights.require_empty()
-    flat = graph.add_constant(_integers(-1))
+    flat = graph.add_constant(np.array([-1]))
     graph.add_output("waveform", graph.add("Reshape", x, flat), ["samples"])
     return graph
 
@@ -159,11 +159,3 @@ def fold_weight_norm(state: Arrays) -> dict[str, NDArray[Any]]:
         elif not key.endswith(".weight_g"):
             folded[key] = value
     return folded
-
-
-def _scalar(value: float) -> NDArray[np.float32]:
-    return np.array(value, np.float32)
-
-
-def _integers(*values: int) -> NDArray[np.int64]:
-    return np.array(values)

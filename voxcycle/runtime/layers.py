@@ -79,15 +79,11 @@ def add_convnext(
 
 def to_channels(graph: Graph, x: str) -> str:
     """Turn (F, n) into (1, n, F)."""
-    axes = graph.add_constant(_zero())
+    axes = graph.add_constant(np.array([0]))
     return graph.add("Unsqueeze", graph.add("Transpose", x, perm=[1, 0]), axes)
 
 
 def to_frames(graph: Graph, x: str) -> str:
     """Turn (1, n, F) into (F, n)."""
-    axes = graph.add_constant(_zero())
+    axes = graph.add_constant(np.array([0]))
     return graph.add("Transpose", graph.add("Squeeze", x, axes), perm=[1, 0])
-
-
-def _zero() -> np.ndarray:
-    return np.array([0])

@@ -38,6 +38,8 @@ def build_filters(
     (F, 3 * n_freq) and, with phases, `offset` (F, n_freq) in radians. ValueError where the weights
     belong to another network.
     """
+    if not 0 <= look_ahead < kernel:
+        raise ValueError(f"look_ahead={look_ahead} is not from 0 to {kernel - 1}")
     own = {name: array for name, array in arrays.items() if not name.startswith(PITCH)}
     graph, weights = graph or Graph(), Weights(own)
     n_freq = spec.n_fft // 2 + 1

@@ -36,7 +36,7 @@ def build_voice_generator(
     n_source = n_content + 1 if n_content else n_mels
     source = seen = graph.add_input("source", ["frames", n_source])
     if n_content:
-        sizes = graph.add_constant(_integers(n_content, 1))
+        sizes = graph.add_constant(np.array([n_content, 1]))
         features, level = graph.add_many("Split", 2, source, sizes, axis=1)
         features = add_norm(graph, features, weights, "content_norm", n_content)
         seen = graph.add("Concat", features, level, axis=1)
@@ -69,7 +69,3 @@ def build_voice_generator(
 def count_context_frames(arguments: dict[str, Any]) -> int:
     """Return how many frames to either side an output frame depends on."""
     return int(arguments.get("n_blocks", 6)) * (int(arguments.get("kernel", 7)) // 2)
-
-
-def _integers(*values: int) -> np.ndarray:
-    return np.array(values)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from voxcycle.artifacts import check_sizes
 from voxcycle.audio.mel import MelSpec
 from voxcycle.files import cache_dir, replacing
 from voxcycle.runtime.hifigan import (
@@ -94,6 +95,9 @@ class HiFiGAN:
                 f_max=float(config["fmax"] or config["sampling_rate"] / 2),
             )
             arguments = {field: config[field] for field in GENERATOR_FIELDS}
+            check_sizes({name: arguments[name] for name in GENERATOR_FIELDS[1:5]})
+            for dilations in arguments["resblock_dilation_sizes"]:
+                check_sizes({"resblock_dilation_sizes": dilations})
             arguments["n_mels"] = spec.n_mels
             hop = count_hop(arguments["upsample_rates"])
             count_context_frames(**arguments)
