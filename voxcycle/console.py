@@ -10,13 +10,17 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 PATIENCE_S = 2.0
+PIPE_WIDTH = 1000
 
 
 def open_console(stderr: bool = True) -> "Console":
     """Return a console that prints lines as they are: names hold brackets and may be long."""
     from rich.console import Console
 
-    return Console(stderr=stderr, markup=False, highlight=False, soft_wrap=True)
+    console = Console(stderr=stderr, markup=False, highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = PIPE_WIDTH  # tables are whole in pipes
+    return console
 
 
 def open_progress(in_percent: bool = False) -> "Progress":

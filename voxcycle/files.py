@@ -48,11 +48,13 @@ def replacing(path: Path) -> Iterator[Path]:
         NotADirectoryError: the folder is a file.
         IsADirectoryError: `path` is a folder.
     """
+    path = path.resolve() if path.is_symlink() else path  # the file behind a link is replaced
     check_folder(path.parent)
     if path.is_dir():
         raise IsADirectoryError(f"{path}: expected a file, found a folder; name another")
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name[:60]}.{os.getpid()}-{threading.get_ident()}.part")
+    start = os.fsdecode(os.fsencode(path.name)[:60]).encode("utf-8", "ignore").decode("utf-8")
+    partial = path.with_name(f".{start}.{os.getpid()}-{threading.get_ident()}.part")
     try:
         yield partial
         os.replace(partial, path)

@@ -11,8 +11,10 @@ from voxcycle.audio.io import (
     AudioError,
     AudioFormat,
     FileSource,
+    check_sample_rate,
     check_target,
     choose_format,
+    list_audio,
     write_audio,
 )
 from voxcycle.audio.mixdown import plan_mixdown
@@ -128,7 +130,7 @@ def test_a_folder_and_a_low_rate_are_refused(tmp_path):
     with pytest.raises(AudioError, match="found a folder"):
         FileSource(tmp_path)
     soundfile.write(tmp_path / "a.wav", NOISE, 4000)
-    with pytest.raises(AudioError, match="4000 Hz; 8000 to 384000 Hz"):
+    with pytest.raises(AudioError, match="4000 Hz; whole numbers from 8000 to 384000 Hz"):
         FileSource(tmp_path / "a.wav")
 
 
@@ -156,3 +158,64 @@ def test_a_truncated_flac_is_told(tmp_path):
     (tmp_path / "a.flac").write_bytes(data[: len(data) // 2])
     with pytest.raises(AudioError, match="a.flac: the file is damaged or cut short about"):
         plan_mixdown(FileSource(tmp_path / "a.flac"))
+
+
+def test_nothing_hidden_is_found_and_links_are_followed_once(tmp_path):
+    inside = tmp_path / "in"
+    for name in ("a.wav", "sub/b.flac", ".Trash-0/c.wav", "sub/.d.wav", "sub/notes.txt"):
+        (inside / name).parent.mkdir(parents=True, exist_ok=True)
+        (inside / name).write_bytes(b"x")
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "e.wav").write_bytes(b"x")
+    (inside / "linked").symlink_to(other, target_is_directory=True)
+    (inside / "sub" / "loop").symlink_to(inside, target_is_directory=True)
+    found = [str(path.relative_to(inside)) for path in list_audio(inside)]
+    assert found == ["a.wav", "linked/e.wav", "sub/b.flac"]
+    assert [path.name for path in list_audio(inside, recursive=False)] == ["a.wav"]
+
+
+@pytest.mark.parametrize(
+    ("subtype", "rate", "expected"),
+    [
+        ("PCM_16", 384_000, 384_000),
+        ("VORBIS", 384_000, 192_000),
+        ("VORBIS", 44_100, 44_100),
+        ("OPUS", 44_100, 48_000),
+        ("OPUS", 12_000, 12_000),
+        ("MPEG_LAYER_III", 96_000, 48_000),
+        ("MPEG_LAYER_III", 15_000, 16_000),
+    ],
+)
+def test_a_format_takes_the_next_rate_that_it_has(subtype, rate, expected):
+    assert AudioFormat("x", "X", subtype).fit_rate(rate) == expected
+
+
+def test_a_long_block_of_vorbis_is_written(tmp_path):
+    noise = np.resize(NOISE, 300_000)
+    write(tmp_path / "a.ogg", [noise], AudioFormat("ogg", "OGG", "VORBIS"), 48_000)
+    assert soundfile.info(tmp_path / "a.ogg").frames == 300_000
+
+
+def test_a_pipe_is_no_target_and_a_link_is_followed(tmp_path):
+    os.mkfifo(tmp_path / "pipe.wav")
+    with pytest.raises(AudioError, match="not a regular file"):
+        check_target(tmp_path / "pipe.wav")
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link.wav").symlink_to(tmp_path / "there" / "real.wav")
+    write(tmp_path / "link.wav", [NOISE], AudioFormat("wav", "WAV", "PCM_16"))
+    assert (tmp_path / "link.wav").is_symlink()
+    assert soundfile.info(tmp_path / "there" / "real.wav").frames == len(NOISE)
+
+
+def test_a_name_of_255_bytes_is_written(tmp_path):
+    path = tmp_path / ("\U0001f600" * 62 + ".wav")  # 252 bytes
+    write(path, [NOISE], AudioFormat("wav", "WAV", "PCM_16"))
+    assert path.exists()
+
+
+def test_a_rate_may_be_a_whole_float_and_nothing_else():
+    assert check_sample_rate(16_000.0, "x") == 16_000
+    for rate in (16_000.5, float("nan"), float("inf"), "16000"):
+        with pytest.raises(AudioError, match="whole numbers from 8000"):
+            check_sample_rate(rate, "x")

@@ -154,3 +154,25 @@ def test_the_name_says_the_format(recording, tmp_path):
 def test_a_voice_cannot_name_another_folder():
     assert to_file_name("../../etc/x y") == "_etc_x_y"
     assert to_file_name("") == "voice"
+
+
+def test_a_name_that_is_too_long_fails_alone(recording, voice_path, tmp_path):
+    long = tmp_path / ("x" * 250 + ".wav")
+    shutil.copy(recording, long)
+    good = tmp_path / "good.wav"
+    shutil.copy(recording, good)
+    first, second = convert_files([long, good], voice_path, vocoder="griffin-lim")
+    assert first.error and "too long" in first.error and second.output and second.output.exists()
+
+
+def test_a_rate_that_the_format_lacks_becomes_the_next_one(recording, voice_path, tmp_path):
+    (result,) = convert_files(
+        recording,
+        voice_path,
+        tmp_path / "out",
+        vocoder="griffin-lim",
+        format="opus",
+        output_rate=44_100,
+    )
+    assert result.output and soundfile.info(result.output).samplerate == 48_000
+    assert "opus does not take 44100 Hz: written at 48000 Hz" in result.notes

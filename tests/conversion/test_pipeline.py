@@ -206,7 +206,7 @@ def test_a_voice_that_hears_has_no_second_pass(convert_speech, make_voice):
     np.testing.assert_array_equal(again.waveform, plain.waveform)
     assert not plain.notes
     (note,) = again.notes
-    assert note == "the voice ann hears what is said: no second pass"
+    assert note == "a second pass has no effect with the voice ann"
 
 
 @pytest.mark.parametrize(

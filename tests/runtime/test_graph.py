@@ -58,6 +58,8 @@ def test_results_do_not_depend_on_the_threads():
 def test_what_is_not_there_is_named():
     with pytest.raises(ValueError, match="device cuda: this installation .* has cpu"):
         use_device("cuda")
+    with pytest.raises(ValueError, match="device gpu: known are auto, cpu, cuda"):
+        use_device("gpu")
     use_device("auto")
     with pytest.raises(ValueError, match="threads -1"):
         use_threads(-1)

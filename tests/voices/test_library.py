@@ -4,7 +4,7 @@ import pytest
 
 from voxcycle.artifacts import ArtifactError
 from voxcycle.voices import library as registry
-from voxcycle.voices.library import add_voice, find_voice, list_voices, load_voice
+from voxcycle.voices.library import add_voice, find_voice, list_voices, load_voice, remove_voice
 from voxcycle.voices.voice import VoiceError
 
 
@@ -117,3 +117,11 @@ def test_shipped_voices_are_sound():
         assert card.licence and card.consent
         for term in ("adversarial_a", "adversarial_b", "cycle_a", "cycle_b"):
             assert config[term] > 0
+
+
+def test_own_voices_are_removed_and_shipped_ones_are_not(shipped, new_file):
+    path = add_voice(new_file)
+    assert remove_voice(path.stem) == path and not path.exists()
+    with pytest.raises(VoiceError, match="not a voice of your own"):
+        remove_voice("ada")
+    assert (shipped / "ada.safetensors").exists()

@@ -28,6 +28,11 @@ FORMATS = {
     "aiff": ("AIFF", "PCM_16"),
     "mp3": ("MP3", "MPEG_LAYER_III"),
 }
+# Rates in Hz that a compression takes: some, or any up to the highest.
+OPUS_RATES = (8_000, 12_000, 16_000, 24_000, 48_000)
+MP3_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
+MAX_VORBIS_RATE = 192_000
+WRITTEN_SAMPLES = 8192  # at a time: longer blocks of Vorbis overflow small stacks
 KEPT_SUBTYPES = frozenset({"PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"})
 STREAMED_LENGTH = 0x7FFFF000  # what a wav's header says where its writer did not know the length
 _SFC_SET_ADD_PEAK_CHUNK = 0x1050  # sndfile.h; soundfile has no name for it
@@ -38,14 +43,20 @@ class AudioError(ValueError):
 
 
 def list_audio(folder: Path, recursive: bool = True) -> list[Path]:
-    """Return the recordings in a folder and those below it, sorted; hidden files not."""
-    return sorted(
-        path
-        for path in (folder.rglob("*") if recursive else folder.glob("*"))
-        if path.suffix.lower() in READABLE_SUFFIXES
-        and not path.name.startswith(".")
-        and path.is_file()
-    )
+    """Return the recordings in a folder and those below it, sorted; nothing that is hidden.
+
+    Linked folders are followed, each once.
+    """
+    found, seen = [], set()
+    for name, folders, files in os.walk(folder, followlinks=True):
+        here = Path(name)
+        real = here.resolve()
+        folders[:] = [] if real in seen or not recursive else folders
+        folders[:] = sorted(f for f in folders if not f.startswith("."))
+        if real not in seen:
+            found += [here / file for file in files if not file.startswith(".")]
+        seen.add(real)
+    return sorted(p for p in found if p.suffix.lower() in READABLE_SUFFIXES and p.is_file())
 
 
 class AudioSource(Protocol):
@@ -155,6 +166,15 @@ class AudioFormat(NamedTuple):
     format: str
     subtype: str
 
+    def fit_rate(self, sample_rate: int) -> int:
+        """Return the lowest rate of the format that keeps all of a sample rate, or its highest."""
+        if self.subtype == "VORBIS":
+            return min(sample_rate, MAX_VORBIS_RATE)
+        rates = {"OPUS": OPUS_RATES, "MPEG_LAYER_III": MP3_RATES}.get(self.subtype)
+        if rates is None:
+            return sample_rate
+        return next((rate for rate in rates if rate >= sample_rate), rates[-1])
+
 
 def choose_format(source: FileSource, requested: str | None = None) -> AudioFormat:
     """Return the requested format, else the input's; the input's subtype where it fits.
@@ -204,7 +224,8 @@ def write_audio(
                 for key, value in tags.items():
                     setattr(opened, key, value)
                 for block in blocks:
-                    opened.write(block)
+                    for start in range(0, len(block), WRITTEN_SAMPLES):
+                        opened.write(block[start : start + WRITTEN_SAMPLES])
     except (soundfile.SoundFileError, OSError) as error:
         raise AudioError(
             f"{target}: cannot be written as {audio_format.format} {audio_format.subtype} at "
@@ -217,6 +238,8 @@ def check_target(target: Path) -> None:
     """Raise AudioError where a file cannot be written, before the work for it is done."""
     if target.is_dir():
         raise AudioError(f"{target}: a folder, where the name of a file is needed")
+    if target.exists() and not target.is_file():
+        raise AudioError(f"{target}: not a regular file; name another, or use - for a pipe")
     if not target.parent.is_dir():
         raise AudioError(f"{target}: its folder does not exist; make it first")
     if target.exists() and not os.access(target, os.W_OK):
@@ -227,10 +250,11 @@ def check_target(target: Path) -> None:
 
 def check_sample_rate(sample_rate: int, name: str) -> int:
     """Return the rate; AudioError, led by `name`, where it is out of range."""
-    if not MIN_SAMPLE_RATE <= sample_rate <= MAX_SAMPLE_RATE:
+    is_number = isinstance(sample_rate, int | float) and sample_rate == sample_rate // 1
+    if not is_number or not MIN_SAMPLE_RATE <= sample_rate <= MAX_SAMPLE_RATE:
         raise AudioError(
-            f"{name}: a sample rate of {sample_rate} Hz; {MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE} Hz "
-            "are possible"
+            f"{name}: a sample rate of {sample_rate} Hz; whole numbers from {MIN_SAMPLE_RATE} to "
+            f"{MAX_SAMPLE_RATE} Hz are possible"
         )
     return int(sample_rate)
 

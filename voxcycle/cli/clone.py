@@ -32,8 +32,8 @@ def clone(
     """Make a voice from recordings of one speaker, without training.
 
     Half a minute of clean speech is enough, five minutes are better. The pretrained networks, which
-    know many speakers, are adapted to the statistics of this one. The result sounds natural and
-    similar, but not identical; a trained pair (voxcycle train) is more similar.
+    know many speakers, are adapted to the statistics of this one. The result is nearer to
+    the speaker than to the source, but not identical; a trained pair (voxcycle train) is closer.
 
     Example: voxcycle clone recordings/ben && voxcycle convert talk.wav --to ben
     """
@@ -43,6 +43,8 @@ def clone(
     from voxcycle.voices.voice import VoiceCard
 
     choose_threads_and_device(threads)
+    if folder.is_file():
+        raise ValueError(f"{folder}: a file; put it into a folder of its own, and name that")
     card = VoiceCard(
         name or folder.absolute().name,
         language=language or "",

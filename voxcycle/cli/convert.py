@@ -58,8 +58,8 @@ def convert(
         bool,
         typer.Option(
             "--file-stats",
-            help="Use this file's statistics, not the training speaker's: range of pitch, and of "
-            "voices on mels levels of the bands (pair voices).",
+            help="For a voice of a pair and another speaker than it was trained for: take the "
+            "range of pitch from this recording.",
         ),
     ] = False,
     second_pass: Annotated[
@@ -68,7 +68,8 @@ def convert(
             min=0,
             max=1,
             help="Blend in a second conversion that removes more of the source speaker and costs "
-            "some of the words (0 = off, 1 = full). Only for voices on mels, of older files.",
+            "some of the words (0 = off, 1 = full). Only for voices of older files, which say "
+            "`input: mels` in `voxcycle voices show`.",
             show_default="the voice's own",
         ),
     ] = None,

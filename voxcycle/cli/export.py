@@ -43,8 +43,9 @@ def export(
     far they are from the voice on a recording and, with the extra [eval], what that changes in
     similarity, words and naturalness.
 
-    Examples: voxcycle export heart -o heart-onnx
-    voxcycle export verify heart-onnx --recording talk.wav
+    Example: voxcycle export heart -o heart-onnx
+
+    Then: voxcycle export verify heart-onnx --recording talk.wav
     """
     choose_threads_and_device(threads)
     if voice == VERIFY:
@@ -74,9 +75,8 @@ def _verify(folder: Path, recording: Path) -> None:
     speech = load_mono(recording, rate)[: SECONDS * rate]
     differences, own, exported = verify_export(folder, speech)
     for found in differences:
-        typer.echo(
-            f"{found.name}: largest difference {found.largest:.2g}, {found.relative_db:.0f} dB"
-        )
+        much = f"largest difference {found.largest:.2g}, {found.relative_db:.0f} dB"
+        typer.echo(f"{found.name}: {much if found.largest else 'identical'}")
     if has_metrics():
         _print_scores(own, exported, rate)
     else:

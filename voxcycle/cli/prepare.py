@@ -1,5 +1,6 @@
 """`voxcycle prepare`: from raw recordings to training clips."""
 
+import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -30,8 +31,8 @@ def prepare(
     Recordings are made mono and cut at their pauses into clips of up to twelve seconds. Clips that
     are too short, clipped, noisy or without a voice are dropped, and so are those that are unlike
     the rest: another speaker, music (compared from twenty clips on). What is kept is brought to one
-    loudness and written as FLAC. The table, report.json and report.png say what was kept, and why
-    the rest was dropped.
+    loudness and written as FLAC. The table, report.json and, with the extra [train], a picture
+    report.png say what was kept, and why the rest was dropped.
 
     Example: voxcycle prepare recordings/anna -o clips/anna
     """
@@ -57,8 +58,11 @@ def prepare(
             keeps_outliers=keep_outliers,
         )
     _print_report(prepared)
-    draw_report(prepared, out)
-    typer.echo(f"{out}: {len(prepared.kept)} clips, report.json, report.png")
+    written = f"{out}: {len(prepared.kept)} clips, report.json"
+    if importlib.util.find_spec("matplotlib"):
+        draw_report(prepared, out)
+        written += ", report.png"
+    typer.echo(written)
 
 
 def _print_report(prepared: "Prepared") -> None:

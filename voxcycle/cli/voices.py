@@ -1,4 +1,4 @@
-"""`voxcycle voices`: list, show and add voices."""
+"""`voxcycle voices`: list, show, add and remove voices."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +16,7 @@ voices_app = typer.Typer(invoke_without_command=True)
 
 @voices_app.callback()
 def voices(context: typer.Context) -> None:
-    """List, show and add voices."""
+    """List all voices, or show, add or remove one."""
     if context.invoked_subcommand is not None:
         return
     from rich.table import Column, Table
@@ -50,6 +50,10 @@ def voices(context: typer.Context) -> None:
             *(_print_score(voice.scores.get(key), n) for key, (_, n) in SCORES.items()),
         )
     console.print(table)
+    console.print(
+        "SECS: similarity to the speaker (1 is identical); WER: words lost; MOS: naturalness, 1 to "
+        "5, by DistillMOS; all through the vocoder HiFi-GAN"
+    )
 
 
 @voices_app.command()
@@ -107,6 +111,15 @@ def add(
     open_console(stderr=False).print(
         f"{'added as' if is_own else 'shipped already as'} {path.stem}: {path}"
     )
+
+
+@voices_app.command()
+def remove(name: Annotated[str, typer.Argument(help="Name of a voice of your own.")]) -> None:
+    """Delete one of your own voices."""
+    from voxcycle.console import open_console
+    from voxcycle.voices.library import remove_voice
+
+    open_console(stderr=False).print(f"removed {remove_voice(name)}")
 
 
 def _print_score(value: Any, decimals: int) -> str:

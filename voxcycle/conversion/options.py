@@ -60,7 +60,8 @@ class Options:
         if self.denoise not in ("auto", "on", "off"):
             raise ValueError(f"denoise {self.denoise!r}: auto, on or off is needed")
         if self.output_rate is not None:
-            check_sample_rate(self.output_rate, "the output")
+            rate = check_sample_rate(self.output_rate, "the output")
+            object.__setattr__(self, "output_rate", rate)  # a whole float is one, too
 
 
 @dataclass(frozen=True)
@@ -77,10 +78,10 @@ class Conversion:
         seconds: time spent by stage.
     """
 
-    waveform: NDArray[np.float32]
+    waveform: NDArray[np.float32] = field(repr=False)
     sample_rate: int
     n_samples: int
-    f0_hz: NDArray[np.float32]
-    source_stats: DomainStats
+    f0_hz: NDArray[np.float32] = field(repr=False)
+    source_stats: DomainStats = field(repr=False)
     notes: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)

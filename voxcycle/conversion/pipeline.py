@@ -133,6 +133,9 @@ def convert_file(
     }
     check_target(target)
     options = options or Options()
+    wanted = options.output_rate or source.sample_rate
+    if (fitting := audio_format.fit_rate(wanted)) != wanted:
+        options = replace(options, output_rate=fitting)
     with _converted(source, voice=voice, vocoder=vocoder, options=options, report=progress) as (
         result,
         blocks,
@@ -144,6 +147,9 @@ def convert_file(
             audio_format=audio_format,
             tags=tags,
         )
+    if fitting != wanted:
+        what = f"{audio_format.extension} does not take {wanted} Hz: written at {fitting} Hz"
+        result.notes.append(what)
     return result
 
 
@@ -184,7 +190,7 @@ def _converted(
                 advance = _stage(report, "content")
                 prepare = content_source(mels, analysis.speech, spec, heard, advance)
             if options.second_pass:
-                notes.append(f"the voice {voice.card.name} hears what is said: no second pass")
+                notes.append(f"a second pass has no effect with the voice {voice.card.name}")
         converter = MelConverter(
             voice.generator,
             prepare,

@@ -171,8 +171,18 @@ def _refuse_clashes(plan: list[PlannedFile], overwrite: bool) -> list[PlannedFil
                 error = f"{target}: this is an input; choose another output"
             elif real in taken:
                 error = f"{target}: {planned.source} and {taken[real]} would both be written to it"
-            elif target.exists() and not overwrite:
-                error = f"{target}: exists already; remove it, or allow it with --overwrite"
+            else:
+                error = error or _find_obstacle(target, overwrite)
             taken.setdefault(real, planned.source)
         checked.append(replace(planned, error=error))
     return checked
+
+
+def _find_obstacle(target: Path, overwrite: bool) -> str | None:
+    """Return why an output cannot be written, as far as its name tells."""
+    try:
+        if target.exists() and not overwrite:
+            return f"{target}: exists already; remove it, or allow it with --overwrite"
+    except OSError as error:  # a name that is too long for the file system
+        return f"{target}: {error.strerror}; choose another name with -o"
+    return None

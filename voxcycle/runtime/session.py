@@ -50,6 +50,8 @@ def use_device(name: str) -> None:
     """
     import onnxruntime
 
+    if name not in DEVICES:
+        raise ValueError(f"device {name}: known are {', '.join(DEVICES)}")
     there = onnxruntime.get_available_providers()
     known = [device for device, provider in PROVIDERS.items() if provider in there]
     if name == "auto":

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 
 from voxcycle.audio.mel import MelSpec
@@ -188,7 +189,7 @@ def analyse(
     if quiet:
         console.print(f"analysing {name}: {len(paths)} files, kept in the cache for next time")
     with Progress(console=console, transient=True, disable=quiet) as progress:
-        task = progress.add_task(f"Analysing {name}", total=len(paths))
+        task = progress.add_task(f"Analysing {escape(name)}", total=len(paths))
         return cache_features(
             paths,
             spec,

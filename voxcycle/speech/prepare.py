@@ -104,7 +104,9 @@ def prepare(folder: Path, clips: Path, min_total_s: float, console: "Console") -
     Raises:
         CorpusError: as `prepare_folder`, or there is too little usable speech.
     """
-    with console.status(f"cutting and screening {folder}"):
+    from rich.text import Text
+
+    with console.status(Text(f"cutting and screening {folder}")):  # not markup
         prepared = prepare_folder(folder, clips, overwrite=True, compare=compare_clips)
     skipped = [f"{reason} {60 * m:.0f} s" for reason, m in prepared.minutes_dropped().items()]
     skipped += [f"{name}: {reason}" for name, reason in prepared.unreadable]

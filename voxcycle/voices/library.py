@@ -107,6 +107,19 @@ def add_voice(path: Path, overwrite: bool = False) -> Path:
     return target
 
 
+def remove_voice(name: str) -> Path:
+    """Delete one of the user's own voices; return the file that was deleted.
+
+    A shipped voice of that name is there again afterwards. VoiceError where there is none, or where
+    it is a shipped one.
+    """
+    path = find_voice(name)
+    if path.parent != own_voices_dir():
+        raise VoiceError(f"{name}: not a voice of your own; only those can be removed")
+    path.unlink()
+    return path
+
+
 def _voice_files() -> dict[str, Path]:
     """Return the files by voice name, the user's own in place of shipped ones."""
     found: dict[str, Path] = {}
