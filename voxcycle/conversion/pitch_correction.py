@@ -23,7 +23,7 @@ MAX_BELIEVED_SEMITONES = 7.0
 MIN_VOICED_SHARE = 0.5  # of the requested frames, for an error to be believed
 RETURN_S = 0.1  # time constant with which the warped time comes back to the true one
 STEP = 64  # samples between nodes of the warped time
-SINC_REACH = 32  # samples to either side that a sample between them depends on
+SINC_REACH = 16  # samples to either side that a sample between them depends on
 BLOCK_STEPS = 1 << 11
 
 
@@ -66,15 +66,17 @@ def read_between(
     Every position has `SINC_REACH` samples before and after it.
     """
     whole = positions.astype(int)
-    share = positions - whole
     offsets = np.arange(1 - SINC_REACH, SINC_REACH + 1)
+    signs, angles = (-1.0) ** offsets / np.pi, np.pi * offsets / SINC_REACH
     values = np.empty(len(positions), np.float32)
     for first in range(0, len(positions), BLOCK_STEPS):  # bounds the memory
         part = slice(first, first + BLOCK_STEPS)
-        distance = share[part, None] - offsets
-        window = np.cos(np.pi / 2 * distance / SINC_REACH) ** 2  # Hann
-        weights = np.sinc(distance) * window
-        values[part] = (samples[whole[part, None] + offsets] * weights).sum(1)
+        # Sine and window of a difference by those of its terms, a few per position.
+        share = np.maximum(positions[part] - whole[part], 1e-9)[:, None]
+        turn = np.pi * share / SINC_REACH
+        window = 0.5 + 0.5 * (np.cos(turn) * np.cos(angles) + np.sin(turn) * np.sin(angles))
+        weights = np.sin(np.pi * share) * signs / (share - offsets) * window
+        values[part] = np.einsum("nk,nk->n", samples[whole[part, None] + offsets], weights)
     return values
 
 
