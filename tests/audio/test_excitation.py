@@ -2,7 +2,7 @@ import librosa
 import numpy as np
 import pytest
 
-from voxcycle.audio.excitation import excitation_mel
+from voxcycle.audio.excitation import comb_table, excitation_mel, make_comb_table
 from voxcycle.audio.mel import LogMel, MelSpec
 
 SPEC = MelSpec()
@@ -56,3 +56,9 @@ def test_neighbouring_pitches_change_rows_smoothly():
     semitone, cent = 2 ** (1 / 12), 2 ** (1 / 1200)
     base, near, far = excitation_mel(200 * np.array([1, cent, semitone], np.float32), SPEC)[:, :-1]
     assert np.abs(near - base).mean() < 0.1 * np.abs(far - base).mean()
+
+
+def test_the_packaged_table_is_what_is_computed():
+    """Made by `np.save(COMBS_FILE, np.column_stack(make_comb_table(MelSpec())))`."""
+    for packaged, computed in zip(comb_table(SPEC), make_comb_table(SPEC), strict=True):
+        np.testing.assert_allclose(packaged, computed, atol=1e-5)

@@ -70,6 +70,7 @@ class Session:
     def __init__(self, graph: Graph | Path) -> None:
         self._graph: Graph | Path | None = graph
         self._session: onnxruntime.InferenceSession | None = None
+        self._options: onnxruntime.RunOptions | None = None
         self._lock = threading.Lock()
 
     def run(self, inputs: Mapping[str, NDArray[np.floating[Any]]]) -> dict[str, NDArray[Any]]:
@@ -82,7 +83,7 @@ class Session:
         try:
             session = self._open()
             names = [output.name for output in session.get_outputs()]
-            return dict(zip(names, session.run(names, arrays), strict=True))
+            return dict(zip(names, session.run(names, arrays, self._options), strict=True))
         except Exception as error:  # ONNX Runtime's types derive from Exception alone
             raise RuntimeError(f"ONNX Runtime: {error}") from error
 
@@ -95,14 +96,17 @@ class Session:
                 options.intra_op_num_threads = count_threads()
                 options.inter_op_num_threads = 1
                 options.log_severity_level = 3
-                # Both would multiply the memory, and save nothing with the sizes of chunks.
-                options.enable_cpu_mem_arena = False
+                # A second copy of the weights saves nothing with the sizes of chunks.
                 options.add_session_config_entry("session.disable_prepacking", "1")
                 providers = dict.fromkeys([PROVIDERS[_chosen["device"]], PROVIDERS["cpu"]])
                 graph, self._graph = self._graph, None
                 assert graph is not None
                 model = graph.read_bytes() if isinstance(graph, Path) else graph.to_bytes()
                 del graph  # whose weights are in the model now
+                # The arena gives back what a run needed. Without an arena the heap breaks into
+                # fragments: 4 GB after an hour of audio.
+                self._options = onnxruntime.RunOptions()
+                self._options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
                 self._session = onnxruntime.InferenceSession(
                     model, options, providers=list(providers)
                 )
