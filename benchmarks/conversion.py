@@ -158,7 +158,8 @@ def measure_command(recording: Path, voice_name: str, rows: Rows) -> None:
 def measure_memory(recording: Path, voice_name: str, rows: Rows, lengths: dict[str, float]) -> None:
     for name in ("fast", "hifigan"):
         for length, seconds in lengths.items() if name == "fast" else [("10 s", STAGE_S)]:
-            for column, n_threads in (("one_thread", "1"), ("two_threads", "2")):
+            columns = (("one_thread", "1"), ("two_threads", "2"))
+            for column, n_threads in columns[: 1 if seconds > 600 else 2]:
                 with tempfile.TemporaryDirectory() as folder:
                     soundfile.write(Path(folder) / "in.wav", *repeated(recording, seconds))
                     measured = ["--measured", folder, voice_name, name, n_threads]

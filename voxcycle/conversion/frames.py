@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from voxcycle.audio.io import AudioError
 
 CHUNK_FRAMES = 512  # 6 s: context costs little, and HiFi-GAN stays under 300 MB
-SPOOL_BYTES = 1 << 25  # in memory up to here: six minutes of waveform, twenty of mels
+SPOOL_BYTES = 1 << 23  # in memory up to here: 90 s of waveform, five minutes of mels
 
 Frames = NDArray[np.floating[Any]]
 
