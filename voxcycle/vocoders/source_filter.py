@@ -140,15 +140,15 @@ class SourceFilter:
         with building(path, VOCODER):
             spec, arguments = MelSpec(**header["mel_spec"]), _drop_retired(header["network"])
             check_sizes(arguments)
-            build_filters(arrays, spec, **arguments)  # fails where they do not fit
-            build_pitch(arrays, spec)
-            return cls(
+            loaded = cls(
                 network=StoredNetwork(arguments, arrays),
                 spec=spec,
                 about=header.get("about") or {},
                 name=name or str(path),
                 f0_tracker=str(header.get("f0_tracker", FORMER_TRACKER)),
             )
+            _ = loaded._filters, loaded._pitch  # fails where they do not fit
+        return loaded
 
 
 def _drop_retired(arguments: dict[str, Any]) -> dict[str, Any]:

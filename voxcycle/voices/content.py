@@ -108,11 +108,12 @@ class PhoneticEncoder:
             arguments = artifact.header["encoder"]
             check_sizes(arguments)
             MelSpec(**artifact.header["mel_spec"]).require_same(MelSpec(), str(path), "voxcycle")
-            build_whisper_encoder(artifact.arrays, **arguments)  # fails where they do not fit
             mean = np.array(artifact.header["mean"], np.float32)
             if mean.shape != (arguments["width"],):
                 raise ValueError(f"a mean of shape {mean.shape}")
-        return cls(StoredNetwork(arguments, artifact.arrays), mean)
+            loaded = cls(StoredNetwork(arguments, artifact.arrays), mean)
+            _ = loaded._session  # fails where they do not fit
+        return loaded
 
 
 def check_content(n_content: int) -> None:

@@ -45,7 +45,7 @@ class Generator(StoredNetwork):
     def check(self) -> None:
         """Raise ValueError unless arguments and weights fit together."""
         bound = self.bind(np.zeros(self.n_condition, np.float32)) if self.n_condition else self
-        build_voice_generator(bound.weights, **bound.arguments)
+        _ = bound._session  # whose graph is made here, once
 
     def run(self, inputs: Frames) -> dict[str, NDArray[np.float32]]:
         """Map `source` (F, n) and `excitation` (F, n_mels + 1) to `mel` (F, n_mels).

@@ -18,7 +18,7 @@ class SpeakerEncoder(StoredNetwork):
 
     def check(self) -> None:
         """Raise ValueError unless arguments and weights fit together."""
-        build_speaker_encoder(self.weights, **self.arguments)
+        _ = self._session  # whose graph is made here, once
 
     def embed(
         self, mel: NDArray[np.floating[Any]], speech: NDArray[np.bool_]
