@@ -121,9 +121,8 @@ def convert_file(
     """Convert a file to a file that appears under its name only when complete.
 
     Its tags say that it was converted, to which voice and by which version. It is replaced if it
-    exists; its folder must exist. `progress` is called with the share done, 0 to 1. Raises
-    AudioError where reading, converting or writing fails, ValueError for a vocoder of another mel
-    analysis.
+    exists; its folder must exist. `progress` as in `convert`. Raises AudioError where reading,
+    converting or writing fails, ValueError for a vocoder of another mel analysis.
     """
     program = f"voxcycle {voxcycle.__version__}"
     tags = {
