@@ -1,4 +1,4 @@
-"""The scores on a shipped voice's card: of that voice, all sentences, the default vocoder."""
+"""The scores on a shipped voice's card: of that voice, all sentences, through HiFi-GAN."""
 
 import importlib
 import importlib.util

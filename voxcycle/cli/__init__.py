@@ -6,7 +6,6 @@ Heavy modules are imported inside the commands, so that `voxcycle --help` is qui
 import io
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import typer
 
@@ -58,8 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         typer.echo(f"error: {_describe_missing(error, arguments)}", err=True)
         sys.exit(EXIT_FAILED)
     except PermissionError as error:
-        place = Path(error.filename).parent if error.filename else "a folder"
-        typer.echo(f"error: {place}: may not be written to; choose another folder", err=True)
+        place = error.filename or "a file"
+        typer.echo(f"error: {place}: permission denied; make it yours, or name another", err=True)
         sys.exit(EXIT_FAILED)
     except (ValueError, OSError, ImportError) as error:
         typer.echo(f"error: {error}", err=True)
