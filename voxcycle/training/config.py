@@ -65,6 +65,9 @@ class TrainingConfig(BaseModel):
         "32-true", description="of the arithmetic; weights are always float32"
     )
     ema_decay: float = Field(0.999, ge=0, lt=1, description="of the averaged networks")
+    falling: float = Field(
+        0.0, ge=0, le=1, description="share of the steps, the last, in which learning rates fall"
+    )
     checkpoint_every: int = Field(500, ge=1, description="steps between checkpoints")
     log_every: int = Field(25, ge=1, description="steps between scalars")
 

@@ -124,6 +124,7 @@ def fit(
             with log as writer, LiveProgress(state, n_steps, console) as bar:
                 saved = time.monotonic()
                 for batch in loader:
+                    state.scale_rates(rate_factor(state.steps_done, n_steps, config.falling))
                     is_stopped = _step(fabric, state, batch, interrupt.is_set)
                     bar.update()
                     if writer is not None:  # in rank 0
@@ -148,6 +149,14 @@ def fit(
     if state.steps_done < config.steps:
         console.print(f"stopped at step {state.steps_done}; --resume goes on from there")
         raise KeyboardInterrupt
+
+
+def rate_factor(step: int, n_steps: int, falling: float) -> float:
+    """Return the factor of the learning rates at a step.
+
+    It falls in a line over the last steps, `falling` of all; the CycleGAN paper has 0.5.
+    """
+    return min(1.0, (n_steps - step) / (falling * n_steps)) if falling else 1.0
 
 
 def _step(

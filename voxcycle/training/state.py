@@ -74,6 +74,12 @@ class TrainingState:
             self.optimizers[owner].step()
             self.logged |= {f"{phase.name}/{k}": v.detach() for k, v in terms.items()}
 
+    def scale_rates(self, factor: float) -> None:
+        """Set the learning rates to a factor of those that the optimizers began with."""
+        for optimizer in self.optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = factor * group.setdefault("first_lr", group["lr"])
+
     def end_step(self) -> None:
         """Average the generators and count the step."""
         if self.ema is not None and self.averaged is not None:
