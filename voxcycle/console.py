@@ -1,5 +1,6 @@
 """Messages and progress on the terminal."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 PATIENCE_S = 2.0
+REPORT_S = 10.0  # between lines of JSON
 PIPE_WIDTH = 1000
 
 
@@ -58,3 +60,35 @@ def late_progress(description: str, total: int) -> Iterator[Callable[[], None]]:
         yield advance
     finally:
         progress.stop()
+
+
+class BatchProgress:
+    """Progress of many recordings: a bar on a terminal, else a line of JSON every ten seconds."""
+
+    def __init__(self, bar: "Progress") -> None:
+        self.console = bar.console
+        self._bar, self._task = bar, bar.add_task("converting", total=None)
+        self._started = self._reported = time.monotonic()
+
+    def update(
+        self, done: float, total: int, description: str, *, n_failed: int = 0, n_kept: int = 0
+    ) -> None:
+        """Show how many recordings are done, shares included, and which one is at work.
+
+        `n_kept` of them were done before, in no time.
+        """
+        self._bar.update(self._task, completed=done, total=total, description=description)
+        now = time.monotonic()
+        if self.console.is_terminal or now - self._reported < REPORT_S:
+            return
+        self._reported = now
+        left_s = (now - self._started) * (total - done) / max(done - n_kept, 1e-3)
+        shown = {"done": int(done), "of": total, "failed": n_failed, "seconds_left": round(left_s)}
+        self.console.print(json.dumps(shown))
+
+
+@contextmanager
+def open_batch_progress() -> Iterator[BatchProgress]:
+    """Yield the progress of a batch, on stderr."""
+    with open_progress(in_percent=True) as bar:
+        yield BatchProgress(bar)

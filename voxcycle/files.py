@@ -1,5 +1,7 @@
 """Where files are kept, and files that appear under their names only when they are whole."""
 
+import glob
+import hashlib
 import os
 import threading
 from collections.abc import Iterator
@@ -53,10 +55,23 @@ def replacing(path: Path) -> Iterator[Path]:
     if path.is_dir():
         raise IsADirectoryError(f"{path}: expected a file, found a folder; name another")
     path.parent.mkdir(parents=True, exist_ok=True)
-    start = os.fsdecode(os.fsencode(path.name)[:60]).encode("utf-8", "ignore").decode("utf-8")
-    partial = path.with_name(f".{start}.{os.getpid()}-{threading.get_ident()}.part")
+    partial = path.with_name(f"{_hidden_name(path)}.{os.getpid()}-{threading.get_ident()}.part")
     try:
         yield partial
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def remove_partials(path: Path) -> None:
+    """Remove what processes that were killed while they wrote `path` left beside it."""
+    start = _hidden_name(path)
+    for partial in path.parent.glob(f"{glob.escape(start)}.*.part"):
+        partial.unlink(missing_ok=True)
+
+
+def _hidden_name(path: Path) -> str:
+    """Return how temporary names begin: short, of valid text, another one for another file."""
+    start = os.fsdecode(os.fsencode(path.name)[:60]).encode("utf-8", "ignore").decode("utf-8")
+    own = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:8]
+    return f".{start}.{own}"

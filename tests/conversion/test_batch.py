@@ -6,8 +6,8 @@ import pytest
 import soundfile
 
 from voxcycle.audio.io import AudioError
-from voxcycle.conversion import batch
-from voxcycle.conversion.batch import convert_files, run_plan
+from voxcycle.conversion import task
+from voxcycle.conversion.batch import Batch, convert_files
 from voxcycle.conversion.options import Options
 from voxcycle.conversion.plan import plan_file, plan_files, to_file_name
 from voxcycle.voices.voice import Voice
@@ -36,7 +36,9 @@ def folder(tmp_path, recording):
 
 
 def list_files(root):
-    return sorted(str(p.relative_to(root)) for p in root.rglob("*") if p.is_file())
+    """Return the files below a folder, but for the manifest and its lock."""
+    files = (p for p in root.rglob("*") if p.is_file() and "manifest" not in p.name)
+    return sorted(str(p.relative_to(root)) for p in files)
 
 
 def test_one_failure_loses_nothing_else_and_jobs_do_not_change_the_bits(
@@ -79,7 +81,7 @@ def test_a_fault_of_ours_stays_with_its_file(recording, voice_path, tmp_path, mo
     def fail(*arguments, **options):
         raise KeyError("a bug")
 
-    monkeypatch.setattr(batch, "convert_file", fail)
+    monkeypatch.setattr(task, "convert_file", fail)
     (result,) = convert_files(recording, voice_path, tmp_path, vocoder="griffin-lim")
     assert result.error is not None and "KeyError" in result.error and "report" in result.error
 
@@ -123,12 +125,14 @@ def test_outputs_may_lie_above_the_folder_but_not_in_its_place(folder):
 
 
 def test_results_come_as_they_are_made(folder, voice_path, tmp_path):
-    plan = plan_files([folder], "heart", out_dir=tmp_path / "out")
-    results = run_plan(plan, voice_path=voice_path, vocoder="griffin-lim", options=Options())
-    index, first = next(results)
-    assert first.source == plan[index].source
+    out = tmp_path / "out"
+    batch = Batch([folder], voice_path, out, options=Options(), vocoder="griffin-lim")
+    results = batch.run()
+    is_new = ((index, result) for index, result in results if not result.error)
+    index, first = next(is_new)
+    assert first.source == batch.plan[index].source
     assert len(list((tmp_path / "out").rglob("*.wav"))) == 1
-    assert sorted([index, *(i for i, _ in results)]) == list(range(len(plan)))
+    assert sorted([index, *(i for i, _ in is_new)]) == [0, 2]
 
 
 def test_folders_need_a_place_and_content(folder, tmp_path):

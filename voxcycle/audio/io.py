@@ -112,13 +112,15 @@ class FileSource:
             self.format, self.subtype = opened.format, opened.subtype
             self.n_declared = _declared_length(opened)
 
-    def blocks(self) -> Iterator[NDArray[np.float32]]:
-        """Yield consecutive blocks (T, n_channels); AudioError where decoding fails."""
+    def blocks(self, start: int = 0) -> Iterator[NDArray[np.float32]]:
+        """Yield blocks (T, n_channels) from a sample on; AudioError where decoding fails."""
         size = max(1, BLOCK_VALUES // self.n_channels)
-        position = 0
+        position = start
         with self._open() as opened:
             while True:
                 try:
+                    if position == start:
+                        opened.seek(start)
                     block = opened.read(size, dtype="float32", always_2d=True)
                 except (soundfile.SoundFileError, RuntimeError) as error:
                     raise AudioError(

@@ -1,6 +1,5 @@
 """`voxcycle convert`: recordings to another voice."""
 
-import functools
 import shutil
 import sys
 import tempfile
@@ -12,24 +11,34 @@ import typer
 from voxcycle.cli.options import Device, Threads, VocoderName, choose_threads_and_device
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from rich.console import Console
 
     from voxcycle.audio.denoise import Denoise
-    from voxcycle.conversion.batch import FileResult
+    from voxcycle.conversion.batch import Batch
     from voxcycle.conversion.options import Background, Pitch
     from voxcycle.conversion.plan import PlannedFile
-    from voxcycle.voices.voice import Voice
+    from voxcycle.conversion.work import Jobs
 
 STREAM = "-"
+BATCHES = "Many recordings"
 
 
 def convert(
     sources: Annotated[
-        list[str], typer.Argument(help="Audio files or folders; - reads a file from stdin.")
+        list[str],
+        typer.Argument(
+            help="Audio files, folders, or lists: a Kaldi folder or wav.scp, JSON lines of Lhotse "
+            "or NeMo, a table (.csv, .tsv); - reads a file from stdin."
+        ),
     ],
-    to: Annotated[str, typer.Option("--to", help="Name of the voice, or a voice file.")],
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            help="Name of the voice, or a voice file; several with commas; random:SEED draws one "
+            "for every speaker.",
+        ),
+    ],
     output: Annotated[
         str | None,
         typer.Option(
@@ -84,7 +93,63 @@ def convert(
         ),
     ] = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes, each of one thread.")] = 1,
+    jobs: Annotated[
+        str,
+        typer.Option(
+            help="Processes, each of one thread; auto: one per core for eight recordings or more.",
+            rich_help_panel=BATCHES,
+        ),
+    ] = "auto",
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Count recordings and hours, say how long it will take, convert nothing.",
+            rich_help_panel=BATCHES,
+        ),
+    ] = False,
+    retry_failed: Annotated[
+        bool,
+        typer.Option(
+            "--retry-failed",
+            help="Convert again what failed in an earlier run.",
+            rich_help_panel=BATCHES,
+        ),
+    ] = False,
+    verify: Annotated[
+        bool,
+        typer.Option(
+            "--verify",
+            help="Hash the files of earlier runs; else their sizes and times are trusted.",
+            rich_help_panel=BATCHES,
+        ),
+    ] = False,
+    max_failures: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Stop when so many recordings have failed.",
+            show_default="never",
+            rich_help_panel=BATCHES,
+        ),
+    ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            min=1,
+            help="Seconds that one recording may take.",
+            show_default="no limit",
+            rich_help_panel=BATCHES,
+        ),
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            help="I/N: the I-th of N parts, for machines that share a folder of outputs.",
+            show_default="all",
+            rich_help_panel=BATCHES,
+        ),
+    ] = None,
     threads: Threads = None,
     device: Device = "cpu",
 ) -> None:
@@ -92,12 +157,15 @@ def convert(
 
     Without -o, src.wav becomes src.VOICE.wav beside it; with -o FOLDER, outputs keep their names.
     The output is mono. An mp3 gives a wav unless you add --format mp3.
+
+    Where many recordings go to a folder, manifest.jsonl in it says what was made: the same command
+    again converts what is left.
     """
     from voxcycle.console import open_console
-    from voxcycle.conversion.batch import load_pair, run_plan
+    from voxcycle.conversion.batch import Batch
     from voxcycle.conversion.options import Options
-    from voxcycle.conversion.plan import plan_outputs
-    from voxcycle.voices.library import find_voice
+    from voxcycle.conversion.plan import find_target
+    from voxcycle.conversion.work import Work
 
     choose_threads_and_device(threads, device)
     options = Options(
@@ -108,6 +176,15 @@ def convert(
         background=cast("Background", background),
         denoise=cast("Denoise", denoise),
     )
+    work = Work(
+        jobs=_parse_jobs(jobs),
+        timeout_s=timeout,
+        max_failures=max_failures,
+        retry_failed=retry_failed,
+        verifies=verify,
+        shard=_parse_shard(shard),
+        device=device,
+    )
     to_stdout = output == STREAM or (output is None and sources == [STREAM])
     if (STREAM in sources or to_stdout) and len(sources) > 1:
         raise typer.BadParameter("- stands for one recording: give no other source beside it")
@@ -115,10 +192,6 @@ def convert(
         raise typer.BadParameter("stdout is a terminal: send it to a file or a program, or use -o")
     if to_stdout and format not in (None, "wav"):
         raise typer.BadParameter("stdout carries wav only: use -o with a file for other formats")
-    voice_path = find_voice(to)
-    voice, loaded_vocoder = load_pair(voice_path, vocoder)
-    info = open_console(stderr=to_stdout)
-    _print_choice(info, voice, loaded_vocoder.name)
     with tempfile.TemporaryDirectory(prefix="voxcycle-") as temporary:
         folder = Path(temporary)
         paths, name = [Path(source) for source in sources], None
@@ -126,24 +199,26 @@ def convert(
             paths, name = [folder / "stdin"], "standard input"
             with paths[0].open("wb") as file:
                 shutil.copyfileobj(sys.stdin.buffer, file)
-        plan = plan_outputs(
+        place = str(folder / "stdout.wav") if to_stdout else output
+        target = find_target(paths, place, name)
+        batch = Batch(
             paths,
-            str(folder / "stdout.wav") if to_stdout else output,
-            voice.card.name,
+            to,
+            None if target or place is None else Path(place),
+            options=options,
+            vocoder=vocoder,
             requested_format=format,
             overwrite=overwrite or to_stdout,
+            target=target,
             name=name,
+            work=work,
         )
-        work = functools.partial(
-            run_plan,
-            plan,
-            voice_path=voice_path,
-            vocoder=vocoder,
-            options=options,
-            jobs=jobs,
-            device=device,
-        )
-        n_failed = _run(plan, work, None if to_stdout else info)
+        info = open_console(stderr=to_stdout)
+        _print_choice(info, batch)
+        if dry_run:
+            _print_estimate(info, batch)
+            return
+        n_failed = _run(batch, None if to_stdout else info)
         if to_stdout and not n_failed:
             with (folder / "stdout.wav").open("rb") as written:
                 shutil.copyfileobj(written, sys.stdout.buffer)
@@ -163,48 +238,83 @@ def _parse_pitch(text: str) -> "Pitch":
         ) from None
 
 
-def _run(
-    plan: "list[PlannedFile]",
-    work: "Callable[..., Iterator[tuple[int, FileResult]]]",
-    info: "Console | None",
-) -> int:
-    """Convert with a progress bar on stderr, which a pipe does not get; return how many failed.
+def _parse_jobs(text: str) -> "Jobs":
+    if text == "auto":
+        return "auto"
+    if not text.isdecimal():
+        raise typer.BadParameter(f"--jobs {text}: auto, or a number of processes is needed")
+    return int(text)
+
+
+def _parse_shard(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    index, _, count = text.partition("/")
+    if not index.isdecimal() or not count.isdecimal():
+        raise typer.BadParameter(f"--shard {text}: I/N is needed, such as 1/4")
+    return int(index), int(count)
+
+
+def _run(batch: "Batch", info: "Console | None") -> int:
+    """Convert with a progress bar on stderr, or lines of JSON in a pipe; return how many failed.
 
     Each output is printed to `info`, and each note and error to stderr, when its file is done.
     """
-    from voxcycle.console import open_progress
+    from voxcycle.console import open_batch_progress
 
-    shares = {id(planned): 0.0 for planned in plan}
-    n_failed = 0
-    with open_progress(in_percent=True) as bar:
+    shares: dict[int, float] = {}
+    n_failed = n_kept = 0
+    with open_batch_progress() as bar:
         errors = bar.console
-        task = bar.add_task("converting", total=len(plan))
 
         def report(planned: "PlannedFile", share: float) -> None:
             shares[id(planned)] = share
-            shown = planned.name or planned.source.name
-            bar.update(task, completed=sum(shares.values()), description=shown)
+            shown = Path(planned.label).name
+            n_all = len(batch.plan)
+            bar.update(sum(shares.values()), n_all, shown, n_failed=n_failed, n_kept=n_kept)
 
-        for index, result in work(progress=report):
+        for index, result in batch.run(report):
             n_failed += result.error is not None
-            name = plan[index].name or str(result.source)
+            n_kept += result.is_kept and result.error is None
+            name = batch.plan[index].label
             for note in result.notes:
                 errors.print(f"note: {name}: {note}")
             if result.error:
                 errors.print(f"error: {result.error}")
-            elif info:
+            elif info and not result.is_kept:
                 # On a terminal the line goes above the bar, by the bar's console.
                 console = errors if sys.stderr.isatty() and sys.stdout.isatty() else info
                 console.print(f"{name} -> {result.output}")
-    if n_failed and len(plan) > 1:
-        errors.print(f"{len(plan) - n_failed} of {len(plan)} files were converted")
+    n_all = len(batch.plan)
+    if n_kept:
+        errors.print(f"{n_kept} of {n_all} had been converted before")
+    if n_failed and n_all > 1:
+        errors.print(f"{n_all - n_failed} of {n_all} files were converted")
+    for path in batch.written_lists if info else ():
+        errors.print(f"list of the outputs: {path}")
     return n_failed
 
 
-def _print_choice(info: "Console", voice: "Voice", vocoder_name: str) -> None:
-    card = voice.card
-    whom = f" (for recordings of {card.source})" if card.source else ""
-    info.print(f"voice {card.name}{whom}, vocoder {vocoder_name}")
-    missing = [field for field in ("licence", "consent") if not getattr(card, field)]
-    if missing:
-        info.print(f"the voice {card.name}: {' and '.join(missing)} not stated")
+def _print_choice(info: "Console", batch: "Batch") -> None:
+    for card in batch.cards:
+        whom = f" (for recordings of {card.source})" if card.source else ""
+        info.print(f"voice {card.name}{whom}, vocoder {batch.vocoder}")
+        missing = [field for field in ("licence", "consent") if not getattr(card, field)]
+        if missing:
+            info.print(f"the voice {card.name}: {' and '.join(missing)} not stated")
+
+
+def _print_estimate(info: "Console", batch: "Batch") -> None:
+    """Say what there is to do, and about how long it takes."""
+    from voxcycle.conversion.estimate import estimate
+
+    found = estimate(batch)
+    for error in found.errors:
+        info.print(f"error: {error}")
+    info.print(
+        f"to convert: {found.n_left} recordings, {found.hours:.2f} hours; converted before: "
+        f"{found.n_done}; cannot be converted: {len(found.errors)}"
+    )
+    if found.seconds is not None:
+        lasts = f"{found.seconds / 60:.0f} minutes" if found.seconds > 90 else "a minute or two"
+        info.print(f"about {lasts} with {found.n_processes} processes on this machine")

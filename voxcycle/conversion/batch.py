@@ -1,43 +1,29 @@
-"""Conversion of many files: one result each, in one process or several."""
+"""Conversion of many recordings: one result each, in one process or several, to be resumed."""
 
 import functools
-import multiprocessing
-import signal
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from voxcycle.audio.denoise import Denoise
-from voxcycle.audio.io import AudioError, FileSource
+from voxcycle.audio.io import AudioError
+from voxcycle.conversion.casting import cast_voices, find_voices
+from voxcycle.conversion.lists.reader import is_list
+from voxcycle.conversion.lists.utterance import UtteranceList, Written
+from voxcycle.conversion.manifest import (
+    MANIFEST,
+    Manifest,
+    Row,
+    hash_file,
+    hash_options,
+    open_manifest,
+)
 from voxcycle.conversion.options import Background, Options, Pitch
-from voxcycle.conversion.pipeline import convert_file
-from voxcycle.conversion.plan import PlannedFile, plan_files
-from voxcycle.files import check_folder
-from voxcycle.runtime.session import use_device, use_threads
-from voxcycle.vocoders import Vocoder
-from voxcycle.vocoders.registry import DEFAULT_VOCODER, load_vocoder
-from voxcycle.voices.library import find_voice
-from voxcycle.voices.voice import Voice
-
-Progress = Callable[[PlannedFile, float], None]
-
-
-@dataclass(frozen=True)
-class FileResult:
-    """The outcome of one input: a file and notes for its owner, or an error in one sentence.
-
-    `seconds` is the time spent by stage.
-    """
-
-    source: Path
-    output: Path | None = None
-    error: str | None = None
-    notes: list[str] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=dict)
+from voxcycle.conversion.plan import PlannedFile, Role, find_inputs, plan_file, plan_roles
+from voxcycle.conversion.task import Converter, FileResult, Progress, Task, load_pair, state_of
+from voxcycle.conversion.work import Jobs, Work
+from voxcycle.conversion.workers import Lost, run_tasks
+from voxcycle.vocoders.registry import DEFAULT_VOCODER
 
 
 def convert_files(
@@ -54,16 +40,18 @@ def convert_files(
     background: Background = "remove",
     denoise: Denoise = "auto",
     overwrite: bool = False,
-    jobs: int = 1,
+    jobs: Jobs = 1,
+    work: Work | None = None,
     progress: Progress | None = None,
 ) -> list[FileResult]:
-    """Convert files and folders (recursively) to a voice; a failure never stops the others.
+    """Convert files, folders (recursively) and lists; a failure never stops the others.
 
-    Returns one result per input file, in their order.
+    Where many recordings go to a folder, `manifest.jsonl` in it tells what was done: the same call
+    again converts what is left. Returns one result per recording, in their order.
 
     Args:
         paths: inputs.
-        to: the voice's name or file.
+        to: a voice's name or file, several names with commas, or "random:SEED"; see `find_voices`.
         out_dir: where outputs go, laid out as the inputs; beside each input where None.
         pitch: "auto", "sing", "keep" or semitones relative to auto.
         vocoder: a name for `load_vocoder`.
@@ -74,14 +62,14 @@ def convert_files(
         background: see `Options`.
         denoise: see `Options`.
         overwrite: replace outputs that exist.
-        jobs: processes, each of one thread; 1 works in this process with its threads.
+        jobs: see `Work`.
+        work: how the batch is worked off, in place of `jobs`.
         progress: called with a planned file and the share of it that is done.
 
     Raises:
-        ValueError: a voice, vocoder, option or folder is wrong, which concerns all files.
+        ValueError: a voice, vocoder, option, list or folder is wrong, which concerns all files.
     """
     listed = [paths] if isinstance(paths, str | Path) else paths
-    voice_path = find_voice(to)
     options = Options(
         pitch=pitch,
         output_rate=output_rate,
@@ -90,145 +78,231 @@ def convert_files(
         background=background,
         denoise=denoise,
     )
-    voice, _ = load_pair(voice_path, vocoder)
-    plan = plan_files(
+    batch = Batch(
         [Path(path) for path in listed],
-        voice.card.name,
-        out_dir=None if out_dir is None else Path(out_dir),
+        to,
+        None if out_dir is None else Path(out_dir),
+        options=options,
+        vocoder=vocoder,
         requested_format=format,
         overwrite=overwrite,
+        work=work or Work(jobs=jobs),
     )
-    made = run_plan(
-        plan, voice_path=voice_path, vocoder=vocoder, options=options, jobs=jobs, progress=progress
-    )
-    return [result for _, result in sorted(made, key=lambda item: item[0])]
+    return [result for _, result in sorted(batch.run(progress), key=lambda item: item[0])]
 
 
-def run_plan(
-    plan: Sequence[PlannedFile],
-    *,
-    voice_path: Path,
-    vocoder: str,
-    options: Options,
-    jobs: int = 1,
-    device: str = "cpu",
-    progress: Progress | None = None,
-) -> Iterator[tuple[int, FileResult]]:
-    """Make planned conversions; yields index and result of each as soon as it is done."""
-    report = progress or (lambda planned, share: None)
-    convert = functools.partial(
-        _convert_planned, voice_path=voice_path, vocoder=vocoder, options=options
-    )
-    n_workers = min(jobs, sum(planned.error is None for planned in plan))
-    if n_workers > 1:
-        yield from _run_in_processes(
-            convert, plan, n_workers=n_workers, device=device, report=report
+class Batch:
+    """Inputs that are planned, and then converted by `run`; arguments as in `convert_files`.
+
+    With `target`, one input becomes that file, and messages call it by `name`.
+
+    Attributes:
+        voices: files of the voices by name.
+        cards: of the voices.
+        is_resumable: whether a manifest is kept: several recordings go to a folder.
+        roles: who gets which voice.
+        plan: made by `run`, or by `look` without touching the folder of outputs.
+        written_lists: the lists of outputs that `run` wrote at its end.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        to: str | Path,
+        out_dir: Path | None,
+        *,
+        options: Options,
+        vocoder: str = DEFAULT_VOCODER,
+        requested_format: str | None = None,
+        overwrite: bool = False,
+        target: Path | None = None,
+        name: str | None = None,
+        work: Work | None = None,
+    ) -> None:
+        self.out_dir, self.work = out_dir, work or Work()
+        self.options, self.vocoder = options, vocoder
+        self.requested_format, self.overwrite = requested_format, overwrite
+        self.target, self.name = target, name
+        self.voices = find_voices(to)
+        self.cards = [load_pair(path, vocoder)[0].card for path in self.voices.values()]
+        if len(self.voices) > 1 and out_dir is None:
+            raise AudioError("several voices: name a folder for the outputs with -o")
+        is_one = len(paths) == 1 and not paths[0].is_dir() and not is_list(paths[0])
+        self.is_resumable = out_dir is not None and not is_one
+        self.paths = paths
+        self.lists: list[UtteranceList] = []
+        self.roles: list[Role] = []
+        if target is None:
+            utterances, self.lists = find_inputs(paths, out_dir)
+            self.roles = cast_voices(utterances, to, list(self.voices), out_dir)
+        self.plan: list[PlannedFile] = []
+        self.written_lists: list[Path] = []
+
+    def look(self) -> tuple[list[FileResult], list[PlannedFile]]:
+        """Plan; returns what is settled and what is left, and leaves the folder as it is."""
+        folder = self.out_dir
+        has_folder = self.is_resumable and folder is not None and folder.is_dir()
+        manifest = Manifest(folder, folder / MANIFEST) if folder and has_folder else None
+        self._make_plan(manifest)
+        settled, left = self._settle(manifest)
+        return [result for _, result in settled], [task.planned for task in left]
+
+    def run(self, progress: Progress | None = None) -> Iterator[tuple[int, FileResult]]:
+        """Convert what is left; yields index and result of each recording as soon as it is done.
+
+        Raises:
+            AudioError: another process uses the folder, it cannot be written, or too many fail.
+        """
+        if self.out_dir is None or not self.is_resumable:
+            self._make_plan(None)
+            yield from self._run(None, progress)
+            return
+        with open_manifest(self.out_dir, self.work.shard) as manifest:
+            self._make_plan(manifest)
+            yield from self._run(manifest, progress)
+            self._write_lists(manifest)
+
+    def _make_plan(self, manifest: Manifest | None) -> None:
+        if self.target is not None:
+            planned = plan_file(
+                self.paths[0],
+                self.target,
+                next(iter(self.voices)),
+                requested_format=self.requested_format,
+                overwrite=self.overwrite,
+                name=self.name,
+            )
+            self.plan = [planned]
+            return
+        mine = [role for role in self.roles if self.work.has(role.utterance.id)]
+        self.plan = plan_roles(
+            mine,
+            requested_format=self.requested_format,
+            overwrite=self.overwrite,
+            is_ours=manifest.is_ours if manifest else None,
         )
-        return
-    for index, planned in enumerate(plan):
-        result = convert(planned, report=report)
-        report(planned, 1.0)
-        yield index, result
 
+    def _settle(self, manifest: Manifest | None) -> tuple[list[tuple[int, FileResult]], list[Task]]:
+        """Return what is settled without work, and the tasks that are left."""
+        settled, left = [], []
+        hashes = {name: hash_file(path) for name, path in self.voices.items()} if manifest else {}
+        for index, planned in enumerate(self.plan):
+            if planned.error is not None or planned.target is None or manifest is None:
+                if planned.error is not None:
+                    settled.append((index, FileResult(planned.source, error=planned.error)))
+                else:
+                    left.append(Task(index, planned, None))
+                continue
+            row = self._begin_row(planned, hashes[planned.voice], manifest.folder)
+            if manifest.is_done(row, self.work.verifies):
+                kept = FileResult(planned.source, planned.target, is_kept=True)
+                settled.append((index, kept))
+                continue
+            failed = manifest.has_failed(row)
+            if failed and not self.work.retry_failed:
+                kept = FileResult(planned.source, error=failed, is_kept=True)
+                settled.append((index, kept))
+                continue
+            left.append(Task(index, planned, row))
+        return settled, left
 
-def load_pair(voice_path: Path, vocoder: str) -> tuple[Voice, Vocoder]:
-    """Load a voice and the vocoder for it; once per process, unless the voice's file changes."""
-    changed_ns = voice_path.stat().st_mtime_ns if voice_path.exists() else 0
-    return _load_pair(voice_path, changed_ns, vocoder)
+    def _begin_row(self, planned: PlannedFile, voice_sha256: str, folder: Path) -> Row:
+        assert planned.target is not None
+        n_bytes, changed_ns = state_of(planned.source)
+        return Row(
+            planned.id,
+            planned.voice,
+            source=str(planned.source.absolute()),
+            output=planned.target.relative_to(folder).as_posix(),
+            offset=planned.part.start_s,
+            options=hash_options(
+                self.options,
+                voice=voice_sha256,
+                vocoder=self.vocoder,
+                format=planned.audio_format,
+                part=planned.part,
+            ),
+            source_bytes=n_bytes,
+            source_ns=changed_ns,
+        )
 
-
-@functools.lru_cache(maxsize=1)
-def _load_pair(voice_path: Path, changed_ns: int, vocoder: str) -> tuple[Voice, Vocoder]:
-    voice = Voice.load(voice_path)
-    return voice, load_vocoder(vocoder, voice.spec)
-
-
-def _convert_planned(
-    planned: PlannedFile,
-    *,
-    voice_path: Path,
-    vocoder: str,
-    options: Options,
-    report: Progress | None = None,
-) -> FileResult:
-    problem = planned.error
-    if planned.target is not None and planned.audio_format is not None and not problem:
-        try:
-            voice, loaded_vocoder = load_pair(voice_path, vocoder)
-            check_folder(planned.target.parent)
-            planned.target.parent.mkdir(parents=True, exist_ok=True)
-            result = convert_file(
-                FileSource(planned.source, planned.name),
-                planned.target,
-                audio_format=planned.audio_format,
-                voice=voice,
-                vocoder=loaded_vocoder,
-                options=options,
-                progress=functools.partial(report, planned) if report else None,
-            )
-            return FileResult(
-                planned.source, planned.target, notes=result.notes, seconds=result.seconds
-            )
-        except AudioError as error:
-            problem = str(error)
-        except OSError as error:
-            problem = f"{planned.target}: {error.strerror or error}"
-        except Exception as error:  # a bug that one file reveals must not stop the others
-            problem = (
-                f"{planned.name or planned.source}: could not be converted "
-                f"({type(error).__name__}: {error}); please report this with the file"
-            )
-    return FileResult(planned.source, error=problem)
-
-
-def _run_in_processes(
-    convert: Callable[[PlannedFile], FileResult],
-    plan: Sequence[PlannedFile],
-    *,
-    n_workers: int,
-    device: str,
-    report: Progress,
-) -> Iterator[tuple[int, FileResult]]:
-    others = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(
-        n_workers,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_prepare_worker,
-        initargs=(device,),
-    )
-    try:
-        futures = {pool.submit(convert, planned): index for index, planned in enumerate(plan)}
-        for future in as_completed(futures):
-            index = futures[future]
-            planned = plan[index]
-            report(planned, 1.0)
-            try:
-                result = future.result()
-            except BrokenProcessPool:
-                result = FileResult(
-                    planned.source,
-                    error=f"{planned.source}: a worker process died before this file was done: too "
-                    "little memory (try fewer jobs), or a script that uses jobs runs outside "
-                    '`if __name__ == "__main__":`',
-                )
+    def _run(
+        self, manifest: Manifest | None, progress: Progress | None
+    ) -> Iterator[tuple[int, FileResult]]:
+        report = progress or (lambda planned, share: None)
+        settled, left = self._settle(manifest)
+        for index, result in settled:
+            report(self.plan[index], 1.0)
             yield index, result
-    except BaseException:  # Ctrl-C: the workers clean up and end before we do
-        pool.shutdown(wait=False, cancel_futures=True)
-        for child in set(multiprocessing.active_children()) - others:
-            child.terminate()
-        raise
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        n_failed = 0
+        for index, result in self._convert(left, manifest, report):
+            if manifest is not None and result.row is not None:
+                _append(manifest, result.row)
+            report(self.plan[index], 1.0)
+            yield index, result
+            n_failed += result.error is not None
+            if self.work.max_failures is not None and n_failed >= self.work.max_failures > 0:
+                raise AudioError(
+                    f"stopped: {n_failed} recordings failed, as many as --max-failures allows; "
+                    "the same command again goes on"
+                )
+
+    def _convert(
+        self, left: list[Task], manifest: Manifest | None, report: Progress
+    ) -> Iterator[tuple[int, FileResult]]:
+        """Convert what is left; what a crash of a process takes along is tried once more alone."""
+        convert = Converter(self.voices, self.vocoder, self.options)
+
+        def begin(task: Task) -> None:
+            if manifest is not None and task.row is not None:
+                manifest.clean(task.row)
+                _append(manifest, task.row)
+
+        n_workers, timeout_s = self.work.count_processes(len(left)), self.work.timeout_s
+        if n_workers == 1 and timeout_s is None:
+            for task in left:
+                begin(task)
+                yield task.place, convert(task, report)
+            return
+        lost: list[Task] = []
+        run = functools.partial(
+            run_tasks, convert, device=self.work.device, timeout_s=timeout_s, begin=begin
+        )
+        for task, outcome in run(left, n_workers=n_workers):
+            if isinstance(outcome, Lost) and not outcome.is_late:
+                lost.append(task)
+            else:
+                yield task.place, _settle_lost(task, outcome)
+        for task, outcome in run(lost, n_workers=1):
+            yield task.place, _settle_lost(task, outcome)
+
+    def _write_lists(self, manifest: Manifest) -> None:
+        """Write the lists that were given anew, with the outputs that are there by now."""
+        made: dict[Path, dict[str, Written]] = {}
+        for utterance, voice, folder in self.roles if self.lists else ():
+            row = manifest.rows.get((utterance.id, voice))
+            if folder is not None and row is not None and row.status == "ok":
+                path = (manifest.folder / row.output).absolute()
+                written = Written(path, row.n_samples, row.sample_rate)
+                made.setdefault(folder, {})[utterance.id] = written
+        for folder, by_id in made.items():
+            self.written_lists += [own.write(folder, by_id) for own in self.lists]
 
 
-def _prepare_worker(device: str) -> None:
-    """Use one thread, so that results do not depend on the jobs; the parent handles Ctrl-C."""
+def _append(manifest: Manifest, row: Row) -> None:
+    try:
+        manifest.append(row)
+    except OSError as error:
+        raise AudioError(
+            f"{manifest.path}: {error.strerror or error}; when that is mended, the same command "
+            "goes on"
+        ) from error
 
-    def leave(number: int, frame: Any) -> None:
-        sys.exit(128 + number)
 
-    use_threads(1)
-    if device != "cpu":
-        use_device(device)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, leave)
+def _settle_lost(task: Task, outcome: FileResult | Lost) -> FileResult:
+    """Return a result, or the error of a task that was lost."""
+    if isinstance(outcome, FileResult):
+        return outcome
+    error = f"{task.planned.label}: {outcome.reason}"
+    row = replace(task.row, status="failed", message=error) if task.row else None
+    return FileResult(task.planned.source, error=error, row=row)

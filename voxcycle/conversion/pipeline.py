@@ -25,6 +25,7 @@ from voxcycle.audio.io import (
 )
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.mixdown import plan_mixdown
+from voxcycle.audio.part import PartSource
 from voxcycle.audio.resample import resampled_length
 from voxcycle.audio.source_signals import onset_phases
 from voxcycle.audio.stats import DomainStats, FrameSums, estimate_stats
@@ -110,7 +111,7 @@ def convert(
 
 
 def convert_file(
-    source: FileSource,
+    source: FileSource | PartSource,
     target: Path,
     audio_format: AudioFormat,
     voice: Voice,
@@ -118,7 +119,7 @@ def convert_file(
     options: Options | None = None,
     progress: ReportShare | None = None,
 ) -> Conversion:
-    """Convert a file to a file that appears under its name only when complete.
+    """Convert a file, or a part, to a file that appears under its name only when complete.
 
     Its tags say that it was converted, to which voice and by which version. It is replaced if it
     exists; its folder must exist. `progress` as in `convert`. Raises AudioError where reading,
@@ -147,8 +148,8 @@ def convert_file(
             tags=tags,
         )
     if fitting != wanted:
-        what = f"{audio_format.extension} does not take {wanted} Hz: written at {fitting} Hz"
-        result.notes.append(what)
+        taken = f"{audio_format.extension} does not take {wanted} Hz: written at {fitting} Hz"
+        result.notes.append(taken)
     return result
 
 

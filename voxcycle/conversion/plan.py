@@ -1,11 +1,12 @@
-"""Which file becomes which: inputs found, outputs named, clashes reported before work starts."""
+"""Which recording becomes which file: outputs named, clashes reported before work starts."""
 
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from voxcycle.audio.io import (
     READABLE_SUFFIXES,
@@ -15,6 +16,11 @@ from voxcycle.audio.io import (
     choose_format,
     list_audio,
 )
+from voxcycle.audio.part import WHOLE, Part, PartSource
+from voxcycle.conversion.lists.reader import is_list, open_list
+from voxcycle.conversion.lists.utterance import Utterance, UtteranceList
+
+IsOurs = Callable[[str, str, Path], bool]  # id, voice, output: whether an earlier call made it
 
 
 @dataclass(frozen=True)
@@ -22,6 +28,8 @@ class PlannedFile:
     """One conversion to be made, or an error in one sentence.
 
     Messages call the source by `name`, or by its path. An input that cannot be read has no target.
+    `id` names the utterance among the inputs, `voice` is the name of its new voice, and `seconds`
+    is the length that the header of the recording promises.
     """
 
     source: Path
@@ -29,38 +37,45 @@ class PlannedFile:
     audio_format: AudioFormat | None = None
     error: str | None = None
     name: str | None = None
+    id: str = ""
+    voice: str = ""
+    part: Part = WHOLE
+    seconds: float = 0.0
+
+    @property
+    def label(self) -> str:
+        """What messages call it."""
+        return self.name or (str(self.source) if self.part == WHOLE else self.id)
 
 
-def plan_outputs(
-    paths: Sequence[Path],
-    output: str | None,
-    voice_name: str,
-    *,
-    requested_format: str | None = None,
-    overwrite: bool = False,
-    name: str | None = None,
-) -> list[PlannedFile]:
-    """Plan what `voxcycle convert ... -o OUTPUT` makes of files and folders.
+class Role(NamedTuple):
+    """An utterance, the name of its new voice, and the folder of its output, None for its own."""
 
-    `output` is the name of a file (it has a suffix), a folder, or None: outputs beside their
-    inputs. Messages call a single input by `name`, or by its path. ValueError where the name of one
-    file is given for several inputs; AudioError as in `plan_files`.
+    utterance: Utterance
+    voice: str
+    folder: Path | None
+
+
+class Inputs(NamedTuple):
+    """The utterances of all inputs, and the lists that some of them came from."""
+
+    utterances: list[Utterance]
+    lists: list[UtteranceList]
+
+
+def find_target(paths: Sequence[Path], output: str | None, name: str | None = None) -> Path | None:
+    """Return the file that `voxcycle convert ... -o OUTPUT` names; None where it names a folder.
+
+    An input that has a `name` is no file of the user's. ValueError where the name of one file is
+    given for several inputs.
     """
-    out = Path(output) if output is not None else None
-    is_one = len(paths) == 1 and not paths[0].is_dir()
-    if output is not None and out is not None and not out.is_dir():
-        if out.suffix.lower() in READABLE_SUFFIXES and not is_one:
-            raise ValueError(
-                f"{out}: the name of one file, but several inputs; name a folder with -o"
-            )
-        if is_one and (out.suffix or name) and not output.endswith("/"):
-            planned = plan_file(
-                paths[0], out, requested_format=requested_format, overwrite=overwrite, name=name
-            )
-            return [planned]
-    return plan_files(
-        paths, voice_name, out_dir=out, requested_format=requested_format, overwrite=overwrite
-    )
+    if output is None or Path(output).is_dir():
+        return None
+    out = Path(output)
+    is_one = len(paths) == 1 and not paths[0].is_dir() and not is_list(paths[0])
+    if out.suffix.lower() in READABLE_SUFFIXES and not is_one:
+        raise ValueError(f"{out}: the name of one file, but several inputs; name a folder with -o")
+    return out if is_one and (out.suffix or name) and not output.endswith("/") else None
 
 
 def plan_files(
@@ -71,33 +86,56 @@ def plan_files(
     requested_format: str | None = None,
     overwrite: bool = False,
 ) -> list[PlannedFile]:
-    """Plan the conversion of files and, recursively, of folders.
+    """Plan the conversion of files, folders (recursively) and lists to one voice.
 
     With `out_dir`, outputs have their input's name and lie as the inputs do in their folders; else
-    `src.wav` becomes `src.heart.wav` beside it. Where two inputs would have one output (`a.mp3` and
-    `a.wav`), the one that changes its format keeps its extension in the name (`a.mp3.wav`).
-    AudioError where a folder is given without `out_dir`, or as `out_dir` itself.
+    `src.wav` becomes `src.heart.wav` beside it. Errors are those of `find_inputs`.
     """
-    plan = []
-    for source, relative in _find_sources(paths, out_dir):
-        if source.is_dir():
-            plan.append(PlannedFile(source, error=f"{source}: no audio files in this folder"))
-            continue
+    roles = [Role(own, voice_name, out_dir) for own in find_inputs(paths, out_dir).utterances]
+    return plan_roles(roles, requested_format=requested_format, overwrite=overwrite)
+
+
+def plan_roles(
+    roles: Iterable[Role],
+    *,
+    requested_format: str | None = None,
+    overwrite: bool = False,
+    is_ours: IsOurs | None = None,
+) -> list[PlannedFile]:
+    """Plan the conversion of utterances, each to its voice and folder.
+
+    Where two inputs would have one output (`a.mp3` and `a.wav`), the one that changes its format
+    keeps its extension in the name (`a.mp3.wav`). Outputs that exist are replaced with `overwrite`,
+    or where they are ours.
+    """
+    plan, opened = [], None
+    for utterance, voice, folder in roles:
+        source = utterance.source
+        planned = PlannedFile(source, id=utterance.id, voice=voice, part=utterance.part)
         try:
-            audio_format = choose_format(FileSource(source), requested_format)
+            if utterance.error:
+                raise AudioError(utterance.error)
+            if opened is None or opened.path != source:  # once for all parts of a recording
+                opened = FileSource(source)
+            audio_format = choose_format(opened, requested_format)
+            whole = utterance.part == WHOLE
+            part = opened if whole else PartSource(opened, utterance.part)
         except AudioError as error:
-            plan.append(PlannedFile(source, error=str(error)))
+            plan.append(replace(planned, error=str(error)))
             continue
-        folder = source.parent if out_dir is None else out_dir / relative.parent
-        voiced = f".{to_file_name(voice_name)}" if out_dir is None else ""
-        target = folder / f"{source.stem}{voiced}.{audio_format.extension}"
-        plan.append(PlannedFile(source, target, audio_format))
-    return _refuse_clashes(_keep_apart(plan), overwrite)
+        voiced = f".{to_file_name(voice)}" if folder is None else ""
+        base = utterance.output if folder else Path(source.stem)
+        target = (folder or source.parent) / f"{base}{voiced}.{audio_format.extension}"
+        seconds = part.n_declared / part.sample_rate
+        planned = replace(planned, target=target, audio_format=audio_format, seconds=seconds)
+        plan.append(planned)
+    return _refuse_clashes(_keep_apart(plan), overwrite, is_ours)
 
 
 def plan_file(
     source: Path,
     target: Path,
+    voice_name: str = "",
     *,
     requested_format: str | None = None,
     overwrite: bool = False,
@@ -114,8 +152,8 @@ def plan_file(
             )
     except AudioError as error:
         return PlannedFile(source, error=str(error), name=name)
-    planned = PlannedFile(source, target, audio_format, name=name)
-    return _refuse_clashes([planned], overwrite)[0]
+    planned = PlannedFile(source, target, audio_format, name=name, voice=voice_name)
+    return _refuse_clashes([planned], overwrite, None)[0]
 
 
 def to_file_name(voice_name: str) -> str:
@@ -123,28 +161,51 @@ def to_file_name(voice_name: str) -> str:
     return re.sub(r"[^\w-]+", "_", voice_name) or "voice"
 
 
-def _find_sources(paths: Sequence[Path], out_dir: Path | None) -> list[tuple[Path, Path]]:
-    """Return files with their paths relative to the folder that was given, each file once."""
-    found: dict[Path, tuple[Path, Path]] = {}
+def find_inputs(paths: Sequence[Path], out_dir: Path | None) -> Inputs:
+    """Return the utterances of files, folders and lists, each file once.
+
+    Raises:
+        AudioError: a folder or list is given without `out_dir`, or as `out_dir` itself; or a list
+            is damaged.
+    """
+    found: dict[object, Utterance] = {}
+    lists = []
     for path in paths:
-        if not path.is_dir():
-            found.setdefault(path.absolute(), (path, Path(path.name)))
-            continue
-        if out_dir is None:
-            raise AudioError(f"{path}: this is a folder; name one for the outputs with -o")
-        own, out = path.resolve(), out_dir.resolve()
-        if own == out:
-            raise AudioError(
-                f"{path}: the outputs would lie among the inputs; name another folder with -o"
-            )
-        inside = [
-            file
-            for file in list_audio(path)
-            if not (out.is_relative_to(own) and file.resolve().is_relative_to(out))
-        ]
-        for file in inside or [path]:  # an empty folder fails as an entry of its own
-            found.setdefault(file.absolute(), (file, file.relative_to(path)))
-    return list(found.values())
+        if is_list(path):
+            if out_dir is None:
+                raise AudioError(f"{path}: this is a list; name a folder for the outputs with -o")
+            own = open_list(path)
+            lists.append(own)
+            found |= {(path, utterance.id): utterance for utterance in own.utterances}
+        elif path.is_dir():
+            for utterance in _search(path, out_dir):
+                found.setdefault(utterance.source.absolute(), utterance)
+        else:
+            output = Path(path.stem)
+            found.setdefault(path.absolute(), Utterance(path.name, path, output))
+    return Inputs(list(found.values()), lists)
+
+
+def _search(folder: Path, out_dir: Path | None) -> list[Utterance]:
+    """Return the recordings of a folder; their folders stand for their speakers."""
+    if out_dir is None:
+        raise AudioError(f"{folder}: this is a folder; name one for the outputs with -o")
+    own, out = folder.resolve(), out_dir.resolve()
+    if own == out:
+        raise AudioError(
+            f"{folder}: the outputs would lie among the inputs; name another folder with -o"
+        )
+    found = []
+    for file in list_audio(folder):
+        if not (out.is_relative_to(own) and file.resolve().is_relative_to(out)):
+            relative = file.relative_to(folder)
+            speaker = str((folder / relative).parent)
+            output = relative.parent / file.stem
+            found.append(Utterance(relative.as_posix(), file, output, speaker=speaker))
+    if not found:  # an empty folder fails as an entry of its own
+        error = f"{folder}: no audio files in this folder"
+        found.append(Utterance(str(folder), folder, Path(folder.name), error=error))
+    return found
 
 
 def _keep_apart(plan: list[PlannedFile]) -> list[PlannedFile]:
@@ -153,13 +214,16 @@ def _keep_apart(plan: list[PlannedFile]) -> list[PlannedFile]:
     apart = []
     for planned in plan:
         source, target = planned.source, planned.target
-        if target and counts[target] > 1 and source.suffix.lower() != target.suffix.lower():
+        is_other = target is not None and source.suffix.lower() != target.suffix.lower()
+        if target and counts[target] > 1 and is_other and planned.part == WHOLE:
             target = target.with_name(source.name + target.name[len(source.stem) :])
         apart.append(replace(planned, target=target))
     return apart
 
 
-def _refuse_clashes(plan: list[PlannedFile], overwrite: bool) -> list[PlannedFile]:
+def _refuse_clashes(
+    plan: list[PlannedFile], overwrite: bool, is_ours: IsOurs | None
+) -> list[PlannedFile]:
     sources = {os.path.realpath(planned.source) for planned in plan}
     taken: dict[str, Path] = {}
     checked = []
@@ -172,16 +236,18 @@ def _refuse_clashes(plan: list[PlannedFile], overwrite: bool) -> list[PlannedFil
             elif real in taken:
                 error = f"{target}: {planned.source} and {taken[real]} would both be written to it"
             else:
-                error = error or _find_obstacle(target, overwrite)
+                is_own = is_ours is not None and is_ours(planned.id, planned.voice, target)
+                may_replace = overwrite or is_own
+                error = error or _find_obstacle(target, may_replace)
             taken.setdefault(real, planned.source)
         checked.append(replace(planned, error=error))
     return checked
 
 
-def _find_obstacle(target: Path, overwrite: bool) -> str | None:
+def _find_obstacle(target: Path, may_replace: bool) -> str | None:
     """Return why an output cannot be written, as far as its name tells."""
     try:
-        if target.exists() and not overwrite:
+        if target.exists() and not may_replace:
             return f"{target}: exists already; remove it, or allow it with --overwrite"
     except OSError as error:  # a name that is too long for the file system
         return f"{target}: {error.strerror}; choose another name with -o"

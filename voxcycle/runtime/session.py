@@ -37,8 +37,11 @@ def use_threads(n_threads: int) -> None:
 def count_threads() -> int:
     """Return how many threads a network uses: as chosen, else OMP_NUM_THREADS, else all cores."""
     chosen = _chosen["threads"] or os.environ.get("OMP_NUM_THREADS", "")
-    if str(chosen).isdecimal() and int(chosen):
-        return int(chosen)
+    return int(chosen) if str(chosen).isdecimal() and int(chosen) else count_cores()
+
+
+def count_cores() -> int:
+    """Return how many cores this process may use."""
     is_known = hasattr(os, "sched_getaffinity")  # on Linux: the cores that this process may use
     return len(os.sched_getaffinity(0)) if is_known else os.cpu_count() or 1
 
