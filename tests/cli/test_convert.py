@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from voxcycle.conversion import batch
+from voxcycle.conversion import task
 from voxcycle.voices.library import find_voice
 
 RATE = 16_000
@@ -57,23 +57,24 @@ def test_options(convert, source, monkeypatch, arguments, name, rate, subtype):
 
 def test_a_folder_tells_each_file_when_it_is_done(convert, source, monkeypatch, capfdbinary):
     said_before = []
-    convert_planned = batch._convert_planned
+    convert_file = task.convert_file
 
     def spy(*arguments, **options):
         said_before.append(capfdbinary.readouterr())
-        return convert_planned(*arguments, **options)
+        return convert_file(*arguments, **options)
 
     (source.parent / "broken.wav").write_text("no audio")
     (source.parent / "zoë.wav").write_bytes(source.read_bytes())
-    monkeypatch.setattr(batch, "_convert_planned", spy)
+    monkeypatch.setattr(task, "convert_file", spy)
     missing = source.with_name("missing.wav")
     code, out, err = convert(source.parent, missing, "-o", source.parent / "out")
     assert code == 2
-    assert said_before[1].err.startswith(f"error: {source.parent / 'broken.wav'}: ".encode())
+    told = said_before[0].err.decode()
+    assert told.startswith(f"error: {source.parent / 'broken.wav'}: ")
+    assert f"error: {missing}: no such file" in told
     first = f"{source} -> {source.parent / 'out' / source.name}\n".encode()
-    assert said_before[2].out == first
-    assert said_before[3].out.decode().startswith(f"{source.parent / 'zoë.wav'} -> ")
-    assert f"error: {missing}: no such file" in err
+    assert said_before[1].out == first
+    assert out.decode().startswith(f"{source.parent / 'zoë.wav'} -> ")
     assert err.endswith("2 of 4 files were converted\n")
     assert (source.parent / "out" / source.name).exists()
 

@@ -156,10 +156,17 @@ def open_manifest(folder: Path, shard: tuple[int, int] | None = None) -> Iterato
     name = MANIFEST if shard is None else f"manifest-{shard[0]}-of-{shard[1]}.jsonl"
     try:
         check_folder(folder)
+        is_new = not folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / LOCK.format(name), timeout=0):
-            (folder / name).open("ab").close()
-            yield Manifest(folder, folder / name)
+        path, lock = folder / name, folder / LOCK.format(name)
+        with FileLock(lock, timeout=0):
+            path.open("ab").close()
+            yield Manifest(folder, path)
+            if not path.stat().st_size:
+                path.unlink()
+        if is_new and list(folder.iterdir()) in ([], [lock]):  # nothing could be converted
+            lock.unlink(missing_ok=True)
+            folder.rmdir()
     except Timeout:
         raise AudioError(
             f"{folder}: another process is converting to this folder; wait for it, name another "
