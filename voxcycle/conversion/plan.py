@@ -23,7 +23,7 @@ from voxcycle.conversion.lists.utterance import Utterance, UtteranceList
 IsOurs = Callable[[str, str, Path], bool]  # id, voice, output: whether an earlier call made it
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PlannedFile:
     """One conversion to be made, or an error in one sentence.
 

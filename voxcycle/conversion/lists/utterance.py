@@ -12,7 +12,7 @@ from voxcycle.audio.part import WHOLE, Part
 from voxcycle.files import replacing
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Utterance:
     """A recording, or a part of one, to convert.
 
