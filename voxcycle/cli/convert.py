@@ -52,7 +52,10 @@ def convert(
     ] = None,
     format: Annotated[
         str | None,
-        typer.Option(help="wav, flac, ogg, opus, aiff or mp3.", show_default="the input's"),
+        typer.Option(
+            help="wav, flac, ogg, opus, aiff, mp3; with ffmpeg m4a, mp4, mov, mkv, webm.",
+            show_default="the input's",
+        ),
     ] = None,
     file_stats: Annotated[
         bool,
@@ -96,7 +99,7 @@ def convert(
     from voxcycle.console import open_console
     from voxcycle.conversion.batch import load_pair, run_plan
     from voxcycle.conversion.options import Options
-    from voxcycle.conversion.plan import plan_outputs
+    from voxcycle.conversion.plan import describe_passed_over, plan_outputs
     from voxcycle.voices.library import find_voice
 
     choose_threads_and_device(threads, device)
@@ -134,6 +137,8 @@ def convert(
             overwrite=overwrite or to_stdout,
             name=name,
         )
+        for sentence in describe_passed_over(paths):
+            info.print(f"note: {sentence}")
         work = functools.partial(
             run_plan,
             plan,

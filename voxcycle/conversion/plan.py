@@ -7,14 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from voxcycle.audio.io import (
-    READABLE_SUFFIXES,
-    AudioError,
-    AudioFormat,
-    FileSource,
-    choose_format,
-    list_audio,
-)
+from voxcycle.audio.folder import AUDIO_SUFFIXES, count_files, find_audio
+from voxcycle.audio.io import AudioError, FileSource
+from voxcycle.audio.output import AudioFormat, choose_format
 
 
 @dataclass(frozen=True)
@@ -49,7 +44,7 @@ def plan_outputs(
     out = Path(output) if output is not None else None
     is_one = len(paths) == 1 and not paths[0].is_dir()
     if output is not None and out is not None and not out.is_dir():
-        if out.suffix.lower() in READABLE_SUFFIXES and not is_one:
+        if out.suffix.lower() in AUDIO_SUFFIXES and not is_one:
             raise ValueError(
                 f"{out}: the name of one file, but several inputs; name a folder with -o"
             )
@@ -76,12 +71,13 @@ def plan_files(
     With `out_dir`, outputs have their input's name and lie as the inputs do in their folders; else
     `src.wav` becomes `src.heart.wav` beside it. Where two inputs would have one output (`a.mp3` and
     `a.wav`), the one that changes its format keeps its extension in the name (`a.mp3.wav`).
-    AudioError where a folder is given without `out_dir`, or as `out_dir` itself.
+    What cannot be read of a folder is an error of its own. AudioError where a folder is given
+    without `out_dir`, or as `out_dir` itself.
     """
     plan = []
-    for source, relative in _find_sources(paths, out_dir):
-        if source.is_dir():
-            plan.append(PlannedFile(source, error=f"{source}: no audio files in this folder"))
+    for source, relative, problem in _find_sources(paths, out_dir):
+        if problem:
+            plan.append(PlannedFile(source, error=f"{source}: {problem}"))
             continue
         try:
             audio_format = choose_format(FileSource(source), requested_format)
@@ -123,12 +119,25 @@ def to_file_name(voice_name: str) -> str:
     return re.sub(r"[^\w-]+", "_", voice_name) or "voice"
 
 
-def _find_sources(paths: Sequence[Path], out_dir: Path | None) -> list[tuple[Path, Path]]:
-    """Return files with their paths relative to the folder that was given, each file once."""
-    found: dict[Path, tuple[Path, Path]] = {}
+def describe_passed_over(paths: Sequence[Path]) -> list[str]:
+    """Return a sentence on each folder that holds files which are no audio."""
+    others = [(path, find_audio(path).others) for path in paths if path.is_dir()]
+    return [
+        f"{path}: {count_files(files)} passed over: no audio" for path, files in others if files
+    ]
+
+
+def _find_sources(
+    paths: Sequence[Path], out_dir: Path | None
+) -> list[tuple[Path, Path, str | None]]:
+    """Return files, each once, with their paths relative to the folder that was given.
+
+    What fails of a folder comes with the reason.
+    """
+    found: dict[Path, tuple[Path, Path, str | None]] = {}
     for path in paths:
         if not path.is_dir():
-            found.setdefault(path.absolute(), (path, Path(path.name)))
+            found.setdefault(path.absolute(), (path, Path(path.name), None))
             continue
         if out_dir is None:
             raise AudioError(f"{path}: this is a folder; name one for the outputs with -o")
@@ -137,13 +146,17 @@ def _find_sources(paths: Sequence[Path], out_dir: Path | None) -> list[tuple[Pat
             raise AudioError(
                 f"{path}: the outputs would lie among the inputs; name another folder with -o"
             )
+        listed = find_audio(path)
         inside = [
             file
-            for file in list_audio(path)
+            for file in listed.files
             if not (out.is_relative_to(own) and file.resolve().is_relative_to(out))
         ]
-        for file in inside or [path]:  # an empty folder fails as an entry of its own
-            found.setdefault(file.absolute(), (file, file.relative_to(path)))
+        for file in inside:
+            found.setdefault(file.absolute(), (file, file.relative_to(path), None))
+        is_empty = not inside and not listed.problems
+        for place, why in [(path, "no audio files in this folder")] * is_empty + listed.problems:
+            found.setdefault(place.absolute(), (place, place.relative_to(path), why))
     return list(found.values())
 
 
