@@ -81,6 +81,11 @@ def test_chunks_behind_the_sound_are_none_of_it(save, read):
     assert is_second(samples) and notes == []
 
 
+def test_a_few_bytes_behind_the_sound_are_no_sound(save, read):
+    samples, notes = read(put(save("wav") + bytes(500), 4, 2**32 - 1, "<I"))
+    assert is_second(samples) and notes == []
+
+
 @pytest.mark.parametrize("declared", [0, 2**63 - 1, RATE])
 def test_rf64_from_a_pipe_is_whole(save, read, declared):
     data = put(save("rf64", format="RF64"), 28, declared, "<Q")

@@ -15,7 +15,8 @@ from typing import BinaryIO, NamedTuple
 from voxcycle.audio.mpeg import split_mpeg
 from voxcycle.audio.pieces import Piece
 
-MAX_CHUNKS = 10_000  # on each side of the sound; recorders write a dozen
+MAX_CHUNKS = 10_000  # on each side of the sound, or joined files; recorders write a dozen
+MIN_GOING_ON = 1024  # bytes of sound behind its promised end; fewer are filling
 STREAMED_LENGTH = 0x7FFFF000  # or more: its writer did not know the length
 MAX_LENGTH = 1 << 40  # bytes that a header of 64 bits can mean
 SCAN_BYTES = 1 << 20
@@ -80,6 +81,8 @@ def _split_joined(file: BinaryIO, beginning: bytes) -> Layout:
         if start != page_end:  # the streams of one recording begin side by side
             starts.append(start)
         page_end = _find_page_end(file, start)
+        if len(starts) > MAX_CHUNKS:
+            break
     if len(starts) < 2:
         return WHOLE
     cuts = [0, *starts[1:], size]
@@ -112,7 +115,8 @@ def _find_chunk(file: BinaryIO, magic: bytes) -> Layout:
     behind = place + declared
     left = size - _skip_chunks(file, kind, behind)
     is_long = STREAMED_LENGTH <= declared and magic == b"RIFF"
-    if left == size - behind and (declared == 0 or is_long or outer + 8 >= size):
+    goes_on = left >= MIN_GOING_ON and outer + 8 >= size
+    if left == size - behind and (declared == 0 or is_long or goes_on):
         return mended._replace(n_declared=there if is_long else declared or None)
     return Layout([[]], declared, declared, left) if declared else WHOLE
 
@@ -120,7 +124,7 @@ def _find_chunk(file: BinaryIO, magic: bytes) -> Layout:
 def _split_riff(file: BinaryIO) -> Layout:
     """Return the parts of a file that was joined from several wav files."""
     cuts = [0]
-    while _read_at(file, cuts[-1], 4) == b"RIFF":
+    while _read_at(file, cuts[-1], 4) == b"RIFF" and len(cuts) < MAX_CHUNKS:
         (outer,) = struct.unpack("<I", _read_at(file, cuts[-1] + 4, 4))
         cuts.append(cuts[-1] + outer + 8)
     return Layout([[range(a, min(b, _measure(file)))] for a, b in itertools.pairwise(cuts)])

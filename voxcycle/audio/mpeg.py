@@ -23,6 +23,7 @@ INFO_KBITS = 64  # makes a frame that has room for an info header at each rate
 HEAD_BYTES = 4 + 32 + 12  # header, side information, info header
 N_AGREEING = 3  # frames in a row; fewer are taken for other bytes
 BEGINNING = re.compile(rb"\xff[\xe2\xe3\xf2\xf3\xfa\xfb][\x10-\xef]")
+MAX_PARTS = 10_000
 MAX_TRIES = 100_000  # beginnings of no frame, after which no more are looked for
 SCAN_BYTES = 1 << 16
 
@@ -81,6 +82,10 @@ def split_mpeg(file: BinaryIO) -> list[list[Piece]]:
     parts: list[_Part] = []
     for frame in _list_frames(file):
         if not parts or frame.n_promised is not None or frame.kind != parts[-1].first.kind:
+            if len(parts) == MAX_PARTS:
+                break
+            if parts and not parts[-1].n_frames:
+                parts.pop()
             parts.append(_Part(frame))
         if frame.n_promised is None:
             parts[-1].add(frame)
