@@ -1,5 +1,6 @@
 """`voxcycle export` and `voxcycle doctor`; what a command says that needs an extra."""
 
+import shutil
 import sys
 
 import numpy as np
@@ -23,6 +24,7 @@ def test_the_doctor_finds_everything_in_order(run_cli, monkeypatch, tmp_path):
     monkeypatch.setenv("VOXCYCLE_DATA", str(tmp_path))
     code, out, _ = run_cli("doctor")
     assert code == 0 and b"all is well" in out and b"emma, george, heart, michael" in out
+    assert f"ffmpeg:       {shutil.which('ffmpeg') or 'not installed'}".encode() in out
 
 
 def test_the_doctor_names_a_damaged_voice(run_cli, monkeypatch, tmp_path, voice_path):

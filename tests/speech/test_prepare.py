@@ -56,6 +56,28 @@ def test_a_folder_becomes_clips_of_one_level(folder, tmp_path):
     assert len(split_files(scan_folder(out, min_total_s=1), 0).train) == 3  # it can be trained on
 
 
+def test_headers_that_are_wrong_and_missing_ffmpeg_are_said(folder, tmp_path, monkeypatch, capsys):
+    """Neither a training nor `voxcycle prepare` takes less than conversion does."""
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    (folder / "call.m4a").write_bytes(b"x")
+    data = bytearray((folder / "long.wav").read_bytes())
+    data[40:44] = bytes(4)  # a recorder that was cut off
+    (folder / "long.wav").write_bytes(data)
+    note = "the header gives no length: all 20.0 s to its end are read"
+    main_arguments = ["prepare", str(folder), "-o", str(tmp_path / "clips"), "--keep-outliers"]
+    with pytest.raises(SystemExit):
+        main(main_arguments)
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"note: long.wav {note}" in said
+    assert "1 file (.m4a) passed over for want of ffmpeg" in said
+    report = json.loads((tmp_path / "clips" / "report.json").read_text())
+    assert report["notes"] == [["long.wav", note]]
+    assert len([piece for piece in report["pieces"] if piece["source"] == "long.wav"]) == 5
+    corpus = scan_folder(folder, min_total_s=1)
+    assert corpus.notes == [(folder / "long.wav", note)]
+    assert (folder, report["unreadable"][0][1]) in corpus.rejected
+
+
 def test_only_its_own_clips_are_replaced(folder, tmp_path):
     out = tmp_path / "clips"
     prepare_folder(folder, out, n_jobs=1)

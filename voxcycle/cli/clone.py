@@ -37,7 +37,7 @@ def clone(
 
     Example: voxcycle clone recordings/ben && voxcycle convert talk.wav --to ben
     """
-    from voxcycle.audio.io import check_target
+    from voxcycle.audio.output import check_target
     from voxcycle.speech.clone import clone_voice
     from voxcycle.voices.library import add_voice, list_voices
     from voxcycle.voices.voice import VoiceCard

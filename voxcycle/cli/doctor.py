@@ -26,6 +26,7 @@ def doctor() -> None:
     import onnxruntime
 
     import voxcycle
+    from voxcycle.audio.ffmpeg import find_ffmpeg
     from voxcycle.files import cache_dir, data_dir
     from voxcycle.runtime.session import PROVIDERS, count_threads
     from voxcycle.voices.library import list_voices
@@ -37,6 +38,7 @@ def doctor() -> None:
     _print("python", f"{platform.python_version()}, {platform.platform()}")
     _print("onnxruntime", f"{onnxruntime.__version__}, devices {', '.join(devices)}")
     _print("numpy", importlib.metadata.version("numpy"))
+    _print("ffmpeg", find_ffmpeg() or "not installed: m4a and the sound of films cannot be read")
     _print("threads", str(count_threads()))
     for extra, packages in EXTRAS.items():
         missing = [name for name in packages if importlib.util.find_spec(name) is None]

@@ -81,6 +81,7 @@ def _print_report(prepared: "Prepared") -> None:
             for reason, minutes in prepared.minutes_dropped().items()
         ),
         *((f"unreadable: {name}", reason) for name, reason in prepared.unreadable),
+        *((f"note: {name}", note) for name, note in prepared.notes),
         ("loudness", f"{np.median([q.level_db for q in kept]):.0f} dBFS"),
         ("loud over soft", f"{np.median([q.range_db for q in kept]):.0f} dB"),
         ("clipped", f"{100 * max(q.clipped_share for q in kept):.1f} % of the worst clip"),

@@ -8,14 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from voxcycle.audio.io import (
-    READABLE_SUFFIXES,
-    AudioError,
-    AudioFormat,
-    FileSource,
-    choose_format,
-    list_audio,
-)
+from voxcycle.audio.folder import AUDIO_SUFFIXES, count_files, find_audio
+from voxcycle.audio.io import AudioError, FileSource
+from voxcycle.audio.output import AudioFormat, choose_format
 from voxcycle.audio.part import WHOLE, Part, PartSource
 from voxcycle.conversion.lists.reader import is_list, open_list
 from voxcycle.conversion.lists.utterance import Utterance, UtteranceList
@@ -73,7 +68,7 @@ def find_target(paths: Sequence[Path], output: str | None, name: str | None = No
         return None
     out = Path(output)
     is_one = len(paths) == 1 and not paths[0].is_dir() and not is_list(paths[0])
-    if out.suffix.lower() in READABLE_SUFFIXES and not is_one:
+    if out.suffix.lower() in AUDIO_SUFFIXES and not is_one:
         raise ValueError(f"{out}: the name of one file, but several inputs; name a folder with -o")
     return out if is_one and (out.suffix or name) and not output.endswith("/") else None
 
@@ -196,16 +191,25 @@ def _search(folder: Path, out_dir: Path | None) -> list[Utterance]:
             f"{folder}: the outputs would lie among the inputs; name another folder with -o"
         )
     found = []
-    for file in list_audio(folder):
+    listed = find_audio(folder)
+    for file in listed.files:
         if not (out.is_relative_to(own) and file.resolve().is_relative_to(out)):
             relative = file.relative_to(folder)
             speaker = str((folder / relative).parent)
             output = relative.parent / file.stem
             found.append(Utterance(relative.as_posix(), file, output, speaker=speaker))
-    if not found:  # an empty folder fails as an entry of its own
-        error = f"{folder}: no audio files in this folder"
-        found.append(Utterance(str(folder), folder, Path(folder.name), error=error))
+    is_empty = not found and not listed.problems
+    for place, why in [(folder, "no audio files in this folder")] * is_empty + listed.problems:
+        found.append(Utterance(str(place), place, Path(place.name), error=f"{place}: {why}"))
     return found
+
+
+def describe_passed_over(paths: Sequence[Path]) -> list[str]:
+    """Return a sentence on each folder that holds files which are no audio."""
+    others = [(path, find_audio(path).others) for path in paths if path.is_dir()]
+    return [
+        f"{path}: {count_files(files)} passed over: no audio" for path, files in others if files
+    ]
 
 
 def _keep_apart(plan: list[PlannedFile]) -> list[PlannedFile]:

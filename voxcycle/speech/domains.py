@@ -98,6 +98,8 @@ def find_domains(config: VoiceTrainingConfig, console: Console) -> Domains:
         corpus = scan_folder(folder, min_total_s)
         for path, reason in corpus.rejected:
             console.print(f"skipped {path}: {reason}", style="yellow", soft_wrap=True)
+        for path, note in corpus.notes:
+            console.print(f"note: {path}: {note}", style="yellow", soft_wrap=True)
         if side == "a" and config.any_to_one and len(corpus.clips) < MIN_FILES:
             # Too few clips to split: all of them train, other speakers of the pool validate.
             return Split([clip.path.absolute() for clip in corpus.clips], [], [])

@@ -10,16 +10,18 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from voxcycle.audio.io import AudioError, AudioFormat, FileSource, list_audio, write_audio
+from voxcycle.audio.folder import find_audio
+from voxcycle.audio.io import AudioError, FileSource
 from voxcycle.audio.level import ANALYSIS_LEVEL_DB
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.mixdown import plan_mixdown
+from voxcycle.audio.output import AudioFormat, write_audio
 from voxcycle.audio.resample import resample_blocks, resampled_length
 from voxcycle.audio.segment import find_slices
 from voxcycle.files import replacing
@@ -66,13 +68,15 @@ class Prepared:
         folder: of the recordings.
         minutes: of recordings that could be read, pauses included.
         pieces: in the order of the recordings.
-        unreadable: recording and reason.
+        unreadable: recording or folder, and reason.
+        notes: recording and note of those that are read, but not as their headers say.
     """
 
     folder: str
     minutes: float
     pieces: list[Piece]
     unreadable: list[tuple[str, str]]
+    notes: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def kept(self) -> list[Piece]:
@@ -110,6 +114,8 @@ def prepare(folder: Path, clips: Path, min_total_s: float, console: "Console") -
         prepared = prepare_folder(folder, clips, overwrite=True, compare=compare_clips)
     skipped = [f"{reason} {60 * m:.0f} s" for reason, m in prepared.minutes_dropped().items()]
     skipped += [f"{name}: {reason}" for name, reason in prepared.unreadable]
+    for name, note in prepared.notes:
+        console.print(Text(f"note: {name}: {note}"), soft_wrap=True)
     kept = f"{folder}: {60 * prepared.minutes_kept():.0f} s of {60 * prepared.minutes:.0f} s kept"
     summary = f"{kept} in {len(prepared.kept)} clips"
     summary += f" ({'; '.join(skipped)})" * bool(skipped)
@@ -149,9 +155,11 @@ def prepare_folder(
     folder, out = folder.resolve(), out.resolve()
     made = out.with_name(f".{out.name}.part")
     shutil.rmtree(made, ignore_errors=True)  # left by a killed call
-    paths = _list_recordings(folder, out)
+    paths, unreadable = _list_recordings(folder, out)
     former = _list_former(out, overwrite)
-    pieces, unreadable, seconds = [], [], 0.0
+    pieces: list[Piece] = []
+    notes: list[tuple[str, str]] = []
+    seconds = 0.0
     try:
         results = _prepare_files(folder, paths, made, n_jobs)
         advance(0, len(paths))
@@ -162,9 +170,10 @@ def prepare_folder(
             else:
                 seconds += result[0]
                 pieces += result[1]
+                notes += [(str(path.relative_to(folder)), note) for note in result[2]]
         if compare:
             pieces = _screen(pieces, made, compare, keeps_outliers)
-        prepared = Prepared(str(folder), seconds / 60, pieces, unreadable)
+        prepared = Prepared(str(folder), seconds / 60, pieces, unreadable, notes)
         if not prepared.kept:
             reasons = [f"{name}: {reason}" for name, reason in unreadable]
             reasons += [f"{piece.source}: {piece.problem}" for piece in pieces]
@@ -183,7 +192,7 @@ def prepare_folder(
 
 def _prepare_files(
     folder: Path, paths: Sequence[Path], made: Path, n_jobs: int | None
-) -> Iterator[str | tuple[float, list[Piece]]]:
+) -> Iterator[str | tuple[float, list[Piece], list[str]]]:
     """Yield the results of `_prepare_file` in order."""
     if importlib.util.find_spec("joblib") is None:
         for path in paths:
@@ -209,16 +218,21 @@ def _screen(pieces: list[Piece], made: Path, compare: Compare, keeps_outliers: b
     return screened
 
 
-def _list_recordings(folder: Path, out: Path) -> list[Path]:
-    """Return all recordings below a folder, except those in `out`."""
+def _list_recordings(folder: Path, out: Path) -> tuple[list[Path], list[tuple[str, str]]]:
+    """Return all recordings below a folder but those in `out`, and what cannot be read and why."""
     if not folder.is_dir():
         raise CorpusError(f"{folder}: no such folder; name a folder of recordings of one speaker")
     if folder.is_relative_to(out):
         raise CorpusError(f"{out}: the clips would be among the recordings; name another folder")
-    paths = [path for path in list_audio(folder) if not path.is_relative_to(out)]
+    found = find_audio(folder)
+    paths = [path for path in found.files if not path.is_relative_to(out)]
+    unreadable = [(str(path.relative_to(folder)), reason) for path, reason in found.problems]
     if not paths:
-        raise CorpusError(f"{folder}: no recordings found; put wav, flac, ogg or mp3 files there")
-    return paths
+        why = "; ".join(f"{name}: {reason}" for name, reason in unreadable)
+        raise CorpusError(
+            f"{folder}: " + (why or "no recordings found; put wav, flac, ogg or mp3 files there")
+        )
+    return paths, unreadable
 
 
 def _list_former(out: Path, overwrite: bool) -> list[Path]:
@@ -246,8 +260,8 @@ def _list_former(out: Path, overwrite: bool) -> list[Path]:
     return [*(path for path in former if path.is_relative_to(out)), report]
 
 
-def _prepare_file(root: Path, path: Path, out: Path) -> tuple[float, list[Piece]] | str:
-    """Return seconds and pieces of a recording, or why it cannot be read."""
+def _prepare_file(root: Path, path: Path, out: Path) -> tuple[float, list[Piece], list[str]] | str:
+    """Return seconds, pieces and notes of a recording, or why it cannot be read."""
     spec, name = MelSpec(), path.relative_to(root)
     try:
         source = FileSource(path)
@@ -277,7 +291,7 @@ def _prepare_file(root: Path, path: Path, out: Path) -> tuple[float, list[Piece]
             write_audio(out / target, levelled, spec.sample_rate, audio_format=FLAC, tags={})
             piece = replace(piece, file=str(target))
         pieces.append(piece)
-    return len(waveform) / spec.sample_rate, pieces
+    return len(waveform) / spec.sample_rate, pieces, source.notes
 
 
 def draw_report(prepared: Prepared, out: Path) -> None:
