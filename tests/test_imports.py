@@ -90,7 +90,7 @@ from voxcycle.conversion.batch import convert_files
 [result] = convert_files(sys.argv[1], "heart", sys.argv[2])
 assert result.error is None, result.error
 import voxcycle.cli.convert, voxcycle.cli.voices, voxcycle.cli.doctor, voxcycle.cli.export
-import voxcycle.speech.clone
+import voxcycle.conversion.self_test, voxcycle.speech.clone
 """
 
 
