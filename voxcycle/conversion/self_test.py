@@ -61,8 +61,8 @@ def run_self_test(package: Path = PACKAGE) -> SelfTest:
     errors_db = {}
     for path in sorted((package / VOICES_DIR).glob("*.safetensors")):
         reference = stored.arrays[path.stem].astype(np.float64)
-        error = np.sum((_sound(path) - reference) ** 2) / np.sum(reference**2)
-        errors_db[path.stem] = float(10 * np.log10(max(error, 1e-30)))
+        distance = np.sum((_sound(path) - reference) ** 2) / np.sum(reference**2)
+        errors_db[path.stem] = float(10 * np.log10(max(distance, 1e-30)))
     wrong = {name: value for name, value in errors_db.items() if not value <= MAX_ERROR_DB}
     problems = [
         f"the voice {name} sounds wrong ({value:.0f} dB from what was shipped, at most "
