@@ -2,13 +2,14 @@
 # make test      what .ci/run runs: style, types, tests, and the wheel outside the clone
 # make test-all  the same with the slow tests
 # make lecture   train and measure every system of the lecture, and build docs/lecture
+# make docs      the documentation as a site, into site/
 # make release   wheel, sdist, the list of their dependencies (SBOM) and checksums into dist/
 # Each sets up .venv first, `make demo` the small one without PyTorch. PYTHON=python3.12 chooses another interpreter.
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-all lecture release check
+.PHONY: demo test test-all lecture docs release check
 
 demo: .venv/demo.stamp
 	$(BIN)/python recipes/demo.py
@@ -23,6 +24,9 @@ test-all: check
 
 lecture: .venv/lecture.stamp
 	PYTHON=$(BIN)/python bash egs/images/run.sh
+
+docs: .venv/docs.stamp
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 # From committed files alone, as old as the commit: whoever builds it gets the same bits.
 release: .venv/release.stamp
@@ -42,9 +46,10 @@ check: .venv/test.stamp
 
 .venv/demo.stamp: EXTRAS =
 .venv/lecture.stamp: EXTRAS = [images]
+.venv/docs.stamp: EXTRAS = [docs]
 .venv/release.stamp: EXTRAS = [release]
-.venv/test.stamp: EXTRAS = [dev,eval,images]
-.venv/demo.stamp .venv/lecture.stamp .venv/release.stamp .venv/test.stamp: pyproject.toml
+.venv/test.stamp: EXTRAS = [dev,docs,eval,images]
+.venv/demo.stamp .venv/docs.stamp .venv/lecture.stamp .venv/release.stamp .venv/test.stamp: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -e ".$(EXTRAS)"
 	touch $@
