@@ -106,7 +106,7 @@ def main() -> None:
     container.run([entry, "convert", "talk.flac", "--to", "heart"])
     assert (root / "work/talk.heart.flac").stat().st_size > 10_000
     (root / "work").chmod(0o777)
-    container.user, container.environment["HOME"] = "1234", "/"  # docker run --user 1234
+    container.user, container.environment["HOME"] = "1234:0", "/"  # docker run --user 1234
     container.run([entry, "convert", "talk.flac", "--to", "george"])
     print("the container is healthy and converts")
 
