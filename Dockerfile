@@ -14,10 +14,10 @@ RUN python -m venv /opt/voxcycle \
 FROM python:3.12-slim
 COPY --from=build /opt/voxcycle /opt/voxcycle
 RUN useradd --uid 1000 --create-home voxcycle \
-    && install --directory --owner=voxcycle /work /data /data/voices
+    && install --directory --owner=voxcycle /recordings /data /data/voices
 ENV PATH=/opt/voxcycle/bin:$PATH VOXCYCLE_DATA=/data
 USER voxcycle
-WORKDIR /work
+WORKDIR /recordings
 VOLUME /data/voices
 HEALTHCHECK --interval=5m --timeout=30s CMD ["voxcycle", "doctor", "--quiet"]
 ENTRYPOINT ["voxcycle"]

@@ -21,7 +21,7 @@ from dockerfile_parse import DockerfileParser
 
 ROOT = Path(__file__).parents[1]
 PYTHON = Path(sys._base_executable)
-HIDDEN = ("home", "tmp", "work", "data", "source")  # of this machine, empty in the container
+HIDDEN = ("home", "tmp", "recordings", "data", "source")  # of this machine, empty in the container
 FIRST_USER = 1000  # ids below belong to the system
 
 
@@ -101,11 +101,11 @@ def main() -> None:
             container.follow(name, value)
             words[name] = re.findall(r"\[.*\]", value)
     container.run(json.loads(words["HEALTHCHECK"][0]))
-    shutil.copy(ROOT / "recipes/demo.flac", root / "work/talk.flac")
+    shutil.copy(ROOT / "recipes/demo.flac", root / "recordings/talk.flac")
     (entry,) = json.loads(words["ENTRYPOINT"][0])
     container.run([entry, "convert", "talk.flac", "--to", "heart"])
-    assert (root / "work/talk.heart.flac").stat().st_size > 10_000
-    (root / "work").chmod(0o777)
+    assert (root / "recordings/talk.heart.flac").stat().st_size > 10_000
+    (root / "recordings").chmod(0o777)
     container.user, container.environment["HOME"] = "1234:0", "/"  # docker run --user 1234
     container.run([entry, "convert", "talk.flac", "--to", "george"])
     print("the container is healthy and converts")
