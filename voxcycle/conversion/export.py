@@ -42,6 +42,7 @@ from voxcycle.voices.content import (
     band_offsets,
     centre_content,
     load_phonetic_encoder,
+    read_phonetic_encoder,
 )
 from voxcycle.voices.library import find_voice
 from voxcycle.voices.voice import Voice
@@ -144,7 +145,7 @@ def _build(voice: Voice, vocoder: SourceFilter, is_int8: bool = False) -> dict[s
     networks = {}
     generator = voice.generator
     if generator.n_content:
-        stored = load_phonetic_encoder().network
+        stored = read_phonetic_encoder().stored
         networks[CONTENT] = build_whisper_encoder(
             stored.weights, Graph(is_int8), **stored.arguments
         )
@@ -229,7 +230,7 @@ def _render(
     source = mel_source(stats)(mel)
     if CONTENT in sessions:
         packaged = load_phonetic_encoder()
-        encoder = PhoneticEncoder(packaged.network, packaged.mean, sessions[CONTENT])
+        encoder = PhoneticEncoder(None, packaged.mean, sessions[CONTENT])
         heard = encoder.listen(mel, spec)
         outputs[CONTENT] = heard
         source = centre_content(heard, encoder.find_centre(heard, found.speech))
