@@ -100,9 +100,7 @@ def measure_networks(voice_name: str, rows: Rows, column: str, n_threads: int) -
     listening = {"mel": heard, "positions": encode_positions(500, len(encoder.mean))}
     inputs = {"source": draw(n_frames, 385), "excitation": draw(n_frames, 81)}
     shaping = {"mel": draw(n_frames, spec.n_mels) - 5, "pitch": draw(n_frames, 2)}
-    whisper = load_network(
-        lambda: WhisperEncoder(**stored.arguments), stored.weights
-    ).eval()
+    whisper = load_network(lambda: WhisperEncoder(**stored.arguments), stored.weights).eval()
     generator = load_generator(voice.generator).eval()
     module = load_network(
         lambda: SourceFilterVocoder(spec, **fast.network.arguments), fast.network.weights
