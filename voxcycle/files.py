@@ -1,12 +1,15 @@
 """Where files are kept, and files that appear under their names only when they are whole."""
 
 import os
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import platformdirs
+
+CONFIG_FILE, CHECKPOINT_FILE = "config.yaml", "last.ckpt"  # in the folder of a run
 
 
 def cache_dir(name: str) -> Path:
@@ -20,6 +23,19 @@ def data_dir() -> Path:
     return Path(os.environ.get("VOXCYCLE_DATA") or default)
 
 
+def check_writable(folder: Path, remedy: str = "make it yours, or name another") -> None:
+    """Raise OSError, one sentence, where no file can be written to a folder; it is not made.
+
+    A folder that does not exist yet is writable if it can be made.
+    """
+    check_folder(folder)
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    try:
+        tempfile.TemporaryFile(dir=existing).close()  # permissions do not tell of read-only disks
+    except OSError as error:
+        raise OSError(f"{folder}: cannot be written to ({error.strerror}); {remedy}") from error
+
+
 def allow_open_files() -> None:
     """Raise this process's limit of open files as far as it may; mapped features are many."""
     with suppress(ImportError, OSError, ValueError):  # Windows has no such limit
@@ -30,7 +46,12 @@ def allow_open_files() -> None:
 
 
 def check_folder(path: Path) -> None:
-    """Raise NotADirectoryError where a folder is needed and a file exists."""
+    """Raise NotADirectoryError where a folder is needed and a file exists.
+
+    OSError where `~` is in front: it could not be expanded, as the home folder is not known.
+    """
+    if path.parts[:1] == ("~",):
+        raise OSError(f"{path}: the home folder is not known; set HOME")
     for folder in (path, *path.parents):
         if folder.exists():
             if not folder.is_dir():

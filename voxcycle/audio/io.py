@@ -34,6 +34,7 @@ MP3_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_0
 MAX_VORBIS_RATE = 192_000
 WRITTEN_SAMPLES = 8192  # at a time: longer blocks of Vorbis overflow small stacks
 KEPT_SUBTYPES = frozenset({"PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"})
+CONVERTED = "Synthetic speech: converted"  # how the comment of every conversion begins
 STREAMED_LENGTH = 0x7FFFF000  # what a wav's header says where its writer did not know the length
 _SFC_SET_ADD_PEAK_CHUNK = 0x1050  # sndfile.h; soundfile has no name for it
 

@@ -2,7 +2,6 @@
 
 import importlib.metadata
 import importlib.util
-import os
 import platform
 import time
 from pathlib import Path
@@ -16,6 +15,7 @@ EXTRAS = {
     "images": ("torchmetrics", "PIL"),
 }
 TEST_S = 10.0
+FOLDERS_REMEDY = "make it yours, or set HOME, XDG_DATA_HOME or XDG_CACHE_HOME to another place"
 
 
 def doctor() -> None:
@@ -26,7 +26,7 @@ def doctor() -> None:
     import onnxruntime
 
     import voxcycle
-    from voxcycle.files import cache_dir, data_dir
+    from voxcycle.files import cache_dir, check_writable, data_dir
     from voxcycle.runtime.session import PROVIDERS, count_threads
     from voxcycle.voices.library import list_voices
 
@@ -42,14 +42,11 @@ def doctor() -> None:
         missing = [name for name in packages if importlib.util.find_spec(name) is None]
         _print(f"[{extra}]", f"not installed ({', '.join(missing)})" if missing else "installed")
     for name, folder in (("own voices", data_dir()), ("cache", cache_dir("features").parent)):
-        existing = next(path for path in (folder, *folder.parents) if path.exists())
-        if os.access(existing, os.W_OK):
+        try:
+            check_writable(folder, FOLDERS_REMEDY)
             _print(name, str(folder))
-        else:
-            problems.append(
-                f"{folder}: may not be written to; make it yours, or set HOME, XDG_DATA_HOME "
-                "or XDG_CACHE_HOME to another place"
-            )
+        except OSError as error:
+            problems.append(str(error))
     voices = list_voices()
     problems += [voice.error for voice in voices if voice.error]
     _print("voices", ", ".join(voice.name for voice in voices if not voice.error) or "none")

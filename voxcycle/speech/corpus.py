@@ -1,6 +1,7 @@
 """From a folder of recordings to usable clips and their split by file."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import soundfile
 
 from voxcycle.audio.io import list_audio
+from voxcycle.speech.own_outputs import IS_CONVERSION, is_conversion, is_prepared, is_run
 
 MIN_CLIP_S = 0.8
 MIN_TOTAL_S = 60.0
@@ -57,22 +59,61 @@ class Split:
     held_out: list[Path]
 
 
-def scan_folder(folder: Path, min_total_s: float = MIN_TOTAL_S) -> Corpus:
-    """Screen every recording below `folder`.
+def list_recordings(folder: Path) -> list[Path]:
+    """Return the recordings below a folder, without runs and prepared clips that lie inside.
+
+    The folder itself may be one of prepared clips.
 
     Raises:
-        CorpusError: there is no such folder, no recording, or less than `min_total_s` of usable
-            speech; the message names every rejected file with its reason.
+        CorpusError: there is no such folder, it is a run's, or no recording is in it.
     """
     if not folder.is_dir():
         raise CorpusError(f"{folder}: no such folder; name a folder of recordings of one speaker")
+    if is_run(folder):
+        raise CorpusError(f"{folder}: the folder of a training; name a folder of recordings")
+    made = {folder: False}
+
+    def is_made(inner: Path) -> bool:
+        if inner not in made:
+            made[inner] = is_made(inner.parent) or is_run(inner) or is_prepared(inner)
+        return made[inner]
+
     paths = list_audio(folder)
-    if not paths:
+    recordings = [path for path in paths if not is_made(path.parent)]
+    if paths and not recordings:
+        raise CorpusError(
+            f"{folder}: only runs and prepared clips are in it; name a folder of prepared clips "
+            "itself, or one of recordings"
+        )
+    if not recordings:
         raise CorpusError(
             f"{folder}: no recordings found; put wav, flac, ogg or mp3 files of one speaker there"
         )
+    return recordings
+
+
+def check_apart(folders: Sequence[Path]) -> None:
+    """Raise CorpusError where folders of different speakers share a recording, links resolved."""
+    owners: dict[Path, Path] = {}
+    for folder in folders:
+        for path in list_audio(folder):
+            owner = owners.setdefault(path.resolve(), folder)
+            if owner is not folder:
+                raise CorpusError(
+                    f"{folder}: shares recordings with {owner}, such as {path.name}; give every "
+                    "speaker a folder outside the others"
+                )
+
+
+def scan_folder(folder: Path, min_total_s: float = MIN_TOTAL_S) -> Corpus:
+    """Screen every recording that `list_recordings` finds.
+
+    Raises:
+        CorpusError: as `list_recordings`, or there is less than `min_total_s` of usable speech; the
+            message names every rejected file with its reason.
+    """
     clips, rejected = [], []
-    for path in paths:
+    for path in list_recordings(folder):
         reason, duration_s = _screen(path)
         if reason:
             rejected.append((path, reason))
@@ -96,6 +137,8 @@ def _screen(path: Path) -> tuple[str, float]:
     except (soundfile.LibsndfileError, OSError, UnicodeError) as error:
         return f"cannot be read ({error})", 0.0
     duration_s = len(samples) / sample_rate
+    if is_conversion(path):
+        return IS_CONVERSION, duration_s
     if duration_s < MIN_CLIP_S:
         return f"too short: {duration_s:.2f} s, at least {MIN_CLIP_S} s are needed", duration_s
     if not np.isfinite(samples).all():
