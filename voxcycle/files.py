@@ -1,9 +1,10 @@
 """Where files are kept, and files that appear under their names only when they are whole."""
 
+import functools
 import os
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -14,13 +15,22 @@ CONFIG_FILE, CHECKPOINT_FILE = "config.yaml", "last.ckpt"  # in the folder of a 
 
 def cache_dir(name: str) -> Path:
     """Return the folder of one cache, which need not exist; what is in it can be made again."""
-    return Path(platformdirs.user_cache_dir("voxcycle")) / name
+    return _user_dir(platformdirs.user_cache_dir) / name
 
 
 def data_dir() -> Path:
     """Return the folder of what the user keeps, or that named by VOXCYCLE_DATA."""
-    default = platformdirs.user_data_dir("voxcycle", appauthor=False)
-    return Path(os.environ.get("VOXCYCLE_DATA") or default)
+    if named := os.environ.get("VOXCYCLE_DATA"):
+        return Path(os.path.expanduser(named))
+    return _user_dir(functools.partial(platformdirs.user_data_dir, appauthor=False))
+
+
+def _user_dir(find: Callable[[str], str]) -> Path:
+    """Return a folder of the user's, `~/voxcycle` where the home folder is not known."""
+    try:
+        return Path(find("voxcycle"))
+    except RuntimeError:
+        return Path("~/voxcycle")  # which `check_folder` refuses: reading finds nothing there
 
 
 def check_writable(folder: Path, remedy: str = "make it yours, or name another") -> None:

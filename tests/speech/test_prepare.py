@@ -155,12 +155,11 @@ def test_conversions_among_the_recordings_are_left_out(tmp_path, demo):
     """As `convert` writes them, beside a recording."""
     (tmp_path / "ann").mkdir()
     soundfile.write(tmp_path / "ann" / "talk.wav", demo, 22_050)
-    (result,) = convert_files(
-        [tmp_path / "ann" / "talk.wav"], "heart", tmp_path / "ann", vocoder="griffin-lim"
-    )
-    assert result.error is None and len(list((tmp_path / "ann").iterdir())) == 2
+    talk, made = tmp_path / "ann" / "talk.wav", tmp_path / "ann" / "converted"
+    (result,) = convert_files([talk], "heart", made, vocoder="griffin-lim")
+    assert result.error is None
     prepared = prepare_folder(tmp_path / "ann", tmp_path / "clips", n_jobs=1)
     assert {piece.source for piece in prepared.pieces} == {"talk.wav"}
-    assert prepared.unreadable == [(result.output.name, "a conversion, not a recording")]
+    assert prepared.unreadable == [("converted/talk.wav", "a conversion, not a recording")]
     rejected = scan_folder(tmp_path / "ann", min_total_s=1).rejected
     assert rejected == [(result.output, "a conversion, not a recording")]

@@ -123,7 +123,7 @@ def find_domains(config: VoiceTrainingConfig, console: Console) -> Domains:
     """Prepare and screen the folders, report what is skipped and why, and split by file.
 
     Raises:
-        CorpusError: speakers of a pool share recordings, or there is too little usable speech; names
+        CorpusError: speakers of a pool share recordings, or there is too little speech; names
             files and reasons.
     """
     folders = _list_speakers(config.a) if config.any_to_one else [config.a]
