@@ -3,10 +3,10 @@
     python egs/real/mixed_folders.py REAL_SPEECH --known FOLDER ... --others FOLDER ...
 
 REAL_SPEECH is the folder of build.py, whose `eval` clips are not read; every further FOLDER holds
-clips of one speaker, whom the packaged speaker encoder knows from its training or not. Long clips
-are cut into pieces of about two seconds. Of each pair that is drawn, forty clips are mixed, or as
-many as there are. Noticed wrongly may be: all clips of each speaker, draws of twenty where there
-are more than forty, and speakers with half of their pieces in another condition.
+clips of one speaker, whom the packaged speaker encoder knows from its training or not. The clips of
+REAL_SPEECH are cut into pieces of about two seconds. Of each pair that is drawn, forty clips are
+mixed, or as many as there are. False alarms: all clips of each speaker, a hundred draws of twenty
+where there are more than forty, and every speaker with half of the clips in another condition.
 """
 
 import argparse
@@ -34,10 +34,13 @@ SPEC = MelSpec()
 PIECE_S, MIN_PIECE_S = 2.2, 1.0
 MIN_PIECES = 12  # of a speaker
 N_CLIPS, N_PAIRS = 40, 400
-SMALL, N_SMALL_DRAWS = 20, 10
+SMALL, N_SMALL_DRAWS = 20, 100
 MAN_HZ = 165.0  # below, a speaker without an entry in the manifest counts as a man
 SHARES = {"50 : 50": (0.5, 0.5), "80 : 20": (0.8, 0.2), "three thirds": (1 / 3, 1 / 3, 1 / 3)}
 OTHER_CONDITIONS = ("mp3", "telephone", "pink20", "room03")
+
+
+Wave = NDArray[np.float32]
 
 
 class Clips(NamedTuple):
@@ -56,15 +59,15 @@ class Speaker(NamedTuple):
     clips: Clips
 
 
-def cut(path: Path) -> list[NDArray[np.float32]]:
-    """Return the pieces of a clip."""
+def load(path: Path, is_cut: bool) -> list[Wave]:
+    """Return a clip, or the pieces of it."""
     waveform = load_mono(path, SPEC.sample_rate)
     n = max(1, round(len(waveform) / SPEC.sample_rate / PIECE_S))
-    pieces = np.array_split(waveform, n)
+    pieces = np.array_split(waveform, n) if is_cut else [waveform]
     return [piece for piece in pieces if len(piece) >= MIN_PIECE_S * SPEC.sample_rate]
 
 
-def describe(pieces: list[NDArray[np.float32]]) -> tuple[Clips, float]:
+def describe(pieces: list[Wave]) -> tuple[Clips, float]:
     """Return the clips as screening sees them, and the median F0 in Hz."""
     features = [analyse_waveform(piece, SPEC) for piece in pieces]
     embeddings = np.array([embed_clip(clip) for clip in features])
@@ -124,20 +127,21 @@ def count_noticed(
     return noticed, n
 
 
-def count_alone(speakers: list[Speaker], rng: np.random.Generator) -> tuple[int, int]:
-    """Return how many folders of one speaker are noticed wrongly, and of how many."""
-    folders = [speaker.clips for speaker in speakers]
-    for speaker in speakers:
-        if len(speaker.clips.weights) > 2 * SMALL:
-            folders += [choose(speaker.clips, SMALL, rng) for _ in range(N_SMALL_DRAWS)]
-    return sum(map(is_noticed, folders)), len(folders)
+def count_alone(speakers: list[Speaker]) -> tuple[int, int]:
+    """Return how many speakers' folders are noticed wrongly, and of how many."""
+    return sum(is_noticed(speaker.clips) for speaker in speakers), len(speakers)
+
+
+def count_draws(speakers: list[Speaker], rng: np.random.Generator) -> tuple[int, int]:
+    """Return how many draws of twenty clips of one speaker are noticed wrongly, and of how many."""
+    large = [s.clips for s in speakers if len(s.clips.weights) > 2 * SMALL]
+    draws = [choose(clips, SMALL, rng) for clips in large for _ in range(N_SMALL_DRAWS)]
+    return sum(map(is_noticed, draws)), len(draws)
 
 
 def change_half(
-    pieces: list[NDArray[np.float32]],
-    change: Callable[[Material], NDArray],
-    rng: np.random.Generator,
-) -> list[NDArray[np.float32]]:
+    pieces: list[Wave], change: Callable[[Material], NDArray], rng: np.random.Generator
+) -> list[Wave]:
     """Return pieces of which every second is in another condition."""
     return [
         change(Material(piece.astype(np.float64), rng, [])).astype(np.float32) if i % 2 else piece
@@ -154,7 +158,8 @@ def main() -> None:
     rng, speakers, changed = np.random.default_rng(0), [], defaultdict(list)
     listed = list_speakers(args.real, args.known, args.others)
     for name, (is_known, sex, paths) in track(listed.items(), console=Console(stderr=True)):
-        pieces = [piece for path in paths for piece in cut(path)]
+        is_cut = args.real in paths[0].parents
+        pieces = [piece for path in paths for piece in load(path, is_cut)]
         if len(pieces) < MIN_PIECES:
             continue
         clips, f0_hz = describe(pieces)
@@ -171,7 +176,8 @@ def main() -> None:
     def add(what: str, counts: list[tuple[int, int]]) -> None:
         cells.append([what, *(f"{100 * k / n:.1f} % of {n}" if n else "" for k, n in counts)])
 
-    add("one speaker", [count_alone(group, rng) for group in groups])
+    add("one speaker", [count_alone(group) for group in groups])
+    add("one speaker, twenty clips", [count_draws(group, rng) for group in groups])
     for condition, folders in changed.items():
         counts = (sum(map(is_noticed, folders)), len(folders))
         add(f"one speaker, half of the clips in {condition}", [(0, 0), counts])

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 # Cosine of the mean embeddings of two groups, below which they are two people; measured by
 # egs/real/mixed_folders.py.
-MAX_COSINE = 0.65
+MAX_COSINE = 0.6
 MIN_GROUP, MIN_GROUP_SHARE = 3, 0.1  # clips of the smaller group; fewer are outliers
 STARTS = (0.2, 0.5, 0.8)  # shares of the clips on one side of the first principal component
 MAX_ROUNDS = 30
