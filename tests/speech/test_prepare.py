@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from voxcycle import convert_files
 from voxcycle.audio.level import active_level_db
 from voxcycle.cli import main
 from voxcycle.speech import prepare
@@ -164,7 +165,23 @@ def test_the_command_prints_and_draws(folder, tmp_path, capsys):
     out = tmp_path / "anna-clips"
     printed = capsys.readouterr().out
     assert "in 5 clips" in printed and "dropped: clipped" in printed
-    assert "unreadable: torn.wav" in printed
+    assert "left out: torn.wav" in printed
     assert (out / "report.png").read_bytes().startswith(b"\x89PNG")
-    with pytest.raises(SystemExit, match="^2$"):
-        main(["prepare", str(tmp_path / "none")])
+    for wrong in ([tmp_path / "none"], [folder, "-o", folder / "clips"]):
+        with pytest.raises(SystemExit, match="^2$"):
+            main(["prepare", *map(str, wrong)])
+    assert "anna/clips: lies inside" in capsys.readouterr().err and not (folder / "clips").exists()
+
+
+def test_conversions_among_the_recordings_are_left_out(tmp_path, demo):
+    """As `convert` writes them, beside a recording."""
+    (tmp_path / "ann").mkdir()
+    soundfile.write(tmp_path / "ann" / "talk.wav", demo, 22_050)
+    talk, made = tmp_path / "ann" / "talk.wav", tmp_path / "ann" / "converted"
+    (result,) = convert_files([talk], "heart", made, vocoder="griffin-lim")
+    assert result.error is None
+    prepared = prepare_folder(tmp_path / "ann", tmp_path / "clips", n_jobs=1)
+    assert {piece.source for piece in prepared.pieces} == {"talk.wav"}
+    assert prepared.unreadable == [("converted/talk.wav", "a conversion, not a recording")]
+    rejected = scan_folder(tmp_path / "ann", min_total_s=1).rejected
+    assert rejected == [(result.output, "a conversion, not a recording")]

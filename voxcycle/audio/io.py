@@ -19,6 +19,7 @@ MIN_SAMPLE_RATE = 8_000
 MAX_SAMPLE_RATE = 384_000
 MAX_CHANNELS = 1024  # libsndfile's limit
 BLOCK_VALUES = 1 << 18  # samples times channels that are in memory at once
+CONVERTED = "Synthetic speech: converted"  # how the comment of every conversion begins
 
 
 class AudioError(ValueError):

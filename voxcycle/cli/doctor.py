@@ -2,7 +2,6 @@
 
 import importlib.metadata
 import importlib.util
-import os
 import platform
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +16,7 @@ EXTRAS = {
     "eval": ("resemblyzer", "distillmos", "faster_whisper"),
     "images": ("torchmetrics", "PIL"),
 }
+FOLDERS_REMEDY = "make it yours, or set HOME, XDG_DATA_HOME or XDG_CACHE_HOME to another place"
 
 
 def doctor(
@@ -66,17 +66,15 @@ def doctor(
 
 def _check_folders(lines: dict[str, str]) -> list[str]:
     """Add the folders that voxcycle writes to; returns what is wrong with them."""
-    from voxcycle.files import cache_dir, data_dir
+    from voxcycle.files import cache_dir, check_writable, data_dir
 
     problems = []
     for name, folder in (("own data", data_dir()), ("cache", cache_dir("features").parent)):
         lines[name] = str(folder)
-        existing = next(path for path in (folder, *folder.parents) if path.exists())
-        if not os.access(existing, os.W_OK):
-            problems.append(
-                f"{folder}: may not be written to; make it yours, or set HOME, XDG_DATA_HOME "
-                "or XDG_CACHE_HOME to another place"
-            )
+        try:
+            check_writable(folder, FOLDERS_REMEDY)
+        except OSError as error:
+            problems.append(str(error))
     return problems
 
 

@@ -1,13 +1,15 @@
 """From a folder of recordings to usable clips and their split by file."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from voxcycle.audio.folder import find_audio
+from voxcycle.audio.folder import Found, find_audio, list_audio
 from voxcycle.audio.io import AudioError, FileSource
+from voxcycle.speech.own_outputs import IS_CONVERSION, is_conversion, is_prepared, is_run
 
 MIN_CLIP_S = 0.8
 MIN_TOTAL_S = 60.0
@@ -59,20 +61,60 @@ class Split:
     held_out: list[Path]
 
 
-def scan_folder(folder: Path, min_total_s: float = MIN_TOTAL_S) -> Corpus:
-    """Screen every recording below `folder`.
+def list_recordings(folder: Path) -> Found:
+    """Find the recordings below a folder, without runs and prepared clips that lie inside.
+
+    The folder itself may be one of prepared clips.
 
     Raises:
-        CorpusError: there is no such folder, no recording, or less than `min_total_s` of usable
-            speech; the message names every rejected file with its reason.
+        CorpusError: there is no such folder, it is a run's, or no recording is in it.
     """
     if not folder.is_dir():
         raise CorpusError(f"{folder}: no such folder; name a folder of recordings of one speaker")
+    if is_run(folder):
+        raise CorpusError(f"{folder}: the folder of a training; name a folder of recordings")
+    made = {folder: False}
+
+    def is_made(inner: Path) -> bool:
+        if inner not in made:
+            made[inner] = is_made(inner.parent) or is_run(inner) or is_prepared(inner)
+        return made[inner]
+
     found = find_audio(folder)
-    if not found.files and not found.problems:
+    recordings = [path for path in found.files if not is_made(path.parent)]
+    if found.files and not recordings:
+        raise CorpusError(
+            f"{folder}: only runs and prepared clips are in it; name a folder of prepared clips "
+            "itself, or one of recordings"
+        )
+    if not recordings and not found.problems:
         raise CorpusError(
             f"{folder}: no recordings found; put wav, flac, ogg or mp3 files of one speaker there"
         )
+    return found._replace(files=recordings)
+
+
+def check_apart(folders: Sequence[Path]) -> None:
+    """Raise CorpusError where folders of different speakers share a recording, links resolved."""
+    owners: dict[Path, Path] = {}
+    for folder in folders:
+        for path in list_audio(folder):
+            owner = owners.setdefault(path.resolve(), folder)
+            if owner is not folder:
+                raise CorpusError(
+                    f"{folder}: shares recordings with {owner}, such as {path.name}; give every "
+                    "speaker a folder outside the others"
+                )
+
+
+def scan_folder(folder: Path, min_total_s: float = MIN_TOTAL_S) -> Corpus:
+    """Screen every recording that `list_recordings` finds.
+
+    Raises:
+        CorpusError: as `list_recordings`, or there is less than `min_total_s` of usable speech; the
+            message names every rejected file with its reason.
+    """
+    found = list_recordings(folder)
     corpus = Corpus(folder.absolute().name, [], list(found.problems))
     for path in found.files:
         reason, duration_s, notes = _screen(path)
@@ -93,6 +135,8 @@ def scan_folder(folder: Path, min_total_s: float = MIN_TOTAL_S) -> Corpus:
 
 def _screen(path: Path) -> tuple[str, float, list[str]]:
     """Return (why the file is unusable or "", duration in seconds, notes)."""
+    if is_conversion(path):
+        return IS_CONVERSION, 0.0, []
     try:
         source = FileSource(path)
         blocks = list(source.blocks())
