@@ -30,7 +30,7 @@ check: .venv/test.stamp
 
 .venv/demo.stamp: EXTRAS =
 .venv/lecture.stamp: EXTRAS = [images]
-.venv/test.stamp: EXTRAS = [dev,eval,images]
+.venv/test.stamp: EXTRAS = [dev,eval,images,cluster]
 .venv/demo.stamp .venv/lecture.stamp .venv/test.stamp: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -e ".$(EXTRAS)"

@@ -150,6 +150,16 @@ def convert(
             rich_help_panel=BATCHES,
         ),
     ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Work on a Ray cluster: auto or ray://HOST:PORT joins one, local starts Ray here "
+            "(needs the extra [cluster]; docs/scale.md). --jobs is the number of its cores.",
+            show_default="no cluster",
+            rich_help_panel=BATCHES,
+        ),
+    ] = None,
     threads: Threads = None,
     device: Device = "cpu",
 ) -> None:
@@ -184,6 +194,7 @@ def convert(
         verifies=verify,
         shard=_parse_shard(shard),
         device=device,
+        cluster=cluster,
     )
     to_stdout = output == STREAM or (output is None and sources == [STREAM])
     if (STREAM in sources or to_stdout) and len(sources) > 1:

@@ -129,6 +129,8 @@ class Batch:
             raise AudioError("several voices: name a folder for the outputs with -o")
         is_one = len(paths) == 1 and not paths[0].is_dir() and not is_list(paths[0])
         self.is_resumable = out_dir is not None and not is_one
+        if self.work.cluster is not None and not self.is_resumable:
+            raise AudioError("cluster: many recordings are needed, and a folder for them with -o")
         self.paths = paths
         self.lists: list[UtteranceList] = []
         self.roles: list[Role] = []
@@ -253,11 +255,27 @@ class Batch:
         """Convert what is left; what a crash of a process takes along is tried once more alone."""
         convert = Converter(self.voices, self.vocoder, self.options)
 
-        def begin(task: Task) -> None:
-            if manifest is not None and task.row is not None:
-                manifest.clean(task.row)
-                _append(manifest, task.row)
+        def begin(*tasks: Task) -> None:
+            rows = [task.row for task in tasks if task.row is not None]
+            if manifest is not None:
+                for row in rows:
+                    manifest.clean(row)
+                _append(manifest, *rows)
 
+        if self.work.cluster is not None and manifest is not None:
+            from voxcycle.conversion.cluster import run_on_cluster
+
+            done = run_on_cluster(
+                convert,
+                left,
+                address=self.work.cluster,
+                jobs=self.work.jobs,
+                manifest=manifest.path,
+                begin=begin,
+            )
+            for task, outcome in done:
+                yield task.place, _settle_lost(task, outcome)
+            return
         n_workers, timeout_s = self.work.count_processes(len(left)), self.work.timeout_s
         if n_workers == 1 and timeout_s is None:
             for task in left:
@@ -289,9 +307,9 @@ class Batch:
             self.written_lists += [own.write(folder, by_id) for own in self.lists]
 
 
-def _append(manifest: Manifest, row: Row) -> None:
+def _append(manifest: Manifest, *rows: Row) -> None:
     try:
-        manifest.append(row)
+        manifest.append(*rows)
     except OSError as error:
         raise AudioError(
             f"{manifest.path}: {error.strerror or error}; when that is mended, the same command "

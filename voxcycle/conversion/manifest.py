@@ -1,15 +1,16 @@
 """`manifest.jsonl` in a folder of outputs: a line per event, appended, from which a batch resumes.
 
 A conversion appends two rows: `started`, so that what a killed process left is known as ours, and
-`ok` or `failed`. Shards append to files of their own; all of them are read.
+`ok` or `failed`. Shards append to files of their own, the actors of a cluster to parts of these,
+which are merged into them. All are read, and the last row of an utterance counts.
 """
 
 import hashlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -80,18 +81,25 @@ class Manifest:
         self.folder, self.path = folder, path
         self.rows: dict[tuple[str, str], Row] = {}
         for other in sorted(folder.glob(PATTERN)):
-            self._read(other)
+            for key, row in read_rows(other).items():
+                if key not in self.rows or _age(row) >= _age(self.rows[key]):
+                    self.rows[key] = row
 
-    def append(self, row: Row) -> None:
-        """Add a row, also to the file; OSError where it cannot be written."""
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        stored = asdict(row) | {"version": voxcycle.__version__, "time": stamp}
-        line = json.dumps(stored, ensure_ascii=True) + "\n"
-        with self.path.open("ab") as file:
-            if file.tell() and not self._ends_a_line():
-                line = "\n" + line  # after a row that a killed process left torn
-            file.write(line.encode("ascii"))
-        self.rows[row.id, row.voice] = row
+    def append(self, *rows: Row) -> None:
+        """Add rows, also to the file; OSError where it cannot be written."""
+        stamped = [stamp(row) for row in rows]
+        write_rows(self.path, stamped)
+        self.rows |= {(row.id, row.voice): row for row in stamped}
+
+    def merge(self) -> None:
+        """Move the rows of parts, also those that a killed driver left, to the file itself."""
+        parts = sorted(self.folder.glob(part_of(self.path, "*").name))
+        if parts:
+            own = read_rows(self.path)
+            found = [row for part in parts for row in read_rows(part).items()]
+            write_rows(self.path, [r for k, r in found if self.rows[k] == r != own.get(k)])
+            for part in parts:
+                part.unlink(missing_ok=True)
 
     def is_done(self, row: Row, verifies: bool = False) -> bool:
         """Return whether what `row` is to become was made before and is still there.
@@ -130,19 +138,6 @@ class Manifest:
         if made is not None and made.status == "started":
             remove_partials(self.folder / made.output)
 
-    def _ends_a_line(self) -> bool:
-        with self.path.open("rb") as file:
-            file.seek(-1, 2)
-            return file.read(1) == b"\n"
-
-    def _read(self, path: Path) -> None:
-        """Take the rows of a file; a torn line is passed over."""
-        with path.open("rb") as file:
-            for line in file:
-                row = _parse(line)
-                if row is not None:
-                    self.rows[row.id, row.voice] = row
-
 
 @contextmanager
 def open_manifest(folder: Path, shard: tuple[int, int] | None = None) -> Iterator[Manifest]:
@@ -159,14 +154,21 @@ def open_manifest(folder: Path, shard: tuple[int, int] | None = None) -> Iterato
         is_new = not folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
         path, lock = folder / name, folder / LOCK.format(name)
-        with FileLock(lock, timeout=0):
-            path.open("ab").close()
-            yield Manifest(folder, path)
-            if not path.stat().st_size:
-                path.unlink()
-        if is_new and list(folder.iterdir()) in ([], [lock]):  # nothing could be converted
-            lock.unlink(missing_ok=True)
-            folder.rmdir()
+        try:
+            with FileLock(lock, timeout=0):
+                path.open("ab").close()
+                try:
+                    manifest = Manifest(folder, path)
+                    manifest.merge()
+                    yield manifest
+                    manifest.merge()
+                finally:
+                    if not path.stat().st_size:
+                        path.unlink()
+        finally:
+            if is_new and list(folder.iterdir()) in ([], [lock]):  # nothing could be converted
+                lock.unlink(missing_ok=True)
+                folder.rmdir()
     except Timeout:
         raise AudioError(
             f"{folder}: another process is converting to this folder; wait for it, name another "
@@ -174,6 +176,34 @@ def open_manifest(folder: Path, shard: tuple[int, int] | None = None) -> Iterato
         ) from None
     except PermissionError as error:
         raise AudioError(f"{folder}: cannot be written: {error.strerror}; name another") from error
+
+
+def part_of(path: Path, name: str) -> Path:
+    """Return the file in which an actor of that name keeps its rows for the manifest `path`."""
+    return path.with_name(f"{path.stem}-part-{name}.jsonl")
+
+
+def read_rows(path: Path) -> dict[tuple[str, str], Row]:
+    """Return the last row of each (id, voice) in a file; a torn line is passed over."""
+    with path.open("rb") as file:
+        return {(row.id, row.voice): row for row in map(_parse, file) if row is not None}
+
+
+def write_rows(path: Path, rows: Iterable[Row]) -> None:
+    """Append rows to a file; OSError where it cannot be written."""
+    text = "".join(json.dumps(asdict(row), ensure_ascii=True) + "\n" for row in rows)
+    with path.open("ab+") as file:
+        if file.tell():
+            file.seek(-1, 2)
+            if file.read(1) != b"\n":
+                text = "\n" + text  # after a row that a killed process left torn
+        file.write(text.encode("ascii"))
+
+
+def stamp(row: Row) -> Row:
+    """Return a row with version and time, which a row of an actor has already."""
+    stamped = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return row if row.time else replace(row, version=voxcycle.__version__, time=stamped)
 
 
 def hash_file(path: Path) -> str:
@@ -186,6 +216,10 @@ def hash_options(options: Options, **others: object) -> str:
     """Return a hash of all that changes a result."""
     text = json.dumps([asdict(options), others], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _age(row: Row) -> tuple[str, bool]:
+    return row.time, row.status != "started"
 
 
 def _has_same_input(made: Row, row: Row) -> bool:
