@@ -149,7 +149,8 @@ class FileSource:
 
     def _open(self) -> soundfile.SoundFile:
         try:
-            return soundfile.SoundFile(self.path)
+            local = isinstance(self.path, Path)  # what is not opens itself
+            return soundfile.SoundFile(self.path if local else self.path.open("rb"))
         except UnicodeEncodeError as error:  # soundfile passes on valid names only
             raise AudioError(
                 f"{self.name}: the file's name is not valid text; rename it"

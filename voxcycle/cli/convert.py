@@ -175,6 +175,7 @@ def convert(
     from voxcycle.conversion.batch import Batch
     from voxcycle.conversion.options import Options
     from voxcycle.conversion.plan import find_target
+    from voxcycle.conversion.storage import to_path
     from voxcycle.conversion.work import Work
 
     choose_threads_and_device(threads, device)
@@ -205,7 +206,7 @@ def convert(
         raise typer.BadParameter("stdout carries wav only: use -o with a file for other formats")
     with tempfile.TemporaryDirectory(prefix="voxcycle-") as temporary:
         folder = Path(temporary)
-        paths, name = [Path(source) for source in sources], None
+        paths, name = [to_path(source) for source in sources], None
         if sources == [STREAM]:
             paths, name = [folder / "stdin"], "standard input"
             with paths[0].open("wb") as file:
@@ -215,7 +216,7 @@ def convert(
         batch = Batch(
             paths,
             to,
-            None if target or place is None else Path(place),
+            None if target or place is None else to_path(place),
             options=options,
             vocoder=vocoder,
             requested_format=format,

@@ -1,7 +1,7 @@
 """Conversion of many recordings: one result each, in one process or several, to be resumed."""
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from voxcycle.conversion.manifest import (
 )
 from voxcycle.conversion.options import Background, Options, Pitch
 from voxcycle.conversion.plan import PlannedFile, Role, find_inputs, plan_file, plan_roles
+from voxcycle.conversion.storage import is_remote, to_path
 from voxcycle.conversion.task import Converter, FileResult, Progress, Task, load_pair, state_of
 from voxcycle.conversion.work import Jobs, Work
 from voxcycle.conversion.workers import Lost, run_tasks
@@ -79,9 +80,9 @@ def convert_files(
         denoise=denoise,
     )
     batch = Batch(
-        [Path(path) for path in listed],
+        [to_path(path) for path in listed],
         to,
-        None if out_dir is None else Path(out_dir),
+        None if out_dir is None else to_path(out_dir),
         options=options,
         vocoder=vocoder,
         requested_format=format,
@@ -257,7 +258,7 @@ class Batch:
 
         def begin(*tasks: Task) -> None:
             rows = [task.row for task in tasks if task.row is not None]
-            if manifest is not None:
+            if manifest is not None and rows:
                 for row in rows:
                     manifest.clean(row)
                 _append(manifest, *rows)
@@ -276,15 +277,19 @@ class Batch:
             for task, outcome in done:
                 yield task.place, _settle_lost(task, outcome)
             return
+        at_once = self.out_dir is not None and is_remote(self.out_dir)  # where a call is a file
+        if at_once:
+            begin(*left)
+        begin_one: Callable[[Task], None] = (lambda task: None) if at_once else begin
         n_workers, timeout_s = self.work.count_processes(len(left)), self.work.timeout_s
         if n_workers == 1 and timeout_s is None:
             for task in left:
-                begin(task)
+                begin_one(task)
                 yield task.place, convert(task, report)
             return
         lost: list[Task] = []
         run = functools.partial(
-            run_tasks, convert, device=self.work.device, timeout_s=timeout_s, begin=begin
+            run_tasks, convert, device=self.work.device, timeout_s=timeout_s, begin=begin_one
         )
         for task, outcome in run(left, n_workers=n_workers):
             if isinstance(outcome, Lost) and not outcome.is_late:

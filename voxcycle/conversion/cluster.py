@@ -155,9 +155,10 @@ def _join(address: str, jobs: Jobs) -> Iterator[None]:
             logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # we report what is lost
             ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **settings)
     except (OSError, ValueError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or str(error).strip().partition("\n")[0]
+        first = str(error).strip().partition("\n")[0].rstrip(".")
+        reason = getattr(error, "strerror", None) or first
         raise AudioError(
-            f"cluster {address}: cannot be reached ({reason.rstrip('.')}); start Ray there, or work on this "
+            f"cluster {address}: cannot be reached ({reason}); start Ray there, or work on this "
             "machine with `--cluster local`"
         ) from error
     try:

@@ -8,6 +8,7 @@ which are merged into them. All are read, and the last row of an utterance count
 import hashlib
 import json
 import time
+import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
@@ -17,6 +18,7 @@ from typing import Any, Literal
 import voxcycle
 from voxcycle.audio.io import AudioError
 from voxcycle.conversion.options import Options
+from voxcycle.conversion.storage import RemotePath, is_remote, to_path
 from voxcycle.files import check_folder, remove_partials
 
 MANIFEST, PATTERN, LOCK = "manifest.jsonl", "manifest*.jsonl", ".{}.lock"
@@ -88,16 +90,21 @@ class Manifest:
     def append(self, *rows: Row) -> None:
         """Add rows, also to the file; OSError where it cannot be written."""
         stamped = [stamp(row) for row in rows]
-        write_rows(self.path, stamped)
+        if not is_remote(self.path) or not all(row.time for row in rows):  # else actors wrote them
+            write_rows(self.path, stamped)
         self.rows |= {(row.id, row.voice): row for row in stamped}
 
     def merge(self) -> None:
         """Move the rows of parts, also those that a killed driver left, to the file itself."""
         parts = sorted(self.folder.glob(part_of(self.path, "*").name))
         if parts:
-            own = read_rows(self.path)
+            own = read_rows(self.path) if self.path.exists() else {}
             found = [row for part in parts for row in read_rows(part).items()]
-            write_rows(self.path, [r for k, r in found if self.rows[k] == r != own.get(k)])
+            new = [row for key, row in found if self.rows.get(key) == row != own.get(key)]
+            if isinstance(self.path, RemotePath):
+                self.path.write_bytes(_to_lines([*own.values(), *new]))
+            else:
+                write_rows(self.path, new)
             for part in parts:
                 part.unlink(missing_ok=True)
 
@@ -115,7 +122,7 @@ class Manifest:
             return is_there and (
                 not verifies
                 or hash_file(output) == made.output_sha256
-                and hash_file(Path(row.source)) == made.source_sha256
+                and hash_file(to_path(row.source)) == made.source_sha256
             )
         except OSError:
             return False
@@ -135,7 +142,7 @@ class Manifest:
     def clean(self, row: Row) -> None:
         """Remove what a killed conversion left of this output."""
         made = self.rows.get((row.id, row.voice))
-        if made is not None and made.status == "started":
+        if made is not None and made.status == "started" and not is_remote(self.folder):
             remove_partials(self.folder / made.output)
 
 
@@ -149,6 +156,12 @@ def open_manifest(folder: Path, shard: tuple[int, int] | None = None) -> Iterato
     from filelock import FileLock, Timeout
 
     name = MANIFEST if shard is None else f"manifest-{shard[0]}-of-{shard[1]}.jsonl"
+    if is_remote(folder):  # where nothing can be locked
+        manifest = Manifest(folder, folder / name)
+        manifest.merge()
+        yield manifest
+        manifest.merge()
+        return
     try:
         check_folder(folder)
         is_new = not folder.exists()
@@ -190,14 +203,17 @@ def read_rows(path: Path) -> dict[tuple[str, str], Row]:
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> None:
-    """Append rows to a file; OSError where it cannot be written."""
-    text = "".join(json.dumps(asdict(row), ensure_ascii=True) + "\n" for row in rows)
+    """Append rows to a file, in a store as a part of it; OSError where it cannot be written."""
+    lines = _to_lines(rows)
+    if isinstance(path, RemotePath):
+        part_of(path, uuid.uuid4().hex).write_bytes(lines)
+        return
     with path.open("ab+") as file:
         if file.tell():
             file.seek(-1, 2)
             if file.read(1) != b"\n":
-                text = "\n" + text  # after a row that a killed process left torn
-        file.write(text.encode("ascii"))
+                lines = b"\n" + lines  # after a row that a killed process left torn
+        file.write(lines)
 
 
 def stamp(row: Row) -> Row:
@@ -216,6 +232,11 @@ def hash_options(options: Options, **others: object) -> str:
     """Return a hash of all that changes a result."""
     text = json.dumps([asdict(options), others], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _to_lines(rows: Iterable[Row]) -> bytes:
+    text = "".join(json.dumps(asdict(row), ensure_ascii=True) + "\n" for row in rows)
+    return text.encode("ascii")
 
 
 def _age(row: Row) -> tuple[str, bool]:

@@ -8,17 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from voxcycle.audio.io import (
-    READABLE_SUFFIXES,
-    AudioError,
-    AudioFormat,
-    FileSource,
-    choose_format,
-    list_audio,
-)
+from voxcycle.audio.io import READABLE_SUFFIXES, AudioError, AudioFormat, FileSource, choose_format
 from voxcycle.audio.part import WHOLE, Part, PartSource
 from voxcycle.conversion.lists.reader import is_list, open_list
 from voxcycle.conversion.lists.utterance import Utterance, UtteranceList
+from voxcycle.conversion.storage import list_recordings, to_path
 
 IsOurs = Callable[[str, str, Path], bool]  # id, voice, output: whether an earlier call made it
 
@@ -69,9 +63,9 @@ def find_target(paths: Sequence[Path], output: str | None, name: str | None = No
     An input that has a `name` is no file of the user's. ValueError where the name of one file is
     given for several inputs.
     """
-    if output is None or Path(output).is_dir():
+    out = None if output is None else to_path(output)
+    if output is None or out is None or out.is_dir():
         return None
-    out = Path(output)
     is_one = len(paths) == 1 and not paths[0].is_dir() and not is_list(paths[0])
     if out.suffix.lower() in READABLE_SUFFIXES and not is_one:
         raise ValueError(f"{out}: the name of one file, but several inputs; name a folder with -o")
@@ -196,7 +190,7 @@ def _search(folder: Path, out_dir: Path | None) -> list[Utterance]:
             f"{folder}: the outputs would lie among the inputs; name another folder with -o"
         )
     found = []
-    for file in list_audio(folder):
+    for file in list_recordings(folder):
         if not (out.is_relative_to(own) and file.resolve().is_relative_to(out)):
             relative = file.relative_to(folder)
             speaker = str((folder / relative).parent)
