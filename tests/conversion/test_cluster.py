@@ -1,7 +1,9 @@
 """Batches on a real Ray with two workers on this machine."""
 
+import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,14 +23,15 @@ RATE = 16_000
 
 
 @pytest.fixture(scope="module")
-def cluster():
+def cluster(tmp_path_factory):
     """Ray with two cores, as a program has it that calls the package; returns the address."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     import ray
 
-    ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False)
-    yield "auto"
-    ray.shutdown()
+    with contextlib.chdir(tmp_path_factory.mktemp("place")):  # the workers' folder, too
+        ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+        yield "auto"
+        ray.shutdown()
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +88,19 @@ def test_same_results_as_here(cluster, convert, recordings, tmp_path, monkeypatc
     again = convert(out=there, cluster=cluster, jobs=2)
     assert [name for name, r in again.items() if not r.is_kept] == ["2.wav"]
     assert read_outputs(there) == read_outputs(here)
+
+
+def test_same_results_in_a_store(cluster, convert, recordings, tmp_path):
+    """A folder stands for the store, as fsspec has it."""
+    alone = convert(out=tmp_path)
+    shutil.copytree(recordings, "in")
+    done = convert("local://in", "local://out", cluster=cluster, jobs=2)
+    assert {name: r.error is None for name, r in done.items()} == {
+        name: r.error is None for name, r in alone.items()
+    }
+    assert read_outputs(Path("out")) == read_outputs(tmp_path) != {}
+    assert read_rows(Path("out"), "ok") == ["0.wav", "1.wav", "2.wav", "3.wav"]
+    assert all(r.is_kept for r in convert("local://in", "local://out", cluster=cluster).values())
 
 
 def test_a_killed_worker_costs_nothing(cluster, convert, talks, tmp_path):

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, cast
 
@@ -69,7 +70,7 @@ class RemotePath(PurePosixPath):
 
     def write_bytes(self, data: bytes) -> None:
         """Write the file."""
-        self._ask("pipe_file", data)
+        self._write(lambda store, place: store.pipe_file(place, data))
 
     def unlink(self, missing_ok: bool = False) -> None:
         """Remove the file."""
@@ -81,11 +82,14 @@ class RemotePath(PurePosixPath):
 
     def glob(self, pattern: str) -> list["RemotePath"]:
         """Return the files of the folder whose names match."""
-        return [RemotePath(url) for url in (self / pattern)._list("glob")]
+        try:
+            return [path for path in self._list("ls") if fnmatch(path.name, pattern)]
+        except FileNotFoundError:
+            return []
 
     def find(self) -> list["RemotePath"]:
         """Return all files below the folder."""
-        return [RemotePath(url) for url in self._list("find")]
+        return self._list("find")
 
     def fetch(self, local: Path) -> None:
         """Copy the file to a local path."""
@@ -93,13 +97,23 @@ class RemotePath(PurePosixPath):
 
     def put(self, local: Path) -> None:
         """Replace the file by a local one."""
-        store, place = self._open_store()
-        self._guard(store.put_file, str(local), place)
+        self._write(lambda store, place: store.put_file(str(local), place))
 
-    def _list(self, method: str) -> list[str]:
-        store, _ = self._open_store()
+    def _write(self, write: Callable[[Any, str], object]) -> None:
+        store, place = self._open_store()
+        try:
+            self._guard(write, store, place)
+        except FileNotFoundError:  # a store with folders, such as sftp; no bucket is made
+            for folder in list(self.parents)[-2::-1]:
+                if not folder.exists():
+                    folder._ask("mkdir", create_parents=False)
+            self._guard(write, store, place)
+
+    def _list(self, method: str) -> list["RemotePath"]:
+        store, place = self._open_store()
         store.invalidate_cache()  # others write, too
-        return [str(store.unstrip_protocol(name)) for name in self._ask(method)]
+        names = self._ask(method, detail=False)
+        return [self / str(name).removeprefix(place).lstrip("/") for name in names]
 
     def _ask(self, method: str, *values: Any, **settings: Any) -> Any:
         store, place = self._open_store()
