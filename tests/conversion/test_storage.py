@@ -64,7 +64,9 @@ def test_same_results_in_a_store(convert, recordings, stored, store, tmp_path):
         **{name: "ok" for name in outputs},
         "silent.wav": "failed",
     }
-    assert rows[0]["source"] == "memory://in/0.wav" and rows[0]["output"] == "0.wav"
+    assert {(row["source"], row["output"]) for row in rows} == {
+        (f"memory://in/{row['id']}", row["id"]) for row in rows
+    }
 
 
 def test_a_stopped_batch_goes_on(convert, stored, store):

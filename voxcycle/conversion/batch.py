@@ -24,6 +24,7 @@ from voxcycle.conversion.storage import is_remote, to_path
 from voxcycle.conversion.task import Converter, FileResult, Progress, Task, load_pair, state_of
 from voxcycle.conversion.work import Jobs, Work
 from voxcycle.conversion.workers import Lost, run_tasks
+from voxcycle.files import remove_partials
 from voxcycle.vocoders.registry import DEFAULT_VOCODER
 
 
@@ -259,8 +260,7 @@ class Batch:
         def begin(*tasks: Task) -> None:
             rows = [task.row for task in tasks if task.row is not None]
             if manifest is not None and rows:
-                for row in rows:
-                    manifest.clean(row)
+                manifest.clean(rows)
                 _append(manifest, *rows)
 
         if self.work.cluster is not None and manifest is not None:
@@ -274,8 +274,12 @@ class Batch:
                 manifest=manifest.path,
                 begin=begin,
             )
-            for task, outcome in done:
-                yield task.place, _settle_lost(task, outcome)
+            try:
+                for task, outcome in done:
+                    yield task.place, _settle_lost(task, outcome)
+            finally:  # where actors died
+                targets = [task.planned.target for task in left if task.planned.target]
+                remove_partials(path for path in targets if not is_remote(path))
             return
         at_once = self.out_dir is not None and is_remote(self.out_dir)  # where a call is a file
         if at_once:

@@ -139,11 +139,12 @@ class Manifest:
         is_made = made is not None and made.status != "failed"
         return made is not None and is_made and self.folder / made.output == output
 
-    def clean(self, row: Row) -> None:
-        """Remove what a killed conversion left of this output."""
-        made = self.rows.get((row.id, row.voice))
-        if made is not None and made.status == "started" and not is_remote(self.folder):
-            remove_partials(self.folder / made.output)
+    def clean(self, rows: Iterable[Row]) -> None:
+        """Remove what killed conversions left of the outputs that begin with these rows."""
+        if not is_remote(self.folder):
+            known = (self.rows.get((row.id, row.voice)) for row in rows)
+            begun = [row for row in known if row is not None and row.status == "started"]
+            remove_partials(self.folder / row.output for row in begun)
 
 
 @contextmanager
