@@ -20,7 +20,7 @@ from voxcycle.conversion.manifest import (
 )
 from voxcycle.conversion.options import Background, Options, Pitch
 from voxcycle.conversion.plan import PlannedFile, Role, find_inputs, plan_file, plan_roles
-from voxcycle.conversion.storage import is_remote, to_path
+from voxcycle.conversion.storage import ask_all, is_remote, to_path
 from voxcycle.conversion.task import Converter, FileResult, Progress, Task, load_pair, state_of
 from voxcycle.conversion.work import Jobs, Work
 from voxcycle.conversion.workers import Lost, run_tasks
@@ -190,6 +190,7 @@ class Batch:
         """Return what is settled without work, and the tasks that are left."""
         settled, left = [], []
         hashes = {name: hash_file(path) for name, path in self.voices.items()} if manifest else {}
+        states = ask_all(state_of, (planned.source for planned in self.plan)) if manifest else {}
         for index, planned in enumerate(self.plan):
             if planned.error is not None or planned.target is None or manifest is None:
                 if planned.error is not None:
@@ -197,7 +198,8 @@ class Batch:
                 else:
                     left.append(Task(index, planned, None))
                 continue
-            row = self._begin_row(planned, hashes[planned.voice], manifest.folder)
+            state = states.get(planned.source) or state_of(planned.source)
+            row = self._begin_row(planned, state, hashes[planned.voice], manifest.folder)
             if manifest.is_done(row, self.work.verifies):
                 kept = FileResult(planned.source, planned.target, is_kept=True)
                 settled.append((index, kept))
@@ -210,9 +212,10 @@ class Batch:
             left.append(Task(index, planned, row))
         return settled, left
 
-    def _begin_row(self, planned: PlannedFile, voice_sha256: str, folder: Path) -> Row:
+    def _begin_row(
+        self, planned: PlannedFile, state: tuple[int, int], voice_sha256: str, folder: Path
+    ) -> Row:
         assert planned.target is not None
-        n_bytes, changed_ns = state_of(planned.source)
         return Row(
             planned.id,
             planned.voice,
@@ -226,8 +229,8 @@ class Batch:
                 format=planned.audio_format,
                 part=planned.part,
             ),
-            source_bytes=n_bytes,
-            source_ns=changed_ns,
+            source_bytes=state[0],
+            source_ns=state[1],
         )
 
     def _run(

@@ -17,7 +17,7 @@ from voxcycle.conversion.work import Jobs
 from voxcycle.conversion.workers import Lost
 from voxcycle.runtime.session import use_threads
 
-LOCAL = "local"
+LOCAL, CLIENT = "local", "ray://"
 PATIENCE_S = 10.0  # for an answer of the cluster
 MAX_BLOCKS = 10_000  # of tasks: Ray hands them out and repeats them whole
 RETRIES = 2  # of a block whose actor died; then its tasks are tried once more, a block each
@@ -37,17 +37,15 @@ class _Actor:
         self.part = part_of(manifest, str(ray.get_runtime_context().get_actor_id()))
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
-        results = [self._do(task) for task in batch["task"]]
-        return {"place": [task.place for task in batch["task"]], "result": results}
-
-    def _do(self, task: Task) -> FileResult:
-        result = self.convert(task)
-        if result.row is None:
-            return result
-        result = replace(result, row=stamp(result.row))
-        assert result.row is not None
-        write_rows(self.part, [result.row])
-        return result
+        tasks = list(batch["task"])
+        results = [self.convert(task) for task in tasks]
+        rows = [stamp(result.row) for result in results if result.row is not None]
+        try:
+            write_rows(self.part, rows)
+            results = [replace(r, row=row) for r, row in zip(results, rows, strict=True)]
+        except OSError:  # the driver writes rows without a time, or says why it cannot
+            pass
+        return {"place": [task.place for task in tasks], "result": results}
 
 
 def run_on_cluster(
@@ -75,10 +73,10 @@ def run_on_cluster(
     Raises:
         AudioError: there is no such cluster, or no actor starts on it.
     """
-    import ray
-
     if not tasks:
         return
+    import ray
+
     left = {task.place: task for task in tasks}
     voices = {name: path.absolute() for name, path in convert.voices.items()}
     convert = replace(convert, voices=voices)
@@ -87,7 +85,11 @@ def run_on_cluster(
             begin(*tasks)
             n_cores = int(ray.cluster_resources().get("CPU", 1)) if jobs == "auto" else jobs
             for _ in range(2):
-                for row in _map(convert, list(left.values()), n_cores, manifest) if left else ():
+                if not left:
+                    break
+                there = [_make_absolute(task) for task in left.values()]
+                run = _map_from_outside if address.startswith(CLIENT) else _map
+                for row in run(convert, there, n_cores, manifest.absolute()):
                     task, result = left.pop(row["place"]), row["result"]
                     output = task.planned.target if result.output else None
                     yield task, replace(result, source=task.planned.source, output=output)
@@ -108,8 +110,7 @@ def _map(
     from ray.util.annotations import RayDeprecationWarning
 
     n_blocks = min(len(tasks), MAX_BLOCKS)
-    items = [{"task": _make_absolute(task)} for task in tasks]
-    dataset = ray.data.from_items(items, override_num_blocks=n_blocks)
+    dataset = ray.data.from_items([{"task": task} for task in tasks], override_num_blocks=n_blocks)
     context = dataset.context
     context.enable_progress_bars = context.print_on_execution_start = False
     context.max_errored_blocks = -1  # lost ones are tried again, then reported
@@ -123,11 +124,30 @@ def _map(
             batch_format="numpy",
             compute=ray.data.ActorPoolStrategy(size=min(n_actors, len(tasks))),
             num_cpus=1,
-            fn_constructor_args=(convert, manifest.absolute()),
+            fn_constructor_args=(convert, manifest),
             max_restarts=-1,
             max_task_retries=RETRIES,
         )
     yield from results.iter_rows()
+
+
+class _Outpost:
+    """Iterates over a dataset inside the cluster, which Ray's client cannot do."""
+
+    def __init__(self, *arguments: Any) -> None:
+        self.rows = _map(*arguments)
+
+    def next_row(self) -> dict[str, Any] | None:
+        return next(self.rows, None)
+
+
+def _map_from_outside(*arguments: Any) -> Iterator[dict[str, Any]]:
+    """Do what `_map` does, by way of an actor."""
+    import ray
+
+    outpost: Any = ray.remote(num_cpus=0)(_Outpost).remote(*arguments)
+    while (row := ray.get(outpost.next_row.remote())) is not None:
+        yield row
 
 
 def _make_absolute(task: Task) -> Task:
@@ -170,6 +190,6 @@ def _join(address: str, jobs: Jobs) -> Iterator[None]:
 
 def _call(address: str) -> None:
     """Raise OSError where nobody answers at HOST:PORT; Ray itself would try for minutes."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
+    host, _, port = address.removeprefix(CLIENT).rpartition(":")
     if host and port.isdecimal():
         socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE_S).close()

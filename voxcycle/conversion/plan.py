@@ -12,7 +12,7 @@ from voxcycle.audio.io import READABLE_SUFFIXES, AudioError, AudioFormat, FileSo
 from voxcycle.audio.part import WHOLE, Part, PartSource
 from voxcycle.conversion.lists.reader import is_list, open_list
 from voxcycle.conversion.lists.utterance import Utterance, UtteranceList
-from voxcycle.conversion.storage import list_recordings, to_path
+from voxcycle.conversion.storage import ask_all, list_recordings, to_path
 
 IsOurs = Callable[[str, str, Path], bool]  # id, voice, output: whether an earlier call made it
 
@@ -102,7 +102,8 @@ def plan_roles(
     keeps its extension in the name (`a.mp3.wav`). Outputs that exist are replaced with `overwrite`,
     or where they are ours.
     """
-    plan, opened = [], None
+    plan, opened, roles = [], None, list(roles)
+    remote = ask_all(_try_to_open, (role.utterance.source for role in roles))
     for utterance, voice, folder in roles:
         source = utterance.source
         planned = PlannedFile(source, id=utterance.id, voice=voice, part=utterance.part)
@@ -110,7 +111,7 @@ def plan_roles(
             if utterance.error:
                 raise AudioError(utterance.error)
             if opened is None or opened.path != source:  # once for all parts of a recording
-                opened = FileSource(source)
+                opened = remote.get(source) or FileSource(source)
             audio_format = choose_format(opened, requested_format)
             whole = utterance.part == WHOLE
             part = opened if whole else PartSource(opened, utterance.part)
@@ -200,6 +201,13 @@ def _search(folder: Path, out_dir: Path | None) -> list[Utterance]:
         error = f"{folder}: no audio files in this folder"
         found.append(Utterance(str(folder), folder, Path(folder.name), error=error))
     return found
+
+
+def _try_to_open(source: Path) -> FileSource | None:
+    try:
+        return FileSource(source)
+    except AudioError:
+        return None
 
 
 def _keep_apart(plan: list[PlannedFile]) -> list[PlannedFile]:

@@ -7,15 +7,18 @@ import errno
 import functools
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from voxcycle.audio.io import READABLE_SUFFIXES, AudioError, list_audio
 
+Result = TypeVar("Result")
+REQUESTS = 32  # to a store at once
 BLOCK_BYTES = 1 << 18  # that are read at once: a header, not the whole recording
 URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)  # two letters at least: C:// is a drive
 
@@ -150,6 +153,13 @@ def to_path(place: str | Path) -> Path:
 def is_remote(path: Path) -> bool:
     """Return whether a path is a `RemotePath`."""
     return isinstance(path, RemotePath)
+
+
+def ask_all(function: Callable[[Path], Result], paths: Iterable[Path]) -> dict[Path, Result]:
+    """Return what a function returns for each remote path, many of which are asked for at once."""
+    remote = list(dict.fromkeys(path for path in paths if is_remote(path)))
+    with ThreadPoolExecutor(REQUESTS) as pool:
+        return dict(zip(remote, pool.map(function, remote), strict=True))
 
 
 class LocalCopy(NamedTuple):
