@@ -93,14 +93,17 @@ def test_same_results_as_here(cluster, convert, recordings, tmp_path, monkeypatc
 def test_same_results_in_a_store(cluster, convert, recordings, tmp_path):
     """A folder stands for the store, as fsspec has it."""
     alone = convert(out=tmp_path)
-    shutil.copytree(recordings, "in")
-    done = convert("local://in", "local://out", cluster=cluster, jobs=2)
+    shutil.copytree(recordings, "store/in")
+    done = convert("local://store/in", "local://store/out", cluster=cluster, jobs=2)
     assert {name: r.error is None for name, r in done.items()} == {
         name: r.error is None for name, r in alone.items()
     }
-    assert read_outputs(Path("out")) == read_outputs(tmp_path) != {}
-    assert read_rows(Path("out"), "ok") == ["0.wav", "1.wav", "2.wav", "3.wav"]
-    assert all(r.is_kept for r in convert("local://in", "local://out", cluster=cluster).values())
+    assert read_outputs(Path("store/out")) == read_outputs(tmp_path) != {}
+    assert read_rows(Path("store/out"), "ok") == ["0.wav", "1.wav", "2.wav", "3.wav"]
+    assert all(
+        r.is_kept
+        for r in convert("local://store/in", "local://store/out", cluster=cluster).values()
+    )
 
 
 def test_a_killed_worker_costs_nothing(cluster, convert, talks, tmp_path):

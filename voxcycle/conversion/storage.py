@@ -106,8 +106,8 @@ class RemotePath(PurePosixPath):
         store, place = self._open_store()
         try:
             self._guard(write, store, place)
-        except FileNotFoundError:  # a store with folders, such as sftp; no bucket is made
-            for folder in list(self.parents)[-2::-1]:
+        except FileNotFoundError:  # a store with folders, such as sftp
+            for folder in reversed(list(self.parents)[:-3]):  # below the bucket or host
                 if not folder.exists():
                     folder._ask("mkdir", create_parents=False)
             self._guard(write, store, place)
