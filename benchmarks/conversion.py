@@ -86,6 +86,7 @@ def measure_networks(voice_name: str, rows: Rows, column: str, n_threads: int) -
     torch.set_num_threads(n_threads)
     voice, rng = load_voice(voice_name), np.random.default_rng(0)
     spec, encoder = voice.spec, content.load_phonetic_encoder()
+    stored = content.read_phonetic_encoder().stored
     fast = load_vocoder("fast", spec)
     n_frames = round(STAGE_S * spec.frame_rate)
 
@@ -99,9 +100,7 @@ def measure_networks(voice_name: str, rows: Rows, column: str, n_threads: int) -
     listening = {"mel": heard, "positions": encode_positions(500, len(encoder.mean))}
     inputs = {"source": draw(n_frames, 385), "excitation": draw(n_frames, 81)}
     shaping = {"mel": draw(n_frames, spec.n_mels) - 5, "pitch": draw(n_frames, 2)}
-    whisper = load_network(
-        lambda: WhisperEncoder(**encoder.network.arguments), encoder.network.weights
-    ).eval()
+    whisper = load_network(lambda: WhisperEncoder(**stored.arguments), stored.weights).eval()
     generator = load_generator(voice.generator).eval()
     module = load_network(
         lambda: SourceFilterVocoder(spec, **fast.network.arguments), fast.network.weights

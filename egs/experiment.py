@@ -49,7 +49,7 @@ from voxcycle.speech.train_voice import measure_step_seconds, train_voice
 from voxcycle.voices.library import load_voice
 from voxcycle.voices.voice import VoiceCard
 
-CACHE = Path.home() / ".cache" / "voxcycle"
+CACHE = cache_dir("experiments").parent
 KOKORO_CORPUS = CACHE / "kokoro"
 N_TIMED_STEPS = 40
 VOCODER_STEPS = 1500

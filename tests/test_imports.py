@@ -1,6 +1,7 @@
 """How the package is found, and what its parts may know of one another: imports point down."""
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -90,7 +91,7 @@ from voxcycle.conversion.batch import convert_files
 [result] = convert_files(sys.argv[1], "heart", sys.argv[2])
 assert result.error is None, result.error
 import voxcycle.cli.convert, voxcycle.cli.voices, voxcycle.cli.doctor, voxcycle.cli.export
-import voxcycle.speech.clone
+import voxcycle.conversion.self_test, voxcycle.speech.clone
 """
 
 
@@ -99,3 +100,13 @@ def test_converting_and_cloning_need_none_of_the_packages_of_trainings(tmp_path)
     command = [sys.executable, "-c", CONVERTING, recording, tmp_path]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_onnx_runtime_reports_nothing_to_its_maker(tmp_path):
+    """By default it keeps an identifier in the user's cache and sends what it runs."""
+    silenced = ("CI", "ORT_", "XDG_")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(silenced)}
+    code = "from voxcycle.audio.f0 import load_tracker; load_tracker()"
+    environment = kept | {"HOME": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+    assert not [path for path in tmp_path.rglob("*") if "onnxruntime" in path.name]

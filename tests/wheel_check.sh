@@ -8,14 +8,25 @@ clone=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# From a copy: a build folder left in the clone could hide a file that is missing from it.
-mkdir "$work/source" "$work/elsewhere"
-cp -r "$clone"/{pyproject.toml,README.md,LICENSE,NOTICE,voxcycle} "$work/source"
-"$python" -m pip wheel --disable-pip-version-check --quiet --no-deps --no-index \
-    --no-build-isolation --wheel-dir "$work" "$work/source"
-rm -r "$work/source"
+# Twice, from copies in other folders, of another age and with other permissions: the files must be
+# the same bit by bit. A build folder left in the clone could hide a file that is missing from it.
+build() {
+    mkdir -p "$work/$1/source"
+    cp -r "$clone"/{pyproject.toml,README.md,LICENSE,NOTICE,CHANGELOG.md,CITATION.cff,SECURITY.md,voxcycle} \
+        "$work/$1/source"
+    find "$work/$1/source" -type f -exec touch -d "$2" {} + -exec chmod "$3" {} +
+    (cd "$work/$1/source" && SOURCE_DATE_EPOCH=1700000000 "$python" -m hatchling build -d "$work/$1") \
+        >"$work/$1.log" 2>&1 || { cat "$work/$1.log" && return 1; }
+    rm -r "$work/$1/source"
+}
+build first 2020-01-01 644
+build second 2021-02-03 600
+(cd "$work/first" && sha256sum -- *) >"$work/SHA256SUMS"
+(cd "$work/second" && sha256sum --check --strict --quiet "$work/SHA256SUMS")
+echo "two builds are the same: $(tr '\n' ' ' <"$work/SHA256SUMS")"
+mkdir "$work/elsewhere"
 "$python" -m venv "$work/venv"
-"$work/venv/bin/python" -m pip install --disable-pip-version-check --quiet "$work"/voxcycle-*.whl
+"$work/venv/bin/python" -m pip install --disable-pip-version-check --quiet "$work"/first/voxcycle-*.whl
 
 cp "$clone/recipes/demo.flac" "$work/elsewhere/recording.flac"
 cd "$work/elsewhere"
@@ -41,7 +52,7 @@ found = [voice.name for voice in list_voices()]
 assert found == expected, f"voices of the wheel {found}, of the clone {expected}"
 Path("voices.txt").write_text("".join(f"{name}\n" for name in found))
 PYTHON
-"$work/venv/bin/voxcycle" --version
+"$work/venv/bin/voxcycle" doctor
 while read -r name; do
     voice=$name
     "$work/venv/bin/voxcycle" convert recording.flac --to "$voice" -o "$voice.wav"

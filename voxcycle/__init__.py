@@ -4,6 +4,7 @@ The public names are imported when they are first used, so that `import voxcycle
 """
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from voxcycle.runtime.session import use_device, use_threads
     from voxcycle.voices.library import load_voice
     from voxcycle.voices.voice import Voice
+
+# ONNX Runtime, from 1.29 on, reports its use to its maker unless this is set before its import.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __version__ = "0.1.0"
 __all__ = [

@@ -1,24 +1,50 @@
 """Where files are kept, and files that appear under their names only when they are whole."""
 
+import functools
 import hashlib
 import os
+import tempfile
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import platformdirs
 
+CONFIG_FILE, CHECKPOINT_FILE = "config.yaml", "last.ckpt"  # in the folder of a run
+
 
 def cache_dir(name: str) -> Path:
     """Return the folder of one cache, which need not exist; what is in it can be made again."""
-    return Path(platformdirs.user_cache_dir("voxcycle")) / name
+    return _user_dir(platformdirs.user_cache_dir) / name
 
 
 def data_dir() -> Path:
     """Return the folder of what the user keeps, or that named by VOXCYCLE_DATA."""
-    default = platformdirs.user_data_dir("voxcycle", appauthor=False)
-    return Path(os.environ.get("VOXCYCLE_DATA") or default)
+    if named := os.environ.get("VOXCYCLE_DATA"):
+        return Path(os.path.expanduser(named))
+    return _user_dir(functools.partial(platformdirs.user_data_dir, appauthor=False))
+
+
+def _user_dir(find: Callable[[str], str]) -> Path:
+    """Return a folder of the user's, `~/voxcycle` where the home folder is not known."""
+    try:
+        return Path(find("voxcycle"))
+    except RuntimeError:
+        return Path("~/voxcycle")  # which `check_folder` refuses: reading finds nothing there
+
+
+def check_writable(folder: Path, remedy: str = "make it yours, or name another") -> None:
+    """Raise OSError, one sentence, where no file can be written to a folder; it is not made.
+
+    A folder that does not exist yet is writable if it can be made.
+    """
+    check_folder(folder)
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    try:
+        tempfile.TemporaryFile(dir=existing).close()  # permissions do not tell of read-only disks
+    except OSError as error:
+        raise OSError(f"{folder}: cannot be written to ({error.strerror}); {remedy}") from error
 
 
 def allow_open_files() -> None:
@@ -31,7 +57,12 @@ def allow_open_files() -> None:
 
 
 def check_folder(path: Path) -> None:
-    """Raise NotADirectoryError where a folder is needed and a file exists."""
+    """Raise NotADirectoryError where a folder is needed and a file exists.
+
+    OSError where `~` is in front: it could not be expanded, as the home folder is not known.
+    """
+    if path.parts[:1] == ("~",):
+        raise OSError(f"{path}: the home folder is not known; set HOME")
     for folder in (path, *path.parents):
         if folder.exists():
             if not folder.is_dir():

@@ -1,4 +1,4 @@
-"""Stage 5: write a voice's measured scores on its card and put it into the package.
+"""Stage 5: put a voice into the package, with its measured scores, and renew the self-test.
 
 Usage: ship.py VOICE.safetensors EVAL.json   (EVAL.json from evaluate_kokoro.py --split eval of
 the same voice, through HiFi-GAN)
@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from voxcycle.artifacts import VOICE, read_header
+from voxcycle.conversion.self_test import PACKAGE, VOICES_DIR, write_self_test
 from voxcycle.evaluation.stats.summary import MEAN
-from voxcycle.voices.library import EMBEDDED_DIR
 from voxcycle.voices.voice import Voice
 
 SCORED_VOCODER = "hifigan"  # whatever the default is: cards stay comparable
@@ -39,8 +39,9 @@ def main() -> None:
             f"card has the scores of {N_UTTERANCES} through {SCORED_VOCODER}"
         )
     scores = {key: round(mean[key], 3) for key in SHOWN} | {"vocoder": SCORED_VOCODER}
-    target = EMBEDDED_DIR / f"{voice.card.name}.safetensors"
+    target = PACKAGE / VOICES_DIR / f"{voice.card.name}.safetensors"
     replace(voice, card=replace(voice.card, scores=scores)).save(target)
+    write_self_test(PACKAGE)
     print(f"{target}: {scores}")
 
 

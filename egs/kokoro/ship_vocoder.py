@@ -1,4 +1,4 @@
-"""Put a trained vocoder into the package as `fast`.
+"""Put a trained vocoder into the package as `fast` and renew the self-test.
 
     python egs/kokoro/ship_vocoder.py VOCODER [--voiced-noise 0.5] [--out FILE]
 
@@ -10,6 +10,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
+from voxcycle.conversion.self_test import write_self_test
 from voxcycle.vocoders.registry import FAST_FILE
 from voxcycle.vocoders.source_filter import SourceFilter
 
@@ -24,6 +25,8 @@ def main() -> None:
     arguments = trained.network.arguments | {"voiced_noise": args.voiced_noise}
     network = replace(trained.network, arguments=arguments)
     replace(trained, network=network).save(args.out, trained.about)
+    if args.out == FAST_FILE:
+        write_self_test()
     print(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB")
 
 

@@ -16,13 +16,13 @@ from torch import Tensor
 
 from voxcycle.evaluation.stats.bounds import Bound, Result, print_bounds
 from voxcycle.evaluation.stats.cost import describe_machine
-from voxcycle.files import replacing
+from voxcycle.files import CONFIG_FILE, replacing
 from voxcycle.images.image_set import ImageSet, load_images
 from voxcycle.images.systems import find_system
 from voxcycle.images.systems.system import SystemConfig
 from voxcycle.images.train import MODEL_FILE, Model, TrainedModel, load_model, train_system
 from voxcycle.methods.classifier import ClassifierTraining
-from voxcycle.training.config import CONFIG_FILE, load_config, parse_overrides, resume_config
+from voxcycle.training.config import load_config, parse_overrides, resume_config
 
 TIMES_FILE = "seconds.json"  # of every training of a recipe
 SETTINGS = Path(__file__).parents[2] / "egs" / "images"

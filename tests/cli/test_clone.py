@@ -46,6 +46,16 @@ def test_names_and_files_that_are_taken_are_kept(folders, run_cli):
     assert code == 2 and "already exists" in err and taken.read_text() == "mine"
 
 
+def test_a_place_that_takes_no_voices_is_said_first(folders, run_cli, monkeypatch):
+    """Before the folder is found to be empty."""
+    monkeypatch.setenv("VOXCYCLE_DATA", "/proc/none")  # takes no files, not even of root
+    (folders / "empty").mkdir()
+    for command in (("clone", folders / "empty"), ("voices", "add", folders / "none.safetensors")):
+        code, _, err = run_cli(*command)
+        assert code == 2 and len(err.splitlines()) == 1
+        assert "/proc/none/voices: cannot be written to" in err and "VOXCYCLE_DATA" in err
+
+
 def test_too_little_speech_is_one_sentence(folders, write_clips, run_cli):
     write_clips(folders / "short", 1, 5.0)
     code, _, err = run_cli("clone", folders / "short")

@@ -79,6 +79,22 @@ def test_a_folder_tells_each_file_when_it_is_done(convert, source, monkeypatch, 
     assert (source.parent / "out" / source.name).exists()
 
 
+def test_what_is_passed_over_in_a_folder_is_counted(convert, source, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))  # without ffmpeg
+    for name in ("notes.txt", "cover.jpg", "call.m4a", "film.mp4"):
+        (source.parent / name).write_bytes(b"x")
+    code, out, err = convert(source.parent, "-o", tmp_path / "out")
+    folder = source.parent
+    assert code == 2
+    assert f"note: {folder}: 2 files (.jpg, .txt) passed over: no audio\n" in out.decode()
+    first, last = err.splitlines()
+    assert first.startswith(
+        f"error: {folder}: 2 files (.m4a, .mp4) passed over for want of ffmpeg:"
+    )
+    assert last == "1 of 2 files were converted"
+    assert [path.name for path in (tmp_path / "out").glob("*.wav")] == [source.name]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
 def test_lines_go_above_the_bar_on_a_terminal(source, voice_path):
     import pty

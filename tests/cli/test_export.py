@@ -1,5 +1,6 @@
 """`voxcycle export` and `voxcycle doctor`; what a command says that needs an extra."""
 
+import shutil
 import sys
 
 import numpy as np
@@ -23,6 +24,8 @@ def test_the_doctor_finds_everything_in_order(run_cli, monkeypatch, tmp_path):
     monkeypatch.setenv("VOXCYCLE_DATA", str(tmp_path))
     code, out, _ = run_cli("doctor")
     assert code == 0 and b"all is well" in out and b"emma, george, heart, michael" in out
+    assert f"ffmpeg:       {shutil.which('ffmpeg') or 'not installed'}".encode() in out
+    assert run_cli("doctor", "--quiet") == (0, b"", "")
 
 
 def test_the_doctor_names_a_damaged_voice(run_cli, monkeypatch, tmp_path, voice_path):
@@ -31,8 +34,9 @@ def test_the_doctor_names_a_damaged_voice(run_cli, monkeypatch, tmp_path, voice_
     damaged = bytearray(voice_path.read_bytes())
     damaged[-100:-90] = bytes(np.arange(10, dtype=np.uint8))
     (tmp_path / "voices" / "ada.safetensors").write_bytes(damaged)
-    code, _, err = run_cli("doctor")
-    assert code == 2 and "ada.safetensors: the weights do not match their checksum" in err
+    code, out, err = run_cli("doctor", "--quiet")
+    assert (code, out, err.count("\n")) == (2, b"", 1)
+    assert "ada.safetensors: the weights do not match their checksum" in err
 
 
 @pytest.mark.parametrize(

@@ -259,7 +259,8 @@ def test_a_conversion_holds_the_f0_asked_for_and_the_statistics(convert_speech, 
 LONG_CONVERSION = """
 import json, resource, sys
 from pathlib import Path
-from voxcycle.audio.io import FileSource, choose_format
+from voxcycle.audio.io import FileSource
+from voxcycle.audio.output import choose_format
 from voxcycle.conversion.pipeline import convert_file
 from voxcycle.runtime.session import use_threads
 from voxcycle.vocoders.registry import load_vocoder

@@ -11,7 +11,7 @@ from voxcycle.models.weights import load_network
 from voxcycle.models.whisper_encoder import WhisperEncoder
 from voxcycle.runtime.session import Session
 from voxcycle.runtime.whisper_encoder import build_whisper_encoder, encode_positions
-from voxcycle.voices.content import load_phonetic_encoder
+from voxcycle.voices.content import read_phonetic_encoder
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_the_packaged_encoder_is_whispers(script):
     # CTranslate2 rounds the position encodings to fp16.
     for found in (trained_with, run):
         assert np.abs(found - expected).mean() < 1e-3 * expected.std()
-    packaged = load_phonetic_encoder().network.weights
+    packaged = read_phonetic_encoder().stored.weights
     assert len(packaged) == len(whole.weights) * 3 // 4 + 1
     for name, weight in packaged.items():
         np.testing.assert_allclose(weight, whole.weights[name], atol=1e-3, rtol=1e-3)

@@ -1,4 +1,4 @@
-"""The scores on a shipped voice's card: of that voice, all sentences, through HiFi-GAN."""
+"""What goes into the package: a voice with scores of all sentences, and a renewed self-test."""
 
 import importlib
 import importlib.util
@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from voxcycle.artifacts import VOICE, read_header
+from voxcycle.conversion.self_test import run_self_test
 from voxcycle.voices.library import find_voice
 from voxcycle.voices.voice import Voice
 
@@ -19,12 +20,14 @@ SCRIPT = Path(__file__).parents[2] / "egs" / "kokoro" / "ship.py"
 
 @pytest.fixture
 def ship(tmp_path, monkeypatch):
-    """The script, shipping into a folder of the test's own."""
+    """The script, shipping into a package of the test's own."""
     spec = importlib.util.spec_from_file_location("ship", SCRIPT)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    monkeypatch.setattr(module, "EMBEDDED_DIR", tmp_path / "embedded")
-    (tmp_path / "embedded").mkdir()
+    package = tmp_path / "package"
+    monkeypatch.setattr(module, "PACKAGE", package)
+    (package / "voices" / "embedded").mkdir(parents=True)
+    (package / "conversion").mkdir()
     path = tmp_path / "emma.safetensors"
     shutil.copy(find_voice("emma"), path)
 
@@ -41,14 +44,16 @@ def ship(tmp_path, monkeypatch):
         scores.write_text(json.dumps({"about": about, "summary": [line]}))
         monkeypatch.setattr(sys, "argv", ["ship.py", str(path), str(scores)])
         module.main()
-        return tmp_path / "embedded" / "emma.safetensors"
+        return package / "voices" / "embedded" / "emma.safetensors"
 
     return run
 
 
-def test_scores_go_onto_the_card(ship):
+def test_scores_go_onto_the_card_and_the_self_test_knows_the_voice(ship, tmp_path):
     card = Voice.load(ship()).card
     assert card.scores["wer"] == card.scores["secs_target"] == 0.123
+    found = run_self_test(tmp_path / "package")
+    assert (found.voices, found.problems) == (["emma"], [])
 
 
 @pytest.mark.parametrize(
@@ -62,7 +67,7 @@ def test_scores_go_onto_the_card(ship):
 def test_other_scores_are_refused(ship, tmp_path, changes, message):
     with pytest.raises(SystemExit, match=message):
         ship(**changes)
-    assert not list((tmp_path / "embedded").iterdir())
+    assert not [path for path in (tmp_path / "package").rglob("*") if path.is_file()]
 
 
 @pytest.mark.parametrize(("wer", "passes"), [(0.034, True), (0.036, False)])

@@ -5,6 +5,9 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
+from voxcycle.audio.mel import LogMel, MelSpec
+from voxcycle.conversion.frames import CHUNK_FRAMES
+from voxcycle.conversion.stages import render_mels
 from voxcycle.runtime.hifigan import (
     build_hifigan,
     count_context_frames,
@@ -12,6 +15,7 @@ from voxcycle.runtime.hifigan import (
     fold_weight_norm,
 )
 from voxcycle.runtime.session import Session
+from voxcycle.vocoders.registry import load_vocoder
 
 V1 = {
     "resblock": "1",
@@ -115,6 +119,20 @@ def test_it_is_the_published_network(config):
     assert found.shape == (12 * count_hop(config["upsample_rates"]),)
     assert expected.std() > 0.01
     np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_the_universal_weights_sound_as_in_pytorch_whatever_the_chunks(demo):
+    """What a conversion renders in two chunks is what PyTorch renders of the whole."""
+    vocoder = load_vocoder("hifigan", MelSpec())
+    mel = LogMel(vocoder.spec)(demo)[: CHUNK_FRAMES + 40]
+    rendered = render_mels(vocoder, mel, np.zeros(len(mel), np.float32))
+    arguments = {name: x for name, x in vocoder.network.arguments.items() if name != "n_mels"}
+    weights = {name: np.asarray(x, np.float32) for name, x in vocoder.network.weights.items()}
+    with torch.inference_mode():
+        wanted = render_by_hand(weights, mel, V1 | arguments)
+    edge = slice(vocoder.context_frames * 256, -vocoder.context_frames * 256)
+    error = np.mean((rendered[edge] - wanted[edge]) ** 2) / np.mean(wanted[edge] ** 2)
+    assert 10 * np.log10(error) < -80
 
 
 @pytest.mark.parametrize("config", [V2, V3], ids=["V2", "V3"])

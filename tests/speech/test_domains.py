@@ -1,19 +1,55 @@
 """From folders of recordings to the files of a training."""
 
+import shutil
+
 import numpy as np
 import pytest
 import soundfile
 from rich.console import Console
 
 from voxcycle.speech.config import VoiceTrainingConfig
-from voxcycle.speech.corpus import CorpusError
+from voxcycle.speech.corpus import CorpusError, list_recordings
 from voxcycle.speech.domains import find_domains
+from voxcycle.training.config import save_config
 
 
 def split(folders, out, **changes):
     values = {"a": folders / "low", "b": folders / "high", "out": out, "seed": 3}
     console = Console(stderr=True, markup=False, highlight=False)
     return find_domains(VoiceTrainingConfig(**values | changes), console)
+
+
+def test_runs_among_the_recordings_are_no_recordings(folders, tmp_path, own_cache):
+    """A second training of a folder that holds the first one's run splits the same recordings."""
+    ann, splits = tmp_path / "ann", []
+    shutil.copytree(folders / "low", ann)
+    for name in ("first", "second"):
+        run = ann / "runs" / name
+        config = VoiceTrainingConfig(a=ann, b=folders / "high", out=run, prepares=name == "first")
+        domains = find_domains(config, Console(stderr=True))
+        splits.append([path.name.removesuffix("-000.flac") for path in domains.a["ann"].train])
+        assert set(domains.recordings["a"]) == {f"{i}.wav" for i in range(6)}
+        save_config(config)
+        domains.save(run)
+    assert splits[0] == splits[1] and len(splits[0]) == 4
+    with pytest.raises(CorpusError, match="first: the folder of a training"):
+        list_recordings(ann / "runs" / "first")
+    with pytest.raises(CorpusError, match="runs: only runs and prepared clips are in it"):
+        list_recordings(ann / "runs")
+    assert len(list_recordings(ann / "runs" / "first" / "clips" / "a" / "ann").files) == 6
+
+
+def test_speakers_of_a_pool_share_no_recordings(folders, tmp_path):
+    pool = tmp_path / "pool"
+    for name, folder in (("one", "pool/one"), ("two", "pool/two"), ("three", "pool/one")):
+        (pool / name).parent.mkdir(exist_ok=True)
+        (pool / name).symlink_to(folders / folder)
+    with pytest.raises(CorpusError, match="three: shares recordings with .*one, such as 0.wav"):
+        split(tmp_path, tmp_path / "run", a=pool, any_to_one=True)
+    (pool / "three").unlink()
+    (pool / ".trash").symlink_to(folders / "low")  # hidden
+    run = {"any_to_one": True, "prepares": False, "b": folders / "high"}
+    assert list(split(tmp_path, tmp_path / "run", a=pool, **run).a) == ["one", "two"]
 
 
 def test_recordings_are_cut_and_screened_first(tmp_path, make_speech, capfd):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from voxcycle import convert_files
 from voxcycle.audio.level import active_level_db
 from voxcycle.cli import main
 from voxcycle.speech import prepare
@@ -54,6 +55,28 @@ def test_a_folder_becomes_clips_of_one_level(folder, tmp_path):
     assert report["minutes"] == prepared.minutes
     assert dict(report["unreadable"])[misnamed].startswith("the file's name is not valid text")
     assert len(split_files(scan_folder(out, min_total_s=1), 0).train) == 3  # it can be trained on
+
+
+def test_headers_that_are_wrong_and_missing_ffmpeg_are_said(folder, tmp_path, monkeypatch, capsys):
+    """Neither a training nor `voxcycle prepare` takes less than conversion does."""
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    (folder / "call.m4a").write_bytes(b"x")
+    data = bytearray((folder / "long.wav").read_bytes())
+    data[40:44] = bytes(4)  # a recorder that was cut off
+    (folder / "long.wav").write_bytes(data)
+    note = "the header gives no length: all 20.0 s to its end are read"
+    main_arguments = ["prepare", str(folder), "-o", str(tmp_path / "clips"), "--keep-outliers"]
+    with pytest.raises(SystemExit):
+        main(main_arguments)
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"note: long.wav {note}" in said
+    assert "1 file (.m4a) passed over for want of ffmpeg" in said
+    report = json.loads((tmp_path / "clips" / "report.json").read_text())
+    assert report["notes"] == [["long.wav", note]]
+    assert len([piece for piece in report["pieces"] if piece["source"] == "long.wav"]) == 5
+    corpus = scan_folder(folder, min_total_s=1)
+    assert corpus.notes == [(folder / "long.wav", note)]
+    assert (folder, report["unreadable"][0][1]) in corpus.rejected
 
 
 def test_only_its_own_clips_are_replaced(folder, tmp_path):
@@ -142,7 +165,23 @@ def test_the_command_prints_and_draws(folder, tmp_path, capsys):
     out = tmp_path / "anna-clips"
     printed = capsys.readouterr().out
     assert "in 5 clips" in printed and "dropped: clipped" in printed
-    assert "unreadable: torn.wav" in printed
+    assert "left out: torn.wav" in printed
     assert (out / "report.png").read_bytes().startswith(b"\x89PNG")
-    with pytest.raises(SystemExit, match="^2$"):
-        main(["prepare", str(tmp_path / "none")])
+    for wrong in ([tmp_path / "none"], [folder, "-o", folder / "clips"]):
+        with pytest.raises(SystemExit, match="^2$"):
+            main(["prepare", *map(str, wrong)])
+    assert "anna/clips: lies inside" in capsys.readouterr().err and not (folder / "clips").exists()
+
+
+def test_conversions_among_the_recordings_are_left_out(tmp_path, demo):
+    """As `convert` writes them, beside a recording."""
+    (tmp_path / "ann").mkdir()
+    soundfile.write(tmp_path / "ann" / "talk.wav", demo, 22_050)
+    talk, made = tmp_path / "ann" / "talk.wav", tmp_path / "ann" / "converted"
+    (result,) = convert_files([talk], "heart", made, vocoder="griffin-lim")
+    assert result.error is None
+    prepared = prepare_folder(tmp_path / "ann", tmp_path / "clips", n_jobs=1)
+    assert {piece.source for piece in prepared.pieces} == {"talk.wav"}
+    assert prepared.unreadable == [("converted/talk.wav", "a conversion, not a recording")]
+    rejected = scan_folder(tmp_path / "ann", min_total_s=1).rejected
+    assert rejected == [(result.output, "a conversion, not a recording")]

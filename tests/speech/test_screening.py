@@ -12,6 +12,7 @@ from voxcycle.speech import screening
 from voxcycle.speech.features import analyse_waveform
 from voxcycle.speech.prepare import MIN_OUTLIER_SCORE, prepare_folder
 from voxcycle.speech.screening import (
+    OutlierScore,
     compare_clips,
     cut_patches,
     deviations,
@@ -20,6 +21,7 @@ from voxcycle.speech.screening import (
     score_clips,
     sound_distances,
     voice_distances,
+    voice_weights,
 )
 
 SPEC = MelSpec()
@@ -60,23 +62,19 @@ def test_the_level_of_a_clip_does_not_matter(usual):
     assert soft == pytest.approx(loud, abs=0.02)  # fp16 mels
 
 
-def test_voice_distances_by_hand(monkeypatch):
-    """Squared distances: of a pitch of 200 Hz, of a vector at 60 degrees, times s / (s + 1)."""
+def test_voice_distances_by_hand():
+    """Squared distances of a pitch of 200 Hz and of a vector at 60 degrees; weights of a second."""
     f0_hz, speech = np.zeros(86, np.float32), np.ones(86, bool)  # a second
     f0_hz[:40] = 100.0
     usual = screening.Features(np.zeros((1, 86, 80), np.float16), f0_hz, speech)
     high, silent = usual._replace(f0_hz=2 * f0_hz), usual._replace(f0_hz=0 * f0_hz)
-    angles = iter([0.0, 0.0, 0.0, 0.0, np.pi / 3])
-
-    def embed(clip):
-        angle = next(angles)
-        return np.array([np.cos(angle), np.sin(angle)], np.float32)
-
-    monkeypatch.setattr(screening, "embed_clip", embed)
-    share = (86 * 256 / RATE) / (86 * 256 / RATE + 1)
-    wanted = [0, 0, 0, share * (0.7 * np.log(2)) ** 2, share * 1.0]
-    found = voice_distances([usual, usual, silent, high, usual], SPEC)
-    assert found == pytest.approx(wanted, abs=1e-6)
+    clips = [usual, usual, silent, high, usual]
+    angles = np.array([0.0, 0.0, 0.0, 0.0, np.pi / 3])
+    embeddings = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    wanted = [0, 0, 0, (0.7 * np.log(2)) ** 2, 1.0]
+    assert voice_distances(clips, embeddings) == pytest.approx(wanted, abs=1e-6)
+    seconds = 86 * 256 / RATE
+    assert voice_weights(clips, SPEC) == pytest.approx(5 * [seconds / (seconds + 1)])
 
 
 def test_embeddings_tell_voices_apart(usual, strange):
@@ -121,11 +119,27 @@ def test_many_outliers_are_kept(folder, tmp_path):
     """Where a fifth is unlike the others, the folder is mixed: nothing is dropped."""
 
     def compare(paths):
-        return [9.0 if i < 8 else 0.0 for i in range(len(paths))]
+        return [OutlierScore(9.0 if i < 8 else 0.0, 0.0) for i in range(len(paths))]
 
     prepared = prepare_folder(folder, tmp_path / "clips", n_jobs=1, compare=compare)
     assert len(prepared.outliers) == 8
     assert all(piece.file for piece in prepared.outliers)
+
+
+def test_a_folder_of_two_people_is_noticed(folder, tmp_path, make_speech):
+    """A third of the clips is of another voice: they are kept, and said in one sentence."""
+    alone = prepare_folder(folder, tmp_path / "alone", n_jobs=1, compare=compare_clips)
+    assert not alone.describe_others() and not any(piece.is_other for piece in alone.pieces)
+    for index in range(12):
+        other = make_speech(2.4, RATE, 230.0, seed=50 + index)
+        soundfile.write(folder / f"other-{index:02}.wav", other, RATE)
+    prepared = prepare_folder(folder, tmp_path / "clips", n_jobs=1, compare=compare_clips)
+    others = {piece.source for piece in prepared.kept if piece.is_other}
+    assert others == {f"other-{index:02}.wav" for index in range(12)}
+    assert prepared.describe_others() == (
+        f"{folder}: about 12 of 36 clips sound like another person (other-00.wav, other-01.wav, "
+        "other-02.wav, ...); give each speaker a folder"
+    )
 
 
 def test_patches_leave_pauses_out():

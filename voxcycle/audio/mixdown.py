@@ -95,12 +95,7 @@ def plan_mixdown(source: AudioSource) -> Mixdown:
     correlation = covariance[loudest] / np.sqrt(np.maximum(power, 1e-30) * power[loudest])
     is_inverted = live & (correlation < -0.5)
     weights = np.where(is_inverted, -1.0, 1.0) * live / live.sum()
-    notes = []
-    if n_samples < 0.99 * source.n_declared:
-        notes.append(
-            f"the file is cut short: {duration_s:.1f} s of the "
-            f"{source.n_declared / source.sample_rate:.1f} s that its header promises are there"
-        )
+    notes = list(source.notes)
     if clipped_share > CLIPPED_NOTE_SHARE:
         notes.append(f"{clipped_share:.0%} of the samples are clipped, which will be heard")
     if not live.all():

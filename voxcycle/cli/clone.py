@@ -37,9 +37,9 @@ def clone(
 
     Example: voxcycle clone recordings/ben && voxcycle convert talk.wav --to ben
     """
-    from voxcycle.audio.io import check_target
+    from voxcycle.audio.output import check_target
     from voxcycle.speech.clone import clone_voice
-    from voxcycle.voices.library import add_voice, list_voices
+    from voxcycle.voices.library import add_voice, check_own_voices, list_voices
     from voxcycle.voices.voice import VoiceCard
 
     choose_threads_and_device(threads)
@@ -59,6 +59,7 @@ def clone(
         path = clone_voice(folder, card, output)
         typer.echo(f"{path}: voxcycle convert recording.wav --to {path}")
         return
+    check_own_voices()
     if not replace and card.name in {voice.name for voice in list_voices()}:
         raise ValueError(
             f"a voice named {card.name} already exists; choose another name with --name, or add "

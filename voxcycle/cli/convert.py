@@ -61,7 +61,10 @@ def convert(
     ] = None,
     format: Annotated[
         str | None,
-        typer.Option(help="wav, flac, ogg, opus, aiff or mp3.", show_default="the input's"),
+        typer.Option(
+            help="wav, flac, ogg, opus, aiff, mp3; with ffmpeg m4a, mp4, mov, mkv, webm.",
+            show_default="the input's",
+        ),
     ] = None,
     file_stats: Annotated[
         bool,
@@ -174,7 +177,7 @@ def convert(
     from voxcycle.console import open_console
     from voxcycle.conversion.batch import Batch
     from voxcycle.conversion.options import Options
-    from voxcycle.conversion.plan import find_target
+    from voxcycle.conversion.plan import describe_passed_over, find_target
     from voxcycle.conversion.storage import to_path
     from voxcycle.conversion.work import Work
 
@@ -227,6 +230,8 @@ def convert(
         )
         info = open_console(stderr=to_stdout)
         _print_choice(info, batch)
+        for sentence in describe_passed_over(paths):
+            info.print(f"note: {sentence}")
         if dry_run:
             _print_estimate(info, batch)
             return

@@ -35,6 +35,12 @@ def export(
     recording: Annotated[
         Path | None, typer.Option(help="With verify: speech on which to compare.")
     ] = None,
+    voice_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--voice", help="With verify: the voice's file.", show_default="the installed voice"
+        ),
+    ] = None,
     threads: Threads = None,
 ) -> None:
     """Write a voice as ONNX graphs, tables, voice.json and a README; or verify such a folder.
@@ -51,10 +57,12 @@ def export(
     if voice == VERIFY:
         if folder is None or recording is None:
             raise typer.BadParameter("verify needs the folder of an export, and --recording")
-        _verify(folder, recording)
+        _verify(folder, recording, voice_file)
         return
-    if folder is not None or recording is not None:
-        raise typer.BadParameter("name the folder to write with -o; --recording is for verify")
+    if folder is not None or recording is not None or voice_file is not None:
+        raise typer.BadParameter(
+            "name the folder to write with -o; --recording and --voice are for verify"
+        )
     from voxcycle.conversion.export import export_voice, load_exportable
     from voxcycle.voices.library import load_voice
 
@@ -65,20 +73,16 @@ def export(
     typer.echo(f"{out}: {n_bytes / 1e6:.1f} MB; README.md says how to use it")
 
 
-def _verify(folder: Path, recording: Path) -> None:
-    from voxcycle.audio.mel import MelSpec
-    from voxcycle.audio.mixdown import load_mono
+def _verify(folder: Path, recording: Path, voice_file: Path | None) -> None:
     from voxcycle.conversion.export import verify_export
     from voxcycle.evaluation.optional_deps import has_metrics
 
-    rate = MelSpec().sample_rate
-    speech = load_mono(recording, rate)[: SECONDS * rate]
-    differences, own, exported = verify_export(folder, speech)
-    for found in differences:
-        much = f"largest difference {found.largest:.2g}, {found.relative_db:.0f} dB"
-        typer.echo(f"{found.name}: {much if found.largest else 'identical'}")
+    found = verify_export(folder, recording, SECONDS, voice_file)
+    for each in found.differences:
+        much = f"largest difference {each.largest:.2g}, {each.relative_db:.0f} dB"
+        typer.echo(f"{each.name}: {much if each.largest else 'identical'}")
     if has_metrics():
-        _print_scores(own, exported, rate)
+        _print_scores(found.own, found.exported, found.sample_rate)
     else:
         typer.echo("similarity, words and naturalness need the extra [eval]", err=True)
 

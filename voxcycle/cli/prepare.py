@@ -37,15 +37,19 @@ def prepare(
     Example: voxcycle prepare recordings/anna -o clips/anna
     """
     from voxcycle.console import open_progress
-    from voxcycle.speech.prepare import draw_report, prepare_folder
-    from voxcycle.speech.screening import compare_clips
+    from voxcycle.speech.corpus import CorpusError
+    from voxcycle.speech.picture import draw_report
+    from voxcycle.speech.prepare import prepare_folder
+    from voxcycle.speech.screening import OutlierScore, compare_clips
 
     name = folder.resolve().name
     out = output or folder.resolve().with_name(f"{name}-clips")
+    if folder.resolve() in out.resolve().parents:
+        raise CorpusError(f"{out}: lies inside {folder}; name a folder outside it with -o")
     with open_progress(in_percent=True) as bar:
         task = bar.add_task(f"cutting {name}", total=None)
 
-        def compare(paths: Sequence[Path]) -> list[float]:
+        def compare(paths: Sequence[Path]) -> list[OutlierScore]:
             bar.reset(task, total=None, description=f"comparing {len(paths)} clips")
             return compare_clips(paths)
 
@@ -58,6 +62,8 @@ def prepare(
             keeps_outliers=keep_outliers,
         )
     _print_report(prepared)
+    if several := prepared.describe_others():
+        typer.echo(several)
     written = f"{out}: {len(prepared.kept)} clips, report.json"
     if importlib.util.find_spec("matplotlib"):
         draw_report(prepared, out)
@@ -80,7 +86,8 @@ def _print_report(prepared: "Prepared") -> None:
             (f"dropped: {reason}", f"{minutes:.1f} min")
             for reason, minutes in prepared.minutes_dropped().items()
         ),
-        *((f"unreadable: {name}", reason) for name, reason in prepared.unreadable),
+        *((f"left out: {name}", reason) for name, reason in prepared.unreadable),
+        *((f"note: {name}", note) for name, note in prepared.notes),
         ("loudness", f"{np.median([q.level_db for q in kept]):.0f} dBFS"),
         ("loud over soft", f"{np.median([q.range_db for q in kept]):.0f} dB"),
         ("clipped", f"{100 * max(q.clipped_share for q in kept):.1f} % of the worst clip"),

@@ -98,10 +98,11 @@ def train(
 
     Example: voxcycle train --a anna/ --b ben/ --minutes 15 cycle_a=5
     """
+    from voxcycle.files import CONFIG_FILE
     from voxcycle.speech.config import VoiceTrainingConfig
     from voxcycle.speech.train_voice import train_voice
-    from voxcycle.training.config import CONFIG_FILE, load_config, parse_overrides, resume_config
-    from voxcycle.voices.library import add_voice, list_voices
+    from voxcycle.training.config import load_config, parse_overrides, resume_config
+    from voxcycle.voices.library import add_voice, check_own_voices, list_voices
 
     # Options that set a field of the config have its name.
     values = {
@@ -111,13 +112,13 @@ def train(
     }
     resolved = load_config(VoiceTrainingConfig, values | parse_overrides(settings or []), config)
     if "out" not in resolved.model_fields_set:
-        folders = f"{a.absolute().name}-{b.absolute().name}"
+        folders = f"{resolved.a.absolute().name}-{resolved.b.absolute().name}"
         resolved = resolved.model_copy(update={"out": Path("runs") / folders})
-    for folder in (a, b):
+    for folder in (resolved.a, resolved.b):
         if not folder.is_dir():
             raise ValueError(f"{folder}: no such folder; name a folder of recordings")
-    if a.resolve() == b.resolve():
-        raise ValueError(f"{a}: named twice; a pair needs the folders of two speakers")
+    if add:
+        check_own_voices()
     own = _voices_of_this_run(resolved) if resume else set()
     is_there = resume and (resolved.out / CONFIG_FILE).is_file()
     # A run that is resumed knows its names.

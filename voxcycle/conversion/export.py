@@ -5,7 +5,7 @@ import json
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from voxcycle.audio.excitation import comb_table, excitation_mel
 from voxcycle.audio.f0 import MIN_CONFIDENCE, TRACKER, transform_f0
 from voxcycle.audio.level import ANALYSIS_LEVEL_DB
 from voxcycle.audio.mel import LogMel, MelSpec, hann
+from voxcycle.audio.mixdown import load_mono
 from voxcycle.audio.source_signals import NOISE_BLOCK_FRAMES
 from voxcycle.audio.stats import estimate_stats, sum_frames
 from voxcycle.conversion.stages import mel_source
@@ -41,6 +42,7 @@ from voxcycle.voices.content import (
     band_offsets,
     centre_content,
     load_phonetic_encoder,
+    read_phonetic_encoder,
 )
 from voxcycle.voices.library import find_voice
 from voxcycle.voices.voice import Voice
@@ -102,33 +104,48 @@ def load_exportable(name: str, spec: MelSpec) -> SourceFilter:
     return vocoder
 
 
-def verify_export(folder: Path, recording: Wave) -> tuple[list[Difference], Wave, Wave]:
-    """Compare exported graphs with the voice that they came from, on a waveform (T,).
+class Verified(NamedTuple):
+    """Differences of an export, and waveforms (T,) by the voice's own and the exported networks.
 
-    Its rate is that of the voice's analysis. Returns the differences, and the waveforms by the
-    voice's own networks and by the exported ones. ExportError where a file is
-    missing or altered, or the voice is not installed.
+    Their sample rate is in Hz.
+    """
+
+    differences: list[Difference]
+    own: Wave
+    exported: Wave
+    sample_rate: int
+
+
+def verify_export(
+    folder: Path, recording: Path, seconds: float, voice_path: Path | None = None
+) -> Verified:
+    """Compare exported graphs with the voice that they came from, on the start of a recording.
+
+    Without `voice_path` the voice is the installed one of its name. ExportError where a file is
+    missing or altered, or the voice is another one.
     """
     document = _read_document(folder)
-    voice = Voice.load(find_voice(document["card"]["name"]))
+    voice = Voice.load(voice_path or find_voice(document["card"]["name"]))
     if voice.path is None or _hash(voice.path) != document["voice_sha256"]:
         raise ExportError(
-            f"{folder}: the voice {voice.card.name} that is installed is another one; export it "
-            "again"
+            f"{folder}: made from another file than {voice.path}; name its own with --voice, or "
+            "export it again"
         )
     vocoder = load_exportable(document["vocoder"]["name"], voice.spec)
+    rate = voice.spec.sample_rate
+    waveform = load_mono(recording, rate)[: round(seconds * rate)]
     files = {name: folder / name for name in document["files"] if name.endswith(".onnx")}
-    own = _render(voice, vocoder, _build(voice, vocoder), recording)
-    exported = _render(voice, vocoder, files, recording)
+    own = _render(voice, vocoder, _build(voice, vocoder), waveform)
+    exported = _render(voice, vocoder, files, waveform)
     differences = [_compare(name, own[name], exported[name]) for name in own]
-    return differences, own["waveform"], exported["waveform"]
+    return Verified(differences, own["waveform"], exported["waveform"], rate)
 
 
 def _build(voice: Voice, vocoder: SourceFilter, is_int8: bool = False) -> dict[str, Graph]:
     networks = {}
     generator = voice.generator
     if generator.n_content:
-        stored = load_phonetic_encoder().network
+        stored = read_phonetic_encoder().stored
         networks[CONTENT] = build_whisper_encoder(
             stored.weights, Graph(is_int8), **stored.arguments
         )
@@ -213,7 +230,7 @@ def _render(
     source = mel_source(stats)(mel)
     if CONTENT in sessions:
         packaged = load_phonetic_encoder()
-        encoder = PhoneticEncoder(packaged.network, packaged.mean, sessions[CONTENT])
+        encoder = PhoneticEncoder(None, packaged.mean, sessions[CONTENT])
         heard = encoder.listen(mel, spec)
         outputs[CONTENT] = heard
         source = centre_content(heard, encoder.find_centre(heard, found.speech))

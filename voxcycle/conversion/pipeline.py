@@ -15,16 +15,10 @@ from numpy.typing import NDArray
 import voxcycle
 from voxcycle.audio.denoise import Denoise
 from voxcycle.audio.f0 import F0_MAX_HZ, is_sung, limit_f0, transform_f0
-from voxcycle.audio.io import (
-    ArraySource,
-    AudioFormat,
-    AudioSource,
-    FileSource,
-    check_target,
-    write_audio,
-)
+from voxcycle.audio.io import CONVERTED, ArraySource, AudioSource, FileSource
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.mixdown import plan_mixdown
+from voxcycle.audio.output import AudioFormat, check_target, write_audio
 from voxcycle.audio.part import PartSource
 from voxcycle.audio.resample import resampled_length
 from voxcycle.audio.source_signals import onset_phases
@@ -128,7 +122,7 @@ def convert_file(
     program = f"voxcycle {voxcycle.__version__}"
     tags = {
         "title": f"{source.path.stem} in the voice {voice.card.name}",
-        "comment": f"Synthetic speech: converted to the voice {voice.card.name} by {program}",
+        "comment": f"{CONVERTED} to the voice {voice.card.name} by {program}",
         "software": program,
     }
     check_target(target)

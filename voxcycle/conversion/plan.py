@@ -8,11 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from voxcycle.audio.io import READABLE_SUFFIXES, AudioError, AudioFormat, FileSource, choose_format
+from voxcycle.audio.ffmpeg import needs_ffmpeg
+from voxcycle.audio.folder import AUDIO_SUFFIXES, count_files
+from voxcycle.audio.io import AudioError, FileSource
+from voxcycle.audio.output import AudioFormat, choose_format
 from voxcycle.audio.part import WHOLE, Part, PartSource
 from voxcycle.conversion.lists.reader import is_list, open_list
 from voxcycle.conversion.lists.utterance import Utterance, UtteranceList
-from voxcycle.conversion.storage import ask_all, list_recordings, to_path
+from voxcycle.conversion.storage import ask_all, fetch, find_recordings, to_path
 
 IsOurs = Callable[[str, str, Path], bool]  # id, voice, output: whether an earlier call made it
 
@@ -67,7 +70,7 @@ def find_target(paths: Sequence[Path], output: str | None, name: str | None = No
     if output is None or out is None or out.is_dir():
         return None
     is_one = len(paths) == 1 and not paths[0].is_dir() and not is_list(paths[0])
-    if out.suffix.lower() in READABLE_SUFFIXES and not is_one:
+    if out.suffix.lower() in AUDIO_SUFFIXES and not is_one:
         raise ValueError(f"{out}: the name of one file, but several inputs; name a folder with -o")
     return out if is_one and (out.suffix or name) and not output.endswith("/") else None
 
@@ -191,21 +194,33 @@ def _search(folder: Path, out_dir: Path | None) -> list[Utterance]:
             f"{folder}: the outputs would lie among the inputs; name another folder with -o"
         )
     found = []
-    for file in list_recordings(folder):
+    listed = find_recordings(folder)
+    for file in listed.files:
         if not (out.is_relative_to(own) and file.resolve().is_relative_to(out)):
             relative = file.relative_to(folder)
             speaker = str((folder / relative).parent)
             output = relative.parent / file.stem
             found.append(Utterance(relative.as_posix(), file, output, speaker=speaker))
-    if not found:  # an empty folder fails as an entry of its own
-        error = f"{folder}: no audio files in this folder"
-        found.append(Utterance(str(folder), folder, Path(folder.name), error=error))
+    is_empty = not found and not listed.problems
+    for place, why in [(folder, "no audio files in this folder")] * is_empty + listed.problems:
+        found.append(Utterance(str(place), place, Path(place.name), error=f"{place}: {why}"))
     return found
+
+
+def describe_passed_over(paths: Sequence[Path]) -> list[str]:
+    """Return a sentence on each folder that holds files which are no audio."""
+    others = [(path, find_recordings(path).others) for path in paths if path.is_dir()]
+    return [
+        f"{path}: {count_files(files)} passed over: no audio" for path, files in others if files
+    ]
 
 
 def _try_to_open(source: Path) -> FileSource | None:
     try:
-        return FileSource(source)
+        if not needs_ffmpeg(source):
+            return FileSource(source)
+        local = fetch(source, (0, 0))
+        return FileSource(local.path, str(source))
     except AudioError:
         return None
 

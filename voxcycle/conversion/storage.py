@@ -15,7 +15,8 @@ from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, TypeVar, cast
 
-from voxcycle.audio.io import READABLE_SUFFIXES, AudioError, list_audio
+from voxcycle.audio.folder import AUDIO_SUFFIXES, Found, find_audio
+from voxcycle.audio.io import AudioError
 
 Result = TypeVar("Result")
 REQUESTS = 32  # to a store at once
@@ -200,14 +201,12 @@ def placing(path: Path) -> Iterator[Path]:
         path.put(local)
 
 
-def list_recordings(folder: Path) -> list[Path]:
-    """Return the recordings in a folder and those below it, sorted; nothing that is hidden."""
+def find_recordings(folder: Path) -> Found:
+    """Return what `find_audio` does, also for a folder of a store."""
     if not isinstance(folder, RemotePath):
-        return list_audio(folder)
-    found = []
-    for file in folder.find():
-        parts = file.relative_to(folder).parts
-        is_hidden = any(part.startswith(".") for part in parts)
-        if file.suffix.lower() in READABLE_SUFFIXES and not is_hidden:
-            found.append(file)
-    return cast(list[Path], sorted(found))
+        return find_audio(folder)
+    files = sorted(folder.find())
+    shown = [f for f in files if not any(p.startswith(".") for p in f.relative_to(folder).parts)]
+    audio = [cast(Path, file) for file in shown if file.suffix.lower() in AUDIO_SUFFIXES]
+    others = [cast(Path, file) for file in shown if file.suffix.lower() not in AUDIO_SUFFIXES]
+    return Found(audio, [], others)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from voxcycle.audio.io import list_audio
+from voxcycle.audio.folder import list_audio
 from voxcycle.evaluation.metrics.asr import check_language
 from voxcycle.evaluation.systems import Sentence, Speaker
 

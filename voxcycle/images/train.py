@@ -10,10 +10,11 @@ from typing import Any
 import torch
 
 from voxcycle.artifacts import IMAGE_MODEL, building, check_sizes, read_artifact, write_artifact
+from voxcycle.files import CONFIG_FILE
 from voxcycle.images.systems import find_system
 from voxcycle.images.systems.system import SystemConfig
 from voxcycle.models.coders import Shape
-from voxcycle.training.config import CONFIG_FILE, check_run, load_config, read_settings, save_config
+from voxcycle.training.config import check_run, load_config, read_settings, save_config
 from voxcycle.training.loop import fit, keeps_threads, prepare_run
 from voxcycle.training.state import TrainingState, restore
 

@@ -1,5 +1,6 @@
 """Sessions of ONNX Runtime: threads and device are chosen here, once for a process."""
 
+import functools
 import os
 import threading
 from collections.abc import Mapping
@@ -73,7 +74,6 @@ class Session:
     def __init__(self, graph: Graph | Path) -> None:
         self._graph: Graph | Path | None = graph
         self._session: onnxruntime.InferenceSession | None = None
-        self._options: onnxruntime.RunOptions | None = None
         self._lock = threading.Lock()
 
     def run(self, inputs: Mapping[str, NDArray[np.floating[Any]]]) -> dict[str, NDArray[Any]]:
@@ -86,7 +86,7 @@ class Session:
         try:
             session = self._open()
             names = [output.name for output in session.get_outputs()]
-            return dict(zip(names, session.run(names, arrays, self._options), strict=True))
+            return dict(zip(names, session.run(names, arrays), strict=True))
         except Exception as error:  # ONNX Runtime's types derive from Exception alone
             raise RuntimeError(f"ONNX Runtime: {error}") from error
 
@@ -99,21 +99,35 @@ class Session:
                 options.intra_op_num_threads = count_threads()
                 options.inter_op_num_threads = 1
                 options.log_severity_level = 3
-                # A second copy of the weights saves nothing with the sizes of chunks.
-                options.add_session_config_entry("session.disable_prepacking", "1")
+                # Activations of all networks share an arena that grows by what is asked for;
+                # weights stay out of it. ONNX Runtime's own arenas grow by powers of two.
+                options.add_session_config_entry("session.use_env_allocators", "1")
+                options.add_session_config_entry(
+                    "session.use_device_allocator_for_initializers", "1"
+                )
+                options.enable_mem_pattern = False
+                _share_arena()
                 providers = dict.fromkeys([PROVIDERS[_chosen["device"]], PROVIDERS["cpu"]])
                 graph, self._graph = self._graph, None
                 assert graph is not None
                 model = graph.read_bytes() if isinstance(graph, Path) else graph.to_bytes()
                 del graph  # whose weights are in the model now
-                # The arena gives back what a run needed. Without an arena the heap breaks into
-                # fragments: 4 GB after an hour of audio.
-                self._options = onnxruntime.RunOptions()
-                self._options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
                 self._session = onnxruntime.InferenceSession(
                     model, options, providers=list(providers)
                 )
             return self._session
+
+
+@functools.cache
+def _share_arena() -> None:
+    """Make the arena of this process, once."""
+    import onnxruntime as ort
+
+    memory = ort.OrtMemoryInfo(
+        "Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT
+    )
+    as_requested = ort.OrtArenaCfg({"arena_extend_strategy": 1})  # 0: by powers of two
+    ort.create_and_register_allocator(memory, as_requested)
 
 
 def without_sessions(network: object) -> dict[str, Any]:

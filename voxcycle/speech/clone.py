@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 from voxcycle.console import open_console
+from voxcycle.files import check_writable
 from voxcycle.speech.corpus import scan_folder
 from voxcycle.speech.embedding import add_embeddings
 from voxcycle.speech.features import extract_features
@@ -40,8 +41,10 @@ def clone_voice(
     Raises:
         CorpusError: there is too little usable speech.
         ValueError: the name cannot be a file's, or `pretrained_path` is no pretrained file.
+        OSError: the folder of `path` cannot be written to.
     """
     check_voice_name(card.name)
+    check_writable(path.parent)
     pretrained = Pretrained.load(pretrained_path)
     console = open_console()
     with tempfile.TemporaryDirectory(prefix="voxcycle-") as temporary:

@@ -1,7 +1,7 @@
 """The configurations of the trainings: every weight and switch, documented."""
 
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -88,6 +88,7 @@ class VoiceTrainingConfig(MelCycleGANConfig):
         *POSTPROCESSING,
         *("licence", "consent", "sex_a", "sex_b"),  # facts about the voices
     }
+    movable: ClassVar[frozenset[str]] = frozenset({"a", "b", "pretrained"})
     listing: ClassVar[str] = "voxcycle train --settings"
 
     a: Path = Field(description="folder of domain a; with any_to_one, one subfolder per speaker")
@@ -139,6 +140,11 @@ class VoiceTrainingConfig(MelCycleGANConfig):
         if self.pretrained_share and self.from_scratch:
             raise ValueError("pretrained_share cannot be combined with from_scratch")
         return self
+
+    def settle(self) -> Self:
+        """Return it with the names of the voices: folders may have other names later."""
+        names = dict(zip(("name_b", "name_a"), self.voice_names(), strict=False))
+        return self.model_copy(update=names)
 
     def voice_names(self) -> list[str]:
         """Return the names of the voices of the run: b, then a unless a is a pool."""

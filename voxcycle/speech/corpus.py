@@ -1,13 +1,15 @@
 """From a folder of recordings to usable clips and their split by file."""
 
 import random
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
-from voxcycle.audio.io import list_audio
+from voxcycle.audio.folder import Found, find_audio, list_audio
+from voxcycle.audio.io import AudioError, FileSource
+from voxcycle.speech.own_outputs import IS_CONVERSION, is_conversion, is_prepared, is_run
 
 MIN_CLIP_S = 0.8
 MIN_TOTAL_S = 60.0
@@ -35,12 +37,14 @@ class Corpus:
     Attributes:
         name: the folder's name.
         clips: usable recordings, sorted by path.
-        rejected: file and reason of each skipped recording.
+        rejected: file or folder, and the reason, of what was skipped.
+        notes: file and note of recordings that are used, but not as their headers say.
     """
 
     name: str
     clips: list[Clip]
     rejected: list[tuple[Path, str]]
+    notes: list[tuple[Path, str]] = field(default_factory=list)
 
     @property
     def duration_s(self) -> float:
@@ -57,57 +61,99 @@ class Split:
     held_out: list[Path]
 
 
-def scan_folder(folder: Path, min_total_s: float = MIN_TOTAL_S) -> Corpus:
-    """Screen every recording below `folder`.
+def list_recordings(folder: Path) -> Found:
+    """Find the recordings below a folder, without runs and prepared clips that lie inside.
+
+    The folder itself may be one of prepared clips.
 
     Raises:
-        CorpusError: there is no such folder, no recording, or less than `min_total_s` of usable
-            speech; the message names every rejected file with its reason.
+        CorpusError: there is no such folder, it is a run's, or no recording is in it.
     """
     if not folder.is_dir():
         raise CorpusError(f"{folder}: no such folder; name a folder of recordings of one speaker")
-    paths = list_audio(folder)
-    if not paths:
+    if is_run(folder):
+        raise CorpusError(f"{folder}: the folder of a training; name a folder of recordings")
+    made = {folder: False}
+
+    def is_made(inner: Path) -> bool:
+        if inner not in made:
+            made[inner] = is_made(inner.parent) or is_run(inner) or is_prepared(inner)
+        return made[inner]
+
+    found = find_audio(folder)
+    recordings = [path for path in found.files if not is_made(path.parent)]
+    if found.files and not recordings:
+        raise CorpusError(
+            f"{folder}: only runs and prepared clips are in it; name a folder of prepared clips "
+            "itself, or one of recordings"
+        )
+    if not recordings and not found.problems:
         raise CorpusError(
             f"{folder}: no recordings found; put wav, flac, ogg or mp3 files of one speaker there"
         )
-    clips, rejected = [], []
-    for path in paths:
-        reason, duration_s = _screen(path)
+    return found._replace(files=recordings)
+
+
+def check_apart(folders: Sequence[Path]) -> None:
+    """Raise CorpusError where folders of different speakers share a recording, links resolved."""
+    owners: dict[Path, Path] = {}
+    for folder in folders:
+        for path in list_audio(folder):
+            owner = owners.setdefault(path.resolve(), folder)
+            if owner is not folder:
+                raise CorpusError(
+                    f"{folder}: shares recordings with {owner}, such as {path.name}; give every "
+                    "speaker a folder outside the others"
+                )
+
+
+def scan_folder(folder: Path, min_total_s: float = MIN_TOTAL_S) -> Corpus:
+    """Screen every recording that `list_recordings` finds.
+
+    Raises:
+        CorpusError: as `list_recordings`, or there is less than `min_total_s` of usable speech; the
+            message names every rejected file with its reason.
+    """
+    found = list_recordings(folder)
+    corpus = Corpus(folder.absolute().name, [], list(found.problems))
+    for path in found.files:
+        reason, duration_s, notes = _screen(path)
         if reason:
-            rejected.append((path, reason))
+            corpus.rejected.append((path, reason))
         else:
-            clips.append(Clip(path, duration_s))
-    corpus = Corpus(folder.absolute().name, clips, rejected)
+            corpus.clips.append(Clip(path, duration_s))
+            corpus.notes.extend((path, note) for note in notes)
     if corpus.duration_s < min_total_s:
-        listed = "".join(f"\n  {path}: {reason}" for path, reason in rejected)
+        listed = "".join(f"\n  {path}: {reason}" for path, reason in corpus.rejected)
         raise CorpusError(
-            f"{folder}: {corpus.duration_s:.0f} s of usable speech in {len(clips)} files, at least "
-            f"{min_total_s:.0f} s are needed (five minutes are a good start)"
-            + (f"; skipped:{listed}" if rejected else "")
+            f"{folder}: {corpus.duration_s:.0f} s of usable speech in {len(corpus.clips)} files, "
+            f"at least {min_total_s:.0f} s are needed (five minutes are a good start)"
+            + (f"; skipped:{listed}" if listed else "")
         )
     return corpus
 
 
-def _screen(path: Path) -> tuple[str, float]:
-    """Return (why the file is unusable or "", duration in seconds)."""
+def _screen(path: Path) -> tuple[str, float, list[str]]:
+    """Return (why the file is unusable or "", duration in seconds, notes)."""
+    if is_conversion(path):
+        return IS_CONVERSION, 0.0, []
     try:
-        samples, sample_rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, OSError, UnicodeError) as error:
-        return f"cannot be read ({error})", 0.0
-    duration_s = len(samples) / sample_rate
+        source = FileSource(path)
+        blocks = list(source.blocks())
+    except AudioError as error:
+        return str(error).removeprefix(f"{path}: "), 0.0, []
+    samples = np.concatenate(blocks or [np.zeros((0, source.n_channels), np.float32)])
+    duration_s = len(samples) / source.sample_rate
+    reason = ""
     if duration_s < MIN_CLIP_S:
-        return f"too short: {duration_s:.2f} s, at least {MIN_CLIP_S} s are needed", duration_s
-    if not np.isfinite(samples).all():
-        return "contains NaN or infinite samples", duration_s
-    peak = np.abs(samples).max()
-    if peak < SILENT_PEAK:
-        return "silent", duration_s
-    if sample_rate < 8000:
-        return f"sampled at {sample_rate} Hz, at least 8000 Hz are needed", duration_s
-    if peak >= 0.99 and (np.abs(samples) >= 0.999 * peak).mean() > CLIPPED_SHARE:
-        return "clipped: record again at a lower level", duration_s
-    return "", duration_s
+        reason = f"too short: {duration_s:.2f} s, at least {MIN_CLIP_S} s are needed"
+    elif not np.isfinite(samples).all():
+        reason = "contains NaN or infinite samples"
+    elif (peak := np.abs(samples).max()) < SILENT_PEAK:
+        reason = "silent"
+    elif peak >= 0.99 and (np.abs(samples) >= 0.999 * peak).mean() > CLIPPED_SHARE:
+        reason = "clipped: record again at a lower level"
+    return reason, duration_s, source.notes
 
 
 def split_files(corpus: Corpus, seed: int) -> Split:

@@ -19,7 +19,7 @@ from voxcycle.audio.f0 import limit_f0
 from voxcycle.audio.mel import LogMel, MelSpec, mel_filterbank
 from voxcycle.audio.mixdown import load_mono
 from voxcycle.audio.perturb import WARPS, Perturbation, WorldSpeech, analyse_world, resynthesize
-from voxcycle.files import allow_open_files, replacing
+from voxcycle.files import allow_open_files, check_writable, replacing
 from voxcycle.runtime.session import count_threads, use_threads
 from voxcycle.speech.features import Features
 from voxcycle.speech.hearing import hear_variants
@@ -111,11 +111,12 @@ def cache_features(
     """Return memory-mapped features of every file, computing the missing ones in parallel.
 
     By `n_jobs` processes, None for one per core; `advance` is called once per finished file. With
-    `hears` they have content.
+    `hears` they have content. OSError where the cache cannot be written to.
     """
     from joblib import Parallel, delayed
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
+    check_writable(cache_dir)
     cache_dir.mkdir(parents=True, exist_ok=True)
     n_threads = count_threads()
     # Processes of joblib outlive a call and, unlike those of the standard library, do not run the

@@ -14,7 +14,7 @@ from voxcycle.voices.content import (
     LEVEL_UNIT_DB,
     WHISPER_FRAME_RATE,
     band_offsets,
-    load_phonetic_encoder,
+    read_phonetic_encoder,
 )
 
 
@@ -25,7 +25,7 @@ class Listener:
     """
 
     def __init__(self, spec: MelSpec) -> None:
-        stored = load_phonetic_encoder().network
+        stored = read_phonetic_encoder().stored
         encoder = load_network(lambda: WhisperEncoder(**stored.arguments), stored.weights)
         self.encoder, self.spec = encoder.eval().requires_grad_(False), spec
 

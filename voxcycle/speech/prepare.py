@@ -10,34 +10,36 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from voxcycle.audio.io import AudioError, AudioFormat, FileSource, list_audio, write_audio
+from voxcycle.audio.io import AudioError, FileSource
 from voxcycle.audio.level import ANALYSIS_LEVEL_DB
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.mixdown import plan_mixdown
+from voxcycle.audio.output import AudioFormat, write_audio
 from voxcycle.audio.resample import resample_blocks, resampled_length
 from voxcycle.audio.segment import find_slices
 from voxcycle.files import replacing
-from voxcycle.speech.corpus import CorpusError
-from voxcycle.speech.screening import compare_clips
+from voxcycle.speech.corpus import CorpusError, list_recordings
+from voxcycle.speech.own_outputs import IS_CONVERSION, REPORT, is_conversion
+from voxcycle.speech.screening import OutlierScore, compare_clips
 from voxcycle.speech.screening_quality import ClipQuality, clipped_shares, measure_quality
+from voxcycle.speech.two_speakers import MIN_GROUP, MIN_GROUP_SHARE
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 FLAC = AudioFormat("flac", "FLAC", "PCM_16")
 MAX_PEAK = 0.98
-REPORT, PICTURE = "report.json", "report.png"
-KEPT, DROPPED = "#1f77b4", "#d62728"  # in the picture
 MIN_OUTLIER_SCORE = 3.1  # deviations; measured by egs/fillets_nl/planted_outliers.py
 OUTLIER_PROBLEM = "unlike the others"
 MAX_OUTLIER_SHARE = 0.2  # above, the folder is mixed and nothing is dropped
-Compare = Callable[[Sequence[Path]], Sequence[float]]
+N_NAMED = 3  # recordings in a sentence
+Compare = Callable[[Sequence[Path]], Sequence[OutlierScore]]
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class Piece:
         file: the written clip, relative to the output folder; "" where it was dropped.
         problem: why it was dropped, or "".
         outlier_score: distance from the other clips, in deviations; 0 where none were compared.
+        is_other: belongs to the smaller of two groups of voices.
     """
 
     source: str
@@ -56,6 +59,7 @@ class Piece:
     file: str = ""
     problem: str = ""
     outlier_score: float = 0.0
+    is_other: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,13 +70,15 @@ class Prepared:
         folder: of the recordings.
         minutes: of recordings that could be read, pauses included.
         pieces: in the order of the recordings.
-        unreadable: recording and reason.
+        unreadable: recording or folder, and why it was left out.
+        notes: recording and note of those that are read, but not as their headers say.
     """
 
     folder: str
     minutes: float
     pieces: list[Piece]
     unreadable: list[tuple[str, str]]
+    notes: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def kept(self) -> list[Piece]:
@@ -83,6 +89,18 @@ class Prepared:
     def outliers(self) -> list[Piece]:
         """The pieces that are unlike the others, kept or not."""
         return [piece for piece in self.pieces if piece.outlier_score >= MIN_OUTLIER_SCORE]
+
+    def describe_others(self) -> str:
+        """Return one sentence where the kept clips sound like several people, else ""."""
+        others = [piece for piece in self.kept if piece.is_other]
+        if len(others) < max(MIN_GROUP, MIN_GROUP_SHARE * len(self.kept)):
+            return ""
+        sources = list(dict.fromkeys(piece.source for piece in others))
+        more = ", ..." * (len(sources) > N_NAMED)
+        return (
+            f"{self.folder}: about {len(others)} of {len(self.kept)} clips sound like another "
+            f"person ({', '.join(sources[:N_NAMED])}{more}); give each speaker a folder"
+        )
 
     def minutes_kept(self) -> float:
         """Return the duration of the written pieces."""
@@ -110,12 +128,16 @@ def prepare(folder: Path, clips: Path, min_total_s: float, console: "Console") -
         prepared = prepare_folder(folder, clips, overwrite=True, compare=compare_clips)
     skipped = [f"{reason} {60 * m:.0f} s" for reason, m in prepared.minutes_dropped().items()]
     skipped += [f"{name}: {reason}" for name, reason in prepared.unreadable]
+    for name, note in prepared.notes:
+        console.print(Text(f"note: {name}: {note}"), soft_wrap=True)
     kept = f"{folder}: {60 * prepared.minutes_kept():.0f} s of {60 * prepared.minutes:.0f} s kept"
     summary = f"{kept} in {len(prepared.kept)} clips"
     summary += f" ({'; '.join(skipped)})" * bool(skipped)
     if 60 * prepared.minutes_kept() < min_total_s:
         raise CorpusError(f"{summary}: at least {min_total_s:.0f} s are needed")
     console.print(summary, soft_wrap=True)
+    if several := prepared.describe_others():
+        console.print(several, style="yellow", soft_wrap=True)
     return prepared
 
 
@@ -139,7 +161,7 @@ def prepare_folder(
         overwrite: replace what an earlier call has written there.
         n_jobs: processes; None takes one per core. Without joblib (extra `[train]`) it is one.
         advance: called with the numbers of recordings done and in all.
-        compare: maps clips to outlier scores, as `compare_clips` does; None compares nothing.
+        compare: compares clips with one another, as `compare_clips` does; None compares nothing.
         keeps_outliers: write clips that are unlike the others, too; above a fifth they always are.
 
     Raises:
@@ -149,9 +171,11 @@ def prepare_folder(
     folder, out = folder.resolve(), out.resolve()
     made = out.with_name(f".{out.name}.part")
     shutil.rmtree(made, ignore_errors=True)  # left by a killed call
-    paths = _list_recordings(folder, out)
+    paths, unreadable = _list_recordings(folder, out)
     former = _list_former(out, overwrite)
-    pieces, unreadable, seconds = [], [], 0.0
+    pieces: list[Piece] = []
+    notes: list[tuple[str, str]] = []
+    seconds = 0.0
     try:
         results = _prepare_files(folder, paths, made, n_jobs)
         advance(0, len(paths))
@@ -162,9 +186,10 @@ def prepare_folder(
             else:
                 seconds += result[0]
                 pieces += result[1]
+                notes += [(str(path.relative_to(folder)), note) for note in result[2]]
         if compare:
             pieces = _screen(pieces, made, compare, keeps_outliers)
-        prepared = Prepared(str(folder), seconds / 60, pieces, unreadable)
+        prepared = Prepared(str(folder), seconds / 60, pieces, unreadable, notes)
         if not prepared.kept:
             reasons = [f"{name}: {reason}" for name, reason in unreadable]
             reasons += [f"{piece.source}: {piece.problem}" for piece in pieces]
@@ -183,7 +208,7 @@ def prepare_folder(
 
 def _prepare_files(
     folder: Path, paths: Sequence[Path], made: Path, n_jobs: int | None
-) -> Iterator[str | tuple[float, list[Piece]]]:
+) -> Iterator[str | tuple[float, list[Piece], list[str]]]:
     """Yield the results of `_prepare_file` in order."""
     if importlib.util.find_spec("joblib") is None:
         for path in paths:
@@ -198,27 +223,31 @@ def _prepare_files(
 def _screen(pieces: list[Piece], made: Path, compare: Compare, keeps_outliers: bool) -> list[Piece]:
     """Return the pieces with their scores, outliers dropped unless they are many."""
     written = [i for i, piece in enumerate(pieces) if piece.file]
-    scores = compare([made / pieces[i].file for i in written])
+    compared = compare([made / pieces[i].file for i in written])
+    scores = [score.total for score in compared]
     n_outliers = sum(score >= MIN_OUTLIER_SCORE for score in scores)
     keeps_outliers = keeps_outliers or n_outliers > MAX_OUTLIER_SHARE * len(written)
     screened = list(pieces)
-    for i, score in zip(written, scores, strict=True):
-        screened[i] = replace(pieces[i], outlier_score=round(float(score), 2))
+    for i, score, one in zip(written, scores, compared, strict=True):
+        screened[i] = replace(
+            pieces[i], outlier_score=round(float(score), 2), is_other=bool(one.is_other)
+        )
         if score >= MIN_OUTLIER_SCORE and not keeps_outliers:
             screened[i] = replace(screened[i], file="", problem=OUTLIER_PROBLEM)
     return screened
 
 
-def _list_recordings(folder: Path, out: Path) -> list[Path]:
-    """Return all recordings below a folder, except those in `out`."""
-    if not folder.is_dir():
-        raise CorpusError(f"{folder}: no such folder; name a folder of recordings of one speaker")
-    if folder.is_relative_to(out):
+def _list_recordings(folder: Path, out: Path) -> tuple[list[Path], list[tuple[str, str]]]:
+    """Return all recordings below a folder but those in `out`, and what cannot be read and why."""
+    if folder.is_dir() and folder.is_relative_to(out):
         raise CorpusError(f"{out}: the clips would be among the recordings; name another folder")
-    paths = [path for path in list_audio(folder) if not path.is_relative_to(out)]
+    found = list_recordings(folder)
+    paths = [path for path in found.files if not path.is_relative_to(out)]
+    unreadable = [(str(path.relative_to(folder)), reason) for path, reason in found.problems]
     if not paths:
-        raise CorpusError(f"{folder}: no recordings found; put wav, flac, ogg or mp3 files there")
-    return paths
+        why = "; ".join(f"{name}: {reason}" for name, reason in unreadable)
+        raise CorpusError(f"{folder}: {why or 'no recordings found beside the clips'}")
+    return paths, unreadable
 
 
 def _list_former(out: Path, overwrite: bool) -> list[Path]:
@@ -246,9 +275,11 @@ def _list_former(out: Path, overwrite: bool) -> list[Path]:
     return [*(path for path in former if path.is_relative_to(out)), report]
 
 
-def _prepare_file(root: Path, path: Path, out: Path) -> tuple[float, list[Piece]] | str:
-    """Return seconds and pieces of a recording, or why it cannot be read."""
+def _prepare_file(root: Path, path: Path, out: Path) -> tuple[float, list[Piece], list[str]] | str:
+    """Return seconds, pieces and notes of a recording, or why it cannot be read."""
     spec, name = MelSpec(), path.relative_to(root)
+    if is_conversion(path):
+        return IS_CONVERSION
     try:
         source = FileSource(path)
         mixdown = plan_mixdown(source)
@@ -277,59 +308,4 @@ def _prepare_file(root: Path, path: Path, out: Path) -> tuple[float, list[Piece]
             write_audio(out / target, levelled, spec.sample_rate, audio_format=FLAC, tags={})
             piece = replace(piece, file=str(target))
         pieces.append(piece)
-    return len(waveform) / spec.sample_rate, pieces
-
-
-def draw_report(prepared: Prepared, out: Path) -> None:
-    """Write `report.png`: minutes kept and dropped, durations, noise against loudness, F0."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(10, 7), layout="constrained")
-    ((fate, length), (noise, pitch)) = figure.subplots(2, 2)
-    kept = [piece for piece in prepared.pieces if not piece.problem]
-    dropped = [piece for piece in prepared.pieces if piece.problem]
-
-    minutes = {"kept": prepared.minutes_kept()} | prepared.minutes_dropped()
-    pauses = prepared.minutes - sum(minutes.values())
-    minutes["pauses"] = max(pauses, 0.0)
-    colours = [KEPT, *[DROPPED] * (len(minutes) - 2), "#999999"]
-    bars = fate.barh(list(minutes), list(minutes.values()), color=colours)
-    fate.bar_label(bars, fmt="%.1f", padding=3)
-    fate.margins(x=0.15)
-    fate.invert_yaxis()
-    fate.set(title="recordings", xlabel="minutes")
-
-    seconds = [[c.quality.duration_s for c in clips] for clips in (kept, dropped)]
-    length.hist(
-        seconds,
-        bins=np.arange(0, 13.5, 1),
-        stacked=True,
-        color=[KEPT, DROPPED],
-        label=["kept", "dropped"],
-    )
-    length.legend()
-    length.set(title="lengths", xlabel="seconds", ylabel="clips")
-
-    for clips, colour in ((kept, KEPT), (dropped, DROPPED)):
-        noise.scatter(
-            [c.quality.level_db for c in clips],
-            [c.quality.range_db for c in clips],
-            s=14,
-            color=colour,
-            alpha=0.7,
-        )
-    noise.set(title="noise", xlabel="loudness, dBFS", ylabel="loud over soft, dB")
-
-    voiced = [piece.quality for piece in kept if piece.quality.f0_hz[1] > 0]
-    order = sorted(voiced, key=lambda quality: quality.f0_hz[1])
-    index = np.arange(len(order))
-    low, middle, high = np.array([quality.f0_hz for quality in order]).reshape(-1, 3).T
-    pitch.vlines(index, low, high, color=KEPT, alpha=0.4)
-    pitch.plot(index, middle, ".", color=KEPT)
-    pitch.set_yscale("log")
-    pitch.set_yticks([75, 100, 150, 200, 300, 400, 600], labels=[75, 100, 150, 200, 300, 400, 600])
-    pitch.minorticks_off()
-    pitch.set(title="F0 of each clip: median, 5 to 95 %", xlabel="clips by pitch", ylabel="Hz")
-
-    with replacing(out / PICTURE) as partial:
-        figure.savefig(partial, dpi=110, format="png")
+    return len(waveform) / spec.sample_rate, pieces, source.notes

@@ -13,11 +13,12 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.stats import MIN_MEL_STD
 from voxcycle.speech.features import Features, extract_features
+from voxcycle.speech.two_speakers import find_other_speaker
 from voxcycle.voices.pretrained import PRETRAINED_FILE, Pretrained
 from voxcycle.voices.speaker_encoder import SpeakerEncoder
 
@@ -45,6 +46,7 @@ class OutlierScore(NamedTuple):
 
     voice: float  # by the speaker embedding and the pitch
     sound: float  # by the divergence of its patches
+    is_other: bool = False  # it belongs to the smaller of two groups of voices
 
     @property
     def total(self) -> float:
@@ -52,23 +54,25 @@ class OutlierScore(NamedTuple):
         return float(np.hypot(self.voice, self.sound))
 
 
-def compare_clips(paths: Sequence[Path]) -> list[float]:
-    """Return `OutlierScore.total` of recordings of at least a second, for `prepare_folder`."""
+def compare_clips(paths: Sequence[Path]) -> list[OutlierScore]:
+    """Return the scores of recordings of at least a second, for `prepare_folder`."""
     spec = MelSpec()
-    clips = [extract_features(path, spec) for path in paths]
-    return [score.total for score in score_clips(clips, spec)]
+    return score_clips([extract_features(path, spec) for path in paths], spec)
 
 
 def score_clips(clips: Sequence[Features], spec: MelSpec) -> list[OutlierScore]:
     """Score clips; zeros where there are fewer than 20."""
     if len(clips) < MIN_CLIPS:
         return [OutlierScore(0.0, 0.0)] * len(clips)
-    voice = deviations(voice_distances(clips, spec), MIN_VOICE_SCALE)
+    embeddings = np.array([embed_clip(clip) for clip in clips])
+    shares = voice_weights(clips, spec)
+    voice = deviations(shares * voice_distances(clips, embeddings), MIN_VOICE_SCALE)
     sound = deviations(sound_distances(clips), MIN_SOUND_SCALE)
-    return [OutlierScore(*pair) for pair in zip(voice, sound, strict=True)]
+    is_other = find_other_speaker(embeddings, shares)
+    return [OutlierScore(*three) for three in zip(voice, sound, is_other.tolist(), strict=True)]
 
 
-def deviations(distances: Sequence[float], min_scale: float) -> list[float]:
+def deviations(distances: ArrayLike, min_scale: float) -> list[float]:
     """Return how far above the median each one is, in units of the median absolute deviation.
 
     Times 1.4826, the standard deviation where they are normal; NaN counts as the farthest. The unit
@@ -81,13 +85,19 @@ def deviations(distances: Sequence[float], min_scale: float) -> list[float]:
     return np.clip(scores, 0.0, MAX_SCORE).tolist()
 
 
-def voice_distances(clips: Sequence[Features], spec: MelSpec) -> list[float]:
-    """Return the squared distance of embedding and pitch to the median ones.
+def voice_weights(clips: Sequence[Features], spec: MelSpec) -> NDArray[np.float64]:
+    """Return the weight of each clip's embedding (N,): s / (s + 1) for s seconds of speech.
 
-    That from s seconds of speech is multiplied by s / (s + 1): without it, the farthest clips are
-    the speaker's own shortest ones.
+    Without it, the farthest clips are the speaker's own shortest ones.
     """
-    embeddings = np.array([embed_clip(clip) for clip in clips])
+    speech_s = np.array([clip.speech.sum() for clip in clips]) / spec.frame_rate
+    return speech_s / (speech_s + VOICE_PRIOR_S)
+
+
+def voice_distances(
+    clips: Sequence[Features], embeddings: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Return the squared distances (N,) of embeddings (N, D) and pitch to the median ones."""
     middle = np.median(embeddings, axis=0)
     cosines = embeddings @ middle / np.linalg.norm(middle)
     voiced = [clip.f0_hz[clip.f0_hz > 0] for clip in clips]
@@ -95,9 +105,7 @@ def voice_distances(clips: Sequence[Features], spec: MelSpec) -> list[float]:
     pitch = np.nan_to_num(
         PITCH_WEIGHT * (log_f0 - np.nanmedian(log_f0))
     )  # 0 where nothing is voiced
-    speech_s = np.array([clip.speech.sum() for clip in clips]) / spec.frame_rate
-    shares = speech_s / (speech_s + VOICE_PRIOR_S)
-    return (shares * (2 * (1 - cosines) + np.square(pitch))).tolist()
+    return 2 * (1 - cosines) + np.square(pitch)
 
 
 def embed_clip(clip: Features) -> NDArray[np.float32]:

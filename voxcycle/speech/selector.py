@@ -24,6 +24,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from voxcycle.audio.activity import find_activity
 from voxcycle.audio.f0 import extract_f0
+from voxcycle.audio.io import FileSource
 from voxcycle.audio.mel import LogMel
 from voxcycle.audio.mixdown import load_mono
 from voxcycle.audio.resample import resample
@@ -248,7 +249,7 @@ def make_speaker(name: str, split: Split, language: str, folder: Path) -> Speake
 
     def excerpt(path: Path, kind: str, index: int) -> Sentence:
         target = folder / f"{name}-{kind}-{index}.wav"
-        rate = soundfile.info(path).samplerate
+        rate = FileSource(path).sample_rate
         samples = load_mono(path, rate)[: round(EXCERPT_S * rate)]
         soundfile.write(target, np.clip(samples, -1, 1), rate, subtype="PCM_16")
         return Sentence(target.stem, target)

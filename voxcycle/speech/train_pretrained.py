@@ -16,7 +16,7 @@ from voxcycle.audio.stats import DomainStats, average_stats
 from voxcycle.methods.cyclegan import CycleGAN, Teacher
 from voxcycle.models.weights import store_network
 from voxcycle.speech.config import PretrainedTrainingConfig
-from voxcycle.speech.corpus import CorpusError, Split, scan_folder
+from voxcycle.speech.corpus import CorpusError, Split, check_apart, scan_folder
 from voxcycle.speech.crops import UnpairedCrops
 from voxcycle.speech.domains import MIN_POOL_SPEAKER_S, load_speaker, perturbations
 from voxcycle.speech.embedding import add_embeddings, load_encoder, save_encoder
@@ -165,8 +165,9 @@ def load_speakers(
     `hears` they have content.
 
     Raises:
-        CorpusError: fewer than two remain, or a folder is missing.
+        CorpusError: fewer than two remain, folders share recordings, or one is missing.
     """
+    check_apart(folders)
     speakers = []
     for folder in folders:
         try:

@@ -29,7 +29,7 @@ from voxcycle.models.source_filter_networks import (
 )
 from voxcycle.models.weights import load_network, store_network
 from voxcycle.speech.config import VocoderTrainingConfig
-from voxcycle.speech.corpus import CorpusError, scan_folder
+from voxcycle.speech.corpus import CorpusError, check_apart, scan_folder
 from voxcycle.speech.feature_cache import cache_features
 from voxcycle.speech.features import load_analysis_waveform
 from voxcycle.speech.vocoder_crops import Recording, VocoderCrops
@@ -62,7 +62,7 @@ def train_vocoder(config: VocoderTrainingConfig, resume: bool = False) -> Traine
             voices may change.
 
     Raises:
-        CorpusError: a folder has too little usable speech.
+        CorpusError: a folder has too little usable speech, or two share recordings.
         ValueError: there is nothing to resume, a setting differs, or a run would be overwritten.
     """
     spec = MelSpec()
@@ -133,6 +133,7 @@ def start_with(module: TrainingState, path: Path) -> None:
 
 def load_recordings(folders: Sequence[Path], spec: MelSpec, console: Console) -> list[Recording]:
     """Return every usable recording of the folders with its mel and F0, computed where missing."""
+    check_apart(folders)
     paths = [clip.path for folder in folders for clip in scan_folder(folder).clips]
     features = cache_features(paths, spec, cache_dir("features"), perturbations=WARPS[:1])
     recordings = []

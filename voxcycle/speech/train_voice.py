@@ -16,10 +16,11 @@ from voxcycle.artifacts import VOICE, ArtifactError, read_header
 from voxcycle.audio.mel import MelSpec
 from voxcycle.evaluation.dataset import spread
 from voxcycle.evaluation.systems import Speaker
+from voxcycle.files import cache_dir, check_writable
 from voxcycle.methods.cyclegan import Teacher
 from voxcycle.runtime.session import use_threads
 from voxcycle.speech.config import POSTPROCESSING, VoiceTrainingConfig
-from voxcycle.speech.corpus import Split
+from voxcycle.speech.corpus import Split, check_apart
 from voxcycle.speech.crops import UnpairedCrops
 from voxcycle.speech.domains import Domains, find_domains, load_data
 from voxcycle.speech.embedding import add_embeddings
@@ -77,18 +78,24 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
     Args:
         config: see `VoiceTrainingConfig`.
         resume: continue from `last.ckpt` of the run's folder with its recorded settings and split;
-            the number of steps and the facts about the voices may change. The result equals that
-            of an uninterrupted run with the same number of threads.
+            the number of steps and the facts about the voices may change. The run may have moved,
+            and so may folders with the same recordings. The result equals that of an
+            uninterrupted run with the same number of threads.
 
     Raises:
-        CorpusError: there is too little usable speech; names files and reasons.
+        CorpusError: the folders share recordings, or there is too little usable speech; names files
+            and reasons.
         ValueError: there is nothing to resume, a setting differs from the run's, or a finished run
             would be overwritten.
+        OSError: the folder of the run or of the cache cannot be written to.
     """
     started = time.monotonic()
     spec = MelSpec()
-    _check_names(config)
+    if not resume:
+        check_apart([config.a, config.b])
     config, checkpoint, console = prepare_run(config, resume, config.start)
+    _check_names(config)
+    check_writable(cache_dir("features"))
     pretrained = None
     if not config.from_scratch:
         path = config.pretrained or PRETRAINED_FILE
@@ -102,7 +109,7 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
         config = config.model_copy(update={"pretrained_sha256": sha256})
     check_teachers(config, pretrained.encoder if pretrained else None)
     if resume:
-        domains = Domains.load(config.out / "split.json")
+        domains = Domains.load(config)
     else:
         domains = find_domains(config, console)
     try:
@@ -137,9 +144,8 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
         n_more, n_threads = _resolve_minutes(config, crops, console, teachers)
         n_steps = module.steps_done + n_more
     config = config.model_copy(update={"steps": n_steps, "minutes": None, "threads": n_threads})
+    domains.save(config.out)
     if not resume:
-        config.out.mkdir(parents=True, exist_ok=True)
-        domains.save(config.out / "split.json")
         for network in ("g_ab", "g_ba"):  # of a run that never reached a checkpoint
             best_path(config.out, network).unlink(missing_ok=True)
     save_config(config)

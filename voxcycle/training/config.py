@@ -3,15 +3,16 @@
 import difflib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from voxcycle.files import check_folder, replacing
+from voxcycle.files import CHECKPOINT_FILE, CONFIG_FILE, check_folder, replacing
 
 # Problem and remedy of a wrong value, by pydantic's type of error.
 PROBLEMS = {
@@ -31,14 +32,13 @@ PROBLEMS = {
     "tuple": "{value} is not a list; give [VALUE, VALUE]",
 }
 
-CONFIG_FILE, CHECKPOINT_FILE = "config.yaml", "last.ckpt"  # in the folder of a run
-
 
 class TrainingConfig(BaseModel):
     """What every training needs to know; unknown keys are errors.
 
     Attributes:
         free_on_resume: what may differ from the run that is resumed; all else is the run's.
+        movable: files and folders that may have moved; the training checks what they hold.
         listing: the command that lists the settings, for messages.
     """
 
@@ -47,6 +47,7 @@ class TrainingConfig(BaseModel):
         {"steps", "out", "threads", "workers", "accelerator", "devices", "num_nodes", "precision"}
         | {"checkpoint_every", "log_every"}
     )
+    movable: ClassVar[frozenset[str]] = frozenset()
     listing: ClassVar[str] = "the recipe's --help"
 
     out: Path = Field(description="folder of the run: config, logs, checkpoint, results")
@@ -71,6 +72,15 @@ class TrainingConfig(BaseModel):
     checkpoint_every: int = Field(500, ge=1, description="steps between checkpoints")
     log_every: int = Field(25, ge=1, description="steps between scalars")
 
+    @field_validator("*")
+    @classmethod
+    def _expand_home(cls, value: Any) -> Any:
+        return _map_paths(value, lambda path: Path(os.path.expanduser(path)))
+
+    def settle(self) -> Self:
+        """Return it with the values that follow from others, which may change on a resumption."""
+        return self
+
 
 Config = TypeVar("Config", bound=TrainingConfig)
 
@@ -83,10 +93,12 @@ def is_main_process(config: TrainingConfig) -> bool:
 
 
 def save_config(config: TrainingConfig) -> None:
-    """Write the settled config beside the run, with absolute paths."""
+    """Write the settled config into the folder of the run, with absolute paths."""
     if not is_main_process(config):
         return
-    paths = {key: _absolute(getattr(config, key)) for key in type(config).model_fields}
+    paths = {
+        key: _map_paths(getattr(config, key), Path.absolute) for key in type(config).model_fields
+    }
     values = json.loads(config.model_copy(update=paths).model_dump_json())
     with replacing(config.out / CONFIG_FILE) as partial:
         partial.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
@@ -95,38 +107,54 @@ def save_config(config: TrainingConfig) -> None:
 def resume_config(given: Config) -> Config:
     """Return the stored config of the run in `given.out`, with what may be new taken from `given`.
 
+    Paths are compared with links resolved. The run may have moved: paths inside it follow.
+
     Raises:
         ValueError: a setting given explicitly differs from the run's, or does not fit with them.
     """
     try:
-        stored = load_config(type(given), {}, given.out / CONFIG_FILE)
+        stored = load_config(type(given), {}, given.out / CONFIG_FILE).settle()
     except ValueError as error:
         raise ValueError(f"{given.out / CONFIG_FILE}: {error}") from None
-    for key in sorted(given.model_fields_set - given.free_on_resume):
-        old, new = getattr(stored, key), _absolute(getattr(given, key))
-        if old != new:
+    run = given.out.absolute()
+    values = {
+        key: _map_paths(value, lambda path: move_path(path, stored.out, run))
+        for key, value in dict(stored).items()
+    }
+    free = set(given.model_fields_set & given.free_on_resume)
+    for key in sorted(given.model_fields_set - free):
+        old, new = values[key], _map_paths(getattr(given, key), Path.absolute)
+        if _map_paths(old, Path.resolve) == _map_paths(new, Path.resolve):
+            continue
+        if key in given.movable:
+            free.add(key)
+        else:
             raise ValueError(
                 f"{given.out}: this run was started with {key}={old}, not {new}; leave {key} out, "
                 "or start another run in another folder"
             )
-    free = given.model_fields_set & given.free_on_resume
     new_values = {key: getattr(given, key) for key in free if getattr(given, key) is not None}
     if stored.steps is not None and "steps" not in new_values:
         new_values.pop("minutes", None)  # they have become these steps
     try:
-        return load_config(type(given), dict(stored) | new_values | {"out": given.out})
+        return load_config(type(given), values | new_values | {"out": given.out})
     except ValueError as error:
         raise ValueError(f"{given.out}: with the settings of this run, {error}") from None
 
 
-def _absolute(value: Any) -> Any:
-    """Return a setting with absolute paths, also within a tuple or a dict."""
+def move_path(path: Path, old: Path, new: Path) -> Path:
+    """Return where a file is after its folder `old` became `new`; other files stay."""
+    return new / path.relative_to(old) if path.is_relative_to(old) else path
+
+
+def _map_paths(value: Any, change: Callable[[Path], Path]) -> Any:
+    """Return a setting with changed paths, also within a tuple or a dict."""
     if isinstance(value, Path):
-        return value.absolute()
+        return change(value)
     if isinstance(value, tuple):
-        return tuple(_absolute(item) for item in value)
+        return tuple(_map_paths(item, change) for item in value)
     if isinstance(value, dict):
-        return {key: _absolute(item) for key, item in value.items()}
+        return {key: _map_paths(item, change) for key, item in value.items()}
     return value
 
 

@@ -13,10 +13,10 @@ from rich.console import Console
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.tensorboard import SummaryWriter
 
+from voxcycle.files import CHECKPOINT_FILE, check_writable
 from voxcycle.methods.batches import Share, take_share
 from voxcycle.runtime.session import count_threads, use_threads
 from voxcycle.training.config import (
-    CHECKPOINT_FILE,
     Config,
     TrainingConfig,
     check_run,
@@ -56,9 +56,12 @@ def prepare_run(
     Raises:
         ValueError: there is nothing to resume, a setting differs from the run's, a run would be
             overwritten, the device or the checkpoint `start` is not there.
+        OSError: the folder of the run cannot be written to.
     """
     is_main = is_main_process(config)
     checkpoint = check_run(config.out, resume) if is_main else None
+    if is_main:
+        check_writable(config.out)
     if resume:
         config = resume_config(config)
     elif start is not None and not start.is_file():

@@ -9,6 +9,7 @@ import hashlib
 import importlib.metadata
 import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -177,7 +178,7 @@ def _read_weights(checkpoint: Path) -> dict[str, NDArray[np.float32]]:
         raise VocoderError(
             f"{checkpoint}: the weights are not those of a HiFi-GAN generator ({error} is missing)"
         ) from error
-    with replacing(kept) as partial:
+    with suppress(OSError), replacing(kept) as partial:  # without a cache, read each time
         partial.write_bytes(save(weights))
     return weights
 

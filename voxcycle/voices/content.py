@@ -21,7 +21,7 @@ from voxcycle.artifacts import (
     write_artifact,
 )
 from voxcycle.audio.mel import MelSpec
-from voxcycle.runtime.session import Session, without_sessions
+from voxcycle.runtime.session import Session
 from voxcycle.runtime.weights import StoredNetwork
 from voxcycle.runtime.whisper_encoder import build_whisper_encoder, encode_positions
 
@@ -41,14 +41,19 @@ ReadMels = Callable[[int, int], NDArray[np.floating]]
 class PhoneticEncoder:
     """The encoder, and the mean (D,) of its features over many speakers.
 
-    `session` runs in place of the graph that is made of the network.
+    `session` runs in place of the graph that is made of the network, which then is not needed.
     """
 
-    network: StoredNetwork
+    network: StoredNetwork | None
     mean: NDArray[np.float32]
     session: Session | None = None
 
-    __getstate__ = without_sessions
+    @property
+    def stored(self) -> StoredNetwork:
+        """The network; ValueError where only its session is here."""
+        if self.network is None:
+            raise ValueError("this encoder has no weights: read them with read_phonetic_encoder")
+        return self.network
 
     def listen(self, mel: NDArray[np.floating], spec: MelSpec) -> NDArray[np.float32]:
         """Return features and level (F, D + 1) of log-mels (F, n_mels), not yet centred."""
@@ -76,7 +81,7 @@ class PhoneticEncoder:
     def _session(self) -> Session:
         if self.session is not None:
             return self.session
-        return Session(build_whisper_encoder(self.network.weights, **self.network.arguments))
+        return Session(build_whisper_encoder(self.stored.weights, **self.stored.arguments))
 
     def find_centre(self, content: NDArray[np.float32], speech: NDArray[np.bool_]) -> Centre:
         """Return the mean of features and the median level over frames of speech.
@@ -97,8 +102,8 @@ class PhoneticEncoder:
     def save(self, path: Path) -> None:
         """Write weights in fp16; the file appears under its name only when complete."""
         mean = [round(float(x), 5) for x in self.mean]
-        header = {"encoder": self.network.arguments, "mel_spec": MelSpec().to_dict(), "mean": mean}
-        write_artifact(path, PHONETIC_ENCODER, header, self.network.to_fp16())
+        header = {"encoder": self.stored.arguments, "mel_spec": MelSpec().to_dict(), "mean": mean}
+        write_artifact(path, PHONETIC_ENCODER, header, self.stored.to_fp16())
 
     @classmethod
     def load(cls, path: Path) -> "PhoneticEncoder":
@@ -125,7 +130,13 @@ def check_content(n_content: int) -> None:
 
 @functools.cache
 def load_phonetic_encoder() -> PhoneticEncoder:
-    """Return the package's encoder."""
+    """Return the package's encoder, ready to hear; its weights are kept once, in the session."""
+    encoder = read_phonetic_encoder()
+    return PhoneticEncoder(None, encoder.mean, encoder._session)
+
+
+def read_phonetic_encoder() -> PhoneticEncoder:
+    """Read the package's encoder, with its weights."""
     return PhoneticEncoder.load(PHONETIC_FILE)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from voxcycle.artifacts import VOICE, ArtifactError, read_header
-from voxcycle.files import data_dir, replacing
+from voxcycle.files import check_writable, data_dir, replacing
 from voxcycle.voices.voice import Voice, VoiceError, check_voice_name
 
 SUFFIX = ".safetensors"
@@ -42,6 +42,11 @@ class VoiceSummary:
 def own_voices_dir() -> Path:
     """Return the folder of the user's own voices, which need not exist."""
     return data_dir() / "voices"
+
+
+def check_own_voices() -> None:
+    """Raise OSError, one sentence, where no voice can be added to the user's own."""
+    check_writable(own_voices_dir(), "make it yours, or set VOXCYCLE_DATA to another folder")
 
 
 def find_voice(name_or_path: str | Path) -> Path:
@@ -91,7 +96,9 @@ def add_voice(path: Path, overwrite: bool = False) -> Path:
     Raises:
         ArtifactError: the file is damaged or no voice.
         VoiceError: its name cannot be a file's, or the name is taken.
+        OSError: the folder of the voices cannot be written to.
     """
+    check_own_voices()
     name = Voice.load(path).card.name
     check_voice_name(name, f"{path}: ")
     target = own_voices_dir() / f"{name}{SUFFIX}"

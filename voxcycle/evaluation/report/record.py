@@ -1,6 +1,7 @@
 """The result file of an evaluation: the summary of its scores and how they were made."""
 
 import hashlib
+import os
 import re
 import shlex
 import subprocess
@@ -95,7 +96,7 @@ def describe_command() -> str:
         start = ["python", str(path.relative_to(root) if path.is_relative_to(root) else path.name)]
     else:
         start = [script.name]
-    return shlex.join([*start, *sys.argv[1:]]).replace(f"{Path.home()}/", "~/")
+    return shlex.join([*start, *sys.argv[1:]]).replace(f"{os.path.expanduser('~')}/", "~/")
 
 
 def describe_commit() -> str:
