@@ -1,6 +1,6 @@
 import pytest
 
-from voxcycle.files import allow_open_files, replacing
+from voxcycle.files import allow_open_files, remove_partials, replacing
 
 
 def test_as_many_files_may_be_open_as_the_system_allows():
@@ -41,3 +41,16 @@ def test_files_and_folders_are_not_mistaken_for_each_other(tmp_path):
         with replacing(tmp_path):
             pass
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_only_partial_files_of_the_paths_are_removed(tmp_path):
+    paths = [tmp_path / name for name in ("a[1].wav", "b.wav", "c" * 90 + ".wav")]
+    partials = []
+    for path in paths:
+        with replacing(path) as partial:
+            partial.write_text("whole")
+        partial.write_text("killed here")
+        partials.append(partial)
+    remove_partials([paths[0], paths[2]])
+    assert sorted(tmp_path.glob(".*")) == [partials[1]]
+    assert all(path.exists() for path in paths)

@@ -1,12 +1,11 @@
 """Where files are kept, and files that appear under their names only when they are whole."""
 
 import functools
-import glob
 import hashlib
 import os
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -94,11 +93,15 @@ def replacing(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def remove_partials(path: Path) -> None:
-    """Remove what processes that were killed while they wrote `path` left beside it."""
-    start = _hidden_name(path)
-    for partial in path.parent.glob(f"{glob.escape(start)}.*.part"):
-        partial.unlink(missing_ok=True)
+def remove_partials(paths: Iterable[Path]) -> None:
+    """Remove what processes that were killed while they wrote these files left beside them."""
+    starts: dict[Path, set[str]] = {}
+    for path in paths:
+        starts.setdefault(path.parent, set()).add(_hidden_name(path))
+    for folder, names in starts.items():
+        for partial in folder.glob(".*.part"):
+            if partial.name.rsplit(".", 2)[0] in names:
+                partial.unlink(missing_ok=True)
 
 
 def _hidden_name(path: Path) -> str:

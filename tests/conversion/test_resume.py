@@ -10,39 +10,15 @@ import sys
 import time
 
 import pytest
-import soundfile
 
 from voxcycle.audio.io import AudioError
-from voxcycle.conversion.batch import Batch, convert_files
+from voxcycle.conversion.batch import Batch
 from voxcycle.conversion.manifest import Manifest, open_manifest
 from voxcycle.conversion.options import Options
 from voxcycle.conversion.work import Work
 from voxcycle.conversion.workers import Lost, run_tasks
 
 RATE = 16_000
-
-
-@pytest.fixture(scope="session")
-def recordings(tmp_path_factory, make_speech):
-    """A folder of five recordings of half a second, one of them broken past its header."""
-    folder = tmp_path_factory.mktemp("recordings")
-    for index in range(4):
-        soundfile.write(folder / f"{index}.wav", make_speech(0.5, RATE, seed=index), RATE)
-    (folder / "silent.wav").write_bytes((folder / "0.wav").read_bytes()[:44] + bytes(RATE))
-    return folder
-
-
-@pytest.fixture
-def convert(recordings, voice_path, tmp_path):
-    """Convert the folder to OUT; returns the results by the names of their sources."""
-
-    def run(folder=recordings, out=tmp_path / "out", **settings):
-        work = Work(**{k: v for k, v in settings.items() if k in Work.__dataclass_fields__})
-        others = {k: v for k, v in settings.items() if k not in Work.__dataclass_fields__}
-        results = convert_files(folder, voice_path, out, vocoder="griffin-lim", work=work, **others)
-        return {result.source.name: result for result in results}
-
-    return run
 
 
 def read_rows(out):

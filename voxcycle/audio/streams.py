@@ -31,7 +31,10 @@ def open_stream(path: Path, pieces: Sequence[Piece]) -> Iterator[Stream]:
             file = stack.enter_context(io.BufferedReader(PiecedFile(path, pieces)))
             yield stack.enter_context(Stream(file))
         else:
-            yield stack.enter_context(Stream(path))
+            local = isinstance(path, Path)  # what is none opens itself
+            yield stack.enter_context(
+                Stream(path if local else stack.enter_context(path.open("rb")))
+            )
 
 
 def declared_length(opened: soundfile.SoundFile) -> int:

@@ -21,6 +21,7 @@ from voxcycle.cli.voices import voices_app
 
 EXIT_FAILED = 2
 EXTRAS = {"evaluate": "eval", "images": "images"}  # of commands; all others need that to train
+PACKAGES = {"ray": "cluster", "fsspec": "cluster"}  # whose extra does not depend on the command
 
 app = typer.Typer(
     help="Voice conversion offline, on a CPU.",
@@ -70,7 +71,7 @@ def _describe_missing(error: ModuleNotFoundError, arguments: Sequence[str] | Non
     if not error.name:
         return str(error)
     command = next(iter(sys.argv[1:] if arguments is None else arguments), "")
-    extra = EXTRAS.get(command, "train")
+    extra = PACKAGES.get(error.name.partition(".")[0]) or EXTRAS.get(command, "train")
     return (
         f"`voxcycle {command}` needs the package {error.name}, which is not installed: "
         f"`pip install 'voxcycle[{extra}]'`, or in a clone `pip install -e '.[{extra}]'`"

@@ -153,6 +153,16 @@ def convert(
             rich_help_panel=BATCHES,
         ),
     ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Work on a Ray cluster: auto or ray://HOST:PORT joins one, local starts Ray here "
+            "(needs the extra [cluster]; docs/scale.md). --jobs is the number of its cores.",
+            show_default="no cluster",
+            rich_help_panel=BATCHES,
+        ),
+    ] = None,
     threads: Threads = None,
     device: Device = "cpu",
 ) -> None:
@@ -168,6 +178,7 @@ def convert(
     from voxcycle.conversion.batch import Batch
     from voxcycle.conversion.options import Options
     from voxcycle.conversion.plan import describe_passed_over, find_target
+    from voxcycle.conversion.storage import to_path
     from voxcycle.conversion.work import Work
 
     choose_threads_and_device(threads, device)
@@ -187,6 +198,7 @@ def convert(
         verifies=verify,
         shard=_parse_shard(shard),
         device=device,
+        cluster=cluster,
     )
     to_stdout = output == STREAM or (output is None and sources == [STREAM])
     if (STREAM in sources or to_stdout) and len(sources) > 1:
@@ -197,7 +209,7 @@ def convert(
         raise typer.BadParameter("stdout carries wav only: use -o with a file for other formats")
     with tempfile.TemporaryDirectory(prefix="voxcycle-") as temporary:
         folder = Path(temporary)
-        paths, name = [Path(source) for source in sources], None
+        paths, name = [to_path(source) for source in sources], None
         if sources == [STREAM]:
             paths, name = [folder / "stdin"], "standard input"
             with paths[0].open("wb") as file:
@@ -207,7 +219,7 @@ def convert(
         batch = Batch(
             paths,
             to,
-            None if target or place is None else Path(place),
+            None if target or place is None else to_path(place),
             options=options,
             vocoder=vocoder,
             requested_format=format,

@@ -15,6 +15,7 @@ EXTRAS = {
     "train": ("torch", "lightning", "pyworld", "scipy", "matplotlib", "pydantic", "yaml", "joblib"),
     "eval": ("resemblyzer", "distillmos", "faster_whisper"),
     "images": ("torchmetrics", "PIL"),
+    "cluster": ("ray", "fsspec"),
 }
 FOLDERS_REMEDY = "make it yours, or set HOME, XDG_DATA_HOME or XDG_CACHE_HOME to another place"
 

@@ -1,7 +1,7 @@
 """Conversion of many recordings: one result each, in one process or several, to be resumed."""
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,9 +20,11 @@ from voxcycle.conversion.manifest import (
 )
 from voxcycle.conversion.options import Background, Options, Pitch
 from voxcycle.conversion.plan import PlannedFile, Role, find_inputs, plan_file, plan_roles
+from voxcycle.conversion.storage import ask_all, is_remote, to_path
 from voxcycle.conversion.task import Converter, FileResult, Progress, Task, load_pair, state_of
 from voxcycle.conversion.work import Jobs, Work
 from voxcycle.conversion.workers import Lost, run_tasks
+from voxcycle.files import remove_partials
 from voxcycle.vocoders.registry import DEFAULT_VOCODER
 
 
@@ -79,9 +81,9 @@ def convert_files(
         denoise=denoise,
     )
     batch = Batch(
-        [Path(path) for path in listed],
+        [to_path(path) for path in listed],
         to,
-        None if out_dir is None else Path(out_dir),
+        None if out_dir is None else to_path(out_dir),
         options=options,
         vocoder=vocoder,
         requested_format=format,
@@ -129,6 +131,8 @@ class Batch:
             raise AudioError("several voices: name a folder for the outputs with -o")
         is_one = len(paths) == 1 and not paths[0].is_dir() and not is_list(paths[0])
         self.is_resumable = out_dir is not None and not is_one
+        if self.work.cluster is not None and not self.is_resumable:
+            raise AudioError("cluster: many recordings are needed, and a folder for them with -o")
         self.paths = paths
         self.lists: list[UtteranceList] = []
         self.roles: list[Role] = []
@@ -186,6 +190,7 @@ class Batch:
         """Return what is settled without work, and the tasks that are left."""
         settled, left = [], []
         hashes = {name: hash_file(path) for name, path in self.voices.items()} if manifest else {}
+        states = ask_all(state_of, (planned.source for planned in self.plan)) if manifest else {}
         for index, planned in enumerate(self.plan):
             if planned.error is not None or planned.target is None or manifest is None:
                 if planned.error is not None:
@@ -193,7 +198,8 @@ class Batch:
                 else:
                     left.append(Task(index, planned, None))
                 continue
-            row = self._begin_row(planned, hashes[planned.voice], manifest.folder)
+            state = states.get(planned.source) or state_of(planned.source)
+            row = self._begin_row(planned, state, hashes[planned.voice], manifest.folder)
             if manifest.is_done(row, self.work.verifies):
                 kept = FileResult(planned.source, planned.target, is_kept=True)
                 settled.append((index, kept))
@@ -206,9 +212,10 @@ class Batch:
             left.append(Task(index, planned, row))
         return settled, left
 
-    def _begin_row(self, planned: PlannedFile, voice_sha256: str, folder: Path) -> Row:
+    def _begin_row(
+        self, planned: PlannedFile, state: tuple[int, int], voice_sha256: str, folder: Path
+    ) -> Row:
         assert planned.target is not None
-        n_bytes, changed_ns = state_of(planned.source)
         return Row(
             planned.id,
             planned.voice,
@@ -222,8 +229,8 @@ class Batch:
                 format=planned.audio_format,
                 part=planned.part,
             ),
-            source_bytes=n_bytes,
-            source_ns=changed_ns,
+            source_bytes=state[0],
+            source_ns=state[1],
         )
 
     def _run(
@@ -253,20 +260,43 @@ class Batch:
         """Convert what is left; what a crash of a process takes along is tried once more alone."""
         convert = Converter(self.voices, self.vocoder, self.options)
 
-        def begin(task: Task) -> None:
-            if manifest is not None and task.row is not None:
-                manifest.clean(task.row)
-                _append(manifest, task.row)
+        def begin(*tasks: Task) -> None:
+            rows = [task.row for task in tasks if task.row is not None]
+            if manifest is not None and rows:
+                manifest.clean(rows)
+                _append(manifest, *rows)
 
+        if self.work.cluster is not None and manifest is not None:
+            from voxcycle.conversion.cluster import run_on_cluster
+
+            done = run_on_cluster(
+                convert,
+                left,
+                address=self.work.cluster,
+                jobs=self.work.jobs,
+                manifest=manifest.path,
+                begin=begin,
+            )
+            try:
+                for task, outcome in done:
+                    yield task.place, _settle_lost(task, outcome)
+            finally:  # where actors died
+                targets = [task.planned.target for task in left if task.planned.target]
+                remove_partials(path for path in targets if not is_remote(path))
+            return
+        at_once = self.out_dir is not None and is_remote(self.out_dir)  # where a call is a file
+        if at_once:
+            begin(*left)
+        begin_one: Callable[[Task], None] = (lambda task: None) if at_once else begin
         n_workers, timeout_s = self.work.count_processes(len(left)), self.work.timeout_s
         if n_workers == 1 and timeout_s is None:
             for task in left:
-                begin(task)
+                begin_one(task)
                 yield task.place, convert(task, report)
             return
         lost: list[Task] = []
         run = functools.partial(
-            run_tasks, convert, device=self.work.device, timeout_s=timeout_s, begin=begin
+            run_tasks, convert, device=self.work.device, timeout_s=timeout_s, begin=begin_one
         )
         for task, outcome in run(left, n_workers=n_workers):
             if isinstance(outcome, Lost) and not outcome.is_late:
@@ -289,9 +319,9 @@ class Batch:
             self.written_lists += [own.write(folder, by_id) for own in self.lists]
 
 
-def _append(manifest: Manifest, row: Row) -> None:
+def _append(manifest: Manifest, *rows: Row) -> None:
     try:
-        manifest.append(row)
+        manifest.append(*rows)
     except OSError as error:
         raise AudioError(
             f"{manifest.path}: {error.strerror or error}; when that is mended, the same command "

@@ -1,21 +1,24 @@
 """`manifest.jsonl` in a folder of outputs: a line per event, appended, from which a batch resumes.
 
 A conversion appends two rows: `started`, so that what a killed process left is known as ours, and
-`ok` or `failed`. Shards append to files of their own; all of them are read.
+`ok` or `failed`. Shards append to files of their own, the actors of a cluster to parts of these,
+which are merged into them. All are read, and the last row of an utterance counts.
 """
 
 import hashlib
 import json
 import time
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import voxcycle
 from voxcycle.audio.io import AudioError
 from voxcycle.conversion.options import Options
+from voxcycle.conversion.storage import RemotePath, is_remote, to_path
 from voxcycle.files import check_folder, remove_partials
 
 MANIFEST, PATTERN, LOCK = "manifest.jsonl", "manifest*.jsonl", ".{}.lock"
@@ -80,18 +83,30 @@ class Manifest:
         self.folder, self.path = folder, path
         self.rows: dict[tuple[str, str], Row] = {}
         for other in sorted(folder.glob(PATTERN)):
-            self._read(other)
+            for key, row in read_rows(other).items():
+                if key not in self.rows or _age(row) >= _age(self.rows[key]):
+                    self.rows[key] = row
 
-    def append(self, row: Row) -> None:
-        """Add a row, also to the file; OSError where it cannot be written."""
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        stored = asdict(row) | {"version": voxcycle.__version__, "time": stamp}
-        line = json.dumps(stored, ensure_ascii=True) + "\n"
-        with self.path.open("ab") as file:
-            if file.tell() and not self._ends_a_line():
-                line = "\n" + line  # after a row that a killed process left torn
-            file.write(line.encode("ascii"))
-        self.rows[row.id, row.voice] = row
+    def append(self, *rows: Row) -> None:
+        """Add rows, also to the file; OSError where it cannot be written."""
+        stamped = [stamp(row) for row in rows]
+        if not is_remote(self.path) or not all(row.time for row in rows):  # else actors wrote them
+            write_rows(self.path, stamped)
+        self.rows |= {(row.id, row.voice): row for row in stamped}
+
+    def merge(self) -> None:
+        """Move the rows of parts, also those that a killed driver left, to the file itself."""
+        parts = sorted(self.folder.glob(part_of(self.path, "*").name))
+        if parts:
+            own = read_rows(self.path) if self.path.exists() else {}
+            found = [row for part in parts for row in read_rows(part).items()]
+            new = [row for key, row in found if self.rows.get(key) == row != own.get(key)]
+            if isinstance(self.path, RemotePath):
+                self.path.write_bytes(_to_lines([*own.values(), *new]))
+            else:
+                write_rows(self.path, new)
+            for part in parts:
+                part.unlink(missing_ok=True)
 
     def is_done(self, row: Row, verifies: bool = False) -> bool:
         """Return whether what `row` is to become was made before and is still there.
@@ -107,7 +122,7 @@ class Manifest:
             return is_there and (
                 not verifies
                 or hash_file(output) == made.output_sha256
-                and hash_file(Path(row.source)) == made.source_sha256
+                and hash_file(to_path(row.source)) == made.source_sha256
             )
         except OSError:
             return False
@@ -124,24 +139,12 @@ class Manifest:
         is_made = made is not None and made.status != "failed"
         return made is not None and is_made and self.folder / made.output == output
 
-    def clean(self, row: Row) -> None:
-        """Remove what a killed conversion left of this output."""
-        made = self.rows.get((row.id, row.voice))
-        if made is not None and made.status == "started":
-            remove_partials(self.folder / made.output)
-
-    def _ends_a_line(self) -> bool:
-        with self.path.open("rb") as file:
-            file.seek(-1, 2)
-            return file.read(1) == b"\n"
-
-    def _read(self, path: Path) -> None:
-        """Take the rows of a file; a torn line is passed over."""
-        with path.open("rb") as file:
-            for line in file:
-                row = _parse(line)
-                if row is not None:
-                    self.rows[row.id, row.voice] = row
+    def clean(self, rows: Iterable[Row]) -> None:
+        """Remove what killed conversions left of the outputs that begin with these rows."""
+        if not is_remote(self.folder):
+            known = (self.rows.get((row.id, row.voice)) for row in rows)
+            begun = [row for row in known if row is not None and row.status == "started"]
+            remove_partials(self.folder / row.output for row in begun)
 
 
 @contextmanager
@@ -154,19 +157,32 @@ def open_manifest(folder: Path, shard: tuple[int, int] | None = None) -> Iterato
     from filelock import FileLock, Timeout
 
     name = MANIFEST if shard is None else f"manifest-{shard[0]}-of-{shard[1]}.jsonl"
+    if is_remote(folder):  # where nothing can be locked
+        manifest = Manifest(folder, folder / name)
+        manifest.merge()
+        yield manifest
+        manifest.merge()
+        return
     try:
         check_folder(folder)
         is_new = not folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
         path, lock = folder / name, folder / LOCK.format(name)
-        with FileLock(lock, timeout=0):
-            path.open("ab").close()
-            yield Manifest(folder, path)
-            if not path.stat().st_size:
-                path.unlink()
-        if is_new and list(folder.iterdir()) in ([], [lock]):  # nothing could be converted
-            lock.unlink(missing_ok=True)
-            folder.rmdir()
+        try:
+            with FileLock(lock, timeout=0):
+                path.open("ab").close()
+                try:
+                    manifest = Manifest(folder, path)
+                    manifest.merge()
+                    yield manifest
+                    manifest.merge()
+                finally:
+                    if not path.stat().st_size:
+                        path.unlink()
+        finally:
+            if is_new and list(folder.iterdir()) in ([], [lock]):  # nothing could be converted
+                lock.unlink(missing_ok=True)
+                folder.rmdir()
     except Timeout:
         raise AudioError(
             f"{folder}: another process is converting to this folder; wait for it, name another "
@@ -174,6 +190,37 @@ def open_manifest(folder: Path, shard: tuple[int, int] | None = None) -> Iterato
         ) from None
     except PermissionError as error:
         raise AudioError(f"{folder}: cannot be written: {error.strerror}; name another") from error
+
+
+def part_of(path: Path, name: str) -> Path:
+    """Return the file in which an actor of that name keeps its rows for the manifest `path`."""
+    return path.with_name(f"{path.stem}-part-{name}.jsonl")
+
+
+def read_rows(path: Path) -> dict[tuple[str, str], Row]:
+    """Return the last row of each (id, voice) in a file; a torn line is passed over."""
+    with path.open("rb") as file:
+        return {(row.id, row.voice): row for row in map(_parse, file) if row is not None}
+
+
+def write_rows(path: Path, rows: Iterable[Row]) -> None:
+    """Append rows to a file, in a store as a part of it; OSError where it cannot be written."""
+    lines = _to_lines(rows)
+    if isinstance(path, RemotePath):
+        part_of(path, uuid.uuid4().hex).write_bytes(lines)
+        return
+    with path.open("ab+") as file:
+        if file.tell():
+            file.seek(-1, 2)
+            if file.read(1) != b"\n":
+                lines = b"\n" + lines  # after a row that a killed process left torn
+        file.write(lines)
+
+
+def stamp(row: Row) -> Row:
+    """Return a row with version and time, which a row of an actor has already."""
+    stamped = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return row if row.time else replace(row, version=voxcycle.__version__, time=stamped)
 
 
 def hash_file(path: Path) -> str:
@@ -186,6 +233,15 @@ def hash_options(options: Options, **others: object) -> str:
     """Return a hash of all that changes a result."""
     text = json.dumps([asdict(options), others], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _to_lines(rows: Iterable[Row]) -> bytes:
+    text = "".join(json.dumps(asdict(row), ensure_ascii=True) + "\n" for row in rows)
+    return text.encode("ascii")
+
+
+def _age(row: Row) -> tuple[str, bool]:
+    return row.time, row.status != "started"
 
 
 def _has_same_input(made: Row, row: Row) -> bool:

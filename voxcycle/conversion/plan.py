@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from voxcycle.audio.folder import AUDIO_SUFFIXES, count_files, find_audio
+from voxcycle.audio.ffmpeg import needs_ffmpeg
+from voxcycle.audio.folder import AUDIO_SUFFIXES, count_files
 from voxcycle.audio.io import AudioError, FileSource
 from voxcycle.audio.output import AudioFormat, choose_format
 from voxcycle.audio.part import WHOLE, Part, PartSource
 from voxcycle.conversion.lists.reader import is_list, open_list
 from voxcycle.conversion.lists.utterance import Utterance, UtteranceList
+from voxcycle.conversion.storage import ask_all, fetch, find_recordings, to_path
 
 IsOurs = Callable[[str, str, Path], bool]  # id, voice, output: whether an earlier call made it
 
@@ -64,9 +66,9 @@ def find_target(paths: Sequence[Path], output: str | None, name: str | None = No
     An input that has a `name` is no file of the user's. ValueError where the name of one file is
     given for several inputs.
     """
-    if output is None or Path(output).is_dir():
+    out = None if output is None else to_path(output)
+    if output is None or out is None or out.is_dir():
         return None
-    out = Path(output)
     is_one = len(paths) == 1 and not paths[0].is_dir() and not is_list(paths[0])
     if out.suffix.lower() in AUDIO_SUFFIXES and not is_one:
         raise ValueError(f"{out}: the name of one file, but several inputs; name a folder with -o")
@@ -103,7 +105,8 @@ def plan_roles(
     keeps its extension in the name (`a.mp3.wav`). Outputs that exist are replaced with `overwrite`,
     or where they are ours.
     """
-    plan, opened = [], None
+    plan, opened, roles = [], None, list(roles)
+    remote = ask_all(_try_to_open, (role.utterance.source for role in roles))
     for utterance, voice, folder in roles:
         source = utterance.source
         planned = PlannedFile(source, id=utterance.id, voice=voice, part=utterance.part)
@@ -111,7 +114,7 @@ def plan_roles(
             if utterance.error:
                 raise AudioError(utterance.error)
             if opened is None or opened.path != source:  # once for all parts of a recording
-                opened = FileSource(source)
+                opened = remote.get(source) or FileSource(source)
             audio_format = choose_format(opened, requested_format)
             whole = utterance.part == WHOLE
             part = opened if whole else PartSource(opened, utterance.part)
@@ -191,7 +194,7 @@ def _search(folder: Path, out_dir: Path | None) -> list[Utterance]:
             f"{folder}: the outputs would lie among the inputs; name another folder with -o"
         )
     found = []
-    listed = find_audio(folder)
+    listed = find_recordings(folder)
     for file in listed.files:
         if not (out.is_relative_to(own) and file.resolve().is_relative_to(out)):
             relative = file.relative_to(folder)
@@ -206,10 +209,20 @@ def _search(folder: Path, out_dir: Path | None) -> list[Utterance]:
 
 def describe_passed_over(paths: Sequence[Path]) -> list[str]:
     """Return a sentence on each folder that holds files which are no audio."""
-    others = [(path, find_audio(path).others) for path in paths if path.is_dir()]
+    others = [(path, find_recordings(path).others) for path in paths if path.is_dir()]
     return [
         f"{path}: {count_files(files)} passed over: no audio" for path, files in others if files
     ]
+
+
+def _try_to_open(source: Path) -> FileSource | None:
+    try:
+        if not needs_ffmpeg(source):
+            return FileSource(source)
+        local = fetch(source, (0, 0))
+        return FileSource(local.path, str(source))
+    except AudioError:
+        return None
 
 
 def _keep_apart(plan: list[PlannedFile]) -> list[PlannedFile]:

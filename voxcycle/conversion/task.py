@@ -12,6 +12,7 @@ from voxcycle.conversion.manifest import Row, hash_file
 from voxcycle.conversion.options import Options
 from voxcycle.conversion.pipeline import convert_file
 from voxcycle.conversion.plan import PlannedFile
+from voxcycle.conversion.storage import fetch, placing
 from voxcycle.files import check_folder
 from voxcycle.vocoders import Vocoder
 from voxcycle.vocoders.registry import load_vocoder
@@ -91,40 +92,45 @@ class Converter:
         if planned.error or planned.target is None or planned.audio_format is None:
             return FileResult(planned.source, error=planned.error)
         voice, vocoder = load_pair(self.voices[planned.voice], self.vocoder)
-        check_folder(planned.target.parent)
-        planned.target.parent.mkdir(parents=True, exist_ok=True)
-        before = state_of(planned.source) if row else None
-        file = FileSource(planned.source, planned.name)
+        before = state_of(planned.source)
+        local = fetch(planned.source, before)
+        file = FileSource(local.path, planned.name or str(planned.source))
         source = file if planned.part == WHOLE else PartSource(file, planned.part)
-        made = convert_file(
-            source,
-            planned.target,
-            audio_format=planned.audio_format,
-            voice=voice,
-            vocoder=vocoder,
-            options=self.options,
-            progress=functools.partial(report, planned) if report else None,
-        )
-        done = FileResult(planned.source, planned.target, notes=made.notes, seconds=made.seconds)
-        if row is None or before is None:
-            return done
-        sha256 = _hash_source(planned.source, *before)
-        if state_of(planned.source) != before:
-            planned.target.unlink(missing_ok=True)
-            raise AudioError(f"{planned.source}: changed while it was converted; convert it again")
-        told = replace(
-            row,
-            status="ok",
-            message="; ".join(made.notes),
-            seconds=round(made.n_samples / made.sample_rate, 6),
-            source_bytes=before[0],
-            source_ns=before[1],
-            source_sha256=sha256,
-            output_bytes=planned.target.stat().st_size,
-            output_sha256=hash_file(planned.target),
-            n_samples=made.n_samples,
-            sample_rate=made.sample_rate,
-        )
+        with placing(planned.target) as target:
+            check_folder(target.parent)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            made = convert_file(
+                source,
+                target,
+                audio_format=planned.audio_format,
+                voice=voice,
+                vocoder=vocoder,
+                options=self.options,
+                progress=functools.partial(report, planned) if report else None,
+            )
+            notes, target_path = made.notes, planned.target
+            done = FileResult(planned.source, target_path, notes=notes, seconds=made.seconds)
+            if row is None:
+                return done
+            sha256 = _hash_source(local.path, *before)
+            if state_of(planned.source) != before:
+                target.unlink(missing_ok=True)
+                raise AudioError(
+                    f"{planned.source}: changed while it was converted; convert it again"
+                )
+            told = replace(
+                row,
+                status="ok",
+                message="; ".join(notes),
+                seconds=round(made.n_samples / made.sample_rate, 6),
+                source_bytes=before[0],
+                source_ns=before[1],
+                source_sha256=sha256,
+                output_bytes=target.stat().st_size,
+                output_sha256=hash_file(target),
+                n_samples=made.n_samples,
+                sample_rate=made.sample_rate,
+            )
         return replace(done, row=told)
 
 

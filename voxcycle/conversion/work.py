@@ -24,6 +24,9 @@ class Work:
             and times.
         shard: (i, n), the i-th of n parts of the batch, from 1 on; None for all of it.
         device: where networks run.
+        cluster: the Ray cluster whose cores work: "local" for one on this machine, "auto" or an
+            address for one that runs; None for processes of this machine. There, `jobs` is the
+            number of actors, and "auto" takes all cores that the cluster has.
     """
 
     jobs: Jobs = 1
@@ -33,6 +36,7 @@ class Work:
     verifies: bool = False
     shard: tuple[int, int] | None = None
     device: str = "cpu"
+    cluster: str | None = None
 
     def __post_init__(self) -> None:
         if self.shard is not None and not 1 <= self.shard[0] <= self.shard[1]:
@@ -42,6 +46,11 @@ class Work:
             )
         if self.jobs != "auto" and self.jobs < 1:
             raise ValueError(f"jobs {self.jobs}: auto, or a number from 1 on is needed")
+
+        if self.cluster is not None and (self.timeout_s is not None or self.device != "cpu"):
+            raise ValueError(
+                "cluster: it converts on CPUs and without a limit of time; leave timeout and device"
+            )
 
     def has(self, name: str) -> bool:
         """Return whether an utterance of that id belongs to the shard."""

@@ -17,6 +17,7 @@ from voxcycle.conversion.lists.utterance import (
     output_of,
     write_lines,
 )
+from voxcycle.conversion.storage import placing
 from voxcycle.files import replacing
 
 PATH_KEYS = ("path", "audio_filepath", "audio", "file", "file_name", "filename", "wav")
@@ -32,10 +33,10 @@ class JsonList(UtteranceList):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        opener = gzip.open if path.suffix.lower() == ".gz" else open
         self.rows: list[dict[str, Any]] = []
-        with opener(path, "rb") as file:
-            lines = io.TextIOWrapper(file, "utf-8")
+        with path.open("rb") as file:
+            packed = path.suffix.lower() == ".gz"
+            lines = io.TextIOWrapper(gzip.open(file) if packed else file, "utf-8")
             for line, text in enumerate(iter(lambda: lines.readline(MAX_LINE), ""), 1):
                 if text.strip():
                     self.rows.append(self._parse(line, text))
@@ -161,7 +162,7 @@ class TableList(UtteranceList):
             if utterance.id in written:
                 writer.writerow(replace_place(row, written[utterance.id]))
         path = folder / self.path.name
-        with replacing(path) as partial:
+        with placing(path) as place, replacing(place) as partial:
             partial.write_text(text.getvalue(), encoding="utf-8", newline="")
         return path
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from voxcycle.audio.io import AudioError
 from voxcycle.audio.part import WHOLE, Part
+from voxcycle.conversion.storage import placing, to_path
 from voxcycle.files import replacing
 
 
@@ -60,7 +61,7 @@ class UtteranceList(ABC):
 
     def find_recording(self, text: str) -> Path:
         """Return a path of the list: relative to the list's folder or to the present one."""
-        path = Path(text)
+        path = to_path(text)
         beside = self.path.parent / path
         return path if path.is_absolute() or not beside.exists() else beside
 
@@ -78,5 +79,5 @@ def output_of(name: str) -> Path:
 def write_lines(path: Path, lines: Iterable[str]) -> None:
     """Write lines to a file that appears only when it is whole; compressed where its name is."""
     data = "".join(f"{line}\n" for line in lines).encode("utf-8")
-    with replacing(path) as partial:
+    with placing(path) as place, replacing(place) as partial:
         partial.write_bytes(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
