@@ -69,6 +69,19 @@ def test_same_results_in_a_store(convert, recordings, stored, store, tmp_path):
     }
 
 
+def test_every_kind_of_file_is_read(convert, store, make_speech, tmp_path):
+    (tmp_path / "in").mkdir()
+    for kind in ("wav", "flac", "ogg", "mp3"):
+        path = tmp_path / "in" / f"{kind}.{kind}"
+        soundfile.write(path, make_speech(0.5, RATE), RATE)
+        store.pipe(f"/in/{path.name}", path.read_bytes())
+    alone = convert(tmp_path / "in", tmp_path / "out", format="wav")
+    done = convert("memory://in", "memory://out", format="wav")
+    assert {n: r.error for n, r in done.items()} == dict.fromkeys(alone, None)
+    for result in alone.values():
+        assert store.cat(f"/out/{result.output.name}") == result.output.read_bytes()
+
+
 def test_a_stopped_batch_goes_on(convert, stored, store):
     store.mv("/in/silent.wav", "/in/1a.wav")
     with pytest.raises(AudioError, match="--max-failures"):

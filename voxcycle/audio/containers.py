@@ -216,4 +216,7 @@ def _read_at(file: BinaryIO, place: int, n_bytes: int) -> bytes:
 
 
 def _measure(file: BinaryIO) -> int:
-    return os.fstat(file.fileno()).st_size
+    here = file.tell()
+    size = file.seek(0, os.SEEK_END)
+    file.seek(here)
+    return size

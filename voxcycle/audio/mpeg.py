@@ -94,7 +94,7 @@ def split_mpeg(file: BinaryIO) -> list[list[Piece]]:
 
 def _list_frames(file: BinaryIO) -> Iterator[_Frame]:
     """Yield the frames of a file in order, without what lies between them."""
-    size, place, kind, n_tries = os.fstat(file.fileno()).st_size, 0, None, 0
+    size, place, kind, n_tries = file.seek(0, os.SEEK_END), 0, None, 0
     while n_tries < MAX_TRIES:
         frame = _read_frame(file, place)
         if frame and (frame.kind == kind or _has_followers(file, frame, size)):
