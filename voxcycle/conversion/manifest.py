@@ -6,11 +6,12 @@ A conversion appends two rows: `started`, so that what a killed process left is 
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Literal
 
 import voxcycle
@@ -202,9 +203,16 @@ def _parse(line: bytes) -> Row | None:
         known = {name: stored[name] for name in TYPES if name in stored}
         if any(type(known[name]) is not type(default) for name, default in _EXAMPLE.items()):
             return None
-        return Row(**known)
+        return Row(**known) if _is_inside(known["output"]) else None
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
+
+
+def _is_inside(output: str) -> bool:
+    """Return whether an output lies in the folder of outputs; ValueError for no file's name."""
+    os.fsencode(output)
+    path = PurePath(output)
+    return "\0" not in output and not path.is_absolute() and ".." not in path.parts
 
 
 _EXAMPLE = asdict(Row("", ""))

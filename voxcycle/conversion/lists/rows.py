@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -97,7 +98,7 @@ class JsonList(UtteranceList):
         for utterance, row in zip(self.utterances, self.rows, strict=True):
             made = written.get(utterance.id)
             if made is not None:
-                lines.append(json.dumps(self._describe(row, made), ensure_ascii=False))
+                lines.append(write_row(self._describe(row, made)))
         path = folder / self.path.name
         write_lines(path, lines)
         return path
@@ -171,12 +172,18 @@ def make_part(start: Any, duration: Any, channel: Any) -> Part:
     try:
         start_s = float(start or 0.0)
         duration_s = None if duration in (None, "") else float(duration)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"start {start!r}, duration {duration!r}: seconds are needed") from None
     if not 0 <= start_s < 1e9 or duration_s is not None and not 0 < duration_s < 1e9:
         raise ValueError(f"start {start!r}, duration {duration!r}: seconds are needed")
     is_channel = isinstance(channel, int) and not isinstance(channel, bool)
     return Part(start_s, duration_s, channel if is_channel else None)
+
+
+def write_row(row: Mapping[str, Any]) -> str:
+    """Return a row as JSON; halves of characters, which UTF-8 lacks, are kept as escapes."""
+    text = json.dumps(row, ensure_ascii=False)
+    return json.dumps(row) if re.search("[\ud800-\udfff]", text) else text
 
 
 def find_value(row: Mapping[str, Any], keys: Iterable[str]) -> Any:
