@@ -26,6 +26,8 @@ SPEAKER_KEYS = ("speaker", "speaker_id", "spk", "client_id")
 START_KEYS = ("start", "offset", "start_s")
 DURATION_KEYS = ("duration", "seconds", "duration_s")
 MAX_LINE = 1 << 24  # characters: longer ones are no list
+MAX_BLANK = 1_000_000  # lines
+MAX_RATIO = 100  # of text to compressed bytes; rows of real lists have about 20
 
 
 class JsonList(UtteranceList):
@@ -35,10 +37,15 @@ class JsonList(UtteranceList):
         super().__init__(path)
         opener = gzip.open if path.suffix.lower() == ".gz" else open
         self.rows: list[dict[str, Any]] = []
+        n_read, n_blank, most = 0, 0, max(MAX_LINE, MAX_RATIO * path.stat().st_size)
         with opener(path, "rb") as file:
             lines = io.TextIOWrapper(file, "utf-8")
             for line, text in enumerate(iter(lambda: lines.readline(MAX_LINE), ""), 1):
-                if text.strip():
+                n_read += len(text)
+                n_blank += text.isspace()
+                if n_read > most or n_blank > MAX_BLANK:
+                    raise self.fail(line, "a bomb: blank lines, or far more text than a list has")
+                if not text.isspace():
                     self.rows.append(self._parse(line, text))
         names = [self._name(row) for row in self.rows]
         counts = Counter(names)
