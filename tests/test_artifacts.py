@@ -262,3 +262,20 @@ def test_sizes_are_bounded():
 def test_every_key_of_a_header_names_one_kind():
     assert {*OLDER_KEYS.values(), PHONETIC_ENCODER} == LOADERS.keys()
     assert len(set(OLDER_KEYS.values())) == len(OLDER_KEYS)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 10**6 + "]" * 10**6,
+        '{"kind": "voice", "format_version": Infinity}',
+        '{"kind": "voice", "format_version": ' + "9" * 5000 + "}",
+        '{"kind": ["voice"], "format_version": 3}',
+        '"voice"',
+    ],
+)
+def test_hostile_headers_are_refused(tmp_path, text):
+    path = tmp_path / "a.safetensors"
+    save_file({}, path, metadata={KEY: text})
+    with pytest.raises(ArtifactError, match="the header of this voice file is damaged"):
+        Voice.load(path)

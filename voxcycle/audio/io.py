@@ -149,10 +149,14 @@ class FileSource:
             with self.path.open("rb") as file:
                 if not file.read(1):
                     raise AudioError(f"{self.name}: the file is empty (0 bytes); save it again")
+        except AudioError:
+            raise
         except FileNotFoundError:
             raise AudioError(f"{self.name}: no such file; check the path") from None
         except OSError as error:
             raise AudioError(f"{self.name}: cannot be read: {error.strerror}") from error
+        except ValueError:  # a name with a zero byte, or with halves of characters
+            raise AudioError(f"{self.name}: not the name of a file; correct it") from None
 
     @contextmanager
     def _opening(self, pieces: Sequence[Piece]) -> Iterator[Stream]:

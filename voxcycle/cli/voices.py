@@ -20,8 +20,9 @@ def voices(context: typer.Context) -> None:
     if context.invoked_subcommand is not None:
         return
     from rich.table import Column, Table
+    from rich.text import Text
 
-    from voxcycle.console import open_console
+    from voxcycle.console import open_console, to_line
     from voxcycle.voices.library import list_voices
     from voxcycle.voices.voice import NOT_STATED
 
@@ -40,7 +41,7 @@ def voices(context: typer.Context) -> None:
         if voice.error:
             console.print(f"{voice.name}: {voice.error}")
             continue
-        table.add_row(
+        cells = (
             voice.name,
             voice.language or NOT_STATED,
             voice.sex or NOT_STATED,
@@ -49,6 +50,7 @@ def voices(context: typer.Context) -> None:
             f"{voice.n_bytes / 1e6:.1f} MB",
             *(_print_score(voice.scores.get(key), n) for key, (_, n) in SCORES.items()),
         )
+        table.add_row(*(Text(to_line(cell)) for cell in cells))
     console.print(table)
     console.print(
         "SECS: similarity to the speaker (1 is identical); WER: words lost; MOS: naturalness, 1 to "

@@ -7,12 +7,13 @@ which are merged into them. All are read, and the last row of an utterance count
 
 import hashlib
 import json
+import os
 import time
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Literal
 
 import voxcycle
@@ -258,9 +259,16 @@ def _parse(line: bytes) -> Row | None:
         known = {name: stored[name] for name in TYPES if name in stored}
         if any(type(known[name]) is not type(default) for name, default in _EXAMPLE.items()):
             return None
-        return Row(**known)
+        return Row(**known) if _is_inside(known["output"]) else None
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
+
+
+def _is_inside(output: str) -> bool:
+    """Return whether an output lies in the folder of outputs; ValueError for no file's name."""
+    os.fsencode(output)
+    path = PurePath(output)
+    return "\0" not in output and not path.is_absolute() and ".." not in path.parts
 
 
 _EXAMPLE = asdict(Row("", ""))
