@@ -279,3 +279,21 @@ def test_hostile_headers_are_refused(tmp_path, text):
     save_file({}, path, metadata={KEY: text})
     with pytest.raises(ArtifactError, match="the header of this voice file is damaged"):
         Voice.load(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("source_stats", {"mel_mean": [0.0] * 3}, "not 80 bands"),
+        ("target_stats", {"mel_std": [0.0] * 80}, "deviations that are not positive"),
+        ("target_stats", {"log_f0_mean": float("nan")}, "statistics that are not finite"),
+        ("card", {"name": ["a"]}, "name of the card is a list, no str"),
+        ("card", {"scores": "good"}, "scores of the card is a str, no dict"),
+    ],
+)
+def test_facts_of_a_voice_have_their_types_and_sizes(voice_path, tmp_path, key, value, words):
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(voice_path.read_bytes())
+    rewrite(path, lambda header: header[key].update(value))
+    with pytest.raises(ArtifactError, match=words):
+        Voice.load(path)

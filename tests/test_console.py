@@ -3,7 +3,9 @@
 import io
 
 import pytest
+from safetensors.numpy import load_file
 
+from voxcycle.artifacts import VOICE, write_artifact
 from voxcycle.cli import main
 from voxcycle.console import MAX_LINE, open_console, to_line
 
@@ -38,3 +40,15 @@ def test_errors_are_one_line(capsys):
         main(["voices", "show", "a\n\x1b[31m/b"])
     assert caught.value.code == 2
     assert capsys.readouterr().err == "error: a\\n\\x1b[31m/b: no such voice file\n"
+
+
+@pytest.mark.parametrize("change", [{"card": 3}, {"generator": []}, {"second_pass": "much"}])
+def test_a_hostile_voice_is_shown_or_refused(tmp_path, voice_path, capsys, change):
+    arrays = load_file(voice_path)
+    header = {"card": {}, "is_any_to_one": True, "generator": {}} | change
+    write_artifact(path := tmp_path / "a.safetensors", VOICE, header, arrays)
+    with pytest.raises(SystemExit) as caught:
+        main(["voices", "show", str(path)])
+    error = capsys.readouterr().err
+    assert caught.value.code == 2 and error.startswith(f"error: {path}: header and weights")
+    assert len(error.splitlines()) == 1

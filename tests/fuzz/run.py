@@ -34,6 +34,7 @@ from voxcycle.evaluation.stats.cost import cpu_name, peak_memory_mb
 
 RESULTS = Path(__file__).parents[2] / "results"
 LIMIT_S, LIMIT_MB = 10.0, 1536.0
+TOO_LONG = f"more than {LIMIT_S:g} s"
 HARD_LIMIT = 6 << 30  # bytes of address space, of which libraries reserve some
 ROUND = 1000  # inputs of all targets
 PEAK = Path("/proc/self/clear_refs")
@@ -60,7 +61,9 @@ class Work:
 
 def serve(connection: Connection, state: Path, seed: int, current: Any) -> None:
     """Read batches of inputs, in a process of its own, and report each batch."""
-    os.dup2(os.open(state / "complaints", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
+    complaints = os.open(state / "complaints", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(complaints, 2)  # of decoders, and why the process ends
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     resource.setrlimit(resource.RLIMIT_AS, (HARD_LIMIT, HARD_LIMIT))
     folder = state / "inputs"
     folder.mkdir(exist_ok=True)
@@ -132,7 +135,8 @@ class Worker:
             if isinstance(report, str):  # what came before this input is not counted
                 index = int(self._current[0])
                 n_done = index + 1 - first
-                report = {"failures": {index: report}, "slowest_s": 0.0, "slowest": index}
+                slowest_s = LIMIT_S if report == TOO_LONG else 0.0
+                report = {"failures": {index: report}, "slowest_s": slowest_s, "slowest": index}
                 report |= {"memory_mb": 0, "read": 0, "seconds": 0.0}
                 self.close()
                 self._start()
@@ -144,7 +148,7 @@ class Worker:
             while not self._connection.poll(0.5):
                 started = self._current[1]
                 if started and time.monotonic() - started > LIMIT_S:
-                    return f"more than {LIMIT_S:g} s"
+                    return TOO_LONG
             return self._connection.recv()
         except EOFError:
             self._process.join()

@@ -157,6 +157,8 @@ def write_networks(folder: Path) -> None:
     voice = Generator(made.arguments, made.weights)
     card = VoiceCard("a", "en", "woman", training={"steps": 1}, scores={"wer": 0.1})
     Voice(card, spec, stats, stats, True, voice).save(places["voice"])
+    (folder / "show").mkdir()
+    shutil.copy(places["voice"], folder / "show")
     n_condition = condition_size(spec)
     sizes = {"n_mels": 8, "width": 8, "n_blocks": 1, "n_excitation": 9, "n_condition": n_condition}
     made = store_network(VoiceGenerator(**sizes))

@@ -13,6 +13,7 @@ from voxcycle.artifacts import ArtifactError
 from voxcycle.audio.ffmpeg import find_ffmpeg
 from voxcycle.audio.io import AudioError, FileSource
 from voxcycle.audio.mixdown import plan_mixdown
+from voxcycle.cli.voices import show
 from voxcycle.console import to_line
 from voxcycle.conversion.lists.reader import open_list
 from voxcycle.conversion.lists.utterance import Written
@@ -128,6 +129,11 @@ def read_hifigan(trial: Trial) -> None:
     HiFiGAN.load(trial._replace(folder=trial.folder.parent / "seeds" / "checkpoint").write().parent)
 
 
+def show_voice(trial: Trial) -> None:
+    """Print what a voice file says of itself."""
+    show(str(trial.write()), everything=True)
+
+
 def read_network(load: Callable[[Path], object], trial: Trial) -> None:
     """Load a weight file."""
     load(trial.write())
@@ -155,7 +161,8 @@ TARGETS = {
     "manifest": Target(mutations.change_json_lines, read_manifest, (), 160),
     "config": Target(mutations.change_text, read_config, (ValueError,), 100),
     "overrides": Target(mutations.change_text, read_overrides, (ValueError,), 100),
-    "voice": weights(Voice.load, 40),
+    "voice": weights(Voice.load, 30),
+    "show": Target(mutations.change_artifact, show_voice, (ArtifactError,), 10),
     "pretrained": weights(Pretrained.load, 30),
     "vocoder": weights(SourceFilter.load, 30),
     "phonetic": weights(PhoneticEncoder.load, 20),

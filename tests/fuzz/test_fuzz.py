@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 RUN = Path(__file__).with_name("run.py")
-N_INPUTS = 20_000
+N_INPUTS = 40_000
 
 
 def test_hostile_input_is_read_or_refused(tmp_path):
@@ -67,3 +67,22 @@ def test_sealed_pages_are_those_of_the_encoder(targets, tmp_path):
 
     soundfile.write(path := tmp_path / "a.ogg", np.zeros(8000), 8000)
     assert targets.mutations.seal_ogg(path.read_bytes()) == path.read_bytes()
+
+
+def test_parts_of_a_damaged_ogg_are_read_or_refused(targets, tmp_path, make_speech):
+    """libsndfile crashes where it seeks in a file of which libvorbis decodes nothing."""
+    import soundfile
+
+    soundfile.write(path := tmp_path / "a.ogg", make_speech(1.0, 8000), 8000)
+    data = bytearray(path.read_bytes())
+    place = data.index(b"\x05vorbis") + 20  # in the first codebook
+    data[place : place + 2] = b"\0\1"
+    path.write_bytes(targets.mutations.seal_ogg(bytes(data)))
+    program = (
+        "import sys; from pathlib import Path; from voxcycle.audio.io import FileSource;"
+        "source = FileSource(Path(sys.argv[1]));"
+        "print([sum(map(len, source.blocks(start))) for start in (0, 1, 700)])"
+    )
+    command = [sys.executable, "-c", program, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.stdout == "[0, 0, 0]\n", (done.returncode, done.stderr)

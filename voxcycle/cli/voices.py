@@ -66,34 +66,14 @@ def show(
     ] = False,
 ) -> None:
     """Show the card of a voice: provenance, training and measured scores."""
-    from voxcycle.artifacts import VOICE, read_header
-    from voxcycle.audio.f0 import FORMER_TRACKER
+    from voxcycle.artifacts import VOICE, building, read_header
     from voxcycle.console import open_console
     from voxcycle.voices.library import find_voice
-    from voxcycle.voices.voice import NOT_STATED
 
     path = find_voice(name)
-    header = read_header(path, VOICE)
-    console = open_console(stderr=False)
-    for field, value in header["card"].items():
-        if field == "source":  # said below
-            continue
-        if isinstance(value, dict) and value:
-            console.print(f"{field}:")
-            is_long = field == "training" and not everything
-            _print_values(console, value, n_listed=MAX_LISTED if is_long else None)
-        else:
-            console.print(f"{field}: {value or NOT_STATED}")
-    converts = header["card"].get("source") or "the one speaker it was trained on"
-    console.print(f"converts: {'anyone' if header['is_any_to_one'] else converts}")
-    if header["generator"].get("n_content"):
-        console.print("input: phonetic features")
-    else:
-        second_pass = header.get("second_pass", header.get("strength", 0.0))
-        console.print("input: mels, as in older files")
-        console.print(f"second pass: {second_pass:g}")
-    console.print(f"F0 of its statistics: {header.get('f0_tracker', FORMER_TRACKER)}")
-    console.print(f"format: {header['format_version']}")
+    header, console = read_header(path, VOICE), open_console(stderr=False)
+    with building(path, VOICE):
+        _print_header(console, header, everything)
     console.print(f"file: {path} ({path.stat().st_size / 1e6:.1f} MB)")
 
 
@@ -122,6 +102,32 @@ def remove(name: Annotated[str, typer.Argument(help="Name of a voice of your own
     from voxcycle.voices.library import remove_voice
 
     open_console(stderr=False).print(f"removed {remove_voice(name)}")
+
+
+def _print_header(console: "Console", header: dict[str, Any], everything: bool) -> None:
+    """Print what a voice file says of itself."""
+    from voxcycle.audio.f0 import FORMER_TRACKER
+    from voxcycle.voices.voice import NOT_STATED
+
+    for field, value in header["card"].items():
+        if field == "source":  # said below
+            continue
+        if isinstance(value, dict) and value:
+            console.print(f"{field}:")
+            is_long = field == "training" and not everything
+            _print_values(console, value, n_listed=MAX_LISTED if is_long else None)
+        else:
+            console.print(f"{field}: {value or NOT_STATED}")
+    converts = header["card"].get("source") or "the one speaker it was trained on"
+    console.print(f"converts: {'anyone' if header['is_any_to_one'] else converts}")
+    if header["generator"].get("n_content"):
+        console.print("input: phonetic features")
+    else:
+        second_pass = header.get("second_pass", header.get("strength", 0.0))
+        console.print("input: mels, as in older files")
+        console.print(f"second pass: {second_pass:g}")
+    console.print(f"F0 of its statistics: {header.get('f0_tracker', FORMER_TRACKER)}")
+    console.print(f"format: {header['format_version']}")
 
 
 def _print_score(value: Any, decimals: int) -> str:

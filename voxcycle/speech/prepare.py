@@ -266,7 +266,7 @@ def _list_former(out: Path, overwrite: bool) -> list[Path]:
     try:
         names = [piece["file"] for piece in json.loads(report.read_text("utf-8"))["pieces"]]
         former = [(out / name).resolve() for name in names if name]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise CorpusError(
             f"{out}: holds files that no earlier call wrote; name another folder"
         ) from None
