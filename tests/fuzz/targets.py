@@ -97,7 +97,7 @@ def read_manifest(trial: Trial) -> None:
         manifest.is_done(replace(row, source=str(path)), verifies=True)
         manifest.has_failed(row)
         manifest.is_ours(row.id, row.voice, path)
-        manifest.clean(row)
+        manifest.clean([row])
         manifest.append(row)
     assert len(Manifest(path.parent, path).rows) == len(manifest.rows), "rows are lost"
 
