@@ -33,7 +33,7 @@ from voxcycle.evaluation.report.results import Bar, Result, Value, write_result
 from voxcycle.evaluation.stats.cost import cpu_name, peak_memory_mb
 
 RESULTS = Path(__file__).parents[2] / "results"
-LIMIT_S, LIMIT_MB = 10.0, 1536.0
+LIMIT_S, LIMIT_MB, WAIT_S = 10.0, 1536.0, 0.5
 TOO_LONG = f"more than {LIMIT_S:g} s"
 HARD_LIMIT = 6 << 30  # bytes of address space, of which libraries reserve some
 ROUND = 1000  # inputs of all targets
@@ -76,11 +76,11 @@ def serve(connection: Connection, state: Path, seed: int, current: Any) -> None:
         for index in range(first, first + count):
             trial = work.make(name, index)
             reset_peak()
-            started = time.monotonic()
-            current[0], current[1] = index, started
+            started = time.process_time()  # of this process: others may keep the cores
+            current[0], current[1] = index, 1
             is_read, fault = try_input(TARGETS[name], trial)
             n_read += is_read
-            slowest = max(slowest, (time.monotonic() - started, index))
+            slowest = max(slowest, (time.process_time() - started, index))
             current[1] = 0
             used_mb = peak_memory_mb()
             memory_mb = max(memory_mb, used_mb)
@@ -145,9 +145,11 @@ class Worker:
 
     def _wait(self) -> dict[str, Any] | str:
         try:
-            while not self._connection.poll(0.5):
-                started = self._current[1]
-                if started and time.monotonic() - started > LIMIT_S:
+            n_waits, last = 0, -1.0  # waits are counted: a machine may stand still for minutes
+            while not self._connection.poll(WAIT_S):
+                index, is_busy = self._current
+                n_waits, last = (n_waits + 1 if is_busy and index == last else 0), index
+                if n_waits * WAIT_S > LIMIT_S:
                     return TOO_LONG
             return self._connection.recv()
         except EOFError:
@@ -203,7 +205,7 @@ def summarize(reports: list[dict[str, Any]]) -> list[dict[str, Value]]:
                     "inputs": n_inputs,
                     "read": n_read,
                     "per_second": round(n_inputs / max(seconds, 0.01)),
-                    "slowest_s": max(r["slowest_s"] for r in own),
+                    "slowest_cpu_s": max(r["slowest_s"] for r in own),
                     "memory_mb": max(r["memory_mb"] for r in own),
                     "failures": sum(len(r["failures"]) for r in own),
                     "seconds": round(seconds, 1),
@@ -217,12 +219,12 @@ def record(name: str, rows: list[dict[str, Value]], seed: int) -> None:
     total = {key: [float(row[key] or 0) for row in rows] for key in rows[0] if key != "row"}
     failures, slowest, memory = (
         sum(total["failures"]),
-        max(total["slowest_s"]),
+        max(total["slowest_cpu_s"]),
         max(total["memory_mb"]),
     )
     bars = [
         Bar(what="failures", measured=failures, at_most=0, passes=not failures),
-        Bar(what="slowest, s", measured=slowest, at_most=LIMIT_S, passes=slowest <= LIMIT_S),
+        Bar(what="slowest, CPU s", measured=slowest, at_most=LIMIT_S, passes=slowest <= LIMIT_S),
         Bar(what="memory, MB", measured=memory, at_most=LIMIT_MB, passes=memory <= LIMIT_MB),
     ]
     result = Result(
