@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import os
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -91,6 +92,33 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def locking(path: Path, is_shared: bool = False) -> Iterator[None]:
+    """Hold a lock file, which stays; the lock goes with the process.
+
+    `is_shared` holds it together with others that share it; Windows has no such locks.
+
+    Raises:
+        BlockingIOError: another process holds it.
+    """
+    with path.open("ab+") as file:
+        if sys.platform == "win32":
+            import msvcrt
+
+            try:
+                file.seek(0)
+                if not is_shared:
+                    msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            except OSError as error:
+                raise BlockingIOError(str(error)) from error
+        else:
+            import fcntl
+
+            kind = fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX
+            fcntl.flock(file, kind | fcntl.LOCK_NB)
+        yield
 
 
 def remove_partials(paths: Iterable[Path]) -> None:
