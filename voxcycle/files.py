@@ -80,6 +80,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         NotADirectoryError: the folder is a file.
         IsADirectoryError: `path` is a folder.
+        OSError: it cannot be written; names `path`.
     """
     path = path.resolve() if path.is_symlink() else path  # the file behind a link is replaced
     check_folder(path.parent)
@@ -90,6 +91,10 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield partial
         os.replace(partial, path)
+    except OSError as error:
+        if error.filename not in (None, str(partial)):
+            raise
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     finally:
         partial.unlink(missing_ok=True)
 

@@ -311,6 +311,8 @@ class Batch:
     def _write_lists(self, manifest: Manifest) -> None:
         """Write the lists that were given anew, with the outputs that are there by now."""
         made: dict[Path, dict[str, Written]] = {}
+        if self.lists and self.work.shard:  # others have added rows meanwhile
+            manifest = Manifest(manifest.folder, manifest.path)
         for utterance, voice, folder in self.roles if self.lists else ():
             row = manifest.rows.get((utterance.id, voice))
             if folder is not None and row is not None and row.status == "ok":
@@ -318,8 +320,9 @@ class Batch:
                 written = Written(path, row.n_samples, row.sample_rate)
                 made.setdefault(folder, {})[utterance.id] = written
         for folder, by_id in made.items():
-            with _naming(folder):
-                self.written_lists += [own.write(folder, by_id) for own in self.lists]
+            for own in self.lists:
+                with _naming(folder / own.path.name):
+                    self.written_lists.append(own.write(folder, by_id))
 
 
 def _append(manifest: Manifest, *rows: Row) -> None:

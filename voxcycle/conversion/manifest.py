@@ -222,17 +222,18 @@ def write_rows(path: Path, rows: Iterable[Row]) -> None:
     if isinstance(path, RemotePath):
         part_of(path, uuid.uuid4().hex).write_bytes(lines)
         return
-    with path.open("ab+") as file:
-        if n_bytes := file.tell():
-            file.seek(-1, 2)
-            if file.read(1) != b"\n":
-                lines = b"\n" + lines  # after a row that a killed process left torn
-        try:
+    n_bytes = None
+    try:
+        with path.open("ab+") as file:
+            if n_bytes := file.tell():
+                file.seek(-1, 2)
+                if file.read(1) != b"\n":
+                    lines = b"\n" + lines  # after a row that a killed process left torn
             file.write(lines)
-            file.flush()
-        except OSError:
+    except OSError:
+        if n_bytes is not None:
             os.truncate(path, n_bytes)  # rows are there whole or not at all
-            raise
+        raise
 
 
 def stamp(row: Row) -> Row:

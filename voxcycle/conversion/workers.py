@@ -138,7 +138,7 @@ def _serve(connection: Connection, function: Callable[[Any], Any], device: str) 
         parent = multiprocessing.parent_process()
         if parent is not None:
             parent.join()
-        os._exit(1)  # what it writes is of no use any more, and may be in the way of a new run
+        os._exit(1)  # a new run may do the same task by now
 
     threading.Thread(target=die_with_parent, daemon=True).start()
     # One thread, so that results do not depend on the number of processes.
