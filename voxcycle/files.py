@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import os
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -79,6 +80,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         NotADirectoryError: the folder is a file.
         IsADirectoryError: `path` is a folder.
+        OSError: it cannot be written; names `path`.
     """
     path = path.resolve() if path.is_symlink() else path  # the file behind a link is replaced
     check_folder(path.parent)
@@ -89,8 +91,39 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield partial
         os.replace(partial, path)
+    except OSError as error:
+        if error.filename not in (None, str(partial)):
+            raise
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def locking(path: Path, is_shared: bool = False) -> Iterator[None]:
+    """Hold a lock file, which stays; the lock goes with the process.
+
+    `is_shared` holds it together with others that share it; Windows has no such locks.
+
+    Raises:
+        BlockingIOError: another process holds it.
+    """
+    with path.open("ab+") as file:
+        if sys.platform == "win32":
+            import msvcrt
+
+            try:
+                file.seek(0)
+                if not is_shared:
+                    msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            except OSError as error:
+                raise BlockingIOError(str(error)) from error
+        else:
+            import fcntl
+
+            kind = fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX
+            fcntl.flock(file, kind | fcntl.LOCK_NB)
+        yield
 
 
 def remove_partials(paths: Iterable[Path]) -> None:

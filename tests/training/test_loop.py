@@ -111,7 +111,7 @@ def test_hooks_and_snapshots_see_steps_before_their_checkpoint(tmp_path):
     assert [kept for _, _, kept in seen] == [None, None, 2, 2, 4]
     assert saved == {"model-2.safetensors": 2, "model-4.safetensors": 4}
     assert load(tmp_path)["steps_done"] == 5  # at the end
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["last.ckpt", "log"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "last.ckpt", "log"]
 
 
 def test_scalars_are_logged_every_n_steps_over_a_stop(tmp_path):

@@ -1,10 +1,11 @@
 """Audio files that are written: their format, and the writing, whole or not at all."""
 
+import io
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import soundfile
@@ -32,6 +33,10 @@ MAX_VORBIS_RATE = 192_000
 WRITTEN_SAMPLES = 8192  # at a time: longer blocks of Vorbis overflow small stacks
 KEPT_SUBTYPES = frozenset({"PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"})
 _SFC_SET_ADD_PEAK_CHUNK = 0x1050  # sndfile.h; soundfile has no name for it
+
+
+class WriteError(AudioError):
+    """Audio that cannot be written here or now, whatever the recording holds."""
 
 
 class AudioFormat(NamedTuple):
@@ -111,17 +116,16 @@ def write_audio(
     """Write mono blocks (T,) in [-1, 1] to a file that appears under its name only when complete.
 
     An existing file is replaced. Tags are `title`, `comment`, `software`: RIFF INFO, Vorbis
-    comments or a film's. AudioError where the file cannot be written; nothing is left behind.
+    comments or a film's. WriteError where the file cannot be written; nothing is left behind.
     """
     try:
         with replacing(target) as partial:
-            partial.open("wb").close()  # a plain OSError says more than libsndfile's
             with _open_written(partial, sample_rate, audio_format, tags) as write:
                 for block in blocks:
                     for start in range(0, len(block), WRITTEN_SAMPLES):
                         write(block[start : start + WRITTEN_SAMPLES])
     except (soundfile.SoundFileError, OSError, ffmpeg.FfmpegError) as error:
-        raise AudioError(
+        raise WriteError(
             f"{target}: cannot be written as {audio_format.format} {audio_format.subtype} at "
             f"{sample_rate} Hz ({describe_error(error)}); check that the folder may be written to, "
             "that the disk has room, and that the format takes this sample rate"
@@ -139,26 +143,48 @@ def _open_written(
         ) as encode:
             yield encode
         return
-    with soundfile.SoundFile(
-        path, "w", sample_rate, 1, audio_format.subtype, format=audio_format.format
-    ) as opened:
-        # The PEAK chunk of float files holds the time of day: equal audio, unequal files.
-        command = (opened._file, _SFC_SET_ADD_PEAK_CHUNK, soundfile._ffi.NULL, 0)
-        soundfile._snd.sf_command(*command)
-        for key, value in tags.items():
-            setattr(opened, key, value)
-        yield opened.write
+    with _WatchedFile(path, "wb") as file:
+        try:
+            with soundfile.SoundFile(
+                file, "w", sample_rate, 1, audio_format.subtype, format=audio_format.format
+            ) as opened:
+                # The PEAK chunk of float files holds the time of day: equal audio, unequal files.
+                command = (opened._file, _SFC_SET_ADD_PEAK_CHUNK, soundfile._ffi.NULL, 0)
+                soundfile._snd.sf_command(*command)
+                for key, value in tags.items():
+                    setattr(opened, key, value)
+                yield opened.write
+        finally:
+            if file.error is not None:
+                raise file.error
+
+
+class _WatchedFile(io.FileIO):
+    """A file that keeps the error of a write: libsndfile overlooks some and describes none."""
+
+    error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        """Write all, or return 0."""
+        left = memoryview(data)
+        try:
+            while left:
+                left = left[super().write(left) :]
+        except OSError as error:
+            self.error = self.error or error
+            return 0
+        return len(data)
 
 
 def check_target(target: Path) -> None:
-    """Raise AudioError where a file cannot be written, before the work for it is done."""
+    """Raise WriteError where a file cannot be written, before the work for it is done."""
     if target.is_dir():
-        raise AudioError(f"{target}: a folder, where the name of a file is needed")
+        raise WriteError(f"{target}: a folder, where the name of a file is needed")
     if target.exists() and not target.is_file():
-        raise AudioError(f"{target}: not a regular file; name another, or use - for a pipe")
+        raise WriteError(f"{target}: not a regular file; name another, or use - for a pipe")
     if not target.parent.is_dir():
-        raise AudioError(f"{target}: its folder does not exist; make it first")
+        raise WriteError(f"{target}: its folder does not exist; make it first")
     if target.exists() and not os.access(target, os.W_OK):
-        raise AudioError(f"{target}: the file is read-only; choose another name")
+        raise WriteError(f"{target}: the file is read-only; choose another name")
     if not os.access(target.parent, os.W_OK):
-        raise AudioError(f"{target}: its folder is read-only; choose another one")
+        raise WriteError(f"{target}: its folder is read-only; choose another one")

@@ -3,6 +3,7 @@
 Heavy modules are imported inside the commands, so that `voxcycle --help` is quick.
 """
 
+import errno
 import io
 import sys
 from collections.abc import Sequence
@@ -22,7 +23,14 @@ from voxcycle.console import to_line
 
 EXIT_FAILED = 2
 EXTRAS = {"evaluate": "eval", "images": "images"}  # of commands; all others need that to train
-PACKAGES = {"ray": "cluster", "fsspec": "cluster"}  # whose extra does not depend on the command
+REMEDIES = {
+    errno.ENOSPC: "make room, then run the command again",
+    errno.EDQUOT: "make room, then run the command again",
+    errno.EFBIG: "name a disk that takes files of this size",
+    errno.EROFS: "name another folder",
+}
+# Packages whose extra does not depend on the command.
+PACKAGES = {"ray": "cluster", "fsspec": "cluster", "pyarrow": "cluster"}
 
 app = typer.Typer(
     help="Voice conversion offline, on a CPU.",
@@ -64,8 +72,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         typer.echo(to_line(error_line), err=True)
         sys.exit(EXIT_FAILED)
     except (ValueError, OSError, ImportError) as error:
-        typer.echo(to_line(f"error: {error}"), err=True)
+        typer.echo(to_line(f"error: {_describe(error)}"), err=True)
         sys.exit(EXIT_FAILED)
+
+
+def _describe(error: Exception) -> str:
+    """Return one sentence: what errors of the system lack is said for them."""
+    if not isinstance(error, OSError) or not error.filename or not error.strerror:
+        return str(error)
+    remedy = REMEDIES.get(error.errno or 0)
+    return f"{error.filename}: {error.strerror}" + (f"; {remedy}" if remedy else "")
 
 
 def _describe_missing(error: ModuleNotFoundError, arguments: Sequence[str] | None) -> str:

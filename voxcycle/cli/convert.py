@@ -28,7 +28,7 @@ def convert(
         list[str],
         typer.Argument(
             help="Audio files, folders, or lists: a Kaldi folder or wav.scp, JSON lines of Lhotse "
-            "or NeMo, a table (.csv, .tsv); - reads a file from stdin."
+            "or NeMo, a table (.csv, .tsv, .parquet); - reads a file from stdin."
         ),
     ],
     to: Annotated[

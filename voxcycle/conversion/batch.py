@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -199,7 +200,7 @@ class Batch:
                     left.append(Task(index, planned, None))
                 continue
             state = states.get(planned.source) or state_of(planned.source)
-            row = self._begin_row(planned, state, hashes[planned.voice], manifest.folder)
+            row = self._begin_row(planned, state, hashes[planned.voice], manifest)
             if manifest.is_done(row, self.work.verifies):
                 kept = FileResult(planned.source, planned.target, is_kept=True)
                 settled.append((index, kept))
@@ -213,14 +214,14 @@ class Batch:
         return settled, left
 
     def _begin_row(
-        self, planned: PlannedFile, state: tuple[int, int], voice_sha256: str, folder: Path
+        self, planned: PlannedFile, state: tuple[int, int], voice_sha256: str, manifest: Manifest
     ) -> Row:
         assert planned.target is not None
         return Row(
             planned.id,
             planned.voice,
             source=str(planned.source.absolute()),
-            output=planned.target.relative_to(folder).as_posix(),
+            output=planned.target.relative_to(manifest.folder).as_posix(),
             offset=planned.part.start_s,
             options=hash_options(
                 self.options,
@@ -229,6 +230,7 @@ class Batch:
                 format=planned.audio_format,
                 part=planned.part,
             ),
+            attempt=manifest.count_attempts(planned.id, planned.voice) + 1,
             source_bytes=state[0],
             source_ns=state[1],
         )
@@ -309,6 +311,8 @@ class Batch:
     def _write_lists(self, manifest: Manifest) -> None:
         """Write the lists that were given anew, with the outputs that are there by now."""
         made: dict[Path, dict[str, Written]] = {}
+        if self.lists and self.work.shard:  # others have added rows meanwhile
+            manifest = Manifest(manifest.folder, manifest.path)
         for utterance, voice, folder in self.roles if self.lists else ():
             row = manifest.rows.get((utterance.id, voice))
             if folder is not None and row is not None and row.status == "ok":
@@ -316,16 +320,24 @@ class Batch:
                 written = Written(path, row.n_samples, row.sample_rate)
                 made.setdefault(folder, {})[utterance.id] = written
         for folder, by_id in made.items():
-            self.written_lists += [own.write(folder, by_id) for own in self.lists]
+            for own in self.lists:
+                with _naming(folder / own.path.name):
+                    self.written_lists.append(own.write(folder, by_id))
 
 
 def _append(manifest: Manifest, *rows: Row) -> None:
-    try:
+    with _naming(manifest.path):
         manifest.append(*rows)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Say in one sentence where a file cannot be written."""
+    try:
+        yield
     except OSError as error:
         raise AudioError(
-            f"{manifest.path}: {error.strerror or error}; when that is mended, the same command "
-            "goes on"
+            f"{path}: {error.strerror or error}; when that is mended, the same command goes on"
         ) from error
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from voxcycle.audio.io import AudioError
+from voxcycle.audio.output import WriteError
 
 CHUNK_FRAMES = 512  # 6 s: context costs little, and HiFi-GAN stays under 300 MB
 SPOOL_BYTES = 1 << 23  # in memory up to here: 90 s of waveform, five minutes of mels
@@ -108,7 +108,7 @@ class SpooledFrames:
             self._file.write(values.tobytes())
             self._file.flush()
         except OSError as error:
-            raise AudioError(
+            raise WriteError(
                 f"{tempfile.gettempdir()}: no room for intermediate results ({error.strerror}); "
                 "free some, or set TMPDIR to a folder with 1.4 GB for each hour of audio"
             ) from error

@@ -1,8 +1,9 @@
 """`manifest.jsonl` in a folder of outputs: a line per event, appended, from which a batch resumes.
 
 A conversion appends two rows: `started`, so that what a killed process left is known as ours, and
-`ok` or `failed`. Shards append to files of their own, the actors of a cluster to parts of these,
-which are merged into them. All are read, and the last row of an utterance counts.
+`ok`, `failed` or, where it is to be tried again, `stopped`. Shards append to files of their own,
+the actors of a cluster to parts of these, which are merged into them. All are read, and the last
+row of an utterance counts: that of the highest attempt, as clocks may jump.
 """
 
 import hashlib
@@ -11,8 +12,8 @@ import os
 import time
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields, replace
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePath
 from typing import Any, Literal
 
@@ -20,10 +21,10 @@ import voxcycle
 from voxcycle.audio.io import AudioError
 from voxcycle.conversion.options import Options
 from voxcycle.conversion.storage import RemotePath, is_remote, to_path
-from voxcycle.files import check_folder, remove_partials
+from voxcycle.files import check_folder, locking, remove_partials
 
 MANIFEST, PATTERN, LOCK = "manifest.jsonl", "manifest*.jsonl", ".{}.lock"
-Status = Literal["started", "ok", "failed"]
+Status = Literal["started", "ok", "failed", "stopped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,8 @@ class Row:
         offset: start of the part that is converted, in seconds.
         seconds: length of the output.
         options: hash of all that changes the result: voice, vocoder, options, format, part.
-        status: started, ok or failed.
+        attempt: number of conversions of this utterance to this voice that were begun, with this.
+        status: started; ok; failed, by the recording; or stopped, by a disk or a change of it.
         message: the error, or notes.
         source_bytes: size of the recording.
         source_ns: time of its last change, nanoseconds since 1970.
@@ -58,6 +60,7 @@ class Row:
     offset: float = 0.0
     seconds: float = 0.0
     options: str = ""
+    attempt: int = 0
     status: Status = "started"
     message: str = ""
     source_bytes: int = 0
@@ -69,9 +72,6 @@ class Row:
     sample_rate: int = 0
     version: str = ""
     time: str = ""
-
-
-TYPES = {f.name: f.type for f in fields(Row)}
 
 
 class Manifest:
@@ -137,8 +137,12 @@ class Manifest:
     def is_ours(self, name: str, voice: str, output: Path) -> bool:
         """Return whether an earlier call made, or began to make, an output of this utterance."""
         made = self.rows.get((name, voice))
-        is_made = made is not None and made.status != "failed"
-        return made is not None and is_made and self.folder / made.output == output
+        return made is not None and self.folder / made.output == output
+
+    def count_attempts(self, name: str, voice: str) -> int:
+        """Return how many conversions of an utterance to a voice were begun."""
+        made = self.rows.get((name, voice))
+        return made.attempt if made else 0
 
     def clean(self, rows: Iterable[Row]) -> None:
         """Remove what killed conversions left of the outputs that begin with these rows."""
@@ -152,11 +156,11 @@ class Manifest:
 def open_manifest(folder: Path, shard: tuple[int, int] | None = None) -> Iterator[Manifest]:
     """Open the manifest of a folder of outputs, which is made; no other process may meanwhile.
 
+    Shards share the folder.
+
     Raises:
         AudioError: another process converts to the folder, or it cannot be written.
     """
-    from filelock import FileLock, Timeout
-
     name = MANIFEST if shard is None else f"manifest-{shard[0]}-of-{shard[1]}.jsonl"
     if is_remote(folder):  # where nothing can be locked
         manifest = Manifest(folder, folder / name)
@@ -164,13 +168,17 @@ def open_manifest(folder: Path, shard: tuple[int, int] | None = None) -> Iterato
         yield manifest
         manifest.merge()
         return
+    check_folder(folder)
+    path = folder / name
+    lock, shared = (folder / LOCK.format(file) for file in (name, MANIFEST))
     try:
-        check_folder(folder)
         is_new = not folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
-        path, lock = folder / name, folder / LOCK.format(name)
         try:
-            with FileLock(lock, timeout=0):
+            with ExitStack() as stack:
+                if shard is not None:
+                    stack.enter_context(locking(shared, is_shared=True))
+                stack.enter_context(locking(lock))
                 path.open("ab").close()
                 try:
                     manifest = Manifest(folder, path)
@@ -181,16 +189,20 @@ def open_manifest(folder: Path, shard: tuple[int, int] | None = None) -> Iterato
                     if not path.stat().st_size:
                         path.unlink()
         finally:
-            if is_new and list(folder.iterdir()) in ([], [lock]):  # nothing could be converted
+            if is_new and {*folder.iterdir()} <= {lock, shared}:  # nothing could be converted
                 lock.unlink(missing_ok=True)
+                shared.unlink(missing_ok=True)
                 folder.rmdir()
-    except Timeout:
+    except BlockingIOError:
         raise AudioError(
             f"{folder}: another process is converting to this folder; wait for it, name another "
             "folder, or share the work with --shard 1/2 and --shard 2/2"
         ) from None
-    except PermissionError as error:
-        raise AudioError(f"{folder}: cannot be written: {error.strerror}; name another") from error
+    except OSError as error:
+        raise AudioError(
+            f"{folder}: cannot be written: {error.strerror or error}; when that is mended, the "
+            "same command goes on"
+        ) from error
 
 
 def part_of(path: Path, name: str) -> Path:
@@ -210,12 +222,18 @@ def write_rows(path: Path, rows: Iterable[Row]) -> None:
     if isinstance(path, RemotePath):
         part_of(path, uuid.uuid4().hex).write_bytes(lines)
         return
-    with path.open("ab+") as file:
-        if file.tell():
-            file.seek(-1, 2)
-            if file.read(1) != b"\n":
-                lines = b"\n" + lines  # after a row that a killed process left torn
-        file.write(lines)
+    n_bytes = None
+    try:
+        with path.open("ab+") as file:
+            if n_bytes := file.tell():
+                file.seek(-1, 2)
+                if file.read(1) != b"\n":
+                    lines = b"\n" + lines  # after a row that a killed process left torn
+            file.write(lines)
+    except OSError:
+        if n_bytes is not None:
+            os.truncate(path, n_bytes)  # rows are there whole or not at all
+        raise
 
 
 def stamp(row: Row) -> Row:
@@ -241,8 +259,8 @@ def _to_lines(rows: Iterable[Row]) -> bytes:
     return text.encode("ascii")
 
 
-def _age(row: Row) -> tuple[str, bool]:
-    return row.time, row.status != "started"
+def _age(row: Row) -> tuple[int, bool, str]:
+    return row.attempt, row.status != "started", row.time
 
 
 def _has_same_input(made: Row, row: Row) -> bool:
@@ -256,10 +274,10 @@ def _has_same_input(made: Row, row: Row) -> bool:
 def _parse(line: bytes) -> Row | None:
     try:
         stored: Any = json.loads(line)
-        known = {name: stored[name] for name in TYPES if name in stored}
+        known = {name: stored.get(name, default) for name, default in _EXAMPLE.items()}
         if any(type(known[name]) is not type(default) for name, default in _EXAMPLE.items()):
             return None
-        return Row(**known) if _is_inside(known["output"]) else None
+        return Row(**known) if known["id"] and _is_inside(known["output"]) else None
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
 

@@ -15,7 +15,7 @@ from voxcycle.audio.output import AudioFormat, choose_format
 from voxcycle.audio.part import WHOLE, Part, PartSource
 from voxcycle.conversion.lists.reader import is_list, open_list
 from voxcycle.conversion.lists.utterance import Utterance, UtteranceList
-from voxcycle.conversion.storage import ask_all, fetch, find_recordings, to_path
+from voxcycle.conversion.storage import ask_all, fetch, find_recordings, is_remote, to_path
 
 IsOurs = Callable[[str, str, Path], bool]  # id, voice, output: whether an earlier call made it
 
@@ -114,7 +114,7 @@ def plan_roles(
             if utterance.error:
                 raise AudioError(utterance.error)
             if opened is None or opened.path != source:  # once for all parts of a recording
-                opened = remote.get(source) or FileSource(source)
+                opened = remote.get(source) or _open(source)
             audio_format = choose_format(opened, requested_format)
             whole = utterance.part == WHOLE
             part = opened if whole else PartSource(opened, utterance.part)
@@ -215,12 +215,15 @@ def describe_passed_over(paths: Sequence[Path]) -> list[str]:
     ]
 
 
+def _open(source: Path) -> FileSource:
+    if is_remote(source) and needs_ffmpeg(source):
+        return FileSource(fetch(source, (0, 0)).path, str(source))
+    return FileSource(source)
+
+
 def _try_to_open(source: Path) -> FileSource | None:
     try:
-        if not needs_ffmpeg(source):
-            return FileSource(source)
-        local = fetch(source, (0, 0))
-        return FileSource(local.path, str(source))
+        return _open(source)
     except AudioError:
         return None
 

@@ -22,6 +22,7 @@ Result = TypeVar("Result")
 REQUESTS = 32  # to a store at once
 BLOCK_BYTES = 1 << 18  # that are read at once: a header, not the whole recording
 URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)  # two letters at least: C:// is a drive
+PACKED = re.compile(r"\.parquet/\d+-\d+/[^/]+$")  # a recording in a row of a file
 
 
 class Stat(NamedTuple):
@@ -33,6 +34,8 @@ class Stat(NamedTuple):
 
 class RemotePath(PurePosixPath):
     """The URL of a file or folder; OSError where its store fails."""
+
+    answers_at_once = False
 
     def __str__(self) -> str:
         return re.sub(r"^([\w+.-]+:)/(?!/)", r"\1//", super().__str__())
@@ -144,6 +147,10 @@ class RemotePath(PurePosixPath):
 def to_path(place: str | Path) -> Path:
     """Return a path, which is a `RemotePath` for the URL of a store."""
     text = str(place)
+    if PACKED.search(text):
+        from voxcycle.conversion.packed import PackedPath
+
+        return cast(Path, PackedPath(text))
     if not URL.match(text):
         return Path(place)
     if text.startswith("file://"):
@@ -157,8 +164,9 @@ def is_remote(path: Path) -> bool:
 
 
 def ask_all(function: Callable[[Path], Result], paths: Iterable[Path]) -> dict[Path, Result]:
-    """Return what a function returns for each remote path, many of which are asked for at once."""
-    remote = list(dict.fromkeys(path for path in paths if is_remote(path)))
+    """Return what a function returns for each path that takes time, many of them asked at once."""
+    slow = (p for p in paths if isinstance(p, RemotePath) and not p.answers_at_once)
+    remote = list(dict.fromkeys(cast(Iterator[Path], slow)))
     with ThreadPoolExecutor(REQUESTS) as pool:
         return dict(zip(remote, pool.map(function, remote), strict=True))
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from voxcycle.audio.io import AudioError, FileSource
+from voxcycle.audio.output import WriteError
 from voxcycle.audio.part import WHOLE, PartSource
-from voxcycle.conversion.manifest import Row, hash_file
+from voxcycle.conversion.manifest import Row, Status, hash_file
 from voxcycle.conversion.options import Options
 from voxcycle.conversion.pipeline import convert_file
 from voxcycle.conversion.plan import PlannedFile
@@ -69,11 +70,14 @@ class Converter:
     def __call__(self, task: Task, report: Progress | None = None) -> FileResult:
         """Convert a recording."""
         planned, row = task.planned, task.row
+        is_stopped = False  # by what is not the recording's fault
         try:
             result = self._convert(planned, row, report)
         except AudioError as error:
+            is_stopped = isinstance(error, WriteError)
             result = FileResult(planned.source, error=str(error))
         except OSError as error:
+            is_stopped = True
             problem = f"{planned.target}: {error.strerror or error}"
             result = FileResult(planned.source, error=problem)
         except Exception as error:  # a bug that one file reveals must not stop the others
@@ -84,7 +88,9 @@ class Converter:
             result = FileResult(planned.source, error=problem)
         if row is None or result.row is not None:
             return result
-        return replace(result, row=replace(row, status="failed", message=result.error or ""))
+        is_stopped |= state_of(planned.source) != (row.source_bytes, row.source_ns)
+        status: Status = "stopped" if is_stopped else "failed"
+        return replace(result, row=replace(row, status=status, message=result.error or ""))
 
     def _convert(
         self, planned: PlannedFile, row: Row | None, report: Progress | None

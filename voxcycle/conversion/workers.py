@@ -1,8 +1,10 @@
 """Processes that do one task at a time: a crash or a hang costs that task alone."""
 
 import multiprocessing
+import os
 import signal
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -127,11 +129,18 @@ def _wait(workers: list[_Worker]) -> list[_Worker]:
 
 
 def _serve(connection: Connection, function: Callable[[Any], Any], device: str) -> None:
-    """Do tasks until the parent is gone; the parent handles Ctrl-C."""
+    """Do tasks until the parent is gone, also by SIGKILL; the parent handles Ctrl-C."""
 
     def leave(number: int, frame: Any) -> None:
         sys.exit(128 + number)
 
+    def die_with_parent() -> None:
+        parent = multiprocessing.parent_process()
+        if parent is not None:
+            parent.join()
+        os._exit(1)  # a new run may do the same task by now
+
+    threading.Thread(target=die_with_parent, daemon=True).start()
     # One thread, so that results do not depend on the number of processes.
     use_threads(1)
     if device != "cpu":

@@ -10,9 +10,10 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from voxcycle.audio.mixdown import plan_mixdown
 from voxcycle.audio.output import AudioFormat, write_audio
 from voxcycle.audio.resample import resample_blocks, resampled_length
 from voxcycle.audio.segment import find_slices
-from voxcycle.files import replacing
+from voxcycle.files import locking, remove_partials, replacing
 from voxcycle.speech.corpus import CorpusError, list_recordings
 from voxcycle.speech.own_outputs import IS_CONVERSION, REPORT, is_conversion
 from voxcycle.speech.screening import OutlierScore, compare_clips
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 FLAC = AudioFormat("flac", "FLAC", "PCM_16")
+FORMER, LOCK = "former", ".lock"  # in a report: clips that are being replaced by its own
 MAX_PEAK = 0.98
 MIN_OUTLIER_SCORE = 3.1  # deviations; measured by egs/fillets_nl/planted_outliers.py
 OUTLIER_PROBLEM = "unlike the others"
@@ -169,14 +171,12 @@ def prepare_folder(
         AudioError: a clip cannot be written.
     """
     folder, out = folder.resolve(), out.resolve()
-    made = out.with_name(f".{out.name}.part")
-    shutil.rmtree(made, ignore_errors=True)  # left by a killed call
     paths, unreadable = _list_recordings(folder, out)
     former = _list_former(out, overwrite)
     pieces: list[Piece] = []
     notes: list[tuple[str, str]] = []
     seconds = 0.0
-    try:
+    with _working_beside(out) as made:
         results = _prepare_files(folder, paths, made, n_jobs)
         advance(0, len(paths))
         for done, (path, result) in enumerate(zip(paths, results, strict=True), 1):
@@ -194,16 +194,43 @@ def prepare_folder(
             reasons = [f"{name}: {reason}" for name, reason in unreadable]
             reasons += [f"{piece.source}: {piece.problem}" for piece in pieces]
             raise CorpusError(f"{folder}: no clip is usable; " + "; ".join(reasons[:3]))
-        for path in former:
-            path.unlink(missing_ok=True)
+        # A call that is killed from here on leaves what the next one knows as ours.
+        _write_report(out, asdict(prepared) | {FORMER: former})
+        for name in former:
+            (out / name).unlink(missing_ok=True)
         for piece in prepared.kept:
             (out / piece.file).parent.mkdir(parents=True, exist_ok=True)
             os.replace(made / piece.file, out / piece.file)
-        with replacing(out / REPORT) as partial:
-            partial.write_text(json.dumps(asdict(prepared), indent=1), "utf-8")
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
+        _write_report(out, asdict(prepared))
     return prepared
+
+
+@contextmanager
+def _working_beside(out: Path) -> Iterator[Path]:
+    """Give an empty folder beside `out`, for one process at a time, that goes at the end."""
+    made = out.with_name(f".{out.name}.part")
+    made.mkdir(parents=True, exist_ok=True)
+    try:
+        with locking(made / LOCK):
+            try:
+                for path in made.iterdir():  # left by a killed call
+                    if path.is_dir():
+                        shutil.rmtree(path)
+                    elif path.name != LOCK:
+                        path.unlink()
+                yield made
+            finally:
+                shutil.rmtree(made, ignore_errors=True)
+    except BlockingIOError:
+        raise CorpusError(
+            f"{out}: another process is preparing this folder; wait for it, or name another"
+        ) from None
+
+
+def _write_report(out: Path, report: dict[str, Any]) -> None:
+    remove_partials([out / REPORT])
+    with replacing(out / REPORT) as partial:
+        partial.write_text(json.dumps(report, indent=1), "utf-8")
 
 
 def _prepare_files(
@@ -250,8 +277,10 @@ def _list_recordings(folder: Path, out: Path) -> tuple[list[Path], list[tuple[st
     return paths, unreadable
 
 
-def _list_former(out: Path, overwrite: bool) -> list[Path]:
-    """Return the files of an earlier call in `out`, which this call may replace.
+def _list_former(out: Path, overwrite: bool) -> list[str]:
+    """Return the clips of an earlier call in `out`, which this call may replace.
+
+    Those of a call that was killed while it moved them need no `overwrite`.
 
     Raises:
         CorpusError: `out` holds other files, or `overwrite` is false.
@@ -262,17 +291,17 @@ def _list_former(out: Path, overwrite: bool) -> list[Path]:
         raise CorpusError(f"{out}: expected a folder, found a file; name another")
     if not any(out.iterdir()):
         return []
-    report = out / REPORT
     try:
-        names = [piece["file"] for piece in json.loads(report.read_text("utf-8"))["pieces"]]
-        former = [(out / name).resolve() for name in names if name]
+        report = json.loads((out / REPORT).read_text("utf-8"))
+        names = [*(piece["file"] for piece in report["pieces"]), *report.get(FORMER, [])]
+        former = [name for name in names if name and (out / name).resolve().is_relative_to(out)]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise CorpusError(
             f"{out}: holds files that no earlier call wrote; name another folder"
         ) from None
-    if not overwrite:
+    if not overwrite and FORMER not in report:
         raise CorpusError(f"{out}: holds clips already; name another folder, or add --overwrite")
-    return [*(path for path in former if path.is_relative_to(out)), report]
+    return former
 
 
 def _prepare_file(root: Path, path: Path, out: Path) -> tuple[float, list[Piece], list[str]] | str:

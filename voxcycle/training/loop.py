@@ -13,7 +13,7 @@ from rich.console import Console
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.tensorboard import SummaryWriter
 
-from voxcycle.files import CHECKPOINT_FILE, check_writable
+from voxcycle.files import CHECKPOINT_FILE, check_writable, locking
 from voxcycle.methods.batches import Share, take_share
 from voxcycle.runtime.session import count_threads, use_threads
 from voxcycle.training.config import (
@@ -27,6 +27,7 @@ from voxcycle.training.processes import average, join_processes
 from voxcycle.training.progress import LiveProgress, first_interrupt, ignore_interrupts
 from voxcycle.training.state import TrainingState
 
+LOCK = ".lock"
 MAX_SECONDS_BETWEEN = 300.0  # two checkpoints: slow machines lose no more than that
 
 Hook = Callable[[TrainingState, SummaryWriter], None]  # called after every step
@@ -62,6 +63,9 @@ def prepare_run(
     checkpoint = check_run(config.out, resume) if is_main else None
     if is_main:
         check_writable(config.out)
+        if config.out.is_dir():
+            with _alone_in(config.out):
+                pass  # said before any analysis
     if resume:
         config = resume_config(config)
     elif start is not None and not start.is_file():
@@ -98,6 +102,8 @@ def fit(
 
     Raises:
         KeyboardInterrupt: after Ctrl-C; the first ends the step under way and saves.
+        ValueError: another process trains in the folder.
+        OSError: the checkpoint or the log cannot be written.
         SystemExit: in processes other than rank 0, at the end.
     """
     assert config.steps is not None
@@ -123,7 +129,8 @@ def fit(
             worker_init_fn=ignore_interrupts,
         )
         try:
-            log = SummaryWriter(config.out / "log") if fabric.is_global_zero else nullcontext()
+            is_main = fabric.is_global_zero
+            log = _open_log(config.out, state.steps_done) if is_main else nullcontext()
             with log as writer, LiveProgress(state, n_steps, console) as bar:
                 saved = time.monotonic()
                 for batch in loader:
@@ -142,8 +149,8 @@ def fit(
                             saved = time.monotonic()
                     if is_stopped:
                         break
-            if fabric.is_global_zero:
-                state.save(checkpoint)
+                if writer is not None:
+                    state.save(checkpoint)
         except KeyboardInterrupt:
             has_one = "; --resume goes on from the last checkpoint"
             words = has_one if checkpoint.exists() else ", before the first checkpoint"
@@ -152,6 +159,30 @@ def fit(
     if state.steps_done < config.steps:
         console.print(f"stopped at step {state.steps_done}; --resume goes on from there")
         raise KeyboardInterrupt
+
+
+@contextmanager
+def _open_log(run: Path, steps_done: int) -> Iterator[SummaryWriter]:
+    """Give the log of a run, which no other process may train meanwhile."""
+    with _alone_in(run):
+        for partial in run.glob(".*.part"):  # left by a killed process
+            partial.unlink()
+        # What a killed process logged after its checkpoint is logged again.
+        with SummaryWriter(run / "log", purge_step=steps_done + 1) as writer:
+            yield writer
+
+
+@contextmanager
+def _alone_in(run: Path) -> Iterator[None]:
+    run.mkdir(parents=True, exist_ok=True)
+    try:
+        with locking(run / LOCK):
+            yield
+    except BlockingIOError:
+        raise ValueError(
+            f"{run}: another process is training in this folder; wait for it, or name another "
+            "folder with --out"
+        ) from None
 
 
 def rate_factor(step: int, n_steps: int, falling: float) -> float:

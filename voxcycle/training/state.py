@@ -117,9 +117,19 @@ class TrainingState:
         self.steps_done = stored["steps_done"]
 
     def save(self, path: Path) -> None:
-        """Write a checkpoint; a training that is killed meanwhile keeps the former file."""
-        with replacing(path) as partial:
-            torch.save(self.state_dict(), partial)
+        """Write a checkpoint; a training that is killed meanwhile keeps the former file.
+
+        OSError where it cannot be written; the former file stays then, too.
+        """
+        try:
+            with replacing(path) as partial:
+                torch.save(self.state_dict(), partial)
+        except (OSError, RuntimeError) as error:  # torch's own writer says little
+            reason = getattr(error, "strerror", None) or "the disk is full, or the file too large"
+            raise OSError(
+                f"{path}: cannot be written ({reason}); make room, then --resume goes on from the "
+                "last checkpoint"
+            ) from error
 
 
 def restore(state: TrainingState, path: Path, with_optimizers: bool) -> None:

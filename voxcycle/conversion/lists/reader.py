@@ -5,10 +5,11 @@ from pathlib import Path
 
 from voxcycle.audio.io import AudioError
 from voxcycle.conversion.lists.kaldi import KALDI_LIST, KaldiList
+from voxcycle.conversion.lists.parquet import ParquetList
 from voxcycle.conversion.lists.rows import JsonList, TableList
 from voxcycle.conversion.lists.utterance import UtteranceList
 
-SUFFIXES = (".scp", ".jsonl", ".jsonl.gz", ".csv", ".tsv")
+SUFFIXES = (".scp", ".jsonl", ".jsonl.gz", ".csv", ".tsv", ".parquet")
 
 
 def is_list(path: Path) -> bool:
@@ -26,6 +27,8 @@ def open_list(path: Path) -> "UtteranceList":
     try:
         if kind.endswith(".scp"):
             return KaldiList(path)
+        if kind.endswith(".parquet"):
+            return ParquetList(path)
         return TableList(path) if kind.endswith((".csv", ".tsv")) else JsonList(path)
     except OSError as error:
         raise AudioError(f"{path}: cannot be read: {error.strerror or error}") from error
