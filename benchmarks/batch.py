@@ -16,16 +16,17 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import soundfile
 
 from voxcycle.conversion.batch import Batch, convert_files
 from voxcycle.conversion.options import Options
-from voxcycle.evaluation.report.record import describe_command, describe_commit
-from voxcycle.evaluation.report.results import Result, Value, write_result
-from voxcycle.evaluation.stats.cost import cpu_name, peak_memory_mb
 from voxcycle.runtime.session import use_threads
+
+if TYPE_CHECKING:  # processes that convert import this file, too
+    from voxcycle.evaluation.report.results import Value
 
 LENGTH_S = 12.0
 N_PLANNED, PER_FOLDER = 100_000, 1000
@@ -41,7 +42,7 @@ def write_recordings(recording: Path, folder: Path, n_files: int) -> None:
         soundfile.write(folder / f"{index}.wav", np.roll(whole, 997 * index), sample_rate)
 
 
-def measure_throughput(folder: Path, n_files: int, jobs: int) -> dict[str, Value]:
+def measure_throughput(folder: Path, n_files: int, jobs: int) -> "dict[str, Value]":
     """Return seconds of audio per second, the median of three."""
     rates = []
     for _ in range(3):
@@ -51,11 +52,11 @@ def measure_throughput(folder: Path, n_files: int, jobs: int) -> dict[str, Value
             rates.append(n_files * LENGTH_S / (time.perf_counter() - started))
         if any(result.error for result in results):
             raise SystemExit(next(result.error for result in results if result.error))
-    workers_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    who = resource.RUSAGE_CHILDREN if jobs > 1 else resource.RUSAGE_SELF
     return {
-        "row": f"{jobs} processes of one thread",
+        "row": f"{jobs} process{'es' * (jobs > 1)} of one thread",
         "times_real_time": round(statistics.median(rates), 1),
-        "memory_mb": round(workers_mb if jobs > 1 else peak_memory_mb()),
+        "memory_mb": round(resource.getrusage(who).ru_maxrss / 1024),
     }
 
 
@@ -64,10 +65,11 @@ def plan(folder: Path) -> None:
     started = time.perf_counter()
     batch = Batch([folder], "heart", folder.with_name("out"), options=Options())
     _, left = batch.look()
-    print(len(left), time.perf_counter() - started, peak_memory_mb())
+    memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(len(left), time.perf_counter() - started, memory_mb)
 
 
-def measure_planning(folder: Path) -> dict[str, Value]:
+def measure_planning(folder: Path) -> "dict[str, Value]":
     """Plan many small recordings."""
     folder.mkdir()
     path = folder.with_suffix(".wav")
@@ -109,6 +111,10 @@ def main() -> None:
     for row in rows:
         print(*row.values())
     if args.result:
+        from voxcycle.evaluation.report.record import describe_command, describe_commit
+        from voxcycle.evaluation.report.results import Result, write_result
+        from voxcycle.evaluation.stats.cost import cpu_name
+
         columns = ("row", "times_real_time", "ratio", "seconds", "memory_mb")
         result = Result(
             id=args.result,

@@ -262,3 +262,38 @@ def test_sizes_are_bounded():
 def test_every_key_of_a_header_names_one_kind():
     assert {*OLDER_KEYS.values(), PHONETIC_ENCODER} == LOADERS.keys()
     assert len(set(OLDER_KEYS.values())) == len(OLDER_KEYS)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 10**6 + "]" * 10**6,
+        '{"kind": "voice", "format_version": Infinity}',
+        '{"kind": "voice", "format_version": ' + "9" * 5000 + "}",
+        '{"kind": ["voice"], "format_version": 3}',
+        '"voice"',
+    ],
+)
+def test_hostile_headers_are_refused(tmp_path, text):
+    path = tmp_path / "a.safetensors"
+    save_file({}, path, metadata={KEY: text})
+    with pytest.raises(ArtifactError, match="the header of this voice file is damaged"):
+        Voice.load(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("source_stats", {"mel_mean": [0.0] * 3}, "not 80 bands"),
+        ("target_stats", {"mel_std": [0.0] * 80}, "deviations that are not positive"),
+        ("target_stats", {"log_f0_mean": float("nan")}, "statistics that are not finite"),
+        ("card", {"name": ["a"]}, "name of the card is a list, no str"),
+        ("card", {"scores": "good"}, "scores of the card is a str, no dict"),
+    ],
+)
+def test_facts_of_a_voice_have_their_types_and_sizes(voice_path, tmp_path, key, value, words):
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(voice_path.read_bytes())
+    rewrite(path, lambda header: header[key].update(value))
+    with pytest.raises(ArtifactError, match=words):
+        Voice.load(path)

@@ -99,7 +99,7 @@ def read_header(path: Path, kind: str) -> dict[str, Any]:
     try:
         header = json.loads(metadata[key])
         version = int(header["format_version"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except MISFITS as error:
         raise ArtifactError(damaged) from error
     if version > FORMAT_VERSION:
         raise ArtifactError(

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -13,13 +13,30 @@ if TYPE_CHECKING:
 PATIENCE_S = 2.0
 REPORT_S = 10.0  # between lines of JSON
 PIPE_WIDTH = 1000
+MAX_LINE, END_OF_LINE = 5000, 300  # characters; a path has up to 4096 bytes
+
+
+def to_line(text: str) -> str:
+    r"""Return a message as one line that leaves a terminal as it is.
+
+    Names in files and of files may hold anything: control characters become escapes such as
+    `\n`, and of a very long message the middle is left out.
+    """
+    if len(text) > MAX_LINE:
+        text = f"{text[: MAX_LINE - END_OF_LINE]} ... {text[-END_OF_LINE:]}"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def open_console(stderr: bool = True) -> "Console":
-    """Return a console that prints lines as they are: names hold brackets and may be long."""
+    """Return a console whose `print` takes texts by `to_line`: brackets are no markup to it."""
     from rich.console import Console
 
-    console = Console(stderr=stderr, markup=False, highlight=False, soft_wrap=True)
+    class LineConsole(Console):
+        def print(self, *objects: Any, **options: Any) -> None:
+            lines = (to_line(item) if isinstance(item, str) else item for item in objects)
+            super().print(*lines, **options)
+
+    console = LineConsole(stderr=stderr, markup=False, highlight=False, soft_wrap=True)
     if not console.is_terminal:
         console.width = PIPE_WIDTH  # tables are whole in pipes
     return console
@@ -77,7 +94,8 @@ class BatchProgress:
 
         `n_kept` of them were done before, in no time.
         """
-        self._bar.update(self._task, completed=done, total=total, description=description)
+        shown_name = to_line(description)
+        self._bar.update(self._task, completed=done, total=total, description=shown_name)
         now = time.monotonic()
         if self.console.is_terminal or now - self._reported < REPORT_S:
             return

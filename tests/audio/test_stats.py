@@ -98,7 +98,7 @@ def test_normalization_and_dictionary_return():
     mel, _ = random_file(1, 20)
     np.testing.assert_allclose(PRIOR.denormalize(PRIOR.normalize(mel)), mel, atol=1e-5)
     np.testing.assert_allclose(PRIOR.normalize(PRIOR.mel_mean + PRIOR.mel_std), 1, rtol=1e-5)
-    found = DomainStats.from_dict(PRIOR.to_dict())
+    found = DomainStats.from_dict(PRIOR.to_dict(), len(PRIOR.mel_mean))
     check_same(found, PRIOR, atol=1e-5)  # five decimals
     assert (found.log_f0_mean, found.log_f0_std) == (PRIOR.log_f0_mean, PRIOR.log_f0_std)
 

@@ -179,3 +179,60 @@ def test_parts_are_what_the_file_holds_there(corpus):
     for part, told in ((Part(2.0), "not in it"), (Part(channel=2), "channel 2 of 2")):
         with pytest.raises(AudioError, match=told):
             PartSource(FileSource(corpus / "two.wav"), part)
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("[" * 10**6 + "]" * 10**6, "not a JSON object on one line"),
+        ('{"path": "a", "start": 1' + "0" * 400 + "}", "seconds are needed"),
+        ('{"path": "a", "start": [0]}', "seconds are needed"),
+        ("9" * 5000, "not a JSON object on one line"),
+    ],
+)
+def test_hostile_rows_are_refused(tmp_path, line, problem):
+    path = tmp_path / "a.jsonl"
+    path.write_text(f'{{"path": "good"}}\n{line}\n')
+    with pytest.raises(AudioError, match=f"a.jsonl, line [12]: .*{problem}"):
+        open_list(path)
+
+
+def test_a_damaged_compressed_list_is_refused(tmp_path):
+    path = tmp_path / "a.jsonl.gz"
+    rows = "".join(f'{{"path": "{i * i}.wav"}}\n' for i in range(200))
+    data = gzip.compress(rows.encode())
+    changed = data[:60] + bytes(40) + data[100:]
+    for damaged in (data[:100], data[:-4], changed, b"no gzip"):
+        path.write_bytes(damaged)
+        with pytest.raises(AudioError, match="a.jsonl.gz: "):
+            open_list(path)
+
+
+@pytest.mark.parametrize("text", [b"\n", b" ", b"a"])
+def test_a_small_file_that_holds_a_gigabyte_is_refused(tmp_path, text):
+    path = tmp_path / "a.jsonl.gz"
+    part = gzip.compress(text * (1 << 20))
+    path.write_bytes(part * 1024)
+    with pytest.raises(AudioError, match="far more text|not a JSON object"):
+        open_list(path)
+
+
+def test_halves_of_characters_are_kept_as_escapes(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"id": "x\\ud800", "path": "a.wav", "text": "\\udcff ä"}\n')
+    (utterance,) = (found := open_list(path)).utterances
+    assert utterance.id == "x\ud800" and utterance.output.name == "x_"
+    found.write(tmp_path / "out", {utterance.id: Written(tmp_path / "x_.wav", RATE, RATE)})
+    (line,) = (tmp_path / "out" / "a.jsonl").read_text("utf-8").splitlines()
+    row = json.loads(line)
+    assert (row["id"], row["text"]) == ("x\ud800", "\udcff ä")
+
+
+def test_lines_of_kaldi_end_at_line_feeds_alone(tmp_path):
+    (tmp_path / "wav.scp").write_text("one a.wav\ntwo b.wav\n")
+    (tmp_path / "text").write_text("one before\u2028after\x0b\ntwo next\n", "utf-8")
+    found = open_list(tmp_path)
+    written = {own.id: Written(tmp_path / f"{own.id}.wav", RATE, RATE) for own in found.utterances}
+    found.write(tmp_path / "out", written)
+    text = (tmp_path / "out" / "text").read_bytes().decode()
+    assert text == "one before\u2028after\ntwo next\n"

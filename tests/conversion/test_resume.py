@@ -8,12 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 
 import pytest
 
 from voxcycle.audio.io import AudioError
 from voxcycle.conversion.batch import Batch
-from voxcycle.conversion.manifest import Manifest, open_manifest
+from voxcycle.conversion.manifest import Manifest, Row, open_manifest
 from voxcycle.conversion.options import Options
 from voxcycle.conversion.work import Work
 from voxcycle.conversion.workers import Lost, run_tasks
@@ -188,3 +189,12 @@ def test_a_killed_batch_goes_on_with_the_same_bits(recordings, voice_path, tmp_p
         assert (out / name).read_bytes() == (whole / name).read_bytes()
     rows = Manifest(out, out / "manifest.jsonl").rows.values()
     assert sorted(r.output for r in rows if r.status == "ok") == names
+
+
+@pytest.mark.parametrize("output", ["/etc/passwd", "../../up.wav", "zero\0.wav", "half\ud800.wav"])
+def test_hostile_rows_are_passed_over(tmp_path, output):
+    rows = [Row("one", "unit", output=output), Row("two", "unit", output="sub/two.wav")]
+    lines = ["[" * 10**6, "9" * 5000, *(json.dumps(asdict(row)) for row in rows)]
+    path = tmp_path / "manifest.jsonl"
+    path.write_text("\n".join(lines) + "\n")
+    assert Manifest(tmp_path, path).rows == {("two", "unit"): rows[1]}

@@ -49,6 +49,35 @@ def test_overrides_are_yaml():
     assert parse_overrides(["cycle_a=3", "uses_f0=false"]) == {"cycle_a": 3, "uses_f0": False}
 
 
+ALIASES = "x0: &x0 [1]\n" + "".join(
+    f"x{i}: &x{i} [{', '.join([f'*x{i - 1}'] * 10)}]\n" for i in range(1, 10)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (b"a: \xff\n", "settings.yaml: not UTF-8 text"),
+        (b"1: a\n", "settings.yaml: settings are lines of the form key: value"),
+        (b"[" * 10**6, "settings.yaml: cannot be read as YAML"),
+        (b"seed: !!bool x\n", "settings.yaml: cannot be read as YAML"),
+        (b"seed: !!timestamp x\n", "settings.yaml: cannot be read as YAML"),
+        (b"seed: 2001-99-99\n", "settings.yaml: cannot be read as YAML .month must be in 1..12"),
+        (b"seed: !!python/name:os.system\n", "settings.yaml: cannot be read as YAML"),
+        (b"seed: -0x" + b"f" * 5000, "^seed: the number is too small; give 0 or more$"),
+        (b"width: " + b"x" * 5000, r"^width: x{100}\.\.\. is not a whole number; give one$"),
+        (ALIASES.encode() + b"width: *x9\n", r"width: \[\[\[\.\.\.\], .* is not a whole number"),
+        (b"width: &x [*x]\n", "width: .* is not a whole number; give one"),
+    ],
+)
+def test_hostile_settings_are_refused(tmp_path, text, problem):
+    """Ten levels of aliases stand for 10 ** 9 values."""
+    (path := tmp_path / "settings.yaml").write_bytes(text)
+    with pytest.raises(ValueError, match=problem) as caught:
+        load_config(VoiceTrainingConfig, {"a": "x", "b": "y"}, path)
+    assert len(str(caught.value)) < 3000 and "\n" not in str(caught.value)
+
+
 def test_every_weight_and_switch_is_documented():
     assert all(field.description for field in VoiceTrainingConfig.model_fields.values())
 

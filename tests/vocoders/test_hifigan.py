@@ -143,3 +143,14 @@ def test_missing_files_are_named(checkpoint):
         HiFiGAN.load(checkpoint.parent)
     with pytest.raises(VocoderError, match="no such HiFi-GAN checkpoint"):
         HiFiGAN.load(checkpoint)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [("[" * 10**6, "not a readable JSON file"), (json.dumps(SMALL | {"fmin": 10**400}), "not the")],
+)
+def test_hostile_settings_are_refused(tmp_path, text, problem):
+    path = write_checkpoint(tmp_path / "a")
+    path.with_name("config.json").write_text(text)
+    with pytest.raises(VocoderError, match=f"config.json: {problem}"):
+        HiFiGAN.load(path)

@@ -18,6 +18,7 @@ from voxcycle.audio.streams import Stream, declared_length, describe_length, ope
 MIN_SAMPLE_RATE = 8_000
 MAX_SAMPLE_RATE = 384_000
 MAX_CHANNELS = 1024  # libsndfile's limit
+CRASHING_SEEKS = ("OGG",)  # libsndfile crashes or hangs where it seeks in damaged files of these
 BLOCK_VALUES = 1 << 18  # samples times channels that are in memory at once
 CONVERTED = "Synthetic speech: converted"  # how the comment of every conversion begins
 
@@ -130,7 +131,7 @@ class FileSource:
         for pieces in parts:
             with self._opening(pieces) as opened:
                 place = 0
-                if start and len(parts) == 1:
+                if start and len(parts) == 1 and self.format not in CRASHING_SEEKS:
                     with suppress(soundfile.SoundFileError, RuntimeError):
                         place = opened.seek(start)
                 yield functools.partial(opened.read, dtype="float32", always_2d=True), place
@@ -149,10 +150,14 @@ class FileSource:
             with self.path.open("rb") as file:
                 if not file.read(1):
                     raise AudioError(f"{self.name}: the file is empty (0 bytes); save it again")
+        except AudioError:
+            raise
         except FileNotFoundError:
             raise AudioError(f"{self.name}: no such file; check the path") from None
         except OSError as error:
             raise AudioError(f"{self.name}: cannot be read: {error.strerror}") from error
+        except ValueError:  # a name with a zero byte, or with halves of characters
+            raise AudioError(f"{self.name}: not the name of a file; correct it") from None
 
     @contextmanager
     def _opening(self, pieces: Sequence[Piece]) -> Iterator[Stream]:

@@ -48,14 +48,17 @@ class DomainStats:
         }
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "DomainStats":
-        """Build from `to_dict`'s result."""
-        return cls(
-            np.array(values["mel_mean"], np.float32),
-            np.array(values["mel_std"], np.float32),
-            float(values["log_f0_mean"]),
-            float(values["log_f0_std"]),
-        )
+    def from_dict(cls, values: dict[str, Any], n_mels: int) -> "DomainStats":
+        """Build from `to_dict`'s result; ValueError where it is none of so many bands."""
+        mel_mean, mel_std = (np.array(values[key], np.float32) for key in ("mel_mean", "mel_std"))
+        log_f0 = [float(values[key]) for key in ("log_f0_mean", "log_f0_std")]
+        if mel_mean.shape != (n_mels,) or mel_std.shape != (n_mels,):
+            raise ValueError(
+                f"statistics of {mel_mean.shape} and {mel_std.shape}, not {n_mels} bands"
+            )
+        if not np.isfinite([*mel_mean, *mel_std, *log_f0]).all() or min(*mel_std, log_f0[1]) <= 0:
+            raise ValueError("statistics that are not finite, or deviations that are not positive")
+        return cls(mel_mean, mel_std, *log_f0)
 
 
 class FrameSums(NamedTuple):

@@ -19,6 +19,7 @@ from voxcycle.cli.images import images_app
 from voxcycle.cli.prepare import prepare
 from voxcycle.cli.train import train
 from voxcycle.cli.voices import voices_app
+from voxcycle.console import to_line
 
 EXIT_FAILED = 2
 EXTRAS = {"evaluate": "eval", "images": "images"}  # of commands; all others need that to train
@@ -67,10 +68,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(EXIT_FAILED)
     except PermissionError as error:
         place = error.filename or "a file"
-        typer.echo(f"error: {place}: permission denied; make it yours, or name another", err=True)
+        error_line = f"error: {place}: permission denied; make it yours, or name another"
+        typer.echo(to_line(error_line), err=True)
         sys.exit(EXIT_FAILED)
     except (ValueError, OSError, ImportError) as error:
-        typer.echo(f"error: {_describe(error)}", err=True)
+        typer.echo(to_line(f"error: {_describe(error)}"), err=True)
         sys.exit(EXIT_FAILED)
 
 

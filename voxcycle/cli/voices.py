@@ -20,8 +20,9 @@ def voices(context: typer.Context) -> None:
     if context.invoked_subcommand is not None:
         return
     from rich.table import Column, Table
+    from rich.text import Text
 
-    from voxcycle.console import open_console
+    from voxcycle.console import open_console, to_line
     from voxcycle.voices.library import list_voices
     from voxcycle.voices.voice import NOT_STATED
 
@@ -40,7 +41,7 @@ def voices(context: typer.Context) -> None:
         if voice.error:
             console.print(f"{voice.name}: {voice.error}")
             continue
-        table.add_row(
+        cells = (
             voice.name,
             voice.language or NOT_STATED,
             voice.sex or NOT_STATED,
@@ -49,6 +50,7 @@ def voices(context: typer.Context) -> None:
             f"{voice.n_bytes / 1e6:.1f} MB",
             *(_print_score(voice.scores.get(key), n) for key, (_, n) in SCORES.items()),
         )
+        table.add_row(*(Text(to_line(cell)) for cell in cells))
     console.print(table)
     console.print(
         "SECS: similarity to the speaker (1 is identical); WER: words lost; MOS: naturalness, 1 to "
@@ -64,34 +66,14 @@ def show(
     ] = False,
 ) -> None:
     """Show the card of a voice: provenance, training and measured scores."""
-    from voxcycle.artifacts import VOICE, read_header
-    from voxcycle.audio.f0 import FORMER_TRACKER
+    from voxcycle.artifacts import VOICE, building, read_header
     from voxcycle.console import open_console
     from voxcycle.voices.library import find_voice
-    from voxcycle.voices.voice import NOT_STATED
 
     path = find_voice(name)
-    header = read_header(path, VOICE)
-    console = open_console(stderr=False)
-    for field, value in header["card"].items():
-        if field == "source":  # said below
-            continue
-        if isinstance(value, dict) and value:
-            console.print(f"{field}:")
-            is_long = field == "training" and not everything
-            _print_values(console, value, n_listed=MAX_LISTED if is_long else None)
-        else:
-            console.print(f"{field}: {value or NOT_STATED}")
-    converts = header["card"].get("source") or "the one speaker it was trained on"
-    console.print(f"converts: {'anyone' if header['is_any_to_one'] else converts}")
-    if header["generator"].get("n_content"):
-        console.print("input: phonetic features")
-    else:
-        second_pass = header.get("second_pass", header.get("strength", 0.0))
-        console.print("input: mels, as in older files")
-        console.print(f"second pass: {second_pass:g}")
-    console.print(f"F0 of its statistics: {header.get('f0_tracker', FORMER_TRACKER)}")
-    console.print(f"format: {header['format_version']}")
+    header, console = read_header(path, VOICE), open_console(stderr=False)
+    with building(path, VOICE):
+        _print_header(console, header, everything)
     console.print(f"file: {path} ({path.stat().st_size / 1e6:.1f} MB)")
 
 
@@ -120,6 +102,32 @@ def remove(name: Annotated[str, typer.Argument(help="Name of a voice of your own
     from voxcycle.voices.library import remove_voice
 
     open_console(stderr=False).print(f"removed {remove_voice(name)}")
+
+
+def _print_header(console: "Console", header: dict[str, Any], everything: bool) -> None:
+    """Print what a voice file says of itself."""
+    from voxcycle.audio.f0 import FORMER_TRACKER
+    from voxcycle.voices.voice import NOT_STATED
+
+    for field, value in header["card"].items():
+        if field == "source":  # said below
+            continue
+        if isinstance(value, dict) and value:
+            console.print(f"{field}:")
+            is_long = field == "training" and not everything
+            _print_values(console, value, n_listed=MAX_LISTED if is_long else None)
+        else:
+            console.print(f"{field}: {value or NOT_STATED}")
+    converts = header["card"].get("source") or "the one speaker it was trained on"
+    console.print(f"converts: {'anyone' if header['is_any_to_one'] else converts}")
+    if header["generator"].get("n_content"):
+        console.print("input: phonetic features")
+    else:
+        second_pass = header.get("second_pass", header.get("strength", 0.0))
+        console.print("input: mels, as in older files")
+        console.print(f"second pass: {second_pass:g}")
+    console.print(f"F0 of its statistics: {header.get('f0_tracker', FORMER_TRACKER)}")
+    console.print(f"format: {header['format_version']}")
 
 
 def _print_score(value: Any, decimals: int) -> str:

@@ -266,7 +266,7 @@ def _read_document(folder: Path) -> dict[str, Any]:
         raise ExportError(
             f"{folder}: no export is there; make one with `voxcycle export`"
         ) from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ExportError(
             f"{folder / DOCUMENT}: damaged ({error}); export the voice again"
         ) from None

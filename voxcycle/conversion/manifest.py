@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Literal
 
 import voxcycle
@@ -277,9 +277,16 @@ def _parse(line: bytes) -> Row | None:
         known = {name: stored.get(name, default) for name, default in _EXAMPLE.items()}
         if any(type(known[name]) is not type(default) for name, default in _EXAMPLE.items()):
             return None
-        return Row(**known) if known["id"] else None
+        return Row(**known) if known["id"] and _is_inside(known["output"]) else None
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
+
+
+def _is_inside(output: str) -> bool:
+    """Return whether an output lies in the folder of outputs; ValueError for no file's name."""
+    os.fsencode(output)
+    path = PurePath(output)
+    return "\0" not in output and not path.is_absolute() and ".." not in path.parts
 
 
 _EXAMPLE = asdict(Row("", ""))

@@ -244,13 +244,13 @@ def _keep_apart(plan: list[PlannedFile]) -> list[PlannedFile]:
 def _refuse_clashes(
     plan: list[PlannedFile], overwrite: bool, is_ours: IsOurs | None
 ) -> list[PlannedFile]:
-    sources = {os.path.realpath(planned.source) for planned in plan}
+    sources = {_resolve(planned.source) for planned in plan}
     taken: dict[str, Path] = {}
     checked = []
     for planned in plan:
         target, error = planned.target, planned.error
         if target is not None:
-            real = os.path.realpath(target)
+            real = _resolve(target)
             if real in sources:
                 error = f"{target}: this is an input; choose another output"
             elif real in taken:
@@ -262,6 +262,14 @@ def _refuse_clashes(
             taken.setdefault(real, planned.source)
         checked.append(replace(planned, error=error))
     return checked
+
+
+def _resolve(path: Path) -> str:
+    """Return a path without links; as it is where it can be no file's name."""
+    try:
+        return os.path.realpath(path)
+    except ValueError:
+        return str(path)
 
 
 def _find_obstacle(target: Path, may_replace: bool) -> str | None:

@@ -88,7 +88,7 @@ class Evaluation:
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise ValueError(f"{path}: {reason}; name the metrics.json of an evaluation") from None
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise ValueError(
                 f"{path}: not a metrics.json of voxcycle evaluate ({error}); evaluate again"
             ) from error

@@ -295,7 +295,7 @@ def _list_former(out: Path, overwrite: bool) -> list[str]:
         report = json.loads((out / REPORT).read_text("utf-8"))
         names = [*(piece["file"] for piece in report["pieces"]), *report.get(FORMER, [])]
         former = [name for name in names if name and (out / name).resolve().is_relative_to(out)]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise CorpusError(
             f"{out}: holds files that no earlier call wrote; name another folder"
         ) from None

@@ -3,6 +3,7 @@
 import difflib
 import json
 import os
+import reprlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, TypeVar
@@ -31,6 +32,12 @@ PROBLEMS = {
     "path": "{value} is not a path; give the name of a file or folder",
     "tuple": "{value} is not a list; give [VALUE, VALUE]",
 }
+
+# What PyYAML lets pass of values under a wrong tag or too deep: `!!bool x`, 2001-99-99, [[[...
+NO_YAML = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+SHORT = reprlib.Repr()
+SHORT.maxlevel, SHORT.maxstring = 2, 60
+MAX_SHOWN = 100  # characters of a wrong value
 
 
 class TrainingConfig(BaseModel):
@@ -208,16 +215,31 @@ def _describe_problem(kind: type[TrainingConfig], key: str, problem: ErrorDetail
         context = problem.get("ctx", {})
         limits = ("gt", "ge", "lt", "le", "multiple_of", "min_length", "expected")
         limit = next((context[limit] for limit in limits if limit in context), None)
-        words = words.format(key=key, value=write_value(problem["input"]), limit=limit)
+        words = words.format(key=key, value=_shorten(problem["input"]), limit=limit)
     return f"{key}: {words}" if key else words
+
+
+def _shorten(value: Any) -> str:
+    """Return a wrong value for a message; a few letters of YAML can mean millions of values."""
+    if isinstance(value, list | tuple | dict):
+        return SHORT.repr(value)
+    try:
+        text = write_value(value)
+    except ValueError:  # too many digits
+        return "the number"
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 
 
 def read_settings(path: Path) -> dict[str, Any]:
     """Read a YAML file of settings, as they are."""
     if not path.is_file():
         raise ValueError(f"{path}: no such file of settings")
-    loaded = _read_yaml(path.read_text(encoding="utf-8"), str(path)) or {}
-    if not isinstance(loaded, dict):
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ValueError(f"{path}: not UTF-8 text; save the settings as such") from None
+    loaded = _read_yaml(text, str(path)) or {}
+    if not isinstance(loaded, dict) or not all(isinstance(key, str) for key in loaded):
         raise ValueError(f"{path}: settings are lines of the form key: value")
     return loaded
 
@@ -247,5 +269,6 @@ def parse_overrides(pairs: list[str]) -> dict[str, Any]:
 def _read_yaml(text: str, name: str) -> Any:
     try:
         return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(f"{name}: cannot be read as YAML ({error})".replace("\n", " ")) from None
+    except (yaml.YAMLError, *NO_YAML) as error:
+        problem = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"{name}: cannot be read as YAML ({problem})") from None

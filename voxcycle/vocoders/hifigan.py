@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from voxcycle.artifacts import check_sizes
+from voxcycle.artifacts import MISFITS, check_sizes
 from voxcycle.audio.mel import MelSpec
 from voxcycle.files import cache_dir, replacing
 from voxcycle.runtime.hifigan import (
@@ -102,7 +102,7 @@ class HiFiGAN:
             arguments["n_mels"] = spec.n_mels
             hop = count_hop(arguments["upsample_rates"])
             count_context_frames(**arguments)
-        except (KeyError, TypeError, ValueError) as error:
+        except MISFITS as error:
             raise VocoderError(
                 f"{config_path}: not the configuration of a HiFi-GAN generator "
                 f"({type(error).__name__}: {error}); take the one that it was trained by"
@@ -115,7 +115,7 @@ class HiFiGAN:
         vocoder = cls(StoredNetwork(arguments, _read_weights(checkpoint)), spec, name or str(path))
         try:
             _ = vocoder._session
-        except (KeyError, TypeError, ValueError) as error:
+        except MISFITS as error:
             raise VocoderError(
                 f"{checkpoint}: the weights do not fit the generator that the config.json beside "
                 f"it describes ({error}); take the one that it was trained by"
@@ -156,7 +156,7 @@ def _read_config(path: Path) -> dict[str, Any]:
             f"{path}: missing; a HiFi-GAN checkpoint needs the config.json that it was trained "
             "by in the same folder"
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise VocoderError(f"{path}: not a readable JSON file ({error})") from error
 
 

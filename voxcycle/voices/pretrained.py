@@ -106,7 +106,7 @@ class Pretrained:
                 generator=Generator(generator, parts["generator"]),
                 discriminator=StoredNetwork(discriminator, parts["discriminator"]),
                 spec=spec,
-                reference=DomainStats.from_dict(header["reference"]),
+                reference=DomainStats.from_dict(header["reference"], spec.n_mels),
                 about=header["about"],
                 encoder=SpeakerEncoder(encoder, parts["encoder"]) if encoder else None,
                 path=path,

@@ -26,7 +26,10 @@ class VoiceError(ValueError):
 
 @dataclass(frozen=True)
 class VoiceCard:
-    """Facts about a voice; empty strings mean "not stated". `source` is the speaker it converts."""
+    """Facts about a voice; empty strings mean "not stated". `source` is the speaker it converts.
+
+    ValueError where a fact is of another type than its default.
+    """
 
     name: str
     language: str = ""
@@ -36,6 +39,14 @@ class VoiceCard:
     consent: str = ""
     training: dict[str, Any] = field(default_factory=dict)
     scores: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            kind = dict if name in ("training", "scores") else str
+            if not isinstance(value, kind):
+                raise ValueError(
+                    f"{name} of the card is a {type(value).__name__}, no {kind.__name__}"
+                )
 
 
 @dataclass(frozen=True)
@@ -103,11 +114,12 @@ class Voice:
             second_pass = float(header.get("second_pass", header.get("strength", 0.0)))
             if not 0 <= second_pass <= 1:
                 raise ValueError(f"second_pass {second_pass} is not from 0 to 1")
+            spec = MelSpec(**header["mel_spec"])
             return cls(
                 card=VoiceCard(**header["card"]),
-                spec=MelSpec(**header["mel_spec"]),
-                source_stats=DomainStats.from_dict(header["source_stats"]),
-                target_stats=DomainStats.from_dict(header["target_stats"]),
+                spec=spec,
+                source_stats=DomainStats.from_dict(header["source_stats"], spec.n_mels),
+                target_stats=DomainStats.from_dict(header["target_stats"], spec.n_mels),
                 is_any_to_one=bool(header["is_any_to_one"]),
                 generator=generator,
                 path=path,

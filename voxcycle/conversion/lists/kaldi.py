@@ -42,7 +42,7 @@ class KaldiList(UtteranceList):
 
     def _read(self, path: Path) -> dict[str, str]:
         values = {}
-        for line, text in enumerate(path.read_text("utf-8").splitlines(), 1):
+        for line, text in enumerate(path.read_text("utf-8").split("\n"), 1):
             fields = text.split(maxsplit=1)
             if len(fields) == 1 and path.name in (KALDI_LIST, "segments"):
                 raise AudioError(f"{path}, line {line}: a name alone; correct the list")

@@ -1,5 +1,6 @@
 """Which kind of list a path is."""
 
+import zlib
 from pathlib import Path
 
 from voxcycle.audio.io import AudioError
@@ -31,5 +32,7 @@ def open_list(path: Path) -> "UtteranceList":
         return TableList(path) if kind.endswith((".csv", ".tsv")) else JsonList(path)
     except OSError as error:
         raise AudioError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (EOFError, zlib.error) as error:
+        raise AudioError(f"{path}: damaged or cut short ({error}); compress it again") from error
     except UnicodeDecodeError as error:
         raise AudioError(f"{path}: not a list of recordings: it is not UTF-8 text") from error

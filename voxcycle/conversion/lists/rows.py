@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -26,6 +27,8 @@ SPEAKER_KEYS = ("speaker", "speaker_id", "spk", "client_id")
 START_KEYS = ("start", "offset", "start_s")
 DURATION_KEYS = ("duration", "seconds", "duration_s")
 MAX_LINE = 1 << 24  # characters: longer ones are no list
+MAX_BLANK = 1_000_000  # lines
+MAX_RATIO = 100  # of text to compressed bytes; rows of real lists have about 20
 
 
 class JsonList(UtteranceList):
@@ -34,11 +37,16 @@ class JsonList(UtteranceList):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self.rows: list[dict[str, Any]] = []
+        n_read, n_blank, most = 0, 0, max(MAX_LINE, MAX_RATIO * path.stat().st_size)
         with path.open("rb") as file:
             packed = path.suffix.lower() == ".gz"
             lines = io.TextIOWrapper(gzip.open(file) if packed else file, "utf-8")
             for line, text in enumerate(iter(lambda: lines.readline(MAX_LINE), ""), 1):
-                if text.strip():
+                n_read += len(text)
+                n_blank += text.isspace()
+                if n_read > most or n_blank > MAX_BLANK:
+                    raise self.fail(line, "a bomb: blank lines, or far more text than a list has")
+                if not text.isspace():
                     self.rows.append(self._parse(line, text))
         names = [self._name(row) for row in self.rows]
         counts = Counter(names)
@@ -98,7 +106,7 @@ class JsonList(UtteranceList):
         for utterance, row in zip(self.utterances, self.rows, strict=True):
             made = written.get(utterance.id)
             if made is not None:
-                lines.append(json.dumps(self._describe(row, made), ensure_ascii=False))
+                lines.append(write_row(self._describe(row, made)))
         path = folder / self.path.name
         write_lines(path, lines)
         return path
@@ -172,12 +180,18 @@ def make_part(start: Any, duration: Any, channel: Any) -> Part:
     try:
         start_s = float(start or 0.0)
         duration_s = None if duration in (None, "") else float(duration)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"start {start!r}, duration {duration!r}: seconds are needed") from None
     if not 0 <= start_s < 1e9 or duration_s is not None and not 0 < duration_s < 1e9:
         raise ValueError(f"start {start!r}, duration {duration!r}: seconds are needed")
     is_channel = isinstance(channel, int) and not isinstance(channel, bool)
     return Part(start_s, duration_s, channel if is_channel else None)
+
+
+def write_row(row: Mapping[str, Any]) -> str:
+    """Return a row as JSON; halves of characters, which UTF-8 lacks, are kept as escapes."""
+    text = json.dumps(row, ensure_ascii=False)
+    return json.dumps(row) if re.search("[\ud800-\udfff]", text) else text
 
 
 def find_value(row: Mapping[str, Any], keys: Iterable[str]) -> Any:

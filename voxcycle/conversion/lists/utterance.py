@@ -12,6 +12,9 @@ from voxcycle.audio.part import WHOLE, Part
 from voxcycle.conversion.storage import placing, to_path
 from voxcycle.files import replacing
 
+# What a file's name should not hold: ends of lines, separators, halves of characters.
+UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff/\\:*?\"<>|]+")
+
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
@@ -63,7 +66,10 @@ class UtteranceList(ABC):
         """Return a path of the list: relative to the list's folder or to the present one."""
         path = to_path(text)
         beside = self.path.parent / path
-        return path if path.is_absolute() or not beside.exists() else beside
+        try:
+            return path if path.is_absolute() or not beside.exists() else beside
+        except OSError:  # a name that is too long: an error of this recording alone
+            return path
 
     def fail(self, line: int, problem: str) -> AudioError:
         """Return the error of a line."""
@@ -72,7 +78,7 @@ class UtteranceList(ABC):
 
 def output_of(name: str) -> Path:
     """Return the output's path for an id, inside the folder of outputs whatever the id holds."""
-    safe = re.sub(r"[\x00-\x1f/\\:*?\"<>|]+", "_", name).strip(". ")
+    safe = UNSAFE.sub("_", name).strip(". ")
     return Path(safe or "utterance")
 
 

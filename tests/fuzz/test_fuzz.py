@@ -1,0 +1,88 @@
+"""A minute of hostile input; `run.py` says what is tried, and what is wrong."""
+
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+RUN = Path(__file__).with_name("run.py")
+N_INPUTS = 40_000
+
+
+def test_hostile_input_is_read_or_refused(tmp_path):
+    command = [sys.executable, str(RUN), "--state", str(tmp_path), "--count", str(N_INPUTS)]
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace")
+    rows = [line.split() for line in done.stdout.splitlines() if " per_second " in line]
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    counts = {name: (int(n_inputs), int(n_read)) for name, _, n_inputs, _, n_read, *_ in rows}
+    assert len(counts) >= 11 and sum(n for n, _ in counts.values()) >= 0.99 * N_INPUTS
+    for name, (n_inputs, n_read) in counts.items():  # both outcomes occur
+        assert 0 < n_read and (n_read < n_inputs or name == "manifest"), name
+
+
+@pytest.fixture
+def targets(monkeypatch):
+    """The modules beside this file."""
+    monkeypatch.syspath_prepend(str(RUN.parent))
+    import targets
+
+    yield targets
+    for name in ("targets", "mutations"):
+        del sys.modules[name]
+
+
+def test_what_is_wrong(targets, tmp_path):
+    def judge(error):
+        def read(_):
+            raise error
+
+        target = targets.Target(lambda data, *_: data, read, (ValueError,), 1)
+        return targets.try_input(target, targets.Trial(b"", "a", tmp_path, random.Random(0)))
+
+    assert judge(ValueError("a sentence")) == (False, "")
+    assert judge(ValueError(""))[1].startswith("no sentence")
+    for error in (KeyError("a"), UnicodeDecodeError("utf-8", b"", 0, 1, "a"), MemoryError()):
+        assert judge(error) == (False, error)
+
+
+def test_an_input_is_a_function_of_seed_and_index(targets):
+    seeds = {
+        "lists": [b'{"path": "a.wav", "id": "x"}\n{"path": "b"}\n'],
+        "config": [b"a: x\nb: y\n"],
+        "audio": [b"RIFF\0\0\0\0WAVEfmt "],
+    }
+    for name, own in seeds.items():
+        made = [
+            [targets.TARGETS[name].change(own[0], own, random.Random(i)) for i in range(200)]
+            for _ in range(2)
+        ]
+        assert made[0] == made[1] and len(set(made[0])) > 100
+
+
+def test_sealed_pages_are_those_of_the_encoder(targets, tmp_path):
+    import numpy as np
+    import soundfile
+
+    soundfile.write(path := tmp_path / "a.ogg", np.zeros(8000), 8000)
+    assert targets.mutations.seal_ogg(path.read_bytes()) == path.read_bytes()
+
+
+def test_parts_of_a_damaged_ogg_are_read_or_refused(targets, tmp_path, make_speech):
+    """libsndfile crashes where it seeks in a file of which libvorbis decodes nothing."""
+    import soundfile
+
+    soundfile.write(path := tmp_path / "a.ogg", make_speech(1.0, 8000), 8000)
+    data = bytearray(path.read_bytes())
+    place = data.index(b"\x05vorbis") + 20  # in the first codebook
+    data[place : place + 2] = b"\0\1"
+    path.write_bytes(targets.mutations.seal_ogg(bytes(data)))
+    program = (
+        "import sys; from pathlib import Path; from voxcycle.audio.io import FileSource;"
+        "source = FileSource(Path(sys.argv[1]));"
+        "print([sum(map(len, source.blocks(start))) for start in (0, 1, 700)])"
+    )
+    command = [sys.executable, "-c", program, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.stdout == "[0, 0, 0]\n", (done.returncode, done.stderr)
