@@ -16,7 +16,7 @@ import torch
 from voxcycle.conversion.manifest import Manifest
 from voxcycle.voices.voice import Voice
 
-N_KILLS = 5
+N_KILLS = 20
 # Kills itself at the n-th time that it opens, moves or removes something in a folder.
 KILLED = """
 import atexit, os, signal, sys
@@ -54,6 +54,7 @@ def run(tmp_path, monkeypatch):
                 stdout=printed,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                env=os.environ | {"VOXCYCLE_DATA": f"{folder}-data"},  # where voices are added
             )
             with suppress(subprocess.TimeoutExpired):
                 process.wait(seconds)
@@ -170,3 +171,18 @@ def test_kills_change_nothing(kind, run, write_clips, voice_path, tmp_path):
         if is_done:
             assert case.read(out) == expected
             assert not [*out.glob("**/.*.part")] and not [*tmp_path.glob(".*.part")]
+
+
+def test_prepare_goes_on_where_it_was_killed_while_it_moved_clips(
+    run, write_clips, voice_path, tmp_path
+):
+    """Three times: without --overwrite, as the clips that lie there are its own."""
+    case, out = Prepare(tmp_path, write_clips, voice_path), tmp_path / "killed"
+    command = case.command(out)[:-1]
+    for n_events in (6, 7, 8):
+        is_done, printed = run(command, out, n=n_events)
+        assert not is_done, printed
+        assert "former" in json.loads((out / "report.json").read_text())
+    assert run(command, out)[0]
+    run(case.command(tmp_path / "whole"), tmp_path / "whole")
+    assert case.read(out) == case.read(tmp_path / "whole")

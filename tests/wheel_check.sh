@@ -58,6 +58,10 @@ while read -r name; do
     "$work/venv/bin/voxcycle" convert recording.flac --to "$voice" -o "$voice.wav"
     test -s "$voice.wav"
 done <voices.txt
+mkdir recordings
+cp recording.flac recordings
+"$work/venv/bin/voxcycle" convert recordings --to "$voice" -o converted
+test -s converted/recording.flac
 mkdir someone && cp heart.wav michael.wav someone
 "$work/venv/bin/voxcycle" clone someone --name someone
 "$work/venv/bin/voxcycle" convert recording.flac --to someone -o someone.wav

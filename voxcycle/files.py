@@ -92,7 +92,8 @@ def replacing(path: Path) -> Iterator[Path]:
         yield partial
         os.replace(partial, path)
     except OSError as error:
-        if error.filename not in (None, str(partial)):
+        named = {error.filename, error.filename2} - {None}
+        if named and str(partial) not in named:
             raise
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     finally:

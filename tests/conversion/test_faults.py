@@ -13,6 +13,7 @@ import soundfile
 
 from voxcycle.audio.io import AudioError
 from voxcycle.audio.output import FORMATS, AudioFormat, WriteError, write_audio
+from voxcycle.cli import main
 from voxcycle.conversion.batch import Batch
 from voxcycle.conversion.manifest import Manifest, Row, open_manifest, read_rows, write_rows
 from voxcycle.conversion.options import Options
@@ -98,6 +99,21 @@ def test_a_batch_on_a_full_disk_goes_on_when_there_is_room(
         assert {r.is_kept for r in again.values()} == {size == "20000"}
         assert (out / "list.csv").read_text().count(text) == 2
     assert not sizes, done.stderr
+
+
+def test_a_full_disk_is_one_sentence_of_any_command(
+    limited, voice_path, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("VOXCYCLE_DATA", str(tmp_path))
+    limited(1_000)
+    with pytest.raises(SystemExit) as left:
+        main(["voices", "add", str(voice_path)])
+    limited()
+    assert left.value.code == 2 and not [p for p in tmp_path.rglob("*") if p.is_file()]
+    assert capsys.readouterr().err == (
+        f"error: {tmp_path}/voices/unit.safetensors: File too large; name a disk that takes files "
+        "of this size\n"
+    )
 
 
 def test_a_row_is_in_the_manifest_whole_or_not_at_all(limited, tmp_path):

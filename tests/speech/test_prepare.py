@@ -8,11 +8,12 @@ import pytest
 import soundfile
 
 from voxcycle import convert_files
+from voxcycle.audio.io import AudioError
 from voxcycle.audio.level import active_level_db
 from voxcycle.cli import main
 from voxcycle.speech import prepare
 from voxcycle.speech.corpus import CorpusError, scan_folder, split_files
-from voxcycle.speech.prepare import prepare_folder
+from voxcycle.speech.prepare import prepare_folder, working_beside
 
 RATE = 16_000
 Speech = Callable[..., np.ndarray]
@@ -94,6 +95,30 @@ def test_only_its_own_clips_are_replaced(folder, tmp_path):
         prepare_folder(folder, out, overwrite=True, n_jobs=1)
     assert len(list(out.glob("*.flac"))) == 5 and (out / "report.json").exists()
     assert not list(tmp_path.glob(".*.part"))
+
+
+def test_a_full_disk_leaves_the_former_clips(folder, tmp_path):
+    resource = pytest.importorskip("resource")
+    out = tmp_path / "clips"
+    prepare_folder(folder, out, n_jobs=1)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    soundfile.write(folder / "long.wav", soundfile.read(folder / "long.wav")[0][::-1], RATE)
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, most))
+    try:
+        with pytest.raises(AudioError, match="File too large"):
+            prepare_folder(folder, out, overwrite=True, n_jobs=1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    assert not [*tmp_path.glob(".*.part")]
+
+
+def test_one_process_prepares_a_folder(folder, tmp_path):
+    out = tmp_path / "clips"
+    with working_beside(out), pytest.raises(CorpusError, match="another process is preparing"):
+        prepare_folder(folder, out, n_jobs=1)
+    assert not [*tmp_path.glob(".*.part")] and not out.exists()
 
 
 @pytest.mark.parametrize("report", [None, "", "{}", '{"pieces": [{"file": "../tape.wav"}]}'])

@@ -55,6 +55,12 @@ def load(run):
     return torch.load(run / "last.ckpt", weights_only=True)
 
 
+def put_first(log):
+    """Let the one file of a log be read before others of the same second."""
+    (path,) = log.iterdir()
+    path.rename(path.with_name(path.name.replace("tfevents.", "tfevents.0")))
+
+
 def weight(state):
     return state.method.network.weight.item()  # type: ignore[union-attr]
 
@@ -118,13 +124,58 @@ def test_scalars_are_logged_every_n_steps_over_a_stop(tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     train(tmp_path, 3, log_every=2)
+    put_first(tmp_path / "log")
     train(tmp_path, 6, log_every=2, resume=True)
     events = EventAccumulator(str(tmp_path / "log"))
     events.Reload()
     scalars = list(events.Scalars("bowl/square"))
-    scalars.sort(key=lambda event: event.step)  # files of one second are read in any order
     assert [event.step for event in scalars] == [2, 4, 6]
     assert scalars[0].value == pytest.approx((2.4 - 1) ** 2)  # of step 1, at 3 - 0.1 * 6
+
+
+def test_what_was_logged_after_the_last_checkpoint_is_logged_once(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    def die(state, _):
+        if state.steps_done == 4:
+            raise MemoryError
+
+    with pytest.raises(MemoryError):  # as a kill does, it leaves a checkpoint of step 3
+        train(tmp_path, 6, log_every=1, checkpoint_every=3, hooks=[die])
+    put_first(tmp_path / "log")
+    train(tmp_path, 6, log_every=1, resume=True)
+    events = EventAccumulator(str(tmp_path / "log"))
+    events.Reload()
+    assert [event.step for event in events.Scalars("bowl/square")] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_full_disk_is_one_sentence_and_the_former_checkpoint_stays(tmp_path, capfd):
+    resource = pytest.importorskip("resource")
+    whole = train(tmp_path / "whole", 6)
+    train(tmp_path / "run", 3)
+    former = (tmp_path / "run" / "last.ckpt").read_bytes()
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for room, place in ((100, "log"), (len(former) // 2, "last.ckpt")):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, most))
+        try:
+            with pytest.raises(OSError, match=f"{tmp_path}/run/{place}"):
+                train(tmp_path / "run", 6, resume=True, log_every=1)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+        assert (tmp_path / "run" / "last.ckpt").read_bytes() == former
+        assert not [*(tmp_path / "run").glob(".*.part")]
+    assert "Traceback" not in "".join(capfd.readouterr())
+    assert weight(train(tmp_path / "run", 6, resume=True)) == weight(whole)
+
+
+def test_one_process_trains_in_a_folder_and_sweeps_it(tmp_path):
+    def train_again(state, _):
+        with pytest.raises(ValueError, match="another process is training in this folder"):
+            train(tmp_path, 3)
+
+    tmp_path.joinpath(".last.ckpt.0.1-2.part").write_bytes(b"of a killed process")
+    train(tmp_path, 1, hooks=[train_again])
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "last.ckpt", "log"]
 
 
 def test_the_first_interrupt_ends_the_step_and_the_second_acts_at_once(tmp_path):

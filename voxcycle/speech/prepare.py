@@ -176,7 +176,7 @@ def prepare_folder(
     pieces: list[Piece] = []
     notes: list[tuple[str, str]] = []
     seconds = 0.0
-    with _working_beside(out) as made:
+    with working_beside(out) as made:
         results = _prepare_files(folder, paths, made, n_jobs)
         advance(0, len(paths))
         for done, (path, result) in enumerate(zip(paths, results, strict=True), 1):
@@ -206,7 +206,7 @@ def prepare_folder(
 
 
 @contextmanager
-def _working_beside(out: Path) -> Iterator[Path]:
+def working_beside(out: Path) -> Iterator[Path]:
     """Give an empty folder beside `out`, for one process at a time, that goes at the end."""
     made = out.with_name(f".{out.name}.part")
     made.mkdir(parents=True, exist_ok=True)

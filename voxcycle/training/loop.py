@@ -1,6 +1,7 @@
 """The training loop: steps counted over resumptions, one checkpoint, hooks after every step."""
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -167,9 +168,30 @@ def _open_log(run: Path, steps_done: int) -> Iterator[SummaryWriter]:
     with _alone_in(run):
         for partial in run.glob(".*.part"):  # left by a killed process
             partial.unlink()
-        # What a killed process logged after its checkpoint is logged again.
-        with SummaryWriter(run / "log", purge_step=steps_done + 1) as writer:
-            yield writer
+        with _reporting_once(run / "log"):
+            # What a killed process logged after its checkpoint is logged again.
+            with SummaryWriter(run / "log", purge_step=steps_done + 1) as writer:
+                yield writer
+
+
+@contextmanager
+def _reporting_once(log: Path) -> Iterator[None]:
+    """Name the log in an error of its writer, which the writer's thread would print as well."""
+    print_error = threading.excepthook
+
+    def print_others(problem: threading.ExceptHookArgs) -> None:
+        if not isinstance(problem.exc_value, OSError):
+            print_error(problem)
+
+    threading.excepthook = print_others
+    try:
+        yield
+    except OSError as error:
+        if error.filename or not error.errno:
+            raise
+        raise OSError(error.errno, error.strerror, str(log)) from error
+    finally:
+        threading.excepthook = print_error
 
 
 @contextmanager
