@@ -11,12 +11,15 @@ import typer
 from voxcycle.cli.options import Device, Threads, VocoderName, choose_threads_and_device
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.console import Console
 
     from voxcycle.audio.denoise import Denoise
     from voxcycle.conversion.batch import Batch
     from voxcycle.conversion.options import Background, Pitch
     from voxcycle.conversion.plan import PlannedFile
+    from voxcycle.conversion.task import FileResult
     from voxcycle.conversion.work import Jobs
 
 STREAM = "-"
@@ -290,7 +293,7 @@ def _run(batch: "Batch", info: "Console | None") -> int:
             n_all = len(batch.plan)
             bar.update(sum(shares.values()), n_all, shown, n_failed=n_failed, n_kept=n_kept)
 
-        for index, result in batch.run(report):
+        for index, result in _say_how_to_go_on(batch, batch.run(report)):
             n_failed += result.error is not None
             n_kept += result.is_kept and result.error is None
             name = batch.plan[index].label
@@ -301,15 +304,32 @@ def _run(batch: "Batch", info: "Console | None") -> int:
             elif info and not result.is_kept:
                 # On a terminal the line goes above the bar, by the bar's console.
                 console = errors if sys.stderr.isatty() and sys.stdout.isatty() else info
-                console.print(f"{name} -> {result.output}")
+                cast = f" ({batch.plan[index].voice})" if len(batch.voices) > 1 else ""
+                console.print(f"{name} -> {result.output}{cast}")
     n_all = len(batch.plan)
     if n_kept:
-        errors.print(f"{n_kept} of {n_all} had been converted before")
-    if n_failed and n_all > 1:
+        errors.print(
+            f"{n_all - n_failed - n_kept} of {n_all} files were converted, {n_kept} before"
+        )
+    elif n_failed and n_all > 1:
         errors.print(f"{n_all - n_failed} of {n_all} files were converted")
+    elif not n_all:
+        errors.print("nothing to convert: no recording belongs to this shard")
     for path in batch.written_lists if info else ():
         errors.print(f"list of the outputs: {path}")
     return n_failed
+
+
+def _say_how_to_go_on(
+    batch: "Batch", results: "Iterator[tuple[int, FileResult]]"
+) -> "Iterator[tuple[int, FileResult]]":
+    """Yield the results of a batch; after Ctrl-C say what is left of it."""
+    try:
+        yield from results
+    except KeyboardInterrupt:
+        if batch.is_resumable:
+            typer.echo("stopped: the same command again goes on", err=True)
+        raise
 
 
 def _print_choice(info: "Console", batch: "Batch") -> None:
@@ -333,5 +353,7 @@ def _print_estimate(info: "Console", batch: "Batch") -> None:
         f"{found.n_done}; cannot be converted: {len(found.errors)}"
     )
     if found.seconds is not None:
-        lasts = f"{found.seconds / 60:.0f} minutes" if found.seconds > 90 else "a minute or two"
-        info.print(f"about {lasts} with {found.n_processes} processes on this machine")
+        is_long = found.seconds > 90
+        lasts = f"{found.seconds / 60:.0f} minutes" if is_long else f"{found.seconds:.0f} seconds"
+        plural = "es" * (found.n_processes > 1)
+        info.print(f"about {lasts} with {found.n_processes} process{plural} on this machine")

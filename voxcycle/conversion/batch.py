@@ -1,6 +1,7 @@
 """Conversion of many recordings: one result each, in one process or several, to be resumed."""
 
 import functools
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -240,20 +241,18 @@ class Batch:
     ) -> Iterator[tuple[int, FileResult]]:
         report = progress or (lambda planned, share: None)
         settled, left = self._settle(manifest)
-        for index, result in settled:
-            report(self.plan[index], 1.0)
-            yield index, result
+        made = self._convert(left, manifest, report)
         n_failed = 0
-        for index, result in self._convert(left, manifest, report):
+        for index, result in itertools.chain(settled, made):
             if manifest is not None and result.row is not None:
                 _append(manifest, result.row)
             report(self.plan[index], 1.0)
             yield index, result
-            n_failed += result.error is not None
-            if self.work.max_failures is not None and n_failed >= self.work.max_failures > 0:
+            n_failed += result.error is not None and not result.is_kept
+            if self.work.max_failures is not None and n_failed >= self.work.max_failures:
                 raise AudioError(
-                    f"stopped: {n_failed} recordings failed, as many as --max-failures allows; "
-                    "the same command again goes on"
+                    f"stopped at {n_failed} failed recording{'s' * (n_failed > 1)}, as "
+                    "--max-failures asks; the same command again goes on"
                 )
 
     def _convert(
