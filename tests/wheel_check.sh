@@ -62,7 +62,9 @@ mkdir recordings
 cp recording.flac recordings
 "$work/venv/bin/voxcycle" convert recordings --to "$voice" -o converted
 test -s converted/recording.flac
-mkdir someone && cp heart.wav michael.wav someone
+mkdir someone # without the tags that say that they are conversions, of which no voice is made
+"$work/venv/bin/python" -c "import soundfile as s
+for n in 'heart', 'michael': s.write(f'someone/{n}.wav', *s.read(f'{n}.wav'))"
 "$work/venv/bin/voxcycle" clone someone --name someone
 "$work/venv/bin/voxcycle" convert recording.flac --to someone -o someone.wav
 test -s someone.wav
