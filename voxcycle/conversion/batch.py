@@ -308,7 +308,7 @@ class Batch:
             yield task.place, _settle_lost(task, outcome)
 
     def _write_lists(self, manifest: Manifest) -> None:
-        """Write the lists that were given anew, with the outputs that are there by now."""
+        """Write the lists again, with the outputs that are there by now."""
         made: dict[Path, dict[str, Written]] = {}
         if self.lists and self.work.shard:  # others have added rows meanwhile
             manifest = Manifest(manifest.folder, manifest.path)
