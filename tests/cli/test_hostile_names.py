@@ -74,7 +74,7 @@ def test_ids_of_lists_stay_in_the_folder(convert, tmp_path, speech):
     assert len(again) == n_made and {own.id for own in again} <= set(IDS)
     assert all(own.source.is_file() for own in again)
     _, _, err = convert(*arguments)
-    assert f"{n_made} of {len(IDS)} had been converted before" in err
+    assert f"0 of {len(IDS)} files were converted, {n_made} before" in err
 
 
 @pytest.mark.parametrize(
