@@ -237,3 +237,13 @@ def test_mixed_precision_rounds_products(tmp_path, precision):
     assert state.method.network.weight.dtype == torch.float32
     expected = 9.0 if is_mixed else (3 * 1.001) ** 2
     assert state.logged["bowl/square"].item() == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize(("falling", "factors"), [(0.0, [1, 1, 1, 1]), (0.5, [1, 1, 1, 0.5])])
+def test_learning_rates_fall_over_the_last_share_of_the_steps(tmp_path, falling, factors):
+    state = train(tmp_path, 4, falling=falling)
+    expected, velocity = 3.0, 0.0
+    for step, factor in enumerate(factors):
+        velocity = 0.5 * velocity + 2 * (expected - step)
+        expected -= 0.1 * factor * velocity
+    assert weight(state) == pytest.approx(expected, rel=1e-5)

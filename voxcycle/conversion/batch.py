@@ -125,6 +125,7 @@ class Batch:
     ) -> None:
         self.out_dir, self.work = out_dir, work or Work()
         self.options, self.vocoder = options, vocoder
+        self._vocoder_hash = hash_file(Path(vocoder)) if Path(vocoder).is_file() else vocoder
         self.requested_format, self.overwrite = requested_format, overwrite
         self.target, self.name = target, name
         self.voices = find_voices(to)
@@ -227,7 +228,7 @@ class Batch:
             options=hash_options(
                 self.options,
                 voice=voice_sha256,
-                vocoder=self.vocoder,
+                vocoder=self._vocoder_hash,
                 format=planned.audio_format,
                 part=planned.part,
             ),

@@ -20,8 +20,8 @@ class Estimate(NamedTuple):
     """What a batch has to do.
 
     Attributes:
-        n_left: recordings to convert, and their hours.
-        hours: of those.
+        n_left: recordings to convert.
+        hours: of audio in them.
         n_done: recordings that an earlier call converted.
         errors: of recordings that cannot be converted.
         n_processes: that will work.

@@ -46,7 +46,6 @@ class Work:
             )
         if self.jobs != "auto" and self.jobs < 1:
             raise ValueError(f"jobs {self.jobs}: auto, or a number from 1 on is needed")
-
         if self.cluster is not None and (self.timeout_s is not None or self.device != "cpu"):
             raise ValueError(
                 "cluster: it converts on CPUs and without a limit of time; leave timeout and device"

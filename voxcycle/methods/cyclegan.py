@@ -12,7 +12,7 @@ batch (`VoiceBatch.domains`):
 - where domain a is a pool of speakers, G_ba and D_a are conditioned on the speaker's statistics.
 
 Departures for both: no history of fakes for the discriminators (section 4 keeps 50), and averaged
-generators in place of a decaying learning rate.
+generators in place of a decaying learning rate (`falling` of a training brings it back).
 """
 
 from collections.abc import Callable, Mapping
