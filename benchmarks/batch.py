@@ -8,7 +8,6 @@ its own.
 """
 
 import argparse
-import datetime
 import resource
 import statistics
 import subprocess
@@ -111,28 +110,18 @@ def main() -> None:
     for row in rows:
         print(*row.values())
     if args.result:
-        from voxcycle.evaluation.report.record import describe_command, describe_commit
-        from voxcycle.evaluation.report.results import Result, write_result
+        from voxcycle.evaluation.report.record import record_benchmark
         from voxcycle.evaluation.stats.cost import cpu_name
 
         columns = ("row", "times_real_time", "ratio", "seconds", "memory_mb")
-        result = Result(
-            id=args.result,
-            title="Batches: throughput and planning",
-            status="current",
-            rows=[{name: row.get(name) for name in columns} for row in rows],
-            command=describe_command(),
-            commit=describe_commit(),
-            corpus_sha256=None,
-            seed=None,
-            steps=None,
+        record_benchmark(
+            RESULTS / f"{args.result}.json",
+            "Batches: throughput and planning",
+            [{name: row.get(name) for name in columns} for row in rows],
             machine=f"{cpu_name()}, two virtual cores, nothing else running",
-            wall_s=round(time.monotonic() - began, 1),
-            date=datetime.date.today(),
-            recorded="automatic",
+            wall_s=time.monotonic() - began,
             notes=[f"{args.files} recordings of {LENGTH_S:g} s, voice heart, vocoder fast."],
         )
-        write_result(result, RESULTS)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ peak resident size of a process of its own that converts 10 s, through `fast` al
 """
 
 import argparse
-import datetime
 import statistics
 import subprocess
 import sys
@@ -106,19 +105,16 @@ def measure_networks(voice_name: str, rows: Rows, column: str, n_threads: int) -
         lambda: SourceFilterVocoder(spec, **fast.network.arguments), fast.network.weights
     ).eval()
 
-    def shape() -> None:
-        x = module.embed(torch.from_numpy(np.concatenate(list(shaping.values()), 1))[None])
-        for block in module.blocks:
-            x = block(x)
-        module.out(module.norm(x)).exp()
-
     networks: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
         "content": (lambda: encoder._session.run(listening), lambda: whisper(batch(heard))),
         "generator": (
             lambda: voice.generator.run(inputs),
             lambda: generator(*map(batch, inputs.values())),
         ),
-        "vocoder fast": (lambda: fast._filters.run(shaping), shape),
+        "vocoder fast": (
+            lambda: fast._filters.run(shaping),
+            lambda: module.respond(batch(shaping["mel"]), torch.from_numpy(shaping["pitch"])[None]),
+        ),
     }
     for name, (ours, theirs) in networks.items():
         with torch.inference_mode():
@@ -161,11 +157,15 @@ def measure_memory(recording: Path, voice_name: str, rows: Rows, lengths: dict[s
             for column, n_threads in columns[: 1 if seconds > 600 else 2]:
                 with tempfile.TemporaryDirectory() as folder:
                     soundfile.write(Path(folder) / "in.wav", *repeated(recording, seconds))
-                    measured = ["--measured", folder, voice_name, name, n_threads]
-                    done = subprocess.run(
-                        [sys.executable, __file__, *measured], check=True, capture_output=True
-                    )
-                add(rows, f"memory, {VOCODERS[name]}, {length}", column, float(done.stdout), "MB")
+                    words = ["--measured", folder, voice_name, name, n_threads]
+                    work = partial(read_number, [sys.executable, __file__, *words])
+                    n_runs = 1 if seconds > 600 else 5
+                    peak_mb = statistics.median(work() for _ in range(n_runs))
+                add(rows, f"memory, {VOCODERS[name]}, {length}", column, peak_mb, "MB")
+
+
+def read_number(command: list[str]) -> float:
+    return float(subprocess.run(command, check=True, capture_output=True).stdout)
 
 
 def convert_measured(folder: Path, voice_name: str, vocoder_name: str, n_threads: str) -> None:
@@ -210,27 +210,17 @@ def main() -> None:
     lengths = {"10 s": 10.0, "10 min": 600.0} | ({"1 h": 3600.0} if args.hour else {})
     measure_memory(args.recording, args.voice, rows, lengths)
     if args.result:
-        from voxcycle.evaluation.report.record import describe_command, describe_commit
-        from voxcycle.evaluation.report.results import Result, write_result
+        from voxcycle.evaluation.report.record import record_benchmark
 
         columns = ("row", "one_thread", "two_threads", "unit")
-        result = Result(
-            id=args.result,
-            title="Conversion: real-time factors, networks, the command, memory",
-            status="current",
-            rows=[{name: row.get(name) for name in columns} for row in rows.values()],
-            command=describe_command(),
-            commit=describe_commit(),
-            corpus_sha256=None,
-            seed=None,
-            steps=None,
+        record_benchmark(
+            RESULTS / f"{args.result}.json",
+            "Conversion: real-time factors, networks, the command, memory",
+            [{name: row.get(name) for name in columns} for row in rows.values()],
             machine=f"{cpu_name()}, two virtual cores, nothing else running",
-            wall_s=round(time.monotonic() - started, 1),
-            date=datetime.date.today(),
-            recorded="automatic",
-            notes=[f"Median of five; voice {args.voice}, 10 s of audio."],
+            wall_s=time.monotonic() - started,
+            notes=[f"Median of five (1 h: one run); voice {args.voice}, 10 s of audio."],
         )
-        write_result(result, RESULTS)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ not counted, and neither is setuptools, which only Python 3.11 puts into a new e
 """
 
 import argparse
-import datetime
 import platform
 import subprocess
 import sys
@@ -15,8 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from voxcycle.evaluation.report.record import describe_command, describe_commit
-from voxcycle.evaluation.report.results import Result, Value, write_result
+from voxcycle.evaluation.report.record import record_benchmark
+from voxcycle.evaluation.report.results import Value
 from voxcycle.evaluation.stats.cost import cpu_name
 
 CLONE = Path(__file__).parents[1]
@@ -56,23 +55,14 @@ def main() -> None:
     for row in rows:
         print(*row.values())
     if args.result:
-        result = Result(
-            id=args.result,
-            title="The small installation",
-            status="current",
-            rows=rows,
-            command=describe_command(),
-            commit=describe_commit(),
-            corpus_sha256=None,
-            seed=None,
-            steps=None,
+        record_benchmark(
+            CLONE / f"results/{args.result}.json",
+            "The small installation",
+            rows,
             machine=f"{cpu_name()}, Python {platform.python_version()}",
-            wall_s=round(seconds, 1),
-            date=datetime.date.today(),
-            recorded="automatic",
+            wall_s=seconds,
             notes=["10^6 bytes of files, bytecode included, pip and setuptools not."],
         )
-        write_result(result, CLONE / "results")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ sentence, more than ten seconds or 1.5 GB for one input, and the end of the proc
 """
 
 import argparse
-import datetime
 import json
 import multiprocessing
 import os
@@ -28,8 +27,8 @@ from typing import Any
 from seeds import write_seeds
 from targets import TARGETS, Trial, try_input
 
-from voxcycle.evaluation.report.record import describe_command, describe_commit
-from voxcycle.evaluation.report.results import Bar, Result, Value, write_result
+from voxcycle.evaluation.report.record import describe_commit, record_benchmark
+from voxcycle.evaluation.report.results import Bar, Value
 from voxcycle.evaluation.stats.cost import cpu_name, peak_memory_mb
 
 RESULTS = Path(__file__).parents[2] / "results"
@@ -227,24 +226,16 @@ def record(name: str, rows: list[dict[str, Value]], seed: int) -> None:
         Bar(what="slowest, CPU s", measured=slowest, at_most=LIMIT_S, passes=slowest <= LIMIT_S),
         Bar(what="memory, MB", measured=memory, at_most=LIMIT_MB, passes=memory <= LIMIT_MB),
     ]
-    result = Result(
-        id=name,
-        title="Hostile input",
-        status="current",
-        rows=rows,
-        bars=bars,
-        command=describe_command(),
-        commit=describe_commit(),
-        corpus_sha256=None,
-        seed=seed,
-        steps=None,
+    record_benchmark(
+        RESULTS / f"{name}.json",
+        "Hostile input",
+        rows,
         machine=f"{cpu_name()}, one process",
-        wall_s=round(sum(total["seconds"]), 1),
-        date=datetime.date.today(),
-        recorded="automatic",
+        wall_s=sum(total["seconds"]),
         notes=["Inputs by target, added up over all runs of this state."],
+        bars=bars,
+        seed=seed,
     )
-    write_result(result, RESULTS)
 
 
 def repeat(state: Path, seed: int, only: str) -> None:

@@ -176,24 +176,31 @@ class SourceFilterVocoder(nn.Module):
 
         The sources, (B, 3, F * hop_length), are those of `source_signals`.
         """
-        spectra = [self.frames.analyse(source) for source in sources.unbind(1)]
         voiced = (f0_hz > 0).to(log_mel.dtype)
-        log_f0 = (f0_hz.clamp(min=1.0).log() - LOG_F0_MEAN) / LOG_F0_STD * voiced
+        gains, offset = self.respond(log_mel, normalise_pitch(f0_hz))
+        noise_gain = 1 + (self.voiced_noise - 1) * voiced[:, None]
+        gains[1:] = [g * noise_gain for g in gains[1:]]
+        spectra = [self.frames.analyse(source) for source in sources.unbind(1)]
+        if offset is not None:
+            spectra[0] = spectra[0] * torch.polar(torch.ones_like(offset), offset)
+        spectrum = torch.stack([s * g for s, g in zip(spectra, gains, strict=True)]).sum(0)
+        return self.frames.synthesize(spectrum)
+
+    def respond(self, log_mel: Tensor, pitch: Tensor) -> tuple[list[Tensor], Tensor | None]:
+        """Return the filters' gain for every source and, with phases, the offset of the pulses.
+
+        Of mels (B, n_mels, F) and `normalise_pitch` (B, F, 2); each result is (B, n_freq, F), the
+        offset in radians.
+        """
         mel = (log_mel.transpose(1, 2) - LOG_MEL_MEAN) / LOG_MEL_STD
-        x = self.embed(torch.cat([mel, log_f0[..., None], voiced[..., None]], -1))  # (B, F, width)
+        x = self.embed(torch.cat([mel, pitch], -1))  # (B, F, width)
         for block in self.blocks:
             x = block(x)
         responses = self.out(self.norm(x)).transpose(1, 2)  # (B, k * n_freq, F)
         log_gains = list(responses.chunk(N_SOURCES + self.has_phase, 1))
         offset = log_gains.pop() if self.has_phase else None
         prior = self._log_envelope(log_mel) if self.has_prior else 0.0
-        gains = [(g + prior).clamp(max=MAX_LOG_GAIN).exp() for g in log_gains]
-        noise_gain = 1 + (self.voiced_noise - 1) * voiced[:, None]
-        gains[1:] = [g * noise_gain for g in gains[1:]]
-        if offset is not None:
-            spectra[0] = spectra[0] * torch.polar(torch.ones_like(offset), offset)
-        spectrum = torch.stack([s * g for s, g in zip(spectra, gains, strict=True)]).sum(0)
-        return self.frames.synthesize(spectrum)
+        return [(g + prior).clamp(max=MAX_LOG_GAIN).exp() for g in log_gains], offset
 
     def _log_envelope(self, log_mel: Tensor) -> Tensor:
         """Return the log gain that gives noise of unit power these mels, (B, n_freq, F).
@@ -204,6 +211,13 @@ class SourceFilterVocoder(nn.Module):
         magnitude = torch.matmul(self.inverse_filters, log_mel.exp())
         of_unit_noise = self.frames.window.square().sum().sqrt()
         return (magnitude / of_unit_noise).clamp(min=MIN_ENVELOPE).log()
+
+
+def normalise_pitch(f0_hz: Tensor) -> Tensor:
+    """Return log F0 near unit size and voicing, (B, F, 2), of F0 (B, F), 0 where unvoiced."""
+    voiced = (f0_hz > 0).to(f0_hz.dtype)
+    log_f0 = (f0_hz.clamp(min=1.0).log() - LOG_F0_MEAN) / LOG_F0_STD * voiced
+    return torch.stack([log_f0, voiced], -1)
 
 
 class SpectrogramDiscriminator(nn.Module):

@@ -6,7 +6,7 @@ import numpy as np
 
 from voxcycle.audio.mel import MelSpec, hann, mel_filterbank
 from voxcycle.runtime.graph import Graph
-from voxcycle.runtime.layers import add_convnext, add_linear, add_norm
+from voxcycle.runtime.layers import add_convnext, add_linear, add_norm, add_product
 from voxcycle.runtime.weights import Arrays, Weights
 
 LOG_MEL_MEAN, LOG_MEL_STD = -5.0, 2.5  # of speech at -23 dBFS, roughly: keeps inputs near unit size
@@ -35,7 +35,7 @@ def build_filters(
     """Return the graph that shapes pulses and noise.
 
     It maps `mel` (F, n_mels) and `pitch` (F, 2), normalised log F0 and voicing, to `gains`
-    (F, 3 * n_freq) and, with phases, `offset` (F, n_freq) in radians. ValueError where the weights
+    (F, 3, n_freq) and, with phases, `offset` (F, n_freq) in radians. ValueError where the weights
     belong to another network.
     """
     if not 0 <= look_ahead < kernel:
@@ -65,14 +65,17 @@ def build_filters(
             is_2d=False,
         )
     x = add_norm(graph, x, weights, "norm", width)
-    x = add_linear(graph, x, weights, "out", width, n_freq * (N_SOURCES + has_phase))
+    n_gains = N_SOURCES * n_freq
+    weight = weights.take("out.weight", n_gains + has_phase * n_freq, width)
+    bias = weights.take("out.bias", len(weight))
     if has_phase:
-        sizes = graph.add_constant(np.array([N_SOURCES * n_freq, n_freq]))
-        x, offset = graph.add_many("Split", 2, x, sizes, axis=1)
+        offset = add_product(graph, x, weight[n_gains:], bias[n_gains:])
         graph.add_output("offset", offset, ["frames", n_freq])
     # Gains multiply where the module adds their logarithms: ONNX Runtime's Log gives other bits for
     # another number of threads.
-    gains = graph.add("Exp", x)
+    gains = graph.add("Exp", add_product(graph, x, weight[:n_gains], bias[:n_gains]))
+    shape = graph.add_constant(np.array([-1, N_SOURCES, n_freq]))
+    gains = graph.add("Reshape", gains, shape)
     if has_prior:
         inverse = np.linalg.pinv(mel_filterbank(spec).astype(np.float64))  # (n_freq, n_mels)
         of_unit_noise = np.sqrt(np.square(hann(spec.n_fft)).sum())
@@ -80,9 +83,10 @@ def build_filters(
             "MatMul", graph.add("Exp", mel), graph.add_constant(inverse.T / of_unit_noise)
         )
         envelope = graph.add("Max", magnitude, constant(MIN_ENVELOPE))
-        gains = graph.add("Mul", gains, graph.add("Concat", *[envelope] * N_SOURCES, axis=1))
+        axes = graph.add_constant(np.array([1]))
+        gains = graph.add("Mul", gains, graph.add("Unsqueeze", envelope, axes))
     gains = graph.add("Min", gains, constant(math.exp(MAX_LOG_GAIN)))
-    graph.add_output("gains", gains, ["frames", N_SOURCES * n_freq])
+    graph.add_output("gains", gains, ["frames", N_SOURCES, n_freq])
     weights.require_empty()
     return graph
 

@@ -16,7 +16,6 @@ from voxcycle.runtime.session import Session, without_sessions
 from voxcycle.runtime.source_filter import (
     LOG_F0_MEAN,
     LOG_F0_STD,
-    N_SOURCES,
     build_filters,
     build_pitch,
     count_context_frames,
@@ -67,7 +66,7 @@ class SourceFilter:
         voiced = (f0_hz > 0).astype(np.float32)
         log_f0 = (np.log(np.maximum(f0_hz, 1.0)) - LOG_F0_MEAN) / LOG_F0_STD * voiced
         filters = self._filters.run({"mel": log_mel, "pitch": np.stack([log_f0, voiced], 1)})
-        gains = filters["gains"].reshape(len(log_mel), N_SOURCES, -1)
+        gains = filters["gains"]
         noise_gain = self.network.arguments.get("voiced_noise", 1.0)
         if noise_gain != 1.0:
             gains[:, 1:] *= (1 + (noise_gain - 1) * voiced)[:, None, None]

@@ -7,7 +7,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import voxcycle
@@ -68,6 +68,49 @@ def record_evaluation(
         date=datetime.fromisoformat(about["date"]).date(),
         recorded="automatic",
         notes=[f"vocoder {about['vocoder']}, recogniser {about['asr']}", *evaluation.notes()],
+    )
+    return write_result(result, path.parent)
+
+
+def record_benchmark(
+    path: Path,
+    title: str,
+    rows: list[dict[str, Value]],
+    *,
+    machine: str,
+    wall_s: float,
+    notes: Sequence[str],
+    bars: Sequence[Bar] = (),
+    seed: int | None = None,
+) -> Path:
+    """Write the result file of what this process's command measured, and return its path.
+
+    Args:
+        path: `ID.json`, see `check_result_path`; an older file is replaced.
+        title: one line for people.
+        rows: the figures.
+        machine: processor, threads and what else ran.
+        wall_s: how long it took, in seconds.
+        notes: what was measured on.
+        bars: what has to hold.
+        seed: of what was drawn.
+    """
+    result = Result(
+        id=path.stem,
+        title=title,
+        status="current",
+        rows=rows,
+        bars=list(bars),
+        command=describe_command(),
+        commit=describe_commit(),
+        corpus_sha256=None,
+        seed=seed,
+        steps=None,
+        machine=machine,
+        wall_s=round(wall_s, 1),
+        date=date.today(),
+        recorded="automatic",
+        notes=list(notes),
     )
     return write_result(result, path.parent)
 
