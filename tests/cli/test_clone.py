@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import soundfile
 
 from voxcycle import convert
 from voxcycle.voices.library import load_voice
@@ -61,3 +62,16 @@ def test_too_little_speech_is_one_sentence(folders, write_clips, run_cli):
     code, _, err = run_cli("clone", folders / "short")
     assert code == 2 and "at least 10 s are needed" in err
     assert not (folders / "data").exists()
+
+
+def test_a_single_recording_is_enough(folders, make_speech, run_cli):
+    """The voice is called after the file, and is the one that a folder of this file gives."""
+    (folders / "alone").mkdir()
+    for path in (folders / "carl.wav", folders / "alone/carl.wav"):
+        soundfile.write(path, make_speech(30.0, RATE, 140.0), RATE)
+    assert run_cli("clone", folders / "carl.wav")[0] == 0
+    assert run_cli("clone", folders / "alone", "-o", folders / "v.safetensors")[0] == 0
+    carl, other = load_voice("carl"), Voice.load(folders / "v.safetensors")
+    assert np.exp(carl.target_stats.log_f0_mean) == pytest.approx(140, rel=0.1)
+    ours, theirs = carl.generator.weights, other.generator.weights
+    assert all(np.array_equal(ours[name], theirs[name]) for name in theirs)

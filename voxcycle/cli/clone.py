@@ -10,9 +10,9 @@ from voxcycle.cli.options import Threads, choose_threads_and_device
 
 
 def clone(
-    folder: Annotated[Path, typer.Argument(help="Recordings of one speaker.")],
+    folder: Annotated[Path, typer.Argument(help="Recordings of one speaker, or a single one.")],
     name: Annotated[
-        str | None, typer.Option(help="Name of the voice.", show_default="the folder's")
+        str | None, typer.Option(help="Name of the voice.", show_default="the folder's or file's")
     ] = None,
     output: Annotated[
         Path | None,
@@ -43,10 +43,8 @@ def clone(
     from voxcycle.voices.voice import VoiceCard
 
     choose_threads_and_device(threads)
-    if folder.is_file():
-        raise ValueError(f"{folder}: a file; put it into a folder of its own, and name that")
     card = VoiceCard(
-        name or folder.absolute().name,
+        name or (folder.stem if folder.is_file() else folder.absolute().name),
         language=language or "",
         sex=sex or "",
         licence=licence or "",

@@ -32,7 +32,7 @@ def clone_voice(
     to its speakers.
 
     Args:
-        folder: recordings of one speaker, at least ten seconds of speech.
+        folder: recordings of one speaker, or a single one, at least ten seconds of speech.
         card: name and provenance.
         path: the voice file.
         pretrained_path: made by `recipes/train_pretrained.py`.

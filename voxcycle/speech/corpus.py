@@ -64,11 +64,13 @@ class Split:
 def list_recordings(folder: Path) -> Found:
     """Find the recordings below a folder, without runs and prepared clips that lie inside.
 
-    The folder itself may be one of prepared clips.
+    The folder itself may be one of prepared clips, or a single recording.
 
     Raises:
         CorpusError: there is no such folder, it is a run's, or no recording is in it.
     """
+    if folder.is_file():
+        return Found([folder], [], [])
     if not folder.is_dir():
         raise CorpusError(f"{folder}: no such folder; name a folder of recordings of one speaker")
     if is_run(folder):

@@ -158,7 +158,7 @@ def prepare_folder(
     The clips are made in a folder beside `out`, and moved there when all are whole.
 
     Args:
-        folder: recordings of one speaker.
+        folder: recordings of one speaker, or a single one.
         out: receives the clips, laid out as the recordings, and `report.json`.
         overwrite: replace what an earlier call has written there.
         n_jobs: processes; None takes one per core. Without joblib (extra `[train]`) it is one.
@@ -172,21 +172,22 @@ def prepare_folder(
     """
     folder, out = folder.resolve(), out.resolve()
     paths, unreadable = _list_recordings(folder, out)
+    root = folder if folder.is_dir() else folder.parent
     former = _list_former(out, overwrite)
     pieces: list[Piece] = []
     notes: list[tuple[str, str]] = []
     seconds = 0.0
     with working_beside(out) as made:
-        results = _prepare_files(folder, paths, made, n_jobs)
+        results = _prepare_files(root, paths, made, n_jobs)
         advance(0, len(paths))
         for done, (path, result) in enumerate(zip(paths, results, strict=True), 1):
             advance(done, len(paths))
             if isinstance(result, str):
-                unreadable.append((str(path.relative_to(folder)), result))
+                unreadable.append((str(path.relative_to(root)), result))
             else:
                 seconds += result[0]
                 pieces += result[1]
-                notes += [(str(path.relative_to(folder)), note) for note in result[2]]
+                notes += [(str(path.relative_to(root)), note) for note in result[2]]
         if compare:
             pieces = _screen(pieces, made, compare, keeps_outliers)
         prepared = Prepared(str(folder), seconds / 60, pieces, unreadable, notes)
