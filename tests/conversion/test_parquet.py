@@ -125,4 +125,4 @@ def test_pyarrow_is_named_where_it_is_missing(packed, voice_path, tmp_path, monk
         main(["convert", str(packed), "--to", str(voice_path), "-o", str(tmp_path / "out")])
     error = capsys.readouterr().err
     assert left.value.code == 2 and error.count("\n") == 1
-    assert "needs the package pyarrow, which is not installed: `pip install 'voxcycle[c" in error
+    assert "needs the extra [cluster], whose package pyarrow is missing" in error

@@ -91,6 +91,6 @@ def _describe_missing(error: ModuleNotFoundError, arguments: Sequence[str] | Non
     command = next(iter(sys.argv[1:] if arguments is None else arguments), "")
     extra = PACKAGES.get(error.name.partition(".")[0]) or EXTRAS.get(command, "train")
     return (
-        f"`voxcycle {command}` needs the package {error.name}, which is not installed: "
+        f"`voxcycle {command}` needs the extra [{extra}], whose package {error.name} is missing: "
         f"`pip install 'voxcycle[{extra}]'`, or in a clone `pip install -e '.[{extra}]'`"
     )

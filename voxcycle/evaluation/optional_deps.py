@@ -66,6 +66,6 @@ def is_metric_imported() -> bool:
 
 def _message(module: str) -> str:
     return (
-        f"evaluation needs the package '{module}', which is not installed: "
-        "install voxcycle with its extra [eval], in a clone `pip install -e '.[eval]'`"
+        f"evaluation needs the extra [eval], whose package {module} is missing: "
+        "`pip install 'voxcycle[eval]'`, or in a clone `pip install -e '.[eval]'`"
     )
