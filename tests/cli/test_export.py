@@ -53,7 +53,9 @@ def test_a_command_names_the_extra_that_it_needs(run_cli, monkeypatch, command, 
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)
     code, _, err = run_cli(*command)
-    assert code == 2 and f"whose package {package} is missing" in err and f"voxcycle[{extra}]" in err
+    assert (
+        code == 2 and f"whose package {package} is missing" in err and f"voxcycle[{extra}]" in err
+    )
     assert err.count("\n") == 1
 
 

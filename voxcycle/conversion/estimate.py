@@ -1,7 +1,8 @@
 """How long a batch will take, measured on its first recording."""
 
 import time
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -59,9 +60,11 @@ def _time_factor(batch: Batch, planned: PlannedFile) -> float | None:
         source = PartSource(FileSource(planned.source), part)
         samples = np.concatenate(list(source.blocks()))
         voice, vocoder = load_pair(batch.voices[planned.voice], batch.vocoder)
+        given: dict[str, Any] = vars(batch.options) | {"vocoder": vocoder}
+        work = partial(convert, samples, voice, sample_rate=source.sample_rate, **given)
         for _ in range(2):  # the first one also makes the networks ready
             started = time.perf_counter()
-            convert(samples, voice, sample_rate=source.sample_rate, vocoder=vocoder)
+            work()
     except AudioError:
         return None
     return (time.perf_counter() - started) / tried_s
