@@ -3,8 +3,9 @@
     python benchmarks/batch.py RECORDING [--files 60] [--result ID]
 
 Converts FILES recordings of twelve seconds by one process of one thread, the baseline, and by two;
-start-up included, median of three. Then plans 100,000 recordings of half a second in a process of
-its own.
+start-up included, median of three. What the machine itself allows is measured by two commands that
+share nothing, each with half of the recordings, beside one of them alone. Then plans 100,000
+recordings of half a second in a process of its own.
 """
 
 import argparse
@@ -59,6 +60,38 @@ def measure_throughput(folder: Path, n_files: int, jobs: int) -> "dict[str, Valu
     }
 
 
+def measure_machine(folder: Path, n_files: int) -> "dict[str, Value]":
+    """Return how much more two commands convert than one of them, the median of three."""
+    halves = [folder.with_name(f"half{i}") for i in range(2)]
+    for index, path in enumerate(sorted(folder.iterdir())):
+        halves[index % 2].mkdir(exist_ok=True)
+        (halves[index % 2] / path.name).hardlink_to(path)
+
+    def convert_halves(chosen: list[Path]) -> float:
+        with tempfile.TemporaryDirectory() as out:
+            stem = [sys.executable, "-m", "voxcycle", "convert", "--to", "heart", "--threads", "1"]
+            started = time.perf_counter()
+            running = [
+                subprocess.Popen(
+                    [*stem, "--jobs", "1", half, "-o", f"{out}/{half.name}"],
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                )
+                for half in chosen
+            ]
+            if any(process.wait() for process in running):
+                raise SystemExit("a command failed")
+            return time.perf_counter() - started
+
+    alone, both = (
+        statistics.median(convert_halves(chosen) for _ in range(3))
+        for chosen in (halves[:1], halves)
+    )
+    rate = n_files * LENGTH_S / both
+    row = "two commands that share nothing, over one of them"
+    return {"row": row, "times_real_time": round(rate, 1), "ratio": round(2 * alone / both, 2)}
+
+
 def plan(folder: Path) -> None:
     """Print seconds and megabytes of planning."""
     started = time.perf_counter()
@@ -106,6 +139,7 @@ def main() -> None:
         rows = [measure_throughput(folder, args.files, jobs) for jobs in (1, 2)]
         one, two = (float(str(row["times_real_time"])) for row in rows)
         rows.append({"row": "two over one", "ratio": round(two / one, 2)})
+        rows.append(measure_machine(folder, args.files))
         rows.append(measure_planning(Path(temporary) / "many"))
     for row in rows:
         print(*row.values())
