@@ -40,7 +40,10 @@ def run(script, *arguments):
 
 
 def encode(make_speech, seconds, file_format, seed):
-    speech = np.pad(make_speech(seconds, 16_000, 110.0 + 20 * seed, seed=seed), 8_000)
+    """Return speech with half a second of silence in its middle and on either side."""
+    halves = np.array_split(make_speech(seconds, 16_000, 110.0 + 20 * seed, seed=seed), 2)
+    silence = np.zeros(8_000)
+    speech = np.concatenate([silence, halves[0], silence, halves[1], silence])
     file = io.BytesIO()
     soundfile.write(file, speech, 16_000, format=file_format)
     return file.getvalue()
