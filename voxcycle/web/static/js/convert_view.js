@@ -13,7 +13,6 @@ import { voiceChoice } from "./voice_card.js";
 const VOCODERS = {
   fast: ["Fast", "A few hundredths of real time, a little rough."],
   hifigan: ["Most natural", "HiFi-GAN: the most natural sound, many times slower."],
-  "griffin-lim": ["Griffin-Lim", "No network: a reference, not a product."],
 };
 const EMPTY = "Nothing yet. Add a recording, pick a voice, press Convert: both will appear here, side by side.";
 
@@ -47,8 +46,9 @@ function showVoices(voices) {
 
 function showVocoders(state) {
   const kept = recall("vocoder", "fast");
-  const current = state.vocoders.includes(kept) ? kept : state.vocoders[0];
-  $("#vocoders").replaceChildren(...state.vocoders.map((name) => {
+  const offered = state.vocoders.filter((name) => name in VOCODERS); // others are references
+  const current = offered.includes(kept) ? kept : offered[0];
+  $("#vocoders").replaceChildren(...offered.map((name) => {
     const input = h("input", { type: "radio", name: "vocoder", id: `vocoder-${name}`, value: name, checked: name === current,
       onchange: () => { remember("vocoder", name); showHint(); } });
     return h("span", {}, input, h("label", { for: input.id }, VOCODERS[name]?.[0] ?? name));

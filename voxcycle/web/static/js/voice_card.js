@@ -10,9 +10,19 @@ const SCORES = [
   ["naturalness", "natural", 1, "Naturalness from 1 to 5, by a predictor"],
 ];
 
-export function factsOf(voice) {
-  return [voice.sex, voice.language, voice.is_shipped ? "ships with voxcycle" : null].filter(Boolean).join(" · ")
-    || "your own";
+function languageOf(code) {
+  try {
+    return new Intl.DisplayNames(["en"], { type: "language" }).of(code);
+  } catch {
+    return code; // free text
+  }
+}
+
+/** "woman · English", and who made it where that is wanted. */
+export function factsOf(voice, withOrigin = false) {
+  const origin = voice.is_shipped ? "built in" : "your own";
+  const facts = [voice.sex, voice.language && languageOf(voice.language)].filter(Boolean);
+  return [...facts, ...(withOrigin || !facts.length ? [origin] : [])].join(" · ");
 }
 
 /** The scores of a voice as a description list, or null where none were measured. */

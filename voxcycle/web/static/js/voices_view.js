@@ -24,7 +24,8 @@ async function show(voice) {
   const notes = [whole.notes ?? []].flat().filter(Boolean);
   await ask({ title: whole.title ?? whole.name, body: h("div", { class: "stack" }, scoresOf(whole),
     h("dl", { class: "facts" }, factRows(whole), h("div", {}, h("dt", {}, "size"), h("dd", {}, bytes(whole.bytes)))),
-    notes.length > 0 && h("ul", { class: "notes" }, notes.map((note) => h("li", {}, note)))) });
+    notes.length > 0 && h("ul", { class: "notes" }, notes.map((note) => h("li", {}, note))),
+    h("p", {}, h("a", { class: "button plain", href: `/api/voices/${voice.id}/export`, download: true }, icon("download"), "Export ONNX graphs for other programs"))) });
 }
 
 async function rename(voice) {
@@ -57,18 +58,16 @@ function use(voice) {
 }
 
 function card(voice) {
-  const link = (path, iconName, text) => h("a", { class: "button plain", href: `/api/voices/${voice.id}/${path}`, download: true, title: path === "export" ? "ONNX graphs for other programs" : null },
-    icon(iconName), h("span", {}, text));
   return h("article", { class: "card voice", "aria-label": voice.name },
     h("div", { class: "voice-top" }, playButton(voice.sample, `Hear ${voice.name}`),
-      h("div", {}, h("h2", {}, voice.title ?? voice.name), h("p", { class: "voice-facts" }, factsOf(voice)))),
+      h("div", {}, h("h2", {}, voice.title ?? voice.name), h("p", { class: "voice-facts" }, factsOf(voice, true)))),
     scoresOf(voice) ?? h("p", { class: "hint" }, "Not measured yet. ", h("a", { href: "#measure" }, "Measure it")),
     h("p", { class: "hint" }, [voice.licence || "no licence stated", bytes(voice.bytes)].join(" · ")),
     h("div", { class: "voice-actions" },
       h("button", { type: "button", class: "plain", onclick: () => use(voice) }, "Convert to it"),
-      link("file", "download", "File"), link("export", "download", "ONNX"),
       h("span", { class: "spring" }),
-      button("more", { label: `Show all facts of ${voice.name}`, onclick: () => show(voice) }),
+      h("a", { class: "button quiet icon-button", href: `/api/voices/${voice.id}/file`, download: true, "aria-label": `Download ${voice.name}`, title: "Download the voice file" }, icon("download")),
+      button("info", { label: `Show all facts of ${voice.name}`, onclick: () => show(voice) }),
       !voice.is_shipped && button("edit", { label: `Rename ${voice.name}`, onclick: () => rename(voice) }),
       !voice.is_shipped && button("trash", { label: `Delete ${voice.name}`, onclick: () => erase(voice) })));
 }
