@@ -1,6 +1,7 @@
 // Original and conversion side by side: two waveforms, two spectrograms, one playhead.
 
 import { get, getBytes } from "./api.js";
+import { colourOf } from "./colours.js";
 import { button, h, setIcon, setText } from "./dom.js";
 import { clock } from "./format.js";
 import { LongTransport } from "./long_transport.js";
@@ -78,16 +79,16 @@ export class ABPlayer {
     this.radios = SIDES.map(([letter], i) => h("input", { type: "radio", name, id: `${name}-${letter}`, onchange: () => this.transport.select(i) }));
     const segments = h("div", { class: "segments ab-switch", role: "radiogroup", "aria-label": "What is heard" },
       SIDES.map(([letter, words], i) => h("span", {}, this.radios[i], h("label", { for: this.radios[i].id }, h("b", {}, letter), ` ${words}`))));
-    this.seek = h("input", { type: "range", class: "ab-seek", min: 0, max: this.transport.duration, step: 0.01, "aria-label": "Position",
+    this.seek = h("input", { type: "range", class: "ab-seek", min: 0, max: this.transport.duration, step: 0.05, "aria-label": "Position",
       oninput: () => { this.transport.currentTime = Number(this.seek.value); } });
     this.lanes = SIDES.map(([letter, words]) => h("div", { class: `lane lane-${letter.toLowerCase()}` },
       h("span", { class: "lane-letter", "aria-hidden": "true" }, letter), h("div", { class: "wave" }),
       h("canvas", { class: "mel", role: "img", "aria-label": `Spectrogram and pitch: ${words.toLowerCase()}` })));
     this.playhead = h("span", { class: "playhead" });
-    this.stage = h("div", { class: "ab-stage" }, this.lanes, this.playhead);
+    this.stage = h("div", { class: "ab-stage" }, this.lanes, this.playhead, this.seek);
     this.element.replaceChildren(
-      h("div", { class: "ab-controls" }, this.play, segments, this.time), this.stage, this.seek,
-      h("p", { class: "hint legend" }, h("span", { class: "pitch-key" }), "pitch, 60 to 600 Hz. Keys: space plays, A and B switch, arrows move."));
+      h("div", { class: "ab-controls" }, this.play, segments, this.time), this.stage,
+      h("p", { class: "hint legend" }, h("span", { class: "pitch-key" }), "pitch, 60 to 600 Hz", h("span", { class: "keys" }, "Keys: ", h("kbd", {}, "space"), " play, ", h("kbd", {}, "A"), " ", h("kbd", {}, "B"), " switch, ", h("kbd", {}, "← →"), " move")));
     this.#draw();
     this.#listen();
   }
@@ -98,8 +99,7 @@ export class ABPlayer {
     const draw = () => {
       for (const wave of this.waves ?? []) wave.destroy();
       this.waves = this.lanes.map((lane, i) => {
-        const style = getComputedStyle(lane);
-        const colours = { rest: style.getPropertyValue("--wave-rest"), played: style.getPropertyValue("--wave-played") };
+        const colours = { rest: colourOf(lane, "--wave-rest"), played: colourOf(lane, "--wave-played") };
         return drawWaveform(lane.querySelector(".wave"), peaks[i], this.transport.duration, loudest, colours);
       });
     };
@@ -114,18 +114,6 @@ export class ABPlayer {
   }
 
   #listen() {
-    const seek = (event) => {
-      const box = this.stage.getBoundingClientRect();
-      this.transport.currentTime = this.transport.duration * Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
-    };
-    this.stage.addEventListener("pointerdown", (event) => {
-      if (event.button) return;
-      seek(event);
-      this.stage.setPointerCapture(event.pointerId);
-    });
-    this.stage.addEventListener("pointermove", (event) => {
-      if (this.stage.hasPointerCapture(event.pointerId)) seek(event);
-    });
     this.element.onkeydown = (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey) return;
       const key = event.key.toLowerCase();

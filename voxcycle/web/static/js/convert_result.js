@@ -2,7 +2,7 @@
 
 import { ABPlayer } from "./ab_player.js";
 import { h, icon } from "./dom.js";
-import { duration } from "./format.js";
+import { duration, sentence } from "./format.js";
 import { jobHead, jobProgress } from "./job_parts.js";
 
 function downloadLink(url, label, text = null) {
@@ -12,7 +12,7 @@ function downloadLink(url, label, text = null) {
 
 function notesOf(item) {
   if (!item.notes?.length) return null;
-  return h("ul", { class: "notes" }, item.notes.map((note) => h("li", {}, note)));
+  return h("ul", { class: "notes" }, item.notes.map((note) => h("li", {}, sentence(note))));
 }
 
 /** One recording of a job: a line that opens to the player. */

@@ -53,3 +53,9 @@ export function semitones(value) {
 export function score(value, decimals = 2) {
   return value == null ? "–" : Number(value).toFixed(decimals);
 }
+
+/** "5% of it is clipped" -> "5% of it is clipped." */
+export function sentence(words) {
+  const text = words.trim();
+  return text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
+}

@@ -3,7 +3,7 @@
 import { remove, send } from "./api.js";
 import { button, h, icon, keyed, setText } from "./dom.js";
 import { dropped } from "./dropped_files.js";
-import { clock, count, duration } from "./format.js";
+import { clock, count, duration, sentence } from "./format.js";
 import { attempt, say } from "./notices.js";
 import { Recorder } from "./recorder.js";
 import { playButton } from "./sample.js";
@@ -115,7 +115,7 @@ class Intake extends EventTarget {
         store.set("uploads", [...(store.uploads ?? []), answer]);
       }
     } catch (error) {
-      item.error = error.message;
+      item.error = sentence(error.message.replace(`${item.name}: `, "")); // the row has the name
     }
     item.file = null;
     this.#show();

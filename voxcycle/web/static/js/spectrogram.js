@@ -1,5 +1,7 @@
 // A mel spectrogram in the tones of the page, and the pitch above it in the accent colour.
 
+import { channels, colourOf } from "./colours.js";
+
 const F0_LOW_HZ = 60;
 const F0_HIGH_HZ = 600;
 
@@ -8,14 +10,6 @@ export function unpack(picture) {
   const text = atob(picture.mel.data);
   const values = Uint8Array.from(text, (c) => c.charCodeAt(0));
   return { ...picture.mel, values, seconds: picture.seconds, f0_hz: picture.f0_hz ?? [] };
-}
-
-/** Colours of the page as numbers: [r, g, b] of a custom property. */
-function colourOf(element, name) {
-  const probe = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-  probe.fillStyle = getComputedStyle(element).getPropertyValue(name);
-  probe.fillRect(0, 0, 1, 1);
-  return [...probe.getImageData(0, 0, 1, 1).data.slice(0, 3)];
 }
 
 function drawMel(mel, from, to) {
@@ -61,19 +55,19 @@ export function drawSpectrogram(canvas, mel, span) {
   canvas.width = Math.round(width * ratio);
   canvas.height = Math.round(height * ratio);
   const context = canvas.getContext("2d");
-  const [from, to] = [colourOf(canvas, "--mel-quiet"), colourOf(canvas, "--mel-loud")];
+  const [quiet, loud, pitch] = ["--mel-quiet", "--mel-loud", "--pitch"].map((name) => colourOf(canvas.parentElement, name));
   const shown = width * Math.min(1, mel.seconds / span);
   context.scale(ratio, ratio);
-  context.fillStyle = `rgb(${from})`;
+  context.fillStyle = quiet;
   context.fillRect(0, 0, width, height);
   context.imageSmoothingQuality = "high";
-  context.drawImage(drawMel(mel, from, to), 0, 0, shown, height);
+  context.drawImage(drawMel(mel, channels(quiet), channels(loud)), 0, 0, shown, height);
   context.lineJoin = context.lineCap = "round";
   tracePitch(context, mel.f0_hz, shown, height);
-  context.strokeStyle = `rgb(${from})`;
+  context.strokeStyle = quiet;
   context.lineWidth = 4.5;
   context.stroke();
-  context.strokeStyle = `rgb(${colourOf(canvas, "--pitch")})`;
+  context.strokeStyle = pitch;
   context.lineWidth = 2;
   context.stroke();
 }

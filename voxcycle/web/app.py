@@ -1,0 +1,123 @@
+"""`create_app`: the page, its files and the API as one ASGI application."""
+
+import logging
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+import voxcycle
+from voxcycle.web.routes_jobs import job_routes
+from voxcycle.web.routes_uploads import upload_routes
+from voxcycle.web.routes_voices import voice_routes
+from voxcycle.web.security import Security, page_policy
+from voxcycle.web.service import Service
+from voxcycle.web.settings import Refusal, Settings
+
+HERE = Path(__file__).parent
+TEMPLATES, STATIC = HERE / "templates", HERE / "static"
+PHRASES = {404: "There is nothing at this address.", 405: "This address has no such method."}
+log = logging.getLogger(__name__)
+
+
+def create_app(settings: Settings) -> Starlette:
+    """Return the application; its service is `app.state.service`.
+
+    Work begins with the application's lifespan, and ends with it. OSError as of `Service`.
+    """
+    service = Service(settings)
+    pages = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, auto_reload=False)
+
+    def page(request: Request) -> Response:
+        nonce = secrets.token_urlsafe(16)
+        html = pages.get_template("index.html.j2").render(
+            version=voxcycle.__version__, csrf_token=settings.csrf, csp_nonce=nonce
+        )
+        return HTMLResponse(html, headers={"content-security-policy": page_policy(nonce)})
+
+    def state(request: Request) -> Response:
+        limits = settings.limits
+        missing = {"train": service.missing("train"), "evaluate": service.missing("eval")}
+        return JSONResponse(
+            {
+                "version": voxcycle.__version__,
+                "csrf": settings.csrf,
+                "can_train": missing["train"] is None,
+                "can_evaluate": missing["evaluate"] is None,
+                "missing": missing,
+                "limits": {
+                    "upload_bytes": limits.upload_bytes,
+                    "upload_minutes": limits.upload_minutes,
+                    "quota_bytes": limits.quota_bytes,
+                    "life_hours": limits.life_hours,
+                },
+                "used_bytes": service.uploads.used_bytes(),
+                "vocoders": service.vocoders(),
+            }
+        )
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        service.start()
+        try:
+            yield
+        finally:
+            await run_in_threadpool(service.close)
+
+    STATIC.mkdir(exist_ok=True)
+    routes = [
+        Route("/", page, methods=["GET"]),
+        Route("/api/state", state, methods=["GET"]),
+        *upload_routes(service),
+        *voice_routes(service),
+        *job_routes(service),
+        Mount("/static", StaticFiles(directory=STATIC), name="static"),
+    ]
+    app = Starlette(
+        routes=routes,
+        middleware=[Middleware(Security, settings=settings)],
+        exception_handlers={
+            Refusal: _refused,
+            HTTPException: _failed,
+            ValueError: _wrong,
+            OSError: _wrong,
+            Exception: _broken,
+        },
+        lifespan=lifespan,
+    )
+    app.state.service = service
+    return app
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refusal)
+    headers = {"connection": "close"} if error.status in (408, 413, 507) else {}
+    return JSONResponse({"error": error.sentence}, error.status, headers=headers)
+
+
+def _failed(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    sentence = PHRASES.get(error.status_code, str(error.detail))
+    return JSONResponse({"error": sentence}, error.status_code, headers=error.headers)
+
+
+def _wrong(request: Request, error: Exception) -> Response:
+    """Answer with what voxcycle says of its input, which is one sentence."""
+    log.warning("%s %s: %s", request.method, request.url.path, error)
+    return JSONResponse({"error": str(error)}, 422)
+
+
+def _broken(request: Request, error: Exception) -> Response:
+    """Answer without a trace; the terminal has it."""
+    sentence = "Something went wrong; the server's terminal shows what."
+    return JSONResponse({"error": sentence}, 500)
