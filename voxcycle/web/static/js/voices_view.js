@@ -10,22 +10,28 @@ import { remember } from "./settings.js";
 import { store } from "./store.js";
 import { factsOf, scoresOf } from "./voice_card.js";
 
-const HIDDEN = new Set(["id", "name", "title", "sample", "scores", "bytes", "is_shipped", "notes"]);
-
+/** What a voice's file says of itself. */
 function factRows(voice) {
-  const rows = Object.entries(voice).filter(([key, value]) => !HIDDEN.has(key) && value != null && value !== "");
-  return rows.map(([key, value]) => h("div", {}, h("dt", {}, key.replaceAll("_", " ")),
-    h("dd", {}, typeof value === "object" ? JSON.stringify(value) : String(value))));
+  const card = voice.card ?? {};
+  const facts = {
+    licence: voice.licence || "not stated",
+    consent: card.consent,
+    converts: voice.kind === "pair" ? voice.source || "one speaker" : "anyone",
+    trained: voice.trained,
+    from: card.training?.date,
+    size: bytes(voice.bytes),
+  };
+  return Object.entries(facts).filter(([, value]) => value).map(([key, value]) => h("div", {}, h("dt", {}, key), h("dd", {}, value)));
 }
 
 async function show(voice) {
-  const whole = await attempt(() => get(`/api/voices/${voice.id}`));
+  const whole = await attempt(() => get(`/api/voices/${encodeURIComponent(voice.id)}`));
   if (!whole) return;
   const notes = [whole.notes ?? []].flat().filter(Boolean);
   await ask({ title: whole.title ?? whole.name, body: h("div", { class: "stack" }, scoresOf(whole),
-    h("dl", { class: "facts" }, factRows(whole), h("div", {}, h("dt", {}, "size"), h("dd", {}, bytes(whole.bytes)))),
+    h("dl", { class: "facts" }, factRows(whole)),
     notes.length > 0 && h("ul", { class: "notes" }, notes.map((note) => h("li", {}, note))),
-    h("p", {}, h("a", { class: "button plain", href: `/api/voices/${voice.id}/export`, download: true }, icon("download"), "Export ONNX graphs for other programs"))) });
+    h("p", {}, h("a", { class: "button plain", href: `/api/voices/${encodeURIComponent(voice.id)}/export`, download: true }, icon("download"), "Export ONNX graphs for other programs"))) });
 }
 
 async function rename(voice) {
@@ -35,7 +41,7 @@ async function rename(voice) {
   const data = await ask({ title: `Rename ${voice.name}`, body, confirm: "Rename" });
   if (!data) return;
   await attempt(async () => {
-    await patch(`/api/voices/${voice.id}`, { name: data.get("name") });
+    await patch(`/api/voices/${encodeURIComponent(voice.id)}`, { name: data.get("name") });
     await store.refresh("voices");
   });
 }
@@ -44,7 +50,7 @@ async function erase(voice) {
   const body = "Its file is deleted from your voices. Conversions that it made stay.";
   if (!await ask({ title: `Delete ${voice.name}?`, body, confirm: "Delete", isDanger: true })) return;
   await attempt(async () => {
-    await remove(`/api/voices/${voice.id}`);
+    await remove(`/api/voices/${encodeURIComponent(voice.id)}`);
     await store.refresh("voices");
     notify(`${voice.name} is deleted.`);
   });
@@ -66,7 +72,7 @@ function card(voice) {
     h("div", { class: "voice-actions" },
       h("button", { type: "button", class: "plain", onclick: () => use(voice) }, "Convert to it"),
       h("span", { class: "spring" }),
-      h("a", { class: "button quiet icon-button", href: `/api/voices/${voice.id}/file`, download: true, "aria-label": `Download ${voice.name}`, title: "Download the voice file" }, icon("download")),
+      h("a", { class: "button quiet icon-button", href: `/api/voices/${encodeURIComponent(voice.id)}/file`, download: true, "aria-label": `Download ${voice.name}`, title: "Download the voice file" }, icon("download")),
       button("info", { label: `Show all facts of ${voice.name}`, onclick: () => show(voice) }),
       !voice.is_shipped && button("edit", { label: `Rename ${voice.name}`, onclick: () => rename(voice) }),
       !voice.is_shipped && button("trash", { label: `Delete ${voice.name}`, onclick: () => erase(voice) })));
