@@ -6,6 +6,7 @@ import { count, duration } from "./format.js";
 import { intakeOf } from "./intake.js";
 import { isActive, jobActions, jobProgress } from "./job_parts.js";
 import { attempt, say } from "./notices.js";
+import { playButton } from "./sample.js";
 import { drawSpectrogram, unpack } from "./spectrogram.js";
 import { store } from "./store.js";
 
@@ -30,18 +31,20 @@ function byReason(dropped) {
   return [...groups].sort((x, y) => y[1].length - x[1].length);
 }
 
-async function picture(url) {
-  const canvas = h("canvas", { class: "mel small", role: "img", "aria-label": "Spectrogram of a kept clip" });
+/** A kept clip, to see and to hear. */
+async function clipPart(url, clip) {
   const mel = await get(url).then(unpack, () => null);
-  if (mel) requestAnimationFrame(() => drawSpectrogram(canvas, mel, mel.seconds));
-  return mel && canvas;
+  if (!mel) return null;
+  const canvas = h("canvas", { class: "mel small", role: "img", "aria-label": `Spectrogram of ${nameOf(clip)}` });
+  requestAnimationFrame(() => drawSpectrogram(canvas, mel, mel.seconds));
+  return h("figure", { class: "clip" }, canvas, clip.audio && playButton(clip.audio, `Hear ${nameOf(clip)}`));
 }
 
 function sidePart(title, side) {
   const [nKept, nDropped] = [side.kept.length, side.dropped.length];
   const share = nKept / Math.max(1, nKept + nDropped);
   const pictures = h("div", { class: "report-pictures" });
-  Promise.all((side.pictures ?? []).slice(0, 4).map(picture)).then((made) => pictures.append(...made.filter(Boolean)));
+  Promise.all((side.pictures ?? []).slice(0, 4).map((url, i) => clipPart(url, side.kept[i]))).then((made) => pictures.append(...made.filter(Boolean)));
   const bar = h("span", { class: "meter full", role: "img", "aria-label": `${Math.round(100 * share)} % kept` });
   bar.style.setProperty("--share", share);
   return h("section", { class: "report-side" },

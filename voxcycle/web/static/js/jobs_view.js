@@ -6,7 +6,7 @@ import { isActive, jobHead, jobProgress } from "./job_parts.js";
 import { attempt } from "./notices.js";
 import { store } from "./store.js";
 
-const VIEWS = { convert: ["convert"], clone: ["train", "clone"], report: ["train", "train"], train: ["train", "train"], evaluate: ["measure"] };
+const VIEWS = { convert: ["convert"], clone: ["train", "clone"], report: ["train", "train"], train: ["train", "train"], use: ["train", "train"], evaluate: ["measure"] };
 
 async function moveUp(job) {
   const waiting = store.jobs.filter((other) => other.status === "queued");

@@ -23,7 +23,7 @@ async function submit(event) {
   if (missing) return say(hint, missing, true);
   const [a, b] = sides.map((side) => side.uploads.map((upload) => upload.id));
   const minutes = Number($("#train-minutes").value);
-  const job = await attempt(() => post("/api/jobs", { kind: "train", a, b, minutes, ...readFacts(form) }), hint);
+  const job = await attempt(() => post("/api/jobs", { kind: "train", a, b, minutes, name_a: $("#train-name-a").value.trim(), ...readFacts(form) }), hint);
   if (!job) return;
   store.takeJob(job);
   $("#train-agreed").checked = false;

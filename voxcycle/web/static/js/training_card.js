@@ -47,7 +47,7 @@ export function trainingCard(first) {
     const rows = (result.stages ?? []).map((stage) => ({ ...stage, id: stage.step, isBest: stage.step === result.best?.step }));
     stagesTitle.hidden = !rows.length;
     keyed(stages, rows.reverse(), stageRow);
-    made.replaceChildren(...[[result.voice ?? []].flat().map(madeVoice),
+    made.replaceChildren(...[(result.voices ?? [result.voice ?? []].flat()).map(madeVoice),
       result.report && h("a", { class: "button plain", href: result.report, target: "_blank", rel: "noopener" }, "Report of the data")].flat().filter(Boolean));
   };
   return { element, update };

@@ -43,6 +43,11 @@ export class Transport extends EventTarget {
   async play() {
     take(this.#stop);
     await this.context.resume();
+    this.start();
+  }
+
+  /** Play in a context that runs already. */
+  start() {
     if (!this.paused) return;
     if (this.#offset > this.duration - 0.05) this.#offset = 0;
     this.#run();
