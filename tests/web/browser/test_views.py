@@ -8,8 +8,9 @@ VIEWS = ["convert", "voices", "train", "measure", "jobs"]
 SERIOUS = {"serious", "critical"}
 INSIDE = """() => [...document.querySelectorAll("main *, header *")]
   .filter((e) => e.checkVisibility() && !e.closest(".sr-only, .skip"))
-  .filter((e) => { const b = e.getBoundingClientRect(); return b.right > innerWidth + 1 || b.left < -1; })
-  .map((e) => e.outerHTML.slice(0, 90))"""
+  .map((e) => [e, e.getBoundingClientRect()])
+  .filter(([, box]) => box.right > innerWidth + 1 || box.left < -1)
+  .map(([e]) => e.outerHTML.slice(0, 90))"""
 
 
 @pytest.fixture(scope="module")

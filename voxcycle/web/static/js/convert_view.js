@@ -123,7 +123,7 @@ export function startConvert() {
   store.watch("state", showVocoders);
   store.watch("jobs", showResults);
   intakeOf("convert").addEventListener("change", () => {
-    say($("#convert-hint"), "");
+    if (intakeOf("convert").uploads.length) say($("#convert-hint"), "");
     showButton();
   });
   for (const [selector, show] of [["#pitch", showPitch], ["#second-pass", showSecondPass]]) {
