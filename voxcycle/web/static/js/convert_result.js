@@ -28,8 +28,8 @@ function itemRow(item, isOpen) {
   return h("div", { class: "item-row" }, details, downloadLink(item.download, `Download ${item.name}`));
 }
 
-/** A card of a conversion; `update(job)` keeps it. */
-export function convertResult(first, isNewest) {
+/** A card of a conversion, its first player open if it `opens`; `update(job)` keeps it. */
+export function convertResult(first, opens) {
   const [head, progress] = [jobHead(first), jobProgress(first)];
   const items = h("div", { class: "items" });
   const element = h("article", { class: "card result", "aria-label": first.title }, head.element, progress.element, items);
@@ -41,8 +41,7 @@ export function convertResult(first, isNewest) {
     const ready = job.status === "running" || job.status === "queued" ? [] : found;
     if (ready.length === shown) return;
     shown = ready.length;
-    const isOne = ready.length === 1;
-    items.replaceChildren(...ready.map((item, i) => itemRow(item, (isNewest || isOne) && i === 0 && isNewest)));
+    items.replaceChildren(...ready.map((item, i) => itemRow(item, opens && i === 0)));
     head.element.querySelector(".all")?.remove();
     if (ready.length > 1 && job.result.zip) {
       const all = downloadLink(job.result.zip, "", "Download all");

@@ -115,7 +115,8 @@ function showResults() {
     return;
   }
   if (!box.parts) box.replaceChildren();
-  keyed(box, jobs, (job) => convertResult(job, job.id === jobs[0].id));
+  const isShown = !$("#view-convert").hidden; // elsewhere nothing is loaded that nobody sees
+  keyed(box, jobs, (job) => convertResult(job, isShown && job.id === jobs[0].id));
 }
 
 export function startConvert() {

@@ -42,34 +42,39 @@ async function clipPart(url, clip) {
 
 function sidePart(title, side) {
   const [nKept, nDropped] = [side.kept.length, side.dropped.length];
-  const share = nKept / Math.max(1, nKept + nDropped);
+  const share = side.minutes_kept / Math.max(1e-9, side.minutes);
   const pictures = h("div", { class: "report-pictures" });
   Promise.all((side.pictures ?? []).slice(0, 4).map((url, i) => clipPart(url, side.kept[i]))).then((made) => pictures.append(...made.filter(Boolean)));
   const bar = h("span", { class: "meter full", role: "img", "aria-label": `${Math.round(100 * share)} % kept` });
   bar.style.setProperty("--share", share);
   return h("section", { class: "report-side" },
     h("h3", {}, title),
-    h("p", { class: "big" }, duration(60 * side.minutes), h("small", {}, " of clean speech")), bar,
-    h("p", {}, `${count(nKept, "clip")} kept, ${nDropped} dropped`),
-    [side.notes ?? []].flat().map((note) => h("p", { class: "note" }, icon("warn"), note)),
+    h("p", { class: "big" }, duration(60 * side.minutes_kept), h("small", {}, ` of ${duration(60 * side.minutes)} kept`)), bar,
+    h("p", {}, nDropped ? `${count(nKept, "clip")} kept, ${nDropped} dropped:` : `${count(nKept, "clip")} kept, none dropped.`),
     nDropped > 0 && h("ul", { class: "dropped" }, byReason(side.dropped).map(([reason, entries]) => h("li", {},
       h("details", {}, h("summary", {}, h("b", {}, entries.length), ` ${reason}`),
         h("ul", {}, entries.slice(0, 100).map((entry) => h("li", {}, nameOf(entry)))))))),
+    [side.notes ?? []].flat().map((note) => h("p", { class: "note" }, icon("warn"), note)),
     pictures);
 }
+
+let shown = null; // {key, update} of the report on the page
 
 function showLatest() {
   const box = $("#report-result");
   const [job] = store.jobsOf("report");
-  if (!job) return box.replaceChildren();
-  if (box.dataset.shown === `${job.id} ${job.status}`) return box.part.update(job);
+  if (!job) {
+    shown = null;
+    return box.replaceChildren();
+  }
+  const key = `${job.id} ${job.status}`;
+  if (shown?.key === key) return shown.update(job);
   const [progress, actions] = [jobProgress(job), jobActions()];
-  box.dataset.shown = `${job.id} ${job.status}`;
-  box.part = { update: (now) => { progress.update(now); actions.update(now); } };
-  box.part.update(job);
+  shown = { key, update: (now) => { progress.update(now); actions.update(now); } };
+  shown.update(job);
   const sides = job.status === "done" && job.result?.sides;
   box.replaceChildren(...(sides
-    ? [h("div", { class: "columns report" }, Object.entries(SIDES).map(([key, title]) => sides[key] && sidePart(title, sides[key])))]
+    ? [h("div", { class: "columns report" }, Object.entries(SIDES).map(([side, title]) => sides[side] && sidePart(title, sides[side])))]
     : [progress.element, isActive(job) ? actions.element : ""]));
 }
 

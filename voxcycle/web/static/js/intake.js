@@ -51,7 +51,7 @@ class Intake extends EventTarget {
       onchange: () => this.#takeFiles(input) });
     const folderInput = folder != null && h("input", { type: "file", class: "sr-only", tabindex: "-1",
       "aria-hidden": "true", webkitdirectory: true, onchange: () => this.#takeFiles(folderInput) });
-    this.choose = button("upload", { text: "Choose files", label: `Choose files: ${this.#heading()}`, kind: "plain", onclick: () => input.click() });
+    this.choose = button("upload", { text: folder != null ? "Files" : "Choose files", label: `Choose files: ${this.#heading()}`, kind: "plain", onclick: () => input.click() });
     this.record = record && button("mic", { text: record, label: `${record}: ${this.#heading()}`, kind: "plain", onclick: () => this.#toggleRecording() });
     this.level = h("span", { class: "level" });
     this.recording = h("p", { class: "recording", hidden: true }, this.level, h("span", { class: "recording-time" }, "0:00"));
@@ -61,7 +61,7 @@ class Intake extends EventTarget {
     this.zone = h("div", { class: "drop" },
       h("p", { class: "drop-words" }, folder != null ? "Drop files or a folder here" : "Drop recordings here"),
       h("div", { class: "drop-buttons" }, this.choose,
-        folderInput && button("folder", { text: "Choose a folder", label: `Choose a folder: ${this.#heading()}`, kind: "plain", onclick: () => folderInput.click() }),
+        folderInput && button("folder", { text: "Folder", label: `Choose a folder: ${this.#heading()}`, kind: "plain", onclick: () => folderInput.click() }),
         this.record),
       input, folderInput, this.recording);
     this.#listenForDrops();
