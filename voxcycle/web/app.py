@@ -18,6 +18,7 @@ from starlette.staticfiles import StaticFiles
 
 import voxcycle
 from voxcycle.web.routes_jobs import job_routes
+from voxcycle.web.routes_results import result_routes
 from voxcycle.web.routes_uploads import upload_routes
 from voxcycle.web.routes_voices import voice_routes
 from voxcycle.web.security import Security, page_policy
@@ -74,14 +75,14 @@ def create_app(settings: Settings) -> Starlette:
         finally:
             await run_in_threadpool(service.close)
 
-    STATIC.mkdir(exist_ok=True)
     routes = [
         Route("/", page, methods=["GET"]),
         Route("/api/state", state, methods=["GET"]),
         *upload_routes(service),
         *voice_routes(service),
         *job_routes(service),
-        Mount("/static", StaticFiles(directory=STATIC), name="static"),
+        *result_routes(service),
+        Mount("/static", StaticFiles(directory=STATIC, check_dir=False), name="static"),
     ]
     app = Starlette(
         routes=routes,

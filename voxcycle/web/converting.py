@@ -62,7 +62,7 @@ class Converting:
 
     name = "convert"
     lane: Lane = "quick"
-    survives, is_kept = False, False
+    is_public, survives, is_kept = True, False, False
 
     def __init__(self, uploads: Uploads, loaded: Loaded, vocoders: list[str]) -> None:
         self.uploads, self.loaded, self.vocoders = uploads, loaded, vocoders
@@ -132,12 +132,8 @@ class Converting:
         return {"items": items}
 
     def actions(self, job: Job) -> list[str]:
-        """Nothing more can be done with a conversion."""
-        return []
-
-    def use(self, job: Job, folder: Path) -> dict[str, Any]:
-        """Refuse: a conversion makes no voice."""
-        raise Refusal("A conversion makes no voice.")
+        """A conversion that failed or was stopped may be tried again."""
+        return ["resume"] if job.status in ("failed", "stopped") else []
 
     def describe(self, job: Job) -> dict[str, Any]:
         """Return the items with their addresses."""

@@ -73,6 +73,7 @@ class Kind(Protocol):
     Attributes:
         name: as clients write it.
         lane: where it queues.
+        is_public: whether clients ask for it by its name.
         survives: whether a job that was interrupted by the end of the server waits for its
             owner, instead of being run again.
         is_kept: whether its results stay until they are deleted, beyond the life span.
@@ -80,6 +81,7 @@ class Kind(Protocol):
 
     name: str
     lane: Lane
+    is_public: bool
     survives: bool
     is_kept: bool
 
@@ -96,10 +98,6 @@ class Kind(Protocol):
 
     def actions(self, job: Job) -> list[str]:
         """Return what else can be done with the job now: resume, use."""
-        ...
-
-    def use(self, job: Job, folder: Path) -> dict[str, Any]:
-        """Make a voice of what the job has so far, and return the new result."""
         ...
 
     def describe(self, job: Job) -> dict[str, Any]:

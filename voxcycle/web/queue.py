@@ -67,9 +67,13 @@ class Queue:
 
     def add(self, body: Mapping[str, Any]) -> Job:
         """Queue a job; Refusal where the request is wrong or too much waits already."""
-        kind = self._kinds.get(str(body.get("kind")))
+        public = {name: kind for name, kind in self._kinds.items() if kind.is_public}
+        kind = public.get(str(body.get("kind")))
         if kind is None:
-            raise Refusal(f"kind: one of {', '.join(self._kinds)} is needed.")
+            raise Refusal(f"kind: one of {', '.join(public)} is needed.")
+        return self._add(kind, body)
+
+    def _add(self, kind: Kind, body: Mapping[str, Any]) -> Job:
         with self._changed:
             waiting = sum(job.status == "queued" for job in self._jobs.values())
         if waiting >= self.limits.queued:
@@ -142,20 +146,18 @@ class Queue:
             self._require(job, "resume")
             job.position = 1 + max(each.position for each in self._jobs.values())
             job.status, job.message, job.finished = "queued", "", None
-            job.attempts = max(1, job.attempts)
+            job.attempts = 0
+            if not self._kinds[job.kind].survives:
+                job.result = {}
             self._save(job)
             self._changed.notify_all()
         return job
 
     def use(self, job_id: str) -> Job:
-        """Make a voice of what a training has so far."""
+        """Queue a job that makes voices of what a training has so far; returns that job."""
         job = self.get(job_id)
         self._require(job, "use")
-        result = self._kinds[job.kind].use(job, self.folder / job.id)
-        with self._changed:
-            job.result = result
-            self._save(job)
-        return job
+        return self._add(self._kinds["use"], {"training": job})
 
     def move(self, job_id: str, before: object) -> Job:
         """Move a waiting job before another one, or to the end of the queue (None)."""

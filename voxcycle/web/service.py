@@ -8,11 +8,15 @@ from contextlib import ExitStack
 
 from voxcycle.files import check_writable, locking
 from voxcycle.vocoders.registry import VOCODER_NAMES
+from voxcycle.web.cloning import Cloning
 from voxcycle.web.converting import Converting, Loaded
 from voxcycle.web.events import Events
 from voxcycle.web.kinds import Kind
+from voxcycle.web.measuring import Measuring
 from voxcycle.web.queue import Queue
+from voxcycle.web.reporting import Reporting
 from voxcycle.web.settings import Settings
+from voxcycle.web.training import Training, Using
 from voxcycle.web.uploads import Uploads
 from voxcycle.web.voices import Voices
 
@@ -88,7 +92,16 @@ class Service:
         return [name for name in VOCODER_NAMES if name != "hifigan" or has_hifigan]
 
     def _kinds(self) -> Sequence[Kind]:
-        return [Converting(self.uploads, self.loaded, self.vocoders())]
+        uploads, vocoders = self.uploads, self.vocoders()
+        takes_settings = self.settings.takes_training_settings
+        return [
+            Converting(uploads, self.loaded, vocoders),
+            Cloning(uploads, self.tell_voices),
+            Reporting(uploads),
+            Training(uploads, self.missing, self.tell_voices, takes_settings),
+            Using(self.tell_voices),
+            Measuring(uploads, vocoders, self.missing),
+        ]
 
     def _clear(self) -> None:
         while not self._ends.wait(CLEAR_EVERY_S):
