@@ -17,11 +17,17 @@ export function trace(steps, values, width = WIDTH, height = HEIGHT) {
   }).join(" ");
 }
 
+/** "generator/cycle_a" -> "cycle a", "discriminator/d_a" -> "discriminator a" */
+function nameOf(key) {
+  const [phase, term = phase] = key.split("/");
+  return (phase === "discriminator" ? term.replace(/^d_/, "discriminator ") : term).replaceAll("_", " ");
+}
+
 function chart(name) {
   const line = svg("polyline", { class: "chart-line", fill: "none" });
   const value = h("b");
   const element = h("figure", { class: "chart" },
-    h("figcaption", {}, h("span", {}, name), value),
+    h("figcaption", {}, h("span", {}, nameOf(name)), value),
     svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", "aria-hidden": "true" }, line));
   const update = (steps, values) => {
     line.setAttribute("points", trace(steps, values));

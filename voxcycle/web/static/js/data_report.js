@@ -7,7 +7,7 @@ import { intakeOf } from "./intake.js";
 import { isActive, jobActions, jobProgress } from "./job_parts.js";
 import { attempt, say } from "./notices.js";
 import { playButton } from "./sample.js";
-import { drawSpectrogram, unpack } from "./spectrogram.js";
+import { showSpectrogram, unpack } from "./spectrogram.js";
 import { store } from "./store.js";
 
 const SIDES = { b: "Who should speak", a: "Who will be converted" };
@@ -31,12 +31,14 @@ function byReason(dropped) {
   return [...groups].sort((x, y) => y[1].length - x[1].length);
 }
 
+const ends = []; // of what keeps the spectrograms drawn
+
 /** A kept clip, to see and to hear. */
 async function clipPart(url, clip) {
   const mel = await get(url).then(unpack, () => null);
   if (!mel) return null;
   const canvas = h("canvas", { class: "mel small", role: "img", "aria-label": `Spectrogram of ${nameOf(clip)}` });
-  requestAnimationFrame(() => drawSpectrogram(canvas, mel, mel.seconds));
+  ends.push(showSpectrogram(canvas, mel, mel.seconds));
   return h("figure", { class: "clip" }, canvas, clip.audio && playButton(clip.audio, `Hear ${nameOf(clip)}`));
 }
 
@@ -69,6 +71,7 @@ function showLatest() {
   }
   const key = `${job.id} ${job.status}`;
   if (shown?.key === key) return shown.update(job);
+  for (const end of ends.splice(0)) end();
   const [progress, actions] = [jobProgress(job), jobActions()];
   shown = { key, update: (now) => { progress.update(now); actions.update(now); } };
   shown.update(job);

@@ -3,6 +3,7 @@
 import { post } from "./api.js";
 import { $, keyed } from "./dom.js";
 import { intakeOf } from "./intake.js";
+import { isActive } from "./job_parts.js";
 import { findMissing, readFacts } from "./make_view.js";
 import { attempt, say } from "./notices.js";
 import { keep } from "./settings.js";
@@ -30,6 +31,15 @@ async function submit(event) {
   $("#train-results").scrollIntoView({ block: "start" });
 }
 
+/** A training that runs stands above the form, those of earlier days below it. */
+function place(isFirst) {
+  const [form, results] = [$("#train-form"), $("#train-results")];
+  const stands = Boolean(form.compareDocumentPosition(results) & Node.DOCUMENT_POSITION_PRECEDING);
+  if (stands === isFirst) return;
+  if (isFirst) form.before(results);
+  else form.after(results);
+}
+
 function showMissing(state) {
   const missing = state.can_train ? null : state.missing?.train ?? "Trainings need the extra [train].";
   $("#train-missing").hidden = !missing;
@@ -40,7 +50,11 @@ function showMissing(state) {
 export function startTrain() {
   keep($("#train-minutes"));
   store.watch("state", showMissing);
-  const showAll = () => keyed($("#train-results"), store.jobsOf("train"), trainingCard);
+  const showAll = () => {
+    const jobs = store.jobsOf("train");
+    keyed($("#train-results"), jobs, trainingCard);
+    place(jobs.some(isActive));
+  };
   store.watch("jobs", showAll);
   store.watch("voices", showAll);
   $("#train-form").addEventListener("submit", submit);
