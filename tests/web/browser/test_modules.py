@@ -93,3 +93,31 @@ def test_a_curve_fills_its_chart(page):
 def test_durations_as_people_read_them(page, seconds, shown):
     script = "async (s) => (await import('/static/js/format.js')).duration(s)"
     assert page.evaluate(script, seconds) == shown
+
+
+TRAINING = """async (job) => {
+  const { trainingCard } = await import("/static/js/training_card.js");
+  const part = trainingCard(job);
+  document.querySelector("#view-jobs").append(part.element);
+  part.update(job);
+}"""
+
+
+def test_the_stages_of_a_training_can_be_heard_and_the_best_is_marked(page):
+    stages = [
+        {"step": 100, "metrics": {"similarity": 0.71}, "audio": ["/a.wav", "/b.wav"]},
+        {"step": 200, "metrics": {"similarity": 0.82}, "audio": ["/c.wav"]},
+    ]
+    losses = [{"step": n, "generator/cycle_a": 1 / n} for n in (50, 100, 150)]
+    result = {"losses": losses, "stages": stages, "best": {"step": 100}, "voice": None}
+    job = {"id": "1", "kind": "train", "title": "train ann", "status": "stopped", "created": 0}
+    page.evaluate(TRAINING, {**job, "result": result, "can": ["resume", "use", "delete"]})
+    card = page.get_by_role("article", name="train ann")
+    newest, oldest = card.locator(".stage").all()
+    assert "Step 200" in newest.inner_text() and "0.820" in newest.inner_text()
+    assert oldest.get_by_text("best so far").is_visible()
+    assert newest.get_by_text("best so far").is_hidden()
+    assert oldest.get_by_role("button", name="Hear step 100").count() == 2
+    assert card.locator(".chart figcaption").inner_text().split() == ["cycle", "a", "0.00667"]
+    buttons = card.locator(".job-head").get_by_role("button").all_inner_texts()
+    assert buttons == ["Go on", "Use the best so far", ""]

@@ -173,13 +173,13 @@ class Intake extends EventTarget {
     const [n, seconds] = [this.uploads.length, this.seconds];
     this.total.hidden = n === 0 || (n === 1 && !this.goal);
     const share = this.goal ? Math.min(1, seconds / this.goal) : 0;
-    const words = `${count(n, "recording")}, ${duration(seconds)}`;
-    const goal = this.goal && seconds < this.goal ? ` of ${clock(this.goal)} min` : "";
+    const words = this.goal && seconds < this.goal ? `${clock(seconds)} of ${clock(this.goal)} min`
+      : `${count(n, "recording")}, ${duration(seconds)}`;
     if (!this.total.firstChild) {
       this.total.append(h("span"), this.goal ? h("span", { class: "meter" }) : "",
         button("trash", { text: "Remove all", label: `Remove all: ${this.#heading()}`, onclick: () => this.#removeAll() }));
     }
-    setText(this.total.firstChild, words + goal);
+    setText(this.total.firstChild, words);
     this.total.querySelector(".meter")?.style.setProperty("--share", share);
     this.total.querySelector(".meter")?.classList.toggle("full", share === 1);
   }

@@ -17,6 +17,11 @@ const ACTIONS = {
   delete: { icon: "trash", label: "Delete" },
 };
 
+/** The title of a job; a conversion's begins with the name of a file. */
+export function titleOf(job) {
+  return job.kind === "convert" ? job.title : job.title.charAt(0).toUpperCase() + job.title.slice(1);
+}
+
 export function isActive(job) {
   return job.status === "queued" || job.status === "running";
 }
@@ -73,7 +78,7 @@ export function jobHead(job, level = "h3") {
   const when = h("span", { class: "when" });
   const actions = jobActions();
   const element = h("div", { class: "job-head" },
-    h("div", { class: "job-title" }, h(level, { class: "h3" }, job.title), when), state, actions.element);
+    h("div", { class: "job-title" }, h(level, { class: "h3" }, titleOf(job)), when), state, actions.element);
   const update = (now) => {
     state.className = `chip ${now.status}`;
     setText(state, WORDS[now.status] ?? now.status);
