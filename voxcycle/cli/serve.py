@@ -1,5 +1,6 @@
 """`voxcycle serve`: the page in a browser, and its API for programs."""
 
+import contextlib
 import secrets
 import threading
 import webbrowser
@@ -57,8 +58,7 @@ def serve(
     From a phone in your network: voxcycle serve --host 0.0.0.0 --tls cert.pem key.pem
     """
     from voxcycle.web.security import is_loopback, names_of_this_machine
-    from voxcycle.web.server import listen
-    from voxcycle.web.server import serve as run_server
+    from voxcycle.web.server import build_server, listen
     from voxcycle.web.settings import Limits, Settings, default_folder
 
     choose_threads_and_device(threads, device)
@@ -84,4 +84,7 @@ def serve(
         if browser:
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
-    run_server(settings, bound, certificate=tls, on_ready=announce)
+    server = build_server(settings, certificate=tls, on_ready=announce)
+    with contextlib.suppress(KeyboardInterrupt):  # which uvicorn raises again at its end
+        server.run([bound])
+    typer.echo("stopped")

@@ -1,6 +1,8 @@
 """`create_app`: the page, its files and the API as one ASGI application."""
 
+import errno
 import logging
+import mimetypes
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,33 +12,32 @@ from jinja2 import Environment, FileSystemLoader
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
 
 import voxcycle
+from voxcycle.web.openapi import describe_api
 from voxcycle.web.routes_jobs import job_routes
 from voxcycle.web.routes_results import result_routes
 from voxcycle.web.routes_uploads import upload_routes
 from voxcycle.web.routes_voices import voice_routes
 from voxcycle.web.security import Security, page_policy
 from voxcycle.web.service import Service
-from voxcycle.web.settings import Refusal, Settings
+from voxcycle.web.settings import Refusal
 
 HERE = Path(__file__).parent
 TEMPLATES, STATIC = HERE / "templates", HERE / "static"
 PHRASES = {404: "There is nothing at this address.", 405: "This address has no such method."}
+FULL = "it is full; delete recordings or results"
 log = logging.getLogger(__name__)
 
 
-def create_app(settings: Settings) -> Starlette:
-    """Return the application; its service is `app.state.service`.
-
-    Work begins with the application's lifespan, and ends with it. OSError as of `Service`.
-    """
-    service = Service(settings)
+def create_app(service: Service) -> ASGIApp:
+    """Return the application; the service begins and ends with the application's lifespan."""
+    settings = service.settings
     pages = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, auto_reload=False)
 
     def page(request: Request) -> Response:
@@ -67,6 +68,9 @@ def create_app(settings: Settings) -> Starlette:
             }
         )
 
+    def openapi(request: Request) -> Response:
+        return JSONResponse(describe_api())
+
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         service.start()
@@ -75,9 +79,11 @@ def create_app(settings: Settings) -> Starlette:
         finally:
             await run_in_threadpool(service.close)
 
+    mimetypes.add_type("text/javascript", ".js")  # Windows takes it from elsewhere
     routes = [
         Route("/", page, methods=["GET"]),
         Route("/api/state", state, methods=["GET"]),
+        Route("/api/openapi.json", openapi, methods=["GET"]),
         *upload_routes(service),
         *voice_routes(service),
         *job_routes(service),
@@ -86,18 +92,17 @@ def create_app(settings: Settings) -> Starlette:
     ]
     app = Starlette(
         routes=routes,
-        middleware=[Middleware(Security, settings=settings)],
         exception_handlers={
             Refusal: _refused,
             HTTPException: _failed,
             ValueError: _wrong,
             OSError: _wrong,
+            ImportError: _wrong,
             Exception: _broken,
         },
         lifespan=lifespan,
     )
-    app.state.service = service
-    return app
+    return Security(app, settings)  # around all, answers to errors included
 
 
 def _refused(request: Request, error: Exception) -> Response:
@@ -115,6 +120,9 @@ def _failed(request: Request, error: Exception) -> Response:
 def _wrong(request: Request, error: Exception) -> Response:
     """Answer with what voxcycle says of its input, which is one sentence."""
     log.warning("%s %s: %s", request.method, request.url.path, error)
+    if isinstance(error, OSError) and error.strerror:
+        sentence = FULL if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror
+        return JSONResponse({"error": f"The server's disk: {sentence}."}, 507)
     return JSONResponse({"error": str(error)}, 422)
 
 

@@ -1,5 +1,6 @@
 """What a client's JSON holds, checked field by field; every problem is one sentence."""
 
+import asyncio
 import json
 import math
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ from starlette.requests import Request
 
 from voxcycle.web.settings import Refusal
 
-MAX_BODY = 1_000_000  # bytes
+MAX_BODY, MAX_BODY_S = 1_000_000, 30.0  # bytes, seconds
 MAX_TEXT = 2_000  # characters of a field
 MAX_UPLOADS = 1_000  # of one job
 
@@ -17,10 +18,14 @@ MAX_UPLOADS = 1_000  # of one job
 async def read_body(request: Request) -> dict[str, Any]:
     """Read a JSON object; Refusal where it is none, or too large."""
     data = bytearray()
-    async for piece in request.stream():
-        data += piece
-        if len(data) > MAX_BODY:
-            raise Refusal("The request is too large.", 413)
+    try:
+        async with asyncio.timeout(MAX_BODY_S):
+            async for piece in request.stream():
+                data += piece
+                if len(data) > MAX_BODY:
+                    raise Refusal("The request is too large.", 413)
+    except TimeoutError:
+        raise Refusal("The request came too slowly.", 408) from None
     try:
         body = json.loads(data or b"{}")
     except (ValueError, RecursionError):

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -13,6 +14,7 @@ from starlette.requests import Request
 
 from voxcycle.web.settings import Refusal
 
+MIN_RATE = 1000  # bytes per second, once patience has passed
 MAX_FILES = 1000  # of one request
 MAX_NAME = 200  # characters of a file's name
 DRAINED_BYTES, DRAINED_S = 8_000_000, 2.0  # read of a refused body, so that the answer arrives
@@ -130,15 +132,20 @@ async def _write_parts(
 
 
 async def _paced(request: Request, patience_s: float) -> AsyncIterator[bytes]:
-    """Yield the body; a Refusal where nothing comes for too long."""
-    stream = request.stream()
+    """Yield the body; a Refusal where nothing comes for too long, or too little all the time."""
+    stream, started, n_bytes = request.stream(), time.monotonic(), 0
     while True:
         try:
-            yield await asyncio.wait_for(anext(stream), patience_s)
+            data = await asyncio.wait_for(anext(stream), patience_s)
         except StopAsyncIteration:
             return
         except TimeoutError:
             raise Refusal("The upload stopped half-way; send it again.", 408) from None
+        n_bytes += len(data)
+        spent_s = time.monotonic() - started
+        if spent_s > patience_s and n_bytes < MIN_RATE * spent_s:
+            raise Refusal("The upload is too slow; send it again.", 408)
+        yield data
 
 
 async def _drain(body: AsyncIterator[bytes]) -> None:

@@ -73,7 +73,7 @@ class Security:
             cookie += "; Secure" * self.settings.is_secure
             await _answer(send, 303, b"", {"location": "/", "set-cookie": cookie})
             return
-        await self.app(scope, receive, _hardened(send))
+        await self.app(scope, receive, _hardened(send, scope["path"]))
 
     def _check(self, scope: Scope, headers: dict[str, list[str]]) -> None:
         host = self._check_host(headers)
@@ -170,14 +170,17 @@ def _collect(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, list[str]]:
     return headers
 
 
-def _hardened(send: Send) -> Send:
+def _hardened(send: Send, path: str) -> Send:
     """Return a `send` that adds the headers which an answer lacks."""
+    kept = {"cache-control": "no-cache"} if path.startswith("/static/") else {}  # asked for again
 
     async def wrapped(message: Message) -> None:
         if message["type"] == "http.response.start":
             present = {name.lower() for name, _ in message["headers"]}
             more = [
-                (k.encode(), v.encode()) for k, v in HEADERS.items() if k.encode() not in present
+                (k.encode(), v.encode())
+                for k, v in (HEADERS | kept).items()
+                if k.encode() not in present
             ]
             message = {**message, "headers": [*message["headers"], *more]}
         await send(message)

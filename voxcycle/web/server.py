@@ -1,8 +1,8 @@
 """The server process: a free port, uvicorn with patience of its own, and an orderly end."""
 
 import asyncio
-import contextlib
 import socket
+import ssl
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +12,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from voxcycle.web.app import create_app
+from voxcycle.web.service import Service
 from voxcycle.web.settings import Settings
 
 PORTS_TRIED = 50
@@ -22,32 +23,58 @@ CLOSING_S = 5  # for answers under way, when the server ends
 
 
 class PatientProtocol(H11Protocol):
-    """HTTP that closes connections on which no head of a request arrives in time."""
+    """HTTP that closes connections on which the head of a request does not arrive in time."""
 
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
-        """Begin to wait."""
+        """Begin to wait for the first request."""
         super().connection_made(transport)
-        self._deadline = self.loop.call_later(HEADER_S, self._give_up)
+        self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
-        if self._deadline is not None:
-            self._deadline.cancel()
+        self._forget()
         super().connection_lost(exc)
 
+    def data_received(self, data: bytes) -> None:
+        """Take bytes; they prolong nothing until a head is whole."""
+        super().data_received(data)
+        self._watch()
+
+    def on_response_complete(self) -> None:
+        """Begin to wait for the next request."""
+        super().on_response_complete()
+        self._watch()
+
+    def _waits(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def _watch(self) -> None:
+        if not self._waits():
+            self._forget()
+        elif self._deadline is None:
+            self._deadline = self.loop.call_later(HEADER_S, self._give_up)
+
+    def _forget(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
     def _give_up(self) -> None:
-        if self.cycle is None:
+        self._deadline = None
+        if self._waits():
             self.transport.close()
 
 
 class Server(uvicorn.Server):
     """uvicorn that ends streams of events when it stops, and says when it listens."""
 
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, service: Service, on_ready: Callable[[], None]
+    ) -> None:
         super().__init__(config)
-        self._on_ready = on_ready
+        self.service, self._on_ready = service, on_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen."""
@@ -57,7 +84,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End what would go on for ever, then the rest."""
-        self.config.app.state.service.events.close()  # type: ignore[union-attr]
+        self.service.events.close()
         await super().shutdown(sockets)
 
 
@@ -87,23 +114,25 @@ def listen(host: str, port: int) -> socket.socket:
 _TAKEN = frozenset({98, 48, 10_048, 13, 10_013})  # EADDRINUSE and EACCES of Linux, macOS, Windows
 
 
-def serve(
+def build_server(
     settings: Settings,
-    bound: socket.socket,
     *,
     certificate: tuple[Path, Path] | None = None,
     on_ready: Callable[[], None] = lambda: None,
-) -> None:
-    """Serve on a bound socket until Ctrl-C or a signal to end.
+) -> Server:
+    """Return a server whose `run` takes bound sockets and ends with Ctrl-C or a signal.
 
     Args:
         settings: see `Settings`.
-        bound: of `listen`.
         certificate: files of a certificate and of its key, for TLS.
         on_ready: called once when requests are answered.
+
+    Raises:
+        OSError: the folder cannot be used, or a file of the certificate cannot be.
     """
+    service = Service(settings)
     config = uvicorn.Config(
-        create_app(settings),
+        create_app(service),
         http=PatientProtocol,
         ws="none",
         lifespan="on",
@@ -116,9 +145,15 @@ def serve(
         timeout_graceful_shutdown=CLOSING_S,
         limit_concurrency=MAX_CONNECTIONS,
         h11_max_incomplete_event_size=MAX_HEAD,
-        backlog=256,
         ssl_certfile=str(certificate[0]) if certificate else None,
         ssl_keyfile=str(certificate[1]) if certificate else None,
     )
-    with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again at its end
-        Server(config, on_ready).run([bound])
+    try:
+        config.load()
+    except ssl.SSLError as error:
+        assert certificate is not None
+        raise OSError(
+            f"{certificate[0]}, {certificate[1]}: no certificate with its key ({error.reason}); "
+            "both are PEM files, and the key has no password"
+        ) from error
+    return Server(config, service, on_ready)

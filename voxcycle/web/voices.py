@@ -20,7 +20,7 @@ from voxcycle.voices.voice import Voice, VoiceError, check_voice_name
 from voxcycle.web.converting import Loaded
 from voxcycle.web.settings import Refusal
 
-DEMO = Path(__file__).parents[2] / "recipes/demo.flac"
+DEMO = Path(__file__).with_name("demo.opus")  # synthetic speech: NOTICE names its source
 MAX_NAME = 60
 SCORES = {"similarity": "secs_target", "wer": "wer", "naturalness": "distillmos"}
 

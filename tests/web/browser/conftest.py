@@ -17,11 +17,11 @@ SIZES = {"narrow": {"width": 390, "height": 844}, "wide": {"width": 1280, "heigh
 SERVE = """
 import sys
 from pathlib import Path
-from voxcycle.web.server import listen, serve
+from voxcycle.web.server import build_server, listen
 from voxcycle.web.settings import Settings
 bound = listen("127.0.0.1", 0)
 settings = Settings(Path(sys.argv[1]), takes_training_settings=True)
-serve(settings, bound, on_ready=lambda: print(bound.getsockname()[1], flush=True))
+build_server(settings, on_ready=lambda: print(bound.getsockname()[1], flush=True)).run([bound])
 """
 
 

@@ -7,11 +7,21 @@ import { score } from "./format.js";
 import { jobHead, jobProgress } from "./job_parts.js";
 import { playButton } from "./sample.js";
 
-const NAMES = { similarity: "similarity", secs: "similarity", secs_target: "similarity", wer: "words lost", naturalness: "naturalness", distillmos: "naturalness", score: "score" };
+const SCORES = { g_ab_composite: "score", g_ab_secs_target: "similarity", g_ab_cer: "characters lost", g_ab_distillmos: "naturalness", g_ab_f0_rmse_semitones: "pitch error" };
 
+/** How the voice scored at a stage; without judges, the losses on recordings held back. */
 function metricsOf(stage) {
-  return Object.entries(stage.metrics ?? {}).filter(([, value]) => Number.isFinite(value)).map(([key, value]) =>
-    h("div", {}, h("dt", {}, NAMES[key] ?? key.replaceAll("_", " ")), h("dd", {}, score(value, 3))));
+  const known = Object.entries(stage.metrics ?? {}).filter(([, value]) => Number.isFinite(value));
+  const scores = known.filter(([key]) => key in SCORES);
+  const shown = scores.length ? scores : known.filter(([key]) => !key.startsWith("g_"));
+  return shown.map(([key, value]) => h("div", {}, h("dt", {}, SCORES[key] ?? key.replaceAll("_", " ")), h("dd", {}, score(value, 3))));
+}
+
+/** Conversions to the voice that was asked for, which are a to b; both where no name says it. */
+function soundsOf(stage) {
+  const audio = stage.audio ?? [];
+  const wanted = audio.filter((url) => url.includes("a-to-b"));
+  return wanted.length ? wanted : audio;
 }
 
 function stageRow(first) {
@@ -26,7 +36,7 @@ function stageRow(first) {
     if (key === shown) return;
     shown = key;
     metrics.replaceChildren(...metricsOf(stage));
-    sounds.replaceChildren(...(stage.audio ?? []).map((url, i) => playButton(url, `Hear step ${stage.step}, sentence ${i + 1}`)));
+    sounds.replaceChildren(...soundsOf(stage).map((url, i) => playButton(url, `Hear step ${stage.step}, sentence ${i + 1}`)));
   };
   return { element, update };
 }
@@ -44,7 +54,7 @@ export function trainingCard(first) {
     progress.update(job);
     const result = job.result ?? {};
     charts.update(result.losses ?? []);
-    const rows = (result.stages ?? []).map((stage) => ({ ...stage, id: stage.step, isBest: stage.step === result.best?.step }));
+    const rows = (result.stages ?? []).map((stage) => ({ ...stage, id: stage.step, isBest: stage.step === result.best?.b?.step }));
     stagesTitle.hidden = !rows.length;
     keyed(stages, rows.reverse(), stageRow);
     made.replaceChildren(...[(result.voices ?? [result.voice ?? []].flat()).map(madeVoice),
