@@ -2,6 +2,7 @@
 
 import { post } from "./api.js";
 import { $, button, h, icon, keyed } from "./dom.js";
+import { sentence } from "./format.js";
 import { intakeOf } from "./intake.js";
 import { jobHead, jobProgress } from "./job_parts.js";
 import { attempt, say } from "./notices.js";
@@ -33,7 +34,7 @@ function showVoices(voices) {
 
 function reportCard(first) {
   const [head, progress] = [jobHead(first), jobProgress(first)];
-  const scores = h("div");
+  const scores = h("div", { class: "made-box" });
   const actions = h("div", { class: "report-actions" });
   const place = h("div", { class: "report-frame", hidden: true });
   const element = h("article", { class: "card result", "aria-label": first.title }, head.element, progress.element, scores, actions, place);
@@ -44,7 +45,9 @@ function reportCard(first) {
     const url = job.result?.report ?? null;
     if (url === shown) return;
     shown = url;
-    scores.replaceChildren(...[job.result?.scores && scoresOf(job.result)].filter(Boolean));
+    const notes = (job.result?.notes ?? []).map((note) => h("li", {}, sentence(note)));
+    scores.replaceChildren(...[job.result?.scores && scoresOf(job.result),
+      notes.length > 0 && h("ul", { class: "notes" }, notes)].filter(Boolean));
     if (!url) return actions.replaceChildren();
     const toggle = button("measure", { text: "Show the report", label: "Show the report", kind: "plain", "aria-expanded": "false", onclick: () => {
       place.hidden = !place.hidden;
