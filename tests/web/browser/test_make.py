@@ -29,6 +29,14 @@ def speakers(tmp_path_factory, write_clips):
     return {name: sorted((root / name).iterdir()) for name in ("low", "high")}
 
 
+@pytest.fixture
+def page(open_page, site):
+    """The view, with no recordings left of other tests."""
+    for upload in site.call("GET", "/api/uploads"):
+        site.call("DELETE", f"/api/uploads/{upload['id']}")
+    return open_page("train")
+
+
 def add_files(page, place, paths):
     page.locator(f"[data-intake={place}] input[type=file]").first.set_input_files(paths)
     page.wait_for_function(
@@ -37,8 +45,7 @@ def add_files(page, place, paths):
     )
 
 
-def test_a_clone_is_made_heard_and_converted_to(open_page, site, speakers, make_speech, tmp_path):
-    page = open_page("train")
+def test_a_clone_is_made_heard_and_converted_to(page, site, speakers, make_speech, tmp_path):
     page.get_by_role("button", name="Clone", exact=True).click()
     assert page.locator("#clone-hint").inner_text() == "Add recordings of the person first."
     clipped = tmp_path / "clipped.wav"
@@ -63,8 +70,7 @@ def test_a_clone_is_made_heard_and_converted_to(open_page, site, speakers, make_
     assert page.locator("#view-convert").is_visible()
 
 
-def test_recordings_are_looked_at_before_a_training(open_page, speakers, make_speech, tmp_path):
-    page = open_page("train")
+def test_recordings_are_looked_at_before_a_training(page, speakers, make_speech, tmp_path):
     page.get_by_role("tab", name="Train").click()
     page.get_by_role("button", name="Check the recordings").click()
     assert page.locator("#report-hint").inner_text() == "Add recordings on both sides first."
@@ -85,11 +91,8 @@ def test_recordings_are_looked_at_before_a_training(open_page, speakers, make_sp
 
 
 @pytest.fixture
-def train_page(open_page, site):
+def train_page(page):
     """The form of a training, whose request is made tiny on its way to the server."""
-    for upload in site.call("GET", "/api/uploads"):
-        site.call("DELETE", f"/api/uploads/{upload['id']}")
-    page = open_page("train")
 
     def make_tiny(route):
         body = json.loads(route.request.post_data or "{}")
@@ -134,8 +137,7 @@ def test_a_training_is_watched_stopped_and_resumed(train_page, site, speakers):
     assert page.get_by_role("article", name="ann", exact=True).is_visible()
 
 
-def test_a_name_that_is_taken_is_refused_in_the_servers_words(open_page, site, speakers):
-    page = open_page("train")
+def test_a_name_that_is_taken_is_refused_in_the_servers_words(page, open_page, speakers):
     open_page.refusals.append(409)
     add_files(page, "clone", [*speakers["high"][:1]])
     page.get_by_role("textbox", name="Name", exact=True).fill("heart")

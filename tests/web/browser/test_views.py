@@ -34,7 +34,7 @@ def test_views_have_no_serious_fault_and_stay_in_the_window(open_page, axe, sche
             if tab:
                 page.locator(f"#{tab}").click()
             found = axe.run(page).response
-            assert found["passes"] if "passes" in found else True
+            assert len(found["passes"]) > 10  # it has looked at something
             faults = [v for v in found["violations"] if v["impact"] in SERIOUS]
             assert not faults, f"{view}: {[(v['id'], v['nodes'][0]['html']) for v in faults]}"
             assert page.evaluate(INSIDE) == []
