@@ -23,6 +23,26 @@ SWITCH = """async () => {
   return [...(await context.startRendering()).getChannelData(0)];
 }"""
 
+LONG = """async () => {
+  const { LongTransport } = await import("/static/js/long_transport.js");
+  const transport = new LongTransport(Array(2).fill("/api/voices/heart/sample"), 5);
+  const until = async (test) => { while (!test()) await new Promise(requestAnimationFrame); };
+  const read = () => [transport.currentTime, ...transport.elements.map((e) => e.muted)];
+  await transport.play();
+  await until(() => transport.currentTime > 0.2);
+  const before = read();
+  transport.select(0);
+  await until(() => transport.currentTime > before[0] + 0.1);
+  const after = read();
+  transport.elements[1].currentTime += 0.15; // the muted one comes back to the other
+  const lag = () => Math.abs(transport.elements[0].currentTime - transport.elements[1].currentTime);
+  await until(() => lag() > 0.1);
+  await until(() => lag() < 0.05);
+  const wasPlaying = transport.elements.every((element) => !element.paused);
+  transport.close();
+  return [before, after, wasPlaying, transport.paused];
+}"""
+
 ENCODE = """async (samples) => {
   const { encodeWav } = await import("/static/js/wav.js");
   const blocks = [samples.slice(0, 3), samples.slice(3)].map((block) => Float32Array.from(block));
@@ -63,6 +83,12 @@ def test_switching_leaves_no_gap(page):
     between = sound[switch : switch + fade + 128]
     assert np.all(np.diff(between) >= -1e-6)  # from one to the other, through nothing else
     assert between.min() >= 0.25 - 1e-6 and between.max() <= 0.5 + 1e-6
+
+
+def test_long_recordings_run_side_by_side_and_one_is_heard(page):
+    before, after, was_playing, is_paused = page.evaluate(LONG)
+    assert before[1:] == [True, False] and after[1:] == [False, True]
+    assert after[0] > before[0] and was_playing and is_paused
 
 
 def test_recordings_are_encoded_as_16_bit_wav(page):

@@ -2,7 +2,8 @@
 
 import { release, take } from "./solo.js";
 
-const DRIFT_S = 0.03;
+const FAR_S = 0.5; // beyond it the muted one seeks; below, it runs a little faster or slower
+const MAX_CHANGE = 0.15; // of its speed
 
 /** As `Transport`, without decoding everything into memory. */
 export class LongTransport extends EventTarget {
@@ -18,6 +19,7 @@ export class LongTransport extends EventTarget {
       element.muted = i !== this.heard;
       return element;
     });
+    for (const element of this.elements) element.addEventListener("timeupdate", () => this.#align());
     this.elements[1].addEventListener("ended", () => this.#end());
   }
 
@@ -36,7 +38,6 @@ export class LongTransport extends EventTarget {
 
   async play() {
     take(this.#stop);
-    this.#align();
     await Promise.all(this.elements.map((element) => element.play()));
     this.#tell();
   }
@@ -49,8 +50,8 @@ export class LongTransport extends EventTarget {
 
   select(which) {
     if (which === this.heard) return;
-    this.#align();
     this.heard = which;
+    this.elements[which].playbackRate = 1;
     this.elements.forEach((element, i) => { element.muted = i !== which; });
     this.#tell();
   }
@@ -60,9 +61,12 @@ export class LongTransport extends EventTarget {
     for (const element of this.elements) element.removeAttribute("src");
   }
 
+  /** Bring the muted one to the other, so that switching never waits for it. */
   #align() {
-    const [heard, other] = [this.elements[this.heard], this.elements[1 - this.heard]];
-    if (Math.abs(heard.currentTime - other.currentTime) > DRIFT_S) other.currentTime = heard.currentTime;
+    const [heard, muted] = [this.elements[this.heard], this.elements[1 - this.heard]];
+    const lag = heard.currentTime - muted.currentTime;
+    if (Math.abs(lag) > FAR_S) muted.currentTime = heard.currentTime;
+    else muted.playbackRate = 1 + Math.max(-MAX_CHANGE, Math.min(MAX_CHANGE, lag));
   }
 
   #end() {

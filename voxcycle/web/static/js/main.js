@@ -16,6 +16,9 @@ import { startVoices } from "./voices_view.js";
 
 startIntakes();
 for (const start of [startConvert, startVoices, startMake, startClone, startDataReport, startTrain, startMeasure, startJobs]) start();
+store.watch("state", ({ limits }) => {
+  $("#life").textContent = `Recordings and conversions stay on this computer, for ${limits.life_hours} hours.`;
+});
 startRouter();
 listen($("#offline"));
 await attempt(() => store.refreshAll());
