@@ -2,6 +2,11 @@
 
 import contextlib
 import http.client
+import os
+import re
+import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -91,6 +96,53 @@ class Running:
             assert job["status"] in ("queued", "running"), job
             time.sleep(0.05)
         raise AssertionError(f"it never holds: {job}")
+
+
+class Process:
+    """`voxcycle serve` as a process of its own; `lines` are what it has printed."""
+
+    def __init__(self, *arguments, environment):
+        command = [sys.executable, "-m", "voxcycle", "serve", "--no-browser", *map(str, arguments)]
+        self._process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+        )
+        self.pid = self._process.pid
+        self.lines = [self._process.stdout.readline()]
+        found = re.search(r"(https?://\S+)", self.lines[0])
+        self.url = found[1] if found else ""
+
+    @contextlib.contextmanager
+    def open_client(self):
+        """Give a client that may write."""
+        with httpx.Client(base_url=self.url, timeout=120) as client:
+            client.headers["x-csrf-token"] = client.get("/api/state").json()["csrf"]
+            yield client
+
+    def signal(self, number):
+        """Send a signal and wait for the end; returns the exit code."""
+        self._process.send_signal(number)
+        return self.wait()
+
+    def wait(self):
+        """Wait for the end; returns the exit code."""
+        self.lines += self._process.communicate(timeout=60)[0].splitlines()
+        return self._process.returncode
+
+
+@pytest.fixture
+def start_process(tmp_path):
+    """Start the command; `start_process("--port", 0)`."""
+    started = []
+    environment = {**os.environ, "VOXCYCLE_DATA": str(tmp_path / "data")}
+
+    def start(*arguments):
+        started.append(Process(*arguments, environment=environment))
+        return started[-1]
+
+    yield start
+    for process in started:
+        if process._process.poll() is None:
+            process.signal(signal.SIGKILL)
 
 
 @pytest.fixture

@@ -2,11 +2,8 @@
 
 import base64
 import io
-import os
-import sys
 import threading
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -170,47 +167,3 @@ def test_results_expire_and_uploads_need_room_for_them(start_server, talk):
     server.service.clear()
     assert server.client.get(f"/api/jobs/{first['id']}").status_code == 404
     assert server.client.post("/api/jobs", json=body).status_code == 201
-
-
-def resident_mb(pid):
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.split("VmRSS:")[1].split()[0]) / 1024
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_fifty_clients_at_once_are_served_in_order_in_flat_memory(server, own_voice, talk):
-    """A new client's memory would be a megabyte: a second of mels, F0 and waveforms."""
-    import httpx
-
-    def round_of(n_clients):
-        added, lock = [], threading.Lock()
-
-        def client():
-            with (
-                httpx.Client(
-                    base_url=server.url, headers=server.client.headers, timeout=120
-                ) as own,
-                talk.open("rb") as file,
-            ):
-                upload = own.post("/api/uploads", files={"file": ("talk.wav", file)}).json()[0]
-                body = {"kind": "convert", "uploads": [upload["id"]], "voice": own_voice}
-                with lock:
-                    job = own.post("/api/jobs", json=body | {"vocoder": "griffin-lim"}).json()
-                    added.append(job["id"])
-                while own.get(f"/api/jobs/{job['id']}?wait=60").json()["status"] != "done":
-                    pass
-
-        threads = [threading.Thread(target=client) for _ in range(n_clients)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(300)
-        return added
-
-    round_of(10)  # loads and warms what stays
-    before_mb = resident_mb(os.getpid())
-    added = round_of(50)
-    jobs = {job["id"]: job for job in server.client.get("/api/jobs").json()}
-    finished = sorted(added, key=lambda job_id: jobs[job_id]["finished"])
-    assert len(added) == 50 and finished == added
-    assert resident_mb(os.getpid()) - before_mb < 40

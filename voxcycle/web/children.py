@@ -12,11 +12,12 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from voxcycle.web.kinds import Control, Failed, Stopped
 from voxcycle.web.uploads import write_json
+from voxcycle.web.wording import reword
 
 TASK, LOG = "task.json", "log.txt"
 GRACE_S = 60.0  # to save, after a stop was asked for
@@ -26,13 +27,19 @@ MAX_LINE = 1_000_000
 Tell = Callable[[dict[str, Any]], None]
 
 
-def run_child(task: dict[str, Any], control: Control, on_event: Tell = lambda event: None) -> None:
+def run_child(
+    task: dict[str, Any],
+    control: Control,
+    on_event: Tell = lambda event: None,
+    names: Mapping[str, Sequence[str]] | None = None,
+) -> None:
     """Do a task in a child process, and wait for its end.
 
     Args:
         task: plain values; `work` names a module of `voxcycle.web.work`.
         control: of the job; the task and what the child prints lie in its folder.
         on_event: called with every event of the child that is not its progress.
+        names: of the job's files, for messages: see `reword`.
 
     Raises:
         Stopped: a stop was asked for.
@@ -45,7 +52,7 @@ def run_child(task: dict[str, Any], control: Control, on_event: Tell = lambda ev
     def handle(event: dict[str, Any]) -> None:
         nonlocal failure
         if "failed" in event:
-            failure = str(event["failed"])
+            failure = reword(str(event["failed"]), control.folder, names or {})
         elif "share" in event or "message" in event:
             if not control.stop.is_set():
                 control.report(event.get("share"), event.get("message"), event.get("seconds_left"))

@@ -47,7 +47,7 @@ class Cloning:
             "voice": str(voice),
             "threads": count_threads(),
         }
-        run_child(task, control, found.update)
+        run_child(task, control, found.update, {RECORDINGS: options["names"]})
         added = add_voice(voice)
         voice.unlink()
         self.tell_voices()

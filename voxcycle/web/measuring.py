@@ -54,9 +54,9 @@ class Measuring:
             "vocoder": take_choice(body, "vocoder", self.vocoders, self.vocoders[0]),
             "sentences": round(take_number(body, "sentences", 1, 200, N_SENTENCES) or 1),
         }
-        options["names"] = self.uploads.link(uploads, folder / "recordings")
+        options["names"] = names = {"recordings": self.uploads.link(uploads, folder / "recordings")}
         if references:
-            self.uploads.link(references, folder / "references")
+            names["references"] = self.uploads.link(references, folder / "references")
         shutil.copyfile(find_voice(voice), folder / "voice.safetensors")  # it may be deleted
         return Plan(f"measure {voice} on {len(uploads)} recordings", options)
 
@@ -70,7 +70,7 @@ class Measuring:
             "threads": count_threads(),
             **{key: job.options[key] for key in ("language", "vocoder", "sentences")},
         }
-        run_child(task, control, found.update)
+        run_child(task, control, found.update, job.options["names"])
         scores = {}
         for key, column in SCORES.items():
             value = found.get("scores", {}).get(column)

@@ -254,6 +254,7 @@ class Queue:
                 self._finish(job, outcome, sentence)
             with contextlib.suppress(Exception):  # the table is closed where the end took too long
                 self._save(job)
+            self._changed.notify_all()
 
     def _take_up(self, job: Job) -> None:
         """Decide what becomes of a job that ended with the server."""

@@ -54,7 +54,7 @@ class Reporting:
             "names": job.options["names"],
             "threads": count_threads(),
         }
-        run_child(task, control, take)
+        run_child(task, control, take, job.options["names"])
         return {"sides": sides}
 
     def actions(self, job: Job) -> list[str]:

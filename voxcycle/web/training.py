@@ -122,7 +122,11 @@ class Training:
                 made[:] = event["voices"]
             take(event)
 
-        run_child(task, control, take_all)
+        try:
+            run_child(task, control, take_all, job.options["names"])
+        finally:
+            result["saved"] = (control.folder / RUN / CHECKPOINT_FILE).is_file()
+            control.publish(dict(result))
         paths = [control.folder / RUN / name for name in made]
         add_trained(control.folder, job.options, paths, result)
         self.tell_voices()
@@ -130,10 +134,10 @@ class Training:
 
     def actions(self, job: Job) -> list[str]:
         """Return what can be done with a training: go on, or use what it has."""
+        use = ["use"] if job.result.get("saved") else []
         if job.status in ("failed", "stopped"):
-            has_more = bool(job.result.get("losses"))
-            return ["resume", "use"] if has_more else ["resume"]
-        return ["use"] if job.status == "running" and job.result.get("losses") else []
+            return ["resume", *use]
+        return use if job.status == "running" else []
 
     def describe(self, job: Job) -> dict[str, Any]:
         """Return losses, stages with the addresses of their audio, the best, and the voice."""
@@ -238,6 +242,6 @@ def _merge(result: dict[str, Any], event: dict[str, Any]) -> None:
             known["metrics"] = known["metrics"] | stage["metrics"]
             known["audio"] = list(dict.fromkeys([*known.get("audio", []), *stage["audio"]]))
         result["stages"] = [stages[step] for step in sorted(stages)][-MAX_STAGES:]
-    for key in ("best", "n_steps"):
+    for key in ("best", "n_steps", "saved"):
         if key in event:
             result[key] = event[key]

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from voxcycle.speech.corpus import MIN_FILES, MIN_TOTAL_S, CorpusError
+from voxcycle.web.wording import reword
 from voxcycle.web.work.clips import Tell, cut, describe
 
 
@@ -18,7 +19,7 @@ def work(task: dict[str, Any], tell: Tell) -> None:
         try:
             prepared = cut(folder / side, clips, tell, first, last)
         except CorpusError as error:
-            note = str(error).replace(str(folder / side), "the recordings")
+            note = reword(str(error), folder, {side: names[side]})
             empty: dict[str, Any] = {"kept": [], "dropped": [], "minutes": 0.0, "minutes_kept": 0.0}
             tell({"side": side, "found": empty | {"notes": [note]}})
             continue

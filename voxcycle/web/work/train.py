@@ -71,7 +71,7 @@ class Watcher:
         n_done = state.steps_done - self.first_step
         left_s = (now - self.started) / max(n_done, 1) * (self.n_steps - state.steps_done)
         losses = {name: round(float(value), 4) for name, value in state.logged.items()}
-        self.tell({"step": state.steps_done, "losses": losses, "stages": found})
+        self.tell({"step": state.steps_done, "losses": losses, "stages": found} | self._saved())
         if found:
             self.tell({"best": find_best(self.run)})
         self.tell(
@@ -81,6 +81,9 @@ class Watcher:
                 "seconds_left": round(left_s) if n_done > 3 else None,
             }
         )
+
+    def _saved(self) -> dict[str, bool]:
+        return {"saved": (self.run / CHECKPOINT_FILE).is_file()}
 
 
 def find_best(run: Path) -> dict[str, Any] | None:
