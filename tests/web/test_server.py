@@ -19,7 +19,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_it_says_where_it_is_and_ends_with_ctrl_c(start_process, tmp_path):
     process = start_process("--port", 0)
     assert re.fullmatch(
-        r"voxcycle is at http://127\.0\.0\.1:\d+/ \(Ctrl-C ends it\)\n", process.lines[0]
+        r"the page is at http://127\.0\.0\.1:\d+/ \(Ctrl-C ends it\)\n", process.lines[0]
     )
     with process.open_client() as client:
         assert "voxcycle" in client.get("/").text

@@ -80,7 +80,7 @@ def serve(
         address += f"?token={settings.token}"
 
     def announce() -> None:
-        typer.echo(f"voxcycle is at {address} (Ctrl-C ends it)")
+        typer.echo(f"the page is at {address} (Ctrl-C ends it)")
         if browser:
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
