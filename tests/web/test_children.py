@@ -1,5 +1,6 @@
 """Work in processes of its own: made, stopped, killed, and gone with the server."""
 
+import io
 import os
 import signal
 import sys
@@ -117,20 +118,36 @@ def train(server, speakers, **more):
     return server.add(**body | more)["id"]
 
 
-def test_a_training_stops_goes_on_and_gives_its_voice(start_server, speakers):
+def test_a_training_is_heard_and_seen_while_it_runs(start_server, speakers):
     server = start_server({"takes_training_settings": True})
     job_id = train(server, speakers, steps=4000, settings=TINY | {"samples": 40})
     running = server.wait_until(
         job_id, lambda job: job["result"] and any(s["audio"] for s in job["result"]["stages"])
     )
     assert running["can"] == ["cancel", "use"] and running["result"]["n_steps"] == 4000
+    assert running["message"].endswith(" of 4,000") and running["seconds_left"] > 0
     points = running["result"]["losses"]
     assert {"step", "generator/cycle_a", "discriminator/d_b"} <= points[-1].keys()
     (stage, *_) = running["result"]["stages"]
     assert stage["step"] == 100 and stage["metrics"]["cycle_a"] > 0
+    assert [url.rpartition("/")[2] for url in stage["audio"]] == [
+        "100-a-to-b.wav",
+        "100-b-to-a.wav",
+    ]
     for url in stage["audio"]:
-        assert server.client.get(url).content[:4] == b"RIFF"
-    assert server.ask(stage["audio"][0].rpartition("/")[0] + "/..%2f..%2ftask.json")[0] == 404
+        sound, rate = soundfile.read(io.BytesIO(server.client.get(url).content))
+        assert rate == 22_050 and 0 < len(sound) <= 4.1 * rate
+    place = f"/api/jobs/{job_id}/stages"
+    for wrong in ("..%2f..%2ftask.json", "%2e%2e/task.json", "100-a-to-c.wav"):
+        assert server.ask(f"{place}/{wrong}")[0] == 404
+    server.client.post(f"/api/jobs/{job_id}/cancel")
+    assert server.finish(job_id)["status"] == "stopped"
+
+
+def test_a_training_stops_goes_on_and_gives_its_voice(start_server, speakers):
+    server = start_server({"takes_training_settings": True})
+    job_id = train(server, speakers, steps=4000)
+    server.wait_until(job_id, lambda job: "use" in job["can"])
     server.client.post(f"/api/jobs/{job_id}/cancel")
     stopped = server.finish(job_id)
     assert stopped["status"] == "stopped" and stopped["can"] == ["resume", "use", "delete"]
@@ -138,7 +155,7 @@ def test_a_training_stops_goes_on_and_gives_its_voice(start_server, speakers):
     use = server.client.post(f"/api/jobs/{job_id}/use").json()
     used = server.finish(use["id"])
     n_steps = used["result"]["step"]
-    assert used["status"] == "done" and used["result"]["voice"] == "ben" and n_steps >= 100
+    assert used["status"] == "done" and used["result"]["voice"] == "ben" and n_steps >= 5
     first = voxcycle.load_voice("ben").card
     assert first.training["steps"] == n_steps and first.consent == "Both agreed."
     # It goes on where it stopped; at its end its own voice is replaced.
@@ -152,6 +169,21 @@ def test_a_training_stops_goes_on_and_gives_its_voice(start_server, speakers):
     assert voxcycle.load_voice("ben").card.training["steps"] == n_steps + 3
     assert [voice.name for voice in list_voices() if voice.origin == "own"] == ["ben"]
     assert done["can"] == ["delete"]
+
+
+def test_a_voice_of_that_name_that_came_meanwhile_stays(start_server, speakers, voice_path):
+    """The name is free when a training begins, and may be taken when it ends."""
+    server = start_server({"takes_training_settings": True})
+    job_id = train(server, speakers, steps=3, name="unit")
+    with voice_path.open("rb") as file:
+        assert server.client.post("/api/voices", files={"file": file}).status_code == 201
+    failed = server.finish(job_id)
+    assert failed["status"] == "failed" and "rename it" in failed["message"]
+    assert voxcycle.load_voice("unit").path.read_bytes() == voice_path.read_bytes()
+    assert server.client.patch("/api/voices/unit", json={"name": "other"}).status_code == 200
+    server.client.post(f"/api/jobs/{job_id}/resume")
+    done = server.finish(job_id)
+    assert done["status"] == "done" and done["result"]["voices"] == ["unit"]
 
 
 def test_a_killed_child_fails_its_job_alone(start_server, speakers, talk):

@@ -18,6 +18,7 @@ def test_only_names_of_this_machine_are_answered(server):
         "localhost",
         "LOCALHOST:99",
         "[::1]:7860",
+        "127.8.8.8",
         f"127.0.0.1:{server.port}",
     ):
         assert server.ask(host=host)[0] == 200, host

@@ -1,5 +1,6 @@
 """The command as a process: its address, its end, its memory, and what it never imports."""
 
+import contextlib
 import re
 import signal
 import socket
@@ -19,7 +20,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_it_says_where_it_is_and_ends_with_ctrl_c(start_process, tmp_path):
     process = start_process("--port", 0)
     assert re.fullmatch(
-        r"voxcycle is at http://127\.0\.0\.1:\d+/ \(Ctrl-C ends it\)\n", process.lines[0]
+        r"the page is at http://127\.0\.0\.1:\d+/ \(Ctrl-C ends it\)\n", process.lines[0]
     )
     with process.open_client() as client:
         assert "voxcycle" in client.get("/").text
@@ -134,6 +135,14 @@ def test_fifty_clients_at_once_are_served_in_order_in_flat_memory_without_pytorc
         assert [job_id for job_id in jobs if job_id in added] == added  # the newest last
         assert len(added) == 50 and resident_mb() - before_mb < 30
         assert client.get("/api/voices/heart/sample").status_code == 200
+        before_mb = resident_mb()
+        place = ("127.0.0.1", int(re.search(r":(\d+)/", process.url)[1]))
+        wanted = b"GET /api/voices/heart/file HTTP/1.1\r\nhost: localhost\r\n\r\n"
+        with contextlib.ExitStack() as stack:  # clients that ask for much and read nothing
+            for _ in range(40):
+                stack.enter_context(socket.create_connection(place)).sendall(wanted)
+            assert client.get("/api/voices/heart").status_code == 200
+            assert resident_mb() - before_mb < 30  # the files have 200
         assert client.get(f"/api/jobs/{added[0]}/items/0/picture").status_code == 200
     mapped = Path(f"/proc/{process.pid}/maps").read_text()
     assert "onnxruntime" in mapped and "torch" not in mapped and "tensorboard" not in mapped

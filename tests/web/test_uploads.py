@@ -170,6 +170,9 @@ def test_an_announced_or_endless_upload_is_cut_at_the_limit(start_server):
     answer = server.client.post("/api/uploads", content=body, headers=kind)
     assert answer.status_code == 413 and "1 MB" in answer.json()["error"]
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as opened:
+        opened.sendall(head_of_upload(server, "content-length: 1000001"))
+        assert answer_of(opened)[0] == 413  # before any of it is sent
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as opened:
         opened.sendall(head_of_upload(server, "transfer-encoding: chunked"))
         opened.sendall(b"%x\r\n" % len(PART) + PART + b"\r\n")
         n_bytes = 0

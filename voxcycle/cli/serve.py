@@ -70,17 +70,17 @@ def serve(
         folder=folder or default_folder(),
         limits=Limits(quota_bytes=round(quota * 1e9), life_hours=keep),
         token="" if is_local else secrets.token_urlsafe(24),
-        hosts=frozenset() if is_local else names_of_this_machine(),
+        hosts=frozenset() if is_local else names_of_this_machine() | {host.lower()},
         is_secure=tls is not None,
     )
     bound = listen(host, port)
-    shown = "127.0.0.1" if is_local or host in ("0.0.0.0", "::") else host
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
     address = f"{'https' if tls else 'http'}://{shown}:{bound.getsockname()[1]}/"
     if settings.token:
         address += f"?token={settings.token}"
 
     def announce() -> None:
-        typer.echo(f"voxcycle is at {address} (Ctrl-C ends it)")
+        typer.echo(f"the page is at {address} (Ctrl-C ends it)")
         if browser:
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 

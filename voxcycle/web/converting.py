@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from voxcycle.voices.library import list_voices, load_voice
+from voxcycle.voices.library import find_voice, load_voice, names_file
+from voxcycle.voices.voice import VoiceError
 from voxcycle.web.fields import take_choice, take_ids, take_number, take_text
 from voxcycle.web.jobs import Job, Lane
 from voxcycle.web.kinds import Control, Failed, Plan
@@ -33,8 +34,6 @@ class Loaded:
 
     def voice(self, name: str) -> "Voice":
         """Return a voice by its name; ValueError where there is none."""
-        from voxcycle.voices.library import find_voice
-
         with self._lock:
             path = find_voice(name)
             status = path.stat()
@@ -157,13 +156,14 @@ class Converting:
 
 
 def require_voice(body: Mapping[str, Any]) -> str:
-    """Return the name of a voice that is there; it is compared with the list, never a path."""
+    """Return the name of a voice that is there; Refusal for a path, or where there is none."""
     name = take_text(body, "voice")
-    for voice in list_voices():
-        if voice.name == name:
-            if voice.error:
-                raise Refusal(f"The voice {name} cannot be used: its file is damaged.")
+    try:
+        if not names_file(name):
+            find_voice(name)
             return name
+    except VoiceError:
+        pass
     raise Refusal(f"There is no voice {name} any more; load the list again.", 404)
 
 

@@ -68,13 +68,15 @@ async def receive_files(
     request: Request,
     open_file: Callable[[], Path],
     *,
+    announce: Callable[[int], None],
     check: Callable[[int], None],
     patience_s: float,
 ) -> list[ReceivedFile]:
     """Write the files of a request to paths that `open_file` gives.
 
-    `check` is called with the number of bytes before they are written; it raises a Refusal where
-    they are too many. What was written of a refused request is removed.
+    `announce` is called with the number of bytes that a request promises, `check` with those that
+    came before they are written; both raise a Refusal where they are too many. What was written of
+    a refused request is removed.
 
     Raises:
         Refusal: the request is no form of files, was cut short, or came too slowly.
@@ -85,6 +87,7 @@ async def receive_files(
     received: list[ReceivedFile] = []
     body = _paced(request, patience_s)
     try:
+        announce(int(request.headers.get("content-length", 0)))  # digits: h11 has seen to it
         with contextlib.ExitStack() as stack:
             await _write_parts(
                 body, _Parts(options[b"boundary"]), open_file, check, received, stack

@@ -26,6 +26,7 @@ def upload_routes(service: Service) -> list[Route]:
             files = await receive_files(
                 request,
                 uploads.open_file,
+                announce=arrival.announce,
                 check=arrival.check,
                 patience_s=uploads.limits.patience_s,
             )

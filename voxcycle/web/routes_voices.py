@@ -31,6 +31,7 @@ def voice_routes(service: Service) -> list[Route]:
             files = await receive_files(
                 request,
                 uploads.open_file,
+                announce=arrival.announce,
                 check=arrival.check,
                 patience_s=uploads.limits.patience_s,
             )

@@ -18,7 +18,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from voxcycle.web.settings import Refusal, Settings
 
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 COOKIE = "voxcycle-token"
 HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?")
@@ -104,7 +103,7 @@ class Security:
         return host
 
     def _is_ours(self, name: str) -> bool:
-        if name in LOOPBACK:
+        if is_loopback(name):
             return True
         if not self.settings.token:
             return False

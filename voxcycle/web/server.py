@@ -96,7 +96,8 @@ def listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     last = min(port + PORTS_TRIED, 65_536)
     for number in range(port, last) if port else [0]:
-        opened = socket.socket(family, socket.SOCK_STREAM)
+        # With its protocol named, asyncio sends answers at once (TCP_NODELAY), 40 ms earlier.
+        opened = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         if sys.platform != "win32":  # where it would let two servers share a port
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

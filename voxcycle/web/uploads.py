@@ -188,19 +188,29 @@ class Arrival:
     def __exit__(self, *_: object) -> None:
         self._uploads.count(-self._n_bytes)
 
+    def announce(self, n_bytes: int) -> None:
+        """Raise a Refusal at once where a request says that it brings too much."""
+        if n_bytes > self._uploads.limits.upload_bytes:
+            self._refuse_size()
+        if self._used + n_bytes > self._uploads.limits.quota_bytes:
+            self._uploads.require_room(n_bytes)
+
     def check(self, n_bytes: int) -> None:
         """Count bytes more; Refusal where they exceed a limit."""
         limits = self._uploads.limits
         self._n_bytes += n_bytes
         self._uploads.count(n_bytes)
         if self._n_bytes > limits.upload_bytes:
-            raise Refusal(
-                f"The upload is larger than {limits.upload_bytes / 1e6:g} MB: send less at once, "
-                "or cut the recording.",
-                413,
-            )
+            self._refuse_size()
         if self._used + self._uploads._arriving > limits.quota_bytes:
             self._uploads.require_room(n_bytes)
+
+    def _refuse_size(self) -> None:
+        largest = self._uploads.limits.upload_bytes / 1e6
+        raise Refusal(
+            f"The upload is larger than {largest:g} MB: send less at once, or cut the recording.",
+            413,
+        )
 
 
 def measure(path: Path, name: str, max_minutes: float) -> tuple[float, int]:
