@@ -72,7 +72,7 @@ def save(picture: bytes, name: str) -> None:
 
 def open_page(browser: Browser, url: str, view: str, size: dict[str, int], scheme: str) -> Page:
     """Open a view."""
-    context = browser.new_context(viewport=size, color_scheme=scheme)  # type: ignore[arg-type]
+    context = browser.new_context(viewport=size, color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
     page = context.new_page()
     page.set_default_timeout(240_000)
     page.goto(f"{url}/#{view}")

@@ -1,6 +1,11 @@
 // Calls of the server. Writes carry the page's token; refusals throw the server's own sentence.
 
-const token = document.querySelector('meta[name="csrf-token"]').content;
+let token = document.querySelector('meta[name="csrf-token"]').content;
+
+/** Take the token of a server that was started again. */
+export function renewToken(value) {
+  token = value;
+}
 
 export class Refused extends Error {}
 

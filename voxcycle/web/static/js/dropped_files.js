@@ -11,9 +11,20 @@ async function walk(entry) {
   }
 }
 
-/** Return all files of a drop, without hidden ones. */
+const SOUNDS = /\.(wav|wave|flac|ogg|oga|opus|mp3|m4a|aac|wma|aiff?|caf|au|w64|rf64|mp4|mov|mkv|webm)$/i;
+
+/** Whether a file of a folder may be a recording; what somebody chose by name is always sent. */
+export function isRecording(file) {
+  return !file.name.startsWith(".") && (/^(audio|video)\//.test(file.type) || SOUNDS.test(file.name));
+}
+
+/** Return the files of a drop; of dropped folders, their recordings. */
 export async function dropped(transfer) {
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
-  const files = entries.length ? (await Promise.all(entries.map(walk))).flat() : [...transfer.files];
-  return files.filter((file) => !file.name.startsWith("."));
+  if (!entries.length) return [...transfer.files];
+  const found = await Promise.all(entries.map(async (entry) => {
+    const files = await walk(entry);
+    return entry.isDirectory ? files.filter(isRecording) : files;
+  }));
+  return found.flat();
 }

@@ -2,7 +2,7 @@
 
 import { remove, send } from "./api.js";
 import { button, h, icon, keyed, setText } from "./dom.js";
-import { dropped } from "./dropped_files.js";
+import { dropped, isRecording } from "./dropped_files.js";
 import { clock, count, duration, sentence } from "./format.js";
 import { attempt, say } from "./notices.js";
 import { Recorder } from "./recorder.js";
@@ -50,7 +50,7 @@ class Intake extends EventTarget {
     const input = h("input", { type: "file", class: "sr-only", tabindex: "-1", "aria-hidden": "true", multiple: true,
       onchange: () => this.#takeFiles(input) });
     const folderInput = folder != null && h("input", { type: "file", class: "sr-only", tabindex: "-1",
-      "aria-hidden": "true", webkitdirectory: true, onchange: () => this.#takeFiles(folderInput) });
+      "aria-hidden": "true", webkitdirectory: true, onchange: () => this.#takeFiles(folderInput, isRecording) });
     this.choose = button("upload", { text: folder != null ? "Files" : "Choose files", label: `Choose files: ${this.#heading()}`, kind: "plain", onclick: () => input.click() });
     this.record = record && button("mic", { text: record, label: `${record}: ${this.#heading()}`, kind: "plain", onclick: () => this.#toggleRecording() });
     this.level = h("span", { class: "level" });
@@ -86,15 +86,15 @@ class Intake extends EventTarget {
     });
   }
 
-  #takeFiles(input) {
-    const files = [...input.files];
+  #takeFiles(input, wanted = () => true) {
+    const files = [...input.files].filter(wanted);
     input.value = "";
     this.add(files);
   }
 
   /** Send files one after the other. What cannot be read keeps its row, with the reason. */
   async add(files) {
-    say(this.message, files.length ? "" : "There is no file in it.", !files.length);
+    say(this.message, files.length ? "" : "There is no recording in it.", !files.length);
     const items = files.map((file) => ({ id: `sending-${serial++}`, name: file.name, file, share: 0, error: null }));
     this.#sending.push(...items);
     this.#show();

@@ -21,5 +21,5 @@ store.watch("state", ({ limits }) => {
 });
 startRouter();
 listen($("#offline"));
-await attempt(() => store.refreshAll());
+await attempt(() => store.refreshAll()); // also where no events come
 document.body.dataset.ready = "";

@@ -1,6 +1,6 @@
 // What the server holds, as this window knows it: voices, uploads, jobs. Events keep it fresh.
 
-import { get } from "./api.js";
+import { get, renewToken } from "./api.js";
 
 class Store extends EventTarget {
   state = null;
@@ -51,20 +51,34 @@ function toMs(value) {
 }
 
 export const store = new Store();
+store.watch("state", (state) => renewToken(state.csrf));
 
-/** Listen for changes; the browser reconnects by itself, and then everything is read again. */
+/**
+ * Listen for changes while the window is seen: browsers allow six connections to a server, and each
+ * listening window holds one. When it is seen again, or the server is back, everything is read.
+ */
 export function listen(offline) {
-  const events = new EventSource("/api/events");
-  let wasOpen = false;
-  events.addEventListener("open", () => {
-    offline.hidden = true;
-    if (wasOpen) store.refreshAll().catch(() => {});
-    wasOpen = true;
+  let events = null;
+  const open = () => {
+    events = new EventSource("/api/events");
+    events.addEventListener("open", () => {
+      offline.hidden = true;
+      store.refreshAll().catch(() => {});
+    });
+    events.addEventListener("error", () => { offline.hidden = false; });
+    events.addEventListener("jobs", (event) => store.takeJob(JSON.parse(event.data)));
+    for (const name of ["voices", "uploads"]) {
+      events.addEventListener(name, () => store.refresh(name).catch(() => {}));
+    }
+  };
+  const close = () => {
+    events?.close();
+    events = null;
+  };
+  document.addEventListener("visibilitychange", () => {
+    close();
+    if (!document.hidden) open();
   });
-  events.addEventListener("error", () => { offline.hidden = false; });
-  events.addEventListener("jobs", (event) => store.takeJob(JSON.parse(event.data)));
-  for (const name of ["voices", "uploads"]) {
-    events.addEventListener(name, () => store.refresh(name).catch(() => {}));
-  }
-  addEventListener("pagehide", () => events.close());
+  addEventListener("pagehide", close);
+  open();
 }
