@@ -1,5 +1,6 @@
 """A real server in a process of its own, and pages of it in Chromium with a microphone."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -19,7 +20,7 @@ import sys
 from pathlib import Path
 from voxcycle.web.server import build_server, listen
 from voxcycle.web.settings import Settings
-bound = listen("127.0.0.1", 0)
+bound = listen("127.0.0.1", int(sys.argv[2]))
 settings = Settings(Path(sys.argv[1]), takes_training_settings=True)
 build_server(settings, on_ready=lambda: print(bound.getsockname()[1], flush=True)).run([bound])
 """
@@ -46,12 +47,11 @@ class Site:
             return response.read()
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """A server with a library, a cache and a folder of its own."""
-    root = tmp_path_factory.mktemp("site")
+@contextlib.contextmanager
+def run_site(root, port=0):
+    """Run a server with a library, a cache and a folder of its own below a folder."""
     own = {"VOXCYCLE_DATA": str(root / "data"), "XDG_CACHE_HOME": str(root / "cache")}
-    command = [sys.executable, "-c", SERVE, str(root / "serve")]
+    command = [sys.executable, "-c", SERVE, str(root / "serve"), str(port)]
     environment = {**os.environ, **own, "OMP_NUM_THREADS": "1"}
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
     assert server.stdout is not None
@@ -60,6 +60,19 @@ def site(tmp_path_factory):
     yield site
     server.terminate()
     assert server.wait(60) in (0, -15)
+
+
+@pytest.fixture(scope="session", name="run_site")
+def site_runner():
+    """Give `run_site`."""
+    return run_site
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The server of a module."""
+    with run_site(tmp_path_factory.mktemp("site")) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -109,8 +109,14 @@ def train_page(page):
 
 def test_a_training_is_watched_stopped_and_resumed(train_page, site, speakers):
     page = train_page
-    add_files(page, "train-b", speakers["high"])
+    folder = speakers["high"][0].parent
+    (folder / "notes.txt").write_text("no recording")
+    page.locator("[data-intake=train-b] input[webkitdirectory]").set_input_files(folder)
     add_files(page, "train-a", speakers["low"])
+    page.locator("[data-intake=train-b]").get_by_text("of 5:00 min").wait_for()
+    assert page.locator("[data-intake=train-b] .file-name").all_inner_texts() == [
+        path.name for path in speakers["high"]
+    ]
     form = page.locator("#train-form")
     form.get_by_role("textbox", name="Name", exact=True).fill("ann")
     form.get_by_label("Consent").fill("Ann and Ben agreed to this use")

@@ -90,3 +90,18 @@ def test_a_voice_is_shown_renamed_and_deleted(open_page, site, make_voice, tmp_p
     bad.write_bytes(b"no voice")
     page.locator("#voice-file").set_input_files(bad)
     assert page.locator(".notice.error").inner_text().strip()
+
+
+def test_a_page_goes_on_after_a_restart_of_the_server(run_site, chromium, tmp_path, talk):
+    with run_site(tmp_path) as site:
+        page = chromium.new_page()
+        page.goto(f"{site.url}/#convert")
+        page.wait_for_selector("body[data-ready]")
+    page.locator("#offline").wait_for()
+    with run_site(tmp_path, site.url.rpartition(":")[2]) as again:
+        assert again.url == site.url and again.csrf != site.csrf
+        page.locator("#offline").wait_for(state="hidden")
+        page.locator("[data-intake=convert] input[type=file]").set_input_files(talk)
+        page.get_by_role("button", name="Play talk.wav").wait_for()
+        assert [upload["name"] for upload in again.call("GET", "/api/uploads")] == ["talk.wav"]
+        page.close()

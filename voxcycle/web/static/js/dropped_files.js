@@ -14,8 +14,16 @@ async function walk(entry) {
 const SOUNDS = /\.(wav|wave|flac|ogg|oga|opus|mp3|m4a|aac|wma|aiff?|caf|au|w64|rf64|mp4|mov|mkv|webm)$/i;
 
 /** Whether a file of a folder may be a recording; what somebody chose by name is always sent. */
-export function isRecording(file) {
+function isRecording(file) {
   return !file.name.startsWith(".") && (/^(audio|video)\//.test(file.type) || SOUNDS.test(file.name));
+}
+
+const collator = new Intl.Collator(undefined, { numeric: true });
+
+/** The recordings of a folder, in the order of their names: 2 before 10. */
+export function recordingsOf(files) {
+  const pathOf = (file) => file.webkitRelativePath || file.name;
+  return files.filter(isRecording).sort((x, y) => collator.compare(pathOf(x), pathOf(y)));
 }
 
 /** Return the files of a drop; of dropped folders, their recordings. */
@@ -24,7 +32,7 @@ export async function dropped(transfer) {
   if (!entries.length) return [...transfer.files];
   const found = await Promise.all(entries.map(async (entry) => {
     const files = await walk(entry);
-    return entry.isDirectory ? files.filter(isRecording) : files;
+    return entry.isDirectory ? recordingsOf(files) : files;
   }));
   return found.flat();
 }

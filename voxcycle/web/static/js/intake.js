@@ -2,7 +2,7 @@
 
 import { remove, send } from "./api.js";
 import { button, h, icon, keyed, setText } from "./dom.js";
-import { dropped, isRecording } from "./dropped_files.js";
+import { dropped, recordingsOf } from "./dropped_files.js";
 import { clock, count, duration, sentence } from "./format.js";
 import { attempt, say } from "./notices.js";
 import { Recorder } from "./recorder.js";
@@ -50,7 +50,7 @@ class Intake extends EventTarget {
     const input = h("input", { type: "file", class: "sr-only", tabindex: "-1", "aria-hidden": "true", multiple: true,
       onchange: () => this.#takeFiles(input) });
     const folderInput = folder != null && h("input", { type: "file", class: "sr-only", tabindex: "-1",
-      "aria-hidden": "true", webkitdirectory: true, onchange: () => this.#takeFiles(folderInput, isRecording) });
+      "aria-hidden": "true", webkitdirectory: true, onchange: () => this.#takeFiles(folderInput, recordingsOf) });
     this.choose = button("upload", { text: folder != null ? "Files" : "Choose files", label: `Choose files: ${this.#heading()}`, kind: "plain", onclick: () => input.click() });
     this.record = record && button("mic", { text: record, label: `${record}: ${this.#heading()}`, kind: "plain", onclick: () => this.#toggleRecording() });
     this.level = h("span", { class: "level" });
@@ -86,8 +86,8 @@ class Intake extends EventTarget {
     });
   }
 
-  #takeFiles(input, wanted = () => true) {
-    const files = [...input.files].filter(wanted);
+  #takeFiles(input, choose = (files) => files) {
+    const files = choose([...input.files]);
     input.value = "";
     this.add(files);
   }
