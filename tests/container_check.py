@@ -29,7 +29,9 @@ address=$(grep -o 'http[^ ]*' /tmp/serve.txt)
 python -c 'import sys, urllib.request as r
 host, _, token = sys.argv[1].partition("?token=")
 asked = r.Request(host + "api/voices", headers={"Authorization": "Bearer " + token})
-assert b"heart" in r.urlopen(asked).read()' "$address"
+assert b"heart" in r.urlopen(asked).read()
+asked.full_url = host
+assert b"<title>" in r.urlopen(asked).read()' "$address"
 kill $!
 wait $! || test $? = 143
 echo "the page answers"

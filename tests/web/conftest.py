@@ -133,7 +133,8 @@ class Process:
 def start_process(tmp_path):
     """Start the command; `start_process("--port", 0)`."""
     started = []
-    environment = {**os.environ, "VOXCYCLE_DATA": str(tmp_path / "data")}
+    places = {"VOXCYCLE_DATA": str(tmp_path / "data"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    environment = {**os.environ, **places}
 
     def start(*arguments):
         started.append(Process(*arguments, environment=environment))

@@ -101,8 +101,6 @@ def test_answers_carry_the_headers_that_protect(server):
         assert policy["frame-ancestors"] == policy["base-uri"] == policy["form-action"] == "'none'"
         assert "unsafe" not in headers["content-security-policy"]
         assert "http" not in headers["content-security-policy"]
-    nonces = {server.client.get("/").headers["content-security-policy"] for _ in range(3)}
-    assert len(nonces) == 3
 
 
 @pytest.mark.parametrize("line", [b"x: " + b"y" * 1000 + b"\r\n", b"y" * 1000])

@@ -102,12 +102,12 @@ def test_fifty_clients_at_once_are_served_in_order_in_flat_memory_without_pytorc
     process = start_process("--port", 0, "--threads", 1)
     with process.open_client() as client:
 
-        def convert(added, lock):
+        def convert(added, lock, vocoder="fast"):
             with talk.open("rb") as file:
                 upload = client.post("/api/uploads", files={"file": ("talk.wav", file)}).json()[0]
             body = {"kind": "convert", "uploads": [upload["id"]], "voice": "heart"}
             with lock:
-                job = client.post("/api/jobs", json=body).json()
+                job = client.post("/api/jobs", json=body | {"vocoder": vocoder}).json()
                 added.append(job["id"])
             while job["status"] in ("queued", "running"):
                 job = client.get(f"/api/jobs/{job['id']}?wait=60").json()
@@ -144,5 +144,14 @@ def test_fifty_clients_at_once_are_served_in_order_in_flat_memory_without_pytorc
             assert client.get("/api/voices/heart").status_code == 200
             assert resident_mb() - before_mb < 30  # the files have 200
         assert client.get(f"/api/jobs/{added[0]}/items/0/picture").status_code == 200
+        for vocoder in client.get("/api/state").json()["vocoders"]:
+            convert([], threading.Lock(), vocoder)
     mapped = Path(f"/proc/{process.pid}/maps").read_text()
     assert "onnxruntime" in mapped and "torch" not in mapped and "tensorboard" not in mapped
+
+
+def test_without_the_extra_it_says_what_to_install():
+    code = "import sys; sys.modules['starlette'] = None; from voxcycle.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code, "serve"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "needs the package starlette" in done.stderr and "'voxcycle[web]'" in done.stderr

@@ -4,6 +4,7 @@ import io
 import json
 import struct
 import zipfile
+from dataclasses import replace
 
 import pytest
 import soundfile
@@ -100,8 +101,6 @@ def test_no_pickle_runs(server, exploit):
 
 
 def test_a_name_inside_a_voice_leads_nowhere(server, make_voice, tmp_path):
-    from dataclasses import replace
-
     voice = make_voice()
     path = tmp_path / "evil.safetensors"
     replace(voice, card=replace(voice.card, name="../../evil")).save(path)
@@ -109,6 +108,24 @@ def test_a_name_inside_a_voice_leads_nowhere(server, make_voice, tmp_path):
         answer = server.client.post("/api/voices", files={"file": ("evil.safetensors", file)})
     assert answer.status_code == 422 and "name" in answer.json()["error"]
     assert list(tmp_path.rglob("evil*")) == [path]
+
+
+def test_a_card_of_nonsense_spoils_no_list(server, make_voice, tmp_path):
+    voice = make_voice()
+    path = tmp_path / "evil.safetensors"
+    card = replace(
+        voice.card,
+        name="evil",
+        language="x" * 10_000,
+        scores={"wer": float("nan"), "secs_target": "<b>", "distillmos": True},
+        training={"steps": 10**4000, "minutes_of_speech": {"a": 10**400, "b": float("inf")}},
+    )
+    replace(voice, card=card).save(path)
+    with path.open("rb") as file:
+        assert server.client.post("/api/voices", files={"file": file}).status_code == 201
+    (evil,) = [v for v in server.client.get("/api/voices").json() if v["name"] == "evil"]
+    assert evil["scores"] is None and evil["trained"] is None and len(evil["language"]) == 200
+    assert server.client.get("/api/voices/evil").json()["card"]["scores"]["wer"] is None
 
 
 def test_a_voice_is_exported_as_graphs(server):

@@ -3,7 +3,6 @@
 import errno
 import logging
 import mimetypes
-import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -24,7 +23,7 @@ from voxcycle.web.routes_jobs import job_routes
 from voxcycle.web.routes_results import result_routes
 from voxcycle.web.routes_uploads import upload_routes
 from voxcycle.web.routes_voices import voice_routes
-from voxcycle.web.security import Security, page_policy
+from voxcycle.web.security import Security
 from voxcycle.web.service import Service
 from voxcycle.web.settings import Refusal
 
@@ -41,11 +40,10 @@ def create_app(service: Service) -> ASGIApp:
     pages = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, auto_reload=False)
 
     def page(request: Request) -> Response:
-        nonce = secrets.token_urlsafe(16)
         html = pages.get_template("index.html.j2").render(
-            version=voxcycle.__version__, csrf_token=settings.csrf, csp_nonce=nonce
+            version=voxcycle.__version__, csrf_token=settings.csrf
         )
-        return HTMLResponse(html, headers={"content-security-policy": page_policy(nonce)})
+        return HTMLResponse(html)
 
     def state(request: Request) -> Response:
         limits = settings.limits

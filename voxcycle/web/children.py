@@ -74,7 +74,7 @@ def run_child(
         assert child.stdout is not None
         for line in iter(lambda: child.stdout.readline(MAX_LINE), b""):  # type: ignore[union-attr]
             with contextlib.suppress(Stopped):
-                handle(json.loads(line))
+                handle(json.loads(line, parse_constant=lambda name: None))  # NaN is no JSON
         code = child.wait()
     finally:
         ended.set()

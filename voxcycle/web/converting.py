@@ -1,5 +1,7 @@
 """Jobs that convert recordings, in the resident process: voices and vocoders stay loaded."""
 
+import subprocess
+import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 MAX_LOADED = 3  # voices in memory
 PITCHES = ["auto", "keep", "sing"]
 FORMATS = ["wav", "flac", "mp3"]
+# PyTorch reads its checkpoint once, in a process that ends; afterwards it lies in the cache.
+CACHE_HIFIGAN = "from voxcycle.vocoders.hifigan import HiFiGAN; HiFiGAN.load_universal()"
 SOURCES, OUTPUTS = "sources", "outputs"
 
 
@@ -52,6 +56,9 @@ class Loaded:
         with self._lock:
             vocoder = self._vocoders.get(name)
             if vocoder is None or vocoder.spec != voice.spec:
+                if name == "hifigan":
+                    command = [sys.executable, "-c", CACHE_HIFIGAN]
+                    subprocess.run(command, stdin=subprocess.DEVNULL, check=False)
                 vocoder = self._vocoders[name] = load_vocoder(name, voice.spec)
             return vocoder
 

@@ -22,7 +22,7 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 COOKIE = "voxcycle-token"
 HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?")
 CSP = (
-    "default-src 'none'; script-src 'self'; worker-src 'self' blob:; style-src 'self'{nonce}; "
+    "default-src 'none'; script-src 'self'; worker-src 'self' blob:; style-src 'self'; "
     "img-src 'self' blob: data:; media-src 'self' blob:; font-src 'self'; connect-src 'self'; "
     "frame-src 'self'; manifest-src 'self'; form-action 'none'; base-uri 'none'; "
     "frame-ancestors 'none'"
@@ -41,13 +41,8 @@ HEADERS = {
     "x-frame-options": "SAMEORIGIN",
     "permissions-policy": "microphone=(self), camera=(), geolocation=(), usb=(), payment=()",
     "cache-control": "no-store",
-    "content-security-policy": CSP.format(nonce=""),
+    "content-security-policy": CSP,
 }
-
-
-def page_policy(nonce: str) -> str:
-    """Return the policy of the page, which lets style elements with the nonce in."""
-    return CSP.format(nonce=f" 'nonce-{nonce}'")
 
 
 class Security:

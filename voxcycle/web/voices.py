@@ -1,6 +1,7 @@
 """The voices as the page shows them, and what may be done to the user's own."""
 
 import hashlib
+import json
 import os
 import threading
 from collections.abc import Callable
@@ -22,6 +23,8 @@ from voxcycle.web.settings import Refusal
 
 DEMO = Path(__file__).with_name("demo.opus")  # synthetic speech: NOTICE names its source
 MAX_NAME = 60
+MAX_FACT, MAX_NUMBER = 200, 1e12  # letters and numbers of a card that are shown
+FACTS = ("language", "sex", "licence", "source")
 SCORES = {"similarity": "secs_target", "wer": "wer", "naturalness": "distillmos"}
 
 
@@ -57,7 +60,8 @@ class Voices:
             card = read_header(voice.path, VOICE)["card"]
         except (ArtifactError, KeyError):
             card = {}
-        return _describe(voice) | {"card": card}
+        finite = json.loads(json.dumps(card), parse_constant=lambda name: None)
+        return _describe(voice) | {"card": finite}
 
     def add(self, path: Path) -> dict[str, Any]:
         """Check a file that was uploaded, and add it; Refusal where it is no voice."""
@@ -132,15 +136,12 @@ def check_free(name: str) -> None:
 
 def _describe(voice: VoiceSummary) -> dict[str, Any]:
     scores = {key: voice.scores.get(name) for key, name in SCORES.items()}
-    known = {key: value for key, value in scores.items() if isinstance(value, int | float)}
+    known = {key: value for key, value in scores.items() if _is_number(value)}
     return {
         "id": voice.name,
         "name": voice.name,
         "title": voice.name.replace("_", " "),
-        "language": voice.language,
-        "sex": voice.sex,
-        "licence": voice.licence,
-        "source": voice.source,
+        **{field: getattr(voice, field)[:MAX_FACT] for field in FACTS},
         "is_shipped": voice.origin == "shipped",
         "kind": "anyone" if voice.is_any_to_one else "pair",
         "scores": known or None,
@@ -156,12 +157,18 @@ def _describe_training(voice: VoiceSummary) -> str | None:
     try:
         training = read_header(voice.path, VOICE)["card"]["training"]
         steps, minutes = training.get("steps"), sum(training["minutes_of_speech"].values())
-    except (ArtifactError, KeyError, TypeError, AttributeError):
+    except (ArtifactError, KeyError, TypeError, AttributeError, OverflowError):
         return None
-    if not isinstance(steps, int) or not isinstance(minutes, int | float):
+    if not _is_number(steps) or not _is_number(minutes):
         return None
     made = f"{steps:,} steps" if steps else "a clone, without training"
     return f"{made}, from {minutes:.1f} minutes of speech"
+
+
+def _is_number(value: Any) -> bool:
+    """Return whether a file that anybody may have made holds a number that can be shown."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and abs(value) < MAX_NUMBER  # NaN is not
 
 
 def _notes(voice: VoiceSummary) -> list[str]:
