@@ -34,7 +34,15 @@ bound = listen("127.0.0.1", 0)
 settings = Settings(Path(sys.argv[1]), takes_training_settings=True)
 build_server(settings, on_ready=lambda: print(bound.getsockname()[1], flush=True)).run([bound])
 """
-SMALL = {"width": 64, "n_blocks": 2, "from_scratch": True, "separates_pitch": False, "samples": 3}
+SMALL = {
+    "width": 16,
+    "n_blocks": 1,
+    "discriminator_widths": [4, 4, 4, 4],
+    "batch_size": 2,
+    "threads": 1,
+    "from_scratch": True,
+    "separates_pitch": False,
+}
 N_STEPS = 400
 
 
