@@ -11,6 +11,8 @@ import { Transport } from "./transport.js";
 import { drawWaveform, findPeaks, peaksOfMel } from "./waveform.js";
 
 const SIDES = [["A", "Original"], ["B", "Converted"]];
+const STEPS = { arrowleft: -1, arrowright: 1 };
+const MIN_STEP_S = 0.25;
 const LONG_S = 600; // decoded, ten minutes of two recordings take 230 MB
 let context = null;
 let serial = 0;
@@ -120,9 +122,14 @@ export class ABPlayer {
       if (key === "a" || key === "b") this.transport.select(key === "a" ? 0 : 1);
       else if (key === "x") this.transport.select(1 - this.transport.heard);
       else if (key === " " && event.target !== this.play) this.toggle();
+      else if (key in STEPS && event.target.type !== "radio") this.#move(STEPS[key]);
       else return;
       event.preventDefault();
     };
+  }
+
+  #move(direction) {
+    this.transport.currentTime += direction * Math.max(MIN_STEP_S, this.transport.duration / 50);
   }
 
   toggle() {
