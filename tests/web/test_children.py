@@ -158,7 +158,10 @@ def test_a_training_stops_goes_on_and_gives_its_voice(start_server, speakers):
     assert used["status"] == "done" and used["result"]["voice"] == "ben" and n_steps >= 5
     first = voxcycle.load_voice("ben").card
     assert first.training["steps"] == n_steps and first.consent == "Both agreed."
-    # It goes on where it stopped; at its end its own voice is replaced.
+    # It goes on where it stopped, under another server; at its end its own voice is replaced.
+    server.stop()
+    server = start_server({"takes_training_settings": True})
+    assert server.client.get(f"/api/jobs/{job_id}").json()["can"] == ["resume", "use", "delete"]
     job = server.service.queue.get(job_id)
     job.result["n_steps"] = n_steps + 3
     assert server.client.post(f"/api/jobs/{job_id}/resume").json()["status"] == "queued"
