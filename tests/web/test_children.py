@@ -13,6 +13,8 @@ import soundfile
 
 import voxcycle
 from voxcycle.voices.library import list_voices
+from voxcycle.web.kinds import Failed
+from voxcycle.web.training import add_trained
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 TINY = {
@@ -140,8 +142,13 @@ def test_a_training_is_heard_and_seen_while_it_runs(start_server, speakers):
     place = f"/api/jobs/{job_id}/stages"
     for wrong in ("..%2f..%2ftask.json", "%2e%2e/task.json", "100-a-to-c.wav"):
         assert server.ask(f"{place}/{wrong}")[0] == 404
-    server.client.post(f"/api/jobs/{job_id}/cancel")
-    assert server.finish(job_id)["status"] == "stopped"
+    (child,) = find_children(job_id)
+    os.kill(child, signal.SIGKILL)
+    killed = server.finish(job_id)
+    assert killed["status"] == "failed" and "SIGKILL" in killed["message"]
+    assert killed["can"] == ["resume", "use", "delete"]
+    assert server.client.delete(f"/api/jobs/{job_id}").status_code == 200
+    assert not server.service.queue.folder.joinpath(job_id).exists()
 
 
 def test_a_training_stops_goes_on_and_gives_its_voice(start_server, speakers):
@@ -158,7 +165,10 @@ def test_a_training_stops_goes_on_and_gives_its_voice(start_server, speakers):
     assert used["status"] == "done" and used["result"]["voice"] == "ben" and n_steps >= 5
     first = voxcycle.load_voice("ben").card
     assert first.training["steps"] == n_steps and first.consent == "Both agreed."
-    # It goes on where it stopped; at its end its own voice is replaced.
+    # It goes on where it stopped, under another server; at its end its own voice is replaced.
+    server.stop()
+    server = start_server({"takes_training_settings": True})
+    assert server.client.get(f"/api/jobs/{job_id}").json()["can"] == ["resume", "use", "delete"]
     job = server.service.queue.get(job_id)
     job.result["n_steps"] = n_steps + 3
     assert server.client.post(f"/api/jobs/{job_id}/resume").json()["status"] == "queued"
@@ -171,39 +181,40 @@ def test_a_training_stops_goes_on_and_gives_its_voice(start_server, speakers):
     assert done["can"] == ["delete"]
 
 
-def test_a_voice_of_that_name_that_came_meanwhile_stays(start_server, speakers, voice_path):
-    """The name is free when a training begins, and may be taken when it ends."""
-    server = start_server({"takes_training_settings": True})
-    job_id = train(server, speakers, steps=3, name="unit")
-    with voice_path.open("rb") as file:
-        assert server.client.post("/api/voices", files={"file": file}).status_code == 201
-    failed = server.finish(job_id)
-    assert failed["status"] == "failed" and "rename it" in failed["message"]
-    assert voxcycle.load_voice("unit").path.read_bytes() == voice_path.read_bytes()
-    assert server.client.patch("/api/voices/unit", json={"name": "other"}).status_code == 200
-    server.client.post(f"/api/jobs/{job_id}/resume")
-    done = server.finish(job_id)
-    assert done["status"] == "done" and done["result"]["voices"] == ["unit"]
-
-
-def test_a_killed_child_fails_its_job_alone(start_server, speakers, talk):
-    server = start_server({"takes_training_settings": True})
-    job_id = train(server, speakers, steps=4000)
-    server.wait_until(job_id, lambda job: job["result"] and len(job["result"]["losses"]) > 1)
-    (child,) = find_children(job_id)
+def test_a_killed_child_fails_its_job_alone(server, speakers, talk):
+    uploads = send(server, speakers / "ben")[:2]
+    job_id = server.add(kind="clone", uploads=uploads, name="ben", consent="Yes.")["id"]
+    later = server.add(
+        kind="convert", uploads=server.upload(talk), voice="heart", vocoder="griffin-lim"
+    )
+    (child,) = wait_for(lambda: find_children(job_id), "there is no child")
     os.kill(child, signal.SIGKILL)
     killed = server.finish(job_id)
     assert killed["status"] == "failed" and "SIGKILL" in killed["message"]
-    assert killed["can"] in (["resume", "delete"], ["resume", "use", "delete"])
-    body = {"kind": "convert", "uploads": server.upload(talk), "voice": "heart"}
-    job = server.add(**body, vocoder="griffin-lim")
-    assert server.finish(job["id"])["status"] == "done"
+    assert killed["can"] == ["resume", "delete"]
+    assert server.finish(later["id"])["status"] == "done"
     server.client.post(f"/api/jobs/{job_id}/resume")
-    server.wait_until(job_id, lambda job: job["message"].startswith("step"))
-    server.client.post(f"/api/jobs/{job_id}/cancel")
-    assert server.finish(job_id)["status"] == "stopped"
-    assert server.client.delete(f"/api/jobs/{job_id}").status_code == 200
-    assert not server.service.queue.folder.joinpath(job_id).exists()
+    assert server.finish(job_id)["result"]["voice"] == "ben"
+
+
+def test_a_voice_of_that_name_that_came_meanwhile_stays(tmp_path, monkeypatch, make_voice):
+    """The name is free when a training begins, and may be taken when it ends."""
+    monkeypatch.setenv("VOXCYCLE_DATA", str(tmp_path / "data"))
+    options = {"settings": {"name_b": "ben", "name_a": "ben-source"}, "keeps_a": False}
+    made, result = [tmp_path / "ben.safetensors", tmp_path / "ben-source.safetensors"], {}
+    for path in made:
+        make_voice(name=path.stem).save(path)
+    add_trained(tmp_path, options, made, result)
+    assert result == {"voice": "ben", "voices": ["ben"]}
+    make_voice(name="ben", hears=True).save(made[0])  # the training has gone on
+    add_trained(tmp_path, options, made, result)
+    assert voxcycle.load_voice("ben").path.read_bytes() == made[0].read_bytes()
+    make_voice(name="ben", is_any_to_one=False).save(tmp_path / "other" / "ben.safetensors")
+    other = (tmp_path / "other" / "ben.safetensors").read_bytes()
+    voxcycle.load_voice("ben").path.write_bytes(other)
+    with pytest.raises(Failed, match="rename it"):
+        add_trained(tmp_path, options, made, result)
+    assert voxcycle.load_voice("ben").path.read_bytes() == other
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

@@ -18,6 +18,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 import voxcycle
+from voxcycle.console import to_line
 from voxcycle.web.openapi import describe_api
 from voxcycle.web.routes_jobs import job_routes
 from voxcycle.web.routes_results import result_routes
@@ -117,7 +118,7 @@ def _failed(request: Request, error: Exception) -> Response:
 
 def _wrong(request: Request, error: Exception) -> Response:
     """Answer with what voxcycle says of its input, which is one sentence."""
-    log.warning("%s %s: %s", request.method, request.url.path, error)
+    log.warning("%s", to_line(f"{request.method} {request.url.path}: {error}"))
     if isinstance(error, OSError) and error.strerror:
         sentence = FULL if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror
         return JSONResponse({"error": f"The server's disk: {sentence}."}, 507)

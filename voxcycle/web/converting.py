@@ -1,5 +1,6 @@
 """Jobs that convert recordings, in the resident process: voices and vocoders stay loaded."""
 
+import importlib
 import subprocess
 import sys
 import threading
@@ -35,6 +36,11 @@ class Loaded:
         self._lock = threading.Lock()
         self._voices: OrderedDict[str, tuple[tuple[int, int], Voice]] = OrderedDict()
         self._vocoders: dict[str, Vocoder] = {}
+
+    def warm(self) -> None:
+        """Import what the first conversion needs."""
+        importlib.import_module("onnxruntime")
+        importlib.import_module("voxcycle.conversion.pipeline")
 
     def voice(self, name: str) -> "Voice":
         """Return a voice by its name; ValueError where there is none."""

@@ -13,7 +13,7 @@ from voxcycle.web.events import Events
 from voxcycle.web.jobs import Job, JobStore, Lane
 from voxcycle.web.kinds import Control, Failed, Kind, Stopped
 from voxcycle.web.settings import Limits, Refusal
-from voxcycle.web.uploads import folder_bytes, new_id
+from voxcycle.web.uploads import new_id
 
 MAX_ATTEMPTS = 2  # of a job that ended together with the server
 STOP_S = 30.0  # for running jobs to end with the server
@@ -195,11 +195,11 @@ class Queue:
                 if is_old and not self._kinds[job.kind].is_kept:
                     self._drop(job)
 
-    def used_bytes(self) -> int:
-        """Return the bytes of the folders of jobs that are not kept."""
+    def list_passing(self) -> list[Path]:
+        """Return the folders of the jobs that are not kept beyond the life span."""
         with self._changed:
             passing = [j.id for j in self._jobs.values() if not self._kinds[j.kind].is_kept]
-        return sum(folder_bytes(self.folder / job_id) for job_id in passing)
+        return [self.folder / job_id for job_id in passing]
 
     def _actions(self, job: Job) -> list[str]:
         if job.status == "running":

@@ -65,7 +65,8 @@ def job_routes(service: Service) -> list[Route]:
 
     async def move(request: Request) -> Response:
         body = await read_body(request)
-        return shown(queue.move(request.path_params["id"], body.get("before")))
+        job_id, before = request.path_params["id"], body.get("before")
+        return shown(await run_in_threadpool(queue.move, job_id, before))
 
     def delete(request: Request) -> Response:
         queue.delete(request.path_params["id"])

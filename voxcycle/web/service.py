@@ -21,6 +21,7 @@ from voxcycle.web.uploads import Uploads
 from voxcycle.web.voices import Voices
 
 CLEAR_EVERY_S = 600.0
+WARM_AFTER_S = 2.0  # the page comes first
 NEEDED = {  # packages of the extras that a kind of job needs
     "train": ("torch", "lightning", "pyworld", "scipy", "tensorboard", "pydantic", "yaml"),
     "eval": ("torch", "resemblyzer", "distillmos", "faster_whisper", "jiwer", "librosa"),
@@ -52,7 +53,7 @@ class Service:
         self.uploads = Uploads(
             folder / "uploads",
             limits,
-            lambda: self.queue.used_bytes(),
+            lambda: self.queue.list_passing(),
             lambda: self.events.publish("uploads", {}),
         )
         self.voices = Voices(folder / "samples", self.loaded, self.tell_voices)
@@ -104,6 +105,8 @@ class Service:
         ]
 
     def _clear(self) -> None:
+        if not self._ends.wait(WARM_AFTER_S):
+            self.loaded.warm()
         while not self._ends.wait(CLEAR_EVERY_S):
             try:
                 self.clear()

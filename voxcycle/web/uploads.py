@@ -1,5 +1,6 @@
 """Recordings that clients sent: a folder with a quota and a life span."""
 
+import itertools
 import json
 import os
 import re
@@ -51,7 +52,7 @@ class Uploads:
     Args:
         folder: holds one folder per upload.
         limits: see `Limits`.
-        used_elsewhere: returns the bytes of results, which count for the quota, too.
+        list_results: returns the folders of results, which count for the quota, too.
         on_change: called when the list changes.
     """
 
@@ -59,11 +60,11 @@ class Uploads:
         self,
         folder: Path,
         limits: Limits,
-        used_elsewhere: Callable[[], int] = lambda: 0,
+        list_results: Callable[[], list[Path]] = list,
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self.folder, self.limits = folder, limits
-        self._used_elsewhere, self._on_change = used_elsewhere, on_change
+        self._list_results, self._on_change = list_results, on_change
         self._lock = threading.Lock()
         self._arriving = 0  # bytes of requests under way
         self._incoming = folder / "incoming"
@@ -93,7 +94,7 @@ class Uploads:
 
     def used_bytes(self) -> int:
         """Return the bytes of uploads, results, and what arrives."""
-        return folder_bytes(self.folder) + self._used_elsewhere()
+        return folder_bytes(self.folder, *self._list_results())
 
     def keep(self, file: ReceivedFile, set_name: str) -> Upload:
         """Read a file that arrived and keep it; Refusal with one sentence where it is no audio."""
@@ -237,10 +238,10 @@ def measure(path: Path, name: str, max_minutes: float) -> tuple[float, int]:
     return round(n_samples / source.sample_rate, 3), source.sample_rate
 
 
-def folder_bytes(folder: Path) -> int:
-    """Return the bytes of all files below a folder; a file with several links counts once."""
+def folder_bytes(*folders: Path) -> int:
+    """Return the bytes of all files below folders; a file with several links counts once."""
     total, seen = 0, set()
-    for place, _, names in os.walk(folder):
+    for place, _, names in itertools.chain.from_iterable(map(os.walk, folders)):
         for name in names:
             try:
                 status = os.lstat(os.path.join(place, name))
