@@ -48,7 +48,7 @@ check: .venv/test.stamp
 .venv/lecture.stamp: EXTRAS = [images]
 .venv/docs.stamp: EXTRAS = [docs]
 .venv/release.stamp: EXTRAS = [release]
-.venv/test.stamp: EXTRAS = [dev,docs,eval,images,cluster]
+.venv/test.stamp: EXTRAS = [dev,docs,eval,images,cluster,web]
 .venv/demo.stamp .venv/docs.stamp .venv/lecture.stamp .venv/release.stamp .venv/test.stamp: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -e ".$(EXTRAS)"

@@ -148,8 +148,11 @@ def one_thread():
 
 
 @pytest.fixture(scope="session")
-def browser():
-    """The system's Chromium, headless; skipped without it unless VOXCYCLE_REQUIRE_BROWSER=1."""
+def launch_chromium():
+    """Start the system's Chromium, headless, with more arguments.
+
+    Skipped without it unless VOXCYCLE_REQUIRE_BROWSER=1.
+    """
     chromium, is_required = shutil.which("chromium"), "VOXCYCLE_REQUIRE_BROWSER" in os.environ
     if chromium is None:
         (pytest.fail if is_required else pytest.skip)("chromium is not installed")
@@ -159,9 +162,16 @@ def browser():
 
     arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=chromium, args=arguments)
-        yield launched
-        launched.close()
+        launch = playwright.chromium.launch
+        yield lambda *more: launch(executable_path=chromium, args=[*arguments, *more])
+
+
+@pytest.fixture(scope="session")
+def browser(launch_chromium):
+    """Chromium, headless."""
+    launched = launch_chromium()
+    yield launched
+    launched.close()
 
 
 @pytest.fixture(scope="session")

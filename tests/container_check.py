@@ -1,10 +1,10 @@
 """Follow the Dockerfile without Docker, in an overlay of this machine that is thrown away.
 
-Usage, as root on Linux: unshare --mount python tests/container_check.py
+Usage, as root on Linux: unshare --mount python tests/container_check.py [EXTRAS]
 
 Instructions run in their order; this machine, without its users and their files, stands in for the
 base image. Then the health check and a conversion run as the image's user, and a conversion as
-another.
+another. With EXTRAS=web the page is served, and answers.
 """
 
 import json
@@ -22,6 +22,20 @@ from dockerfile_parse import DockerfileParser
 ROOT = Path(__file__).parents[1]
 PYTHON = Path(sys._base_executable)
 HIDDEN = ("home", "tmp", "recordings", "data", "source")  # of this machine, empty in the container
+SERVE = """
+voxcycle serve --host 0.0.0.0 --no-browser >/tmp/serve.txt 2>&1 &
+for _ in $(seq 100); do grep -q token= /tmp/serve.txt && break; sleep 0.2; done
+address=$(grep -o 'http[^ ]*' /tmp/serve.txt)
+python -c 'import sys, urllib.request as r
+host, _, token = sys.argv[1].partition("?token=")
+asked = r.Request(host + "api/voices", headers={"Authorization": "Bearer " + token})
+assert b"heart" in r.urlopen(asked).read()
+asked.full_url = host
+assert b"<title>" in r.urlopen(asked).read()' "$address"
+kill $!
+wait $! || test $? = 143
+echo "the page answers"
+"""
 FIRST_USER = 1000  # ids below belong to the system
 
 
@@ -93,18 +107,21 @@ def main() -> None:
     container = Container(root)
     os.environ.clear()  # nothing of the caller's reaches the steps
     os.environ["PATH"] = "/usr/bin:/bin:/usr/sbin:/sbin"
+    extras = sys.argv[1] if len(sys.argv) > 1 else ""
     words = {}
     for step in steps:
         name, value = step["instruction"], step["value"]
         if name != "COMMENT":
             print(f"{name} {value}", flush=True)
-            container.follow(name, value)
+            container.follow(name, f'EXTRAS="{extras}"' if value.startswith("EXTRAS=") else value)
             words[name] = re.findall(r"\[.*\]", value)
     container.run(json.loads(words["HEALTHCHECK"][0]))
     shutil.copy(ROOT / "recipes/demo.flac", root / "recordings/talk.flac")
     (entry,) = json.loads(words["ENTRYPOINT"][0])
     container.run([entry, "convert", "talk.flac", "--to", "heart"])
     assert (root / "recordings/talk.heart.flac").stat().st_size > 10_000
+    if "web" in extras:
+        container.run(["sh", "-euc", SERVE])
     (root / "recordings").chmod(0o777)
     container.user, container.environment["HOME"] = "1234:0", "/"  # docker run --user 1234
     container.run([entry, "convert", "talk.flac", "--to", "george"])

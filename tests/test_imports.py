@@ -28,7 +28,8 @@ TABLE: dict[str, set[str]] = {
     "evaluation": {"conversion"},
     "speech": {"training", "evaluation"},
     "images": {"training", "evaluation.stats"},
-    "cli": {"speech", "images"},
+    "web": {"speech"},
+    "cli": {"web", "images"},
 }
 PUBLIC = {"__init__", "__main__"}  # the package's face: may import anything
 

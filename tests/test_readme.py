@@ -75,7 +75,8 @@ def run(command, folder):
 
 def test_the_readme_has_the_commands_that_matter():
     commands = readme_commands()
-    assert {command.split()[1] for command in commands} == {
+    named = {command.split()[1] for command in commands}
+    assert named - {"serve"} == {  # which has tests of its own, in tests/web
         "clone",
         "convert",
         "evaluate",
@@ -91,6 +92,8 @@ def test_the_readme_has_the_commands_that_matter():
 def test_every_command_runs(workplace):
     for command in readme_commands():
         if command.startswith("voxcycle evaluate") and not has_metrics():
+            continue
+        if command.startswith("voxcycle serve"):  # it does not end by itself
             continue
         if "add ben.safetensors" in command:  # the voice that the training before it made
             made = next(workplace.glob("runs/*/ben.safetensors"))

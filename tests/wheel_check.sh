@@ -43,8 +43,9 @@ work, clone = map(Path, sys.argv[1:])
 print(f"the wheel's package: {voxcycle.__file__}")
 assert Path(voxcycle.__file__).is_relative_to(work), "imported from elsewhere than the wheel"
 package = Path(voxcycle.__file__).parent
-recordings = [p for p in package.rglob("*") if p.suffix in (".wav", ".flac", ".ogg", ".mp3")]
-assert not recordings, f"recordings in the package: {recordings}"
+sounds = (".wav", ".flac", ".ogg", ".mp3", ".opus")
+recordings = [p for p in package.rglob("*") if p.suffix in sounds]
+assert recordings == [package / "web/demo.opus"], f"recordings in the package: {recordings}"
 for unwanted in ("torch", "scipy", "librosa", "matplotlib"):
     assert importlib.util.find_spec(unwanted) is None, f"{unwanted} was installed"
 expected = sorted(p.stem for p in (clone / "voxcycle/voices/embedded").glob("*.safetensors"))

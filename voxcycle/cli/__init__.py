@@ -17,12 +17,17 @@ from voxcycle.cli.evaluate import evaluate
 from voxcycle.cli.export import export
 from voxcycle.cli.images import images_app
 from voxcycle.cli.prepare import prepare
+from voxcycle.cli.serve import serve
 from voxcycle.cli.train import train
 from voxcycle.cli.voices import voices_app
 from voxcycle.console import to_line
 
 EXIT_FAILED = 2
-EXTRAS = {"evaluate": "eval", "images": "images"}  # of commands; all others need that to train
+EXTRAS = {
+    "evaluate": "eval",
+    "images": "images",
+    "serve": "web",
+}  # of commands; all others need that to train
 REMEDIES = {
     errno.ENOSPC: "make room, then run the command again",
     errno.EDQUOT: "make room, then run the command again",
@@ -39,7 +44,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help and errors, and no time for rich at the start
     pretty_exceptions_enable=False,
 )
-for command in (convert, clone, prepare, train, evaluate, export, doctor):
+for command in (convert, clone, prepare, train, evaluate, export, serve, doctor):
     app.command()(command)
 app.add_typer(voices_app, name="voices")
 app.add_typer(images_app, name="images")

@@ -16,6 +16,7 @@ EXTRAS = {
     "eval": ("resemblyzer", "distillmos", "faster_whisper"),
     "images": ("torchmetrics", "PIL"),
     "cluster": ("ray", "fsspec"),
+    "web": ("starlette", "uvicorn", "python_multipart", "jinja2"),
 }
 FOLDERS_REMEDY = "make it yours, or set HOME, XDG_DATA_HOME or XDG_CACHE_HOME to another place"
 

@@ -3,7 +3,7 @@
 import datetime
 import functools
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -69,7 +69,9 @@ class TrainedVoices(NamedTuple):
 
 
 @keeps_threads()
-def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoices:
+def train_voice(
+    config: VoiceTrainingConfig, resume: bool = False, hooks: Sequence[Hook] = ()
+) -> TrainedVoices:
     """Train a pair of voices, or one any-to-one voice, and write the voice files.
 
     The run's folder receives `config.yaml`, `split.json`, TensorBoard logs, `last.ckpt` and the
@@ -81,6 +83,7 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
             the number of steps and the facts about the voices may change. The run may have moved,
             and so may folders with the same recordings. The result equals that of an
             uninterrupted run with the same number of threads.
+        hooks: called after every step, behind the validation.
 
     Raises:
         CorpusError: the folders share recordings, or there is too little usable speech; names files
@@ -175,9 +178,9 @@ def train_voice(config: VoiceTrainingConfig, resume: bool = False) -> TrainedVoi
             vocoder=vocoder,
             console=console,
         )
-    hooks: list[Hook] = [hook for hook in (validation, selector) if hook]
+    own: list[Hook] = [hook for hook in (validation, selector) if hook]
     rerun = functools.partial(train_voice, config, resume=True)
-    fit(module, crops, config, console=console, rerun=rerun, hooks=hooks)
+    fit(module, crops, config, console=console, rerun=rerun, hooks=[*own, *hooks])
     chosen = selector.choose(module.steps_done) if selector else {}
     speakers = (*data.train_a, data.train_b)
     summary = {

@@ -1,0 +1,129 @@
+"""A conversion over the API of `voxcycle serve` against the same one in Python, in one run.
+
+    python benchmarks/serve.py RECORDING [--rounds 9] [--result ID]
+
+Ten seconds of the recording, by one thread. Over the API: upload, job, wait and download. Both have
+the voice and the vocoder loaded, and take turns; medians.
+"""
+
+import argparse
+import datetime
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import numpy as np
+import soundfile
+
+import voxcycle
+from voxcycle.vocoders.registry import load_vocoder
+
+if TYPE_CHECKING:
+    from voxcycle.evaluation.report.results import Value
+
+LENGTH_S = 10.0
+VOICE = "heart"
+RESULTS = Path(__file__).parents[1] / "results"
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[httpx.Client]:
+    """Give a client of a server of its own."""
+    arguments = ["--no-browser", "--port", "0", "--threads", "1", "--folder", str(folder)]
+    command = [sys.executable, "-m", "voxcycle", "serve", *arguments]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        address = next(word for word in server.stdout.readline().split() if "://" in word)
+        with httpx.Client(base_url=address, timeout=120) as client:
+            client.headers["X-CSRF-Token"] = client.get("/api/state").json()["csrf"]
+            yield client
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def convert_over_api(client: httpx.Client, recording: Path) -> None:
+    """Upload, convert, wait and download."""
+    with recording.open("rb") as file:
+        [upload] = client.post("/api/uploads", files={"file": (recording.name, file)}).json()
+    wanted = {"kind": "convert", "uploads": [upload["id"]], "voice": VOICE}
+    job = client.post("/api/jobs", json=wanted).json()
+    while job["status"] in ("queued", "running"):
+        job = client.get(f"/api/jobs/{job['id']}?wait=30").json()
+    if job["status"] != "done":
+        raise SystemExit(job["message"])
+    client.get(job["result"]["items"][0]["download"]).raise_for_status()
+
+
+def measure(work: Callable[[], object]) -> float:
+    """Return the seconds of a call."""
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("recording", type=Path)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--result", help="ID of the result file to write under results/")
+    args = parser.parse_args()
+    began = time.monotonic()
+    voxcycle.use_threads(1)
+    voice = voxcycle.load_voice(VOICE)
+    vocoder = load_vocoder("fast", voice.spec)
+    with tempfile.TemporaryDirectory() as temporary:
+        samples, sample_rate = soundfile.read(args.recording, dtype="float32", always_2d=True)
+        recording = Path(temporary) / "talk.wav"
+        length = round(LENGTH_S * sample_rate)
+        soundfile.write(recording, np.resize(samples.mean(axis=1), length), sample_rate)
+        in_python, over_api = [], []
+        with served(Path(temporary) / "served") as client:
+            for _ in range(args.rounds + 1):
+                in_python.append(
+                    measure(lambda: voxcycle.convert(recording, voice, vocoder=vocoder))
+                )
+                over_api.append(measure(lambda: convert_over_api(client, recording)))
+    python_s, api_s = (statistics.median(times[1:]) for times in (in_python, over_api))
+    rows: list[dict[str, Value]] = [
+        {"row": "in Python", "seconds": round(python_s, 3)},
+        {"row": "over the API", "seconds": round(api_s, 3)},
+        {"row": "API over Python", "ratio": round(api_s / python_s, 2)},
+    ]
+    for row in rows:
+        print(*row.values())
+    if args.result:
+        from voxcycle.evaluation.report.record import describe_command, describe_commit
+        from voxcycle.evaluation.report.results import Result, write_result
+        from voxcycle.evaluation.stats.cost import cpu_name
+
+        columns = ("row", "seconds", "ratio")
+        result = Result(
+            id=args.result,
+            title="The server: a conversion over the API and in Python",
+            status="current",
+            rows=[{name: row.get(name) for name in columns} for row in rows],
+            command=describe_command(),
+            commit=describe_commit(),
+            corpus_sha256=None,
+            seed=None,
+            steps=None,
+            machine=f"{cpu_name()}, two virtual cores, nothing else running",
+            wall_s=round(time.monotonic() - began, 1),
+            date=datetime.date.today(),
+            recorded="automatic",
+            notes=[f"{LENGTH_S:g} s of a recording, voice {VOICE}, vocoder fast, one thread."],
+        )
+        write_result(result, RESULTS)
+
+
+if __name__ == "__main__":
+    main()
