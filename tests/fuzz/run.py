@@ -3,9 +3,10 @@
     python tests/fuzz/run.py --state FOLDER [--count N | --seconds N] [--seed S] [--result ID]
     python tests/fuzz/run.py --state FOLDER --only TARGET:INDEX
 
-The same state goes on where it stopped. An input is a function of target, seed and index, so that
-`--only` repeats a failure. Wrong are: an error that is not documented, a message that is no single
-sentence, more than ten seconds or 1.5 GB for one input, and the end of the process.
+The same state goes on where it stopped, an empty one where the result file ends. An input is a
+function of target, seed and index, so that `--only` repeats a failure. Wrong are: an error that is
+not documented, a message that is no single sentence, more than ten seconds (twice, as other
+programs may keep the processor) or 1.5 GB for one input, and the end of the process.
 """
 
 import argparse
@@ -166,9 +167,44 @@ def read_log(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def run(state: Path, seed: int, count: int, seconds: float) -> list[dict[str, Any]]:
-    """Read inputs until there are `count` in all, or for some seconds; return all reports."""
+def write_log(path: Path, reports: list[dict[str, Any]]) -> None:
+    path.write_text("".join(json.dumps(report) + "\n" for report in reports))
+
+
+def read_result(path: Path, seed: int) -> list[dict[str, Any]]:
+    """Return the rows of a result file as reports; none of another seed, or with failures."""
+    result = json.loads(path.read_text()) if path.exists() else {"rows": [], "seed": None}
+    if result["seed"] != seed or any(row["failures"] for row in result["rows"]):
+        return []
+    keys = {"count": "inputs", "read": "read", "seconds": "seconds", "memory_mb": "memory_mb"}
+    return [
+        {"target": row["row"], "failures": {}, "slowest_s": row["slowest_cpu_s"]}
+        | {key: row[name] for key, name in keys.items()}
+        for row in result["rows"]
+    ]
+
+
+def try_again(reports: list[dict[str, Any]], worker: "Worker") -> None:
+    """Forget what took long once and is quick alone."""
+    for report in reports:
+        for index, fault in list(report["failures"].items()):
+            if fault == TOO_LONG:
+                (again,) = worker.run(report["target"], int(index), 1)
+                if not again["failures"]:
+                    del report["failures"][index]
+                    report["slowest_s"] = again["slowest_s"]
+
+
+def run(
+    state: Path, seed: int, count: int, seconds: float, former: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Read inputs until there are `count` in all, or for some seconds; return all reports.
+
+    An empty state goes on from the `former` reports.
+    """
     log = state / "log.jsonl"
+    if not log.exists():
+        write_log(log, former)
     reports = read_log(log)
     commit, worker, ends = describe_commit(), Worker(state, seed), time.monotonic() + seconds
     next_index = Counter({name: 0 for name in TARGETS})
@@ -185,6 +221,8 @@ def run(state: Path, seed: int, count: int, seconds: float) -> list[dict[str, An
                     next_index[name] += report["count"]
                     with log.open("a") as file:
                         file.write(json.dumps(report) + "\n")
+        try_again(reports, worker)
+        write_log(log, reports)
     finally:
         worker.close()
     return reports
@@ -269,7 +307,8 @@ def main() -> None:
     if args.only:
         repeat(args.state, args.seed, args.only)
         return
-    reports = run(args.state, args.seed, args.count, args.seconds)
+    former = read_result(RESULTS / f"{args.result}.json", args.seed) if args.result else []
+    reports = run(args.state, args.seed, args.count, args.seconds, former)
     rows = summarize(reports)
     for row in rows:
         print(*(f"{key} {value}" if key != "row" else value for key, value in row.items()))

@@ -1,5 +1,6 @@
 """A minute of hostile input; `run.py` says what is tried, and what is wrong."""
 
+import json
 import random
 import subprocess
 import sys
@@ -86,3 +87,19 @@ def test_parts_of_a_damaged_ogg_are_read_or_refused(targets, tmp_path, make_spee
     command = [sys.executable, "-c", program, str(path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.stdout == "[0, 0, 0]\n", (done.returncode, done.stderr)
+
+
+def test_what_took_long_beside_other_programs_is_tried_again_alone(tmp_path):
+    """A report says that input 3 hung: it does not. One that raised an error stays."""
+    slow = {"target": "config", "count": 5, "read": 5, "failures": {"3": "more than 10 s"}}
+    wrong = slow | {"failures": {"4": "KeyError at a.py:1"}}
+    for report, code in ((slow, 0), (wrong, 1)):
+        state = tmp_path / str(code)
+        state.mkdir()
+        report = report | {"slowest_s": 10.0, "seconds": 9.0, "memory_mb": 90}
+        (state / "log.jsonl").write_text(json.dumps(report) + "\n")
+        command = [sys.executable, str(RUN), "--state", str(state), "--count", "5"]
+        done = subprocess.run(command, capture_output=True, text=True)
+        (row,) = (line.split() for line in done.stdout.splitlines() if " per_second " in line)
+        assert done.returncode == code and row[:3] == ["config", "inputs", "5"]
+        assert float(row[row.index("slowest_cpu_s") + 1]) == pytest.approx(10 * code, abs=5)
