@@ -183,3 +183,13 @@ def test_two_windows_see_the_same(convert_page, open_page, talk):
     other.locator("#job-list article", has_text="talk.wav to").first.wait_for()
     other.get_by_role("link", name="Convert", exact=True).click()
     other.locator("[data-intake=convert]").get_by_role("button", name="Play talk.wav").wait_for()
+
+
+def test_a_voice_is_heard_until_it_is_stopped(convert_page):
+    play = convert_page.get_by_role("button", name="Hear heart", exact=True).first
+    play.click()
+    assert play.get_attribute("aria-pressed") == "true"
+    convert_page.get_by_role("button", name="Hear emma", exact=True).first.click()
+    assert play.get_attribute("aria-pressed") == "false"  # one sound at a time
+    convert_page.get_by_role("button", name="Hear emma", exact=True).first.click()
+    assert convert_page.locator(".play[aria-pressed=true]").count() == 0
