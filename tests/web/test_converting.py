@@ -40,6 +40,23 @@ def test_a_conversion_is_the_one_of_python(server, own_voice, talk, voice_path):
     assert name == 'attachment; filename="talk.unit.wav"'
 
 
+def test_a_voice_of_a_pair_takes_the_pitch_of_the_recording_where_asked(
+    server, make_voice, talk, tmp_path
+):
+    make_voice(is_any_to_one=False, name="pair").save(tmp_path / "pair.safetensors")
+    with (tmp_path / "pair.safetensors").open("rb") as file:
+        server.client.post("/api/voices", files={"file": file})
+    heard = {}
+    for file_stats in (False, True):
+        job = job_of(server, server.upload(talk), "pair", file_stats=file_stats)
+        expected = voxcycle.convert(
+            talk, tmp_path / "pair.safetensors", use_file_stats=file_stats, vocoder="griffin-lim"
+        )
+        heard[file_stats] = sound_of(server, job["result"]["items"][0]["audio"])[0]
+        assert np.abs(heard[file_stats] - expected.waveform).max() < 2 / 32768
+    assert np.abs(heard[True] - heard[False]).max() > 0.01
+
+
 def test_source_and_output_are_equally_loud(server, own_voice, tmp_path, make_speech):
     soundfile.write(tmp_path / "loud.wav", 3 * make_speech(1.5, 44_100), 44_100)
     job = job_of(server, server.upload(tmp_path / "loud.wav"), own_voice)

@@ -70,6 +70,7 @@ def test_other_sites_cannot_embed_but_may_link(server):
     assert server.ask(sec_fetch_mode="no-cors", **foreign)[0] == 403
     assert server.ask(sec_fetch_mode="cors", sec_fetch_site="same-site")[0] == 403
     assert server.ask("/", sec_fetch_mode="navigate", **foreign)[0] == 200
+    assert server.ask("/api/jobs", sec_fetch_mode="navigate", **foreign)[0] == 403
     token = server.settings.csrf
     post = {"method": "POST", "x_csrf_token": token, "content_length": "0"}
     assert server.ask("/api/jobs", sec_fetch_mode="navigate", **foreign, **post)[0] == 403

@@ -36,6 +36,18 @@ def test_a_voice_is_added_heard_renamed_saved_and_deleted(server, own_voice, voi
     assert {voice.origin for voice in list_voices()} == {"shipped"}
 
 
+def test_another_voice_of_a_name_is_refused_and_the_same_one_is_not(
+    server, own_voice, make_voice, tmp_path
+):
+    path = tmp_path / "unit.safetensors"
+    for hears, status in ((False, 201), (True, 409)):
+        make_voice(hears=hears).save(path)
+        with path.open("rb") as file:
+            answer = server.client.post("/api/voices", files={"file": file})
+        assert answer.status_code == status
+    assert answer.json()["error"].startswith("Another voice named unit is there already")
+
+
 def test_a_sample_is_made_once_and_anew_for_another_file(server):
     first = server.client.get("/api/voices/heart/sample").content
     (kept,) = server.service.voices.folder.glob("*.wav")

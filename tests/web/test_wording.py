@@ -1,10 +1,13 @@
 """Messages in the client's words."""
 
+import ast
+import re
 from pathlib import Path
 
 import pytest
 
-from voxcycle.web.wording import reword
+import voxcycle
+from voxcycle.web.wording import reword, without_options
 
 FOLDER = Path("/srv/serve/jobs/0123456789abcdef")
 NAMES = {"a": ["anna 1.wav", "anna 2.mp3"], "b": ["ben.wav"]}
@@ -29,3 +32,19 @@ NAMES = {"a": ["anna 1.wav", "anna 2.mp3"], "b": ["ben.wav"]}
 )
 def test_paths_become_names(said, shown):
     assert reword(said, FOLDER, NAMES) == shown
+
+
+def test_notes_name_no_option_of_the_command_line():
+    """Every note that a conversion can give is said without the options that it names."""
+    package = Path(voxcycle.__file__).parent
+    names = ("pipeline", "analysis", "loudness", "pitch_correction", "stages")
+    files = [package / "conversion" / f"{name}.py" for name in names]
+    texts = [
+        node.value
+        for file in (*files, *package.glob("audio/*.py"))
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    named = [text for text in texts if re.search("--[a-z]", text)]
+    assert len(named) == 2
+    assert not [text for text in map(without_options, named) if "--" in text]

@@ -16,6 +16,7 @@ from voxcycle.web.jobs import Job, Lane
 from voxcycle.web.kinds import Control, Failed, Plan
 from voxcycle.web.settings import Refusal
 from voxcycle.web.uploads import Uploads
+from voxcycle.web.wording import without_options
 
 if TYPE_CHECKING:
     from voxcycle.vocoders import Vocoder
@@ -80,7 +81,7 @@ class Converting:
         self.uploads, self.loaded, self.vocoders = uploads, loaded, vocoders
 
     def plan(self, body: Mapping[str, Any], folder: Path) -> Plan:
-        """Check a request: uploads, voice, pitch, second_pass, vocoder, format."""
+        """Check a request: uploads, voice, pitch, second_pass, file_stats, vocoder, format."""
         uploads = take_ids(body, "uploads")
         voice = require_voice(body)
         pitch = body.get("pitch", "auto")
@@ -91,6 +92,7 @@ class Converting:
             "voice": voice,
             "pitch": "auto" if pitch is None else pitch,
             "second_pass": take_number(body, "second_pass", 0, 1),
+            "file_stats": body.get("file_stats") is True,
             "vocoder": take_choice(body, "vocoder", self.vocoders, self.vocoders[0]),
             "format": take_choice(body, "format", FORMATS, FORMATS[0]),
         }
@@ -109,7 +111,11 @@ class Converting:
         options = job.options
         voice = self.loaded.voice(options["voice"])
         vocoder = self.loaded.vocoder(options["vocoder"], voice)
-        how = Options(pitch=options["pitch"], second_pass=options["second_pass"])
+        how = Options(
+            pitch=options["pitch"],
+            second_pass=options["second_pass"],
+            use_file_stats=options["file_stats"],
+        )
         outputs = control.folder / OUTPUTS
         outputs.mkdir(exist_ok=True)
         items: list[dict[str, Any]] = []
@@ -136,7 +142,8 @@ class Converting:
             except AudioError as error:
                 item["error"] = str(error).replace(str(source), name)
             else:
-                item["notes"] = [note.replace(str(source), name) for note in made.notes]
+                notes = [note.replace(str(source), name) for note in made.notes]
+                item["notes"] = [without_options(note) for note in notes]
                 item |= {"seconds": round(made.n_samples / made.sample_rate, 3)}
             items.append(item)
         if all(item["error"] for item in items):

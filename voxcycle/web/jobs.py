@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 Status = Literal["queued", "running", "done", "failed", "stopped"]
-Lane = Literal["quick", "long"]
+Lane = Literal["quick", "long", "use"]
 FINISHED = ("done", "failed", "stopped")
 TIMEOUT_S = 30.0  # of another program that reads the file
 

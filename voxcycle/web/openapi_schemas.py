@@ -27,6 +27,7 @@ def list_schemas() -> dict[str, Schema]:
                     "description": "semitones, auto, keep or sing",
                 },
                 "second_pass": maybe_number,
+                "file_stats": yes_no,
                 "vocoder": text,
                 "format": {"enum": ["wav", "flac", "mp3"]},
             },

@@ -1,4 +1,4 @@
-"""One queue of jobs in two lanes, each with one worker: quick work never waits for a training."""
+"""One queue of jobs in lanes, each with one worker: quick work never waits for a training."""
 
 import contextlib
 import logging

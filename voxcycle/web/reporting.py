@@ -32,6 +32,7 @@ class Reporting:
         ids = {side: take_ids(body, side, least=0) for side in SIDES}
         if not any(ids.values()):
             raise Refusal("a, b: recordings of at least one speaker are needed.")
+        self.uploads.require_room(sum(self.uploads.get(i).bytes for i in (*ids["a"], *ids["b"])))
         names = {side: self._link(ids[side], folder / side) for side in SIDES}
         n_files = sum(map(len, ids.values()))
         return Plan(f"look at {n_files} recordings", {**ids, "names": names})

@@ -75,7 +75,7 @@ class Security:
         for origin in headers.get("origin", []):
             if origin.lower() != f"{scheme}://{host}":
                 raise Refusal("Requests from other sites are refused.", 403)
-        is_opened = headers.get("sec-fetch-mode") == ["navigate"]
+        is_opened = headers.get("sec-fetch-mode") == ["navigate"] and scope["path"] == "/"
         is_foreign = headers.get("sec-fetch-site", ["none"]) not in (["none"], ["same-origin"])
         is_write = scope["type"] == "http" and scope["method"] not in SAFE_METHODS
         if is_foreign and (is_write or not is_opened):

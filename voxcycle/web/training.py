@@ -150,10 +150,13 @@ class Training:
 
 
 class Using:
-    """Voices of a training as it is now, in the quick lane; a `Kind` that no client names."""
+    """Voices of a training as it is now; a `Kind` that no client names.
+
+    It has a lane of its own: the training may still run, and conversions do not wait for it.
+    """
 
     name = "use"
-    lane: Lane = "quick"
+    lane: Lane = "use"
     is_public, survives, is_kept = False, False, False
 
     def __init__(self, tell_voices: Callable[[], None]) -> None:

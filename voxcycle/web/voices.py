@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from voxcycle.artifacts import VOICE, ArtifactError, read_header
 from voxcycle.voices.library import (
@@ -66,8 +67,13 @@ class Voices:
     def add(self, path: Path) -> dict[str, Any]:
         """Check a file that was uploaded, and add it; Refusal where it is no voice."""
         try:
+            name = Voice.load(path).card.name
             added = add_voice(path)
         except (ArtifactError, VoiceError) as error:
+            if isinstance(error, VoiceError) and name in {voice.name for voice in list_voices()}:
+                raise Refusal(
+                    f"Another voice named {name} is there already: rename or delete it first.", 409
+                ) from error
             raise Refusal(_without(str(error), path), 422) from error
         self.on_change()
         return _describe(self.get(added.stem))
@@ -146,7 +152,7 @@ def _describe(voice: VoiceSummary) -> dict[str, Any]:
         "kind": "anyone" if voice.is_any_to_one else "pair",
         "scores": known or None,
         "trained": _describe_training(voice),
-        "sample": f"/api/voices/{voice.name}/sample",
+        "sample": f"/api/voices/{quote(voice.name)}/sample",
         "bytes": voice.n_bytes,
         "notes": [_without(voice.error, voice.path)] if voice.error else _notes(voice),
     }

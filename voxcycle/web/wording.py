@@ -13,6 +13,11 @@ PLACES = {
 LINKED = re.compile(r"(?<![\w/])(\d{4})(?:\.[a-z0-9]{1,5})?(?:-\d{3}\.flac)?(?![\w/.])")
 
 
+def without_options(note: str) -> str:
+    """Return a note on a conversion without the options of the command line that it names."""
+    return note.replace("--vocoder fast", "the vocoder fast").replace(" (--file-stats)", "")
+
+
 def reword(sentence: str, folder: Path, names: Mapping[str, Sequence[str]]) -> str:
     """Return a sentence with the names that the client gave.
 

@@ -138,7 +138,7 @@ def talk(tmp_path, demo):
 
 
 @pytest.fixture
-def find_lag():
+def best_match():
     """Return how alike two sounds are at the best shift: the peak of their correlation."""
 
     def find(sound, reference):

@@ -84,9 +84,11 @@ def test_recordings_are_looked_at_before_a_training(page, speakers, make_speech,
     assert "2 clips kept, 1 dropped:" in wanted.inner_text() and "1 clipped" in wanted.inner_text()
     assert "2 clips kept, none dropped." in other.inner_text()
     assert wanted.locator(".big").inner_text().startswith("22.2 s of 33.0 s")
-    wanted.locator("summary").click()
+    wanted.locator(".dropped summary").click()
     assert wanted.get_by_text("clipped.wav").is_visible()
     wanted.locator("canvas.mel").nth(1).wait_for()
+    wanted.get_by_text("Lengths, noise and pitch of all clips").click()
+    page.wait_for_function("() => document.querySelector('.all-clips img').naturalWidth > 500")
     assert wanted.get_by_role("button", name="Hear 0.wav").is_visible()
 
 
@@ -152,3 +154,24 @@ def test_a_name_that_is_taken_is_refused_in_the_servers_words(page, open_page, s
     page.get_by_role("button", name="Clone", exact=True).click()
     page.locator("#clone-hint.error").wait_for()
     assert "heart" in page.locator("#clone-hint").inner_text()
+
+
+def test_the_queue_is_moved_and_stopped_from_the_page(page, site, speakers):
+    add_files(page, "clone", speakers["low"][:4])
+    ids = [upload["id"] for upload in site.call("GET", "/api/uploads")]
+    page.get_by_role("link", name="Jobs").click()
+    wanted = [{"kind": "report", "a": ids[:n], "b": []} for n in (4, 3, 2, 1)]
+    jobs = [site.call("POST", "/api/jobs", body)["id"] for body in wanted]
+    titles = page.locator("#job-list article h2")
+    last = page.get_by_role("article", name="look at 1 recordings")
+    last.get_by_role("button", name="Move up").click()
+    page.wait_for_function(
+        "() => document.querySelectorAll('#job-list h2')[2].textContent === 'Look at 1 recordings'"
+    )
+    assert titles.all_inner_texts()[1:4] == [f"Look at {n} recordings" for n in (3, 1, 2)]
+    for n in (4, 3, 1, 2):
+        card = page.get_by_role("article", name=f"look at {n} recordings")
+        card.get_by_role("button", name="Stop").click()
+        card.get_by_text("stopped", exact=True).wait_for()
+    found = {job["id"]: job["status"] for job in site.call("GET", "/api/jobs")}
+    assert [found[job] for job in jobs] == ["stopped"] * 4

@@ -57,7 +57,9 @@ function sidePart(title, side) {
       h("details", {}, h("summary", {}, h("b", {}, entries.length), ` ${reason}`),
         h("ul", {}, entries.slice(0, 100).map((entry) => h("li", {}, nameOf(entry)))))))),
     [side.notes ?? []].flat().map((note) => h("p", { class: "note" }, icon("warn"), note)),
-    pictures);
+    pictures,
+    side.chart && h("details", { class: "all-clips" }, h("summary", {}, "Lengths, noise and pitch of all clips"),
+      h("img", { src: side.chart, loading: "lazy", alt: `Charts of the clips: ${title.toLowerCase()}` })));
 }
 
 let shown = null; // {key, update} of the report on the page

@@ -16,6 +16,7 @@ function show(isMove) {
   document.title = `${view.dataset.title} · voxcycle`;
   view.dispatchEvent(new Event("shown"));
   if (isMove) {
+    $("#dialog").close(); // a question belongs to its view
     scrollTo(0, 0);
     $("h1", view).focus({ preventScroll: true }); // a screen reader reads where it is
   }
