@@ -11,12 +11,10 @@ import threading
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 
 from voxcycle.web.settings import Limits, Settings
-
-httpx = pytest.importorskip("httpx")
-pytest.importorskip("uvicorn")
 
 
 class Running:

@@ -81,6 +81,8 @@ def serve(
 
     def announce() -> None:
         typer.echo(f"the page is at {address} (Ctrl-C ends it)")
+        if shown != host and settings.token:
+            typer.echo(f"other machines open it with the address of this one in place of {shown}")
         if browser:
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
