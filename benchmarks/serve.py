@@ -7,7 +7,6 @@ the voice and the vocoder loaded, and take turns; medians.
 """
 
 import argparse
-import datetime
 import statistics
 import subprocess
 import sys
@@ -101,28 +100,18 @@ def main() -> None:
     for row in rows:
         print(*row.values())
     if args.result:
-        from voxcycle.evaluation.report.record import describe_command, describe_commit
-        from voxcycle.evaluation.report.results import Result, write_result
+        from voxcycle.evaluation.report.record import record_benchmark
         from voxcycle.evaluation.stats.cost import cpu_name
 
         columns = ("row", "seconds", "ratio")
-        result = Result(
-            id=args.result,
-            title="The server: a conversion over the API and in Python",
-            status="current",
-            rows=[{name: row.get(name) for name in columns} for row in rows],
-            command=describe_command(),
-            commit=describe_commit(),
-            corpus_sha256=None,
-            seed=None,
-            steps=None,
+        record_benchmark(
+            RESULTS / f"{args.result}.json",
+            "The server: a conversion over the API and in Python",
+            [{name: row.get(name) for name in columns} for row in rows],
             machine=f"{cpu_name()}, two virtual cores, nothing else running",
-            wall_s=round(time.monotonic() - began, 1),
-            date=datetime.date.today(),
-            recorded="automatic",
+            wall_s=time.monotonic() - began,
             notes=[f"{LENGTH_S:g} s of a recording, voice {VOICE}, vocoder fast, one thread."],
         )
-        write_result(result, RESULTS)
 
 
 if __name__ == "__main__":
