@@ -1,12 +1,15 @@
-"""A conversion over the API of `voxcycle serve` against the same one in Python, in one run.
+"""`voxcycle serve`: a conversion over its API against the same one in Python, and the first paint.
 
     python benchmarks/serve.py RECORDING [--rounds 9] [--result ID]
 
 Ten seconds of the recording, by one thread. Over the API: upload, job, wait and download. Both have
-the voice and the vocoder loaded, and take turns; medians.
+the voice and the vocoder loaded, and take turns; medians. Then, where Chromium is installed, the
+time from the command to the first paint of the page in a browser that runs already, the median of
+five, beside `python -c pass`.
 """
 
 import argparse
+import shutil
 import statistics
 import subprocess
 import sys
@@ -62,6 +65,30 @@ def convert_over_api(client: httpx.Client, recording: Path) -> None:
     client.get(job["result"]["items"][0]["download"]).raise_for_status()
 
 
+def time_first_paint(folder: Path) -> list[float]:
+    """Return five times from the command to the first paint, in seconds; none without Chromium."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        return []
+    from playwright.sync_api import sync_playwright
+
+    paint = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0"
+    times = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        for _ in range(5):
+            page = browser.new_page()
+            started = time.perf_counter()
+            with served(folder) as client:
+                opened = time.perf_counter()
+                page.goto(str(client.base_url))
+                page.wait_for_function(f"({paint}) > 0")
+                times.append(opened - started + page.evaluate(paint) / 1000)
+            page.close()
+        browser.close()
+    return times
+
+
 def measure(work: Callable[[], object]) -> float:
     """Return the seconds of a call."""
     started = time.perf_counter()
@@ -91,12 +118,21 @@ def main() -> None:
                     measure(lambda: voxcycle.convert(recording, voice, vocoder=vocoder))
                 )
                 over_api.append(measure(lambda: convert_over_api(client, recording)))
+        painted = time_first_paint(Path(temporary) / "painted")
+    bare_s = statistics.median(
+        measure(lambda: subprocess.run([sys.executable, "-c", "pass"], check=True))
+        for _ in range(5)
+    )
     python_s, api_s = (statistics.median(times[1:]) for times in (in_python, over_api))
     rows: list[dict[str, Value]] = [
         {"row": "in Python", "seconds": round(python_s, 3)},
         {"row": "over the API", "seconds": round(api_s, 3)},
         {"row": "API over Python", "ratio": round(api_s / python_s, 2)},
+        {"row": "python -c pass", "seconds": round(bare_s, 3)},
     ]
+    if painted:
+        paint_s = statistics.median(painted)
+        rows.append({"row": "command to first paint", "seconds": round(paint_s, 3)})
     for row in rows:
         print(*row.values())
     if args.result:
