@@ -27,7 +27,7 @@ PHONETIC_ENCODER = "phonetic encoder"
 # The keys of format 1, before all kinds shared one.
 OLDER_KEYS = {"voxcycle_base": PRETRAINED, "voxcycle_vocoder": VOCODER, KEY: VOICE}
 MAX_SIZE = 4096  # of what a header says of a network: channels, blocks, bands
-MISFITS = (KeyError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError)
+MISFITS = (LookupError, TypeError, ValueError, AttributeError, RuntimeError, ArithmeticError)
 
 
 class ArtifactError(ValueError):

@@ -1,5 +1,6 @@
 """Hostile inputs, made of real ones by chance: of bytes, texts, JSON and weight files."""
 
+import copy
 import gzip
 import json
 import random
@@ -162,9 +163,9 @@ def change_json(document: Any, rng: random.Random) -> Any:
                 case 2 if isinstance(holder, list):
                     holder *= rng.choice((2, 20))
                 case _:
-                    holder[key] = rng.choice(ODD_VALUES)
+                    holder[key] = copy.deepcopy(rng.choice(ODD_VALUES))
             break
-    return rng.choice(ODD_VALUES) if rng.random() < 0.02 else changed
+    return copy.deepcopy(rng.choice(ODD_VALUES)) if rng.random() < 0.02 else changed
 
 
 def write_json(document: Any) -> bytes:

@@ -5,8 +5,9 @@
 
 The same state goes on where it stopped, an empty one where the result file ends. An input is a
 function of target, seed and index, so that `--only` repeats a failure. Wrong are: an error that is
-not documented, a message that is no single sentence, more than ten seconds (twice, as other
-programs may keep the processor) or 1.5 GB for one input, and the end of the process.
+not documented, a message that is no single sentence, more than ten seconds or 1.5 GB for one input,
+and the end of the process. What was wrong is tried again at the end of a run: it may have been
+mended, or slow because other programs kept the processor.
 """
 
 import argparse
@@ -185,14 +186,14 @@ def read_result(path: Path, seed: int) -> list[dict[str, Any]]:
 
 
 def try_again(reports: list[dict[str, Any]], worker: "Worker") -> None:
-    """Forget what took long once and is quick alone."""
+    """Forget failures that are none now, and say so."""
     for report in reports:
         for index, fault in list(report["failures"].items()):
-            if fault == TOO_LONG:
-                (again,) = worker.run(report["target"], int(index), 1)
-                if not again["failures"]:
-                    del report["failures"][index]
-                    report["slowest_s"] = again["slowest_s"]
+            (again,) = worker.run(report["target"], int(index), 1)
+            if not again["failures"]:
+                print(f"as it should be now: {report['target']}:{index} ({fault})", flush=True)
+                del report["failures"][index]
+                report["slowest_s"] = again["slowest_s"]
 
 
 def run(
@@ -279,7 +280,7 @@ def record(name: str, rows: list[dict[str, Value]], seed: int) -> None:
 def repeat(state: Path, seed: int, only: str) -> None:
     """Read one input in this process, keep it, and print what is wrong."""
     name, _, index = only.partition(":")
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=state) as folder:
         trial = Work(state, seed, Path(folder)).make(name, int(index))
         kept = state / f"{name}-{index}-{trial.name}"
         kept.write_bytes(trial.data)

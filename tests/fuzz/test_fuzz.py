@@ -62,6 +62,15 @@ def test_an_input_is_a_function_of_seed_and_index(targets):
         assert made[0] == made[1] and len(set(made[0])) > 100
 
 
+def test_odd_values_stay_what_they_are(targets):
+    """A document that takes one in and is changed again must not change it."""
+    mutations = targets.mutations
+    before = repr(mutations.ODD_VALUES)
+    for i in range(3000):
+        mutations.write_json(mutations.change_json({"a": [1, 2], "b": {"c": 3}}, random.Random(i)))
+    assert repr(mutations.ODD_VALUES) == before
+
+
 def test_sealed_pages_are_those_of_the_encoder(targets, tmp_path):
     import numpy as np
     import soundfile
@@ -89,17 +98,14 @@ def test_parts_of_a_damaged_ogg_are_read_or_refused(targets, tmp_path, make_spee
     assert done.stdout == "[0, 0, 0]\n", (done.returncode, done.stderr)
 
 
-def test_what_took_long_beside_other_programs_is_tried_again_alone(tmp_path):
-    """A report says that input 3 hung: it does not. One that raised an error stays."""
-    slow = {"target": "config", "count": 5, "read": 5, "failures": {"3": "more than 10 s"}}
-    wrong = slow | {"failures": {"4": "KeyError at a.py:1"}}
-    for report, code in ((slow, 0), (wrong, 1)):
-        state = tmp_path / str(code)
-        state.mkdir()
-        report = report | {"slowest_s": 10.0, "seconds": 9.0, "memory_mb": 90}
-        (state / "log.jsonl").write_text(json.dumps(report) + "\n")
-        command = [sys.executable, str(RUN), "--state", str(state), "--count", "5"]
-        done = subprocess.run(command, capture_output=True, text=True)
-        (row,) = (line.split() for line in done.stdout.splitlines() if " per_second " in line)
-        assert done.returncode == code and row[:3] == ["config", "inputs", "5"]
-        assert float(row[row.index("slowest_cpu_s") + 1]) == pytest.approx(10 * code, abs=5)
+def test_what_was_wrong_is_tried_again(tmp_path):
+    """A log says that input 3 hung: it does not."""
+    report = {"target": "config", "count": 5, "read": 5, "failures": {"3": "more than 10 s"}}
+    report |= {"slowest_s": 10.0, "seconds": 9.0, "memory_mb": 90}
+    (tmp_path / "log.jsonl").write_text(json.dumps(report) + "\n")
+    command = [sys.executable, str(RUN), "--state", str(tmp_path), "--count", "5"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    (row,) = (line.split() for line in done.stdout.splitlines() if " per_second " in line)
+    assert done.returncode == 0 and "config:3 (more than 10 s)" in done.stdout
+    assert row[:3] == ["config", "inputs", "5"] and float(row[row.index("slowest_cpu_s") + 1]) < 10
+    assert not json.loads((tmp_path / "log.jsonl").read_text())["failures"]

@@ -101,6 +101,7 @@ def test_other_analysis_is_read_from_the_config(tmp_path):
         ({"resblock_kernel_sizes": 3}, "not the configuration of a HiFi-GAN"),
         ({"resblock_dilation_sizes": [[1, 10**9]]}, "not the configuration of a HiFi-GAN"),
         ({"upsample_rates": [8, 8, "4"]}, "not the configuration of a HiFi-GAN"),
+        ({"upsample_rates": [8, 8, 0]}, "not the configuration of a HiFi-GAN"),
     ],
 )
 def test_config_of_another_model_is_one_sentence(tmp_path, changes, message):

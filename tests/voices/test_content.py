@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from voxcycle.artifacts import ArtifactError
 from voxcycle.audio.mel import LogMel, MelSpec
 from voxcycle.models.weights import store_network
 from voxcycle.models.whisper_encoder import WhisperEncoder
+from voxcycle.runtime.weights import StoredNetwork
 from voxcycle.voices import content
 from voxcycle.voices.content import (
     PhoneticEncoder,
@@ -87,6 +89,13 @@ def test_a_file_gives_the_encoder_back(encoder, tmp_path):
     np.testing.assert_array_equal(loaded.mean, encoder.mean)
     mel = draw_mel(40)
     np.testing.assert_allclose(loaded.listen(mel, SPEC), encoder.listen(mel, SPEC), atol=1e-2)
+
+
+def test_an_encoder_without_heads_is_refused(encoder, tmp_path):
+    network = StoredNetwork(encoder.stored.arguments | {"n_heads": 0}, encoder.stored.weights)
+    PhoneticEncoder(network, encoder.mean).save(path := tmp_path / "encoder.safetensors")
+    with pytest.raises(ArtifactError, match="do not fit together"):
+        PhoneticEncoder.load(path)
 
 
 def test_the_packages_encoder_is_the_one_that_all_voices_were_trained_with():
