@@ -2,6 +2,7 @@
 
 import json
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -197,7 +198,12 @@ def _disguise(
         delayed(_disguise_one)(path.absolute(), spec, kinds) for path, kinds in jobs
     )
     quiet = not console.is_terminal
-    yield from track(results, "Analysing", len(jobs), console=console, disable=quiet)
+    try:
+        yield from track(results, "Analysing", len(jobs), console=console, disable=quiet)
+    finally:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the pack is full: what is under way is not needed
+            results.close()
 
 
 def _disguise_one(
