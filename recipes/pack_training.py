@@ -6,7 +6,7 @@
 
 Folders, voices and settings are those of recipes/train_vocoder.py or recipes/train_pretrained.py;
 the pack keeps the settings. It holds as many recordings as fit, drawn evenly from the folders.
-`recipes/run_packed.sh` trains from it, and docs/gpu.md says what the other machine needs.
+`recipes/run_packed.sh` trains from it, and docs/train.md says what the other machine needs.
 """
 
 import argparse

@@ -150,9 +150,14 @@ def test_packs_have_a_size_and_hold_as_much_of_every_speaker(pool, folders, tmp_
 
 
 def test_the_next_item_is_of_the_group_of_which_least_was_taken():
-    order = order_evenly([[10.0, 10.0], [1.0, 1.0, 1.0], [4.0, 4.0, 4.0]], seed=0)
-    assert [group for group, _ in order] == [0, 1, 2, 1, 1, 2, 2, 0]
-    assert len(set(order)) == len(order) == 8
+    durations = [[10.0, 10.0], [1.0, 1.0, 1.0], [4.0, 4.0, 4.0]]
+    orders = [order_evenly(durations, seed) for seed in range(20)]
+    for order in orders:
+        assert len(set(order)) == len(order) == 8
+        # after one of each: group 1 until it is over, then 2 until it is over or above 10 s
+        assert sorted(group for group, _ in order[:3]) == [0, 1, 2]
+        assert [group for group, _ in order[3:]] == [1, 1, 2, 2, 0]
+    assert {order[0][0] for order in orders} == {0, 1, 2}  # no folder is always the first
     assert order_evenly([[1.0] * 30], 0) != order_evenly([[1.0] * 30], 1)
 
 

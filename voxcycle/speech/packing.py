@@ -67,13 +67,12 @@ def pack_vocoder_training(
         steps_per_rms: precision of the samples, see `encode_samples`; None: as they are.
 
     Raises:
-        CorpusError: as `train_vocoder`, or not one recording fits.
+        CorpusError: no folder has enough speech, one is missing, or not one recording fits.
     """
     spec = MelSpec()
     voices = load_voices(config.voices, spec)
     share = converted_share if voices else 0.0
-    check_apart(config.folders)
-    corpora = [scan_folder(folder) for folder in config.folders]
+    corpora = _scan(config.folders, console)
     budget = megabytes * 1e6
     order = _choose(corpora, budget / FEWEST_BYTES_PER_S[VOCODER_TRAINING], config.seed)
     recordings = load_paths([clip.path for _, clip in order], spec, console)
@@ -106,15 +105,7 @@ def pack_pretraining(
         CorpusError: fewer than two speakers have enough speech, or not one recording fits.
     """
     spec = MelSpec()
-    check_apart(config.folders)
-    corpora = []
-    for folder in config.folders:
-        try:
-            corpora.append(scan_folder(folder, MIN_POOL_SPEAKER_S))
-        except CorpusError as error:
-            if not folder.is_dir():
-                raise
-            console.print(f"skipped: {error}", style="yellow", soft_wrap=True)
+    corpora = _scan(config.folders, console)
     if len(corpora) < 2:
         raise CorpusError("fewer than two of the speakers have enough usable speech")
     kinds = [
@@ -140,18 +131,39 @@ def pack_pretraining(
 def order_evenly(durations_s: Sequence[Sequence[float]], seed: int) -> list[tuple[int, int]]:
     """Return (group, item) of all items, so that any first part holds about as much of each group.
 
-    Always the next random item of the group of which least has been taken.
+    Always the next random item of the group of which least has been taken, a random one of those.
     """
     rng = np.random.default_rng(seed)
     left = [list(rng.permutation(len(group))) for group in durations_s]
     taken_s = [0.0] * len(left)
+    drawn = [int(group) for group in rng.permutation(len(left))]
     order = []
     while any(left):
-        group = min((i for i in range(len(left)) if left[i]), key=lambda i: taken_s[i])
+        group = min((i for i in drawn if left[i]), key=lambda i: taken_s[i])
         item = int(left[group].pop())
         taken_s[group] += durations_s[group][item]
         order.append((group, item))
     return order
+
+
+def _scan(folders: Sequence[Path], console: Console) -> list[Corpus]:
+    """Return the recordings of the folders; those with less than 6 s are skipped and reported.
+
+    Raises:
+        CorpusError: folders share recordings, one is missing, or none has enough.
+    """
+    check_apart(folders)
+    corpora = []
+    for folder in folders:
+        try:
+            corpora.append(scan_folder(folder, MIN_POOL_SPEAKER_S))
+        except CorpusError as error:
+            if not folder.is_dir():
+                raise
+            console.print(f"skipped: {error}", style="yellow", soft_wrap=True)
+    if not corpora:
+        raise CorpusError("no folder has enough usable speech: name folders of recordings")
+    return corpora
 
 
 def _choose(corpora: Sequence[Corpus], most_s: float, seed: int) -> list[tuple[int, Clip]]:
