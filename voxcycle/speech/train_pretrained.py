@@ -28,7 +28,7 @@ from voxcycle.speech.networks import (
     store_generator,
 )
 from voxcycle.speech.packs import read_speakers
-from voxcycle.speech.speaker_teacher import SpeakerTeacher
+from voxcycle.speech.speaker_teacher import SpeakerTeacher, TorchEmbedder
 from voxcycle.speech.speakers import Speaker, shrink_stats
 from voxcycle.training.config import save_config
 from voxcycle.training.loop import Hook, find_deadline, fit, keeps_threads, prepare_run
@@ -82,7 +82,8 @@ def train_pretrained(config: PretrainedTrainingConfig, resume: bool = False) -> 
     speakers = [shrink_stats(speaker, reference, spec) for speaker in speakers]
     teachers: dict[str, Teacher] = {}
     if encoder:
-        speakers = [add_embeddings(speaker, encoder, spec) for speaker in speakers]
+        embedder = TorchEmbedder(encoder) if config.pack else encoder
+        speakers = [add_embeddings(speaker, embedder, spec) for speaker in speakers]
         teachers["speaker"] = SpeakerTeacher(encoder, spec)
     wanted = {folder.name for folder in config.targets}
     targets = [speaker for speaker in speakers if speaker.name in wanted or not wanted]
