@@ -23,7 +23,7 @@ keep() {
     done
 }
 # A machine may end this script at any time: what is there by then is in OUT.
-while sleep 20; do keep; done &
+while sleep 20; do keep; done </dev/null >/dev/null 2>&1 & # its sleep outlives it, and holds no pipe
 keeper=$!
 trap 'kill $keeper; keep; rm -rf "$packages"' EXIT
 "$python" "$here/recipes/train_$training.py" "$run" --pack "$pack" \

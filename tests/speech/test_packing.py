@@ -1,6 +1,7 @@
 """Packs of recordings: trainings from them see the batches that trainings from folders see."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import torch
 from rich.console import Console
 from safetensors.numpy import load_file
 
+from voxcycle.artifacts import VOCODER, read_header
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.stats import average_stats
 from voxcycle.speech.config import PretrainedTrainingConfig, VocoderTrainingConfig
@@ -236,6 +238,21 @@ def test_a_time_limit_ends_a_call_and_resuming_goes_on(vocoder_pack, tmp_path):
     assert load_file(tmp_path / "vocoder.safetensors")
     free = VocoderTrainingConfig(out=tmp_path)
     assert train_vocoder(free, resume=True).n_steps == 2
+
+
+def test_the_script_brings_back_weights_and_losses_and_goes_on(vocoder_pack, tmp_path):
+    script, out = RECIPES / "run_packed.sh", tmp_path / "out"
+    command = ["bash", script, "vocoder", vocoder_pack[1], "1e-9", out, "log_every=1"]
+    environment = os.environ | {"RUN": str(tmp_path / "run"), "PYTHON": sys.executable}
+    for n_steps in (1, 2):
+        done = subprocess.run(command, capture_output=True, text=True, env=environment)
+        assert done.returncode == 0, done.stderr
+        lines = (out / "log.jsonl").read_text().splitlines()
+        assert [json.loads(line)["step"] for line in lines] == list(range(1, n_steps + 1))
+        header = read_header(out / "vocoder.safetensors", VOCODER)
+        assert header["about"]["steps"] == n_steps
+    names = {"config.yaml", "log.jsonl", "train.txt", "vocoder.safetensors"}
+    assert {path.name for path in out.iterdir()} == names
 
 
 @pytest.mark.gpu
