@@ -1,8 +1,8 @@
 """The one file format: safetensors, a JSON header and a checksum. Loading a file runs nothing.
 
-Voices, the pretrained generator, vocoders and image models are such files. The header is one JSON
-document in the metadata, under the key `voxcycle`: the kind of file, the format version, the
-SHA-256 of the tensors, and what the kind needs to be built again.
+Voices, the pretrained generator, vocoders, image models and training packs are such files. The
+header is one JSON document in the metadata, under the key `voxcycle`: the kind of file, the format
+version, the SHA-256 of the tensors, and what the kind needs to be built again.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ FIRST_WITH_KIND = 3
 KEY = "voxcycle"
 VOICE, PRETRAINED, VOCODER = "voice", "pretrained generator", "vocoder"
 IMAGE_MODEL, SPEAKER_ENCODER = "image model", "speaker encoder"
-PHONETIC_ENCODER = "phonetic encoder"
+PHONETIC_ENCODER, TRAINING_PACK = "phonetic encoder", "training pack"
 # The keys of format 1, before all kinds shared one.
 OLDER_KEYS = {"voxcycle_base": PRETRAINED, "voxcycle_vocoder": VOCODER, KEY: VOICE}
 MAX_SIZE = 4096  # of what a header says of a network: channels, blocks, bands

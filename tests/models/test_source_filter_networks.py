@@ -139,3 +139,23 @@ def test_discriminators_tell_a_tone_from_noise_of_its_level(discriminator):
         optimizer.step()
     assert discriminator(tone)[0].mean() > 0.7 and discriminator(noise)[0].mean() < 0.3
     assert len(discriminator(tone)[1]) == 4
+
+
+def test_in_bf16_phases_gains_and_f0_stay_in_float32(vocoder, inputs):
+    """Weights and activations have 8 bits, but the prior, the spectra and F0 have 24."""
+    with torch.no_grad():
+        wanted = vocoder(**inputs)
+        voicing, log_f0 = vocoder.pitch(inputs["log_mel"])
+        with torch.autocast("cpu", torch.bfloat16):
+            found = vocoder(**inputs)
+            silent = torch.zeros(*inputs["f0_hz"].shape, 2)
+            gains, offset = vocoder.respond(inputs["log_mel"], silent)
+            prior = vocoder._log_envelope(inputs["log_mel"])
+            heard = DifferentiableLogMel(SPEC)(wanted)
+            _, log_f0_found = vocoder.pitch(inputs["log_mel"])
+        assert {x.dtype for x in (found, offset, log_f0_found, *gains)} == {torch.float32}
+        assert torch.equal(prior, vocoder._log_envelope(inputs["log_mel"]))
+        assert torch.equal(heard, DifferentiableLogMel(SPEC)(wanted))
+    error = (found - wanted).square().mean().sqrt() / wanted.square().mean().sqrt()
+    assert 0 < error < 0.1
+    assert 0 < (log_f0_found - log_f0).abs().max() < 0.05

@@ -22,3 +22,11 @@ def test_arguments_rebuild_the_encoder():
     rebuilt.load_state_dict(encoder.state_dict())
     log_mel = torch.randn(1, 8, 20)
     torch.testing.assert_close(rebuilt(log_mel), encoder(log_mel), atol=0, rtol=0)
+
+
+def test_lengths_may_change_from_call_to_call():
+    encoder = WhisperEncoder(n_mels=8, width=12, n_layers=2, n_heads=3)
+    log_mel = torch.randn(1, 8, 20)
+    first = encoder(log_mel)
+    assert encoder(log_mel[..., :9]).shape == (1, 5, 12)
+    assert torch.equal(encoder(log_mel), first)

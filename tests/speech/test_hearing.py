@@ -12,7 +12,7 @@ from voxcycle.methods.batches import Domain
 from voxcycle.speech import feature_cache
 from voxcycle.speech.feature_cache import cache_features
 from voxcycle.speech.hearing import find_variant, hear_variants
-from voxcycle.speech.listener import Listener
+from voxcycle.speech.listener import Listener, load_encoder_on
 from voxcycle.voices.content import centre_content, load_phonetic_encoder
 
 SPEC = MelSpec()
@@ -113,3 +113,11 @@ def test_the_way_back_hears_normalised_mels_as_content(recording):
     content = recording.content[0, part].astype(np.float32)
     np.testing.assert_allclose(heard[0, -1], content[:, -1], atol=2e-2)  # the level is local
     assert correlate(heard[0, :-1].T.numpy(), content[:, :-1]) > 0.8
+
+
+def test_pytorch_hears_what_onnx_runtime_hears(recording):
+    mel = recording.mels[0]
+    wanted = load_phonetic_encoder().listen(mel, SPEC)
+    found = load_encoder_on(torch.device("cpu")).listen(mel, SPEC)
+    # They sum in other orders, in float32; features have deviations near 1.
+    np.testing.assert_allclose(found, wanted, atol=2e-3)

@@ -20,7 +20,7 @@ from voxcycle.speech.config import (
 from voxcycle.speech.corpus import CorpusError
 from voxcycle.speech.embedding import add_embeddings, embed_segments, load_encoder
 from voxcycle.speech.features import extract_features
-from voxcycle.speech.speaker_teacher import SpeakerTeacher
+from voxcycle.speech.speaker_teacher import SpeakerTeacher, TorchEmbedder
 from voxcycle.speech.speakers import build_speaker, draw_embedding
 from voxcycle.speech.train_pretrained import start_with, train_pretrained
 from voxcycle.speech.train_speaker_encoder import train_speaker_encoder
@@ -104,6 +104,13 @@ def test_segments_with_speech_are_embedded(encoder_path, features):
     assert found.shape == (8, 6)  # by hand: two recordings of 11 s are four segments of 3 s each
     silent = features[0]._replace(speech=np.zeros_like(features[0].speech))
     assert len(embed_segments(encoder, [silent, features[1]], SPEC)) == 4
+
+
+def test_pytorch_embeds_as_onnx_runtime_does(encoder_path, features):
+    encoder = load_encoder(encoder_path)
+    wanted = embed_segments(encoder, features, SPEC)
+    found = embed_segments(TorchEmbedder(encoder), features, SPEC)
+    np.testing.assert_allclose(found, wanted, atol=1e-4)  # float32, summed in other orders
 
 
 def test_a_drawn_embedding_is_that_of_a_stretch(encoder_path, features):

@@ -10,14 +10,10 @@ from safetensors.torch import load_file
 
 from voxcycle.artifacts import ArtifactError
 from voxcycle.audio.mel import LogMel, MelSpec
-from voxcycle.speech import train_vocoder as training
+from voxcycle.speech import vocoder_recordings as training
 from voxcycle.speech.corpus import CorpusError
-from voxcycle.speech.train_vocoder import (
-    VocoderTrainingConfig,
-    convert_recordings,
-    load_recordings,
-    train_vocoder,
-)
+from voxcycle.speech.train_vocoder import VocoderTrainingConfig, train_vocoder
+from voxcycle.speech.vocoder_recordings import convert_recordings, load_recordings
 from voxcycle.training.config import load_config
 from voxcycle.vocoders.registry import FAST_FILE
 from voxcycle.voices.library import find_voice, load_voice

@@ -42,12 +42,20 @@ class Numbers(Dataset[Tensor]):
         return torch.tensor(float(index))
 
 
-def train(out, n_steps, *, resume=False, hooks=(), method=None, **settings):
+def train(out, n_steps, *, resume=False, hooks=(), method=None, deadline=None, **settings):
     state = TrainingState(method or Bowl(), ema_decay=0.5)
     if resume:
         restore(state, out / "last.ckpt", with_optimizers=True)
     config = TrainingConfig(out=out, steps=n_steps, **settings)
-    fit(state, Numbers(), config, console=Console(quiet=True), rerun=print, hooks=hooks)
+    fit(
+        state,
+        Numbers(),
+        config,
+        console=Console(quiet=True),
+        rerun=print,
+        hooks=hooks,
+        deadline=deadline,
+    )
     return state
 
 
@@ -247,3 +255,12 @@ def test_learning_rates_fall_over_the_last_share_of_the_steps(tmp_path, falling,
         velocity = 0.5 * velocity + 2 * (expected - step)
         expected -= 0.1 * factor * velocity
     assert weight(state) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_call_ends_at_its_deadline_and_the_run_goes_on(tmp_path):
+    whole = train(tmp_path / "whole", 4)
+    stopped = train(tmp_path / "parts", 4, deadline=time.monotonic() - 1)
+    assert stopped.steps_done == load(tmp_path / "parts")["steps_done"] == 1
+    resumed = train(tmp_path / "parts", 4, resume=True, deadline=time.monotonic() + 1e6)
+    assert resumed.steps_done == 4
+    assert torch.equal(resumed.method.network.weight, whole.method.network.weight)

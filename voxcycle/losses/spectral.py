@@ -58,4 +58,6 @@ class DifferentiableLogMel(nn.Module):
             return_complex=True,
         )[..., : waveform.shape[-1] // spec.hop_length]
         magnitude = torch.sqrt(spectrum.real.square() + spectrum.imag.square() + 1e-9)
-        return torch.log(torch.matmul(self.filters, magnitude).clamp(min=spec.log_floor))
+        with torch.autocast(magnitude.device.type, enabled=False):
+            mel = torch.matmul(self.filters, magnitude)
+        return torch.log(mel.clamp(min=spec.log_floor))

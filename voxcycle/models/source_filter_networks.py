@@ -102,7 +102,7 @@ class MelPitch(nn.Module):
         x = self.embed((log_mel.transpose(1, 2) - LOG_MEL_MEAN) / LOG_MEL_STD)
         for block in self.blocks:
             x = block(x)
-        voicing, log_f0 = self.out(x).unbind(-1)
+        voicing, log_f0 = self.out(x).float().unbind(-1)  # bf16 tells half a semitone at best
         return voicing, log_f0 * LOG_F0_STD + LOG_F0_MEAN
 
     @torch.no_grad()
@@ -196,7 +196,8 @@ class SourceFilterVocoder(nn.Module):
         x = self.embed(torch.cat([mel, pitch], -1))  # (B, F, width)
         for block in self.blocks:
             x = block(x)
-        responses = self.out(self.norm(x)).transpose(1, 2)  # (B, k * n_freq, F)
+        # Phases, gains and all that follows are in float32, whatever the precision.
+        responses = self.out(self.norm(x)).float().transpose(1, 2)  # (B, k * n_freq, F)
         log_gains = list(responses.chunk(N_SOURCES + self.has_phase, 1))
         offset = log_gains.pop() if self.has_phase else None
         prior = self._log_envelope(log_mel) if self.has_prior else 0.0
@@ -208,7 +209,8 @@ class SourceFilterVocoder(nn.Module):
         The pseudo-inverse of the filterbank on the mel; where it is negative or above the last
         band, the floor.
         """
-        magnitude = torch.matmul(self.inverse_filters, log_mel.exp())
+        with torch.autocast(log_mel.device.type, enabled=False):
+            magnitude = torch.matmul(self.inverse_filters, log_mel.float().exp())
         of_unit_noise = self.frames.window.square().sum().sqrt()
         return (magnitude / of_unit_noise).clamp(min=MIN_ENVELOPE).log()
 

@@ -47,11 +47,18 @@ class WhisperEncoder(nn.Module):
         self.conv1 = nn.Conv1d(n_mels, width, 3, padding=1)
         self.conv2 = nn.Conv1d(width, width, 3, stride=2, padding=1)
         self.layers = nn.ModuleList(WhisperLayer(width, n_heads) for _ in range(n_layers))
+        self._positions = torch.zeros(0, width)
 
     def forward(self, log_mel: Tensor) -> Tensor:
         """Map (B, n_mels, F) to (B, ceil(F / 2), width), what the last layer leaves."""
         x = F.gelu(self.conv2(F.gelu(self.conv1(log_mel)))).transpose(1, 2)
-        x = x + torch.from_numpy(encode_positions(x.shape[1], x.shape[2])).to(x)
+        x = x + self._encode_positions(x.shape[1], x.shape[2], x.device).to(x.dtype)
         for layer in self.layers:
             x = layer(x)
         return x
+
+    def _encode_positions(self, n_positions: int, width: int, device: torch.device) -> Tensor:
+        """Return `encode_positions`, kept for the next call: copying it would stall a GPU."""
+        if len(self._positions) != n_positions or self._positions.device != device:
+            self._positions = torch.from_numpy(encode_positions(n_positions, width)).to(device)
+        return self._positions

@@ -16,6 +16,13 @@ CountOrZero = Annotated[int, Field(ge=0)]  # 0: without it
 Weight = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 LearningRate = Annotated[float, Field(gt=0)]
+Pack = Annotated[
+    Path | None, Field(description="file of recipes/pack_training.py, in place of folders")
+]
+TimeLimit = Annotated[
+    float | None,
+    Field(gt=0, description="minutes after which this call saves and ends; null: no limit"),
+]
 
 
 class MelCycleGANConfig(TrainingConfig):
@@ -172,7 +179,11 @@ class SpeakerEncoderConfig(TrainingConfig):
 class PretrainedTrainingConfig(MelCycleGANConfig):
     """Settings of `train_pretrained`; unknown keys are errors."""
 
-    folders: tuple[Path, ...] = Field(description="recordings, one folder per speaker")
+    free_on_resume: ClassVar[frozenset[str]] = TrainingConfig.free_on_resume | {"time_limit_min"}
+
+    folders: tuple[Path, ...] = Field((), description="recordings, one folder per speaker")
+    pack: Pack = None
+    time_limit_min: TimeLimit = None
     targets: tuple[Path, ...] = Field(
         (), description="those of the folders whose speakers form domain b; empty: all"
     )
@@ -194,15 +205,23 @@ class PretrainedTrainingConfig(MelCycleGANConfig):
     )
     snapshot_every: CountOrZero = Field(0, description="steps between snapshots; 0: none")
 
+    @model_validator(mode="after")
+    def _one_source(self) -> "PretrainedTrainingConfig":
+        if self.pack and self.folders:
+            raise ValueError("give folders or a pack, not both")
+        return self
+
 
 class VocoderTrainingConfig(TrainingConfig):
     """Settings of `train_vocoder`; unknown keys are errors."""
 
     free_on_resume: ClassVar[frozenset[str]] = TrainingConfig.free_on_resume | {
-        *("snapshot_every", "folders", "voices", "converted_share")
+        *("snapshot_every", "folders", "voices", "converted_share", "time_limit_min")
     }
 
     folders: tuple[Path, ...] = Field((), description="folders of recordings, any speakers")
+    pack: Pack = None
+    time_limit_min: TimeLimit = None
     voices: tuple[str, ...] = Field(
         (), description="voices (names or files): train on their conversions of the recordings, too"
     )
@@ -240,6 +259,12 @@ class VocoderTrainingConfig(TrainingConfig):
     generator_lr: LearningRate = Field(5e-4, description="learning rate of the network")
     discriminator_lr: LearningRate = Field(2e-4, description="learning rate of the discriminators")
     snapshot_every: CountOrZero = Field(0, description="steps between snapshots; 0: none")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "VocoderTrainingConfig":
+        if self.pack and (self.folders or self.voices):
+            raise ValueError("a pack has recordings and conversions: leave folders and voices out")
+        return self
 
     @field_validator("voices")
     @classmethod

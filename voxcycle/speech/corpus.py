@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from voxcycle.audio.folder import Found, find_audio, list_audio
-from voxcycle.audio.io import AudioError, FileSource
 from voxcycle.speech.own_outputs import IS_CONVERSION, is_conversion, is_prepared, is_run
 
 MIN_CLIP_S = 0.8
@@ -137,6 +136,8 @@ def scan_folder(folder: Path, min_total_s: float = MIN_TOTAL_S) -> Corpus:
 
 def _screen(path: Path) -> tuple[str, float, list[str]]:
     """Return (why the file is unusable or "", duration in seconds, notes)."""
+    from voxcycle.audio.io import AudioError, FileSource
+
     if is_conversion(path):
         return IS_CONVERSION, 0.0, []
     try:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,16 @@ from voxcycle.speech.speakers import Speaker
 from voxcycle.voices.speaker_encoder import SpeakerEncoder
 
 SEGMENT_S, MIN_SPEECH_S = 3.0, 0.7
+
+
+class Embeds(Protocol):
+    """A speaker encoder, on ONNX Runtime or PyTorch."""
+
+    def embed(
+        self, mel: NDArray[np.floating[Any]], speech: NDArray[np.bool_]
+    ) -> NDArray[np.float32]:
+        """Return the unit vector (D,) of log-mels (F, n_mels), of which frames (F,) are speech."""
+        ...
 
 
 def save_encoder(encoder: SpeakerEncoder, path: Path, about: dict[str, object]) -> None:
@@ -34,7 +45,7 @@ def load_encoder(path: Path) -> SpeakerEncoder:
     return encoder
 
 
-def add_embeddings(speaker: Speaker, encoder: SpeakerEncoder, spec: MelSpec) -> Speaker:
+def add_embeddings(speaker: Speaker, encoder: Embeds, spec: MelSpec) -> Speaker:
     """Return a speaker with the embeddings of its recordings; it keeps those that it has."""
     if speaker.embeddings is not None or not speaker.recordings:
         return speaker
@@ -42,7 +53,7 @@ def add_embeddings(speaker: Speaker, encoder: SpeakerEncoder, spec: MelSpec) -> 
 
 
 def embed_segments(
-    encoder: SpeakerEncoder, recordings: Sequence[Features], spec: MelSpec
+    encoder: Embeds, recordings: Sequence[Features], spec: MelSpec
 ) -> NDArray[np.float32]:
     """Return the embeddings of the segments of 3 s that hold most speech, (N, D)."""
     length = round(SEGMENT_S * spec.frame_rate)

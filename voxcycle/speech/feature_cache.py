@@ -22,7 +22,7 @@ from voxcycle.audio.perturb import WARPS, Perturbation, WorldSpeech, analyse_wor
 from voxcycle.files import allow_open_files, check_writable, replacing
 from voxcycle.runtime.session import count_threads, use_threads
 from voxcycle.speech.features import Features
-from voxcycle.speech.hearing import hear_variants
+from voxcycle.speech.hearing import draw_disguise, hear_variants
 from voxcycle.voices.content import load_phonetic_encoder
 
 FEATURE_VERSION = 9
@@ -60,23 +60,42 @@ def extract_perturbed(
     return Features(np.stack(mels), limit_f0(activity.f0_hz), activity.speech)
 
 
-def _cache_one(
-    path: Path, spec: MelSpec, perturbations: Sequence[Perturbation], cache_dir: Path, hears: bool
-) -> Path:
+def extract_disguised(
+    path: Path, spec: MelSpec, perturbations: Sequence[Perturbation]
+) -> tuple[bytes, Features]:
+    """Return what a heard file is made of: the seed of its draws, its mel and its disguise's.
+
+    The draws are those of `cache_features` with `hears`.
+    """
+    seed = _hash_entry(path, spec, perturbations, hears=True)
+    _, drawn = draw_disguise(seed, len(perturbations) - 1)
+    kinds = [*perturbations[:1], *(perturbations[1 + number] for number in drawn)]
+    return seed, extract_perturbed(path, spec, kinds)
+
+
+def _hash_entry(
+    path: Path, spec: MelSpec, perturbations: Sequence[Perturbation], hears: bool
+) -> bytes:
     digest = hashlib.sha256(path.read_bytes())
     named = [FEATURE_VERSION, spec.to_dict(), list(perturbations), hears]
     digest.update(json.dumps(named).encode())
-    entry = cache_dir / digest.hexdigest()[:32]
+    return digest.digest()
+
+
+def _cache_one(
+    path: Path, spec: MelSpec, perturbations: Sequence[Perturbation], cache_dir: Path, hears: bool
+) -> Path:
+    seed = _hash_entry(path, spec, perturbations, hears)
+    entry = cache_dir / seed.hex()[:32]
     if entry.with_suffix(".f0.npy").exists():  # renamed last: the entry is complete
         return entry
     use_threads(1)  # one process per core
     if not hears:
         features = extract_perturbed(path, spec, perturbations)
     else:
-        rng = np.random.default_rng(list(digest.digest()))
-        disguises = perturbations[1:]
-        drawn = [disguises[int(rng.integers(len(disguises)))]] if disguises else []
-        features = extract_perturbed(path, spec, [*perturbations[:1], *drawn])
+        rng, drawn = draw_disguise(seed, len(perturbations) - 1)
+        kinds = [*perturbations[:1], *(perturbations[1 + number] for number in drawn)]
+        features = extract_perturbed(path, spec, kinds)
         encoder = load_phonetic_encoder()
         content, centre = hear_variants(encoder, features.mels, features.speech, spec, rng)
         features = features._replace(mels=features.mels[:1], content=content, centre=centre)

@@ -1,4 +1,7 @@
-"""Features of a recording: its log-mel, its F0 and its frames of speech."""
+"""Features of a recording: its log-mel, its F0 and its frames of speech.
+
+Trainings from a pack import this without the libraries that read audio files.
+"""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -9,7 +12,6 @@ from numpy.typing import NDArray
 from voxcycle.audio.activity import find_activity
 from voxcycle.audio.f0 import limit_f0
 from voxcycle.audio.mel import LogMel, MelSpec
-from voxcycle.audio.mixdown import load_mono
 
 
 class Features(NamedTuple):
@@ -34,6 +36,8 @@ class Features(NamedTuple):
 
 def extract_features(path: Path, spec: MelSpec) -> Features:
     """Compute the features of a file, unperturbed."""
+    from voxcycle.audio.mixdown import load_mono
+
     return analyse_waveform(load_mono(path, spec.sample_rate), spec)
 
 
@@ -46,5 +50,7 @@ def analyse_waveform(waveform: NDArray[np.float32], spec: MelSpec) -> Features:
 
 def load_analysis_waveform(path: Path, spec: MelSpec) -> NDArray[np.float32]:
     """Read a recording as mono, resampled, at the analysis level, (T,)."""
+    from voxcycle.audio.mixdown import load_mono
+
     waveform = load_mono(path, spec.sample_rate)
     return find_activity(waveform, spec).level(waveform)

@@ -20,6 +20,12 @@ def find_variant(is_disguised: bool, is_corrupted: bool) -> int:
     return 2 * is_disguised + is_corrupted
 
 
+def draw_disguise(seed: bytes, n_disguises: int) -> tuple[np.random.Generator, list[int]]:
+    """Return the generator of a file's draws after the first, and the first: its disguise."""
+    rng = np.random.default_rng(list(seed))
+    return rng, [int(rng.integers(n_disguises))] if n_disguises else []
+
+
 def hear_variants(
     encoder: PhoneticEncoder,
     mels: NDArray[np.floating],

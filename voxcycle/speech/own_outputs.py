@@ -3,9 +3,6 @@
 import json
 from pathlib import Path
 
-import soundfile
-
-from voxcycle.audio.io import CONVERTED
 from voxcycle.files import CHECKPOINT_FILE, CONFIG_FILE
 
 REPORT = "report.json"  # in a folder of prepared clips
@@ -30,6 +27,10 @@ def is_prepared(folder: Path) -> bool:
 
 def is_conversion(path: Path) -> bool:
     """Return whether the tags of an audio file say that this program converted it."""
+    import soundfile
+
+    from voxcycle.audio.io import CONVERTED
+
     try:
         with soundfile.SoundFile(path) as opened:
             return bool(opened.comment.startswith(CONVERTED))

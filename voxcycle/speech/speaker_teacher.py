@@ -1,6 +1,11 @@
-"""The speaker term of a CycleGAN: does a conversion sound like its target?"""
+"""The speaker encoder in PyTorch: does a conversion sound like its target? Who speaks here?"""
 
+from typing import Any
+
+import numpy as np
+import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from voxcycle.audio.mel import MelSpec
@@ -10,14 +15,35 @@ from voxcycle.models.weights import load_network
 from voxcycle.voices.speaker_encoder import SpeakerEncoder
 
 
+def load_speaker_network(encoder: SpeakerEncoder) -> speaker_encoder.SpeakerEncoder:
+    """Return a stored encoder as a module, frozen."""
+    network = load_network(
+        lambda: speaker_encoder.SpeakerEncoder(**encoder.arguments), encoder.weights
+    )
+    return network.eval().requires_grad_(False)
+
+
+class TorchEmbedder:
+    """Embeds by PyTorch, where a training from a pack has no ONNX Runtime."""
+
+    def __init__(self, encoder: SpeakerEncoder) -> None:
+        self.network = load_speaker_network(encoder)
+
+    @torch.no_grad()
+    def embed(
+        self, mel: NDArray[np.floating[Any]], speech: NDArray[np.bool_]
+    ) -> NDArray[np.float32]:
+        """Return the unit vector (D,) of log-mels (F, n_mels), of which frames (F,) are speech."""
+        frames = torch.from_numpy(np.array(mel, np.float32)).T[None]
+        weight = torch.from_numpy(np.array(speech, np.float32))[None]
+        return self.network(frames, weight)[0].numpy()
+
+
 class SpeakerTeacher:
     """Compares who speaks, by a frozen encoder."""
 
     def __init__(self, encoder: SpeakerEncoder, spec: MelSpec) -> None:
-        def build() -> speaker_encoder.SpeakerEncoder:
-            return speaker_encoder.SpeakerEncoder(**encoder.arguments)
-
-        self.encoder = load_network(build, encoder.weights).eval().requires_grad_(False)
+        self.encoder = load_speaker_network(encoder)
         self.n_mels = spec.n_mels
 
     def __call__(self, source: Domain, converted: Tensor, target: Domain) -> Tensor:

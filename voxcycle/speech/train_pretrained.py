@@ -2,6 +2,7 @@
 
 import functools
 import json
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,14 +12,12 @@ from rich.console import Console
 from torch import nn
 
 from voxcycle.audio.mel import MelSpec
-from voxcycle.audio.perturb import WARPS, Perturbation
 from voxcycle.audio.stats import DomainStats, average_stats
 from voxcycle.methods.cyclegan import CycleGAN, Teacher
 from voxcycle.models.weights import store_network
 from voxcycle.speech.config import PretrainedTrainingConfig
-from voxcycle.speech.corpus import CorpusError, Split, check_apart, scan_folder
+from voxcycle.speech.corpus import CorpusError
 from voxcycle.speech.crops import UnpairedCrops
-from voxcycle.speech.domains import MIN_POOL_SPEAKER_S, load_speaker, perturbations
 from voxcycle.speech.embedding import add_embeddings, load_encoder, save_encoder
 from voxcycle.speech.networks import (
     build_pretraining_method,
@@ -28,17 +27,19 @@ from voxcycle.speech.networks import (
     load_generator,
     store_generator,
 )
-from voxcycle.speech.speaker_teacher import SpeakerTeacher
-from voxcycle.speech.speakers import SHORT_SPEAKER_S, Speaker, shrink_stats
+from voxcycle.speech.packs import read_speakers
+from voxcycle.speech.speaker_teacher import SpeakerTeacher, TorchEmbedder
+from voxcycle.speech.speakers import Speaker, shrink_stats
 from voxcycle.training.config import save_config
-from voxcycle.training.loop import fit, keeps_threads, prepare_run
+from voxcycle.training.loop import Hook, find_deadline, fit, keeps_threads, prepare_run
+from voxcycle.training.records import LOG_FILE, LogLines, RegularSaves
 from voxcycle.training.state import Snapshots, TrainingState, restore
 from voxcycle.voices.pretrained import Pretrained
 from voxcycle.voices.speaker_encoder import SpeakerEncoder
 
 ENCODER_FILE = "speaker_encoder.safetensors"  # in the folder of a run, if it has one
 # Settings that name local files; the trained file omits them.
-PRIVATE = {"folders", "targets", "favourites", "out", "start", "pretrained", "encoder"}
+PRIVATE = {"folders", "pack", "targets", "favourites", "out", "start", "pretrained", "encoder"}
 
 
 class TrainedNetworks(NamedTuple):
@@ -63,16 +64,17 @@ def train_pretrained(config: PretrainedTrainingConfig, resume: bool = False) -> 
         CorpusError: there are too few speakers, or a folder has too little usable speech.
         ValueError: there is nothing to resume, a setting differs, or a run would be overwritten.
     """
+    started = time.monotonic()
     spec = MelSpec()
     config, checkpoint, console = prepare_run(config, resume, config.start)
-    if len(config.folders) < 2:
+    if len(config.folders) < 2 and not config.pack:
         raise CorpusError("pretraining needs at least two folders, one per speaker")
     pretrained = Pretrained.load(config.pretrained) if config.pretrained else None
     if pretrained:
         check_pretrained(pretrained, config)
     encoder = find_encoder(config, pretrained)
     check_teachers(config, encoder)
-    speakers = load_speakers(config.folders, spec, console, perturbations(config))
+    speakers = find_speakers(config, spec, console)
     if pretrained:
         reference = pretrained.reference  # its conditions are relative to this one
     else:
@@ -80,7 +82,8 @@ def train_pretrained(config: PretrainedTrainingConfig, resume: bool = False) -> 
     speakers = [shrink_stats(speaker, reference, spec) for speaker in speakers]
     teachers: dict[str, Teacher] = {}
     if encoder:
-        speakers = [add_embeddings(speaker, encoder, spec) for speaker in speakers]
+        embedder = TorchEmbedder(encoder) if config.pack else encoder
+        speakers = [add_embeddings(speaker, embedder, spec) for speaker in speakers]
         teachers["speaker"] = SpeakerTeacher(encoder, spec)
     wanted = {folder.name for folder in config.targets}
     targets = [speaker for speaker in speakers if speaker.name in wanted or not wanted]
@@ -112,12 +115,39 @@ def train_pretrained(config: PretrainedTrainingConfig, resume: bool = False) -> 
         save_encoder(encoder, config.out / ENCODER_FILE, {})
     path = config.out / "pretrained.safetensors"
     save = functools.partial(save_networks, reference=reference, about=about, encoder=encoder)
-    snapshots = [Snapshots(path.with_suffix(""), config.snapshot_every, save)]
-    hooks = snapshots if config.snapshot_every else []
-    rerun = functools.partial(train_pretrained, config, resume=True)
-    fit(module, crops, config, console=console, rerun=rerun, hooks=hooks)
+    hooks: list[Hook] = []
+    if config.snapshot_every:
+        hooks.append(Snapshots(path.with_suffix(""), config.snapshot_every, save))
+    if config.pack:
+        hooks += [RegularSaves(path, save), LogLines(config.out / LOG_FILE, config.log_every)]
+    fit(
+        module,
+        crops,
+        config,
+        console=console,
+        rerun=functools.partial(train_pretrained, config, resume=True),
+        hooks=hooks,
+        deadline=find_deadline(started, config.time_limit_min),
+    )
     save(module, path)
     return TrainedNetworks(path, module.steps_done)
+
+
+def find_speakers(
+    config: PretrainedTrainingConfig, spec: MelSpec, console: Console
+) -> list[Speaker]:
+    """Return the speakers of the config's pack, or of its folders."""
+    if config.pack:
+        with console.status("hearing the recordings"):
+            speakers = read_speakers(config.pack, spec, torch.device(config.accelerator))
+        minutes = sum(speaker.duration_s(spec) for speaker in speakers) / 60
+        console.print(f"{len(speakers)} speakers, {minutes:.0f} minutes")
+        return speakers
+    # These read audio files; a training from a pack needs no libraries for that.
+    from voxcycle.speech.domains import perturbations
+    from voxcycle.speech.pool import load_speakers
+
+    return load_speakers(config.folders, spec, console, perturbations(config))
 
 
 def find_encoder(
@@ -150,41 +180,6 @@ def find_favourites(folders: Sequence[Path], targets: Sequence[Speaker]) -> list
             f"{missing[0]}: a favourite must be one of the targets with enough speech"
         )
     return [found[folder.name] for folder in folders]
-
-
-def load_speakers(
-    folders: Sequence[Path],
-    spec: MelSpec,
-    console: Console,
-    kinds: Sequence[Perturbation] = WARPS,
-    hears: bool = True,
-) -> list[Speaker]:
-    """Load the speakers of the folders; those with too little speech are skipped and reported.
-
-    Those with less than 30 s have warps only. `kinds` are the perturbations of the others. With
-    `hears` they have content.
-
-    Raises:
-        CorpusError: fewer than two remain, folders share recordings, or one is missing.
-    """
-    check_apart(folders)
-    speakers = []
-    for folder in folders:
-        try:
-            corpus = scan_folder(folder, MIN_POOL_SPEAKER_S)
-            own = WARPS if corpus.duration_s < SHORT_SPEAKER_S else kinds
-            split = Split([clip.path for clip in corpus.clips], [], [])
-            speaker, _ = load_speaker(
-                folder.name, split, spec=spec, kinds=own, console=console, hears=hears
-            )
-            speakers.append(speaker)
-        except CorpusError as error:
-            if len(folders) <= 2 or not folder.is_dir():
-                raise
-            console.print(f"skipped: {error}", style="yellow", soft_wrap=True)
-    if len(speakers) < 2:
-        raise CorpusError("fewer than two of the speakers have enough usable speech")
-    return speakers
 
 
 def start_with(network: nn.Module, pretrained: nn.Module) -> None:

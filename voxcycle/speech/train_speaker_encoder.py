@@ -18,8 +18,9 @@ from voxcycle.models.weights import store_network
 from voxcycle.speech.config import SpeakerEncoderConfig
 from voxcycle.speech.embedding import save_encoder
 from voxcycle.speech.features import Features
+from voxcycle.speech.pool import load_speakers
 from voxcycle.speech.speakers import Speaker
-from voxcycle.speech.train_pretrained import ENCODER_FILE, load_speakers
+from voxcycle.speech.train_pretrained import ENCODER_FILE
 from voxcycle.training.config import save_config
 from voxcycle.training.loop import fit, keeps_threads, prepare_run
 from voxcycle.training.state import TrainingState, restore

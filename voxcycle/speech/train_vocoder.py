@@ -2,25 +2,16 @@
 
 import functools
 import json
-from collections.abc import Sequence
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import track
 from torch import nn
 
-from voxcycle.audio.f0 import extract_f0, transform_f0
 from voxcycle.audio.mel import MelSpec
-from voxcycle.audio.perturb import WARPS
-from voxcycle.audio.stats import estimate_stats, sum_frames
 from voxcycle.audio.stft import RESOLUTIONS
-from voxcycle.conversion.stages import convert_mels
-from voxcycle.files import cache_dir
 from voxcycle.methods.vocoder_gan import VocoderGAN, VocoderWeights
 from voxcycle.models.source_filter_networks import (
     PeriodDiscriminator,
@@ -29,20 +20,18 @@ from voxcycle.models.source_filter_networks import (
 )
 from voxcycle.models.weights import load_network, store_network
 from voxcycle.speech.config import VocoderTrainingConfig
-from voxcycle.speech.corpus import CorpusError, check_apart, scan_folder
-from voxcycle.speech.feature_cache import cache_features
-from voxcycle.speech.features import load_analysis_waveform
+from voxcycle.speech.corpus import CorpusError
+from voxcycle.speech.packs import read_recordings
 from voxcycle.speech.vocoder_crops import Recording, VocoderCrops
 from voxcycle.training.config import save_config
-from voxcycle.training.loop import fit, keeps_threads, prepare_run
+from voxcycle.training.loop import Hook, find_deadline, fit, keeps_threads, prepare_run
+from voxcycle.training.records import LOG_FILE, LogLines, RegularSaves
 from voxcycle.training.state import Snapshots, TrainingState, restore
-from voxcycle.vocoders.registry import SUFFIX, load_vocoder
+from voxcycle.vocoders.registry import SUFFIX
 from voxcycle.vocoders.source_filter import SourceFilter
-from voxcycle.voices.library import find_voice, load_voice
-from voxcycle.voices.voice import Voice
+from voxcycle.voices.library import find_voice
 
 PERIODS = (2, 3, 5, 7, 11)
-N_CONVERSIONS = 60  # recordings that each voice converts
 
 
 class TrainedVocoder(NamedTuple):
@@ -65,9 +54,10 @@ def train_vocoder(config: VocoderTrainingConfig, resume: bool = False) -> Traine
         CorpusError: a folder has too little usable speech, or two share recordings.
         ValueError: there is nothing to resume, a setting differs, or a run would be overwritten.
     """
+    started = time.monotonic()
     spec = MelSpec()
     config, checkpoint, console = prepare_run(config, resume, config.start)
-    if not config.folders:
+    if not config.folders and not config.pack:
         raise CorpusError("a vocoder needs recordings: name folders of them")
     torch.manual_seed(config.seed)
     module = TrainingState(build_vocoder_method(config, spec), config.ema_decay)
@@ -77,25 +67,52 @@ def train_vocoder(config: VocoderTrainingConfig, resume: bool = False) -> Traine
         restore(module, checkpoint, resume)
     for voice in config.voices:  # before the recordings are analysed
         find_voice(voice)
+    recordings, converted = find_recordings(config, spec, console)
+    crops = VocoderCrops(config, recordings, spec, converted)
+    about = {
+        "minutes_of_speech": round(crops.n_frames_recorded / spec.frame_rate / 60, 1),
+        "config": json.loads(
+            config.model_dump_json(exclude={"folders", "out", "pack", "voices", "start"})
+        ),
+    }
+    save_config(config)
+    path = config.out / "vocoder.safetensors"
+    save = functools.partial(save_vocoder, about=about)
+    hooks: list[Hook] = []
+    if config.snapshot_every:
+        hooks.append(Snapshots(path.with_suffix(""), config.snapshot_every, save))
+    if config.pack:
+        hooks += [RegularSaves(path, save), LogLines(config.out / LOG_FILE, config.log_every)]
+    fit(
+        module,
+        crops,
+        config,
+        console=console,
+        rerun=functools.partial(train_vocoder, config, resume=True),
+        hooks=hooks,
+        deadline=find_deadline(started, config.time_limit_min),
+    )
+    save(module, path)
+    return TrainedVocoder(path, module.steps_done)
+
+
+def find_recordings(
+    config: VocoderTrainingConfig, spec: MelSpec, console: Console
+) -> tuple[list[Recording], list[Recording]]:
+    """Return the recordings and the conversions of the config's pack, or of its folders."""
+    if config.pack:
+        recordings, converted = read_recordings(config.pack, spec)
+        console.print(f"{len(recordings)} recordings, {len(converted)} conversions")
+        return recordings, converted
+    # These read audio files; a training from a pack needs no libraries for that.
+    from voxcycle.speech.vocoder_recordings import convert_recordings, load_recordings
+
     recordings = load_recordings(config.folders, spec, console)
     console.print(f"{len(recordings)} recordings; voices: {', '.join(config.voices) or 'none'}")
     converted = convert_recordings(
         config.voices, recordings, spec=spec, seed=config.seed, console=console
     )
-    crops = VocoderCrops(config, recordings, spec, converted)
-    about = {
-        "minutes_of_speech": round(crops.n_frames_recorded / spec.frame_rate / 60, 1),
-        "config": json.loads(config.model_dump_json(exclude={"folders", "out", "voices", "start"})),
-    }
-    save_config(config)
-    path = config.out / "vocoder.safetensors"
-    save = functools.partial(save_vocoder, about=about)
-    snapshots = [Snapshots(path.with_suffix(""), config.snapshot_every, save)]
-    hooks = snapshots if config.snapshot_every else []
-    rerun = functools.partial(train_vocoder, config, resume=True)
-    fit(module, crops, config, console=console, rerun=rerun, hooks=hooks)
-    save(module, path)
-    return TrainedVocoder(path, module.steps_done)
+    return recordings, converted
 
 
 def save_vocoder(module: TrainingState, path: Path, about: dict[str, Any]) -> None:
@@ -129,77 +146,6 @@ def start_with(module: TrainingState, path: Path) -> None:
         lambda: SourceFilterVocoder(own.spec, **network.arguments), network.weights
     )
     own.load_state_dict(loaded.state_dict())
-
-
-def load_recordings(folders: Sequence[Path], spec: MelSpec, console: Console) -> list[Recording]:
-    """Return every usable recording of the folders with its mel and F0, computed where missing."""
-    check_apart(folders)
-    paths = [clip.path for folder in folders for clip in scan_folder(folder).clips]
-    features = cache_features(paths, spec, cache_dir("features"), perturbations=WARPS[:1])
-    recordings = []
-    quiet = not console.is_terminal
-    for path, analysed in track(
-        list(zip(paths, features, strict=True)), "Reading", console=console, disable=quiet
-    ):
-        waveform = load_analysis_waveform(path, spec)
-        samples = _quantize(waveform)
-        recordings.append(Recording(samples, analysed.mels[0], analysed.f0_hz, analysed.speech))
-    return recordings
-
-
-def convert_recordings(
-    voices: Sequence[str],
-    recordings: Sequence[Recording],
-    *,
-    spec: MelSpec,
-    seed: int,
-    console: Console,
-) -> list[Recording]:
-    """Return conversions of 60 recordings by each voice: mels, F0 and waveforms.
-
-    HiFi-GAN renders the waveforms, as there are no recordings of them; F0 is measured in its
-    output, whose pitch differs a little from the requested one.
-    """
-    if not voices:
-        return []
-    teacher = load_vocoder("hifigan", spec)
-    rng = np.random.default_rng(seed)
-    quiet = not console.is_terminal
-    converted = []
-    for name in voices:
-        voice = load_voice(name)
-        voice.spec.require_same(spec, f"the voice {name}", "the vocoder")
-        chosen = [recordings[index] for index in rng.permutation(len(recordings))[:N_CONVERSIONS]]
-        for recording in track(
-            chosen, f"Converting to {escape(name)}", console=console, disable=quiet
-        ):
-            mel = _convert(voice, recording)
-            waveform = teacher.decode(mel)
-            f0_hz = extract_f0(waveform, spec)
-            samples = _quantize(waveform)
-            converted.append(Recording(samples, mel.astype(np.float16), f0_hz, recording.speech))
-    return converted
-
-
-def _convert(voice: Voice, recording: Recording) -> NDArray[np.float32]:
-    """Return the voice's log-mels (F, n_mels) for a recording by its own statistics."""
-    mel = recording.mel.astype(np.float32)
-    source = estimate_stats(sum_frames(mel, recording.f0_hz, recording.speech), voice.source_stats)
-    f0_hz = transform_f0(recording.f0_hz, source, voice.target_stats)
-    return convert_mels(
-        voice.generator,
-        mel,
-        f0_hz,
-        recording.speech,
-        spec=voice.spec,
-        source=source,
-        target=voice.target_stats,
-        second_pass=voice.second_pass,
-    )
-
-
-def _quantize(waveform: NDArray[np.float32]) -> NDArray[np.int16]:
-    return np.rint(np.clip(waveform, -1, 1) * 32767).astype(np.int16)
 
 
 def build_vocoder_method(config: VocoderTrainingConfig, spec: MelSpec) -> VocoderGAN:

@@ -82,6 +82,11 @@ def prepare_run(
     return config, checkpoint if resume else start, console
 
 
+def find_deadline(started: float, limit_min: float | None) -> float | None:
+    """Return when a call ends that started at a time, both on the clock of `time.monotonic`."""
+    return None if limit_min is None else started + 60 * limit_min
+
+
 def fit(
     state: TrainingState,
     batches: Dataset[Any],
@@ -90,6 +95,7 @@ def fit(
     console: Console,
     rerun: Callable[[], object],
     hooks: Sequence[Hook] = (),
+    deadline: float | None = None,
 ) -> None:
     """Train on `batches[i]` for every step i that is left of `config.steps`, over all resumptions.
 
@@ -100,6 +106,8 @@ def fit(
         console: for progress and messages.
         rerun: calls the same training again with `resume`, in the processes of further devices.
         hooks: called in rank 0 after every step.
+        deadline: on the clock of `time.monotonic`; the step under way then is the last of this
+            call, which saves.
 
     Raises:
         KeyboardInterrupt: after Ctrl-C; the first ends the step under way and saves.
@@ -128,7 +136,12 @@ def fit(
             sampler=range(state.steps_done, n_steps),
             num_workers=config.workers,
             worker_init_fn=ignore_interrupts,
+            pin_memory=fabric.device.type == "cuda",  # copied while the device computes
         )
+
+        def is_over() -> bool:
+            return interrupt.is_set() or (deadline is not None and time.monotonic() >= deadline)
+
         try:
             is_main = fabric.is_global_zero
             log = _open_log(config.out, state.steps_done) if is_main else nullcontext()
@@ -136,7 +149,7 @@ def fit(
                 saved = time.monotonic()
                 for batch in loader:
                     state.scale_rates(rate_factor(state.steps_done, n_steps, config.falling))
-                    is_stopped = _step(fabric, state, batch, interrupt.is_set)
+                    is_stopped = _step(fabric, state, batch, is_over)
                     bar.update()
                     if writer is not None:  # in rank 0
                         if state.steps_done % config.log_every == 0:
@@ -157,7 +170,9 @@ def fit(
             words = has_one if checkpoint.exists() else ", before the first checkpoint"
             console.print(f"stopped at step {state.steps_done}{words}")
             raise
-    if state.steps_done < config.steps:
+    if state.steps_done < config.steps and not interrupt.is_set():
+        console.print(f"time is up at step {state.steps_done}; --resume goes on from there")
+    elif state.steps_done < config.steps:
         console.print(f"stopped at step {state.steps_done}; --resume goes on from there")
         raise KeyboardInterrupt
 
@@ -215,13 +230,11 @@ def rate_factor(step: int, n_steps: int, falling: float) -> float:
     return min(1.0, (n_steps - step) / (falling * n_steps)) if falling else 1.0
 
 
-def _step(
-    fabric: Fabric, state: TrainingState, batch: Any, is_interrupted: Callable[[], bool]
-) -> bool:
-    """Train on this process's share of a batch; return whether rank 0 was interrupted."""
+def _step(fabric: Fabric, state: TrainingState, batch: Any, is_over: Callable[[], bool]) -> bool:
+    """Train on this process's share of a batch; return whether it is the last one for rank 0."""
     share = Share(fabric.global_rank, fabric.world_size)
     state.run_phases(fabric.to_device(take_share(batch, share)), fabric)
-    stops = is_interrupted()
+    stops = is_over()
     if fabric.world_size > 1:
         flag = torch.tensor(float(stops), device=fabric.device)
         running = [buffer for buffer in state.method.buffers() if buffer.is_floating_point()]

@@ -93,6 +93,8 @@ class TrainingState:
         self.method.to(device)
         if self.ema is not None:
             self.ema.to(device)
+            # Every step compares this count with 0: on a GPU, each would wait for the last one.
+            self.ema.n_averaged = self.ema.n_averaged.cpu()
         for optimizer in self.optimizers.values():
             optimizer.load_state_dict(optimizer.state_dict())  # follows its parameters
         return self

@@ -6,9 +6,10 @@ removed with the mean over speech. The level of each frame is added, relative to
 """
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,14 @@ Centre = NDArray[np.float32]  # (D + 1,): what is subtracted from features and l
 ReadMels = Callable[[int, int], NDArray[np.floating]]
 
 
+class Runs(Protocol):
+    """What computes the encoder's features: a `Session`, or PyTorch."""
+
+    def run(self, inputs: Mapping[str, NDArray[np.floating[Any]]]) -> dict[str, NDArray[Any]]:
+        """Compute `features` (P, D) of `mel` (F', n_mels) and `positions` (P, D)."""
+        ...
+
+
 @dataclass(frozen=True)
 class PhoneticEncoder:
     """The encoder, and the mean (D,) of its features over many speakers.
@@ -46,7 +55,7 @@ class PhoneticEncoder:
 
     network: StoredNetwork | None
     mean: NDArray[np.float32]
-    session: Session | None = None
+    session: Runs | None = None
 
     @property
     def stored(self) -> StoredNetwork:
@@ -78,7 +87,7 @@ class PhoneticEncoder:
         return np.concatenate([features, frame_level(mel)], 1)
 
     @functools.cached_property
-    def _session(self) -> Session:
+    def _session(self) -> Runs:
         if self.session is not None:
             return self.session
         return Session(build_whisper_encoder(self.stored.weights, **self.stored.arguments))
