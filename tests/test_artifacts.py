@@ -154,6 +154,7 @@ FILE_DAMAGES: dict[str, tuple[Callable[[Path], Any], str]] = {
 }
 HEADER_DAMAGES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "newer": (lambda header: header.update(format_version=4), f"has format 4, {NEWER}"),
+    "a version as text": (lambda header: header.update(format_version="3"), DAMAGED),
     "no version": (lambda header: header.pop("format_version"), DAMAGED),
     "no checksum": (lambda header: header.pop("sha256"), CHECKSUM),
     "no analysis": (lambda header: header.pop("mel_spec"), MISFIT),

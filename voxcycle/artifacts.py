@@ -98,7 +98,9 @@ def read_header(path: Path, kind: str) -> dict[str, Any]:
     damaged = f"{path}: the header of this {kind} file is damaged; fetch it again"
     try:
         header = json.loads(metadata[key])
-        version = int(header["format_version"])
+        version = header["format_version"]
+        if not isinstance(version, int):
+            raise ValueError(f"format_version is {version!r}")
     except MISFITS as error:
         raise ArtifactError(damaged) from error
     if version > FORMAT_VERSION:
