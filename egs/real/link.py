@@ -9,8 +9,8 @@ import csv
 import sys
 from pathlib import Path
 
-TARGET_S = 8.0
-TARGET_SNR_DB = 30.0
+TARGET_S = 25.0
+TARGET_SNR_DB = 40.0
 
 
 def link(path: Path, to: Path) -> None:

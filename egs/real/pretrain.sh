@@ -7,8 +7,8 @@
 # 2 reading  the identity loss alone: say what is heard in the voice of any of the speakers, READING_STEPS (20000)
 # 3 voices   all losses of the CycleGAN together, STEPS (5000)
 #
-# All speakers are sources; the clean real ones, the same played slower and faster, and all synthetic ones are targets as
-# well, those of the shipped voices more often. Settings (key=value) are added to those of stages 2 and 3.
+# All speakers are sources; the clean real ones and all synthetic ones are targets as well, those of the shipped voices
+# more often. Settings (key=value) are added to those of stages 2 and 3.
 # Needs: egs/kokoro (stages 1 and 2)
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -24,11 +24,9 @@ resume() { [ -e "$1/last.ckpt" ] && echo --resume || true; }
 quoted() { sed 's/.*/"&"/' | paste -sd,; }
 
 $python egs/real/link.py "$speech" "$folders"
-$python egs/real/change_speed.py "$folders"
 synthetic=$(ls -d ${SYNTHETIC:-$corpus/pool/* $corpus/target/* $corpus/british/*})
-more="$(ls -d "$folders"/speeds/*) $synthetic"
-speakers="$(ls -d "$folders"/train/*) $more"
-targets=$({ for f in "$folders"/targets/*; do echo "$folders/train/$(basename "$f")"; done; printf '%s\n' $more; } | quoted)
+speakers="$(ls -d "$folders"/train/*) $synthetic"
+targets=$({ for f in "$folders"/targets/*; do echo "$folders/train/$(basename "$f")"; done; echo "$synthetic"; } | quoted)
 favourites=$(echo "$synthetic" | { grep -E "/(target|british)/" || true; } | quoted)
 common=(threads="${THREADS:-1}" precision="${PRECISION:-bf16-mixed}")
 pretrain() { # RUN STEPS [key=value ...]
