@@ -299,13 +299,25 @@ def test_the_folder_has_a_quota_that_results_share(start_server, talk):
 
 def test_what_arrives_at_the_same_time_shares_the_quota(tmp_path):
     uploads = Uploads(tmp_path / "uploads", Limits(quota_bytes=1000))
-    with uploads.begin() as one, uploads.begin() as other:
-        one.check(600)
-        uploads.open_file().write_bytes(b"x" * 600)
-        with pytest.raises(Refusal):
-            other.check(600)
-    with uploads.begin() as again:
-        again.check(300)
+    one, other = uploads.begin(), uploads.begin()
+    one.check(600)
+    first = uploads.open_file()
+    first.write_bytes(b"x" * 600)
+    with pytest.raises(Refusal):
+        other.check(600)
+    first.unlink()
+    other.check(600)  # there is room again
+
+
+def test_what_is_kept_meanwhile_counts_for_a_request_under_way(start_server, talk):
+    """Many slow requests that begin together fill the folder no further than its quota."""
+    size = talk.stat().st_size
+    server = start_server(quota_bytes=round(2.5 * size))
+    slow = server.service.uploads.begin()
+    server.upload(talk, talk)
+    with pytest.raises(Refusal) as refused:
+        slow.check(size)
+    assert refused.value.status == 507
 
 
 def test_uploads_have_a_life_span(start_server, talk):

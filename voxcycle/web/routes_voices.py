@@ -27,19 +27,19 @@ def voice_routes(service: Service) -> list[Route]:
 
     async def create(request: Request) -> Response:
         uploads = service.uploads
-        with await run_in_threadpool(uploads.begin) as arrival:
-            files = await receive_files(
-                request,
-                uploads.open_file,
-                announce=arrival.announce,
-                check=arrival.check,
-                patience_s=uploads.limits.patience_s,
-            )
-            try:
-                return JSONResponse(await run_in_threadpool(voices.add, files[0].path), 201)
-            finally:
-                for file in files:
-                    file.path.unlink(missing_ok=True)
+        arrival = await run_in_threadpool(uploads.begin)
+        files = await receive_files(
+            request,
+            uploads.open_file,
+            announce=arrival.announce,
+            check=arrival.check,
+            patience_s=uploads.limits.patience_s,
+        )
+        try:
+            return JSONResponse(await run_in_threadpool(voices.add, files[0].path), 201)
+        finally:
+            for file in files:
+                file.path.unlink(missing_ok=True)
 
     async def rename(request: Request) -> Response:
         name = take_text(await read_body(request), "name")
