@@ -184,3 +184,26 @@ def test_results_expire_and_uploads_need_room_for_them(start_server, talk):
     server.service.clear()
     assert server.client.get(f"/api/jobs/{first['id']}").status_code == 404
     assert server.client.post("/api/jobs", json=body).status_code == 201
+
+
+def test_a_damaged_voice_is_named_without_its_folder(server, talk, tmp_path):
+    own = tmp_path / "data" / "voices"
+    own.mkdir(parents=True)
+    (own / "broken.safetensors").write_bytes(b"x" * 3000)
+    job = job_of(server, server.upload(talk), "broken")
+    assert job["status"] == "failed"
+    assert job["message"].startswith("broken.safetensors: not a voxcycle voice file")
+
+
+def test_a_full_folder_ends_a_job_and_what_was_converted_stays(start_server, talk, tmp_path):
+    """Conversions are larger than what was sent: jobs that were taken may fill the folder."""
+    samples, rate = soundfile.read(talk)
+    soundfile.write(tmp_path / "talk.flac", samples, rate)
+    sent, made = (tmp_path / "talk.flac").stat().st_size, 2 * len(samples)
+    quota = 6 * sent + 10_000  # at the request, the sources count twice
+    assert 4 * sent + made < quota < 4 * sent + 2 * made  # room for two of three
+    server = start_server(quota_bytes=quota)
+    job = job_of(server, server.upload(*[tmp_path / "talk.flac"] * 3), "heart")
+    first, second, third = job["result"]["items"]
+    assert first["error"] is None and second["error"] is None and "is full" in third["error"]
+    assert len(sound_of(server, second["audio"])[0]) == len(samples)

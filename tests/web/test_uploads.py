@@ -13,7 +13,7 @@ import soundfile
 
 from voxcycle.web.multipart import shown_name
 from voxcycle.web.settings import Limits, Refusal
-from voxcycle.web.uploads import Uploads, folder_bytes
+from voxcycle.web.uploads import Uploads, folder_bytes, new_id
 
 BOUNDARY = "----attack"
 
@@ -345,3 +345,21 @@ def test_jobs_keep_what_they_need(tmp_path, talk):
     uploads.delete(upload.id)
     assert linked.read_bytes() == talk.read_bytes()
     assert talk.stat().st_size <= folder_bytes(tmp_path) < both < 1.2 * talk.stat().st_size
+
+
+def test_hearing_a_small_file_of_long_silence_needs_room(start_server, tmp_path):
+    """Ten minutes of silence are some kilobytes of FLAC, and 9.6 MB as the browser plays them."""
+    server = start_server(quota_bytes=5_000_000)
+    path = tmp_path / "silence.flac"
+    soundfile.write(path, np.zeros(600 * 8000, np.float32), 8000)
+    (upload,) = server.upload(path)
+    answer = server.client.get(f"/api/uploads/{upload}/audio")
+    assert answer.status_code == 507 and "full" in answer.json()["error"]
+    assert not list(server.service.uploads.folder.rglob("played.wav"))
+
+
+def test_an_upload_that_was_deleted_half_way_goes_at_the_start(tmp_path, talk):
+    left = tmp_path / "uploads" / new_id()
+    left.mkdir(parents=True)
+    (left / "sound.wav").write_bytes(talk.read_bytes())
+    assert Uploads(tmp_path / "uploads", Limits()).used_bytes() == 0

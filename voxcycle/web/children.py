@@ -88,7 +88,9 @@ def run_child(
         raise Failed(
             f"The work was ended from outside ({_name(-code)}), for lack of memory as a rule."
         )
-    raise Failed(failure or f"The work ended with an error; {control.folder / LOG} shows it.")
+    raise Failed(
+        failure or f"The work ended with an error; {LOG} in the folder of the job shows it."
+    )
 
 
 def _stop_when_asked(

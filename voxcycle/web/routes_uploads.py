@@ -45,11 +45,13 @@ def upload_routes(service: Service) -> list[Route]:
         return JSONResponse([upload.describe() for upload in uploads.all()])
 
     def audio(request: Request) -> Response:
-        from voxcycle.web.sounds import write_playable
+        from voxcycle.web.sounds import PLAYED_RATE, SAMPLE_BYTES, write_playable
 
         upload = uploads.get(request.path_params["id"])
         played = uploads.folder / upload.id / "played.wav"
         if not played.exists():
+            rate = min(PLAYED_RATE, upload.sample_rate)
+            uploads.require_room(round(SAMPLE_BYTES * rate * upload.seconds))
             write_playable(uploads.sound(upload), played)
         return FileResponse(played, media_type="audio/wav")
 

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from voxcycle.web.fields import read_body, take_text
 from voxcycle.web.multipart import receive_files
 from voxcycle.web.service import Service
+from voxcycle.web.voices import EXPORT
 from voxcycle.web.zips import stream_zip
 
 
@@ -61,7 +62,7 @@ def voice_routes(service: Service) -> list[Route]:
 
     def export(request: Request) -> Response:
         name = voices.get(request.path_params["id"]).name
-        holder = tempfile.TemporaryDirectory(dir=voices.folder, prefix="export-")
+        holder = tempfile.TemporaryDirectory(dir=voices.folder, prefix=EXPORT)
         try:
             out = voices.export(name, Path(holder.name))
         except BaseException:

@@ -70,6 +70,9 @@ class Uploads:
         self._incoming = folder / "incoming"
         shutil.rmtree(self._incoming, ignore_errors=True)  # of a server that was killed
         self._incoming.mkdir(parents=True)
+        for path in folder.iterdir():
+            if ID.fullmatch(path.name) and not (path / META).exists():  # deleted half-way
+                shutil.rmtree(path, ignore_errors=True)
 
     def open_file(self) -> Path:
         """Return a path to write a file to that arrives."""

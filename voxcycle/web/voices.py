@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,6 +24,7 @@ from voxcycle.web.converting import Loaded
 from voxcycle.web.settings import Refusal
 
 DEMO = Path(__file__).with_name("demo.opus")  # synthetic speech: NOTICE names its source
+EXPORT = "export-"  # folders of exports that are under way
 MAX_NAME = 60
 MAX_FACT, MAX_NUMBER = 200, 1e12  # letters and numbers of a card that are shown
 FACTS = ("language", "sex", "licence", "source")
@@ -42,6 +44,8 @@ class Voices:
         self.folder, self.loaded, self.on_change = folder, loaded, on_change
         self._one_at_a_time = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True)
+        for left in folder.glob(f"{EXPORT}*"):  # by a server that was killed
+            shutil.rmtree(left, ignore_errors=True)
 
     def all(self) -> list[dict[str, Any]]:
         """Return all voices, also those whose file is damaged."""
