@@ -57,6 +57,19 @@ def test_a_voice_of_a_pair_takes_the_pitch_of_the_recording_where_asked(
     assert np.abs(heard[True] - heard[False]).max() > 0.01
 
 
+@pytest.mark.parametrize("pitch, suffix", [("keep", "flac"), ("sing", "wav")])
+def test_pitch_and_format_are_those_that_were_chosen(server, own_voice, talk, pitch, suffix):
+    job = job_of(server, server.upload(talk), own_voice, pitch=pitch, format=suffix)
+    (item,) = job["result"]["items"]
+    expected = voxcycle.convert(
+        talk, server.service.voices.get(own_voice).path, pitch=pitch, vocoder="griffin-lim"
+    )
+    content = server.client.get(item["download"]).content
+    heard, rate = soundfile.read(io.BytesIO(content), dtype="float32")
+    assert soundfile.info(io.BytesIO(content)).format == suffix.upper()
+    assert np.abs(heard - expected.waveform).max() < 2 / 32768
+
+
 def test_source_and_output_are_equally_loud(server, own_voice, tmp_path, make_speech):
     soundfile.write(tmp_path / "loud.wav", 3 * make_speech(1.5, 44_100), 44_100)
     job = job_of(server, server.upload(tmp_path / "loud.wav"), own_voice)

@@ -155,6 +155,7 @@ def _describe(voice: VoiceSummary) -> dict[str, Any]:
         "is_shipped": voice.origin == "shipped",
         "kind": "anyone" if voice.is_any_to_one else "pair",
         "scores": known or None,
+        "takes_second_pass": _hears_mels(voice),
         "trained": _describe_training(voice),
         "sample": f"/api/voices/{quote(voice.name)}/sample",
         "bytes": voice.n_bytes,
@@ -173,6 +174,14 @@ def _describe_training(voice: VoiceSummary) -> str | None:
         return None
     made = f"{steps:,} steps" if steps else "a clone, without training"
     return f"{made}, from {minutes:.1f} minutes of speech"
+
+
+def _hears_mels(voice: VoiceSummary) -> bool:
+    """Return whether a second pass acts on a voice: on those of older files alone."""
+    try:
+        return not read_header(voice.path, VOICE)["generator"].get("n_content", 0)
+    except (ArtifactError, KeyError, AttributeError):
+        return False
 
 
 def _is_number(value: Any) -> bool:

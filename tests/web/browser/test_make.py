@@ -14,6 +14,7 @@ SMALL = {
     "threads": 1,
     "spectrum_width": 0,
     "samples": 0,
+    "checkpoint_every": 5,
     "prepares": False,
     "separates_pitch": False,  # WORLD would take most of the time here
     "from_scratch": True,  # the pretrained networks have the default size
@@ -129,14 +130,22 @@ def test_a_training_is_watched_stopped_and_resumed(train_page, site, speakers):
     card.locator(".chart").first.wait_for(timeout=120_000)
     page.reload()  # a training survives it
     page.wait_for_selector("body[data-ready]")
-    card.get_by_role("button", name="Stop").click()
+    card.get_by_role("button", name="Stop: train").click()
     card.get_by_text("stopped", exact=True).wait_for(timeout=60_000)
     (job,) = [job for job in site.call("GET", "/api/jobs") if job["kind"] == "train"]
     stopped_at = job["result"]["losses"][-1]["step"]
     assert 0 < stopped_at < 60
     assert card.locator(".chart b").count() == len(job["result"]["losses"][-1]) - 1
+    card.get_by_role("button", name="Use the best so far").click()
+    use = card.locator(".use")
+    use.get_by_role("button", name="Hear ann").wait_for(timeout=120_000)
+    assert use.get_by_text("done", exact=True).is_visible()
+    used_at = site.call("GET", "/api/voices/ann")["card"]["training"]["steps"]
+    assert 0 < used_at <= stopped_at
     card.get_by_role("button", name="Go on").click()
-    card.get_by_role("button", name="Hear ann").wait_for(timeout=120_000)
+    card.locator(":scope > .made-box").get_by_role("button", name="Hear ann").wait_for(
+        timeout=120_000
+    )
     job = site.call("GET", f"/api/jobs/{job['id']}")
     steps = [point["step"] for point in job["result"]["losses"]]
     assert job["status"] == "done" and job["result"]["voices"] == ["ann"]

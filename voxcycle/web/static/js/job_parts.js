@@ -34,7 +34,7 @@ async function act(job, name) {
     return;
   }
   const answer = await attempt(() => post(`/api/jobs/${job.id}/${name}`));
-  if (answer?.id === job.id) store.takeJob(answer);
+  if (answer) store.takeJob(answer); // of `use`, a new one
 }
 
 /** Buttons for what a job can do now; `update(job)` keeps them. */
