@@ -149,3 +149,14 @@ def test_the_stages_of_a_training_can_be_heard_and_the_best_is_marked(page):
     assert card.locator(".chart figcaption").inner_text().split() == ["cycle", "a", "0.00667"]
     buttons = card.locator(".job-head").get_by_role("button").all_inner_texts()
     assert buttons == ["Go on", "Use the best so far", ""]
+
+
+def test_what_starts_from_its_beginning_is_tried_again(page):
+    """A training goes on from its checkpoint; other jobs begin anew."""
+    script = """async (kind) => {
+      const { jobActions } = await import("/static/js/job_parts.js");
+      const part = jobActions();
+      part.update({ id: "1", kind, title: "x", status: "failed", can: ["resume"] });
+      return part.element.textContent;
+    }"""
+    assert [page.evaluate(script, kind) for kind in ("train", "convert")] == ["Go on", "Try again"]

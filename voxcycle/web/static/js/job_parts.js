@@ -13,6 +13,7 @@ const RUNNING_ACTS = new Set(["cancel", "resume", "use", "delete"]);
 const ACTIONS = {
   cancel: { icon: "stop", text: "Stop" },
   resume: { icon: "play", text: "Go on" },
+  again: { icon: "play", text: "Try again" },
   use: { icon: "check", text: "Use the best so far" },
   delete: { icon: "trash", label: "Delete" },
 };
@@ -46,7 +47,7 @@ export function jobActions() {
     if (names.join() === shown) return;
     shown = names.join();
     element.replaceChildren(...names.map((name) => {
-      const { icon, text, label } = ACTIONS[name];
+      const { icon, text, label } = ACTIONS[name === "resume" && job.kind !== "train" ? "again" : name];
       return button(icon, { text, label: `${text ?? label}: ${job.title}`, kind: text ? "plain" : "quiet", onclick: () => act(job, name) });
     }));
   };
