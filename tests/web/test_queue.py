@@ -228,3 +228,16 @@ def test_folders_of_no_job_go_at_the_start(open_queue, tmp_path):
     queue.close()
     again = open_queue(Steps(), starts=False)
     assert [path.name for path in again.folder.iterdir()] == [known.id]
+
+
+def test_a_full_disk_ends_no_lane(open_queue):
+    """SQLite says that the disk is full where its table has as many pages as it may have."""
+    kind = Steps()
+    queue = open_queue(kind)
+    (n_pages,) = queue._store._db.execute("PRAGMA page_count").fetchone()
+    queue._store._db.execute(f"PRAGMA max_page_count = {n_pages}")
+    kind.may_go.set()
+    jobs = [add(queue, f"{n:04}" * 1000) for n in range(5)]
+    finish(queue, *jobs)
+    assert [job.status for job in jobs] == ["done"] * 5
+    assert len(queue._store.load()) < 5  # it was full

@@ -22,7 +22,6 @@ from voxcycle.web.wording import reword
 TASK, LOG = "task.json", "log.txt"
 GRACE_S = 60.0  # to save, after a stop was asked for
 CLOSING_GRACE_S = 20.0  # the same when the server ends
-INTERRUPTED = 130  # exit code of a child that was stopped
 MAX_LINE = 100_000_000  # a report on days of recordings
 Tell = Callable[[dict[str, Any]], None]
 

@@ -1,8 +1,8 @@
 """One queue of jobs in lanes, each with one worker: quick work never waits for a training."""
 
-import contextlib
 import logging
 import shutil
+import sqlite3
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -266,7 +266,6 @@ class Queue:
                 self._take_up(job)
             else:
                 self._finish(job, outcome, sentence)
-            with contextlib.suppress(Exception):  # the table is closed where the end took too long
                 self._save(job)
             self._changed.notify_all()
 
@@ -279,7 +278,7 @@ class Queue:
         else:
             job.status, job.started, job.message = "queued", None, ""
         job.progress = job.seconds_left = None
-        self._store.save(job)
+        self._save(job)
 
     @staticmethod
     def _finish(job: Job, status: Any, message: str) -> None:
@@ -300,7 +299,10 @@ class Queue:
                 self._save(job)
 
     def _save(self, job: Job) -> None:
-        self._store.save(job)
+        try:
+            self._store.save(job)
+        except sqlite3.Error:  # of a full disk: the job goes on, and a restart may not know it
+            log.exception("the table of jobs")
         self._publish(job)
 
     def _publish(self, job: Job) -> None:
