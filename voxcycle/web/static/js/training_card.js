@@ -42,7 +42,7 @@ function stageRow(first) {
   return { element, update };
 }
 
-/** Voices that are made, or were, while the training goes on. */
+/** Voices of the training as it was when somebody asked for them. */
 function useRow(first) {
   const [head, progress] = [jobHead(first), jobProgress(first)];
   const made = h("div", { class: "made-box" });
@@ -50,7 +50,8 @@ function useRow(first) {
   const update = (job) => {
     head.update(job);
     progress.update(job);
-    made.replaceChildren(...[job.result?.voices ?? []].flat().map(madeVoice).filter(Boolean));
+    const voices = (job.result?.voices ?? []).map(madeVoice).filter(Boolean);
+    made.replaceChildren(...voices, ...(voices.length ? [h("p", { class: "hint" }, `Of step ${job.result.step.toLocaleString()}.`)] : []));
   };
   return { element, update };
 }
@@ -69,7 +70,8 @@ export function trainingCard(first) {
     progress.update(job);
     const result = job.result ?? {};
     charts.update(result.losses ?? []);
-    keyed(uses, store.jobsOf("use").filter((use) => use.options.training === job.id), useRow);
+    const newest = store.jobsOf("use").find((use) => use.options.training === job.id); // it replaces the others' voices
+    keyed(uses, newest ? [newest] : [], useRow);
     const rows = (result.stages ?? []).map((stage) => ({ ...stage, id: stage.step, isBest: stage.step === result.best?.b?.step }));
     stagesTitle.hidden = !rows.length;
     keyed(stages, rows.reverse(), stageRow);
