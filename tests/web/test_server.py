@@ -156,7 +156,10 @@ def test_without_the_extra_it_says_what_to_install():
     code = "import sys; sys.modules['starlette'] = None; from voxcycle.cli import main; main()"
     done = subprocess.run([sys.executable, "-c", code, "serve"], capture_output=True, text=True)
     assert done.returncode == 2
-    assert "needs the package starlette" in done.stderr and "'voxcycle[web]'" in done.stderr
+    assert (
+        "needs the extra [web], whose package starlette" in done.stderr
+        and "'voxcycle[web]'" in done.stderr
+    )
 
 
 def test_two_servers_that_begin_together_get_two_ports():
