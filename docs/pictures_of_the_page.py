@@ -22,7 +22,7 @@ import voxcycle
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "docs/page"
-WIDE, NARROW = {"width": 1280, "height": 860}, {"width": 390, "height": 844}
+WIDE, NARROW = {"width": 1280, "height": 920}, {"width": 390, "height": 844}
 COLOURS = 128  # of a picture: the page has few
 SHIFTS = [-4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0]  # semitones between a speaker's clips
 SERVE = """

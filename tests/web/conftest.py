@@ -1,5 +1,6 @@
 """Real servers on this machine, and clients that know their secrets."""
 
+import asyncio
 import contextlib
 import http.client
 import os
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -142,6 +144,17 @@ def start_process(tmp_path):
     for process in started:
         if process._process.poll() is None:
             process.signal(signal.SIGKILL)
+
+
+@pytest.fixture
+def run_async():
+    """Run a coroutine in a thread of its own: Playwright's loop runs in this one."""
+
+    def run(coroutine):
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(asyncio.run, coroutine).result()
+
+    return run
 
 
 @pytest.fixture

@@ -57,6 +57,19 @@ def test_a_voice_of_a_pair_takes_the_pitch_of_the_recording_where_asked(
     assert np.abs(heard[True] - heard[False]).max() > 0.01
 
 
+@pytest.mark.parametrize("pitch, suffix", [("keep", "flac"), ("sing", "wav")])
+def test_pitch_and_format_are_those_that_were_chosen(server, own_voice, talk, pitch, suffix):
+    job = job_of(server, server.upload(talk), own_voice, pitch=pitch, format=suffix)
+    (item,) = job["result"]["items"]
+    expected = voxcycle.convert(
+        talk, server.service.voices.get(own_voice).path, pitch=pitch, vocoder="griffin-lim"
+    )
+    content = server.client.get(item["download"]).content
+    heard, rate = soundfile.read(io.BytesIO(content), dtype="float32")
+    assert soundfile.info(io.BytesIO(content)).format == suffix.upper()
+    assert np.abs(heard - expected.waveform).max() < 2 / 32768
+
+
 def test_source_and_output_are_equally_loud(server, own_voice, tmp_path, make_speech):
     soundfile.write(tmp_path / "loud.wav", 3 * make_speech(1.5, 44_100), 44_100)
     job = job_of(server, server.upload(tmp_path / "loud.wav"), own_voice)
@@ -184,3 +197,26 @@ def test_results_expire_and_uploads_need_room_for_them(start_server, talk):
     server.service.clear()
     assert server.client.get(f"/api/jobs/{first['id']}").status_code == 404
     assert server.client.post("/api/jobs", json=body).status_code == 201
+
+
+def test_a_damaged_voice_is_named_without_its_folder(server, talk, tmp_path):
+    own = tmp_path / "data" / "voices"
+    own.mkdir(parents=True)
+    (own / "broken.safetensors").write_bytes(b"x" * 3000)
+    job = job_of(server, server.upload(talk), "broken")
+    assert job["status"] == "failed"
+    assert job["message"].startswith("broken.safetensors: not a voxcycle voice file")
+
+
+def test_a_full_folder_ends_a_job_and_what_was_converted_stays(start_server, talk, tmp_path):
+    """Conversions are larger than what was sent: jobs that were taken may fill the folder."""
+    samples, rate = soundfile.read(talk)
+    soundfile.write(tmp_path / "talk.flac", samples, rate)
+    sent, made = (tmp_path / "talk.flac").stat().st_size, 2 * len(samples)
+    quota = 6 * sent + 10_000  # at the request, the sources count twice
+    assert 4 * sent + made < quota < 4 * sent + 2 * made  # room for two of three
+    server = start_server(quota_bytes=quota)
+    job = job_of(server, server.upload(*[tmp_path / "talk.flac"] * 3), "heart")
+    first, second, third = job["result"]["items"]
+    assert first["error"] is None and second["error"] is None and "is full" in third["error"]
+    assert len(sound_of(server, second["audio"])[0]) == len(samples)

@@ -7,7 +7,7 @@ import threading
 from voxcycle.web.events import Events
 
 
-def test_a_slow_reader_gets_the_latest_of_each_job_alone():
+def test_a_slow_reader_gets_the_latest_of_each_job_alone(run_async):
     async def read():
         events = Events()
         events.open()
@@ -25,7 +25,7 @@ def test_a_slow_reader_gets_the_latest_of_each_job_alone():
         rest = [text async for text in stream]
         return n_held, got, rest, len(events._subscribers)
 
-    n_held, got, rest, n_left = asyncio.run(read())
+    n_held, got, rest, n_left = run_async(read())
     values = sorted(json.loads(text.partition("data: ")[2])["n"] for text in got)
     assert (n_held, values) == (3, [9997, 9998, 9999])
     assert rest in ([], [": still here\n\n"]) and n_left == 0

@@ -22,7 +22,7 @@ class Steps:
 
     def plan(self, body, folder):
         folder.mkdir()
-        return Plan(body["title"], {})
+        return Plan(body["title"], {"training": body.get("training")})
 
     def run(self, job, control):
         self.order.append(job.title)
@@ -202,3 +202,42 @@ def test_a_refused_request_leaves_nothing(open_queue):
     with pytest.raises(KeyError):
         queue.add({"kind": "convert"})
     assert queue.all() == [] and list(queue.folder.iterdir()) == []
+
+
+def test_a_training_stays_while_a_voice_is_made_of_it(open_queue):
+    kind = Steps()
+    queue = open_queue(kind)
+    kind.may_go.set()
+    training = add(queue, "training")
+    finish(queue, training)
+    kind.may_go.clear()
+    use = queue.add({"kind": "convert", "title": "use", "training": training.id})
+    with pytest.raises(Refusal, match="A voice is being made of this training"):
+        queue.delete(training.id)
+    kind.may_go.set()
+    finish(queue, use)
+    queue.delete(training.id)
+    assert queue.all() == [use]
+
+
+def test_folders_of_no_job_go_at_the_start(open_queue, tmp_path):
+    """A server that is killed while it takes or deletes a job leaves a folder."""
+    queue = open_queue(Steps(), starts=False)
+    known = add(queue, "known")
+    (queue.folder / "0123456789abcdef" / "sources").mkdir(parents=True)
+    queue.close()
+    again = open_queue(Steps(), starts=False)
+    assert [path.name for path in again.folder.iterdir()] == [known.id]
+
+
+def test_a_full_disk_ends_no_lane(open_queue):
+    """SQLite says that the disk is full where its table has as many pages as it may have."""
+    kind = Steps()
+    queue = open_queue(kind)
+    (n_pages,) = queue._store._db.execute("PRAGMA page_count").fetchone()
+    queue._store._db.execute(f"PRAGMA max_page_count = {n_pages}")
+    kind.may_go.set()
+    jobs = [add(queue, f"{n:04}" * 1000) for n in range(5)]
+    finish(queue, *jobs)
+    assert [job.status for job in jobs] == ["done"] * 5
+    assert len(queue._store.load()) < 5  # it was full

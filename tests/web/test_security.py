@@ -1,6 +1,5 @@
 """What another website, another machine or a forged header can reach: nothing."""
 
-import asyncio
 import contextlib
 import json
 import socket
@@ -178,7 +177,7 @@ def test_a_server_without_network_takes_no_token_for_another_host(server):
         ({"host": "127.0.0.1:7860", "origin": "null"}, 4403),
     ],
 )
-def test_websockets_are_checked_like_requests(tmp_path, headers, expected):
+def test_websockets_are_checked_like_requests(run_async, tmp_path, headers, expected):
     """Browsers let any page open a WebSocket anywhere: Host and Origin are all that protects."""
     seen = []
 
@@ -193,7 +192,7 @@ def test_websockets_are_checked_like_requests(tmp_path, headers, expected):
 
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
     scope = {"type": "websocket", "scheme": "ws", "path": "/api/live", "headers": raw}
-    asyncio.run(Security(inner, Settings(folder=tmp_path))(scope, receive, send))
+    run_async(Security(inner, Settings(folder=tmp_path))(scope, receive, send))
     assert seen == [expected]
 
 

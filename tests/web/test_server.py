@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from voxcycle.web.server import listen
+
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -154,4 +156,30 @@ def test_without_the_extra_it_says_what_to_install():
     code = "import sys; sys.modules['starlette'] = None; from voxcycle.cli import main; main()"
     done = subprocess.run([sys.executable, "-c", code, "serve"], capture_output=True, text=True)
     assert done.returncode == 2
-    assert "needs the package starlette" in done.stderr and "'voxcycle[web]'" in done.stderr
+    assert (
+        "needs the extra [web], whose package starlette" in done.stderr
+        and "'voxcycle[web]'" in done.stderr
+    )
+
+
+def test_two_servers_that_begin_together_get_two_ports():
+    first = listen("127.0.0.1", 0)
+    port = first.getsockname()[1]
+    with contextlib.closing(first), contextlib.closing(listen("127.0.0.1", port)) as second:
+        assert port < second.getsockname()[1] < port + 50
+
+
+@posix
+def test_a_client_that_leaves_half_way_leaves_no_trace_in_the_terminal(start_process):
+    process = start_process("--port", 0)
+    with process.open_client() as client:
+        head = {"x-csrf-token": client.headers["x-csrf-token"], "content-length": "1000"}
+        head["content-type"] = "multipart/form-data; boundary=x"
+        lines = [f"{name}: {value}" for name, value in head.items()]
+        host = process.url.split("/")[2]
+        with socket.create_connection((host.split(":")[0], int(host.split(":")[1]))) as leaving:
+            request = ["POST /api/uploads HTTP/1.1", f"host: {host}", *lines, "", "--x"]
+            leaving.sendall("\r\n".join(request).encode())
+            assert client.get("/api/uploads").json() == []
+    assert process.signal(signal.SIGINT) == 0
+    assert process.lines[1:] == ["stopped"]

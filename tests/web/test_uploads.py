@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from voxcycle.web.multipart import shown_name
-from voxcycle.web.settings import Limits, Refusal
+from voxcycle.web.settings import Limits
 from voxcycle.web.uploads import Uploads, folder_bytes
 
 BOUNDARY = "----attack"
@@ -281,41 +281,6 @@ def test_headers_that_promise_terabytes_cost_nothing(server, talk):
         seconds = answer[0].get("seconds", 0.0)
         assert "error" in answer[0] or seconds <= 1.6, name
     assert leftovers(server) == []
-
-
-def test_the_folder_has_a_quota_that_results_share(start_server, talk):
-    size = talk.stat().st_size
-    server = start_server(quota_bytes=3 * size)
-    (first,) = server.upload(talk)
-    job = {"kind": "report", "a": [first], "b": []}  # whose link takes no room
-    assert server.client.post("/api/jobs", json=job).status_code == 201
-    assert size < server.client.get("/api/state").json()["used_bytes"] < 2 * size
-    with talk.open("rb") as file:
-        files = [("file", (f"{n}.wav", file.read())) for n in range(3) if not file.seek(0)]
-    answer = server.client.post("/api/uploads", files=files)
-    assert answer.status_code == 507 and "full" in answer.json()["error"]
-    assert leftovers(server) == []
-
-
-def test_what_arrives_at_the_same_time_shares_the_quota(tmp_path):
-    uploads = Uploads(tmp_path / "uploads", Limits(quota_bytes=1000))
-    with uploads.begin() as one, uploads.begin() as other:
-        one.check(600)
-        uploads.open_file().write_bytes(b"x" * 600)
-        with pytest.raises(Refusal):
-            other.check(600)
-    with uploads.begin() as again:
-        again.check(300)
-
-
-def test_uploads_have_a_life_span(start_server, talk):
-    server = start_server(life_hours=1.0)
-    old, new = server.upload(talk, talk)
-    meta = server.service.uploads.folder / old / "upload.json"
-    stored = json.loads(meta.read_text())
-    meta.write_text(json.dumps(stored | {"created": stored["created"] - 3700}))
-    server.service.clear()
-    assert [each["id"] for each in server.client.get("/api/uploads").json()] == [new]
 
 
 def test_jobs_keep_what_they_need(tmp_path, talk):

@@ -147,3 +147,25 @@ def test_a_voice_is_exported_as_graphs(server):
     names = {name.partition("/")[2] for name in archive.namelist()}
     assert {"generator.onnx", "voice.json", "README.md"} <= names
     assert list(server.service.voices.folder.glob("export-*")) == []
+
+
+@pytest.mark.parametrize("part", ["", "/sample", "/export"])
+def test_a_damaged_voice_is_named_without_its_folder(server, tmp_path, part):
+    own = tmp_path / "data" / "voices"
+    own.mkdir(parents=True)
+    (own / "cut short.safetensors").write_bytes(b"x" * 3000)
+    address = f"/api/voices/cut short{part}"
+    if part:
+        answer = server.client.get(address)
+    else:
+        answer = server.client.patch(address, json={"name": "other"})
+    assert answer.status_code == 422
+    assert answer.json()["error"].startswith("cut short.safetensors: not a voxcycle voice file")
+    assert str(tmp_path) not in answer.text
+
+
+def test_what_an_export_left_half_way_goes_at_the_start(start_server, tmp_path):
+    (tmp_path / "served/samples/export-1/heart-onnx").mkdir(parents=True)
+    (tmp_path / "served/samples/a.wav").write_bytes(b"")
+    start_server()
+    assert [path.name for path in (tmp_path / "served/samples").iterdir()] == ["a.wav"]

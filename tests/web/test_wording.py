@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import voxcycle
-from voxcycle.web.wording import reword, without_options
+from voxcycle.web.wording import reword, without_folders, without_options
 
 FOLDER = Path("/srv/serve/jobs/0123456789abcdef")
 NAMES = {"a": ["anna 1.wav", "anna 2.mp3"], "b": ["ben.wav"]}
@@ -48,3 +48,10 @@ def test_notes_name_no_option_of_the_command_line():
     named = [text for text in texts if re.search("--[a-z]", text)]
     assert len(named) == 2
     assert not [text for text in map(without_options, named) if "--" in text]
+
+
+def test_files_of_the_server_are_shown_without_their_folders():
+    said = f"{FOLDER}/run/last.ckpt: damaged; another voice is named x (/srv/data/voices/x.st)"
+    shown = "last.ckpt: damaged; another voice is named x (x.st)"
+    assert without_folders(said, FOLDER, Path("/srv/data")) == shown
+    assert without_folders("/srv/serve: full", Path("/srv/serve")) == "the server's folder: full"

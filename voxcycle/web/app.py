@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 
 import voxcycle
 from voxcycle.console import to_line
+from voxcycle.files import data_dir
 from voxcycle.web.openapi import describe_api
 from voxcycle.web.routes_jobs import job_routes
 from voxcycle.web.routes_results import result_routes
@@ -27,6 +28,7 @@ from voxcycle.web.routes_voices import voice_routes
 from voxcycle.web.security import Security
 from voxcycle.web.service import Service
 from voxcycle.web.settings import Refusal
+from voxcycle.web.wording import without_folders
 
 HERE = Path(__file__).parent
 TEMPLATES, STATIC = HERE / "templates", HERE / "static"
@@ -70,6 +72,15 @@ def create_app(service: Service) -> ASGIApp:
     def openapi(request: Request) -> Response:
         return JSONResponse(describe_api())
 
+    def wrong(request: Request, error: Exception) -> Response:
+        """Answer with what voxcycle says of its input, which is one sentence."""
+        log.warning("%s", to_line(f"{request.method} {request.url.path}: {error}"))
+        if isinstance(error, OSError) and error.strerror:
+            sentence = FULL if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror
+            return JSONResponse({"error": f"The server's disk: {sentence}."}, 507)
+        sentence = without_folders(str(error), settings.folder, data_dir())
+        return JSONResponse({"error": sentence}, 422)
+
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         service.start()
@@ -94,9 +105,10 @@ def create_app(service: Service) -> ASGIApp:
         exception_handlers={
             Refusal: _refused,
             HTTPException: _failed,
-            ValueError: _wrong,
-            OSError: _wrong,
-            ImportError: _wrong,
+            ValueError: wrong,
+            OSError: wrong,
+            ImportError: wrong,
+            ClientDisconnect: _left,
             Exception: _broken,
         },
         lifespan=lifespan,
@@ -116,13 +128,9 @@ def _failed(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": sentence}, error.status_code, headers=error.headers)
 
 
-def _wrong(request: Request, error: Exception) -> Response:
-    """Answer with what voxcycle says of its input, which is one sentence."""
-    log.warning("%s", to_line(f"{request.method} {request.url.path}: {error}"))
-    if isinstance(error, OSError) and error.strerror:
-        sentence = FULL if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror
-        return JSONResponse({"error": f"The server's disk: {sentence}."}, 507)
-    return JSONResponse({"error": str(error)}, 422)
+def _left(request: Request, error: Exception) -> Response:
+    """End a request whose client has gone; nobody reads the answer."""
+    return Response(status_code=400)
 
 
 def _broken(request: Request, error: Exception) -> Response:

@@ -22,7 +22,6 @@ from voxcycle.web.wording import reword
 TASK, LOG = "task.json", "log.txt"
 GRACE_S = 60.0  # to save, after a stop was asked for
 CLOSING_GRACE_S = 20.0  # the same when the server ends
-INTERRUPTED = 130  # exit code of a child that was stopped
 MAX_LINE = 100_000_000  # a report on days of recordings
 Tell = Callable[[dict[str, Any]], None]
 
@@ -88,7 +87,9 @@ def run_child(
         raise Failed(
             f"The work was ended from outside ({_name(-code)}), for lack of memory as a rule."
         )
-    raise Failed(failure or f"The work ended with an error; {control.folder / LOG} shows it.")
+    raise Failed(
+        failure or f"The work ended with an error; {LOG} in the folder of the job shows it."
+    )
 
 
 def _stop_when_asked(

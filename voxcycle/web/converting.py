@@ -16,7 +16,7 @@ from voxcycle.web.jobs import Job, Lane
 from voxcycle.web.kinds import Control, Failed, Plan
 from voxcycle.web.settings import Refusal
 from voxcycle.web.uploads import Uploads
-from voxcycle.web.wording import without_options
+from voxcycle.web.wording import count_recordings, without_options
 
 if TYPE_CHECKING:
     from voxcycle.vocoders import Vocoder
@@ -98,7 +98,7 @@ class Converting:
         }
         self.uploads.require_room(sum(self.uploads.get(each).bytes for each in uploads))
         options["names"] = names = self.uploads.link(uploads, folder / SOURCES)
-        what = names[0] if len(names) == 1 else f"{len(names)} recordings"
+        what = names[0] if len(names) == 1 else count_recordings(len(names))
         return Plan(f"{what} to {voice}", options)
 
     def run(self, job: Job, control: Control) -> dict[str, Any]:
@@ -129,6 +129,7 @@ class Converting:
                 control.report((n + share) / n_files, name)
 
             try:
+                self.uploads.require_room(source.stat().st_size)
                 file = FileSource(source, name)
                 made = convert_file(
                     file,
@@ -139,7 +140,7 @@ class Converting:
                     how,
                     report,
                 )
-            except AudioError as error:
+            except (AudioError, Refusal) as error:
                 item["error"] = str(error).replace(str(source), name)
             else:
                 notes = [note.replace(str(source), name) for note in made.notes]

@@ -16,6 +16,7 @@ from voxcycle.web.jobs import Job, Lane
 from voxcycle.web.kinds import Control, Plan
 from voxcycle.web.settings import Refusal
 from voxcycle.web.uploads import Uploads
+from voxcycle.web.wording import count_recordings
 
 REPORT = ("report", "report.html")
 N_SENTENCES = 20
@@ -58,7 +59,7 @@ class Measuring:
         if references:
             names["references"] = self.uploads.link(references, folder / "references")
         shutil.copyfile(find_voice(voice), folder / "voice.safetensors")  # it may be deleted
-        return Plan(f"measure {voice} on {len(uploads)} recordings", options)
+        return Plan(f"measure {voice} on {count_recordings(len(uploads))}", options)
 
     def run(self, job: Job, control: Control) -> dict[str, Any]:
         """Evaluate in a child."""

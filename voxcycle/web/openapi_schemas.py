@@ -23,8 +23,12 @@ def list_schemas() -> dict[str, Schema]:
                 "uploads": texts,
                 "voice": text,
                 "pitch": {
-                    "type": ["number", "string", "null"],
-                    "description": "semitones, auto, keep or sing",
+                    "anyOf": [
+                        {"type": "number", "minimum": -24, "maximum": 24},
+                        {"enum": ["auto", "keep", "sing", None]},
+                    ],
+                    "description": "semitones above the voice's own range; auto takes the range, "
+                    "keep leaves the pitch, sing keeps all intervals",
                 },
                 "second_pass": maybe_number,
                 "file_stats": yes_no,
@@ -111,6 +115,7 @@ def list_schemas() -> dict[str, Schema]:
                     "type": ["object", "null"],
                     "properties": {"similarity": number, "wer": number, "naturalness": number},
                 },
+                "takes_second_pass": yes_no,
                 "trained": maybe_text,
                 "sample": text,
                 "bytes": whole,

@@ -1,19 +1,21 @@
 """One queue of jobs in lanes, each with one worker: quick work never waits for a training."""
 
-import contextlib
 import logging
 import shutil
+import sqlite3
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
+from voxcycle.files import data_dir
 from voxcycle.web.events import Events
 from voxcycle.web.jobs import Job, JobStore, Lane
 from voxcycle.web.kinds import Control, Failed, Kind, Stopped
 from voxcycle.web.settings import Limits, Refusal
 from voxcycle.web.uploads import new_id
+from voxcycle.web.wording import without_folders
 
 MAX_ATTEMPTS = 2  # of a job that ended together with the server
 STOP_S = 30.0  # for running jobs to end with the server
@@ -40,7 +42,10 @@ class Queue:
         self._running: dict[str, Control] = {}
         self._threads: list[threading.Thread] = []
         self._is_closing = False
-        self._jobs = {job.id: job for job in self._store.load() if job.kind in self._kinds}
+        known = self._store.load()
+        for left in {path.name for path in self.folder.iterdir()} - {job.id for job in known}:
+            shutil.rmtree(self.folder / left, ignore_errors=True)  # by a server that was killed
+        self._jobs = {job.id: job for job in known if job.kind in self._kinds}
         for job in self._jobs.values():
             if job.status == "running":
                 self._take_up(job)
@@ -184,6 +189,14 @@ class Queue:
         with self._changed:
             job = self.get(job_id)
             self._require(job, "delete")
+            if any(
+                j.options.get("training") == job.id
+                for j in self._jobs.values()
+                if not j.is_finished
+            ):
+                raise Refusal(
+                    "A voice is being made of this training: wait for it, or stop it.", 409
+                )
             self._drop(job)
 
     def expire(self) -> None:
@@ -240,7 +253,8 @@ class Queue:
         except Stopped:
             outcome, sentence = "stopped", "Stopped."
         except (Failed, Refusal, ValueError, OSError, ImportError) as error:
-            outcome, sentence = "failed", getattr(error, "sentence", None) or str(error)
+            outcome = "failed"
+            sentence = without_folders(str(error), control.folder, self.folder, data_dir())
         except Exception:
             log.exception("job %s (%s)", job.id, job.kind)
             outcome = "failed"
@@ -252,7 +266,6 @@ class Queue:
                 self._take_up(job)
             else:
                 self._finish(job, outcome, sentence)
-            with contextlib.suppress(Exception):  # the table is closed where the end took too long
                 self._save(job)
             self._changed.notify_all()
 
@@ -265,7 +278,7 @@ class Queue:
         else:
             job.status, job.started, job.message = "queued", None, ""
         job.progress = job.seconds_left = None
-        self._store.save(job)
+        self._save(job)
 
     @staticmethod
     def _finish(job: Job, status: Any, message: str) -> None:
@@ -286,7 +299,10 @@ class Queue:
                 self._save(job)
 
     def _save(self, job: Job) -> None:
-        self._store.save(job)
+        try:
+            self._store.save(job)
+        except sqlite3.Error:  # of a full disk: the job goes on, and a restart may not know it
+            log.exception("the table of jobs")
         self._publish(job)
 
     def _publish(self, job: Job) -> None:

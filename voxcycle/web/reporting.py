@@ -11,6 +11,7 @@ from voxcycle.web.jobs import Job, Lane
 from voxcycle.web.kinds import Control, Plan
 from voxcycle.web.settings import Refusal
 from voxcycle.web.uploads import Uploads
+from voxcycle.web.wording import count_recordings
 
 SIDES = ("a", "b")
 N_PICTURES = 4  # of clips that are drawn, a side
@@ -35,7 +36,7 @@ class Reporting:
         self.uploads.require_room(sum(self.uploads.get(i).bytes for i in (*ids["a"], *ids["b"])))
         names = {side: self._link(ids[side], folder / side) for side in SIDES}
         n_files = sum(map(len, ids.values()))
-        return Plan(f"look at {n_files} recordings", {**ids, "names": names})
+        return Plan(f"look at {count_recordings(n_files)}", {**ids, "names": names})
 
     def _link(self, ids: list[str], folder: Path) -> list[str]:
         return self.uploads.link(ids, folder) if ids else []

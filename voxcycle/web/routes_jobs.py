@@ -96,11 +96,12 @@ def job_routes(service: Service) -> list[Route]:
         return path
 
     def source(request: Request) -> Response:
-        from voxcycle.web.sounds import write_playable
+        from voxcycle.web.sounds import PLAYED_RATE, SAMPLE_BYTES, write_playable
 
-        job, n, _ = find_item(request)
+        job, n, item = find_item(request)
         played = queue.result_file(job.id, f"source-{n:04}.wav")
         if not played.exists():
+            service.uploads.require_room(round(SAMPLE_BYTES * PLAYED_RATE * item["seconds"]))
             write_playable(original(job, n), played, as_loud_as=output(job, n))
         return FileResponse(played, media_type="audio/wav")
 

@@ -22,15 +22,15 @@ def upload_routes(service: Service) -> list[Route]:
         set_name = request.query_params.get("set", "")
         if set_name and not SET.fullmatch(set_name):
             raise Refusal("set: letters, digits, spaces and . _ - are possible, at most 60.")
-        with await run_in_threadpool(uploads.begin) as arrival:
-            files = await receive_files(
-                request,
-                uploads.open_file,
-                announce=arrival.announce,
-                check=arrival.check,
-                patience_s=uploads.limits.patience_s,
-            )
-            return JSONResponse(await run_in_threadpool(keep, files, set_name), 201)
+        arrival = await run_in_threadpool(uploads.begin)
+        files = await receive_files(
+            request,
+            uploads.open_file,
+            announce=arrival.announce,
+            check=arrival.check,
+            patience_s=uploads.limits.patience_s,
+        )
+        return JSONResponse(await run_in_threadpool(keep, files, set_name), 201)
 
     def keep(files: list[Any], set_name: str) -> list[dict[str, Any]]:
         results: list[dict[str, Any]] = []
@@ -45,11 +45,13 @@ def upload_routes(service: Service) -> list[Route]:
         return JSONResponse([upload.describe() for upload in uploads.all()])
 
     def audio(request: Request) -> Response:
-        from voxcycle.web.sounds import write_playable
+        from voxcycle.web.sounds import PLAYED_RATE, SAMPLE_BYTES, write_playable
 
         upload = uploads.get(request.path_params["id"])
         played = uploads.folder / upload.id / "played.wav"
         if not played.exists():
+            rate = min(PLAYED_RATE, upload.sample_rate)
+            uploads.require_room(round(SAMPLE_BYTES * rate * upload.seconds))
             write_playable(uploads.sound(upload), played)
         return FileResponse(played, media_type="audio/wav")
 

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from voxcycle.web.fields import read_body, take_text
 from voxcycle.web.multipart import receive_files
 from voxcycle.web.service import Service
+from voxcycle.web.voices import EXPORT
 from voxcycle.web.zips import stream_zip
 
 
@@ -27,19 +28,19 @@ def voice_routes(service: Service) -> list[Route]:
 
     async def create(request: Request) -> Response:
         uploads = service.uploads
-        with await run_in_threadpool(uploads.begin) as arrival:
-            files = await receive_files(
-                request,
-                uploads.open_file,
-                announce=arrival.announce,
-                check=arrival.check,
-                patience_s=uploads.limits.patience_s,
-            )
-            try:
-                return JSONResponse(await run_in_threadpool(voices.add, files[0].path), 201)
-            finally:
-                for file in files:
-                    file.path.unlink(missing_ok=True)
+        arrival = await run_in_threadpool(uploads.begin)
+        files = await receive_files(
+            request,
+            uploads.open_file,
+            announce=arrival.announce,
+            check=arrival.check,
+            patience_s=uploads.limits.patience_s,
+        )
+        try:
+            return JSONResponse(await run_in_threadpool(voices.add, files[0].path), 201)
+        finally:
+            for file in files:
+                file.path.unlink(missing_ok=True)
 
     async def rename(request: Request) -> Response:
         name = take_text(await read_body(request), "name")
@@ -61,7 +62,7 @@ def voice_routes(service: Service) -> list[Route]:
 
     def export(request: Request) -> Response:
         name = voices.get(request.path_params["id"]).name
-        holder = tempfile.TemporaryDirectory(dir=voices.folder, prefix="export-")
+        holder = tempfile.TemporaryDirectory(dir=voices.folder, prefix=EXPORT)
         try:
             out = voices.export(name, Path(holder.name))
         except BaseException:

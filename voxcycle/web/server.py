@@ -102,6 +102,7 @@ def listen(host: str, port: int) -> socket.socket:
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             opened.bind((host.strip("[]"), number))
+            opened.listen()  # with an address alone, two servers could hold one port
         except OSError as error:
             opened.close()
             if isinstance(error, socket.gaierror) or error.errno not in _TAKEN:

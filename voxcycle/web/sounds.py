@@ -13,6 +13,7 @@ from voxcycle.audio.resample import resample_blocks, resampled_length
 
 WAV = AudioFormat("wav", "WAV", "PCM_16")
 PLAYED_RATE = 48_000  # the highest that is written
+SAMPLE_BYTES = 2
 MAX_GAIN_DB = 20.0
 MAX_PEAK = 0.98
 

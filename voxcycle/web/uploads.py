@@ -66,10 +66,13 @@ class Uploads:
         self.folder, self.limits = folder, limits
         self._list_results, self._on_change = list_results, on_change
         self._lock = threading.Lock()
-        self._arriving = 0  # bytes of requests under way
+        self.arrived = 0  # bytes of all requests so far
         self._incoming = folder / "incoming"
         shutil.rmtree(self._incoming, ignore_errors=True)  # of a server that was killed
         self._incoming.mkdir(parents=True)
+        for path in folder.iterdir():
+            if ID.fullmatch(path.name) and not (path / META).exists():  # deleted half-way
+                shutil.rmtree(path, ignore_errors=True)
 
     def open_file(self) -> Path:
         """Return a path to write a file to that arrives."""
@@ -80,12 +83,12 @@ class Uploads:
         return Arrival(self)
 
     def count(self, n_bytes: int) -> None:
-        """Count bytes that arrive, or with a negative number those that arrived."""
+        """Count bytes that arrive."""
         with self._lock:
-            self._arriving += n_bytes
+            self.arrived += n_bytes
 
     def require_room(self, n_bytes: int) -> None:
-        """Raise a Refusal where bytes more, beside those under way, exceed the quota."""
+        """Raise a Refusal where bytes more exceed the quota."""
         if self.used_bytes() + n_bytes > self.limits.quota_bytes:
             room = self.limits.quota_bytes / 1e9
             raise Refusal(
@@ -178,32 +181,34 @@ class Uploads:
 
 
 class Arrival:
-    """The bytes of one request that uploads; a context manager."""
+    """The bytes of one request that uploads."""
 
     def __init__(self, uploads: Uploads) -> None:
-        self._uploads, self._n_bytes, self._used = uploads, 0, uploads.used_bytes()
-
-    def __enter__(self) -> "Arrival":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._uploads.count(-self._n_bytes)
+        self._uploads, self._n_bytes = uploads, 0
+        self._look()
 
     def announce(self, n_bytes: int) -> None:
         """Raise a Refusal at once where a request says that it brings too much."""
         if n_bytes > self._uploads.limits.upload_bytes:
             self._refuse_size()
-        if self._used + n_bytes > self._uploads.limits.quota_bytes:
-            self._uploads.require_room(n_bytes)
+        self._require_room(n_bytes)
 
     def check(self, n_bytes: int) -> None:
         """Count bytes more; Refusal where they exceed a limit."""
-        limits = self._uploads.limits
         self._n_bytes += n_bytes
-        self._uploads.count(n_bytes)
-        if self._n_bytes > limits.upload_bytes:
+        if self._n_bytes > self._uploads.limits.upload_bytes:
             self._refuse_size()
-        if self._used + self._uploads._arriving > limits.quota_bytes:
+        self._require_room(n_bytes)
+        self._uploads.count(n_bytes)
+
+    def _look(self) -> None:
+        """Measure the folder, which takes too long for every piece that arrives."""
+        self._before, self._used = self._uploads.arrived, self._uploads.used_bytes()
+
+    def _require_room(self, n_bytes: int) -> None:
+        quota = self._uploads.limits.quota_bytes
+        if self._used + self._uploads.arrived - self._before + n_bytes > quota:
+            self._look()  # what arrived meanwhile may be gone
             self._uploads.require_room(n_bytes)
 
     def _refuse_size(self) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,6 +24,7 @@ from voxcycle.web.converting import Loaded
 from voxcycle.web.settings import Refusal
 
 DEMO = Path(__file__).with_name("demo.opus")  # synthetic speech: NOTICE names its source
+EXPORT = "export-"  # folders of exports that are under way
 MAX_NAME = 60
 MAX_FACT, MAX_NUMBER = 200, 1e12  # letters and numbers of a card that are shown
 FACTS = ("language", "sex", "licence", "source")
@@ -42,6 +44,8 @@ class Voices:
         self.folder, self.loaded, self.on_change = folder, loaded, on_change
         self._one_at_a_time = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True)
+        for left in folder.glob(f"{EXPORT}*"):  # by a server that was killed
+            shutil.rmtree(left, ignore_errors=True)
 
     def all(self) -> list[dict[str, Any]]:
         """Return all voices, also those whose file is damaged."""
@@ -151,6 +155,7 @@ def _describe(voice: VoiceSummary) -> dict[str, Any]:
         "is_shipped": voice.origin == "shipped",
         "kind": "anyone" if voice.is_any_to_one else "pair",
         "scores": known or None,
+        "takes_second_pass": _hears_mels(voice),
         "trained": _describe_training(voice),
         "sample": f"/api/voices/{quote(voice.name)}/sample",
         "bytes": voice.n_bytes,
@@ -169,6 +174,14 @@ def _describe_training(voice: VoiceSummary) -> str | None:
         return None
     made = f"{steps:,} steps" if steps else "a clone, without training"
     return f"{made}, from {minutes:.1f} minutes of speech"
+
+
+def _hears_mels(voice: VoiceSummary) -> bool:
+    """Return whether a second pass acts on a voice: on those of older files alone."""
+    try:
+        return not read_header(voice.path, VOICE)["generator"].get("n_content", 0)
+    except (ArtifactError, KeyError, AttributeError):
+        return False
 
 
 def _is_number(value: Any) -> bool:

@@ -13,9 +13,22 @@ PLACES = {
 LINKED = re.compile(r"(?<![\w/])(\d{4})(?:\.[a-z0-9]{1,5})?(?:-\d{3}\.flac)?(?![\w/.])")
 
 
+def count_recordings(n: int) -> str:
+    """Return a number of recordings in words."""
+    return f"{n} recording{'s' * (n != 1)}"
+
+
 def without_options(note: str) -> str:
     """Return a note on a conversion without the options of the command line that it names."""
     return note.replace("--vocoder fast", "the vocoder fast").replace(" (--file-stats)", "")
+
+
+def without_folders(sentence: str, *folders: Path) -> str:
+    """Return a sentence with the bare names of the files below folders of the server."""
+    for folder in folders:
+        sentence = re.sub(re.escape(str(folder)) + r"(?:/[^\s/:,;()]+)*/", "", sentence)
+        sentence = sentence.replace(str(folder), "the server's folder")
+    return sentence
 
 
 def reword(sentence: str, folder: Path, names: Mapping[str, Sequence[str]]) -> str:

@@ -158,7 +158,7 @@ def test_the_microphone_is_recorded_as_it_is(convert_page, site, spoken, best_ma
 def test_settings_are_kept_after_a_reload(convert_page):
     page = convert_page
     page.get_by_role("radio", name="michael").check()
-    pitch = page.get_by_role("slider", name="Pitch")
+    pitch = page.get_by_role("slider", name="Semitones")
     pitch.focus()
     for _ in range(4):  # half a semitone each
         page.keyboard.press("ArrowRight")
@@ -174,6 +174,48 @@ def test_settings_are_kept_after_a_reload(convert_page):
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
     page.get_by_role("button", name="Colours: dark").click()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") != dark
+
+
+def test_pitch_and_file_are_chosen_and_kept_after_a_reload(convert_page, site, talk):
+    page = convert_page
+    choose(page, talk)
+    for kind, suffix in (("Sing", "FLAC"), ("Keep", "MP3")):
+        page.get_by_role("radio", name=kind).check()
+        assert page.get_by_role("slider", name="Semitones").count() == 0  # it acts on auto alone
+        page.get_by_role("radio", name=suffix).check()
+    page.reload()
+    page.wait_for_selector("body[data-ready]")
+    assert page.get_by_role("radio", name="Keep").is_checked()
+    assert page.locator("#pitch-hint").inner_text() == "As high as the recording is."
+    result = convert(page)
+    with page.expect_download() as download:
+        result.get_by_role("link", name="Download talk.wav").click()
+    assert download.value.suggested_filename.endswith(".mp3")
+    newest = site.call("GET", "/api/jobs")[-1]
+    assert (newest["options"]["pitch"], newest["options"]["format"]) == ("keep", "mp3")
+    assert newest["options"]["second_pass"] is None and not newest["options"]["file_stats"]
+    page.get_by_role("radio", name="Auto").check()
+    page.get_by_role("slider", name="Semitones").wait_for()
+    page.get_by_role("radio", name="WAV").check()
+
+
+def test_settings_of_some_voices_are_shown_for_those(
+    convert_page, site, make_voice, talk, tmp_path
+):
+    page = convert_page
+    second_pass = page.get_by_role("slider", name="Second pass")
+    another = page.get_by_role("checkbox", name="File statistics")
+    assert second_pass.count() == another.count() == 0
+    make_voice(is_any_to_one=False, name="older").save(tmp_path / "older.safetensors")
+    page.locator("#voice-file").set_input_files(tmp_path / "older.safetensors")
+    page.get_by_role("radio", name="older").check()
+    second_pass.fill("0.5")
+    another.check()
+    choose(page, talk)
+    convert(page)
+    options = site.call("GET", "/api/jobs")[-1]["options"]
+    assert (options["second_pass"], options["file_stats"]) == (0.5, True)
+    site.call("DELETE", "/api/voices/older")
 
 
 def test_two_windows_see_the_same(convert_page, open_page, talk):

@@ -149,3 +149,28 @@ def test_the_stages_of_a_training_can_be_heard_and_the_best_is_marked(page):
     assert card.locator(".chart figcaption").inner_text().split() == ["cycle", "a", "0.00667"]
     buttons = card.locator(".job-head").get_by_role("button").all_inner_texts()
     assert buttons == ["Go on", "Use the best so far", ""]
+
+
+def test_names_of_losses_are_whole_on_a_phone(page):
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.evaluate("() => { location.hash = 'jobs'; }")
+    page.locator("#view-jobs").wait_for()
+    names = ["generator/adversarial_a", "generator/cycle_a", "discriminator/d_b"]
+    result = {"losses": [{"step": 1, **dict.fromkeys(names, 0.0123)}]}
+    job = {"id": "2", "kind": "train", "title": "train ben", "status": "running", "created": 0}
+    page.evaluate(TRAINING, {**job, "result": result})
+    spare = page.locator(".chart figcaption span").evaluate_all(
+        "(names) => names.map((name) => name.clientWidth - name.scrollWidth)"
+    )
+    assert len(spare) == 3 and min(spare) >= 0
+
+
+def test_what_starts_from_its_beginning_is_tried_again(page):
+    """A training goes on from its checkpoint; other jobs begin anew."""
+    script = """async (kind) => {
+      const { jobActions } = await import("/static/js/job_parts.js");
+      const part = jobActions();
+      part.update({ id: "1", kind, title: "x", status: "failed", can: ["resume"] });
+      return part.element.textContent;
+    }"""
+    assert [page.evaluate(script, kind) for kind in ("train", "convert")] == ["Go on", "Try again"]

@@ -6,7 +6,7 @@ import { $, h, keyed, setText } from "./dom.js";
 import { count, semitones } from "./format.js";
 import { intakeOf } from "./intake.js";
 import { attempt, say } from "./notices.js";
-import { keep, recall, remember } from "./settings.js";
+import { keep, keepChoice, recall, remember } from "./settings.js";
 import { store } from "./store.js";
 import { voiceChoice } from "./voice_card.js";
 
@@ -14,6 +14,12 @@ const VOCODERS = {
   fast: ["Fast", "A few hundredths of real time, a little rough."],
   hifigan: ["Most natural", "HiFi-GAN: the most natural sound, many times slower."],
 };
+const PITCHES = {
+  auto: "In the voice's own range.",
+  keep: "As high as the recording is.",
+  sing: "In the voice's range, with every interval kept: for songs.",
+};
+const FORMATS = { wav: "Nothing is lost.", flac: "Nothing is lost, about half the size.", mp3: "Small; plays everywhere." };
 const EMPTY = "Nothing yet. Add a recording, pick a voice, press Convert: both will appear here, side by side.";
 
 let chosen = recall("voice");
@@ -36,12 +42,12 @@ function showVoices(voices) {
     const element = voiceChoice(voice, false, () => {
       chosen = voice.id;
       remember("voice", chosen);
-      showButton();
+      showVoiceSettings();
     });
     return { element, update: () => {} };
   });
   for (const input of grid.querySelectorAll("input")) input.checked = input.value === current?.id;
-  showButton();
+  showVoiceSettings();
 }
 
 function showVocoders(state) {
@@ -74,6 +80,15 @@ function showSecondPass() {
   $("#second-pass").setAttribute("aria-valuetext", words);
 }
 
+/** Settings that act on some voices alone are shown for those. */
+function showVoiceSettings() {
+  const voice = chosenVoice();
+  $("#second-pass-field").hidden = !voice?.takes_second_pass;
+  $("#file-stats-field").hidden = voice?.kind !== "pair";
+  setText($("#file-stats-source"), voice?.source || "the one of the training");
+  showButton();
+}
+
 function showButton() {
   const [n, voice] = [intakeOf("convert").uploads.length, chosenVoice()];
   const what = n > 1 ? ` ${count(n, "recording")}` : "";
@@ -81,14 +96,16 @@ function showButton() {
 }
 
 function readOptions() {
-  const [pitch, secondPass] = [Number($("#pitch").value), Number($("#second-pass").value)];
+  const [voice, kind, secondPass] = [chosenVoice(), $("[name=pitch-kind]:checked").value, Number($("#second-pass").value)];
   return {
     kind: "convert",
     uploads: intakeOf("convert").uploads.map((upload) => upload.id),
-    voice: chosenVoice().id,
-    pitch: pitch || null,
-    second_pass: secondPass < 0 ? null : secondPass,
+    voice: voice.id,
+    pitch: kind === "auto" ? Number($("#pitch").value) || null : kind,
+    second_pass: secondPass < 0 || !voice.takes_second_pass ? null : secondPass,
+    file_stats: voice.kind === "pair" && $("#file-stats").checked,
     vocoder: readVocoder(),
+    format: $("[name=format]:checked").value,
   };
 }
 
@@ -127,6 +144,11 @@ export function startConvert() {
     if (intakeOf("convert").uploads.length) say($("#convert-hint"), "");
     showButton();
   });
+  keepChoice("pitch-kind", (kind) => {
+    setText($("#pitch-hint"), PITCHES[kind]);
+    $("#pitch-field").hidden = kind !== "auto";
+  });
+  keepChoice("format", (format) => setText($("#format-hint"), FORMATS[format]));
   for (const [selector, show] of [["#pitch", showPitch], ["#second-pass", showSecondPass]]) {
     keep($(selector));
     $(selector).addEventListener("input", show);

@@ -13,6 +13,7 @@ const RUNNING_ACTS = new Set(["cancel", "resume", "use", "delete"]);
 const ACTIONS = {
   cancel: { icon: "stop", text: "Stop" },
   resume: { icon: "play", text: "Go on" },
+  again: { icon: "play", text: "Try again" },
   use: { icon: "check", text: "Use the best so far" },
   delete: { icon: "trash", label: "Delete" },
 };
@@ -34,7 +35,7 @@ async function act(job, name) {
     return;
   }
   const answer = await attempt(() => post(`/api/jobs/${job.id}/${name}`));
-  if (answer?.id === job.id) store.takeJob(answer);
+  if (answer) store.takeJob(answer); // of `use`, a new one
 }
 
 /** Buttons for what a job can do now; `update(job)` keeps them. */
@@ -46,7 +47,7 @@ export function jobActions() {
     if (names.join() === shown) return;
     shown = names.join();
     element.replaceChildren(...names.map((name) => {
-      const { icon, text, label } = ACTIONS[name];
+      const { icon, text, label } = ACTIONS[name === "resume" && job.kind !== "train" ? "again" : name];
       return button(icon, { text, label: `${text ?? label}: ${job.title}`, kind: text ? "plain" : "quiet", onclick: () => act(job, name) });
     }));
   };

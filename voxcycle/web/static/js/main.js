@@ -17,7 +17,9 @@ import { startVoices } from "./voices_view.js";
 startIntakes();
 for (const start of [startConvert, startVoices, startMake, startClone, startDataReport, startTrain, startMeasure, startJobs]) start();
 store.watch("state", ({ limits }) => {
-  $("#life").textContent = `Recordings and conversions stay on this computer, for ${limits.life_hours} hours.`;
+  const isHere = /^(localhost|127\..*|\[::1\])$/.test(location.hostname);
+  const where = isHere ? "this computer" : `the computer ${location.hostname}`;
+  $("#life").textContent = `Recordings and conversions stay on ${where}, for ${limits.life_hours} hours.`;
 });
 startRouter();
 listen($("#offline"));

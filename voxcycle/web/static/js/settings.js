@@ -26,3 +26,16 @@ export function keep(field) {
   if (kept != null) field.value = kept;
   field.addEventListener("change", () => remember(field.id, field.value));
 }
+
+/** Keep which of the radio buttons of a name is chosen over reloads; `hear(value)` is called now, too. */
+export function keepChoice(name, hear) {
+  const kept = recall(name);
+  for (const input of document.getElementsByName(name)) {
+    if (input.value === kept) input.checked = true;
+    input.addEventListener("change", () => {
+      remember(name, input.value);
+      hear(input.value);
+    });
+    if (input.checked) hear(input.value);
+  }
+}

@@ -6,6 +6,7 @@ import { h, icon, keyed } from "./dom.js";
 import { score } from "./format.js";
 import { jobHead, jobProgress } from "./job_parts.js";
 import { playButton } from "./sample.js";
+import { store } from "./store.js";
 
 const SCORES = { g_ab_composite: "score", g_ab_secs_target: "similarity", g_ab_cer: "characters lost", g_ab_distillmos: "naturalness", g_ab_f0_rmse_semitones: "pitch error" };
 
@@ -41,19 +42,36 @@ function stageRow(first) {
   return { element, update };
 }
 
+/** Voices of the training as it was when somebody asked for them. */
+function useRow(first) {
+  const [head, progress] = [jobHead(first), jobProgress(first)];
+  const made = h("div", { class: "made-box" });
+  const element = h("div", { class: "use" }, head.element, progress.element, made);
+  const update = (job) => {
+    head.update(job);
+    progress.update(job);
+    const voices = (job.result?.voices ?? []).map(madeVoice).filter(Boolean);
+    made.replaceChildren(...voices, ...(voices.length ? [h("p", { class: "hint" }, `Of step ${job.result.step.toLocaleString()}.`)] : []));
+  };
+  return { element, update };
+}
+
 /** A card of a training; `update(job)` keeps it. */
 export function trainingCard(first) {
   const [head, progress, charts] = [jobHead(first, "h2"), jobProgress(first), lossCharts()];
   const stages = h("ol", { class: "stages" });
   const stagesTitle = h("h3", {}, "Stages");
   const made = h("div", { class: "made-box" });
+  const uses = h("div", { class: "uses" });
   const element = h("article", { class: "card result training", "aria-label": first.title },
-    head.element, progress.element, made, charts.element, stagesTitle, stages);
+    head.element, progress.element, uses, made, charts.element, stagesTitle, stages);
   const update = (job) => {
     head.update(job);
     progress.update(job);
     const result = job.result ?? {};
     charts.update(result.losses ?? []);
+    const newest = store.jobsOf("use").find((use) => use.options.training === job.id); // it replaces the others' voices
+    keyed(uses, newest ? [newest] : [], useRow);
     const rows = (result.stages ?? []).map((stage) => ({ ...stage, id: stage.step, isBest: stage.step === result.best?.b?.step }));
     stagesTitle.hidden = !rows.length;
     keyed(stages, rows.reverse(), stageRow);

@@ -67,7 +67,7 @@ function card(voice) {
   return h("article", { class: "card voice", "aria-label": voice.name },
     h("div", { class: "voice-top" }, playButton(voice.sample, `Hear ${voice.name}`),
       h("div", {}, h("h2", {}, voice.title ?? voice.name), h("p", { class: "voice-facts" }, factsOf(voice, true)))),
-    scoresOf(voice) ?? h("p", { class: "hint" }, "Not measured yet. ", h("a", { href: "#measure" }, "Measure it")),
+    scoresOf(voice) ?? h("p", { class: "hint" }, "No scores in its file. ", h("a", { href: "#measure", onclick: () => { $("#measure-voice").value = voice.id; } }, "Measure it")),
     h("p", { class: "hint" }, [voice.licence || "no licence stated", bytes(voice.bytes)].join(" · ")),
     h("div", { class: "voice-actions" },
       h("button", { type: "button", class: "plain", onclick: () => use(voice) }, "Convert to it"),
