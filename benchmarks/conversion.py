@@ -6,7 +6,7 @@ Real-time factor: seconds of computing per second of audio, 10 s of audio, media
 baseline in the same run is the Griffin-Lim vocoder; of each network, the PyTorch module that is
 trained. The command is `voxcycle convert`, start-up included, beside `import torch`. Memory is the
 peak resident size of a process of its own that converts 10 s, through `fast` also 10 min and, with
---hour, 1 h.
+--hour, 1 h (10 s: median of five).
 """
 
 import argparse
@@ -159,7 +159,7 @@ def measure_memory(recording: Path, voice_name: str, rows: Rows, lengths: dict[s
                     soundfile.write(Path(folder) / "in.wav", *repeated(recording, seconds))
                     words = ["--measured", folder, voice_name, name, n_threads]
                     work = partial(read_number, [sys.executable, __file__, *words])
-                    n_runs = 1 if seconds > 600 else 5
+                    n_runs = 5 if seconds == STAGE_S else 1
                     peak_mb = statistics.median(work() for _ in range(n_runs))
                 add(rows, f"memory, {VOCODERS[name]}, {length}", column, peak_mb, "MB")
 
@@ -173,7 +173,10 @@ def convert_measured(folder: Path, voice_name: str, vocoder_name: str, n_threads
 
     use_threads(int(n_threads))
     (result,) = convert_files(
-        [folder / "in.wav"], to=voice_name, out_dir=folder / "out", vocoder=vocoder_name
+        [folder / "in.wav"],
+        to=voice_name,
+        out_dir=Path(tempfile.mkdtemp(dir=folder)),
+        vocoder=vocoder_name,
     )
     if result.error:
         raise SystemExit(result.error)
@@ -219,7 +222,9 @@ def main() -> None:
             [{name: row.get(name) for name in columns} for row in rows.values()],
             machine=f"{cpu_name()}, two virtual cores, nothing else running",
             wall_s=time.monotonic() - started,
-            notes=[f"Median of five (1 h: one run); voice {args.voice}, 10 s of audio."],
+            notes=[
+                f"Median of five (memory of 10 min and 1 h: one run); voice {args.voice}, 10 s of audio."
+            ],
         )
 
 
