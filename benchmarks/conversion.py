@@ -222,9 +222,7 @@ def main() -> None:
             [{name: row.get(name) for name in columns} for row in rows.values()],
             machine=f"{cpu_name()}, two virtual cores, nothing else running",
             wall_s=time.monotonic() - started,
-            notes=[
-                f"Median of five (memory of 10 min and 1 h: one run); voice {args.voice}, 10 s of audio."
-            ],
+            notes=[f"Median of five (10 min and 1 h: once); voice {args.voice}, 10 s of audio."],
         )
 
 
