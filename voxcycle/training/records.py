@@ -47,7 +47,7 @@ class LogLines:
         self.started: float | None = None
 
     def __call__(self, state: TrainingState, writer: Any) -> None:
-        """Write a line if one is due."""
+        """Write a line if it is time for one."""
         if self.started is None:
             self.started = time.monotonic()
             self._drop_from(state.steps_done)
