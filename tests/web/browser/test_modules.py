@@ -166,7 +166,7 @@ def test_names_of_losses_are_whole_on_a_phone(page):
 
 
 def test_what_starts_from_its_beginning_is_tried_again(page):
-    """A training goes on from its checkpoint; other jobs begin anew."""
+    """A training goes on from its checkpoint; other jobs start again from the beginning."""
     script = """async (kind) => {
       const { jobActions } = await import("/static/js/job_parts.js");
       const part = jobActions();
