@@ -8,10 +8,22 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from voxcycle.web.multipart import receive_files
+from voxcycle.web.multipart import ReceivedFile, receive_files
 from voxcycle.web.service import Service
 from voxcycle.web.settings import Refusal
-from voxcycle.web.uploads import SET, write_json
+from voxcycle.web.uploads import SET, Uploads, write_json
+
+
+async def receive(request: Request, uploads: Uploads) -> list[ReceivedFile]:
+    """Write the files of a request to the disk; Refusal where a limit or the quota is passed."""
+    arrival = await run_in_threadpool(uploads.begin)
+    return await receive_files(
+        request,
+        uploads.open_file,
+        announce=arrival.announce,
+        check=arrival.check,
+        patience_s=uploads.limits.patience_s,
+    )
 
 
 def upload_routes(service: Service) -> list[Route]:
@@ -22,14 +34,7 @@ def upload_routes(service: Service) -> list[Route]:
         set_name = request.query_params.get("set", "")
         if set_name and not SET.fullmatch(set_name):
             raise Refusal("set: letters, digits, spaces and . _ - are possible, at most 60.")
-        arrival = await run_in_threadpool(uploads.begin)
-        files = await receive_files(
-            request,
-            uploads.open_file,
-            announce=arrival.announce,
-            check=arrival.check,
-            patience_s=uploads.limits.patience_s,
-        )
+        files = await receive(request, uploads)
         return JSONResponse(await run_in_threadpool(keep, files, set_name), 201)
 
     def keep(files: list[Any], set_name: str) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 
 from voxcycle.web.fields import read_body, take_text
-from voxcycle.web.multipart import receive_files
+from voxcycle.web.routes_uploads import receive
 from voxcycle.web.service import Service
 from voxcycle.web.voices import EXPORT
 from voxcycle.web.zips import stream_zip
@@ -27,15 +27,7 @@ def voice_routes(service: Service) -> list[Route]:
         return JSONResponse(voices.show(request.path_params["id"]))
 
     async def create(request: Request) -> Response:
-        uploads = service.uploads
-        arrival = await run_in_threadpool(uploads.begin)
-        files = await receive_files(
-            request,
-            uploads.open_file,
-            announce=arrival.announce,
-            check=arrival.check,
-            patience_s=uploads.limits.patience_s,
-        )
+        files = await receive(request, service.uploads)
         try:
             return JSONResponse(await run_in_threadpool(voices.add, files[0].path), 201)
         finally:
