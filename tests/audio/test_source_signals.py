@@ -4,13 +4,13 @@ from scipy.signal import lfilter
 
 from voxcycle.audio.f0 import extract_f0
 from voxcycle.audio.mel import MelSpec
-from voxcycle.audio.source_signals import noise_blocks, onset_phases, source_signals
+from voxcycle.audio.source_signals import StreamedPhases, noise_blocks, onset_phases, source_signals
 
 SPEC = MelSpec()
 
 
 def make_sources(f0_hz, noise=None, frames=slice(None)):
-    """Return pulses, noise (by default silence) and pulsed noise of some frames of a contour."""
+    """Return pulses, noise (by default silence), pulsed noise and bursts of frames of a contour."""
     part, phases = f0_hz[frames], onset_phases(f0_hz, SPEC)[frames]
     noise = np.zeros(len(part) * SPEC.hop_length, np.float32) if noise is None else noise
     return source_signals(part, phases, noise, SPEC)
@@ -58,6 +58,16 @@ def test_phases_are_the_sum_of_the_samples():
     np.testing.assert_allclose(phases, sums / SPEC.sample_rate % 1, atol=1e-9)
 
 
+@pytest.mark.parametrize("step", [1, 2, 7, 200])
+def test_phases_carry_on_however_the_contour_comes(step):
+    rng = np.random.default_rng(1)
+    f0 = np.where(rng.random(200) < 0.8, rng.uniform(80, 300, 200), 0).astype(np.float32)
+    stream = StreamedPhases(SPEC)
+    found = np.concatenate([stream.push(f0[i : i + step]) for i in range(0, 200, step)])
+    error = (found - onset_phases(f0, SPEC) + 0.5) % 1 - 0.5
+    assert np.abs(error).max() < 1e-9
+
+
 def test_chunks_equal_the_whole():
     rng = np.random.default_rng(0)
     f0 = np.where(rng.random(200) < 0.8, rng.uniform(80, 300, 200), 0).astype(np.float32)
@@ -67,15 +77,17 @@ def test_chunks_equal_the_whole():
     np.testing.assert_allclose(part, expected, atol=1e-6)
 
 
-def test_pulsed_noise_opens_with_the_pulse_and_has_unit_power():
+@pytest.mark.parametrize(("source", "peak"), [(2, 4 * 2 / 3), (3, 4**8 / 12870)])
+def test_pulsed_noise_opens_with_the_pulse_and_has_unit_power(source, peak):
     f0 = np.array([0] * 40 + [150] * 400, np.float32)
     noise = noise_blocks(0, len(f0), SPEC)
-    pulses, same, pulsed = make_sources(f0, noise)
+    sources = make_sources(f0, noise)
+    pulses, same, pulsed = sources[0], sources[1], sources[source]
     voiced = slice(40 * SPEC.hop_length, None)
     assert np.array_equal(same, noise) and not pulsed[: 40 * SPEC.hop_length].any()
     assert np.square(pulsed[voiced]).mean() == pytest.approx(1, abs=0.02)
     at_pulse = pulses[voiced] > 0.9 * pulses.max()
-    assert np.square(pulsed[voiced][at_pulse]).mean() == pytest.approx(4 * 2 / 3, rel=0.15)
+    assert np.square(pulsed[voiced][at_pulse]).mean() == pytest.approx(peak, rel=0.15)
 
 
 def test_noise_depends_on_its_position_alone():
@@ -87,3 +99,10 @@ def test_noise_depends_on_its_position_alone():
     quarters = [q.mean() for q in np.array_split(spectrum, 4)]
     assert max(quarters) / min(quarters) < 1.1  # white
     assert not np.array_equal(noise_blocks(0, 5, SPEC, seed=1), noise_blocks(0, 5, SPEC))
+
+
+def test_three_sources_are_the_first_three():
+    f0 = np.full(50, 150, np.float32)
+    noise, phases = noise_blocks(0, len(f0), SPEC), onset_phases(f0, SPEC)
+    three = source_signals(f0, phases, noise, SPEC, n_sources=3)
+    assert np.array_equal(three, source_signals(f0, phases, noise, SPEC)[:3])

@@ -13,7 +13,7 @@ from voxcycle.audio.io import ArraySource
 from voxcycle.audio.level import ANALYSIS_LEVEL_DB, frame_power, remove_rumble, to_db
 from voxcycle.audio.mel import LogMel, MelSpec
 from voxcycle.audio.mixdown import plan_mixdown
-from voxcycle.audio.source_signals import onset_phases
+from voxcycle.audio.source_signals import StreamedPhases, onset_phases
 from voxcycle.audio.stats import sum_frames
 from voxcycle.conversion import analysis
 from voxcycle.conversion.analysis import analyze
@@ -101,16 +101,19 @@ def test_chunks_split_the_frames_evenly(n_frames):
 
 
 @pytest.mark.parametrize("step", [1, 3, 7, 40])
-@pytest.mark.parametrize(("n_frames", "chunk", "context"), [(23, 5, 4), (4, 6, 9), (10, 5, 0)])
-def test_windows_hold_both_ends_however_the_frames_come(n_frames, chunk, context, step):
-    values, windows = np.arange(n_frames), Windows(context, chunk)
+@pytest.mark.parametrize(
+    ("n_frames", "chunk", "context", "ahead"),
+    [(23, 5, 4, 4), (4, 6, 9, 9), (10, 5, 0, 0), (23, 5, 4, 1), (9, 2, 3, 6)],
+)
+def test_windows_hold_both_ends_however_the_frames_come(n_frames, chunk, context, ahead, step):
+    values, windows = np.arange(n_frames), Windows(context, chunk, ahead)
     made = [w for i in range(0, n_frames, step) for w in windows.push(values[i : i + step])]
     made += list(windows.flush())
     starts = list(range(0, n_frames, chunk))
     assert [w.start for w in made] == [start - context for start in starts]
     assert [w.n_kept for w in made] == [min(chunk, n_frames - start) for start in starts]
     for window, start in zip(made, starts, strict=True):
-        wanted = np.clip(np.arange(start - context, start + chunk + context), 0, n_frames - 1)
+        wanted = np.clip(np.arange(start - context, start + chunk + ahead), 0, n_frames - 1)
         assert np.array_equal(window.columns[0], wanted)
 
 
@@ -129,6 +132,37 @@ def test_generator_and_vocoder_agree_with_the_whole_to_80_db(voice, second_pass)
     assert np.abs(chunked_mels - whole_mels).max() < 1e-4
     assert whole.std() > 0.01
     assert np.abs(chunked - whole).max() < 1e-4 * np.abs(whole).max()  # -80 dB
+
+
+@pytest.mark.parametrize("look_ahead", [0, 1, 3])
+@pytest.mark.parametrize("step", [1, 5, 64])
+def test_a_streamed_rendering_equals_the_whole(look_ahead, step):
+    """Frame by frame or in pieces, from carried phases; samples come as soon as they can."""
+    torch.manual_seed(0)
+    network = SourceFilterVocoder(
+        SPEC,
+        width=16,
+        n_blocks=2,
+        look_ahead=look_ahead,
+        n_fft=512,
+        filters_per_frame=2,
+        n_sources=4,
+    )
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    vocoder = SourceFilter(store_network(network), SPEC)
+    mels, f0_hz = draw_frames(150)
+    whole = render_in_chunks(vocoder, mels, f0_hz, 150)
+    stage, phases = Renderer(vocoder, step), StreamedPhases(SPEC)
+    pieces = []
+    for start in range(0, 150, step):
+        part = slice(start, start + step)
+        pieces.append(stage.push(mels[part], f0_hz[part], phases.push(f0_hz[part])))
+        n_given = min(start + step, 150)
+        n_ready = max(0, n_given - max(1 + look_ahead, 3)) // step * step
+        assert sum(map(len, pieces)) == n_ready * SPEC.hop_length
+    streamed = np.concatenate([*pieces, stage.flush()])
+    assert np.abs(streamed - whole).max() < 1e-5 * np.abs(whole).max()
 
 
 def test_what_is_heard_in_pieces_is_centred_as_a_whole(monkeypatch):
@@ -185,7 +219,7 @@ def test_the_vocoder_needs_its_context(voice):
     mels, _ = draw_frames(120)
     vocoder, f0_hz = make_vocoder(), np.zeros(120, np.float32)
     whole = render_in_chunks(vocoder, mels, f0_hz, 120)
-    blind = SimpleNamespace(spec=SPEC, context_frames=0, decode=vocoder.decode)
+    blind = SimpleNamespace(spec=SPEC, context_frames=0, look_ahead_frames=0, decode=vocoder.decode)
     chunked = render_in_chunks(blind, mels, f0_hz, 30)
     assert np.abs(chunked - whole).max() > 1e-2 * np.abs(whole).max()
 

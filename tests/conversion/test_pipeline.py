@@ -16,7 +16,7 @@ from voxcycle.vocoders.griffin_lim import GriffinLim
 class F0Spy:
     """A vocoder that renders noise as loud as its mels and keeps the F0 that it was given."""
 
-    name, spec, context_frames, follows_f0 = "spy", MelSpec(), 2, True
+    name, spec, context_frames, look_ahead_frames, follows_f0 = "spy", MelSpec(), 2, 2, True
 
     def __init__(self):
         self.f0_hz = np.zeros(0, np.float32)

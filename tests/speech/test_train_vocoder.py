@@ -10,12 +10,22 @@ from safetensors.torch import load_file
 
 from voxcycle.artifacts import ArtifactError
 from voxcycle.audio.mel import LogMel, MelSpec
+from voxcycle.models.source_filter_networks import SourceFilterVocoder
+from voxcycle.models.weights import store_network
 from voxcycle.speech import vocoder_recordings as training
 from voxcycle.speech.corpus import CorpusError
-from voxcycle.speech.train_vocoder import VocoderTrainingConfig, train_vocoder
+from voxcycle.speech.train_vocoder import (
+    VocoderTrainingConfig,
+    build_vocoder_method,
+    save_vocoder,
+    start_with,
+    train_vocoder,
+)
 from voxcycle.speech.vocoder_recordings import convert_recordings, load_recordings
 from voxcycle.training.config import load_config
+from voxcycle.training.state import TrainingState
 from voxcycle.vocoders.registry import FAST_FILE
+from voxcycle.vocoders.source_filter import SourceFilter
 from voxcycle.voices.library import find_voice, load_voice
 from voxcycle.voices.voice import VoiceError
 
@@ -115,16 +125,15 @@ def test_voice_files_are_stored_with_their_whole_paths():
     assert config.voices == ("heart", *(str(Path(name).absolute()) for name in voices[1:]))
 
 
-def test_conversions_by_voices_are_training_data(folder, tmp_path, monkeypatch):
+def test_conversions_by_voices_are_training_data(folder, tmp_path):
     """Conversions are at the voice's pitch, and their waveforms have their mels."""
-    monkeypatch.setattr(training, "N_CONVERSIONS", 2)
     console, spec = Console(quiet=True), MelSpec()
     recordings = [
         whole._replace(mel=whole.mel[:200], f0_hz=whole.f0_hz[:200], speech=whole.speech[:200])
         for whole in load_recordings((folder,), spec, console)
     ]
     converted = convert_recordings(
-        ("heart", "george"), recordings, spec=spec, seed=0, console=console
+        ("heart", "george"), recordings, n_conversions=2, spec=spec, seed=0, console=console
     )
     assert len(converted) == 2 * 2
     for name, recording in zip(("heart", "heart", "george", "george"), converted, strict=True):
@@ -135,8 +144,8 @@ def test_conversions_by_voices_are_training_data(folder, tmp_path, monkeypatch):
         assert recording.mel.shape == heard.shape
         loud = recording.mel > recording.mel.max() - 5
         assert np.abs(heard - recording.mel)[loud].mean() < 0.35
-    monkeypatch.setattr(training, "N_CONVERSIONS", 1)
-    train_vocoder(make_config(folder, tmp_path, voices=("heart",), steps=1))
+    settings = {"voices": ("heart",), "sources": (folder,), "n_conversions": 1, "steps": 1}
+    train_vocoder(make_config(folder, tmp_path, **settings))
     # resumed without them, it continues with its recordings and voices
     for given, n_steps in (({}, 1), ({"steps": 2}, 2)):
         resumed = VocoderTrainingConfig(out=tmp_path, **given)
@@ -162,3 +171,40 @@ def test_a_run_may_begin_with_the_network_of_a_file(folder, finished, tmp_path):
         assert wanted <= set(str(raised.value).split())
     with pytest.raises(ArtifactError, match="heart.safetensors: .* of the kind voice, not vocoder"):
         train_vocoder(make_config(folder, tmp_path / "fourth", start=find_voice("heart")))
+
+
+def test_filters_of_a_file_become_shorter_and_more(tmp_path, make_speech):
+    """Refined, a network gives the gains of the file, at every second frequency and twice."""
+    torch.manual_seed(0)
+    spec = MelSpec()
+    old = SourceFilterVocoder(spec, width=16, n_blocks=2)
+    torch.nn.init.normal_(old.out.weight, std=0.1)
+    path = tmp_path / "old.safetensors"
+    SourceFilter(store_network(old), spec).save(path, {})
+    config = make_config(tmp_path, tmp_path / "run")
+    module = TrainingState(build_vocoder_method(config, spec), config.ema_decay)
+    start_with(module, path)
+    mel = torch.from_numpy(LogMel(spec)(make_speech(1.0, spec.sample_rate)).T[None].copy())
+    pitch = torch.zeros(1, mel.shape[2], 2)
+    with torch.no_grad():
+        before, offset = old.respond(mel, pitch)
+        after, offset_after = module.method.generator.respond(mel, pitch)
+    assert config.filters_per_frame == 2 and config.n_sources == 4
+    for filters, wanted in (*zip(after[:2], before[:2], strict=True), (offset_after, offset)):
+        expected = wanted[:, ::2].repeat_interleave(2, 2)
+        torch.testing.assert_close(filters, expected, rtol=5e-3, atol=5e-3)  # kept in fp16
+    powers = sum(gain.square() for gain in after[2:])
+    torch.testing.assert_close(
+        powers, before[2][:, ::2].repeat_interleave(2, 2).square(), rtol=1e-2, atol=1e-3
+    )
+    save_vocoder(module, path, {})
+    with pytest.raises(ValueError, match="do not become"):
+        start_with(
+            TrainingState(
+                build_vocoder_method(
+                    config.model_copy(update={"n_fft": 1024, "filters_per_frame": 1}), spec
+                ),
+                0.9,
+            ),
+            path,
+        )

@@ -91,7 +91,15 @@ def test_the_shipped_one_hears_pitch_in_mels(speech):
     assert np.median(12 * np.abs(np.log2(heard[both] / wanted[both]))) < 1.0
 
 
-@pytest.mark.parametrize("arguments", [{}, {"has_phase": False, "has_prior": False}])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"has_phase": False, "has_prior": False},
+        {"n_fft": 512, "filters_per_frame": 2, "n_sources": 4},
+        {"n_fft": 256, "filters_per_frame": 4, "has_phase": False},
+    ],
+)
 def test_it_renders_what_the_trained_module_renders(speech, arguments):
     torch.manual_seed(0)
     module = SourceFilterVocoder(SPEC, width=16, n_blocks=2, voiced_noise=0.7, **arguments).eval()
@@ -100,7 +108,7 @@ def test_it_renders_what_the_trained_module_renders(speech, arguments):
     vocoder = SourceFilter(store_network(module), SPEC)
     mel, f0_hz = LogMel(SPEC)(speech), extract_f0(speech, SPEC)
     noise = noise_blocks(0, len(f0_hz), SPEC)
-    sources = source_signals(f0_hz, onset_phases(f0_hz, SPEC), noise, SPEC)
+    sources = source_signals(f0_hz, onset_phases(f0_hz, SPEC), noise, SPEC, module.n_sources)
     with torch.no_grad():
         batch = (torch.from_numpy(x)[None] for x in (mel.T.copy(), f0_hz, sources))
         wanted = module(*batch)[0].numpy()
@@ -108,3 +116,29 @@ def test_it_renders_what_the_trained_module_renders(speech, arguments):
     error_db = 10 * np.log10(np.square(found - wanted).mean() / np.square(wanted).mean())
     assert error_db < -80
     assert vocoder.context_frames == module.context_frames
+
+
+def test_files_without_the_newer_arguments_have_the_filters_of_their_time(saved):
+    vocoder, path = saved
+    arguments = dict(vocoder.network.arguments)
+    assert [arguments.pop(name) for name in ("n_fft", "filters_per_frame", "n_sources")] == [
+        1024,
+        1,
+        3,
+    ]
+    older = SourceFilter(replace(vocoder.network, arguments=arguments), SPEC)
+    mel = np.zeros((20, 80), np.float32)
+    f0_hz = np.full(20, 150, np.float32)
+    assert np.array_equal(older.decode(mel, f0_hz), vocoder.decode(mel, f0_hz))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"n_fft": 300}, {"n_fft": 256}, {"filters_per_frame": 3}, {"n_sources": 5}, {"n_fft": 0.5}],
+)
+def test_filters_that_cannot_be_are_refused(saved, wrong):
+    vocoder, path = saved
+    arguments = vocoder.network.arguments | wrong
+    replace(vocoder, network=replace(vocoder.network, arguments=arguments)).save(path, {})
+    with pytest.raises(ArtifactError, match=next(iter(wrong))):
+        SourceFilter.load(path)

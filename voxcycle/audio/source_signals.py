@@ -13,6 +13,7 @@ from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.noise import draw_normal
 
 NOISE_BLOCK_FRAMES = 32
+PULSED_POWERS = (1, 4)  # of the envelopes of pulsed noise and of bursts
 Floats = NDArray[np.float64]
 
 
@@ -40,20 +41,44 @@ def onset_phases(f0_hz: NDArray[np.float32], spec: MelSpec) -> Floats:
     return np.where(voiced, sums - sums[at_onset], 0.0) % 1.0
 
 
+class StreamedPhases:
+    """`onset_phases` of a contour that comes in pieces: phases carry on from piece to piece."""
+
+    def __init__(self, spec: MelSpec) -> None:
+        self._spec = spec
+        self._held = np.zeros(2, np.float32)  # F0 of the last frames
+        self._phase = 0.0  # at the start of the last one
+
+    def push(self, f0_hz: NDArray[np.float32]) -> Floats:
+        """Return the phases (F,) of the next frames."""
+        contour = np.append(self._held, f0_hz)
+        phases = onset_phases(contour, self._spec)
+        stretch = slice(1, 1 + int(np.argmin(np.append(contour[1:] > 0, False))))
+        phases[stretch] = (phases[stretch] - phases[1] + self._phase) % 1.0
+        self._held, self._phase = contour[-2:], float(phases[-1])
+        return phases[2:]
+
+
 def source_signals(
-    f0_hz: NDArray[np.float32], phases: Floats, noise: NDArray[np.float32], spec: MelSpec
+    f0_hz: NDArray[np.float32],
+    phases: Floats,
+    noise: NDArray[np.float32],
+    spec: MelSpec,
+    n_sources: int = 4,
 ) -> NDArray[np.float32]:
-    """Return what a source-filter vocoder filters: pulses, noise, and pulsed noise.
+    """Return what a source-filter vocoder filters: pulses, noise, pulsed noise, and bursts.
 
     Pulsed noise has an envelope that opens once per period, `1 + cos(phase)`, at unit power where
-    voiced, zero elsewhere: turbulence in voiced sounds comes with the glottal pulse.
+    voiced, zero elsewhere: turbulence in voiced sounds comes with the glottal pulse. Bursts are the
+    same with the fourth power of that envelope: they last a quarter of the period.
 
     F0 (F,) is 0 where unvoiced, phases (F,) are of `onset_phases`, float64, and noise
-    (F * hop_length,) is of `noise_blocks`. The result is (3, F * hop_length).
+    (F * hop_length,) is of `noise_blocks`. The result is (n_sources, F * hop_length); three sources
+    lack the bursts.
     """
     hop = spec.hop_length
     voiced = np.asarray(f0_hz) > 0
-    signals = np.zeros((3, len(voiced), hop), np.float32)
+    signals = np.zeros((n_sources, len(voiced), hop), np.float32)
     signals[1] = noise.reshape(-1, hop)
     before, here, after = (f0[voiced, None] for f0 in _held_f0(np.asarray(f0_hz, np.float64)))
     position = (np.arange(hop) + 0.5) / hop - 0.5
@@ -63,9 +88,12 @@ def source_signals(
     turns = sample_f0.cumsum(-1) - sample_f0  # since the start of the frame
     x = 2 * math.pi * ((phases[voiced, None] + turns / spec.sample_rate) % 1.0)
     signals[0, voiced] = pulse_train(x, sample_f0, spec)
-    envelope = ((1 + np.cos(x)) * math.sqrt(2 / 3)).astype(np.float32)
-    signals[2, voiced] = signals[1, voiced] * envelope
-    return signals.reshape(3, -1)
+    opening = ((1 + np.cos(x)) / 2).astype(np.float32)
+    for source, power in enumerate(PULSED_POWERS[: n_sources - 2], 2):
+        # The mean square of the envelope over a period, by Wallis' integral.
+        mean_square = math.comb(4 * power, 2 * power) / 4 ** (2 * power)
+        signals[source, voiced] = signals[1, voiced] * opening**power / math.sqrt(mean_square)
+    return signals.reshape(n_sources, -1)
 
 
 def pulse_train(x: Floats, f0_hz: Floats, spec: MelSpec) -> Floats:

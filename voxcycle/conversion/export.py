@@ -23,12 +23,7 @@ from voxcycle.conversion.stages import mel_source
 from voxcycle.files import replacing
 from voxcycle.runtime.graph import Graph
 from voxcycle.runtime.session import Session
-from voxcycle.runtime.source_filter import (
-    LOG_F0_MEAN,
-    LOG_F0_STD,
-    build_filters,
-    count_context_frames,
-)
+from voxcycle.runtime.source_filter import LOG_F0_MEAN, LOG_F0_STD, build_filters
 from voxcycle.runtime.voice_generator import build_voice_generator
 from voxcycle.runtime.whisper_encoder import build_whisper_encoder
 from voxcycle.vocoders.registry import load_vocoder
@@ -204,7 +199,8 @@ def _describe(voice: Voice, vocoder: SourceFilter, is_int8: bool) -> dict[str, A
         "vocoder": {
             **vocoder.network.arguments,
             "name": vocoder.name,
-            "context_frames": count_context_frames(voice.spec, **vocoder.network.arguments),
+            "context_frames": vocoder.context_frames,
+            "look_ahead_frames": vocoder.look_ahead_frames,
             "log_f0_mean": LOG_F0_MEAN,
             "log_f0_std": LOG_F0_STD,
             "noise_block_frames": NOISE_BLOCK_FRAMES,

@@ -30,12 +30,14 @@ class Window(NamedTuple):
 class Windows:
     """Cuts a stream into windows as soon as their context is there.
 
-    A window has `chunk_frames` frames and `context` more on either side. The first and last frame
-    of the stream repeat where the context reaches beyond it, so that all windows have one shape.
+    A window has `chunk_frames` frames, `context` more before them and `look_ahead`, by default as
+    many, after them. The first and last frame of the stream repeat where these reach beyond it, so
+    that all windows have one shape.
     """
 
-    def __init__(self, context: int, chunk_frames: int) -> None:
+    def __init__(self, context: int, chunk_frames: int, look_ahead: int | None = None) -> None:
         self.context, self.chunk_frames = context, chunk_frames
+        self.look_ahead = context if look_ahead is None else look_ahead
         self._columns: tuple[Frames, ...] = ()
         self._first = 0  # index in the stream of the first frame that is kept here
         self._next = 0  # first frame of the next chunk
@@ -47,7 +49,7 @@ class Windows:
                 np.concatenate(pair) for pair in zip(self._columns, columns, strict=True)
             )
         self._columns = columns
-        while self._n_frames >= self._next + self.chunk_frames + self.context:
+        while self._n_frames >= self._next + self.chunk_frames + self.look_ahead:
             yield self._cut()
 
     def flush(self) -> Iterator[Window]:
@@ -61,7 +63,7 @@ class Windows:
 
     def _cut(self) -> Window:
         start, stop = self._next, self._next + self.chunk_frames
-        frames = np.arange(start - self.context, stop + self.context)
+        frames = np.arange(start - self.context, stop + self.look_ahead)
         held = np.clip(frames, 0, self._n_frames - 1) - self._first
         columns = tuple(column[held] for column in self._columns)
         window = Window(int(frames[0]), columns, min(stop, self._n_frames) - start)

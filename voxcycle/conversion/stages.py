@@ -110,14 +110,14 @@ def content_source(
 
 
 class Renderer:
-    """A stage: log-mels, F0 and its phases in, samples out, delayed by the vocoder's context.
+    """A stage: log-mels, F0 and its phases in, samples out, delayed by the vocoder's look-ahead.
 
-    The vocoder sees `chunk_frames` frames at once, besides its context.
+    The vocoder sees `chunk_frames` frames at once, besides its context and look-ahead.
     """
 
     def __init__(self, vocoder: Vocoder, chunk_frames: int = CHUNK_FRAMES) -> None:
         self.vocoder = vocoder
-        self._windows = Windows(vocoder.context_frames, chunk_frames)
+        self._windows = Windows(vocoder.context_frames, chunk_frames, vocoder.look_ahead_frames)
 
     def push(
         self, mel: NDArray[np.float32], f0_hz: NDArray[np.float32], phases: NDArray[np.float64]

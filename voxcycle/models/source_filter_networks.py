@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from voxcycle.audio.f0 import F0_MAX_HZ, F0_MIN_HZ
-from voxcycle.audio.mel import MelSpec, mel_filterbank
+from voxcycle.audio.mel import MelSpec, hann
 from voxcycle.audio.stft import Resolution, stft_magnitude
 from voxcycle.runtime.source_filter import (
     LOG_F0_MEAN,
@@ -22,12 +22,13 @@ from voxcycle.runtime.source_filter import (
     LOG_MEL_STD,
     MAX_LOG_GAIN,
     MIN_ENVELOPE,
-    N_SOURCES,
     PITCH_BLOCKS,
     PITCH_EXPANSION,
     PITCH_KERNEL,
     PITCH_WIDTH,
+    check_filters,
     count_context_frames,
+    invert_filterbank,
 )
 
 
@@ -49,22 +50,22 @@ class CausalBlock(nn.Module):
 
 
 class SpectralFrames(nn.Module):
-    """The STFT on the frames of `LogMel`, and its inverse by overlap-add."""
+    """The STFT whose frames share those of `LogMel` out, and its inverse by overlap-add."""
 
     window: Tensor
 
-    def __init__(self, spec: MelSpec) -> None:
+    def __init__(self, n_fft: int, hop_length: int) -> None:
         super().__init__()
-        self.spec = spec
-        self.pad = (spec.n_fft - spec.hop_length) // 2
-        self.register_buffer("window", torch.hann_window(spec.n_fft), persistent=False)
+        self.n_fft, self.hop_length = n_fft, hop_length
+        self.pad = (n_fft - hop_length) // 2
+        self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
 
     def analyse(self, waveform: Tensor) -> Tensor:
         """Map (B, F * hop_length) to complex (B, n_freq, F); silence lies beyond both ends."""
         return torch.stft(
             F.pad(waveform, (self.pad, self.pad)),
-            self.spec.n_fft,
-            self.spec.hop_length,
+            self.n_fft,
+            self.hop_length,
             window=self.window,
             center=False,
             return_complex=True,
@@ -79,7 +80,7 @@ class SpectralFrames(nn.Module):
         return (waveform / weight.clamp(min=1e-3))[:, self.pad : -self.pad]
 
     def _overlap_add(self, frames: Tensor, n_frames: int) -> Tensor:
-        n_fft, hop = self.spec.n_fft, self.spec.hop_length
+        n_fft, hop = self.n_fft, self.hop_length
         length = n_fft + (n_frames - 1) * hop
         folded = F.fold(frames, (1, length), (1, n_fft), stride=(1, hop))
         return folded[:, 0, 0]
@@ -119,10 +120,14 @@ class SourceFilterVocoder(nn.Module):
         width: channels of the trunk.
         n_blocks: ConvNeXt blocks, causal but for the first.
         kernel, expansion: as in `VoiceGenerator`.
-        look_ahead: frames ahead that the first block sees; all the latency of the network.
+        look_ahead: frames ahead that the first block sees; all the latency of the network. Beside
+            it there is the overlap of the filters' windows.
         has_prior: start from the amplitudes of the mel's pseudo-inverse, instead of from nothing.
         has_phase: predict a phase offset per bin of the pulse train.
-        voiced_noise: factor on both noises in voiced frames; 1 in training.
+        voiced_noise: factor on all noises in voiced frames; 1 in training.
+        n_fft: of the filters, a part of the mel's; None takes the mel's. A short one resolves time.
+        filters_per_frame: filters that share the time of a mel frame out.
+        n_sources: of `source_signals`.
     """
 
     inverse_filters: Tensor
@@ -138,9 +143,13 @@ class SourceFilterVocoder(nn.Module):
         has_prior: bool = True,
         has_phase: bool = True,
         voiced_noise: float = 1.0,
+        n_fft: int | None = None,
+        filters_per_frame: int = 1,
+        n_sources: int = 3,
     ) -> None:
         super().__init__()
         self.spec = spec
+        n_fft = check_filters(spec, n_fft, filters_per_frame, n_sources)
         self.arguments: dict[str, Any] = {
             "width": width,
             "n_blocks": n_blocks,
@@ -150,33 +159,36 @@ class SourceFilterVocoder(nn.Module):
             "has_prior": has_prior,
             "has_phase": has_phase,
             "voiced_noise": voiced_noise,
+            "n_fft": n_fft,
+            "filters_per_frame": filters_per_frame,
+            "n_sources": n_sources,
         }
+        self.filters_per_frame, self.n_sources = filters_per_frame, n_sources
         self.voiced_noise = voiced_noise
         self.has_prior, self.has_phase = has_prior, has_phase
-        self.frames = SpectralFrames(spec)
-        n_freq = spec.n_fft // 2 + 1
-        self.context_frames = count_context_frames(spec, n_blocks, kernel)
+        self.frames = SpectralFrames(n_fft, spec.hop_length // filters_per_frame)
+        n_freq = n_fft // 2 + 1
+        self.context_frames = count_context_frames(spec, n_blocks, kernel, n_fft)
         self.embed = nn.Linear(spec.n_mels + 2, width)
         self.blocks = nn.ModuleList(
             CausalBlock(width, kernel, expansion, look_ahead if i == 0 else 0)
             for i in range(n_blocks)
         )
         self.norm = nn.LayerNorm(width)
-        self.out = nn.Linear(width, n_freq * (N_SOURCES + has_phase))
+        self.out = nn.Linear(width, filters_per_frame * n_freq * (n_sources + has_phase))
         nn.init.normal_(self.out.weight, std=0.01)
         nn.init.zeros_(self.out.bias)
-        inverse = np.linalg.pinv(mel_filterbank(spec).astype(np.float64))  # (n_freq, n_mels)
-        self.register_buffer(
-            "inverse_filters", torch.from_numpy(inverse.astype(np.float32)), persistent=False
-        )
+        inverse = invert_filterbank(spec, n_fft).astype(np.float32)
+        self.register_buffer("inverse_filters", torch.from_numpy(inverse), persistent=False)
+        self.of_unit_noise = float(np.sqrt(np.square(hann(spec.n_fft)).sum()))
         self.pitch = MelPitch(spec)
 
     def forward(self, log_mel: Tensor, f0_hz: Tensor, sources: Tensor) -> Tensor:
         """Render mels (B, n_mels, F) at F0 (B, F), 0 where unvoiced, as (B, F * hop_length).
 
-        The sources, (B, 3, F * hop_length), are those of `source_signals`.
+        The sources, (B, n_sources, F * hop_length), are those of `source_signals`.
         """
-        voiced = (f0_hz > 0).to(log_mel.dtype)
+        voiced = (f0_hz > 0).to(log_mel.dtype).repeat_interleave(self.filters_per_frame, 1)
         gains, offset = self.respond(log_mel, normalise_pitch(f0_hz))
         noise_gain = 1 + (self.voiced_noise - 1) * voiced[:, None]
         gains[1:] = [g * noise_gain for g in gains[1:]]
@@ -189,19 +201,26 @@ class SourceFilterVocoder(nn.Module):
     def respond(self, log_mel: Tensor, pitch: Tensor) -> tuple[list[Tensor], Tensor | None]:
         """Return the filters' gain for every source and, with phases, the offset of the pulses.
 
-        Of mels (B, n_mels, F) and `normalise_pitch` (B, F, 2); each result is (B, n_freq, F), the
-        offset in radians.
+        Of mels (B, n_mels, F) and `normalise_pitch` (B, F, 2); each result is (B, n_freq, F *
+        filters_per_frame), the offset in radians.
         """
         mel = (log_mel.transpose(1, 2) - LOG_MEL_MEAN) / LOG_MEL_STD
         x = self.embed(torch.cat([mel, pitch], -1))  # (B, F, width)
         for block in self.blocks:
             x = block(x)
         # Phases, gains and all that follows are in float32, whatever the precision.
-        responses = self.out(self.norm(x)).float().transpose(1, 2)  # (B, k * n_freq, F)
-        log_gains = list(responses.chunk(N_SOURCES + self.has_phase, 1))
-        offset = log_gains.pop() if self.has_phase else None
-        prior = self._log_envelope(log_mel) if self.has_prior else 0.0
-        return [(g + prior).clamp(max=MAX_LOG_GAIN).exp() for g in log_gains], offset
+        responses = self.out(self.norm(x)).float()  # (B, F, n)
+        n_filters, n_freq = self.filters_per_frame, len(self.inverse_filters)
+        n_gains = n_filters * self.n_sources * n_freq
+        log_gains = responses[..., :n_gains].unflatten(-1, (n_filters, self.n_sources, n_freq))
+        offset = None
+        if self.has_phase:
+            offset = responses[..., n_gains:].unflatten(-1, (n_filters, n_freq))
+            offset = offset.flatten(1, 2).transpose(1, 2)
+        if self.has_prior:
+            log_gains = log_gains + self._log_envelope(log_mel).transpose(1, 2)[:, :, None, None]
+        gains = log_gains.clamp(max=MAX_LOG_GAIN).exp().flatten(1, 2)  # (B, F', n_sources, n_freq)
+        return [gain.transpose(1, 2) for gain in gains.unbind(2)], offset
 
     def _log_envelope(self, log_mel: Tensor) -> Tensor:
         """Return the log gain that gives noise of unit power these mels, (B, n_freq, F).
@@ -211,8 +230,7 @@ class SourceFilterVocoder(nn.Module):
         """
         with torch.autocast(log_mel.device.type, enabled=False):
             magnitude = torch.matmul(self.inverse_filters, log_mel.float().exp())
-        of_unit_noise = self.frames.window.square().sum().sqrt()
-        return (magnitude / of_unit_noise).clamp(min=MIN_ENVELOPE).log()
+        return (magnitude / self.of_unit_noise).clamp(min=MIN_ENVELOPE).log()
 
 
 def normalise_pitch(f0_hz: Tensor) -> Tensor:

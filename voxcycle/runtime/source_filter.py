@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from voxcycle.audio.mel import MelSpec, hann, mel_filterbank
 from voxcycle.runtime.graph import Graph
@@ -14,7 +15,6 @@ LOG_F0_MEAN, LOG_F0_STD = 5.1, 0.35
 MAX_LOG_GAIN = 8.0
 MIN_ENVELOPE = 1e-6
 PITCH_WIDTH, PITCH_BLOCKS, PITCH_KERNEL, PITCH_EXPANSION = 64, 4, 7, 2
-N_SOURCES = 3  # pulses, noise, and noise that pulses with the voice
 PITCH = "pitch."
 
 
@@ -31,18 +31,22 @@ def build_filters(
     has_prior: bool = True,
     has_phase: bool = True,
     voiced_noise: float = 1.0,
+    n_fft: int | None = None,
+    filters_per_frame: int = 1,
+    n_sources: int = 3,
 ) -> Graph:
     """Return the graph that shapes pulses and noise.
 
     It maps `mel` (F, n_mels) and `pitch` (F, 2), normalised log F0 and voicing, to `gains`
-    (F, 3, n_freq) and, with phases, `offset` (F, n_freq) in radians. ValueError where the weights
-    belong to another network.
+    (F * filters_per_frame, n_sources, n_freq) and, with phases, `offset` (F * filters_per_frame,
+    n_freq) in radians. ValueError where the weights belong to another network.
     """
     if not 0 <= look_ahead < kernel:
         raise ValueError(f"look_ahead={look_ahead} is not from 0 to {kernel - 1}")
+    n_fft = check_filters(spec, n_fft, filters_per_frame, n_sources)
     own = {name: array for name, array in arrays.items() if not name.startswith(PITCH)}
     graph, weights = graph or Graph(), Weights(own)
-    n_freq = spec.n_fft // 2 + 1
+    n_freq = n_fft // 2 + 1
 
     def constant(value: float) -> str:
         return graph.add_constant(np.array(value, np.float32))
@@ -65,19 +69,22 @@ def build_filters(
             is_2d=False,
         )
     x = add_norm(graph, x, weights, "norm", width)
-    n_gains = N_SOURCES * n_freq
-    weight = weights.take("out.weight", n_gains + has_phase * n_freq, width)
+    n_offsets = filters_per_frame * n_freq
+    n_gains = n_sources * n_offsets
+    weight = weights.take("out.weight", n_gains + has_phase * n_offsets, width)
     bias = weights.take("out.bias", len(weight))
     if has_phase:
         offset = add_product(graph, x, weight[n_gains:], bias[n_gains:])
-        graph.add_output("offset", offset, ["frames", n_freq])
+        shape = graph.add_constant(np.array([-1, n_freq]))
+        offset = graph.add("Reshape", offset, shape)
+        graph.add_output("offset", offset, ["filters", n_freq])
     # Gains multiply where the module adds their logarithms: ONNX Runtime's Log gives other bits for
     # another number of threads.
     gains = graph.add("Exp", add_product(graph, x, weight[:n_gains], bias[:n_gains]))
-    shape = graph.add_constant(np.array([-1, N_SOURCES, n_freq]))
+    shape = graph.add_constant(np.array([-1, filters_per_frame * n_sources, n_freq]))
     gains = graph.add("Reshape", gains, shape)
     if has_prior:
-        inverse = np.linalg.pinv(mel_filterbank(spec).astype(np.float64))  # (n_freq, n_mels)
+        inverse = invert_filterbank(spec, n_fft)
         of_unit_noise = np.sqrt(np.square(hann(spec.n_fft)).sum())
         magnitude = graph.add(
             "MatMul", graph.add("Exp", mel), graph.add_constant(inverse.T / of_unit_noise)
@@ -86,9 +93,31 @@ def build_filters(
         axes = graph.add_constant(np.array([1]))
         gains = graph.add("Mul", gains, graph.add("Unsqueeze", envelope, axes))
     gains = graph.add("Min", gains, constant(math.exp(MAX_LOG_GAIN)))
-    graph.add_output("gains", gains, ["frames", N_SOURCES, n_freq])
+    gains = graph.add("Reshape", gains, graph.add_constant(np.array([-1, n_sources, n_freq])))
+    graph.add_output("gains", gains, ["filters", n_sources, n_freq])
     weights.require_empty()
     return graph
+
+
+def check_filters(spec: MelSpec, n_fft: int | None, filters_per_frame: int, n_sources: int) -> int:
+    """Return the FFT size of the filters, by default the mel's; ValueError where they cannot be."""
+    hop, n_fft = spec.hop_length // max(filters_per_frame, 1), n_fft or spec.n_fft
+    if n_sources not in (3, 4):
+        raise ValueError(f"n_sources={n_sources} is not 3 or 4")
+    if filters_per_frame < 1 or spec.hop_length % filters_per_frame:
+        raise ValueError(f"filters_per_frame={filters_per_frame} does not divide the hop")
+    if spec.n_fft % n_fft or not 2 * hop <= n_fft or (n_fft - hop) % 2:
+        raise ValueError(f"n_fft={n_fft} does not fit the mels' {spec.n_fft} and a hop of {hop}")
+    return n_fft
+
+
+def invert_filterbank(spec: MelSpec, n_fft: int) -> NDArray[np.float64]:
+    """Return the pseudo-inverse of the mel filterbank at the filters' frequencies (n_freq, n_mels).
+
+    The filters' FFT size divides the mel's, so theirs are some of its frequencies.
+    """
+    inverse = np.linalg.pinv(mel_filterbank(spec).astype(np.float64))
+    return inverse[:: spec.n_fft // n_fft]
 
 
 def build_pitch(arrays: Arrays, spec: MelSpec) -> Graph:
@@ -117,12 +146,31 @@ def build_pitch(arrays: Arrays, spec: MelSpec) -> Graph:
     return graph
 
 
-def count_context_frames(spec: MelSpec, n_blocks: int = 8, kernel: int = 7, **_: object) -> int:
+def count_context_frames(
+    spec: MelSpec, n_blocks: int = 8, kernel: int = 7, n_fft: int | None = None, **_: object
+) -> int:
     """Return how many frames to either side an output sample depends on.
 
     The network's own reach, and the frames that share samples with one of its frames.
     """
-    return n_blocks * (kernel - 1) + spec.n_fft // spec.hop_length
+    return n_blocks * (kernel - 1) + -(-(n_fft or spec.n_fft) // spec.hop_length)
+
+
+def count_look_ahead_frames(
+    spec: MelSpec,
+    look_ahead: int = 3,
+    n_fft: int | None = None,
+    filters_per_frame: int = 1,
+    **_: object,
+) -> int:
+    """Return how many frames after its own an output sample depends on.
+
+    A sample is in windows of filters up to `overlap` frames ahead, whose network sees `look_ahead`
+    further; and these windows hold sources of further frames, whose F0 leads to the next one.
+    """
+    n_fft, hop = n_fft or spec.n_fft, spec.hop_length
+    overlap = -(-(n_fft - hop // filters_per_frame) // (2 * hop))
+    return max(overlap + look_ahead, -(-n_fft // hop) + 1)
 
 
 def _normalise(graph: Graph, mel: str) -> str:

@@ -216,7 +216,8 @@ class VocoderTrainingConfig(TrainingConfig):
     """Settings of `train_vocoder`; unknown keys are errors."""
 
     free_on_resume: ClassVar[frozenset[str]] = TrainingConfig.free_on_resume | {
-        *("snapshot_every", "folders", "voices", "converted_share", "time_limit_min")
+        *("snapshot_every", "folders", "voices", "sources", "n_conversions", "converted_share"),
+        "time_limit_min",
     }
 
     folders: tuple[Path, ...] = Field((), description="folders of recordings, any speakers")
@@ -225,6 +226,10 @@ class VocoderTrainingConfig(TrainingConfig):
     voices: tuple[str, ...] = Field(
         (), description="voices (names or files): train on their conversions of the recordings, too"
     )
+    sources: tuple[Path, ...] = Field(
+        (), description="folders whose recordings the voices convert; default: those of `folders`"
+    )
+    n_conversions: Count = Field(60, description="recordings that each voice converts")
     converted_share: Share = Field(0.5, description="share of the crops from conversions")
     start: Path | None = Field(
         None,
@@ -240,6 +245,10 @@ class VocoderTrainingConfig(TrainingConfig):
     n_blocks: Count = Field(8, description="blocks of the network")
     has_prior: bool = Field(True, description="start from the mel's pseudo-inverse")
     has_phase: bool = Field(True, description="predict phase offsets")
+    look_ahead: CountOrZero = Field(3, le=6, description="frames ahead that the network sees")
+    n_fft: Count = Field(512, description="samples of the filters' windows, a part of the mels'")
+    filters_per_frame: Count = Field(2, description="filters that share a frame's time out")
+    n_sources: Count = Field(4, description="3: pulses, noise, pulsed noise; 4: bursts, too")
     discriminator_width: CountOrZero = Field(
         32, description="channels of the spectrogram discriminators; 0 builds none"
     )

@@ -2,13 +2,14 @@
 
 import functools
 import json
+import math
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from rich.console import Console
-from torch import nn
+from torch import Tensor, nn
 
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.stft import RESOLUTIONS
@@ -32,6 +33,7 @@ from voxcycle.vocoders.source_filter import SourceFilter
 from voxcycle.voices.library import find_voice
 
 PERIODS = (2, 3, 5, 7, 11)
+FILTERS = ("n_fft", "filters_per_frame", "n_sources")  # see `refine_filters`
 
 
 class TrainedVocoder(NamedTuple):
@@ -109,8 +111,14 @@ def find_recordings(
 
     recordings = load_recordings(config.folders, spec, console)
     console.print(f"{len(recordings)} recordings; voices: {', '.join(config.voices) or 'none'}")
+    sources = load_recordings(config.sources, spec, console) if config.sources else recordings
     converted = convert_recordings(
-        config.voices, recordings, spec=spec, seed=config.seed, console=console
+        config.voices,
+        sources,
+        n_conversions=config.n_conversions,
+        spec=spec,
+        seed=config.seed,
+        console=console,
     )
     return recordings, converted
 
@@ -136,7 +144,7 @@ def start_with(module: TrainingState, path: Path) -> None:
     differing = [
         f"{key}={str(value).lower()}"
         for key, value in network.arguments.items()
-        if value != own.arguments[key] and key != "voiced_noise"
+        if value != own.arguments[key] and key not in ("voiced_noise", *FILTERS)
     ]
     if differing:
         raise ValueError(
@@ -145,7 +153,32 @@ def start_with(module: TrainingState, path: Path) -> None:
     loaded = load_network(
         lambda: SourceFilterVocoder(own.spec, **network.arguments), network.weights
     )
-    own.load_state_dict(loaded.state_dict())
+    state = loaded.state_dict()
+    for name in ("out.weight", "out.bias"):
+        state[name] = refine_filters(state[name], loaded.arguments, own.arguments)
+    own.load_state_dict(state)
+
+
+def refine_filters(rows: Tensor, old: dict[str, Any], new: dict[str, Any]) -> Tensor:
+    """Return rows of the output layer for shorter filters, more of them, and one more source.
+
+    Filters in the place of one start as it was, at every second or fourth of its frequencies; a new
+    source starts as the last one, at equal power if the rows are the bias. ValueError where the
+    filters cannot be had so.
+    """
+    n_old, n_filters = old["filters_per_frame"], new["filters_per_frame"]
+    stride, n_freq = old["n_fft"] // new["n_fft"], old["n_fft"] // 2 + 1
+    n_new = new["n_sources"] - old["n_sources"]
+    if n_filters % n_old or not stride or n_new < 0:
+        raise ValueError(f"filters of {old} do not become those of {new}")
+    n_gains = n_old * old["n_sources"] * n_freq
+    gains = rows[:n_gains].unflatten(0, (n_old, -1, n_freq))[:, :, ::stride]
+    if n_new:
+        last = gains[:, -1:] - (math.log(2) / 2 if rows.ndim == 1 else 0.0)
+        gains = torch.cat([gains[:, :-1], last, last], 1)
+    offsets = rows[n_gains:].unflatten(0, (n_old, -1, n_freq))[:, :, ::stride]
+    parts = [x.repeat_interleave(n_filters // n_old, 0).flatten(0, 2) for x in (gains, offsets)]
+    return torch.cat(parts)
 
 
 def build_vocoder_method(config: VocoderTrainingConfig, spec: MelSpec) -> VocoderGAN:
@@ -156,6 +189,10 @@ def build_vocoder_method(config: VocoderTrainingConfig, spec: MelSpec) -> Vocode
         n_blocks=config.n_blocks,
         has_prior=config.has_prior,
         has_phase=config.has_phase,
+        look_ahead=config.look_ahead,
+        n_fft=config.n_fft,
+        filters_per_frame=config.filters_per_frame,
+        n_sources=config.n_sources,
     )
     discriminators: list[nn.Module] = []
     if config.discriminator_width:

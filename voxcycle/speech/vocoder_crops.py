@@ -68,7 +68,7 @@ class VocoderCrops(Dataset[VocoderBatch]):
         )
         noises = rng.standard_normal(waveform.shape, np.float32)
         sources = [
-            source_signals(f0, onset_phases(f0, self.spec), noise, self.spec)
+            source_signals(f0, onset_phases(f0, self.spec), noise, self.spec, self.config.n_sources)
             for f0, noise in zip(f0_hz.numpy(), noises, strict=True)
         ]
         return VocoderBatch(

@@ -23,8 +23,6 @@ from voxcycle.vocoders.registry import Vocoder, load_vocoder
 from voxcycle.voices.library import load_voice
 from voxcycle.voices.voice import Voice
 
-N_CONVERSIONS = 60  # recordings that each voice converts
-
 
 def load_recordings(folders: Sequence[Path], spec: MelSpec, console: Console) -> list[Recording]:
     """Return every usable recording of the folders with its mel and F0, computed where missing."""
@@ -59,11 +57,12 @@ def convert_recordings(
     voices: Sequence[str],
     recordings: Sequence[Recording],
     *,
+    n_conversions: int,
     spec: MelSpec,
     seed: int,
     console: Console,
 ) -> list[Recording]:
-    """Return conversions of 60 recordings by each voice: mels, F0 and waveforms."""
+    """Return conversions of some recordings by each voice: mels, F0 and waveforms."""
     if not voices:
         return []
     teacher = load_vocoder("hifigan", spec)
@@ -71,7 +70,7 @@ def convert_recordings(
     quiet = not console.is_terminal
     converted = []
     for name, voice in zip(voices, load_voices(voices, spec), strict=True):
-        chosen = [recordings[index] for index in rng.permutation(len(recordings))[:N_CONVERSIONS]]
+        chosen = [recordings[index] for index in rng.permutation(len(recordings))[:n_conversions]]
         for recording in track(
             chosen, f"Converting to {escape(name)}", console=console, disable=quiet
         ):

@@ -29,7 +29,8 @@ class Vocoder(Protocol):
     Attributes:
         name: as the user names it.
         spec: the mel analysis that the vocoder expects.
-        context_frames: frames to either side that an output sample depends on.
+        context_frames: frames to either side that an output sample depends on, at most.
+        look_ahead_frames: of these, the frames after the sample's own.
         follows_f0: whether the output has the requested F0; if not, it is corrected.
     """
 
@@ -41,6 +42,9 @@ class Vocoder(Protocol):
 
     @property
     def context_frames(self) -> int: ...  # noqa: D102
+
+    @property
+    def look_ahead_frames(self) -> int: ...  # noqa: D102
 
     @property
     def follows_f0(self) -> bool: ...  # noqa: D102

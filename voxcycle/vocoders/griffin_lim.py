@@ -23,7 +23,7 @@ class GriffinLim:
     def __init__(self, spec: MelSpec) -> None:
         self.name = "griffin-lim"
         self.spec = spec
-        self.context_frames = 2 * spec.n_fft // spec.hop_length
+        self.context_frames = self.look_ahead_frames = 2 * spec.n_fft // spec.hop_length
         self.filters = mel_filterbank(spec).astype(np.float64)  # (n_mels, n_freq)
         self.inverse = np.linalg.pinv(self.filters)
         before = (spec.n_fft - spec.win_length) // 2

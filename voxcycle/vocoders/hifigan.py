@@ -59,6 +59,11 @@ class HiFiGAN:
         """See `Vocoder`."""
         return count_context_frames(**self.network.arguments)
 
+    @property
+    def look_ahead_frames(self) -> int:
+        """See `Vocoder`."""
+        return self.context_frames
+
     @functools.cached_property
     def _session(self) -> Session:
         return Session(build_hifigan(self.network.weights, **self.network.arguments))

@@ -19,6 +19,7 @@ from voxcycle.runtime.source_filter import (
     build_filters,
     build_pitch,
     count_context_frames,
+    count_look_ahead_frames,
 )
 from voxcycle.runtime.weights import StoredNetwork
 from voxcycle.vocoders import ChunkPosition
@@ -51,6 +52,11 @@ class SourceFilter:
         """See `Vocoder`."""
         return count_context_frames(self.spec, **self.network.arguments)
 
+    @property
+    def look_ahead_frames(self) -> int:
+        """See `Vocoder`."""
+        return count_look_ahead_frames(self.spec, **self.network.arguments)
+
     def decode(
         self,
         log_mel: NDArray[np.float32],
@@ -69,8 +75,9 @@ class SourceFilter:
         gains = filters["gains"]
         noise_gain = self.network.arguments.get("voiced_noise", 1.0)
         if noise_gain != 1.0:
-            gains[:, 1:] *= (1 + (noise_gain - 1) * voiced)[:, None, None]
-        sources = source_signals(f0_hz, position.phases, noise, self.spec)
+            of_frames = 1 + (noise_gain - 1) * voiced
+            gains[:, 1:] *= of_frames.repeat(len(gains) // len(f0_hz))[:, None, None]
+        sources = source_signals(f0_hz, position.phases, noise, self.spec, gains.shape[1])
         return self._render(sources, gains, filters.get("offset"))
 
     def estimate_f0(self, log_mel: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -85,28 +92,29 @@ class SourceFilter:
         gains: NDArray[np.float32],
         offset: NDArray[np.float32] | None,
     ) -> NDArray[np.float32]:
-        """Filter sources (3, T) by gains (F, 3, n_freq) and delay pulses: the least-squares ISTFT.
+        """Filter sources (n, T) by gains (F, n, n_freq) and delay pulses: the least-squares ISTFT.
 
-        Frames are those of `LogMel`; silence lies beyond both ends.
+        Frames share those of `LogMel` out; silence lies beyond both ends.
         """
-        spec, n_frames = self.spec, len(gains)
-        hop, pad = spec.hop_length, (spec.n_fft - spec.hop_length) // 2
-        window = hann(spec.n_fft).astype(np.float32)
+        n_frames, n_fft = len(gains), 2 * (gains.shape[2] - 1)
+        hop = sources.shape[1] // n_frames
+        pad = (n_fft - hop) // 2
+        window = hann(n_fft).astype(np.float32)
         padded = np.pad(sources, [(0, 0), (pad, pad)])
-        frames = np.lib.stride_tricks.sliding_window_view(padded, spec.n_fft, axis=1)[:, ::hop]
-        waveform = np.zeros(spec.n_fft + (n_frames - 1) * hop, np.float32)
+        frames = np.lib.stride_tricks.sliding_window_view(padded, n_fft, axis=1)[:, ::hop]
+        waveform = np.zeros(n_fft + (n_frames - 1) * hop, np.float32)
         weight = np.zeros(len(waveform), np.float32)
         for first in range(0, n_frames, PIECE_FRAMES):
             part = slice(first, min(first + PIECE_FRAMES, n_frames))
-            spectra = np.fft.rfft(frames[:, part] * window)  # (3, F', n_freq)
+            spectra = np.fft.rfft(frames[:, part] * window)  # (n, F', n_freq)
             if offset is not None:
                 turn = np.empty(offset[part].shape, np.complex64)
                 turn.real, turn.imag = np.cos(offset[part]), np.sin(offset[part])
                 spectra[0] *= turn
             spectrum = np.einsum("sfn,fsn->fn", spectra, gains[part])
-            shaped = np.fft.irfft(spectrum, spec.n_fft).astype(np.float32) * window
+            shaped = np.fft.irfft(spectrum, n_fft).astype(np.float32) * window
             for index, frame in enumerate(shaped, first):
-                samples = slice(index * hop, index * hop + spec.n_fft)
+                samples = slice(index * hop, index * hop + n_fft)
                 waveform[samples] += frame
                 weight[samples] += window**2
         waveform /= np.maximum(weight, np.float32(MIN_WEIGHT))
