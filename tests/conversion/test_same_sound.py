@@ -55,7 +55,7 @@ def test_every_shipped_voice_sounds_as_in_pytorch(name, demo):
             lambda: SourceFilterVocoder(spec, **vocoder.network.arguments), vocoder.network.weights
         ).eval()
         noise = noise_blocks(0, len(f0_hz), spec)
-        sources = source_signals(f0_hz, onset_phases(f0_hz, spec), noise, spec)
+        sources = source_signals(f0_hz, onset_phases(f0_hz, spec), noise, spec, module.n_sources)
         inputs = (batch(wanted_mel), torch.from_numpy(f0_hz)[None], torch.from_numpy(sources)[None])
         wanted = module(*inputs)[0].numpy()
 

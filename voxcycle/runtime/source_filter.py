@@ -106,7 +106,7 @@ def check_filters(spec: MelSpec, n_fft: int | None, filters_per_frame: int, n_so
         raise ValueError(f"n_sources={n_sources} is not 3 or 4")
     if filters_per_frame < 1 or spec.hop_length % filters_per_frame:
         raise ValueError(f"filters_per_frame={filters_per_frame} does not divide the hop")
-    if spec.n_fft % n_fft or not 2 * hop <= n_fft or (n_fft - hop) % 2:
+    if spec.n_fft % n_fft or n_fft < 2 * hop or n_fft % hop or (n_fft - hop) % 2:
         raise ValueError(f"n_fft={n_fft} does not fit the mels' {spec.n_fft} and a hop of {hop}")
     return n_fft
 

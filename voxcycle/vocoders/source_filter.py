@@ -102,8 +102,9 @@ class SourceFilter:
         window = hann(n_fft).astype(np.float32)
         padded = np.pad(sources, [(0, 0), (pad, pad)])
         frames = np.lib.stride_tricks.sliding_window_view(padded, n_fft, axis=1)[:, ::hop]
-        waveform = np.zeros(n_fft + (n_frames - 1) * hop, np.float32)
-        weight = np.zeros(len(waveform), np.float32)
+        n_parts = n_fft // hop  # of a window, each as long as a hop
+        waveform = np.zeros((n_frames + n_parts - 1, hop), np.float32)
+        weight = np.zeros_like(waveform)
         for first in range(0, n_frames, PIECE_FRAMES):
             part = slice(first, min(first + PIECE_FRAMES, n_frames))
             spectra = np.fft.rfft(frames[:, part] * window)  # (n, F', n_freq)
@@ -113,12 +114,13 @@ class SourceFilter:
                 spectra[0] *= turn
             spectrum = np.einsum("sfn,fsn->fn", spectra, gains[part])
             shaped = np.fft.irfft(spectrum, n_fft).astype(np.float32) * window
-            for index, frame in enumerate(shaped, first):
-                samples = slice(index * hop, index * hop + n_fft)
-                waveform[samples] += frame
-                weight[samples] += window**2
+            shaped = shaped.reshape(-1, n_parts, hop)
+            for index, of_window in enumerate((window**2).reshape(n_parts, hop)):
+                hops = slice(first + index, first + index + len(shaped))
+                waveform[hops] += shaped[:, index]
+                weight[hops] += of_window
         waveform /= np.maximum(weight, np.float32(MIN_WEIGHT))
-        return waveform[pad : len(waveform) - pad]
+        return waveform.reshape(-1)[pad : waveform.size - pad]
 
     @functools.cached_property
     def _filters(self) -> Session:
