@@ -16,6 +16,7 @@ from voxcycle.speech import vocoder_recordings as training
 from voxcycle.speech.corpus import CorpusError
 from voxcycle.speech.train_vocoder import (
     VocoderTrainingConfig,
+    adapt_weights,
     build_vocoder_method,
     save_vocoder,
     start_with,
@@ -171,6 +172,30 @@ def test_a_run_may_begin_with_the_network_of_a_file(folder, finished, tmp_path):
         assert wanted <= set(str(raised.value).split())
     with pytest.raises(ArtifactError, match="heart.safetensors: .* of the kind voice, not vocoder"):
         train_vocoder(make_config(folder, tmp_path / "fourth", start=find_voice("heart")))
+
+
+@pytest.mark.parametrize(("before", "after", "n_blocks"), [(3, 1, 2), (0, 3, 2), (3, 3, 4)])
+def test_a_network_grows_and_sees_further(make_speech, before, after, n_blocks):
+    """Kernel taps that both have stay in their places, and blocks that are added do nothing."""
+    torch.manual_seed(0)
+    spec = MelSpec()
+    old = SourceFilterVocoder(spec, width=16, n_blocks=2, look_ahead=before)
+    with torch.no_grad():  # taps that both have
+        old.blocks[0].depthwise.weight[..., :3] = 0
+        old.blocks[0].depthwise.weight[..., 6 - before + min(before, after) + 1 :] = 0
+    torch.nn.init.normal_(old.out.weight, std=0.1)
+    new = SourceFilterVocoder(spec, width=16, n_blocks=n_blocks, look_ahead=after)
+    new.load_state_dict(adapt_weights(old, new))
+    mel = torch.from_numpy(LogMel(spec)(make_speech(1.0, spec.sample_rate)).T[None].copy())
+    pitch = torch.zeros(1, mel.shape[2], 2)
+    with torch.no_grad():
+        for found, wanted in zip(
+            new.respond(mel, pitch)[0], old.respond(mel, pitch)[0], strict=True
+        ):
+            inner = (..., slice(8, -8))
+            torch.testing.assert_close(found[inner], wanted[inner])
+    with pytest.raises(ValueError, match="do not become fewer"):
+        adapt_weights(new, SourceFilterVocoder(spec, width=16, n_blocks=1))
 
 
 def test_filters_of_a_file_become_shorter_and_more(tmp_path, make_speech):

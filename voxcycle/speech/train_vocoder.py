@@ -33,7 +33,7 @@ from voxcycle.vocoders.source_filter import SourceFilter
 from voxcycle.voices.library import find_voice
 
 PERIODS = (2, 3, 5, 7, 11)
-FILTERS = ("n_fft", "filters_per_frame", "n_sources")  # see `refine_filters`
+ADAPTED = ("look_ahead", "n_blocks", "n_fft", "filters_per_frame", "n_sources")
 
 
 class TrainedVocoder(NamedTuple):
@@ -144,7 +144,7 @@ def start_with(module: TrainingState, path: Path) -> None:
     differing = [
         f"{key}={str(value).lower()}"
         for key, value in network.arguments.items()
-        if value != own.arguments[key] and key not in ("voiced_noise", *FILTERS)
+        if value != own.arguments[key] and key not in ("voiced_noise", *ADAPTED)
     ]
     if differing:
         raise ValueError(
@@ -153,10 +153,31 @@ def start_with(module: TrainingState, path: Path) -> None:
     loaded = load_network(
         lambda: SourceFilterVocoder(own.spec, **network.arguments), network.weights
     )
-    state = loaded.state_dict()
+    own.load_state_dict(adapt_weights(loaded, own))
+
+
+def adapt_weights(old: SourceFilterVocoder, new: SourceFilterVocoder) -> dict[str, Tensor]:
+    """Return weights with which a network does what a smaller or slower one does, or nearly.
+
+    Blocks that are added change nothing at first. Another look-ahead moves the kernel that has it;
+    taps that the new kernel lacks are lost. Filters: see `refine_filters`. ValueError where weights
+    cannot be had so.
+    """
+    state, own = old.state_dict(), new.state_dict()
     for name in ("out.weight", "out.bias"):
-        state[name] = refine_filters(state[name], loaded.arguments, own.arguments)
-    own.load_state_dict(state)
+        state[name] = refine_filters(state[name], old.arguments, new.arguments)
+    kernel = state["blocks.0.depthwise.weight"]
+    moved, ahead = torch.zeros_like(kernel), new.arguments["look_ahead"]
+    n_later = ahead - old.arguments["look_ahead"]  # taps move to the left where it sees further
+    n_kept = kernel.shape[-1] - abs(n_later)
+    moved[..., max(-n_later, 0) :][..., :n_kept] = kernel[..., max(n_later, 0) :][..., :n_kept]
+    state["blocks.0.depthwise.weight"] = moved
+    if old.arguments["n_blocks"] > new.arguments["n_blocks"]:
+        raise ValueError(f"{old.arguments['n_blocks']} blocks do not become fewer")
+    for name in own.keys() - state.keys():
+        is_last = ".contract." in name
+        state[name] = torch.zeros_like(own[name]) if is_last else own[name]
+    return state
 
 
 def refine_filters(rows: Tensor, old: dict[str, Any], new: dict[str, Any]) -> Tensor:
