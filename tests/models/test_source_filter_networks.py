@@ -129,8 +129,8 @@ def test_it_sees_no_further_ahead_than_it_says(vocoder, inputs):
 )
 def test_discriminators_tell_a_tone_from_noise_of_its_level(discriminator):
     times = torch.arange(4000) / SPEC.sample_rate
-    tone = torch.sin(2 * torch.pi * 440 * times)[None]
-    noise = torch.randn(1, 4000, generator=torch.Generator().manual_seed(0)) / 2**0.5
+    tone = 0.1 * torch.sin(2 * torch.pi * 440 * times)[None]  # about as loud as speech
+    noise = 0.1 * torch.randn(1, 4000, generator=torch.Generator().manual_seed(0)) / 2**0.5
     optimizer = torch.optim.Adam(discriminator.parameters(), 3e-3)
     for _ in range(40):
         of_tone, of_noise = (discriminator(x)[0] for x in (tone, noise))

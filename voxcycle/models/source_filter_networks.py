@@ -31,6 +31,10 @@ from voxcycle.runtime.source_filter import (
     invert_filterbank,
 )
 
+# What discriminators see of speech at -23 dBFS has about unit size: softer, they hardly learn.
+WAVEFORM_GAIN = 10.0
+LOG_MAGNITUDE_MEAN, LOG_MAGNITUDE_STD = -4.0, 3.0
+
 
 class CausalBlock(nn.Module):
     """A ConvNeXt block (Liu et al., 2022) on (B, F, C) that sees `look_ahead` frames ahead."""
@@ -259,6 +263,7 @@ class SpectrogramDiscriminator(nn.Module):
     def forward(self, waveform: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Score (B, T); returns scores (B, n) and the hidden layers' outputs."""
         x = stft_magnitude(waveform, self.resolution).log()[:, None]  # (B, 1, n_freq, F)
+        x = (x - LOG_MAGNITUDE_MEAN) / LOG_MAGNITUDE_STD
         return _score(self.layers, self.out, x, slope=0.2)
 
 
@@ -283,7 +288,7 @@ class PeriodDiscriminator(nn.Module):
     def forward(self, waveform: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Score (B, T); returns scores (B, n) and the hidden layers' outputs."""
         missing = -waveform.shape[1] % self.period
-        x = F.pad(waveform, (0, missing)).unflatten(1, (-1, self.period))[:, None]
+        x = WAVEFORM_GAIN * F.pad(waveform, (0, missing)).unflatten(1, (-1, self.period))[:, None]
         return _score(self.layers, self.out, x, slope=0.1)
 
 
