@@ -12,7 +12,7 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from voxcycle.audio.mel import MelSpec
-from voxcycle.audio.stft import RESOLUTIONS
+from voxcycle.audio.stft import Resolution
 from voxcycle.methods.vocoder_gan import VocoderGAN, VocoderWeights
 from voxcycle.models.source_filter_networks import (
     PeriodDiscriminator,
@@ -33,6 +33,8 @@ from voxcycle.vocoders.source_filter import SourceFilter
 from voxcycle.voices.library import find_voice
 
 PERIODS = (2, 3, 5, 7, 11)
+# Windows of 6 ms see a voice rise and fall within its period, where renderings differ most.
+DISCRIMINATED = (Resolution(256, 64, 128), Resolution(512, 128, 512), Resolution(1024, 256, 1024))
 ADAPTED = ("look_ahead", "n_blocks", "n_fft", "filters_per_frame", "n_sources")
 
 
@@ -218,7 +220,7 @@ def build_vocoder_method(config: VocoderTrainingConfig, spec: MelSpec) -> Vocode
     discriminators: list[nn.Module] = []
     if config.discriminator_width:
         discriminators += [
-            SpectrogramDiscriminator(r, config.discriminator_width) for r in RESOLUTIONS
+            SpectrogramDiscriminator(r, config.discriminator_width) for r in DISCRIMINATED
         ]
     if config.period_width:
         discriminators += [PeriodDiscriminator(period, config.period_width) for period in PERIODS]
