@@ -6,8 +6,10 @@
 Any speakers, any sentences, no transcripts. The shipped one was trained on 65 minutes of clean
 speech of seventeen speakers and on conversions of it by the four shipped voices. `--voice heart`,
 once for each voice, adds conversions of the recordings, rendered by HiFi-GAN: a vocoder trained on
-a generator's mels renders them better. Settings follow as key=value, such as
-`discriminator_width=0 period_width=0` (the spectral losses alone: much faster, less natural).
+a generator's mels renders them better. `sources=[recordings/eve,recordings/joe]` names other people
+to convert: of these it learns no sound, so that they may be band-limited. Settings follow as
+key=value, such as `discriminator_width=0 period_width=0` (the spectral losses alone: much faster,
+less natural).
 
 `--pack FILE` takes recordings, conversions and settings from a file of recipes/pack_training.py;
 given settings replace those of the pack.

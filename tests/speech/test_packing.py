@@ -171,7 +171,7 @@ def test_wrong_packs_are_refused(vocoder_pack, pretraining_pack, pool, tmp_path)
         train_vocoder(VocoderTrainingConfig(out=tmp_path / "run", pack=pretraining_pack[1]))
     with pytest.raises(ValueError, match="give folders or a pack"):
         PretrainedTrainingConfig(out=tmp_path, pack=path, folders=pool)
-    with pytest.raises(ValueError, match="leave folders and voices out"):
+    with pytest.raises(ValueError, match="leave folders, voices and sources out"):
         VocoderTrainingConfig(out=tmp_path, pack=path, voices=("heart",))
     data = bytearray(path.read_bytes())
     data[-1000] ^= 1

@@ -271,8 +271,10 @@ class VocoderTrainingConfig(TrainingConfig):
 
     @model_validator(mode="after")
     def _one_source(self) -> "VocoderTrainingConfig":
-        if self.pack and (self.folders or self.voices):
-            raise ValueError("a pack has recordings and conversions: leave folders and voices out")
+        if self.pack and (self.folders or self.voices or self.sources):
+            raise ValueError(
+                "a pack has recordings and conversions: leave folders, voices and sources out"
+            )
         return self
 
     @field_validator("voices")

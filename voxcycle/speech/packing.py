@@ -28,7 +28,12 @@ from voxcycle.speech.packs import (
     write_pack,
 )
 from voxcycle.speech.speakers import SHORT_SPEAKER_S
-from voxcycle.speech.vocoder_recordings import convert_recording, load_paths, load_voices
+from voxcycle.speech.vocoder_recordings import (
+    convert_recording,
+    load_paths,
+    load_recordings,
+    load_voices,
+)
 from voxcycle.vocoders.registry import load_vocoder
 
 STEPS_PER_RMS = 128  # of the samples; see `encode_samples`
@@ -36,7 +41,7 @@ STEPS_PER_RMS = 128  # of the samples; see `encode_samples`
 FEWEST_BYTES_PER_S = {VOCODER_TRAINING: 8_000, PRETRAINING: 5_000}
 CONVERTED_SHARE = 0.4  # of a pack's size, where there are voices
 # Settings that name folders and the run's own; a training from the pack brings its own.
-NOT_PACKED = {"folders", "voices", "out", "pack"}
+NOT_PACKED = {"folders", "voices", "sources", "n_conversions", "out", "pack"}
 
 
 class Packed(NamedTuple):
@@ -56,7 +61,7 @@ def pack_vocoder_training(
     converted_share: float = CONVERTED_SHARE,
     steps_per_rms: int | None = STEPS_PER_RMS,
 ) -> Packed:
-    """Pack recordings of the config's folders and conversions of them by its voices.
+    """Pack recordings of the config's folders, and conversions of its sources by its voices.
 
     Args:
         config: as for `train_vocoder`.
@@ -79,6 +84,8 @@ def pack_vocoder_training(
     candidates = (pack_recording(recording, False, steps_per_rms) for recording in recordings)
     packed = _fill(candidates, (1 - share) * budget)
     sources = recordings[: len(packed)]
+    if config.sources:
+        sources = load_recordings(config.sources, spec, console)
     # Those of a pack that holds everything are in the order of a training from folders.
     packed = _sort(packed, order)
 

@@ -76,7 +76,7 @@ def train_vocoder(config: VocoderTrainingConfig, resume: bool = False) -> Traine
     about = {
         "minutes_of_speech": round(crops.n_frames_recorded / spec.frame_rate / 60, 1),
         "config": json.loads(
-            config.model_dump_json(exclude={"folders", "out", "pack", "voices", "start"})
+            config.model_dump_json(exclude={"folders", "out", "pack", "voices", "sources", "start"})
         ),
     }
     save_config(config)
