@@ -3,7 +3,7 @@
 #
 #   egs/kokoro/run.sh [first stage] [last stage]
 #
-# Stage 3 needs the pretrained networks of egs/real/pretrain.sh, and REAL_SPEECH as it does.
+# Stage 3 needs the pretrained networks of egs/real/pretrain.sh, and REAL_SPEECH as it does; stage 6 its folders.
 #
 # 1 fetch   voice styles and sentences (npm, apt)
 # 2 read    let Kokoro-82M read the corpus, a quarter of an hour to 40 minutes on two cores
@@ -13,8 +13,8 @@
 # 4 score   evaluation speakers and real speech, into results/voice-NAME.json and voice-NAME-real.json; run once per row
 #           of RESULTS.md
 # 5 ship    write the scores into the voices and copy them into the package
-# 6 vocoder continue the training of the packaged vocoder "fast", also on conversions by VOICES, and copy it into
-#           the package: VOCODER_STEPS (28000), two and a half hours of one thread
+# 6 vocoder continue the training of the packaged vocoder "fast", also on conversions of synthetic and real people by
+#           VOICES, and copy it into the package: VOCODER_STEPS (28000), two and a half hours of one thread
 # 7 listen  score it in copy synthesis, evaluation speakers and real speech
 # Needs: pip install -e ".[kokoro,eval]"
 set -euo pipefail
@@ -78,13 +78,14 @@ if stage 5; then
     done
 fi
 if stage 6; then
-    PYTHON=$python bash egs/real/fetch.sh "$real"
     resume=$([ -e "$runs/vocoder/last.ckpt" ] && echo --resume || true)
-    $python recipes/train_vocoder.py "$runs/vocoder" "$corpus"/{pool,target,british}/* \
-        "$real/train/russian_woman" $(printf -- '--voice %s ' $voices) $resume \
+    sources=$(ls -d "$folders"/train/* "$corpus"/{target,british}/* | sed 's/.*/"&"/' | paste -sd,)
+    $python recipes/train_vocoder.py "$runs/vocoder" "$corpus"/{target,british}/* \
+        $(printf -- '--voice %s ' $voices) "sources=[$sources]" n_conversions=94 $resume \
         --steps "${VOCODER_STEPS:-28000}" start=voxcycle/vocoders/fast.safetensors \
-        generator_lr=2e-4 discriminator_lr=4e-4 batch_size=4 discriminators_per_step=2 \
-        discriminator_width=16 period_width=16 threads=1 snapshot_every=1000
+        generator_lr=1e-4 discriminator_lr=1e-3 batch_size=4 discriminators_per_step=2 \
+        discriminator_width=16 period_width=16 converted_share=0.6 feature_matching=4 spectral_convergence=0 \
+        log_magnitude=0 falling=0.4 precision=bf16-mixed threads=1 snapshot_every=1000
     $python egs/kokoro/ship_vocoder.py "$runs/vocoder/vocoder.safetensors"
 fi
 if stage 7; then

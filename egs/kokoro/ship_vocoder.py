@@ -1,6 +1,6 @@
 """Put a trained vocoder into the package as `fast` and renew the self-test.
 
-    python egs/kokoro/ship_vocoder.py VOCODER [--voiced-noise 0.5] [--out FILE]
+    python egs/kokoro/ship_vocoder.py VOCODER [--voiced-noise 1.0] [--out FILE]
 
 The factor on the noise of voiced frames is chosen on the validation speakers (RESULTS.md), from
 candidates written to FILE.
@@ -18,7 +18,7 @@ from voxcycle.vocoders.source_filter import SourceFilter
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("vocoder", type=Path)
-    parser.add_argument("--voiced-noise", type=float, default=0.5)
+    parser.add_argument("--voiced-noise", type=float, default=1.0)
     parser.add_argument("--out", type=Path, default=FAST_FILE)
     args = parser.parse_args()
     trained = SourceFilter.load(args.vocoder)
