@@ -41,7 +41,7 @@ def test_the_mel_is_that_of_the_waveform(recording):
     loud = mel > mel.max() - 6  # the floor does not follow the gain
     difference = (batch.log_mel.transpose(1, 2).numpy()[:, 3:-3] - mel)[loud]
     assert np.abs(difference).max() < 0.02  # fp16 of values to 11
-    assert batch.sources.shape == (3, 3, batch.waveform.shape[1])
+    assert batch.sources.shape == (3, 4, batch.waveform.shape[1])
 
 
 def test_errors_are_what_trackers_do(recording):
