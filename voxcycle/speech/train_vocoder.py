@@ -35,7 +35,8 @@ from voxcycle.voices.library import find_voice
 PERIODS = (2, 3, 5, 7, 11)
 # Windows of 6 ms see a voice rise and fall within its period, where renderings differ most.
 DISCRIMINATED = (Resolution(256, 64, 128), Resolution(512, 128, 512), Resolution(1024, 256, 1024))
-ADAPTED = ("look_ahead", "n_blocks", "n_fft", "filters_per_frame", "n_sources")
+FILTERS = ("n_fft", "filters_per_frame", "n_sources")
+ADAPTED = ("look_ahead", "n_blocks", *FILTERS)
 
 
 class TrainedVocoder(NamedTuple):
@@ -193,7 +194,10 @@ def refine_filters(rows: Tensor, old: dict[str, Any], new: dict[str, Any]) -> Te
     stride, n_freq = old["n_fft"] // new["n_fft"], old["n_fft"] // 2 + 1
     n_new = new["n_sources"] - old["n_sources"]
     if n_filters % n_old or not stride or n_new < 0:
-        raise ValueError(f"filters of {old} do not become those of {new}")
+        had, wanted = (
+            " ".join(f"{name}={arguments[name]}" for name in FILTERS) for arguments in (old, new)
+        )
+        raise ValueError(f"filters of {had} do not become those of {wanted}; set {had}")
     n_gains = n_old * old["n_sources"] * n_freq
     gains = rows[:n_gains].unflatten(0, (n_old, -1, n_freq))[:, :, ::stride]
     if n_new:
