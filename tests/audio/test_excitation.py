@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import librosa
 import numpy as np
 import pytest
 
-from voxcycle.audio.excitation import comb_table, excitation_mel, make_comb_table
+from voxcycle.audio.excitation import clear_below_f0, comb_table, excitation_mel, make_comb_table
 from voxcycle.audio.mel import LogMel, MelSpec
 
 SPEC = MelSpec()
@@ -62,3 +64,20 @@ def test_the_packaged_table_is_what_is_computed():
     """Made by `np.save(COMBS_FILE, np.column_stack(make_comb_table(MelSpec())))`."""
     for packaged, computed in zip(comb_table(SPEC), make_comb_table(SPEC), strict=True):
         np.testing.assert_allclose(packaged, computed, atol=1e-5)
+
+
+def test_nothing_is_left_below_the_fundamental():
+    """A fundamental and a murmur an octave below it; harmonics and unvoiced frames stay."""
+    t = np.arange(40 * SPEC.hop_length) / SPEC.sample_rate
+    voice = sum(np.sin(2 * np.pi * 400 * k * t) / k for k in (1, 2, 3))
+    mel = LogMel(SPEC)((0.1 * (voice + np.sin(2 * np.pi * 200 * t))).astype(np.float32))
+    f0_hz = np.where(np.arange(len(mel)) < 20, 400.0, 0.0).astype(np.float32)
+    cleared = clear_below_f0(mel, f0_hz, SPEC)
+    below, at = (int(np.abs(CENTRES_HZ - hertz).argmin()) for hertz in (200, 400))
+    np.testing.assert_allclose(cleared[:20, below] - cleared[:20, at], -2.878, atol=1e-3)
+    np.testing.assert_array_equal(
+        cleared[:, CENTRES_HZ > 0.7 * 400], mel[:, CENTRES_HZ > 0.7 * 400]
+    )
+    np.testing.assert_array_equal(cleared[20:], mel[20:])
+    few = clear_below_f0(mel[:, :3], f0_hz, replace(SPEC, n_mels=3))  # none near the fundamental
+    np.testing.assert_array_equal(few, mel[:, :3])

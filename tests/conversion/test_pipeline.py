@@ -313,3 +313,7 @@ def test_a_pitch_beyond_the_excitation_is_said(convert_speech):
     t = np.arange(2 * 22_050) / 22_050
     high = 0.1 * sum(np.sin(2 * np.pi * 850 * k * t) / k for k in (1, 2, 3)).astype(np.float32)
     assert any("above 700" in note for note in convert_speech(high, pitch="keep").notes)
+    low = 0.1 * sum(np.sin(2 * np.pi * 110 * k * t) / k for k in range(1, 9)).astype(np.float32)
+    for shift, said in ((-24, "below 60 Hz"), (-2, None), (24, "above 700 Hz")):
+        notes = [n for n in convert_speech(low, pitch=shift).notes if "held there" in n]
+        assert [said in n for n in notes] == ([True] if said else [])

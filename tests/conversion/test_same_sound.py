@@ -6,7 +6,7 @@ import torch
 
 from voxcycle import convert
 from voxcycle.audio.activity import find_activity
-from voxcycle.audio.excitation import excitation_mel
+from voxcycle.audio.excitation import clear_below_f0, excitation_mel
 from voxcycle.audio.f0 import transform_f0
 from voxcycle.audio.mel import LogMel
 from voxcycle.audio.source_signals import noise_blocks, onset_phases, source_signals
@@ -50,6 +50,7 @@ def test_every_shipped_voice_sounds_as_in_pytorch(name, demo):
             source, batch(excitation_mel(f0_hz, spec))
         )
         wanted_mel = voice.target_stats.denormalize(converted[0].T.numpy())
+        wanted_mel = clear_below_f0(wanted_mel, f0_hz, spec)
         wanted_mel = np.maximum(wanted_mel, np.float32(np.log(spec.log_floor)))
         module = load_network(
             lambda: SourceFilterVocoder(spec, **vocoder.network.arguments), vocoder.network.weights

@@ -1,4 +1,7 @@
-"""Excitation mels: what a flat harmonic comb at a given F0 looks like to the mel analysis."""
+"""Excitation mels: what a flat harmonic comb at a given F0 looks like to the mel analysis.
+
+And what no voice has: partials below its fundamental.
+"""
 
 import functools
 from pathlib import Path
@@ -7,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxcycle.audio.f0 import F0_MAX_HZ, F0_MIN_HZ
-from voxcycle.audio.mel import LogMel, MelSpec
+from voxcycle.audio.mel import LogMel, MelSpec, band_edges_hz
 from voxcycle.audio.noise import draw_normal
 
 STEPS_PER_OCTAVE = 96  # an eighth of a semitone: neighbouring rows differ by less than 0.8 %
 COMBS_FILE = Path(__file__).with_name("combs.npy")  # log F0, then n_mels columns
+AROUND_F0 = (0.7, 1.4)  # times F0: bands of the fundamental; those below hold none of the voice
+MAX_BELOW_DB = -25.0
 COMB_FLOOR = -2.5  # floor between the harmonics of a high F0, in deviations of the table
 
 
@@ -65,3 +70,19 @@ def excitation_mel(f0_hz: NDArray[np.float32], spec: MelSpec) -> NDArray[np.floa
     comb = rows[low] * (1 - share) + rows[low + 1] * share
     out = np.concatenate([comb, np.ones((len(f0_hz), 1), np.float32)], axis=1)
     return (out * voiced[:, None]).astype(np.float32)
+
+
+def clear_below_f0(
+    log_mel: NDArray[np.float32], f0_hz: NDArray[np.float32], spec: MelSpec
+) -> NDArray[np.float32]:
+    """Return log-mels (F, n_mels) whose bands below F0 (F,) are 25 dB softer than the fundamental.
+
+    Where a voice is asked for an F0 that it was not trained at, its generator leaves some of its
+    usual fundamental, a murmur that is heard an octave too low. Unvoiced frames stay.
+    """
+    ratio = band_edges_hz(spec)[1:-1] / np.maximum(f0_hz, 1.0)[:, None]  # (F, n_mels)
+    low, high = AROUND_F0
+    fundamental = np.where((ratio >= low) & (ratio <= high), log_mel, -np.inf).max(1, keepdims=True)
+    limit = fundamental + MAX_BELOW_DB * np.log(10) / 20
+    is_below = (ratio < low) & (f0_hz[:, None] > 0) & np.isfinite(limit)
+    return np.where(is_below, np.minimum(log_mel, limit), log_mel).astype(np.float32)

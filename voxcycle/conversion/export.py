@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 import voxcycle
 from voxcycle.audio.activity import find_activity
-from voxcycle.audio.excitation import comb_table, excitation_mel
+from voxcycle.audio.excitation import clear_below_f0, comb_table, excitation_mel
 from voxcycle.audio.f0 import MIN_CONFIDENCE, TRACKER, transform_f0
 from voxcycle.audio.level import ANALYSIS_LEVEL_DB
 from voxcycle.audio.mel import LogMel, MelSpec, hann
@@ -235,7 +235,7 @@ def _render(
         del inputs["excitation"]
     outputs[GENERATOR] = sessions[GENERATOR].run(inputs)["mel"]
     renderer = SourceFilter(vocoder.network, spec, filters=sessions[FILTERS])
-    log_mel = voice.target_stats.denormalize(outputs[GENERATOR])
+    log_mel = clear_below_f0(voice.target_stats.denormalize(outputs[GENERATOR]), f0_hz, spec)
     outputs["waveform"] = renderer.decode(log_mel, f0_hz)
     return outputs
 

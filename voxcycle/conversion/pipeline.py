@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 import voxcycle
 from voxcycle.audio.denoise import Denoise
-from voxcycle.audio.f0 import F0_MAX_HZ, is_sung, limit_f0, transform_f0
+from voxcycle.audio.f0 import F0_MAX_HZ, F0_MIN_HZ, is_sung, limit_f0, transform_f0
 from voxcycle.audio.io import CONVERTED, ArraySource, AudioSource, FileSource
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.mixdown import plan_mixdown
@@ -336,10 +336,13 @@ def _choose_f0(
     if is_song := pitch != "sing" and is_sung(f0_hz, voice.spec.frame_rate):
         notes.append("the pitch holds notes far apart, as in singing: their intervals are kept")
     shift_semitones = 0.0 if isinstance(pitch, str) else float(pitch)
-    return transform_f0(
-        f0_hz,
-        source_stats,
-        voice.target_stats,
-        shift_semitones,
-        keeps_intervals=is_song or pitch == "sing",
+    keeps_intervals = is_song or pitch == "sing"
+    wanted_hz = transform_f0(
+        f0_hz, source_stats, voice.target_stats, shift_semitones, keeps_intervals
     )
+    for limit_hz, place in ((F0_MIN_HZ, "below"), (F0_MAX_HZ, "above")):
+        held = (wanted_hz[f0_hz > 0] == limit_hz).sum() / max(1, voiced_hz.size)
+        if shift_semitones and held > MAX_OUTSIDE_SHARE:
+            asked = f"{held:.0%} of the voice would be {place} {limit_hz:.0f} Hz"
+            notes.append(f"{asked} at this pitch and is held there")
+    return wanted_hz

@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from voxcycle.audio.excitation import excitation_mel
+from voxcycle.audio.excitation import clear_below_f0, excitation_mel
 from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.source_signals import onset_phases
 from voxcycle.audio.stats import DomainStats
@@ -79,7 +79,9 @@ class MelConverter:
             if self.second_pass:
                 again = self.generator.run({"source": output, "excitation": excitation})["mel"]
                 output = _interpolate(output, again, self.second_pass)
-            frames = self.target.denormalize(output)[self.context : self.context + window.n_kept]
+            kept = slice(self.context, self.context + window.n_kept)
+            frames = self.target.denormalize(output)[kept]
+            frames = clear_below_f0(frames, f0_hz[kept], self.spec)
             parts.append(np.maximum(frames, np.float32(np.log(self.spec.log_floor))))
         return np.concatenate(parts)
 
