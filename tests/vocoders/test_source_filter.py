@@ -97,6 +97,7 @@ def test_the_shipped_one_hears_pitch_in_mels(speech):
         {},
         {"has_phase": False, "has_prior": False},
         {"n_fft": 512, "filters_per_frame": 2, "n_sources": 4},
+        {"n_fft": 512, "filters_per_frame": 2, "n_sources": 4, "breath": 0.6},
         {"n_fft": 256, "filters_per_frame": 4, "has_phase": False},
     ],
 )
@@ -134,7 +135,15 @@ def test_files_without_the_newer_arguments_have_the_filters_of_their_time(saved)
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"n_fft": 300}, {"n_fft": 256}, {"filters_per_frame": 3}, {"n_sources": 5}, {"n_fft": 0.5}],
+    [
+        {"n_fft": 300},
+        {"n_fft": 256},
+        {"filters_per_frame": 3},
+        {"n_sources": 5},
+        {"n_fft": 0.5},
+        {"breath": 1.0, "n_sources": 4},
+        {"breath": 0.5},  # of three sources none are bursts
+    ],
 )
 def test_filters_that_cannot_be_are_refused(saved, wrong):
     vocoder, path = saved
@@ -142,3 +151,28 @@ def test_filters_that_cannot_be_are_refused(saved, wrong):
     replace(vocoder, network=replace(vocoder.network, arguments=arguments)).save(path, {})
     with pytest.raises(ArtifactError, match=next(iter(wrong))):
         SourceFilter.load(path)
+
+
+def test_breath_turns_pulses_above_two_kilohertz_into_bursts():
+    """What was a train of equal pulses is bursts of the same power there, and pulses below."""
+    torch.manual_seed(0)
+    mel, f0_hz = np.full((200, 80), -3.0, np.float32), np.full(200, 120, np.float32)
+    spectra = []
+    for breath in (0.0, 0.99):
+        module = SourceFilterVocoder(SPEC, width=16, n_blocks=1, n_sources=4, breath=breath)
+        for parameter in module.out.parameters():
+            torch.nn.init.zeros_(parameter)
+        module.out.bias.data.view(1, 5, 513)[:, 1:4] = -20.0  # pulses alone
+        waveform = SourceFilter(store_network(module), SPEC).decode(mel, f0_hz)
+        window = np.hanning(11_025)  # harmonics are 120 of its bins apart, in steps of 2 Hz
+        spectra.append(np.abs(np.fft.rfft(waveform[11_025:22_050] * window)) ** 2)
+
+    def peakiness(spectrum, low_hz, high_hz):
+        part = spectrum[low_hz // 2 : high_hz // 2]
+        return part.max() / part.mean()
+
+    before, after = spectra
+    assert peakiness(after, 300, 900) == pytest.approx(peakiness(before, 300, 900), rel=0.05)
+    assert peakiness(before, 3000, 6000) > 2 * peakiness(after, 3000, 6000)
+    power = [x[1500:3000].sum() for x in spectra]
+    assert power[1] == pytest.approx(power[0], rel=0.25)

@@ -26,6 +26,7 @@ from voxcycle.runtime.source_filter import (
     PITCH_EXPANSION,
     PITCH_KERNEL,
     PITCH_WIDTH,
+    breath_shares,
     check_filters,
     count_context_frames,
     invert_filterbank,
@@ -132,9 +133,12 @@ class SourceFilterVocoder(nn.Module):
         n_fft: of the filters, a part of the mel's; None takes the mel's. A short one resolves time.
         filters_per_frame: filters that share the time of a mel frame out.
         n_sources: of `source_signals`.
+        breath: share of the pulses' amplitude that becomes bursts above 2 kHz; 0 in training, which
+            leaves too few: losses that compare spectra prefer what does not vary by chance.
     """
 
     inverse_filters: Tensor
+    breath_shares: Tensor
 
     def __init__(
         self,
@@ -150,10 +154,11 @@ class SourceFilterVocoder(nn.Module):
         n_fft: int | None = None,
         filters_per_frame: int = 1,
         n_sources: int = 3,
+        breath: float = 0.0,
     ) -> None:
         super().__init__()
         self.spec = spec
-        n_fft = check_filters(spec, n_fft, filters_per_frame, n_sources)
+        n_fft = check_filters(spec, n_fft, filters_per_frame, n_sources, breath)
         self.arguments: dict[str, Any] = {
             "width": width,
             "n_blocks": n_blocks,
@@ -166,6 +171,7 @@ class SourceFilterVocoder(nn.Module):
             "n_fft": n_fft,
             "filters_per_frame": filters_per_frame,
             "n_sources": n_sources,
+            "breath": breath,
         }
         self.filters_per_frame, self.n_sources = filters_per_frame, n_sources
         self.voiced_noise = voiced_noise
@@ -184,6 +190,8 @@ class SourceFilterVocoder(nn.Module):
         nn.init.zeros_(self.out.bias)
         inverse = invert_filterbank(spec, n_fft).astype(np.float32)
         self.register_buffer("inverse_filters", torch.from_numpy(inverse), persistent=False)
+        shares = torch.from_numpy(breath_shares(breath, n_fft, spec))[:, None]
+        self.register_buffer("breath_shares", shares, persistent=False)
         self.of_unit_noise = float(np.sqrt(np.square(hann(spec.n_fft)).sum()))
         self.pitch = MelPitch(spec)
 
@@ -224,7 +232,12 @@ class SourceFilterVocoder(nn.Module):
         if self.has_prior:
             log_gains = log_gains + self._log_envelope(log_mel).transpose(1, 2)[:, :, None, None]
         gains = log_gains.clamp(max=MAX_LOG_GAIN).exp().flatten(1, 2)  # (B, F', n_sources, n_freq)
-        return [gain.transpose(1, 2) for gain in gains.unbind(2)], offset
+        by_source = [gain.transpose(1, 2) for gain in gains.unbind(2)]
+        if self.arguments["breath"]:
+            moved = by_source[0] * self.breath_shares
+            by_source[0] = by_source[0] * (1 - self.breath_shares.square()).sqrt()
+            by_source[-1] = (by_source[-1].square() + moved.square()).sqrt()
+        return by_source, offset
 
     def _log_envelope(self, log_mel: Tensor) -> Tensor:
         """Return the log gain that gives noise of unit power these mels, (B, n_freq, F).

@@ -14,6 +14,7 @@ LOG_MEL_MEAN, LOG_MEL_STD = -5.0, 2.5  # of speech at -23 dBFS, roughly: keeps i
 LOG_F0_MEAN, LOG_F0_STD = 5.1, 0.35
 MAX_LOG_GAIN = 8.0
 MIN_ENVELOPE = 1e-6
+BREATH_HZ = (1000.0, 2000.0)  # below the first a voice is all pulses, from the second on breathy
 PITCH_WIDTH, PITCH_BLOCKS, PITCH_KERNEL, PITCH_EXPANSION = 64, 4, 7, 2
 PITCH = "pitch."
 
@@ -34,6 +35,7 @@ def build_filters(
     n_fft: int | None = None,
     filters_per_frame: int = 1,
     n_sources: int = 3,
+    breath: float = 0.0,
 ) -> Graph:
     """Return the graph that shapes pulses and noise.
 
@@ -43,7 +45,7 @@ def build_filters(
     """
     if not 0 <= look_ahead < kernel:
         raise ValueError(f"look_ahead={look_ahead} is not from 0 to {kernel - 1}")
-    n_fft = check_filters(spec, n_fft, filters_per_frame, n_sources)
+    n_fft = check_filters(spec, n_fft, filters_per_frame, n_sources, breath)
     own = {name: array for name, array in arrays.items() if not name.startswith(PITCH)}
     graph, weights = graph or Graph(), Weights(own)
     n_freq = n_fft // 2 + 1
@@ -94,16 +96,41 @@ def build_filters(
         gains = graph.add("Mul", gains, graph.add("Unsqueeze", envelope, axes))
     gains = graph.add("Min", gains, constant(math.exp(MAX_LOG_GAIN)))
     gains = graph.add("Reshape", gains, graph.add_constant(np.array([-1, n_sources, n_freq])))
+    if breath:
+        gains = _add_breath(graph, gains, breath_shares(breath, n_fft, spec), n_sources)
     graph.add_output("gains", gains, ["filters", n_sources, n_freq])
     weights.require_empty()
     return graph
 
 
-def check_filters(spec: MelSpec, n_fft: int | None, filters_per_frame: int, n_sources: int) -> int:
+def _add_breath(graph: Graph, gains: str, shares: NDArray[np.float32], n_sources: int) -> str:
+    """Add what moves shares of the pulses' amplitude to the bursts, the last source."""
+    parts = [
+        graph.add("Gather", gains, graph.add_constant(np.array(part)), axis=1)
+        for part in ([0], list(range(1, n_sources - 1)), [n_sources - 1])
+    ]
+    pulses, noises, bursts = parts
+    moved = graph.add("Mul", pulses, graph.add_constant(shares))
+    power = graph.add("Add", graph.add("Mul", bursts, bursts), graph.add("Mul", moved, moved))
+    pulses = graph.add("Mul", pulses, graph.add_constant(np.sqrt(1 - shares**2)))
+    return graph.add("Concat", pulses, noises, graph.add("Sqrt", power), axis=1)
+
+
+def breath_shares(breath: float, n_fft: int, spec: MelSpec) -> NDArray[np.float32]:
+    """Return what share of the pulses' amplitude becomes bursts, per frequency, (n_freq,)."""
+    hertz = np.arange(n_fft // 2 + 1) * spec.sample_rate / n_fft
+    return np.interp(hertz, BREATH_HZ, (0.0, breath)).astype(np.float32)
+
+
+def check_filters(
+    spec: MelSpec, n_fft: int | None, filters_per_frame: int, n_sources: int, breath: float
+) -> int:
     """Return the FFT size of the filters, by default the mel's; ValueError where they cannot be."""
     hop, n_fft = spec.hop_length // max(filters_per_frame, 1), n_fft or spec.n_fft
     if n_sources not in (3, 4):
         raise ValueError(f"n_sources={n_sources} is not 3 or 4")
+    if not 0 <= breath < 1 or breath and n_sources < 4:
+        raise ValueError(f"breath={breath} is not from 0 to 1, or there are no bursts")
     if filters_per_frame < 1 or spec.hop_length % filters_per_frame:
         raise ValueError(f"filters_per_frame={filters_per_frame} does not divide the hop")
     if spec.n_fft % n_fft or n_fft < 2 * hop or n_fft % hop or (n_fft - hop) % 2:

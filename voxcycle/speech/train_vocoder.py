@@ -37,6 +37,7 @@ PERIODS = (2, 3, 5, 7, 11)
 DISCRIMINATED = (Resolution(256, 64, 128), Resolution(512, 128, 512), Resolution(1024, 256, 1024))
 FILTERS = ("n_fft", "filters_per_frame", "n_sources")
 ADAPTED = ("look_ahead", "n_blocks", *FILTERS)
+CHOSEN_LATER = ("voiced_noise", "breath")  # when a vocoder is shipped
 
 
 class TrainedVocoder(NamedTuple):
@@ -147,7 +148,7 @@ def start_with(module: TrainingState, path: Path) -> None:
     differing = [
         f"{key}={str(value).lower()}"
         for key, value in network.arguments.items()
-        if value != own.arguments[key] and key not in ("voiced_noise", *ADAPTED)
+        if value != own.arguments[key] and key not in (*CHOSEN_LATER, *ADAPTED)
     ]
     if differing:
         raise ValueError(
