@@ -75,7 +75,7 @@ def excitation_mel(f0_hz: NDArray[np.float32], spec: MelSpec) -> NDArray[np.floa
 def clear_below_f0(
     log_mel: NDArray[np.float32], f0_hz: NDArray[np.float32], spec: MelSpec
 ) -> NDArray[np.float32]:
-    """Return log-mels (F, n_mels) whose bands below F0 (F,) are 25 dB softer than the fundamental.
+    """Return log-mels (F, n_mels) whose bands below F0 (F,) are 25 dB or more under it.
 
     Where a voice is asked for an F0 that it was not trained at, its generator leaves some of its
     usual fundamental, a murmur that is heard an octave too low. Unvoiced frames stay.
