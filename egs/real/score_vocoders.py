@@ -9,6 +9,7 @@ at one level, before levels and pauses are set, so that the vocoder alone makes 
 """
 
 import argparse
+import functools
 import json
 import time
 from collections import defaultdict
@@ -35,6 +36,7 @@ SPEAKERS = {"heart": "af_heart", "michael": "am_michael", "emma": "bf_emma", "ge
 N_REAL, N_PER_SPEAKER = 24, 4
 LEVEL_DBFS = -23.0
 COPIES = "copies"
+load_voice = functools.cache(voxcycle.load_voice)
 
 
 class Item(NamedTuple):
@@ -65,7 +67,7 @@ class Tap:
 def convert(path: Path, voice: str, group: str) -> Item:
     """Return the mels and the F0 of a conversion."""
     tap = Tap()
-    voxcycle.convert(load_mono(path, RATE), voice, sample_rate=RATE, vocoder=tap)
+    voxcycle.convert(load_mono(path, RATE), load_voice(voice), sample_rate=RATE, vocoder=tap)
     mels, contours = zip(*tap.given, strict=True)
     return Item(group, path, np.concatenate(mels), np.concatenate(contours))
 
@@ -87,16 +89,17 @@ def list_items(conditions: Path, corpus: Path) -> list[tuple[Path, str, str]]:
     ]
     clips = [path for path in clips if not path.parent.name.startswith("arabic")]
     clips = clips[:: max(1, len(clips) // N_REAL)][:N_REAL]
+    sentences = {
+        speaker: sorted((corpus / "wavs" / speaker / "valid").glob("*.flac"))
+        for speaker in SPEAKERS.values()
+    }
     items = []
     for voice, own in SPEAKERS.items():
+        others = [p for s, of in sentences.items() if s != own for p in of[:N_PER_SPEAKER]]
         items += [(path, voice, f"{voice}, real") for path in clips]
-        for other in SPEAKERS.values():
-            if other != own:
-                sentences = sorted((corpus / "wavs" / other / "valid").glob("*.flac"))
-                items += [(p, voice, f"{voice}, synthetic") for p in sentences[:N_PER_SPEAKER]]
-    for speaker in SPEAKERS.values():
-        sentences = sorted((corpus / "wavs" / speaker / "valid").glob("*.flac"))
-        items += [(p, COPIES, COPIES) for p in sentences[2 * N_PER_SPEAKER :][:N_PER_SPEAKER]]
+        items += [(path, voice, f"{voice}, synthetic") for path in others]
+    copied = [p for of in sentences.values() for p in of[2 * N_PER_SPEAKER : 3 * N_PER_SPEAKER]]
+    items += [(path, COPIES, COPIES) for path in copied]
     return items
 
 
