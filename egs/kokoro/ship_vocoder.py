@@ -1,6 +1,6 @@
 """Put a trained vocoder into the package as `fast` and renew the self-test.
 
-    python egs/kokoro/ship_vocoder.py VOCODER [--breath 0.6] [--voiced-noise 1.0] [--out FILE]
+    python egs/kokoro/ship_vocoder.py VOCODER [--breath 0.5] [--voiced-noise 1.0] [--out FILE]
 
 Breath, the share of pulses above 2 kHz that becomes bursts of noise, and the factor on the noise of
 voiced frames are chosen on the validation speakers (egs/real/score_vocoders.py), from candidates
@@ -19,7 +19,7 @@ from voxcycle.vocoders.source_filter import SourceFilter
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("vocoder", type=Path)
-    parser.add_argument("--breath", type=float, default=0.6)
+    parser.add_argument("--breath", type=float, default=0.5)
     parser.add_argument("--voiced-noise", type=float, default=1.0)
     parser.add_argument("--out", type=Path, default=FAST_FILE)
     args = parser.parse_args()

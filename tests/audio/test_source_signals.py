@@ -4,16 +4,27 @@ from scipy.signal import lfilter
 
 from voxcycle.audio.f0 import extract_f0
 from voxcycle.audio.mel import MelSpec
-from voxcycle.audio.source_signals import StreamedPhases, noise_blocks, onset_phases, source_signals
+from voxcycle.audio.source_signals import (
+    NOISE_LEAD_FRAMES,
+    StreamedPhases,
+    noise_blocks,
+    onset_phases,
+    source_signals,
+)
 
 SPEC = MelSpec()
+LEAD = NOISE_LEAD_FRAMES * SPEC.hop_length
 
 
 def make_sources(f0_hz, noise=None, frames=slice(None)):
     """Return pulses, noise (by default silence), pulsed noise and bursts of frames of a contour."""
     part, phases = f0_hz[frames], onset_phases(f0_hz, SPEC)[frames]
-    noise = np.zeros(len(part) * SPEC.hop_length, np.float32) if noise is None else noise
-    return source_signals(part, phases, noise, SPEC)
+    silence = np.zeros(LEAD + len(part) * SPEC.hop_length, np.float32)
+    return source_signals(part, phases, silence if noise is None else noise, SPEC)
+
+
+def draw_noise(n_frames, first=0):
+    return noise_blocks(first - NOISE_LEAD_FRAMES, NOISE_LEAD_FRAMES + n_frames, SPEC)
 
 
 def render(f0_hz, frames=slice(None)):
@@ -80,14 +91,32 @@ def test_chunks_equal_the_whole():
 @pytest.mark.parametrize(("source", "peak"), [(2, 4 * 2 / 3), (3, 4**8 / 12870)])
 def test_pulsed_noise_opens_with_the_pulse_and_has_unit_power(source, peak):
     f0 = np.array([0] * 40 + [150] * 400, np.float32)
-    noise = noise_blocks(0, len(f0), SPEC)
+    noise = draw_noise(len(f0))
     sources = make_sources(f0, noise)
     pulses, same, pulsed = sources[0], sources[1], sources[source]
     voiced = slice(40 * SPEC.hop_length, None)
-    assert np.array_equal(same, noise) and not pulsed[: 40 * SPEC.hop_length].any()
+    assert np.array_equal(same, noise[LEAD:]) and not pulsed[: 40 * SPEC.hop_length].any()
     assert np.square(pulsed[voiced]).mean() == pytest.approx(1, abs=0.02)
     at_pulse = pulses[voiced] > 0.9 * pulses.max()
     assert np.square(pulsed[voiced][at_pulse]).mean() == pytest.approx(peak, rel=0.15)
+
+
+@pytest.mark.parametrize("hertz", [60, 150, 400])
+def test_bursts_resemble_those_of_the_period_before(hertz):
+    f0 = np.full(600, hertz, np.float32)
+    *_, pulsed, bursts = make_sources(f0, draw_noise(len(f0)))
+    period = -(-SPEC.sample_rate // hertz)
+    alike = [np.corrcoef(x[period:], x[:-period])[0, 1] for x in (pulsed, bursts)]
+    assert abs(alike[0]) < 0.03 and alike[1] == pytest.approx(0.5, abs=0.05)
+
+
+def test_bursts_of_chunks_equal_those_of_the_whole():
+    rng = np.random.default_rng(0)
+    f0 = np.where(rng.random(200) < 0.8, rng.uniform(60, 700, 200), 0).astype(np.float32)
+    whole = make_sources(f0, draw_noise(200))
+    part = make_sources(f0, draw_noise(71, 60), slice(60, 131))
+    hop = SPEC.hop_length
+    np.testing.assert_allclose(part[:, hop:-hop], whole[:, 61 * hop : 130 * hop], atol=1e-5)
 
 
 def test_noise_depends_on_its_position_alone():
@@ -103,6 +132,6 @@ def test_noise_depends_on_its_position_alone():
 
 def test_three_sources_are_the_first_three():
     f0 = np.full(50, 150, np.float32)
-    noise, phases = noise_blocks(0, len(f0), SPEC), onset_phases(f0, SPEC)
+    noise, phases = draw_noise(len(f0)), onset_phases(f0, SPEC)
     three = source_signals(f0, phases, noise, SPEC, n_sources=3)
     assert np.array_equal(three, source_signals(f0, phases, noise, SPEC)[:3])

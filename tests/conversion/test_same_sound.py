@@ -9,7 +9,12 @@ from voxcycle.audio.activity import find_activity
 from voxcycle.audio.excitation import clear_below_f0, excitation_mel
 from voxcycle.audio.f0 import transform_f0
 from voxcycle.audio.mel import LogMel
-from voxcycle.audio.source_signals import noise_blocks, onset_phases, source_signals
+from voxcycle.audio.source_signals import (
+    NOISE_LEAD_FRAMES,
+    noise_blocks,
+    onset_phases,
+    source_signals,
+)
 from voxcycle.audio.stats import estimate_stats, sum_frames
 from voxcycle.conversion.stages import convert_mels, render_mels
 from voxcycle.models.source_filter_networks import SourceFilterVocoder
@@ -55,7 +60,7 @@ def test_every_shipped_voice_sounds_as_in_pytorch(name, demo):
         module = load_network(
             lambda: SourceFilterVocoder(spec, **vocoder.network.arguments), vocoder.network.weights
         ).eval()
-        noise = noise_blocks(0, len(f0_hz), spec)
+        noise = noise_blocks(-NOISE_LEAD_FRAMES, NOISE_LEAD_FRAMES + len(f0_hz), spec)
         sources = source_signals(f0_hz, onset_phases(f0_hz, spec), noise, spec, module.n_sources)
         inputs = (batch(wanted_mel), torch.from_numpy(f0_hz)[None], torch.from_numpy(sources)[None])
         wanted = module(*inputs)[0].numpy()

@@ -3,7 +3,12 @@ import torch
 
 from voxcycle.audio.f0 import extract_f0
 from voxcycle.audio.mel import LogMel, MelSpec
-from voxcycle.audio.source_signals import noise_blocks, onset_phases, source_signals
+from voxcycle.audio.source_signals import (
+    NOISE_LEAD_FRAMES,
+    noise_blocks,
+    onset_phases,
+    source_signals,
+)
 from voxcycle.audio.stft import RESOLUTIONS
 from voxcycle.losses.spectral import DifferentiableLogMel
 from voxcycle.models.source_filter_networks import (
@@ -22,7 +27,7 @@ def inputs(make_speech):
     waveform = make_speech(1.5, SPEC.sample_rate)
     waveform = waveform[: len(waveform) // HOP * HOP]
     f0_hz = extract_f0(waveform, SPEC)
-    noise = noise_blocks(0, len(f0_hz), SPEC)
+    noise = noise_blocks(-NOISE_LEAD_FRAMES, NOISE_LEAD_FRAMES + len(f0_hz), SPEC)
     sources = source_signals(f0_hz, onset_phases(f0_hz, SPEC), noise, SPEC, n_sources=3)
     frames = {"log_mel": LogMel(SPEC)(waveform).T, "f0_hz": f0_hz, "sources": sources}
     return {name: torch.from_numpy(array.copy())[None] for name, array in frames.items()}

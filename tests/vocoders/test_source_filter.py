@@ -10,7 +10,12 @@ from safetensors.torch import load_file, save_file
 from voxcycle.artifacts import ArtifactError
 from voxcycle.audio.f0 import extract_f0
 from voxcycle.audio.mel import LogMel, MelSpec
-from voxcycle.audio.source_signals import noise_blocks, onset_phases, source_signals
+from voxcycle.audio.source_signals import (
+    NOISE_LEAD_FRAMES,
+    noise_blocks,
+    onset_phases,
+    source_signals,
+)
 from voxcycle.models.source_filter_networks import LOG_F0_MEAN, LOG_F0_STD, SourceFilterVocoder
 from voxcycle.models.weights import store_network
 from voxcycle.vocoders.registry import load_vocoder
@@ -108,7 +113,7 @@ def test_it_renders_what_the_trained_module_renders(speech, arguments):
         torch.nn.init.normal_(parameter, std=0.1)
     vocoder = SourceFilter(store_network(module), SPEC)
     mel, f0_hz = LogMel(SPEC)(speech), extract_f0(speech, SPEC)
-    noise = noise_blocks(0, len(f0_hz), SPEC)
+    noise = noise_blocks(-NOISE_LEAD_FRAMES, NOISE_LEAD_FRAMES + len(f0_hz), SPEC)
     sources = source_signals(f0_hz, onset_phases(f0_hz, SPEC), noise, SPEC, module.n_sources)
     with torch.no_grad():
         batch = (torch.from_numpy(x)[None] for x in (mel.T.copy(), f0_hz, sources))

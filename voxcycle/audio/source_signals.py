@@ -13,6 +13,7 @@ from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.noise import draw_normal
 
 NOISE_BLOCK_FRAMES = 32
+NOISE_LEAD_FRAMES = 2  # of noise before the first frame: a period of 60 Hz fits into them
 PULSED_POWERS = (1, 4)  # of the envelopes of pulsed noise and of bursts
 Floats = NDArray[np.float64]
 
@@ -69,17 +70,19 @@ def source_signals(
     """Return what a source-filter vocoder filters: pulses, noise, pulsed noise, and bursts.
 
     Pulsed noise has an envelope that opens once per period, `1 + cos(phase)`, at unit power where
-    voiced, zero elsewhere: turbulence in voiced sounds comes with the glottal pulse. Bursts are the
-    same with the fourth power of that envelope: they last a quarter of the period.
+    voiced, zero elsewhere: turbulence in voiced sounds comes with the glottal pulse. Bursts have
+    the fourth power of that envelope, so that they last a quarter of the period, and their noise is
+    added to that of the period before: they resemble each other as the periods of a voice do.
 
-    F0 (F,) is 0 where unvoiced, phases (F,) are of `onset_phases`, float64, and noise
-    (F * hop_length,) is of `noise_blocks`. The result is (n_sources, F * hop_length); three sources
-    lack the bursts.
+    F0 (F,) is 0 where unvoiced, phases (F,) are of `onset_phases`, float64, and noise is of
+    `noise_blocks`, with two frames before the first: ((NOISE_LEAD_FRAMES + F) * hop_length,). The
+    result is (n_sources, F * hop_length); three sources lack the bursts.
     """
     hop = spec.hop_length
     voiced = np.asarray(f0_hz) > 0
     signals = np.zeros((n_sources, len(voiced), hop), np.float32)
-    signals[1] = noise.reshape(-1, hop)
+    lead = NOISE_LEAD_FRAMES * hop
+    signals[1] = noise[lead:].reshape(-1, hop)
     before, here, after = (f0[voiced, None] for f0 in _held_f0(np.asarray(f0_hz, np.float64)))
     position = (np.arange(hop) + 0.5) / hop - 0.5
     # F0 is linear between the frames' centres: (n_voiced, hop).
@@ -89,10 +92,14 @@ def source_signals(
     x = 2 * math.pi * ((phases[voiced, None] + turns / spec.sample_rate) % 1.0)
     signals[0, voiced] = pulse_train(x, sample_f0, spec)
     opening = ((1 + np.cos(x)) / 2).astype(np.float32)
+    index = lead + np.arange(signals[1].size).reshape(-1, hop)[voiced]
+    a_period_before = np.floor(index - np.minimum(spec.sample_rate / sample_f0, lead)).astype(int)
+    resembling = (noise[index] + noise[a_period_before]) / math.sqrt(2)
+    noises = (signals[1, voiced], resembling)
     for source, power in enumerate(PULSED_POWERS[: n_sources - 2], 2):
         # The mean square of the envelope over a period, by Wallis' integral.
         mean_square = math.comb(4 * power, 2 * power) / 4 ** (2 * power)
-        signals[source, voiced] = signals[1, voiced] * opening**power / math.sqrt(mean_square)
+        signals[source, voiced] = noises[source - 2] * opening**power / math.sqrt(mean_square)
     return signals.reshape(n_sources, -1)
 
 

@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 
 from voxcycle.audio.f0 import limit_f0
 from voxcycle.audio.mel import MelSpec
-from voxcycle.audio.source_signals import onset_phases, source_signals
+from voxcycle.audio.source_signals import NOISE_LEAD_FRAMES, onset_phases, source_signals
 from voxcycle.methods.batches import VocoderBatch
 from voxcycle.speech.config import VocoderTrainingConfig
 
@@ -66,7 +66,8 @@ class VocoderCrops(Dataset[VocoderBatch]):
         waveform, mel, spoken_f0_hz, f0_hz = (
             torch.from_numpy(np.stack(column)) for column in zip(*items, strict=True)
         )
-        noises = rng.standard_normal(waveform.shape, np.float32)
+        lead = NOISE_LEAD_FRAMES * self.spec.hop_length
+        noises = rng.standard_normal((len(items), lead + waveform.shape[1]), np.float32)
         sources = [
             source_signals(f0, onset_phases(f0, self.spec), noise, self.spec, self.config.n_sources)
             for f0, noise in zip(f0_hz.numpy(), noises, strict=True)

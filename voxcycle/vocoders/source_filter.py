@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 from voxcycle.artifacts import VOCODER, building, check_sizes, read_artifact, write_artifact
 from voxcycle.audio.f0 import F0_MAX_HZ, F0_MIN_HZ, FORMER_TRACKER, TRACKER
 from voxcycle.audio.mel import MelSpec, hann
-from voxcycle.audio.source_signals import noise_blocks, onset_phases, source_signals
+from voxcycle.audio.source_signals import (
+    NOISE_LEAD_FRAMES,
+    noise_blocks,
+    onset_phases,
+    source_signals,
+)
 from voxcycle.runtime.session import Session, without_sessions
 from voxcycle.runtime.source_filter import (
     LOG_F0_MEAN,
@@ -68,7 +73,8 @@ class SourceFilter:
             f0_hz = self.estimate_f0(log_mel)
         if position is None:
             position = ChunkPosition(0, onset_phases(f0_hz, self.spec))
-        noise = noise_blocks(position.first_frame, len(log_mel), self.spec)
+        first, lead = position.first_frame, NOISE_LEAD_FRAMES
+        noise = noise_blocks(first - lead, lead + len(log_mel), self.spec)
         voiced = (f0_hz > 0).astype(np.float32)
         log_f0 = (np.log(np.maximum(f0_hz, 1.0)) - LOG_F0_MEAN) / LOG_F0_STD * voiced
         filters = self._filters.run({"mel": log_mel, "pitch": np.stack([log_f0, voiced], 1)})
