@@ -14,7 +14,7 @@ Device = Annotated[
 VocoderName = Annotated[
     str,
     typer.Option(
-        help="fast; hifigan, more natural, 8 to 14 times slower and less true in pitch (needs the "
+        help="fast; hifigan, about as natural, many times slower and less true in pitch (needs the "
         "extra [hifigan]); griffin-lim; or the path of a vocoder of your own."
     ),
 ]

@@ -11,8 +11,8 @@ import { store } from "./store.js";
 import { voiceChoice } from "./voice_card.js";
 
 const VOCODERS = {
-  fast: ["Fast", "A few hundredths of real time, a little rough."],
-  hifigan: ["Most natural", "HiFi-GAN: the most natural sound, many times slower."],
+  fast: ["Fast", "A few hundredths of real time, true in pitch."],
+  hifigan: ["HiFi-GAN", "Many times slower, for comparison: sounds about as natural."],
 };
 const PITCHES = {
   auto: "In the voice's own range.",

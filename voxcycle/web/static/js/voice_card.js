@@ -33,7 +33,7 @@ export function scoresOf(voice) {
   return h("dl", { class: "scores" }, known.map(([key, words, decimals, meaning]) => {
     const value = voice.scores[key];
     const text = decimals == null ? `${(100 * value).toFixed(value < 0.1 ? 1 : 0)} %` : score(value, decimals);
-    const title = voice.is_shipped ? `${meaning}; measured with the quality "Most natural"` : meaning;
+    const title = voice.is_shipped ? `${meaning}; measured with the vocoder "HiFi-GAN"` : meaning;
     return h("div", { title }, h("dt", {}, words), h("dd", {}, text));
   }));
 }
