@@ -96,10 +96,10 @@ def source_signals(
     a_period_before = np.floor(index - np.minimum(spec.sample_rate / sample_f0, lead)).astype(int)
     resembling = (noise[index] + noise[a_period_before]) / math.sqrt(2)
     noises = (signals[1, voiced], resembling)
-    for source, power in enumerate(PULSED_POWERS[: n_sources - 2], 2):
+    for signal, power, own in zip(signals[2:], PULSED_POWERS, noises, strict=False):
         # The mean square of the envelope over a period, by Wallis' integral.
         mean_square = math.comb(4 * power, 2 * power) / 4 ** (2 * power)
-        signals[source, voiced] = noises[source - 2] * opening**power / math.sqrt(mean_square)
+        signal[voiced] = own * opening**power / math.sqrt(mean_square)
     return signals.reshape(n_sources, -1)
 
 
