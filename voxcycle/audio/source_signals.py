@@ -93,8 +93,8 @@ def source_signals(
     signals[0, voiced] = pulse_train(x, sample_f0, spec)
     opening = ((1 + np.cos(x)) / 2).astype(np.float32)
     index = lead + np.arange(signals[1].size).reshape(-1, hop)[voiced]
-    a_period_before = np.floor(index - np.minimum(spec.sample_rate / sample_f0, lead)).astype(int)
-    resembling = (noise[index] + noise[a_period_before]) / math.sqrt(2)
+    period = np.ceil(np.minimum(spec.sample_rate / sample_f0, lead)).astype(int)
+    resembling = (signals[1, voiced] + noise[index - period]) / math.sqrt(2)
     noises = (signals[1, voiced], resembling)
     for signal, power, own in zip(signals[2:], PULSED_POWERS, noises, strict=False):
         # The mean square of the envelope over a period, by Wallis' integral.
