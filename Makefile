@@ -15,7 +15,7 @@ demo: .venv/demo.stamp
 	$(BIN)/python recipes/demo.py
 
 test: check
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 	bash tests/wheel_check.sh $(BIN)/python
 
 test-all: check

@@ -85,10 +85,11 @@ def mean(scores, name):
 
 def test_similarity_knows_who_speaks(speakers, evaluator):
     source, target = speakers
-    own = score(target, target, evaluator)
-    vocoder = load_vocoder("hifigan", SPEC)
+    unread = replace(evaluator, metrics=("similarity", "distillmos", "dnsmos", "distance"))
+    own = score(target, target, unread)
+    vocoder = load_vocoder("fast", SPEC)
     copied = score(target, target, evaluator, lambda x, rate: copy_synthesis(x, rate, vocoder))
-    unconverted = score(source, target, evaluator)
+    unconverted = score(source, target, unread)
     # the target's own speech scores as copy synthesis or better, the source as somebody else
     assert mean(own, "secs_target") >= mean(copied, "secs_target") - 0.01
     assert mean(own, "distillmos") >= mean(copied, "distillmos") - 0.1
@@ -100,7 +101,7 @@ def test_similarity_knows_who_speaks(speakers, evaluator):
     # and a perfect conversion, the target's sentence in place of the source's, as the target
     pairs = zip(source.sentences, target.sentences, strict=True)
     read = {len(_read(a.path)): _read(b.path) for a, b in pairs}
-    swapped = score(source, target, evaluator, lambda x, rate: read[len(x)][: len(x)])
+    swapped = score(source, target, unread, lambda x, rate: read[len(x)][: len(x)])
     assert all(s.secs_target > s.secs_source for s in swapped)
     assert mean(swapped, "modulation_db") < mean(unconverted, "modulation_db")
 

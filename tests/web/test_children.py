@@ -151,6 +151,7 @@ def test_a_training_is_heard_and_seen_while_it_runs(start_server, speakers):
     assert not server.service.queue.folder.joinpath(job_id).exists()
 
 
+@pytest.mark.slow
 def test_a_training_is_used_stops_and_goes_on_under_another_server(start_server, speakers):
     server = start_server({"takes_training_settings": True})
     job_id = train(server, speakers, steps=4000)
