@@ -1,10 +1,10 @@
 """Put a trained vocoder into the package as `fast` and renew the self-test.
 
-    python egs/kokoro/ship_vocoder.py VOCODER [--breath 0.5] [--voiced-noise 1.0] [--out FILE]
+    python egs/kokoro/ship_vocoder.py VOCODER [--breath 0.5] [--noise-spread 0.5] [--out FILE]
 
-Breath, the share of pulses above 2 kHz that becomes bursts of noise, and the factor on the noise of
-voiced frames are chosen on the validation speakers (egs/real/score_vocoders.py), from candidates
-written to FILE.
+Breath, the share of pulses above 2 kHz that becomes bursts of noise, and the power to which the
+magnitudes of the white noise's spectrum are raised are chosen on the validation speakers
+(egs/real/score_vocoders.py), from candidates written to FILE.
 """
 
 import argparse
@@ -20,11 +20,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("vocoder", type=Path)
     parser.add_argument("--breath", type=float, default=0.5)
-    parser.add_argument("--voiced-noise", type=float, default=1.0)
+    parser.add_argument("--noise-spread", type=float, default=0.5)
     parser.add_argument("--out", type=Path, default=FAST_FILE)
     args = parser.parse_args()
     trained = SourceFilter.load(args.vocoder)
-    chosen = {"breath": args.breath, "voiced_noise": args.voiced_noise}
+    chosen = {"breath": args.breath, "noise_spread": args.noise_spread}
     arguments = trained.network.arguments | chosen
     network = replace(trained.network, arguments=arguments)
     replace(trained, network=network).save(args.out, trained.about)

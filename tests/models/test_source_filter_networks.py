@@ -79,17 +79,23 @@ def test_output_has_a_sample_per_sample_and_uses_every_input(vocoder, inputs):
             assert not torch.allclose(vocoder(**inputs | {"sources": sources}), whole, atol=1e-4)
 
 
-def test_the_noise_of_voiced_frames_can_be_turned_down(inputs):
-    torch.manual_seed(0)
-    vocoder = SourceFilterVocoder(SPEC, width=8, n_blocks=1)
-    silent = inputs["sources"] * torch.tensor([0.0, 1.0, 1.0])[:, None]
-    for f0_hz, expected in ((150.0, 0.25), (0.0, 1.0)):
-        noise = inputs | {"sources": silent, "f0_hz": torch.full_like(inputs["f0_hz"], f0_hz)}
+def test_noise_of_a_narrow_spread_has_the_same_power_and_fewer_peaks(inputs):
+    silent = {"sources": inputs["sources"] * torch.tensor([0.0, 1.0, 0.0])[:, None]}
+    spectra = []
+    for spread in (1.0, 0.5):
+        vocoder = SourceFilterVocoder(SPEC, width=8, n_blocks=1, noise_spread=spread)
+        torch.nn.init.zeros_(vocoder.out.weight)
+        level = {"log_mel": torch.full_like(inputs["log_mel"], -3.0)}
         with torch.no_grad():
-            vocoder.voiced_noise = 1.0
-            full = vocoder(**noise)
-            vocoder.voiced_noise = 0.25
-            torch.testing.assert_close(vocoder(**noise), expected * full)
+            waveform = vocoder(**inputs | silent | level)[0]
+        power = torch.stft(waveform, 1024, 256, window=torch.hann_window(1024), return_complex=True)
+        power = power.abs().square()[20:300, 4:-4]  # whole windows, below the last band
+        spectra.append(power / power.mean(1, keepdim=True))
+        spectra[-1] *= waveform.square().mean()
+    (before, spread), (after, narrow) = ((s.mean().item(), s.std().item()) for s in spectra)
+    assert after == pytest.approx(before, rel=0.05)  # overlapping windows disagree a little
+    assert spread / before == pytest.approx(1, abs=0.1)  # an exponential distribution
+    assert narrow / after < 0.9
 
 
 def test_every_weight_gets_a_gradient(inputs):

@@ -102,13 +102,13 @@ def test_the_shipped_one_hears_pitch_in_mels(speech):
         {},
         {"has_phase": False, "has_prior": False},
         {"n_fft": 512, "filters_per_frame": 2, "n_sources": 4},
-        {"n_fft": 512, "filters_per_frame": 2, "n_sources": 4, "breath": 0.6},
+        {"n_fft": 512, "filters_per_frame": 2, "n_sources": 4, "breath": 0.6, "noise_spread": 0.3},
         {"n_fft": 256, "filters_per_frame": 4, "has_phase": False},
     ],
 )
 def test_it_renders_what_the_trained_module_renders(speech, arguments):
     torch.manual_seed(0)
-    module = SourceFilterVocoder(SPEC, width=16, n_blocks=2, voiced_noise=0.7, **arguments).eval()
+    module = SourceFilterVocoder(SPEC, width=16, n_blocks=2, **arguments).eval()
     for parameter in module.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
     vocoder = SourceFilter(store_network(module), SPEC)
@@ -148,6 +148,8 @@ def test_files_without_the_newer_arguments_have_the_filters_of_their_time(saved)
         {"n_fft": 0.5},
         {"breath": 1.0, "n_sources": 4},
         {"breath": 0.5},  # of three sources none are bursts
+        {"noise_spread": -0.1},
+        {"voiced_noise": 0.5},  # files had it once
     ],
 )
 def test_filters_that_cannot_be_are_refused(saved, wrong):

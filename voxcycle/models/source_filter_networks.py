@@ -30,6 +30,7 @@ from voxcycle.runtime.source_filter import (
     check_filters,
     count_context_frames,
     invert_filterbank,
+    spread_factor,
 )
 
 # What discriminators see of speech at -23 dBFS has about unit size: softer, they hardly learn.
@@ -129,12 +130,13 @@ class SourceFilterVocoder(nn.Module):
             it there is the overlap of the filters' windows.
         has_prior: start from the amplitudes of the mel's pseudo-inverse, instead of from nothing.
         has_phase: predict a phase offset per bin of the pulse train.
-        voiced_noise: factor on all noises in voiced frames; 1 in training.
         n_fft: of the filters, a part of the mel's; None takes the mel's. A short one resolves time.
         filters_per_frame: filters that share the time of a mel frame out.
         n_sources: of `source_signals`.
         breath: share of the pulses' amplitude that becomes bursts above 2 kHz; 0 in training, which
             leaves too few: losses that compare spectra prefer what does not vary by chance.
+        noise_spread: power to which the magnitudes of the white noise's spectrum are raised. 1
+            leaves it Gaussian, as in training; towards 0 it becomes even.
     """
 
     inverse_filters: Tensor
@@ -150,15 +152,15 @@ class SourceFilterVocoder(nn.Module):
         look_ahead: int = 3,
         has_prior: bool = True,
         has_phase: bool = True,
-        voiced_noise: float = 1.0,
         n_fft: int | None = None,
         filters_per_frame: int = 1,
         n_sources: int = 3,
         breath: float = 0.0,
+        noise_spread: float = 1.0,
     ) -> None:
         super().__init__()
         self.spec = spec
-        n_fft = check_filters(spec, n_fft, filters_per_frame, n_sources, breath)
+        n_fft = check_filters(spec, n_fft, filters_per_frame, n_sources, breath, noise_spread)
         self.arguments: dict[str, Any] = {
             "width": width,
             "n_blocks": n_blocks,
@@ -167,14 +169,13 @@ class SourceFilterVocoder(nn.Module):
             "look_ahead": look_ahead,
             "has_prior": has_prior,
             "has_phase": has_phase,
-            "voiced_noise": voiced_noise,
             "n_fft": n_fft,
             "filters_per_frame": filters_per_frame,
             "n_sources": n_sources,
             "breath": breath,
+            "noise_spread": noise_spread,
         }
         self.filters_per_frame, self.n_sources = filters_per_frame, n_sources
-        self.voiced_noise = voiced_noise
         self.has_prior, self.has_phase = has_prior, has_phase
         self.frames = SpectralFrames(n_fft, spec.hop_length // filters_per_frame)
         n_freq = n_fft // 2 + 1
@@ -200,11 +201,12 @@ class SourceFilterVocoder(nn.Module):
 
         The sources, (B, n_sources, F * hop_length), are those of `source_signals`.
         """
-        voiced = (f0_hz > 0).to(log_mel.dtype).repeat_interleave(self.filters_per_frame, 1)
         gains, offset = self.respond(log_mel, normalise_pitch(f0_hz))
-        noise_gain = 1 + (self.voiced_noise - 1) * voiced[:, None]
-        gains[1:] = [g * noise_gain for g in gains[1:]]
         spectra = [self.frames.analyse(source) for source in sources.unbind(1)]
+        spread = self.arguments["noise_spread"]
+        if spread != 1:
+            power = spectra[1].abs().square() / self.frames.window.square().sum()
+            spectra[1] = spectra[1] * spread_factor(power, spread)
         if offset is not None:
             spectra[0] = spectra[0] * torch.polar(torch.ones_like(offset), offset)
         spectrum = torch.stack([s * g for s, g in zip(spectra, gains, strict=True)]).sum(0)

@@ -1,6 +1,7 @@
 """The graphs of `models.source_filter_networks`: responses of the filters, and F0 from mels."""
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ LOG_MEL_MEAN, LOG_MEL_STD = -5.0, 2.5  # of speech at -23 dBFS, roughly: keeps i
 LOG_F0_MEAN, LOG_F0_STD = 5.1, 0.35
 MAX_LOG_GAIN = 8.0
 MIN_ENVELOPE = 1e-6
+MIN_NOISE_POWER = 1e-4  # beside 1, the mean: where there is none
 BREATH_HZ = (1000.0, 2000.0)  # below the first a voice is all pulses, from the second on breathy
 PITCH_WIDTH, PITCH_BLOCKS, PITCH_KERNEL, PITCH_EXPANSION = 64, 4, 7, 2
 PITCH = "pitch."
@@ -31,11 +33,11 @@ def build_filters(
     look_ahead: int = 3,
     has_prior: bool = True,
     has_phase: bool = True,
-    voiced_noise: float = 1.0,
     n_fft: int | None = None,
     filters_per_frame: int = 1,
     n_sources: int = 3,
     breath: float = 0.0,
+    noise_spread: float = 1.0,
 ) -> Graph:
     """Return the graph that shapes pulses and noise.
 
@@ -45,7 +47,7 @@ def build_filters(
     """
     if not 0 <= look_ahead < kernel:
         raise ValueError(f"look_ahead={look_ahead} is not from 0 to {kernel - 1}")
-    n_fft = check_filters(spec, n_fft, filters_per_frame, n_sources, breath)
+    n_fft = check_filters(spec, n_fft, filters_per_frame, n_sources, breath, noise_spread)
     own = {name: array for name, array in arrays.items() if not name.startswith(PITCH)}
     graph, weights = graph or Graph(), Weights(own)
     n_freq = n_fft // 2 + 1
@@ -122,8 +124,22 @@ def breath_shares(breath: float, n_fft: int, spec: MelSpec) -> NDArray[np.float3
     return np.interp(hertz, BREATH_HZ, (0.0, breath)).astype(np.float32)
 
 
+def spread_factor(power: Any, spread: float) -> Any:
+    """Return the factor on a noise's spectrum, of an array or tensor of its power, 1 in the mean.
+
+    Magnitudes of Gaussian noise are Rayleigh distributed. They are raised to `spread`, at the same
+    mean power: that of a Rayleigh variable to such a power is `gamma(1 + spread)`.
+    """
+    return (power + MIN_NOISE_POWER) ** ((spread - 1) / 2) / math.sqrt(math.gamma(1 + spread))
+
+
 def check_filters(
-    spec: MelSpec, n_fft: int | None, filters_per_frame: int, n_sources: int, breath: float
+    spec: MelSpec,
+    n_fft: int | None,
+    filters_per_frame: int,
+    n_sources: int,
+    breath: float,
+    noise_spread: float,
 ) -> int:
     """Return the FFT size of the filters, by default the mel's; ValueError where they cannot be."""
     hop, n_fft = spec.hop_length // max(filters_per_frame, 1), n_fft or spec.n_fft
@@ -131,6 +147,8 @@ def check_filters(
         raise ValueError(f"n_sources={n_sources} is not 3 or 4")
     if not 0 <= breath < 1 or breath and n_sources < 4:
         raise ValueError(f"breath={breath} is not from 0 to 1, or there are no bursts")
+    if not 0 <= noise_spread <= 1:
+        raise ValueError(f"noise_spread={noise_spread} is not from 0 to 1")
     if filters_per_frame < 1 or spec.hop_length % filters_per_frame:
         raise ValueError(f"filters_per_frame={filters_per_frame} does not divide the hop")
     if spec.n_fft % n_fft or n_fft < 2 * hop or n_fft % hop or (n_fft - hop) % 2:

@@ -37,7 +37,7 @@ PERIODS = (2, 3, 5, 7, 11)
 DISCRIMINATED = (Resolution(256, 64, 128), Resolution(512, 128, 512), Resolution(1024, 256, 1024))
 FILTERS = ("n_fft", "filters_per_frame", "n_sources")
 ADAPTED = ("look_ahead", "n_blocks", *FILTERS)
-CHOSEN_LATER = ("voiced_noise", "breath")  # when a vocoder is shipped
+CHOSEN_LATER = ("breath", "noise_spread")  # when a vocoder is shipped
 
 
 class TrainedVocoder(NamedTuple):

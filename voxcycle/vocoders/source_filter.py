@@ -25,11 +25,12 @@ from voxcycle.runtime.source_filter import (
     build_pitch,
     count_context_frames,
     count_look_ahead_frames,
+    spread_factor,
 )
 from voxcycle.runtime.weights import StoredNetwork
 from voxcycle.vocoders import ChunkPosition
 
-RETIRED_ARGUMENTS = {"has_puffs": True, "sees_source": False}
+RETIRED_ARGUMENTS = {"has_puffs": True, "sees_source": False, "voiced_noise": 1.0}
 MIN_WEIGHT = 1e-3  # of overlapping windows, at the ends
 PIECE_FRAMES = 128  # transformed at a time, which keeps them in the processor's cache
 
@@ -79,10 +80,6 @@ class SourceFilter:
         log_f0 = (np.log(np.maximum(f0_hz, 1.0)) - LOG_F0_MEAN) / LOG_F0_STD * voiced
         filters = self._filters.run({"mel": log_mel, "pitch": np.stack([log_f0, voiced], 1)})
         gains = filters["gains"]
-        noise_gain = self.network.arguments.get("voiced_noise", 1.0)
-        if noise_gain != 1.0:
-            of_frames = 1 + (noise_gain - 1) * voiced
-            gains[:, 1:] *= of_frames.repeat(len(gains) // len(f0_hz))[:, None, None]
         sources = source_signals(f0_hz, position.phases, noise, self.spec, gains.shape[1])
         return self._render(sources, gains, filters.get("offset"))
 
@@ -106,6 +103,7 @@ class SourceFilter:
         hop = sources.shape[1] // n_frames
         pad = (n_fft - hop) // 2
         window = hann(n_fft).astype(np.float32)
+        spread = self.network.arguments.get("noise_spread", 1.0)
         padded = np.pad(sources, [(0, 0), (pad, pad)])
         frames = np.lib.stride_tricks.sliding_window_view(padded, n_fft, axis=1)[:, ::hop]
         n_parts = n_fft // hop  # of a window, each as long as a hop
@@ -114,6 +112,9 @@ class SourceFilter:
         for first in range(0, n_frames, PIECE_FRAMES):
             part = slice(first, min(first + PIECE_FRAMES, n_frames))
             spectra = np.fft.rfft(frames[:, part] * window)  # (n, F', n_freq)
+            if spread != 1:
+                power = (spectra[1].real ** 2 + spectra[1].imag ** 2) / np.square(window).sum()
+                spectra[1] *= spread_factor(power, spread)
             if offset is not None:
                 turn = np.empty(offset[part].shape, np.complex64)
                 turn.real, turn.imag = np.cos(offset[part]), np.sin(offset[part])
@@ -167,7 +168,7 @@ class SourceFilter:
 
 
 def _drop_retired(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Return constructor arguments; format 1 has two more, each with one value that still works."""
+    """Return constructor arguments; those of former files still work with one value."""
     for name, value in RETIRED_ARGUMENTS.items():
         if arguments.get(name, value) != value:
             raise ValueError(f"{name}={arguments[name]} is no longer supported")
