@@ -216,8 +216,8 @@ class VocoderTrainingConfig(TrainingConfig):
     """Settings of `train_vocoder`; unknown keys are errors."""
 
     free_on_resume: ClassVar[frozenset[str]] = TrainingConfig.free_on_resume | {
-        *("snapshot_every", "folders", "voices", "sources", "n_conversions", "n_copies"),
-        *("converted_share", "time_limit_min"),
+        *("snapshot_every", "folders", "voices", "sources", "n_conversions", "converted_share"),
+        "time_limit_min",
     }
 
     folders: tuple[Path, ...] = Field((), description="folders of recordings, any speakers")
@@ -230,12 +230,7 @@ class VocoderTrainingConfig(TrainingConfig):
         (), description="folders whose recordings the voices convert; default: those of `folders`"
     )
     n_conversions: Count = Field(60, description="recordings that each voice converts")
-    n_copies: CountOrZero = Field(
-        0, description="recordings of `sources` that HiFi-GAN renders as they are, as conversions"
-    )
-    converted_share: Share = Field(
-        0.5, description="share of the crops from conversions and copies"
-    )
+    converted_share: Share = Field(0.5, description="share of the crops from conversions")
     start: Path | None = Field(
         None,
         description="start from the networks and step of another run (its last.ckpt), or from the "

@@ -105,17 +105,13 @@ def train_vocoder(config: VocoderTrainingConfig, resume: bool = False) -> Traine
 def find_recordings(
     config: VocoderTrainingConfig, spec: MelSpec, console: Console
 ) -> tuple[list[Recording], list[Recording]]:
-    """Return the recordings of the config's pack or folders, and the conversions and copies."""
+    """Return the recordings and the conversions of the config's pack, or of its folders."""
     if config.pack:
         recordings, converted = read_recordings(config.pack, spec)
         console.print(f"{len(recordings)} recordings, {len(converted)} conversions")
         return recordings, converted
     # These read audio files; a training from a pack needs no libraries for that.
-    from voxcycle.speech.vocoder_recordings import (
-        convert_recordings,
-        copy_recordings,
-        load_recordings,
-    )
+    from voxcycle.speech.vocoder_recordings import convert_recordings, load_recordings
 
     recordings = load_recordings(config.folders, spec, console)
     console.print(f"{len(recordings)} recordings; voices: {', '.join(config.voices) or 'none'}")
@@ -128,10 +124,7 @@ def find_recordings(
         seed=config.seed,
         console=console,
     )
-    copies = copy_recordings(
-        sources, n_copies=config.n_copies, spec=spec, seed=config.seed, console=console
-    )
-    return recordings, converted + copies
+    return recordings, converted
 
 
 def save_vocoder(module: TrainingState, path: Path, about: dict[str, Any]) -> None:

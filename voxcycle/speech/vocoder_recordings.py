@@ -1,4 +1,4 @@
-"""The recordings that a vocoder is trained on, and what a teacher renders of others."""
+"""The recordings that a vocoder is trained on, and conversions of them by voices."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -85,31 +85,7 @@ def convert_recording(
 
     F0 is measured in the teacher's output, whose pitch differs a little from the requested one.
     """
-    return _render(_convert(voice, recording), recording, teacher, spec)
-
-
-def copy_recordings(
-    recordings: Sequence[Recording], *, n_copies: int, spec: MelSpec, seed: int, console: Console
-) -> list[Recording]:
-    """Return some recordings as a teacher renders their mels: clean, and with the upper band.
-
-    From them a vocoder learns the mels of people whose recordings are band-limited or noisy.
-    """
-    if not n_copies:
-        return []
-    teacher = load_vocoder("hifigan", spec)
-    drawn = np.random.default_rng(seed).permutation(len(recordings))[:n_copies]
-    quiet = not console.is_terminal
-    return [
-        _render(recordings[index].mel.astype(np.float32), recordings[index], teacher, spec)
-        for index in track(drawn, "Copying", console=console, disable=quiet)
-    ]
-
-
-def _render(
-    mel: NDArray[np.float32], recording: Recording, teacher: Vocoder, spec: MelSpec
-) -> Recording:
-    """Return a teacher's rendering of mels (F, n_mels), with the F0 that is measured in it."""
+    mel = _convert(voice, recording)
     waveform = teacher.decode(mel)
     f0_hz = extract_f0(waveform, spec)
     return Recording(_quantize(waveform), mel.astype(np.float16), f0_hz, recording.speech)
