@@ -127,8 +127,8 @@ def breath_shares(breath: float, n_fft: int, spec: MelSpec) -> NDArray[np.float3
 def spread_factor(power: Any, spread: float) -> Any:
     """Return the factor on a noise's spectrum, of an array or tensor of its power, 1 in the mean.
 
-    Magnitudes of Gaussian noise are Rayleigh distributed. They are raised to `spread`, at the same
-    mean power: that of a Rayleigh variable to such a power is `gamma(1 + spread)`.
+    Magnitudes of Gaussian noise are Rayleigh distributed. They are raised to `spread` and
+    divided by the root of their mean square, which is then `gamma(1 + spread)`.
     """
     return (power + MIN_NOISE_POWER) ** ((spread - 1) / 2) / math.sqrt(math.gamma(1 + spread))
 
