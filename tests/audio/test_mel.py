@@ -2,6 +2,7 @@ import librosa
 import numpy as np
 import pytest
 import scipy.signal
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from voxcycle.audio.mel import LogMel, MelSpec, mel_filterbank
 
@@ -35,6 +36,17 @@ def test_log_mel_equals_a_float64_computation(make_speech, n_samples):
     # Below 80 dB under the frame's maximum, float32's own rounding shows.
     heard = expected > expected.max(axis=0) - 80 * np.log(10) / 20
     np.testing.assert_allclose(found[heard], expected[heard], atol=1e-4)
+
+
+def test_mels_do_not_depend_on_the_threads_of_numpy(make_speech):
+    waveform = make_speech(4.0, SPEC.sample_rate)
+    found = []
+    for n_threads in (1, 2):
+        with threadpool_limits(n_threads, user_api="blas"):
+            found.append(LogMel(SPEC)(waveform))
+            kept = {x["num_threads"] for x in threadpool_info() if x["user_api"] == "blas"}
+        assert kept == {n_threads}
+    np.testing.assert_array_equal(*found)
 
 
 def test_silence_is_the_spectral_offset_or_the_floor():

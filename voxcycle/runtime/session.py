@@ -99,6 +99,8 @@ class Session:
                 options.intra_op_num_threads = count_threads()
                 options.inter_op_num_threads = 1
                 options.log_severity_level = 3
+                # Threads that wait busily after a run take the cores from what runs next.
+                options.add_session_config_entry("session.force_spinning_stop", "1")
                 # Activations of all networks share an arena that grows by what is asked for;
                 # weights stay out of it. ONNX Runtime's own arenas grow by powers of two.
                 options.add_session_config_entry("session.use_env_allocators", "1")
