@@ -1,5 +1,6 @@
 """Training of a vocoder end to end on synthetic speech: resuming, its file, what is refused."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -118,6 +119,21 @@ def test_wrong_settings_are_refused_before_recordings_are_read(folder, tmp_path,
         train_vocoder(make_config(folder, tmp_path / "run", voices=("hart",)))
     with pytest.raises(ValueError, match="its network differs from the settings"):
         train_vocoder(make_config(folder, tmp_path / "run", start=FAST_FILE))
+
+
+def test_people_with_a_few_seconds_each_are_enough_together(folder, tmp_path):
+    files = sorted(folder.iterdir())
+    middle = len(files) // 2
+    people = [tmp_path / "anna", tmp_path / "ben", tmp_path / "nobody"]
+    for person, part in zip(people, (files[:middle], files[middle:], []), strict=True):
+        person.mkdir()
+        for path in part:
+            (person / path.name).symlink_to(path)
+    console = Console(record=True, width=1000, stderr=True)
+    assert len(load_recordings(people, MelSpec(), console)) == len(files)
+    assert re.search("skipped: .*nobody", console.export_text())
+    with pytest.raises(CorpusError, match=r"anna and 1 more: \d\d s .* 60 s are needed in all"):
+        load_recordings([people[0], people[2]], MelSpec(), console)
 
 
 def test_voice_files_are_stored_with_their_whole_paths():

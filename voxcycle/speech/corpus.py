@@ -4,11 +4,15 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from voxcycle.audio.folder import Found, find_audio, list_audio
 from voxcycle.speech.own_outputs import IS_CONVERSION, is_conversion, is_prepared, is_run
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 MIN_CLIP_S = 0.8
 MIN_TOTAL_S = 60.0
@@ -132,6 +136,26 @@ def scan_folder(folder: Path, min_total_s: float = MIN_TOTAL_S) -> Corpus:
             + (f"; skipped:{listed}" if listed else "")
         )
     return corpus
+
+
+def scan_folders(folders: Sequence[Path], min_total_s: float, console: "Console") -> list[Corpus]:
+    """Return the recordings of the folders; those with too little are skipped and reported.
+
+    Raises:
+        CorpusError: folders share recordings, one is missing, or none has enough.
+    """
+    check_apart(folders)
+    corpora = []
+    for folder in folders:
+        try:
+            corpora.append(scan_folder(folder, min_total_s))
+        except CorpusError as error:
+            if not folder.is_dir():
+                raise
+            console.print(f"skipped: {error}", style="yellow", soft_wrap=True)
+    if not corpora:
+        raise CorpusError("no folder has enough usable speech: name folders of recordings")
+    return corpora
 
 
 def _screen(path: Path) -> tuple[str, float, list[str]]:

@@ -15,7 +15,7 @@ from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.perturb import WARPS, Perturbation
 from voxcycle.runtime.session import use_threads
 from voxcycle.speech.config import PretrainedTrainingConfig, VocoderTrainingConfig
-from voxcycle.speech.corpus import MIN_CLIP_S, Clip, Corpus, CorpusError, check_apart, scan_folder
+from voxcycle.speech.corpus import MIN_CLIP_S, Clip, Corpus, CorpusError, scan_folders
 from voxcycle.speech.domains import MIN_POOL_SPEAKER_S, perturbations
 from voxcycle.speech.feature_cache import extract_disguised
 from voxcycle.speech.features import Features
@@ -77,7 +77,7 @@ def pack_vocoder_training(
     spec = MelSpec()
     voices = load_voices(config.voices, spec)
     share = converted_share if voices else 0.0
-    corpora = _scan(config.folders, MIN_CLIP_S, console)
+    corpora = scan_folders(config.folders, MIN_CLIP_S, console)
     budget = megabytes * 1e6
     order = _choose(corpora, budget / FEWEST_BYTES_PER_S[VOCODER_TRAINING], config.seed)
     recordings = load_paths([clip.path for _, clip in order], spec, console)
@@ -112,7 +112,7 @@ def pack_pretraining(
         CorpusError: fewer than two speakers have enough speech, or not one recording fits.
     """
     spec = MelSpec()
-    corpora = _scan(config.folders, MIN_POOL_SPEAKER_S, console)
+    corpora = scan_folders(config.folders, MIN_POOL_SPEAKER_S, console)
     if len(corpora) < 2:
         raise CorpusError("fewer than two of the speakers have enough usable speech")
     kinds = [
@@ -151,26 +151,6 @@ def order_evenly(durations_s: Sequence[Sequence[float]], seed: int) -> list[tupl
         taken_s[group] += durations_s[group][item]
         order.append((group, item))
     return order
-
-
-def _scan(folders: Sequence[Path], min_total_s: float, console: Console) -> list[Corpus]:
-    """Return the recordings of the folders; those with too little are skipped and reported.
-
-    Raises:
-        CorpusError: folders share recordings, one is missing, or none has enough.
-    """
-    check_apart(folders)
-    corpora = []
-    for folder in folders:
-        try:
-            corpora.append(scan_folder(folder, min_total_s))
-        except CorpusError as error:
-            if not folder.is_dir():
-                raise
-            console.print(f"skipped: {error}", style="yellow", soft_wrap=True)
-    if not corpora:
-        raise CorpusError("no folder has enough usable speech: name folders of recordings")
-    return corpora
 
 
 def _choose(corpora: Sequence[Corpus], most_s: float, seed: int) -> list[tuple[int, Clip]]:

@@ -15,7 +15,7 @@ from voxcycle.audio.perturb import WARPS
 from voxcycle.audio.stats import estimate_stats, sum_frames
 from voxcycle.conversion.stages import convert_mels
 from voxcycle.files import cache_dir
-from voxcycle.speech.corpus import check_apart, scan_folder
+from voxcycle.speech.corpus import MIN_CLIP_S, MIN_TOTAL_S, CorpusError, scan_folders
 from voxcycle.speech.feature_cache import cache_features
 from voxcycle.speech.features import load_analysis_waveform
 from voxcycle.speech.vocoder_crops import Recording
@@ -25,9 +25,20 @@ from voxcycle.voices.voice import Voice
 
 
 def load_recordings(folders: Sequence[Path], spec: MelSpec, console: Console) -> list[Recording]:
-    """Return every usable recording of the folders with its mel and F0, computed where missing."""
-    check_apart(folders)
-    paths = [clip.path for folder in folders for clip in scan_folder(folder).clips]
+    """Return every usable recording of the folders with its mel and F0, computed where missing.
+
+    Raises:
+        CorpusError: folders share recordings, one is missing, or all have too little together.
+    """
+    corpora = scan_folders(folders, MIN_CLIP_S, console)
+    duration_s = sum(corpus.duration_s for corpus in corpora)
+    if duration_s < MIN_TOTAL_S:
+        more = f" and {len(folders) - 1} more" if len(folders) > 1 else ""
+        raise CorpusError(
+            f"{folders[0]}{more}: {duration_s:.0f} s of usable speech, at least "
+            f"{MIN_TOTAL_S:.0f} s are needed in all"
+        )
+    paths = [clip.path for corpus in corpora for clip in corpus.clips]
     return load_paths(paths, spec, console)
 
 
