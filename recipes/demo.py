@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 import voxcycle
 from voxcycle.audio.mixdown import load_mono
+from voxcycle.console import errors_in_one_sentence
 from voxcycle.voices.library import list_voices
 
 SAMPLE_RATE = 22_050
@@ -117,4 +118,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with errors_in_one_sentence():
+        main()

@@ -17,6 +17,7 @@ from typing import Any
 
 from rich.console import Console
 
+from voxcycle.console import errors_in_one_sentence
 from voxcycle.speech.config import PretrainedTrainingConfig, VocoderTrainingConfig
 from voxcycle.speech.packing import (
     CONVERTED_SHARE,
@@ -88,4 +89,5 @@ def fetch_wheels(folder: Path, python: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with errors_in_one_sentence():
+        main()

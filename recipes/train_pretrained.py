@@ -12,6 +12,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from voxcycle.console import errors_in_one_sentence
 from voxcycle.speech.packs import PRETRAINING, read_settings_of
 from voxcycle.speech.train_pretrained import PretrainedTrainingConfig, train_pretrained
 from voxcycle.training.config import load_config, parse_overrides
@@ -44,4 +45,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with errors_in_one_sentence():
+        main()

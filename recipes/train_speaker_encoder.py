@@ -9,6 +9,7 @@ key=value, such as `n_embedding=32`.
 import argparse
 from pathlib import Path
 
+from voxcycle.console import errors_in_one_sentence
 from voxcycle.speech.train_speaker_encoder import SpeakerEncoderConfig, train_speaker_encoder
 from voxcycle.training.config import load_config, parse_overrides
 
@@ -32,4 +33,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with errors_in_one_sentence():
+        main()

@@ -19,6 +19,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from voxcycle.console import errors_in_one_sentence
 from voxcycle.speech.packs import VOCODER_TRAINING, read_settings_of
 from voxcycle.speech.train_vocoder import VocoderTrainingConfig, train_vocoder
 from voxcycle.training.config import load_config, parse_overrides
@@ -54,4 +55,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with errors_in_one_sentence():
+        main()

@@ -10,6 +10,7 @@ files, one per direction, for `voxcycle convert --to FILE`.
 import argparse
 from pathlib import Path
 
+from voxcycle.console import errors_in_one_sentence
 from voxcycle.speech.config import VoiceTrainingConfig
 from voxcycle.speech.train_voice import train_voice
 
@@ -42,4 +43,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with errors_in_one_sentence():
+        main()

@@ -1,6 +1,8 @@
 """Messages and progress on the terminal."""
 
+import errno
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +16,13 @@ PATIENCE_S = 2.0
 REPORT_S = 10.0  # between lines of JSON
 PIPE_WIDTH = 1000
 MAX_LINE, END_OF_LINE = 5000, 300  # characters; a path has up to 4096 bytes
+EXIT_FAILED = 2
+REMEDIES = {
+    errno.ENOSPC: "make room, then run the command again",
+    errno.EDQUOT: "make room, then run the command again",
+    errno.EFBIG: "name a disk that takes files of this size",
+    errno.EROFS: "name another folder",
+}
 
 
 def to_line(text: str) -> str:
@@ -25,6 +34,31 @@ def to_line(text: str) -> str:
     if len(text) > MAX_LINE:
         text = f"{text[: MAX_LINE - END_OF_LINE]} ... {text[-END_OF_LINE:]}"
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+@contextmanager
+def errors_in_one_sentence() -> Iterator[None]:
+    """Exit with code 2 and one sentence on stderr where input or files cannot be used."""
+    try:
+        yield
+    except PermissionError as error:
+        place = error.filename or "a file"
+        _fail(f"{place}: permission denied; make it yours, or name another")
+    except (ValueError, OSError, ImportError) as error:
+        _fail(_describe(error))
+
+
+def _fail(sentence: str) -> None:
+    print(to_line(f"error: {sentence}"), file=sys.stderr)
+    sys.exit(EXIT_FAILED)
+
+
+def _describe(error: Exception) -> str:
+    """Return one sentence: what errors of the system lack is said for them."""
+    if not isinstance(error, OSError) or not error.filename or not error.strerror:
+        return str(error)
+    remedy = REMEDIES.get(error.errno or 0)
+    return f"{error.filename}: {error.strerror}" + (f"; {remedy}" if remedy else "")
 
 
 def open_console(stderr: bool = True) -> "Console":

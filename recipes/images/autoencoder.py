@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from recipe import begin
 from sklearn.decomposition import PCA
 
+from voxcycle.console import errors_in_one_sentence
 from voxcycle.evaluation.stats.bounds import at_most, reported
 from voxcycle.images.image_files import draw_grid
 
@@ -52,4 +53,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with errors_in_one_sentence():
+        main()

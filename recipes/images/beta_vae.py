@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from recipe import begin
 
+from voxcycle.console import errors_in_one_sentence
 from voxcycle.evaluation.stats.bounds import at_least, reported
 from voxcycle.images.image_files import draw_grid
 from voxcycle.images.metrics.latent_metrics import (
@@ -95,4 +96,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with errors_in_one_sentence():
+        main()

@@ -9,6 +9,7 @@ that is printed first.
 import torch
 from recipe import begin, in_batches
 
+from voxcycle.console import errors_in_one_sentence
 from voxcycle.evaluation.stats.bounds import at_least, reported
 from voxcycle.images.image_files import draw_grid
 from voxcycle.images.metrics.image_quality import compare_images
@@ -61,4 +62,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with errors_in_one_sentence():
+        main()

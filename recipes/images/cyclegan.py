@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from recipe import begin
 
+from voxcycle.console import errors_in_one_sentence
 from voxcycle.evaluation.stats.bounds import at_least, at_most, reported
 from voxcycle.images.image_set import load_domains
 from voxcycle.images.metrics.translation import draw_translations, translate_both_ways
@@ -57,4 +58,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with errors_in_one_sentence():
+        main()

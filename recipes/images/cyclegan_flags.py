@@ -8,6 +8,7 @@ The two never agree in every pixel, so the distance has no bottom at 0. Reported
 
 from recipe import begin
 
+from voxcycle.console import errors_in_one_sentence
 from voxcycle.evaluation.stats.bounds import reported
 from voxcycle.images.image_set import load_domains
 from voxcycle.images.metrics.translation import (
@@ -43,4 +44,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with errors_in_one_sentence():
+        main()

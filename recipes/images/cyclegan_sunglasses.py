@@ -9,6 +9,7 @@ rewards who hides the eyes in the glasses (Chu et al., 2017). Reported without b
 import torch
 from recipe import begin
 
+from voxcycle.console import errors_in_one_sentence
 from voxcycle.evaluation.stats.bounds import reported
 from voxcycle.images.image_set import load_domains
 from voxcycle.images.metrics.translation import draw_translations, translate_both_ways
@@ -42,4 +43,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with errors_in_one_sentence():
+        main()

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from recipe import begin
 from torch import Tensor
 
+from voxcycle.console import errors_in_one_sentence
 from voxcycle.evaluation.stats.bounds import Bound, at_least, at_most, reported
 from voxcycle.images.image_files import draw_grid
 from voxcycle.images.image_set import ImageSet
@@ -131,4 +132,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with errors_in_one_sentence():
+        main()

@@ -9,6 +9,7 @@ themselves) and with a Gaussian of pixels, and with nothing published.
 import torch
 from recipe import begin, in_batches
 
+from voxcycle.console import errors_in_one_sentence
 from voxcycle.evaluation.stats.bounds import at_least, at_most, reported
 from voxcycle.images.image_files import draw_grid
 from voxcycle.images.metrics.image_quality import compare_images, draw_from_gaussian, nearest_images
@@ -69,4 +70,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with errors_in_one_sentence():
+        main()

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from recipe import begin
 from torch import Tensor
 
+from voxcycle.console import errors_in_one_sentence
 from voxcycle.evaluation.stats.bounds import at_least, at_most, reported
 from voxcycle.images.metrics.mode_coverage import cover_modes
 from voxcycle.images.systems.gan_ring import N_MODES, RingBatches, ring_centres
@@ -86,4 +87,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with errors_in_one_sentence():
+        main()

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from recipe import begin
 from torch import Tensor
 
+from voxcycle.console import errors_in_one_sentence
 from voxcycle.evaluation.stats.bounds import at_least, at_most, reported
 from voxcycle.images.image_files import draw_grid
 from voxcycle.losses.elbo import bernoulli_negative_log_likelihood
@@ -150,4 +151,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with errors_in_one_sentence():
+        main()

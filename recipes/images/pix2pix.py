@@ -9,6 +9,7 @@ discriminator, which sees the edges beside the answer, wants one that could be t
 import torch
 from recipe import begin
 
+from voxcycle.console import errors_in_one_sentence
 from voxcycle.evaluation.stats.bounds import at_least, at_most, reported
 from voxcycle.images.image_files import draw_grid
 from voxcycle.images.image_set import load_domains
@@ -69,4 +70,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with errors_in_one_sentence():
+        main()

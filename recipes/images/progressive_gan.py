@@ -18,6 +18,7 @@ from matplotlib.ticker import ScalarFormatter
 from recipe import Recipe, begin, in_batches
 from torch import Tensor
 
+from voxcycle.console import errors_in_one_sentence
 from voxcycle.evaluation.stats.bounds import at_most, reported
 from voxcycle.images.batches import ImageBatches
 from voxcycle.images.image_files import draw_grid
@@ -148,4 +149,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with errors_in_one_sentence():
+        main()

@@ -12,6 +12,7 @@ import torch
 from recipe import begin, in_batches
 from torch import Tensor
 
+from voxcycle.console import errors_in_one_sentence
 from voxcycle.evaluation.stats.bounds import at_least, at_most, reported
 from voxcycle.images.image_files import draw_grid
 from voxcycle.images.metrics.image_quality import compare_images
@@ -108,4 +109,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with errors_in_one_sentence():
+        main()

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from recipe import begin
 from torch import Tensor
 
+from voxcycle.console import errors_in_one_sentence
 from voxcycle.evaluation.stats.bounds import at_least, at_most, reported
 from voxcycle.images.image_files import draw_grid
 from voxcycle.images.metrics.image_quality import nearest_images
@@ -106,4 +107,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with errors_in_one_sentence():
+        main()

@@ -213,6 +213,15 @@ def test_a_recipe_starts_in_any_folder(tmp_path):
     assert "usage: gan_ring.py" in done.stdout and "the game that can be watched" in done.stdout
 
 
+def test_a_recipe_says_in_one_line_what_is_wrong_with_its_input(tmp_path):
+    words = [tmp_path / "run", tmp_path / "nobody"]
+    command = [sys.executable, str(RECIPES.parent / "train_vocoder.py"), *map(str, words)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+    assert "nobody" in done.stderr and not words[0].exists()
+
+
 def make_blobs(n, seed):
     """Return blobs of two sizes and three colours, anywhere on black."""
     rng = np.random.default_rng(seed)

@@ -3,7 +3,6 @@
 Heavy modules are imported inside the commands, so that `voxcycle --help` is quick.
 """
 
-import errno
 import io
 import sys
 from collections.abc import Sequence
@@ -20,20 +19,13 @@ from voxcycle.cli.prepare import prepare
 from voxcycle.cli.serve import serve
 from voxcycle.cli.train import train
 from voxcycle.cli.voices import voices_app
-from voxcycle.console import to_line
+from voxcycle.console import errors_in_one_sentence
 
-EXIT_FAILED = 2
 EXTRAS = {
     "evaluate": "eval",
     "images": "images",
     "serve": "web",
 }  # of commands; all others need that to train
-REMEDIES = {
-    errno.ENOSPC: "make room, then run the command again",
-    errno.EDQUOT: "make room, then run the command again",
-    errno.EFBIG: "name a disk that takes files of this size",
-    errno.EROFS: "name another folder",
-}
 # Packages whose extra does not depend on the command.
 PACKAGES = {"ray": "cluster", "fsspec": "cluster", "pyarrow": "cluster"}
 
@@ -66,27 +58,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # file names may hold any bytes
-    try:
-        app(args=arguments)
-    except ModuleNotFoundError as error:
-        typer.echo(f"error: {_describe_missing(error, arguments)}", err=True)
-        sys.exit(EXIT_FAILED)
-    except PermissionError as error:
-        place = error.filename or "a file"
-        error_line = f"error: {place}: permission denied; make it yours, or name another"
-        typer.echo(to_line(error_line), err=True)
-        sys.exit(EXIT_FAILED)
-    except (ValueError, OSError, ImportError) as error:
-        typer.echo(to_line(f"error: {_describe(error)}"), err=True)
-        sys.exit(EXIT_FAILED)
-
-
-def _describe(error: Exception) -> str:
-    """Return one sentence: what errors of the system lack is said for them."""
-    if not isinstance(error, OSError) or not error.filename or not error.strerror:
-        return str(error)
-    remedy = REMEDIES.get(error.errno or 0)
-    return f"{error.filename}: {error.strerror}" + (f"; {remedy}" if remedy else "")
+    with errors_in_one_sentence():
+        try:
+            app(args=arguments)
+        except ModuleNotFoundError as error:
+            raise ImportError(_describe_missing(error, arguments)) from error
 
 
 def _describe_missing(error: ModuleNotFoundError, arguments: Sequence[str] | None) -> str:
