@@ -4,16 +4,12 @@ The defaults are those of the published HiFi-GAN vocoders (Kong et al., 2020), s
 can render what this package makes.
 """
 
-import functools
-import threading
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from threadpoolctl import ThreadpoolController
+from voxcycle.audio.blas import one_blas_thread
 
 HZ_PER_MEL, BREAK_HZ = 200 / 3, 1000.0  # of Slaney's scale, which is linear up to the break
 BREAK_MEL, LOG_STEP = BREAK_HZ / HZ_PER_MEL, np.log(6.4) / 27
@@ -158,30 +154,10 @@ class LogMel:
         self, magnitude: NDArray[np.float32], filters: NDArray[np.float32] | None = None
     ) -> NDArray[np.float32]:
         """Return log-mels of a magnitude spectrogram: (..., F, n_freq) to (..., F, n_mels)."""
-        mel = _multiply(magnitude, (self.filters if filters is None else filters).T)
+        with one_blas_thread():
+            mel = magnitude @ (self.filters if filters is None else filters).T
         return np.log(np.maximum(mel, np.float32(self.spec.log_floor)))
 
     def __call__(self, waveform: NDArray[np.floating]) -> NDArray[np.float32]:
         """Map (..., T) in [-1, 1] to (..., F, n_mels)."""
         return self.project(self.magnitude(waveform))
-
-
-_one_product = threading.Lock()  # the number of threads belongs to the process
-
-
-def _multiply(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return `one @ other`, computed on one thread.
-
-    After a product on several, OpenBLAS's threads wait busily for tens of milliseconds and take
-    the cores from the network that runs next, which loses more than they win.
-    """
-    with _one_product, _find_blas().limit(limits=1):
-        product: NDArray[np.float32] = one @ other
-    return product
-
-
-@functools.cache
-def _find_blas() -> "ThreadpoolController":
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController().select(user_api="blas")

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from voxcycle.audio.blas import one_blas_thread
 from voxcycle.audio.io import AudioError, AudioSource, FileSource
 from voxcycle.audio.resample import resample
 
@@ -39,7 +40,9 @@ class Mixdown:
     def mono_blocks(self, source: AudioSource) -> Iterator[NDArray[np.float32]]:
         """Yield the source's blocks as mono (T,)."""
         for block in source.blocks():
-            yield np.asarray((block - self.offset) @ self.weights, np.float32)
+            with one_blas_thread():
+                mono = (block - self.offset) @ self.weights
+            yield np.asarray(mono, np.float32)
 
 
 def plan_mixdown(source: AudioSource) -> Mixdown:
@@ -67,7 +70,8 @@ def plan_mixdown(source: AudioSource) -> Mixdown:
         peak = np.maximum(peak, magnitude.max(axis=0))
         wide = block.astype(np.float64)
         total += wide.sum(axis=0)
-        products += wide.T @ wide
+        with one_blas_thread():
+            products += wide.T @ wide
     if not n_samples:
         raise AudioError(f"{source.name}: no samples in it; record or export it again")
     duration_s = n_samples / source.sample_rate

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from voxcycle.audio.blas import one_blas_thread
 from voxcycle.audio.mel import MelSpec, hann, mel_filterbank
 from voxcycle.runtime.graph import Graph
 from voxcycle.runtime.layers import add_convnext, add_linear, add_norm, add_product
@@ -161,7 +162,8 @@ def invert_filterbank(spec: MelSpec, n_fft: int) -> NDArray[np.float64]:
 
     The filters' FFT size divides the mel's, so theirs are some of its frequencies.
     """
-    inverse = np.linalg.pinv(mel_filterbank(spec).astype(np.float64))
+    with one_blas_thread():
+        inverse = np.linalg.pinv(mel_filterbank(spec).astype(np.float64))
     return inverse[:: spec.n_fft // n_fft]
 
 
