@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from voxcycle.audio.mel import LogMel, MelSpec
 from voxcycle.vocoders import VocoderError
@@ -79,6 +80,14 @@ def test_what_cannot_be_loaded_is_named(name, sample_rate, words):
     with pytest.raises(ValueError, match=words) as raised:
         load_vocoder(name, MelSpec(sample_rate=sample_rate))
     assert isinstance(raised.value, VocoderError) == (name != "hifigan")
+
+
+def test_griffin_lim_does_not_depend_on_the_threads_of_numpy(speech):
+    mels, found = LogMel(MelSpec())(speech), []
+    for n_threads in (1, 2):
+        with threadpool_limits(n_threads, user_api="blas"):
+            found.append(load_vocoder("griffin-lim", MelSpec()).decode(mels))
+    np.testing.assert_array_equal(*found)
 
 
 def test_griffin_lim_takes_any_analysis():

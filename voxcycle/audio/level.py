@@ -13,22 +13,31 @@ FLOOR_DB = -120.0
 RUMBLE_HZ = 60.0  # 0.1 dB are lost at 76 Hz, the lowest voices; 37 dB at 35 Hz, a bump on the table
 RUMBLE_ORDER = 8
 RESPONSE_FLOOR = 1e-7
+RUMBLE_PIECE = 4  # times the response's length are filtered at a time
 
 
 def remove_rumble(
     blocks: Iterable[NDArray[np.float32]], sample_rate: int
 ) -> Iterator[NDArray[np.float32]]:
     """Yield consecutive blocks without what is below voices: DC and its steps, bumps, wind."""
-    response = rumble_response(sample_rate)
-    rest = np.zeros(len(response) - 1)  # of what came before
+    n_rest = len(rumble_response(sample_rate)) - 1
+    rest = np.zeros(n_rest)  # of what came before
     for block in blocks:
-        n_samples = len(block) + len(rest)
-        n_fft = 1 << (n_samples - 1).bit_length()
-        spectrum = np.fft.rfft(block.astype(np.float64), n_fft) * np.fft.rfft(response, n_fft)
-        filtered = np.fft.irfft(spectrum, n_fft)[:n_samples]
-        filtered[: len(rest)] += rest
+        filtered = np.concatenate([rest, np.zeros(len(block))])
+        longest = min(len(block), RUMBLE_PIECE * n_rest)
+        n_fft = 1 << (longest + n_rest - 1).bit_length()
+        for start in range(0, len(block), n_fft - n_rest):  # by overlap-add
+            part = block[start : start + n_fft - n_rest].astype(np.float64)
+            spectrum = np.fft.rfft(part, n_fft) * _rumble_spectrum(sample_rate, n_fft)
+            sums = filtered[start : start + len(part) + n_rest]
+            sums += np.fft.irfft(spectrum, n_fft)[: len(sums)]
         yield filtered[: len(block)].astype(np.float32)
         rest = filtered[len(block) :]
+
+
+@functools.lru_cache(maxsize=8)
+def _rumble_spectrum(sample_rate: int, n_fft: int) -> NDArray[np.complex128]:
+    return np.fft.rfft(rumble_response(sample_rate), n_fft)
 
 
 @functools.lru_cache(maxsize=8)

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from voxcycle.audio.blas import one_blas_thread
 from voxcycle.audio.mel import MelSpec, hann, mel_filterbank
 from voxcycle.vocoders import ChunkPosition
 
@@ -25,7 +26,8 @@ class GriffinLim:
         self.spec = spec
         self.context_frames = self.look_ahead_frames = 2 * spec.n_fft // spec.hop_length
         self.filters = mel_filterbank(spec).astype(np.float64)  # (n_mels, n_freq)
-        self.inverse = np.linalg.pinv(self.filters)
+        with one_blas_thread():
+            self.inverse = np.linalg.pinv(self.filters)
         before = (spec.n_fft - spec.win_length) // 2
         after = spec.n_fft - spec.win_length - before
         self.window = np.pad(hann(spec.win_length), (before, after))
@@ -52,10 +54,12 @@ class GriffinLim:
         The pseudo-inverse, then multiplicative updates (Lee & Seung, 2001), which keep the sign.
         """
         mel = np.exp(log_mel.astype(np.float64))
-        magnitude = np.maximum(mel @ self.inverse.T, 1e-8)
-        wanted = mel @ self.filters
+        with one_blas_thread():
+            magnitude = np.maximum(mel @ self.inverse.T, 1e-8)
+            wanted = mel @ self.filters
         for _ in range(N_UPDATES):
-            got = magnitude @ self.filters.T @ self.filters
+            with one_blas_thread():
+                got = magnitude @ self.filters.T @ self.filters
             magnitude = magnitude * wanted / np.maximum(got, 1e-12)
         return magnitude
 
