@@ -16,7 +16,7 @@ trap 'rm -rf "$packages"' EXIT
 if [ -n "${WHEELS:-}" ]; then
     "$python" -m pip install --quiet --no-index --no-deps --target "$packages" "$WHEELS"/*.whl
 fi
-export PYTHONPATH=$packages:$here${PYTHONPATH:+:$PYTHONPATH}
+export PYTHONPATH=$packages:$here${PYTHONPATH:+:$PYTHONPATH} VOXCYCLE_TRACEBACK=1
 keep() {
     for file in "$run/$training.safetensors" "$run/log.jsonl" "$run/config.yaml"; do
         if [ -e "$file" ]; then cp "$file" "$out/.part" && mv "$out/.part" "$out/$(basename "$file")"; fi

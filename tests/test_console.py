@@ -7,7 +7,7 @@ from safetensors.numpy import load_file
 
 from voxcycle.artifacts import VOICE, write_artifact
 from voxcycle.cli import main
-from voxcycle.console import MAX_LINE, open_console, to_line
+from voxcycle.console import MAX_LINE, errors_in_one_sentence, open_console, to_line
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,27 @@ from voxcycle.console import MAX_LINE, open_console, to_line
 )
 def test_a_message_is_one_printable_line(text, expected):
     assert to_line(text) == expected and expected.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (ValueError("a.wav: empty\nrecord it again"), r"a.wav: empty\nrecord it again"),
+        (PermissionError(13, "denied", "a.wav"), "a.wav: permission denied; make it yours"),
+        (OSError(28, "No space left", "a.wav"), "a.wav: No space left; make room"),
+        (ModuleNotFoundError("No module", name="torch"), "the package torch is missing"),
+    ],
+)
+def test_errors_are_one_sentence_unless_their_place_is_asked_for(
+    error, expected, capsys, monkeypatch
+):
+    with pytest.raises(SystemExit, match="2"), errors_in_one_sentence():
+        raise error
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: {expected}") and said.count("\n") == 1
+    monkeypatch.setenv("VOXCYCLE_TRACEBACK", "1")
+    with pytest.raises(type(error)), errors_in_one_sentence():
+        raise error
 
 
 def test_a_long_message_keeps_both_ends():

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -38,23 +39,25 @@ def to_line(text: str) -> str:
 
 @contextmanager
 def errors_in_one_sentence() -> Iterator[None]:
-    """Exit with code 2 and one sentence on stderr where input or files cannot be used."""
+    """Exit with code 2 and one sentence on stderr where input or files cannot be used.
+
+    With the environment variable VOXCYCLE_TRACEBACK errors are raised, to find faults.
+    """
     try:
         yield
-    except PermissionError as error:
-        place = error.filename or "a file"
-        _fail(f"{place}: permission denied; make it yours, or name another")
     except (ValueError, OSError, ImportError) as error:
-        _fail(_describe(error))
-
-
-def _fail(sentence: str) -> None:
-    print(to_line(f"error: {sentence}"), file=sys.stderr)
-    sys.exit(EXIT_FAILED)
+        if os.environ.get("VOXCYCLE_TRACEBACK"):
+            raise
+        print(to_line(f"error: {_describe(error)}"), file=sys.stderr)
+        sys.exit(EXIT_FAILED)
 
 
 def _describe(error: Exception) -> str:
     """Return one sentence: what errors of the system lack is said for them."""
+    if isinstance(error, PermissionError):
+        return f"{error.filename or 'a file'}: permission denied; make it yours, or name another"
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return f"the package {error.name} is missing: install it, or the extra that brings it"
     if not isinstance(error, OSError) or not error.filename or not error.strerror:
         return str(error)
     remedy = REMEDIES.get(error.errno or 0)

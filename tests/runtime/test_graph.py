@@ -2,6 +2,7 @@
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 
 from voxcycle.runtime.graph import Graph
@@ -53,6 +54,19 @@ def test_results_do_not_depend_on_the_threads():
         results.append(Session(graph).run(inputs)["y"])
     use_threads(1)
     np.testing.assert_array_equal(*results)
+
+
+def test_threads_do_not_wait_busily_after_a_run(monkeypatch):
+    options = []
+
+    def open_session(model, given, providers):
+        options.append(given)
+        return make_session(model, given, providers=providers)
+
+    make_session = onnxruntime.InferenceSession
+    monkeypatch.setattr(onnxruntime, "InferenceSession", open_session)
+    Session(make_graph()).run({"x": np.zeros((1, 3), np.float32)})
+    assert options[0].get_session_config_entry("session.force_spinning_stop") == "1"
 
 
 def test_what_is_not_there_is_named():

@@ -184,7 +184,10 @@ WITHOUT = """
 import runpy
 import sys
 
-ABSENT = {"soundfile", "soxr", "librosa", "swift_f0", "pyworld", "joblib", "onnxruntime"}
+ABSENT = {
+    *("soundfile", "soxr", "librosa", "swift_f0", "pyworld", "joblib", "onnxruntime"),
+    "threadpoolctl",
+}
 
 
 class Hiding:

@@ -129,13 +129,18 @@ def scan_folder(folder: Path, min_total_s: float = MIN_TOTAL_S) -> Corpus:
             corpus.clips.append(Clip(path, duration_s))
             corpus.notes.extend((path, note) for note in notes)
     if corpus.duration_s < min_total_s:
-        listed = "".join(f"\n  {path}: {reason}" for path, reason in corpus.rejected)
         raise CorpusError(
             f"{folder}: {corpus.duration_s:.0f} s of usable speech in {len(corpus.clips)} files, "
             f"at least {min_total_s:.0f} s are needed (five minutes are a good start)"
-            + (f"; skipped:{listed}" if listed else "")
+            + list_rejected([corpus])
         )
     return corpus
+
+
+def list_rejected(corpora: Sequence[Corpus]) -> str:
+    """Return the end of a message: a line for each file that was skipped, with its reason."""
+    lines = [f"\n  {path}: {reason}" for corpus in corpora for path, reason in corpus.rejected]
+    return "; skipped:" + "".join(lines) if lines else ""
 
 
 def scan_folders(folders: Sequence[Path], min_total_s: float, console: "Console") -> list[Corpus]:
@@ -150,7 +155,7 @@ def scan_folders(folders: Sequence[Path], min_total_s: float, console: "Console"
         try:
             corpora.append(scan_folder(folder, min_total_s))
         except CorpusError as error:
-            if not folder.is_dir():
+            if len(folders) == 1 or not folder.is_dir():
                 raise
             console.print(f"skipped: {error}", style="yellow", soft_wrap=True)
     if not corpora:

@@ -57,7 +57,7 @@ def train_vocoder(config: VocoderTrainingConfig, resume: bool = False) -> Traine
             voices may change.
 
     Raises:
-        CorpusError: a folder has too little usable speech, or two share recordings.
+        CorpusError: the folders have too little usable speech together, or two share recordings.
         ValueError: there is nothing to resume, a setting differs, or a run would be overwritten.
     """
     started = time.monotonic()

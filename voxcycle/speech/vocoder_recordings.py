@@ -15,7 +15,7 @@ from voxcycle.audio.perturb import WARPS
 from voxcycle.audio.stats import estimate_stats, sum_frames
 from voxcycle.conversion.stages import convert_mels
 from voxcycle.files import cache_dir
-from voxcycle.speech.corpus import MIN_CLIP_S, MIN_TOTAL_S, CorpusError, scan_folders
+from voxcycle.speech.corpus import MIN_CLIP_S, MIN_TOTAL_S, CorpusError, list_rejected, scan_folders
 from voxcycle.speech.feature_cache import cache_features
 from voxcycle.speech.features import load_analysis_waveform
 from voxcycle.speech.vocoder_crops import Recording
@@ -36,7 +36,7 @@ def load_recordings(folders: Sequence[Path], spec: MelSpec, console: Console) ->
         more = f" and {len(folders) - 1} more" if len(folders) > 1 else ""
         raise CorpusError(
             f"{folders[0]}{more}: {duration_s:.0f} s of usable speech, at least "
-            f"{MIN_TOTAL_S:.0f} s are needed in all"
+            f"{MIN_TOTAL_S:.0f} s are needed in all" + list_rejected(corpora)
         )
     paths = [clip.path for corpus in corpora for clip in corpus.clips]
     return load_paths(paths, spec, console)
