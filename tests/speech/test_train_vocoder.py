@@ -26,6 +26,7 @@ from voxcycle.speech.train_vocoder import (
 from voxcycle.speech.vocoder_recordings import convert_recordings, load_recordings
 from voxcycle.training.config import load_config
 from voxcycle.training.state import TrainingState
+from voxcycle.vocoders.hifigan import HiFiGAN
 from voxcycle.vocoders.registry import FAST_FILE
 from voxcycle.vocoders.source_filter import SourceFilter
 from voxcycle.voices.library import find_voice, load_voice
@@ -167,6 +168,20 @@ def test_conversions_by_voices_are_training_data(folder, tmp_path, write_clips):
         assert train_vocoder(resumed, resume=True).n_steps == n_steps
     stored = load_config(VocoderTrainingConfig, {}, tmp_path / "run" / "config.yaml")
     assert (stored.voices, stored.folders) == (("heart",), (folder.absolute(),))
+
+
+def test_a_teacher_renders_a_conversion_once(tmp_path, write_clips, monkeypatch):
+    console, spec = Console(quiet=True), MelSpec()
+    write_clips(tmp_path / "source", 26, 2.5, 130.0)
+    recordings = load_recordings((tmp_path / "source",), spec, console)
+    given = {"n_conversions": 1, "spec": spec, "seed": 3, "console": console}
+    (first,) = convert_recordings(("heart",), recordings, **given)
+    monkeypatch.setattr(HiFiGAN, "decode", None)  # would fail if called
+    (second,) = convert_recordings(("heart",), recordings, **given)
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one, other)
+    with pytest.raises(TypeError):  # another recording
+        convert_recordings(("heart",), recordings, **given | {"seed": 4})
 
 
 def test_a_run_may_begin_with_the_network_of_a_file(folder, finished, tmp_path):

@@ -1,6 +1,8 @@
 """The recordings that a vocoder is trained on, and conversions of them by voices."""
 
+import hashlib
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +16,12 @@ from voxcycle.audio.mel import MelSpec
 from voxcycle.audio.perturb import WARPS
 from voxcycle.audio.stats import estimate_stats, sum_frames
 from voxcycle.conversion.stages import convert_mels
-from voxcycle.files import cache_dir
+from voxcycle.files import cache_dir, replacing
 from voxcycle.speech.corpus import MIN_CLIP_S, MIN_TOTAL_S, CorpusError, list_rejected, scan_folders
 from voxcycle.speech.feature_cache import cache_features
 from voxcycle.speech.features import load_analysis_waveform
 from voxcycle.speech.vocoder_crops import Recording
+from voxcycle.vocoders.hifigan import WEIGHTS_PACKAGE
 from voxcycle.vocoders.registry import Vocoder, load_vocoder
 from voxcycle.voices.library import load_voice
 from voxcycle.voices.voice import Voice
@@ -97,9 +100,21 @@ def convert_recording(
     F0 is measured in the teacher's output, whose pitch differs a little from the requested one.
     """
     mel = _convert(voice, recording)
-    waveform = teacher.decode(mel)
-    f0_hz = extract_f0(waveform, spec)
-    return Recording(_quantize(waveform), mel.astype(np.float16), f0_hz, recording.speech)
+    samples = _render(teacher, mel)
+    f0_hz = extract_f0(np.divide(samples, 32767, dtype=np.float32), spec)
+    return Recording(samples, mel.astype(np.float16), f0_hz, recording.speech)
+
+
+def _render(teacher: Vocoder, log_mel: NDArray[np.float32]) -> NDArray[np.int16]:
+    """Return what a teacher renders. It is kept in the cache: a resumed run takes it from there."""
+    weights = f"{teacher.name}, {WEIGHTS_PACKAGE} {version(WEIGHTS_PACKAGE)}"
+    key = hashlib.sha256(weights.encode() + log_mel.tobytes()).hexdigest()[:32]
+    path = cache_dir("renderings") / f"{key}.npy"
+    if not path.exists():
+        with replacing(path) as partial, partial.open("wb") as file:
+            np.save(file, _quantize(teacher.decode(log_mel)))
+    samples: NDArray[np.int16] = np.load(path)
+    return samples
 
 
 def _convert(voice: Voice, recording: Recording) -> NDArray[np.float32]:
