@@ -74,5 +74,5 @@ def test_recordings_are_cut_and_screened_first(tmp_path, make_speech, capfd):
     short = tmp_path / "short"
     short.mkdir()
     soundfile.write(short / "one.wav", make_speech(5.0, 16_000), 16_000)
-    with pytest.raises(CorpusError, match=r"short: \d s of 5 s kept in 1 clips.*: at least 60 s"):
+    with pytest.raises(CorpusError, match=r"short: \d s of 5 s kept in 1 clip.*: at least 60 s"):
         split(tmp_path, tmp_path / "third", a=short)

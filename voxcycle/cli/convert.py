@@ -96,7 +96,8 @@ def convert(
     jobs: Annotated[
         str,
         typer.Option(
-            help="Processes, each of one thread; auto: one per core for eight recordings or more.",
+            help="Processes; more than one have one thread each. auto: one per core for eight "
+            "recordings or more.",
             rich_help_panel=BATCHES,
         ),
     ] = "auto",
@@ -166,7 +167,8 @@ def convert(
     """Convert recordings to a voice.
 
     Without -o, src.wav becomes src.VOICE.wav beside it; with -o FOLDER, outputs keep their names.
-    The output is mono. An mp3 gives a wav unless you add --format mp3.
+    The output is mono. Mp3, m4a and films give a wav unless you add --format mp3, or name the
+    output with -o.
 
     Where many recordings go to a folder, manifest.jsonl in it says what was made: the same command
     again converts what is left.

@@ -133,10 +133,10 @@ def prepare(folder: Path, clips: Path, min_total_s: float, console: "Console") -
     for name, note in prepared.notes:
         console.print(Text(f"note: {name}: {note}"), soft_wrap=True)
     kept = f"{folder}: {60 * prepared.minutes_kept():.0f} s of {60 * prepared.minutes:.0f} s kept"
-    summary = f"{kept} in {len(prepared.kept)} clips"
+    summary = f"{kept} in {len(prepared.kept)} clip{'s' * (len(prepared.kept) != 1)}"
     summary += f" ({'; '.join(skipped)})" * bool(skipped)
     if 60 * prepared.minutes_kept() < min_total_s:
-        raise CorpusError(f"{summary}: at least {min_total_s:.0f} s are needed")
+        raise CorpusError(f"{summary}: at least {min_total_s:.0f} s are needed; add recordings")
     console.print(summary, soft_wrap=True)
     if several := prepared.describe_others():
         console.print(several, style="yellow", soft_wrap=True)
