@@ -253,8 +253,7 @@ class Batch:
             if self.work.max_failures is not None and n_failed >= self.work.max_failures:
                 raise AudioError(
                     f"stopped at {n_failed} failed recording{'s' * (n_failed > 1)}, as "
-                    "--max-failures asks; mend or remove what failed, or allow more, and the same "
-                    "command goes on"
+                    "--max-failures asks; mend these or allow more, and the same command goes on"
                 )
 
     def _convert(
