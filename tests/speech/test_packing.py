@@ -184,10 +184,8 @@ WITHOUT = """
 import runpy
 import sys
 
-ABSENT = {
-    *("soundfile", "soxr", "librosa", "swift_f0", "pyworld", "joblib", "onnxruntime"),
-    "threadpoolctl",
-}
+ABSENT = {"soundfile", "soxr", "librosa", "swift_f0", "pyworld", "joblib", "onnxruntime"}
+ABSENT |= {"threadpoolctl"}
 
 
 class Hiding:

@@ -110,9 +110,9 @@ class FileSource:
                     block = read(size)
                 except (soundfile.SoundFileError, RuntimeError, ffmpeg.FfmpegError) as error:
                     raise AudioError(
-                        f"{self.name}: the file is damaged or cut short in the "
-                        f"{size / self.sample_rate:.1f} s after {n_read / self.sample_rate:.1f} s "
-                        f"({describe_error(error)}); "
+                        f"{self.name}: the file is damaged or cut short between "
+                        f"{n_read / self.sample_rate:.1f} and "
+                        f"{(n_read + size) / self.sample_rate:.1f} s ({describe_error(error)}); "
                         "fetch it again, or save the part that plays as a new file"
                     ) from error
                 if not len(block):
